@@ -1,0 +1,200 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/admin.c
+ *	  SQL functions that run as the owner of the extension and know who called.
+ *
+ * NOTES
+ *	  The user is switched as for a SECURITY DEFINER function: set before the
+ *	  call, set back after it; on error the end of the (sub)transaction does it.
+ *	  Nobody but a superuser can make a function that has this one as its body,
+ *	  nor put a twin into schema dbsync_internal.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "extension/admin.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/catcache.h"
+#include "utils/syscache.h"
+
+/* kept in fn_extra of the public function */
+typedef struct Twin
+{
+	FmgrInfo	function;
+	Oid			owner;			/* runs as this role */
+	int			tables;			/* argument to read as regclass[], or -1 */
+} Twin;
+
+PG_FUNCTION_INFO_V1(dbsync_as_owner);
+PG_FUNCTION_INFO_V1(dbsync_jsonb_as);
+PG_FUNCTION_INFO_V1(dbsync_default_opclass);
+
+/*
+ * Does "inner" take the caller and then what "outer" takes?  Says in *tables
+ * which argument is to be converted.
+ */
+static bool
+is_twin(Form_pg_proc outer, Form_pg_proc inner, Oid namespace, int *tables)
+{
+	*tables = -1;
+	if (inner->pronamespace != namespace ||
+		inner->pronargs != outer->pronargs + 1 ||
+		inner->proargtypes.values[0] != OIDOID)
+		return false;
+
+	for (int i = 0; i < outer->pronargs; i++)
+	{
+		Oid			given = outer->proargtypes.values[i];
+		Oid			taken = inner->proargtypes.values[i + 1];
+
+		if (given == TEXTARRAYOID && taken == REGCLASSARRAYOID)
+			*tables = i;
+		else if (given != taken)
+			return false;
+	}
+	return true;
+}
+
+/* Oid of the function of the same name in dbsync_internal; error if none. */
+static Oid
+find_twin(Form_pg_proc outer, int *tables)
+{
+	Oid			namespace = get_namespace_oid("dbsync_internal", false);
+	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP,
+										   NameGetDatum(&outer->proname));
+	Oid			found = InvalidOid;
+
+	for (int i = 0; i < list->n_members && !OidIsValid(found); i++)
+	{
+		Form_pg_proc inner = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
+
+		if (is_twin(outer, inner, namespace, tables))
+			found = inner->oid;
+	}
+	ReleaseCatCacheList(list);
+
+	if (!OidIsValid(found))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function \"%s\" has no twin in schema dbsync_internal",
+						NameStr(outer->proname)),
+				 errhint("The extension and its library may be of different versions: use ALTER EXTENSION dbsync UPDATE.")));
+	return found;
+}
+
+static Twin *
+lookup_twin(FmgrInfo *flinfo)
+{
+	Twin	   *twin = (Twin *) flinfo->fn_extra;
+	HeapTuple	tuple;
+	Form_pg_proc outer;
+	Oid			function;
+
+	if (twin != NULL)
+		return twin;
+
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(flinfo->fn_oid));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", flinfo->fn_oid);
+	outer = (Form_pg_proc) GETSTRUCT(tuple);
+
+	twin = (Twin *) MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(Twin));
+	twin->owner = outer->proowner;
+	function = find_twin(outer, &twin->tables);
+	ReleaseSysCache(tuple);
+
+	fmgr_info_cxt(function, &twin->function, flinfo->fn_mcxt);
+	flinfo->fn_extra = twin;
+	return twin;
+}
+
+/* text[] to regclass[], as the cast reads each name */
+static Datum
+resolve_tables(Datum names)
+{
+	ArrayType  *array = DatumGetArrayTypeP(names);
+	Datum	   *values;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
+					  &values, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("name of a table must not be null")));
+		values[i] = DirectFunctionCall1(text_regclass, values[i]);
+	}
+	return PointerGetDatum(construct_array(values, n, REGCLASSOID, sizeof(Oid),
+										   true, TYPALIGN_INT));
+}
+
+Datum
+dbsync_as_owner(PG_FUNCTION_ARGS)
+{
+	Twin	   *twin = lookup_twin(fcinfo->flinfo);
+	Oid			caller;
+	int			sec_context;
+	Datum		result;
+
+	LOCAL_FCINFO(inner, FUNC_MAX_ARGS);
+
+	GetUserIdAndSecContext(&caller, &sec_context);
+
+	InitFunctionCallInfoData(*inner, &twin->function, fcinfo->nargs + 1,
+							 fcinfo->fncollation, NULL, fcinfo->resultinfo);
+	inner->args[0].value = ObjectIdGetDatum(caller);
+	inner->args[0].isnull = false;
+	for (int i = 0; i < fcinfo->nargs; i++)
+	{
+		inner->args[i + 1] = fcinfo->args[i];
+		if (i == twin->tables && !fcinfo->args[i].isnull)
+			inner->args[i + 1].value = resolve_tables(fcinfo->args[i].value);
+	}
+
+	SetUserIdAndSecContext(twin->owner,
+						   sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	result = FunctionCallInvoke(inner);
+	SetUserIdAndSecContext(caller, sec_context);
+
+	fcinfo->isnull = inner->isnull;
+	return result;
+}
+
+Datum
+dbsync_jsonb_as(PG_FUNCTION_ARGS)
+{
+	Oid			role = PG_GETARG_OID(1);
+	Oid			caller;
+	int			sec_context;
+	Datum		result;
+
+	GetUserIdAndSecContext(&caller, &sec_context);
+	SetUserIdAndSecContext(role, sec_context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	/* looks at its first argument only */
+	result = to_jsonb(fcinfo);
+	SetUserIdAndSecContext(caller, sec_context);
+	return result;
+}
+
+Datum
+dbsync_default_opclass(PG_FUNCTION_ARGS)
+{
+	Oid			opclass = GetDefaultOpClass(PG_GETARG_OID(0), BTREE_AM_OID);
+
+	if (!OidIsValid(opclass))
+		PG_RETURN_NULL();
+	PG_RETURN_OID(opclass);
+}

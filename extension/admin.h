@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/admin.h
+ *	  SQL functions that run as the owner of the extension and know who called.
+ *
+ * The admin functions of schema dbsync are plpgsql, for people to read, and
+ * need the rights of the extension's owner.  SECURITY DEFINER would hide who is
+ * calling: so each has a twin in schema dbsync_internal with the caller as an
+ * argument before the others, and the public one is this trampoline.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_ADMIN_H
+#define DBSYNC_EXTENSION_ADMIN_H
+
+#include "fmgr.h"
+
+/*
+ * Calls the twin of the function it is called as.  A text[] for which the twin
+ * takes regclass[] is read here: with the search_path and the rights of the
+ * caller.
+ */
+extern PGDLLEXPORT Datum dbsync_as_owner(PG_FUNCTION_ARGS);
+
+/*
+ * to_jsonb(anyelement), as the role that is the second argument: it may call
+ * cast functions of the table's owner.
+ */
+extern PGDLLEXPORT Datum dbsync_jsonb_as(PG_FUNCTION_ARGS);
+
+/* the b-tree operator class that an index on a type gets by default, or NULL */
+extern PGDLLEXPORT Datum dbsync_default_opclass(PG_FUNCTION_ARGS);
+
+#endif							/* DBSYNC_EXTENSION_ADMIN_H */

@@ -1,0 +1,274 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/capture.c
+ *	  The trigger function: from a statement to rows of the active segment.
+ *
+ * On a captured table it is called
+ *
+ *	BEFORE I/U/D STATEMENT	a statement opens (statement.c)
+ *	AFTER I/U/D STATEMENT	its rows are captured from the transition tables and
+ *							it closes
+ *	AFTER TRUNCATE			one row T
+ *	AFTER I/U/D ROW			in replica role only: logical replication fires no
+ *							statement triggers; else it leaves the row to them
+ *
+ * What becomes of a statement:
+ *
+ *	INSERT, COPY			I with the row
+ *	UPDATE, key unchanged	U with the new row
+ *	UPDATE of the key		D with the old key, I with the new row
+ *	DELETE					D with the key
+ *	upsert, MERGE			U and I, or D, U and I, as they fire
+ *
+ * Whether a key has changed is decided bytewise: 1.0 and 1.00 are one key to the
+ * index, but the target must see the change.  In the segment a key's rows are in
+ * the order in which they were captured; where that may differ from the order
+ * of truth, a row R (or D) follows at commit that says how it ended (truth.c).
+ *
+ * No correct statement of a user's may fail because of capture, except for want
+ * of room; any error here is the statement's, so nothing is lost in silence.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "extension/capture.h"
+#include "extension/captured.h"
+#include "extension/executor.h"
+#include "extension/statement.h"
+#include "extension/track.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/datum.h"
+#include "utils/inval.h"
+#include "utils/rel.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(dbsync_capture);
+PG_FUNCTION_INFO_V1(dbsync_config_changed);
+
+void
+dbsync_capture_init(void)
+{
+	dbsync_transaction_init();
+	dbsync_executor_init();
+}
+
+/* A slot for the rows of a transition table, positioned before its first. */
+static TupleTableSlot *
+begin_rows(Tuplestorestate *rows, DbsyncEntry *entry)
+{
+	/* read pointer 0 is the one every reader may move and rewinds first */
+	tuplestore_select_read_pointer(rows, 0);
+	tuplestore_rescan(rows);
+	return MakeTupleTableSlot(entry->desc, &TTSOpsMinimalTuple);
+}
+
+static bool
+next_row(Tuplestorestate *rows, TupleTableSlot *slot)
+{
+	return tuplestore_gettupleslot(rows, true, false, slot);
+}
+
+static void
+put_all(DbsyncTrack *track, char op, Tuplestorestate *rows)
+{
+	TupleTableSlot *slot = begin_rows(rows, track->entry);
+
+	while (next_row(rows, slot))
+		dbsync_track_put(track, op, slot);
+	ExecClearTuple(slot);
+}
+
+/* Are the key columns of both rows the same, byte for byte? */
+static bool
+same_key(DbsyncEntry *entry, TupleTableSlot *old, TupleTableSlot *new)
+{
+	slot_getsomeattrs(old, entry->last_key);
+	slot_getsomeattrs(new, entry->last_key);
+	for (int i = 0; i < entry->nkeys; i++)
+	{
+		int			at = entry->columns[entry->keys[i]] - 1;
+		Form_pg_attribute att = TupleDescAttr(entry->desc, at);
+
+		if (old->tts_isnull[at] != new->tts_isnull[at])
+			return false;
+		/* compares values, not how they are stored */
+		if (!old->tts_isnull[at] &&
+			!datum_image_eq(old->tts_values[at], new->tts_values[at],
+							att->attbyval, att->attlen))
+			return false;
+	}
+	return true;
+}
+
+static void
+put_update(DbsyncTrack *track, TupleTableSlot *old, TupleTableSlot *new)
+{
+	if (same_key(track->entry, old, new))
+		dbsync_track_put(track, DBSYNC_OP_UPDATE, new);
+	else
+	{
+		dbsync_track_put(track, DBSYNC_OP_DELETE, old);
+		dbsync_track_put(track, DBSYNC_OP_INSERT, new);
+	}
+}
+
+static void
+put_updates(DbsyncTrack *track, Tuplestorestate *olds, Tuplestorestate *news)
+{
+	TupleTableSlot *old = begin_rows(olds, track->entry);
+	TupleTableSlot *new = begin_rows(news, track->entry);
+
+	while (next_row(olds, old) && next_row(news, new))
+		put_update(track, old, new);
+	ExecClearTuple(old);
+	ExecClearTuple(new);
+}
+
+static void
+put_statement(DbsyncTrack *track, const TriggerData *trigdata)
+{
+	Tuplestorestate *olds = trigdata->tg_oldtable;
+	Tuplestorestate *news = trigdata->tg_newtable;
+
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+		put_all(track, DBSYNC_OP_INSERT, news);
+	else if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
+		put_all(track, DBSYNC_OP_DELETE, olds);
+	else if (tuplestore_tuple_count(olds) == tuplestore_tuple_count(news))
+		put_updates(track, olds, news);
+	else
+	{
+		/* rows that moved to another partition were dropped there: no pairs */
+		put_all(track, DBSYNC_OP_DELETE, olds);
+		put_all(track, DBSYNC_OP_INSERT, news);
+	}
+}
+
+static int64
+count_rows(const TriggerData *trigdata)
+{
+	int64		n = 0;
+
+	if (trigdata->tg_oldtable)
+		n = tuplestore_tuple_count(trigdata->tg_oldtable);
+	if (trigdata->tg_newtable)
+		n = Max(n, tuplestore_tuple_count(trigdata->tg_newtable));
+	return n;
+}
+
+/*
+ * Note once per backend and table that a copy of the database lets writes pass.
+ * A note that was rolled back is made again.
+ */
+static void
+note_skipped(DbsyncEntry *entry)
+{
+	if (TransactionIdIsValid(entry->skip_noted) &&
+		(TransactionIdIsCurrentTransactionId(entry->skip_noted) ||
+		 TransactionIdDidCommit(entry->skip_noted)))
+		return;
+	dbsync_catalog_note_skipped(entry->captured.id);
+	entry->skip_noted = GetCurrentTransactionId();
+}
+
+static void
+capture_truncate(const TriggerData *trigdata)
+{
+	DbsyncTrack track;
+
+	if (!dbsync_track_begin(&track, trigdata->tg_relation, 1))
+		return;
+	dbsync_track_put(&track, DBSYNC_OP_TRUNCATE, NULL);
+	dbsync_track_end(&track);
+}
+
+static void
+capture_statement(const TriggerData *trigdata, DbsyncEntry *entry)
+{
+	DbsyncTouched *touched;
+	DbsyncTrack track;
+	int64		expected = count_rows(trigdata);
+	int64		rows = 0;
+
+	if (entry->mode == DBSYNC_MODE_CAPTURE && expected > 0 &&
+		dbsync_track_begin(&track, trigdata->tg_relation, expected))
+	{
+		put_statement(&track, trigdata);
+		dbsync_track_end(&track);
+		rows = track.rows;
+	}
+	touched = dbsync_captured_touched(entry);
+	if (touched != NULL)
+		dbsync_statement_close(touched, trigdata, rows);
+}
+
+static void
+capture_row(const TriggerData *trigdata, DbsyncEntry *entry)
+{
+	DbsyncTouched *touched = dbsync_captured_touched(entry);
+	DbsyncTrack track;
+
+	if (touched != NULL && touched->periods.open > 0)
+		return;					/* the statement's own trigger sees the row */
+	if (!dbsync_track_begin(&track, trigdata->tg_relation, 1))
+		return;
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+		dbsync_track_put(&track, DBSYNC_OP_INSERT, trigdata->tg_trigslot);
+	else if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
+		dbsync_track_put(&track, DBSYNC_OP_DELETE, trigdata->tg_trigslot);
+	else
+		put_update(&track, trigdata->tg_trigslot, trigdata->tg_newslot);
+	dbsync_track_end(&track);
+	dbsync_statement_note_row(dbsync_captured_touch(entry));
+}
+
+static void
+check_called_as_trigger(FunctionCallInfo fcinfo, const char *name)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called as a trigger", name)));
+}
+
+Datum
+dbsync_capture(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	DbsyncEntry *entry;
+
+	check_called_as_trigger(fcinfo, "capture");
+	dbsync_executor_learn_function(fcinfo->flinfo->fn_oid);
+	entry = dbsync_captured_find(trigdata->tg_relation);
+
+	if (entry->mode == DBSYNC_MODE_DORMANT)
+		note_skipped(entry);
+	else if (TRIGGER_FIRED_FOR_STATEMENT(trigdata->tg_event) &&
+			 TRIGGER_FIRED_AFTER(trigdata->tg_event) &&
+			 !TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
+		capture_statement(trigdata, entry);
+	else if (entry->mode == DBSYNC_MODE_IGNORE)
+		 /* not captured, or not now */ ;
+	else if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
+		capture_truncate(trigdata);
+	else if (TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
+		capture_row(trigdata, entry);
+	else
+		dbsync_statement_open(dbsync_captured_touch(entry), trigdata);
+	return PointerGetDatum(NULL);
+}
+
+Datum
+dbsync_config_changed(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+
+	check_called_as_trigger(fcinfo, "config_changed");
+	CacheInvalidateRelcacheByRelid(RelationGetRelid(trigdata->tg_relation));
+	dbsync_transaction_wake_at_commit();
+	return PointerGetDatum(NULL);
+}

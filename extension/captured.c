@@ -1,0 +1,260 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/captured.c
+ *	  What a backend knows of each captured table.
+ *
+ * An entry is stale when the table's relcache entry was invalidated (DDL; the
+ * callback only marks, since it can run at any moment) or when dbsync's
+ * configuration changed (its generation, extension/catalog.h).  A stale entry
+ * is filled again at its next use; an error or another invalidation during the
+ * filling leaves it stale.
+ *
+ * Everything lives in a context below TopMemoryContext, one child per table.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/transam.h"
+#include "catalog/pg_index.h"
+#include "extension/captured.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+static HTAB *entries = NULL;
+static MemoryContext entries_context = NULL;
+
+/* the entry asked for last: triggers of one statement ask in a row */
+static DbsyncEntry *latest = NULL;
+
+static void
+mark_stale(Datum arg, Oid relid)
+{
+	DbsyncEntry *entry;
+	HASH_SEQ_STATUS all;
+
+	if (entries == NULL)
+		return;
+	if (OidIsValid(relid))
+	{
+		entry = hash_search(entries, &relid, HASH_FIND, NULL);
+		if (entry != NULL)
+			entry->valid = false;
+		return;
+	}
+	hash_seq_init(&all, entries);
+	while ((entry = hash_seq_search(&all)) != NULL)
+		entry->valid = false;
+}
+
+static void
+create_entries(void)
+{
+	HASHCTL		ctl = {0};
+
+	if (entries_context == NULL)
+	{
+		entries_context = AllocSetContextCreate(TopMemoryContext,
+												"dbsync captured tables",
+												ALLOCSET_DEFAULT_SIZES);
+		CacheRegisterRelcacheCallback(mark_stale, (Datum) 0);
+	}
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(DbsyncEntry);
+	ctl.hcxt = entries_context;
+	entries = hash_create("dbsync captured tables", 32, &ctl,
+						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/* Which columns a segment has, in its order: live and not generated. */
+static void
+fill_columns(DbsyncEntry *entry, Relation rel)
+{
+	TupleDesc	desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
+	int			room = desc->natts + DBSYNC_SEGMENT_FIRST_COLUMN;
+
+	entry->desc = desc;
+	entry->ncolumns = 0;
+	entry->columns = palloc(desc->natts * sizeof(AttrNumber));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped && att->attgenerated == '\0')
+			entry->columns[entry->ncolumns++] = att->attnum;
+	}
+	entry->values = palloc0(room * sizeof(Datum));
+	entry->nulls = palloc0(room * sizeof(bool));
+}
+
+static int
+column_index(const DbsyncEntry *entry, AttrNumber attno)
+{
+	for (int i = 0; i < entry->ncolumns; i++)
+	{
+		if (entry->columns[i] == attno)
+			return i;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("key of captured table \"%s\" is not captured",
+					get_rel_name(entry->relid)),
+			 errdetail("A key column is generated or an expression.")));
+}
+
+static void
+fill_keys(DbsyncEntry *entry)
+{
+	HeapTuple	tuple;
+	Form_pg_index index;
+
+	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(entry->captured.key_index));
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("key index of captured table \"%s\" does not exist",
+						get_rel_name(entry->relid)),
+				 errhint("Use dbsync.suspend_table() to go on without capturing the table.")));
+	index = (Form_pg_index) GETSTRUCT(tuple);
+	entry->nkeys = index->indnkeyatts;
+	entry->keys = palloc(entry->nkeys * sizeof(int));
+	entry->last_key = 0;
+	for (int i = 0; i < entry->nkeys; i++)
+	{
+		AttrNumber	attno = index->indkey.values[i];
+
+		entry->keys[i] = column_index(entry, attno);
+		entry->last_key = Max(entry->last_key, attno);
+	}
+	ReleaseSysCache(tuple);
+}
+
+static void
+fill_shape(DbsyncEntry *entry, Relation rel)
+{
+	MemoryContext old;
+
+	dbsync_catalog_active_segment(entry->captured.id,
+								  &entry->segment_id, &entry->segment);
+	entry->segment_checked = false;
+	if (entry->context == NULL)
+		entry->context = AllocSetContextCreate(entries_context,
+											   "dbsync captured table",
+											   ALLOCSET_SMALL_SIZES);
+	else
+		MemoryContextReset(entry->context);
+	old = MemoryContextSwitchTo(entry->context);
+	fill_columns(entry, rel);
+	fill_keys(entry);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+fill(DbsyncEntry *entry, Relation rel)
+{
+	uint64		generation = dbsync_catalog_generation();
+
+	/* an invalidation from here on makes it stale again */
+	entry->valid = true;
+	entry->generation = 0;
+	if (!dbsync_catalog_captured(entry->relid, &entry->captured))
+		entry->mode = DBSYNC_MODE_IGNORE;
+	else if (!dbsync_catalog_is_adopted())
+		entry->mode = DBSYNC_MODE_DORMANT;
+	else if (entry->captured.state != DBSYNC_CAPTURE_ACTIVE)
+		entry->mode = DBSYNC_MODE_IGNORE;
+	else
+	{
+		fill_shape(entry, rel);
+		entry->mode = DBSYNC_MODE_CAPTURE;
+	}
+	/* no generation is 0, so an error above leaves the entry stale */
+	entry->generation = generation;
+}
+
+bool
+dbsync_captured_is_current(const DbsyncEntry *entry)
+{
+	return entry->valid && entry->generation == dbsync_catalog_generation();
+}
+
+DbsyncEntry *
+dbsync_captured_find(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+	bool		found;
+
+	if (latest == NULL || latest->relid != relid)
+	{
+		DbsyncEntry *entry;
+
+		if (entries == NULL)
+			create_entries();
+		entry = hash_search(entries, &relid, HASH_ENTER, &found);
+		if (!found)
+			memset((char *) entry + sizeof(Oid), 0, sizeof(DbsyncEntry) - sizeof(Oid));
+		latest = entry;
+	}
+	if (!dbsync_captured_is_current(latest))
+	{
+		DbsyncEntry *entry = latest;
+
+		fill(entry, rel);
+		return entry;
+	}
+	return latest;
+}
+
+DbsyncTouched *
+dbsync_captured_touched(DbsyncEntry *entry)
+{
+	if (!dbsync_transaction.begun || entry->serial != dbsync_transaction.serial)
+		return NULL;
+	return entry->touched;
+}
+
+DbsyncTouched *
+dbsync_captured_touch(DbsyncEntry *entry)
+{
+	DbsyncTouched *touched = dbsync_captured_touched(entry);
+
+	if (touched == NULL)
+	{
+		dbsync_transaction_begin();
+		touched = dbsync_transaction_touch(entry->relid);
+		entry->touched = touched;
+		entry->serial = dbsync_transaction.serial;
+	}
+	return touched;
+}
+
+void
+dbsync_captured_check_segment(DbsyncEntry *entry, Relation segment)
+{
+	TupleDesc	desc = RelationGetDescr(segment);
+	int			before = DBSYNC_SEGMENT_FIRST_COLUMN - 1;
+	bool		fits = (desc->natts == before + entry->ncolumns);
+
+	for (int i = 0; fits && i < entry->ncolumns; i++)
+	{
+		Form_pg_attribute theirs = TupleDescAttr(entry->desc, entry->columns[i] - 1);
+		Form_pg_attribute ours = TupleDescAttr(desc, before + i);
+
+		fits = !ours->attisdropped &&
+			(ours->atttypid == theirs->atttypid ||
+			 ours->atttypid == getBaseType(theirs->atttypid));
+	}
+	if (!fits)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("tracking table \"%s\" does not fit captured table \"%s\"",
+						RelationGetRelationName(segment), get_rel_name(entry->relid)),
+				 errhint("Use dbsync.suspend_table() to go on without capturing the table.")));
+	entry->segment_checked = true;
+}

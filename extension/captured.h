@@ -1,0 +1,70 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/captured.h
+ *	  What a backend knows of each captured table, so that a captured
+ *	  statement looks nothing up.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_CAPTURED_H
+#define DBSYNC_EXTENSION_CAPTURED_H
+
+#include "access/attnum.h"
+#include "access/tupdesc.h"
+#include "extension/catalog.h"
+#include "extension/transaction.h"
+
+typedef enum DbsyncCaptureMode
+{
+	DBSYNC_MODE_IGNORE,			/* not ours, or not active: let it pass */
+	DBSYNC_MODE_DORMANT,		/* this database is a copy: note that it passed */
+	DBSYNC_MODE_CAPTURE
+} DbsyncCaptureMode;
+
+/*
+ * One table.  Entries are never freed, so pointers to them stay good; what they
+ * say is good until the next dbsync_captured_find() of the table.  Fields from
+ * "segment_id" on mean something in DBSYNC_MODE_CAPTURE only.
+ */
+typedef struct DbsyncEntry
+{
+	Oid			relid;			/* hash key */
+	bool		valid;			/* the relcache callback clears it */
+	uint64		generation;		/* configuration that it was made from */
+	DbsyncCaptureMode mode;
+	DbsyncCaptured captured;
+	TransactionId skip_noted;	/* wrote the row of dbsync.skipped */
+
+	int			segment_id;		/* the active one */
+	Oid			segment;
+	bool		segment_checked;	/* its columns fit the table's */
+	MemoryContext context;		/* of all that follows */
+	TupleDesc	desc;			/* the table's own, with its missing values */
+	int			ncolumns;		/* columns that are captured */
+	AttrNumber *columns;		/* their numbers in the table */
+	int			nkeys;
+	int		   *keys;			/* key columns, as indexes into columns */
+	AttrNumber	last_key;		/* highest number of a key column */
+	Datum	   *values;			/* room for one segment row */
+	bool	   *nulls;
+
+	uint64		serial;			/* transaction that "touched" belongs to */
+	DbsyncTouched *touched;
+} DbsyncEntry;
+
+/* The entry of an open table that has our triggers, up to date. */
+extern DbsyncEntry *dbsync_captured_find(Relation rel);
+
+/* Is the entry still what the configuration says? */
+extern bool dbsync_captured_is_current(const DbsyncEntry *entry);
+
+/* What the current transaction did to the table so far; makes it if missing. */
+extern DbsyncTouched *dbsync_captured_touch(DbsyncEntry *entry);
+
+/* The same, but NULL if the transaction has not touched the table. */
+extern DbsyncTouched *dbsync_captured_touched(DbsyncEntry *entry);
+
+/* Error if the segment's columns are not the captured table's. */
+extern void dbsync_captured_check_segment(DbsyncEntry *entry, Relation segment);
+
+#endif							/* DBSYNC_EXTENSION_CAPTURED_H */

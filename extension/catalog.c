@@ -1,0 +1,320 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/catalog.c
+ *	  Reading dbsync's own tables from C, without SPI.
+ *
+ * The tables are read the way the server reads its catalogs: with a snapshot
+ * taken at this moment, whatever the isolation level of the transaction, and
+ * without asking whether the user may.
+ *
+ * That another session changed the configuration is heard of through relcache
+ * invalidations: a statement trigger on each configuration table sends one for
+ * its table (dbsync_config_changed), and the callback below counts them.  The
+ * count is read before the tables are, so that a change that comes meanwhile
+ * makes what was read stale rather than lost.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "extension/catalog.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+/* column numbers of 10_config.sql */
+#define NODE_SYSTEM_IDENTIFIER	2
+#define NODE_DATABASE_OID		3
+
+#define CAPTURED_ID				1
+#define CAPTURED_RELID			2
+#define CAPTURED_KEY_INDEX		3
+#define CAPTURED_STATE			4
+
+#define SEGMENT_ID				1
+#define SEGMENT_CAPTURED_ID		2
+#define SEGMENT_RELID			3
+#define SEGMENT_ACTIVE			4
+
+#define SKIPPED_CAPTURED_ID		1
+#define SKIPPED_SINCE			2
+#define SKIPPED_NATTS			2
+
+/* the tables whose changes are changes of the configuration */
+static const char *const watched_names[] = {
+	"node", "captured_table", "segment", "subscription", "subscription_table"
+};
+
+static Oid	watched[lengthof(watched_names)];
+static bool watched_known = false;
+static bool callback_registered = false;
+static uint64 generation = 1;
+
+Oid
+dbsync_catalog_schema(void)
+{
+	return get_namespace_oid("dbsync", true);
+}
+
+Oid
+dbsync_catalog_internal_schema(void)
+{
+	return get_namespace_oid("dbsync_internal", true);
+}
+
+static Oid
+find_relation(const char *name)
+{
+	Oid			schema = dbsync_catalog_schema();
+	Oid			relid = InvalidOid;
+
+	if (OidIsValid(schema))
+		relid = get_relname_relid(name, schema);
+	if (OidIsValid(relid))
+		return relid;
+	schema = dbsync_catalog_internal_schema();
+	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+}
+
+Oid
+dbsync_catalog_relation(const char *name)
+{
+	Oid			relid = find_relation(name);
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table \"%s\" of extension \"dbsync\" does not exist", name),
+				 errhint("Create the extension again, or take its triggers off the table.")));
+	return relid;
+}
+
+/*
+ * Runs whenever invalidations are read, in any state of the backend: looks
+ * nothing up.  As long as the watched tables are not known, everything counts.
+ */
+static void
+count_invalidation(Datum arg, Oid relid)
+{
+	if (OidIsValid(relid) && watched_known)
+	{
+		bool		ours = false;
+
+		for (int i = 0; i < lengthof(watched); i++)
+			ours |= (watched[i] == relid);
+		if (!ours)
+			return;
+		/* it may have been dropped, to be created again under another oid */
+		watched_known = false;
+	}
+	generation++;
+}
+
+/*
+ * Learn the oids of the watched tables.  Until they are known everything
+ * counts, so a count that has moved says that an oid may be outdated again.
+ */
+static void
+learn_watched(void)
+{
+	uint64		before = generation;
+	bool		all = true;
+
+	for (int i = 0; i < lengthof(watched); i++)
+	{
+		watched[i] = find_relation(watched_names[i]);
+		all &= OidIsValid(watched[i]);
+	}
+	watched_known = all && generation == before;
+}
+
+uint64
+dbsync_catalog_generation(void)
+{
+	if (!callback_registered)
+	{
+		CacheRegisterRelcacheCallback(count_invalidation, (Datum) 0);
+		callback_registered = true;
+	}
+	if (!watched_known && IsTransactionState())
+		learn_watched();
+	return generation;
+}
+
+/* Value of a column that is declared NOT NULL. */
+static Datum
+required(HeapTuple tuple, int attno, Relation rel)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, attno, RelationGetDescr(rel), &isnull);
+
+	if (isnull)
+		elog(ERROR, "unexpected null in column %d of \"%s\"",
+			 attno, RelationGetRelationName(rel));
+	return value;
+}
+
+static DbsyncCaptureState
+state_from_text(const char *state)
+{
+	if (strcmp(state, "active") == 0)
+		return DBSYNC_CAPTURE_ACTIVE;
+	if (strcmp(state, "installing") == 0)
+		return DBSYNC_CAPTURE_INSTALLING;
+	if (strcmp(state, "suspended") == 0)
+		return DBSYNC_CAPTURE_SUSPENDED;
+	if (strcmp(state, "removing") == 0)
+		return DBSYNC_CAPTURE_REMOVING;
+	elog(ERROR, "unknown state of a captured table: %s", state);
+}
+
+bool
+dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured)
+{
+	Oid			index = find_relation("captured_table_relid_key");
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	rel = table_open(dbsync_catalog_relation("captured_table"), AccessShareLock);
+	ScanKeyInit(&key, CAPTURED_RELID, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		char	   *state = TextDatumGetCString(required(tuple, CAPTURED_STATE, rel));
+
+		captured->id = DatumGetInt32(required(tuple, CAPTURED_ID, rel));
+		captured->relid = relid;
+		captured->key_index = DatumGetObjectId(required(tuple, CAPTURED_KEY_INDEX, rel));
+		captured->state = state_from_text(state);
+		pfree(state);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return HeapTupleIsValid(tuple);
+}
+
+void
+dbsync_catalog_active_segment(int captured_id, int *segment_id, Oid *segment_relid)
+{
+	Oid			index = find_relation("segment_active");
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	rel = table_open(dbsync_catalog_relation("segment"), AccessShareLock);
+	ScanKeyInit(&key, SEGMENT_CAPTURED_ID, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(captured_id));
+	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		/* the index holds active segments only, a sequential scan all of them */
+		if (!DatumGetBool(required(tuple, SEGMENT_ACTIVE, rel)))
+			continue;
+		*segment_id = DatumGetInt32(required(tuple, SEGMENT_ID, rel));
+		*segment_relid = DatumGetObjectId(required(tuple, SEGMENT_RELID, rel));
+		found = true;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	if (!found)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("captured table %d of dbsync has no active segment", captured_id),
+				 errhint("Use dbsync.suspend_table() to go on without capturing the table.")));
+}
+
+static bool
+read_adopted(void)
+{
+	Relation	rel;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		adopted = false;
+
+	rel = table_open(dbsync_catalog_relation("node"), AccessShareLock);
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		uint64		system = DatumGetInt64(required(tuple, NODE_SYSTEM_IDENTIFIER, rel));
+		Oid			database = DatumGetObjectId(required(tuple, NODE_DATABASE_OID, rel));
+
+		adopted |= (system == GetSystemIdentifier() && database == MyDatabaseId);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return adopted;
+}
+
+bool
+dbsync_catalog_is_adopted(void)
+{
+	static uint64 asked = 0;
+	static bool adopted = false;
+	uint64		now = dbsync_catalog_generation();
+
+	if (asked != now)
+	{
+		adopted = read_adopted();
+		asked = now;
+	}
+	return adopted;
+}
+
+/* Is there a row already, that others can see or that is our own? */
+static bool
+is_noted(Relation rel, int captured_id)
+{
+	SysScanDesc scan;
+	ScanKeyData key;
+	bool		noted;
+
+	ScanKeyInit(&key, SKIPPED_CAPTURED_ID, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(captured_id));
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
+	noted = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	return noted;
+}
+
+void
+dbsync_catalog_note_skipped(int captured_id)
+{
+	Relation	rel;
+	Datum		values[SKIPPED_NATTS];
+	bool		nulls[SKIPPED_NATTS] = {false};
+
+	rel = table_open(dbsync_catalog_relation("skipped"), RowExclusiveLock);
+	if (!is_noted(rel, captured_id))
+	{
+		HeapTuple	tuple;
+
+		values[SKIPPED_CAPTURED_ID - 1] = Int32GetDatum(captured_id);
+		values[SKIPPED_SINCE - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+		tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+		CatalogTupleInsert(rel, tuple);
+		heap_freetuple(tuple);
+	}
+	/* adopt() looks here under a lock that waits for us */
+	table_close(rel, NoLock);
+}

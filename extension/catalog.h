@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/catalog.h
+ *	  Reading dbsync's own tables from C, without SPI.
+ *
+ * Used by capture, which runs in users' sessions under any role, isolation
+ * level and search_path.  Column numbers follow extension/install/10_config.sql.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_CATALOG_H
+#define DBSYNC_EXTENSION_CATALOG_H
+
+#include "utils/relcache.h"
+
+typedef enum DbsyncCaptureState
+{
+	DBSYNC_CAPTURE_INSTALLING,
+	DBSYNC_CAPTURE_ACTIVE,
+	DBSYNC_CAPTURE_SUSPENDED,
+	DBSYNC_CAPTURE_REMOVING
+} DbsyncCaptureState;
+
+/* a row of dbsync.captured_table, as far as capture needs it */
+typedef struct DbsyncCaptured
+{
+	int			id;
+	Oid			relid;
+	Oid			key_index;
+	DbsyncCaptureState state;
+} DbsyncCaptured;
+
+/* Schema oids; InvalidOid while the extension is not there. */
+extern Oid	dbsync_catalog_schema(void);
+extern Oid	dbsync_catalog_internal_schema(void);
+
+/* Oid of one of dbsync's own tables; error if it is missing. */
+extern Oid	dbsync_catalog_relation(const char *name);
+
+/* The captured table with this relid; false if there is none. */
+extern bool dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured);
+
+/*
+ * The active segment of a captured table (0: of the headers).  Error if there
+ * is none.
+ */
+extern void dbsync_catalog_active_segment(int captured_id, int *segment_id, Oid *segment_relid);
+
+/*
+ * Does dbsync.node name this very database?  Asked once per backend and again
+ * after the configuration changed.  False: a copy, dormant until adopt().
+ */
+extern bool dbsync_catalog_is_adopted(void);
+
+/* Row of dbsync.skipped for a write that a dormant trigger let pass. */
+extern void dbsync_catalog_note_skipped(int captured_id);
+
+/*
+ * Counts changes of dbsync's configuration (and unknown resets) that this
+ * backend has heard of.  Whoever caches something compares it.  Maintained by a
+ * relcache callback that only counts, since it can run at any moment.
+ */
+extern uint64 dbsync_catalog_generation(void);
+
+#endif							/* DBSYNC_EXTENSION_CATALOG_H */

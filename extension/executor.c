@@ -1,0 +1,243 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/executor.c
+ *	  What capture must know of running plans.
+ *
+ * Two things cannot be learnt from triggers alone.
+ *
+ * An upsert or MERGE fires BEFORE STATEMENT and AFTER STATEMENT of several
+ * operations, interleaved just like those of a statement whose function writes
+ * to the same table.  The former never touches a row twice, the latter may; so
+ * the plan is asked.  For that, running plans that write are kept on a stack.
+ * Foreign-key actions run without firing their own AFTER triggers: they add rows
+ * to the transition tables of the plan below them, which therefore is no plain
+ * upsert any more.
+ *
+ * SPI with a row limit stops "INSERT ... RETURNING" before its AFTER STATEMENT
+ * triggers are queued.  Ours are then queued here, as the plan is finished; the
+ * user's own are not, as without us.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "extension/executor.h"
+#include "nodes/execnodes.h"
+#include "nodes/plannodes.h"
+
+#include "extension/compat.h"
+
+/* a running plan that writes; on the stack of the hook below */
+typedef struct Running
+{
+	QueryDesc  *query;
+	bool		disturbed;		/* something else wrote on its account */
+	struct Running *below;
+} Running;
+
+static Running *running = NULL;
+static Oid	trigger_function = InvalidOid;
+
+static ExecutorRun_hook_type previous_run = NULL;
+static ExecutorFinish_hook_type previous_finish = NULL;
+
+void
+dbsync_executor_learn_function(Oid function)
+{
+	trigger_function = function;
+}
+
+static bool
+writes(QueryDesc *query)
+{
+	return query->operation != CMD_SELECT || query->plannedstmt->hasModifyingCTE;
+}
+
+const void *
+dbsync_executor_upsert(const TriggerData *trigdata)
+{
+	PlannedStmt *stmt;
+	ModifyTable *plan;
+	ModifyTableState *state;
+	TriggerDesc *triggers;
+
+	if (running == NULL || running->disturbed)
+		return NULL;
+	stmt = running->query->plannedstmt;
+	if (stmt->hasModifyingCTE || !IsA(stmt->planTree, ModifyTable))
+		return NULL;
+	plan = (ModifyTable *) stmt->planTree;
+	if (plan->operation != CMD_MERGE && plan->onConflictAction != ONCONFLICT_UPDATE)
+		return NULL;
+
+	/* COPY fires triggers without a plan: is it this plan's own trigger? */
+	state = castNode(ModifyTableState, running->query->planstate);
+	triggers = state->rootResultRelInfo->ri_TrigDesc;
+	if (triggers == NULL ||
+		trigdata->tg_trigger < triggers->triggers ||
+		trigdata->tg_trigger >= triggers->triggers + triggers->numtriggers)
+		return NULL;
+	return running->query;
+}
+
+static void
+begin_running(Running *mine, QueryDesc *query)
+{
+	mine->query = query;
+	mine->disturbed = false;
+	mine->below = running;
+	if (running != NULL && (query->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS))
+		running->disturbed = true;
+	running = mine;
+}
+
+static void
+pass_run(QueryDesc *query, ScanDirection direction, uint64 count, bool once)
+{
+	if (previous_run)
+		previous_run(query, direction, count, once);
+	else
+		standard_ExecutorRun(query, direction, count, once);
+}
+
+static void
+note_run(QueryDesc *query, ScanDirection direction, uint64 count, bool once)
+{
+	Running		mine;
+
+	if (!writes(query))
+	{
+		pass_run(query, direction, count, once);
+		return;
+	}
+	begin_running(&mine, query);
+	PG_TRY();
+	{
+		pass_run(query, direction, count, once);
+	}
+	PG_FINALLY();
+	{
+		running = mine.below;
+	}
+	PG_END_TRY();
+}
+
+/* Queue AFTER STATEMENT triggers as the plan itself would have. */
+static void
+queue_after_statement(ModifyTableState *state, EState *estate, ResultRelInfo *target)
+{
+	ModifyTable *plan = (ModifyTable *) state->ps.plan;
+	TransitionCaptureState *rows = state->mt_transition_capture;
+
+	switch (state->operation)
+	{
+		case CMD_INSERT:
+			if (plan->onConflictAction == ONCONFLICT_UPDATE)
+				ExecASUpdateTriggers(estate, target, state->mt_oc_transition_capture);
+			ExecASInsertTriggers(estate, target, rows);
+			break;
+		case CMD_UPDATE:
+			ExecASUpdateTriggers(estate, target, rows);
+			break;
+		case CMD_DELETE:
+			ExecASDeleteTriggers(estate, target, rows);
+			break;
+		case CMD_MERGE:
+			if (state->mt_merge_subcommands & MERGE_DELETE)
+				ExecASDeleteTriggers(estate, target, rows);
+			if (state->mt_merge_subcommands & MERGE_UPDATE)
+				ExecASUpdateTriggers(estate, target, rows);
+			if (state->mt_merge_subcommands & MERGE_INSERT)
+				ExecASInsertTriggers(estate, target, rows);
+			break;
+		default:
+			break;
+	}
+}
+
+/*
+ * Queue our AFTER STATEMENT triggers for a plan that was begun and stopped by a
+ * row limit.  The user's are hidden for that moment: they would not have fired.
+ */
+static void
+end_stopped_statement(QueryDesc *query)
+{
+	ModifyTableState *state = (ModifyTableState *) query->planstate;
+	EState	   *estate = query->estate;
+	ResultRelInfo *target;
+	TriggerDesc *all;
+	TriggerDesc ours;
+	MemoryContext old;
+
+	if (state == NULL || !IsA(state, ModifyTableState) ||
+		state->mt_done || state->fireBSTriggers)
+		return;
+	target = state->rootResultRelInfo;
+	all = target->ri_TrigDesc;
+	if (all == NULL || !OidIsValid(trigger_function))
+		return;
+
+	old = MemoryContextSwitchTo(estate->es_query_cxt);
+	ours = *all;
+	ours.triggers = palloc(all->numtriggers * sizeof(Trigger));
+	memcpy(ours.triggers, all->triggers, all->numtriggers * sizeof(Trigger));
+	for (int i = 0; i < ours.numtriggers; i++)
+	{
+		if (ours.triggers[i].tgfoid != trigger_function)
+			ours.triggers[i].tgenabled = TRIGGER_DISABLED;
+	}
+	target->ri_TrigDesc = &ours;
+	PG_TRY();
+	{
+		queue_after_statement(state, estate, target);
+	}
+	PG_FINALLY();
+	{
+		target->ri_TrigDesc = all;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+}
+
+static void
+pass_finish(QueryDesc *query)
+{
+	if (previous_finish)
+		previous_finish(query);
+	else
+		standard_ExecutorFinish(query);
+}
+
+static void
+note_finish(QueryDesc *query)
+{
+	Running		mine;
+
+	if (!writes(query))
+	{
+		pass_finish(query);
+		return;
+	}
+	begin_running(&mine, query);
+	PG_TRY();
+	{
+		end_stopped_statement(query);
+		pass_finish(query);
+	}
+	PG_FINALLY();
+	{
+		running = mine.below;
+	}
+	PG_END_TRY();
+}
+
+void
+dbsync_executor_init(void)
+{
+	previous_run = ExecutorRun_hook;
+	ExecutorRun_hook = note_run;
+	previous_finish = ExecutorFinish_hook;
+	ExecutorFinish_hook = note_finish;
+}

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/executor.h
+ *	  What capture must know of running plans.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_EXECUTOR_H
+#define DBSYNC_EXTENSION_EXECUTOR_H
+
+#include "commands/trigger.h"
+
+/* Install the hooks; called once, from dbsync_capture_init. */
+extern void dbsync_executor_init(void);
+
+/* The trigger function's oid, by which our triggers are told from others. */
+extern void dbsync_executor_learn_function(Oid function);
+
+/*
+ * The running plan that fired this trigger, if that is an upsert or MERGE and
+ * nothing else that writes; NULL if it is not, or in any doubt.  The address
+ * tells plans apart as long as one of their statement triggers is yet to fire.
+ */
+extern const void *dbsync_executor_upsert(const TriggerData *trigdata);
+
+#endif							/* DBSYNC_EXTENSION_EXECUTOR_H */

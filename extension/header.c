@@ -1,0 +1,266 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/header.c
+ *	  Transaction headers: one row per transaction that captured anything.
+ *
+ * Written inside COMMIT, in anybody's session, so it goes straight to heap and
+ * index: no rights are asked for, and a transaction that was made read only
+ * meanwhile may still close what it captured.
+ *
+ * The closing LSN is the insert position of the WAL.  Whoever saw this
+ * transaction's work, or waited for it, reads a later one, since our commit
+ * record comes between.  A sequence would do as well, were it not for the
+ * user's lastval().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/index.h"
+#include "catalog/pg_type.h"
+#include "extension/catalog.h"
+#include "extension/header.h"
+#include "extension/settings.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/pg_lsn.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+#include "utils/xid8.h"
+
+/* numbers per part before its ranges; see 10_config.sql */
+#define PART_FIXED		8
+
+/* the header segment that this backend believes to be the active one */
+static uint64 known_generation = 0;
+static Oid	known_segment = InvalidOid;
+
+void
+dbsync_header_lock(void)
+{
+	uint64		generation = dbsync_catalog_generation();
+
+	for (;;)
+	{
+		if (known_generation != generation)
+		{
+			int			id;
+
+			dbsync_catalog_active_segment(0, &id, &known_segment);
+			known_generation = generation;
+		}
+		LockRelationOid(known_segment, RowExclusiveLock);
+		generation = dbsync_catalog_generation();
+		if (known_generation == generation)
+			return;
+	}
+}
+
+/*
+ * The segment locked at the last capture, though another may have become active
+ * since: to wait for a lock here, nothing would limit.  The exception is a lock
+ * that was lost with a savepoint.
+ */
+static Relation
+open_segment(void)
+{
+	Relation	rel = NULL;
+
+	if (OidIsValid(known_segment))
+		rel = RelationIdGetRelation(known_segment);
+	if (rel != NULL && CheckRelationLockedByMe(rel, RowExclusiveLock, true))
+		return rel;
+	if (rel != NULL)
+		RelationClose(rel);
+	dbsync_header_lock();
+	return table_open(known_segment, NoLock);
+}
+
+static Datum
+form_parts(const DbsyncHeader *header)
+{
+	Datum	   *numbers;
+	ArrayType  *array;
+	int			n = 0;
+
+	numbers = palloc(sizeof(Datum) * header->nparts * (PART_FIXED + 2 * DBSYNC_MAX_RANGES));
+	for (int i = 0; i < header->nparts; i++)
+	{
+		const DbsyncPart *part = &header->parts[i];
+
+		numbers[n++] = Int64GetDatum(part->captured_id);
+		numbers[n++] = Int64GetDatum(part->segment_id);
+		numbers[n++] = Int64GetDatum(part->inserts);
+		numbers[n++] = Int64GetDatum(part->updates);
+		numbers[n++] = Int64GetDatum(part->deletes);
+		numbers[n++] = Int64GetDatum(part->truncates);
+		numbers[n++] = Int64GetDatum(part->resolved);
+		numbers[n++] = Int64GetDatum(part->ranges.n);
+		for (int r = 0; r < part->ranges.n; r++)
+		{
+			numbers[n++] = Int64GetDatum((int64) part->ranges.first[r]);
+			numbers[n++] = Int64GetDatum((int64) part->ranges.last[r]);
+		}
+	}
+	array = construct_array(numbers, n, INT8OID, sizeof(int64),
+							FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	pfree(numbers);
+	return PointerGetDatum(array);
+}
+
+static void
+set_text(Datum *values, bool *nulls, int attno, const char *text)
+{
+	nulls[attno - 1] = (text == NULL || text[0] == '\0');
+	if (!nulls[attno - 1])
+		values[attno - 1] = CStringGetTextDatum(text);
+}
+
+static HeapTuple
+form_tuple(TupleDesc desc, const DbsyncHeader *header)
+{
+	Datum		values[DBSYNC_HEADER_NATTS];
+	bool		nulls[DBSYNC_HEADER_NATTS] = {false};
+
+	values[DBSYNC_HEADER_XID - 1] =
+		FullTransactionIdGetDatum(FullTransactionIdFromU64(header->xid));
+	values[DBSYNC_HEADER_CLOSING - 1] = LSNGetDatum(header->closing);
+	values[DBSYNC_HEADER_TIME - 1] = TimestampTzGetDatum(header->time);
+	values[DBSYNC_HEADER_SERVER_START - 1] = TimestampTzGetDatum(header->server_start);
+	set_text(values, nulls, DBSYNC_HEADER_ORIGIN, header->origin);
+	values[DBSYNC_HEADER_ROLE - 1] = ObjectIdGetDatum(GetUserId());
+	set_text(values, nulls, DBSYNC_HEADER_APPLICATION, application_name);
+	set_text(values, nulls, DBSYNC_HEADER_TAG, dbsync_tag);
+	values[DBSYNC_HEADER_ROWS - 1] = Int64GetDatum(header->rows);
+	values[DBSYNC_HEADER_BYTES - 1] = Int64GetDatum(header->bytes);
+	values[DBSYNC_HEADER_PARTS - 1] = form_parts(header);
+	return heap_form_tuple(desc, values, nulls);
+}
+
+/* A header segment has one index, on the xid. */
+static void
+insert_into_index(Relation rel, HeapTuple tuple, const DbsyncHeader *header)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	Relation	index;
+	Datum		value;
+	bool		isnull = false;
+
+	if (list_length(indexes) != 1)
+		elog(ERROR, "header segment \"%s\" has %d indexes instead of one",
+			 RelationGetRelationName(rel), list_length(indexes));
+	value = FullTransactionIdGetDatum(FullTransactionIdFromU64(header->xid));
+	index = index_open(linitial_oid(indexes), RowExclusiveLock);
+	index_insert(index, &value, &isnull, &tuple->t_self, rel,
+				 UNIQUE_CHECK_YES, false, BuildIndexInfo(index));
+	index_close(index, NoLock);
+	list_free(indexes);
+}
+
+void
+dbsync_header_write(DbsyncHeader *header)
+{
+	Relation	rel;
+	HeapTuple	tuple;
+
+	/* the transaction took the extension away, and all it captured with it */
+	if (!OidIsValid(dbsync_catalog_schema()))
+		return;
+	rel = open_segment();
+	header->time = GetCurrentTimestamp();
+	header->server_start = PgStartTime;
+	header->origin = dbsync_origin;
+	header->closing = GetXLogInsertRecPtr();
+	tuple = form_tuple(RelationGetDescr(rel), header);
+	heap_insert(rel, tuple, GetCurrentCommandId(true), 0, NULL);
+	insert_into_index(rel, tuple, header);
+	heap_freetuple(tuple);
+	table_close(rel, NoLock);
+}
+
+static void
+corrupted_header(uint64 xid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("header of transaction " UINT64_FORMAT " cannot be read", xid)));
+}
+
+/* Read one part from the numbers; returns where the next one begins. */
+static int
+decode_part(const int64 *numbers, int at, int n, DbsyncPart *part, uint64 xid)
+{
+	int64		nranges;
+
+	if (at + PART_FIXED > n)
+		corrupted_header(xid);
+	part->captured_id = (int) numbers[at];
+	part->segment_id = (int) numbers[at + 1];
+	part->inserts = numbers[at + 2];
+	part->updates = numbers[at + 3];
+	part->deletes = numbers[at + 4];
+	part->truncates = numbers[at + 5];
+	part->resolved = numbers[at + 6];
+	nranges = numbers[at + 7];
+	at += PART_FIXED;
+	if (nranges < 0 || nranges > DBSYNC_MAX_RANGES || at + 2 * nranges > n)
+		corrupted_header(xid);
+	part->ranges.n = (int) nranges;
+	for (int r = 0; r < nranges; r++)
+	{
+		part->ranges.first[r] = (BlockNumber) numbers[at++];
+		part->ranges.last[r] = (BlockNumber) numbers[at++];
+	}
+	return at;
+}
+
+static void
+decode_parts(Datum value, DbsyncHeader *header)
+{
+	ArrayType  *array = DatumGetArrayTypeP(value);
+	const int64 *numbers = (const int64 *) ARR_DATA_PTR(array);
+	int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+
+	if (ARR_HASNULL(array) || ARR_ELEMTYPE(array) != INT8OID)
+		corrupted_header(header->xid);
+	header->nparts = 0;
+	header->parts = palloc(sizeof(DbsyncPart) * (n / PART_FIXED + 1));
+	for (int at = 0; at < n;)
+		at = decode_part(numbers, at, n, &header->parts[header->nparts++], header->xid);
+	if ((Pointer) array != DatumGetPointer(value))
+		pfree(array);
+}
+
+void
+dbsync_header_decode(HeapTuple tuple, TupleDesc desc, DbsyncHeader *header)
+{
+	Datum		values[DBSYNC_HEADER_NATTS];
+	bool		nulls[DBSYNC_HEADER_NATTS];
+
+	if (desc->natts != DBSYNC_HEADER_NATTS)
+		elog(ERROR, "header segment has %d columns instead of %d",
+			 desc->natts, DBSYNC_HEADER_NATTS);
+	heap_deform_tuple(tuple, desc, values, nulls);
+	memset(header, 0, sizeof(*header));
+	header->xid = U64FromFullTransactionId(DatumGetFullTransactionId(values[DBSYNC_HEADER_XID - 1]));
+	header->closing = DatumGetLSN(values[DBSYNC_HEADER_CLOSING - 1]);
+	header->time = DatumGetTimestampTz(values[DBSYNC_HEADER_TIME - 1]);
+	header->server_start = DatumGetTimestampTz(values[DBSYNC_HEADER_SERVER_START - 1]);
+	if (!nulls[DBSYNC_HEADER_ORIGIN - 1])
+		header->origin = TextDatumGetCString(values[DBSYNC_HEADER_ORIGIN - 1]);
+	header->rows = DatumGetInt64(values[DBSYNC_HEADER_ROWS - 1]);
+	header->bytes = DatumGetInt64(values[DBSYNC_HEADER_BYTES - 1]);
+	decode_parts(values[DBSYNC_HEADER_PARTS - 1], header);
+}

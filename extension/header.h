@@ -1,0 +1,91 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/header.h
+ *	  Transaction headers: one row per transaction that captured anything.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_HEADER_H
+#define DBSYNC_EXTENSION_HEADER_H
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "access/xlogdefs.h"
+#include "datatype/timestamp.h"
+#include "storage/block.h"
+
+#define DBSYNC_MAX_RANGES	8
+
+/* blocks of one segment, as inclusive ranges; few and coarse rather than many */
+typedef struct DbsyncRanges
+{
+	int			n;
+	BlockNumber first[DBSYNC_MAX_RANGES];
+	BlockNumber last[DBSYNC_MAX_RANGES];
+} DbsyncRanges;
+
+/* what a transaction wrote into one segment */
+typedef struct DbsyncPart
+{
+	int			captured_id;
+	int			segment_id;
+	int64		inserts;
+	int64		updates;
+	int64		deletes;
+	int64		truncates;
+	int64		resolved;
+	DbsyncRanges ranges;
+} DbsyncPart;
+
+typedef struct DbsyncHeader
+{
+	uint64		xid;
+	XLogRecPtr	closing;
+	TimestampTz time;
+	TimestampTz server_start;
+	const char *origin;			/* NULL: this database */
+	int64		rows;
+	int64		bytes;
+	int			nparts;
+	DbsyncPart *parts;
+} DbsyncHeader;
+
+/* column numbers of a header segment */
+#define DBSYNC_HEADER_XID			1
+#define DBSYNC_HEADER_CLOSING		2
+#define DBSYNC_HEADER_TIME			3
+#define DBSYNC_HEADER_SERVER_START	4
+#define DBSYNC_HEADER_ORIGIN		5
+#define DBSYNC_HEADER_ROLE			6
+#define DBSYNC_HEADER_APPLICATION	7
+#define DBSYNC_HEADER_TAG			8
+#define DBSYNC_HEADER_ROWS			9
+#define DBSYNC_HEADER_BYTES			10
+#define DBSYNC_HEADER_PARTS			11
+#define DBSYNC_HEADER_NATTS			11
+
+/* column numbers of a segment, before the captured table's own columns */
+#define DBSYNC_SEGMENT_XID			1
+#define DBSYNC_SEGMENT_NO			2
+#define DBSYNC_SEGMENT_OP			3
+#define DBSYNC_SEGMENT_FIRST_COLUMN 4
+
+/* Add a block to the ranges, merging the nearest two when all are taken. */
+extern void dbsync_ranges_add(DbsyncRanges *ranges, BlockNumber block);
+
+/*
+ * Lock the active header segment to the end of the transaction, so that the
+ * lock is not first waited for inside COMMIT.
+ */
+extern void dbsync_header_lock(void);
+
+/*
+ * Write the current transaction's header.  The caller fills in xid, rows, bytes
+ * and parts; closing is taken here, so nothing may be captured afterwards.
+ */
+extern void dbsync_header_write(DbsyncHeader *header);
+
+/* Take a stored header row apart; allocates in CurrentMemoryContext. */
+extern void dbsync_header_decode(HeapTuple tuple, TupleDesc desc, DbsyncHeader *header);
+
+#endif							/* DBSYNC_EXTENSION_HEADER_H */

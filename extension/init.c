@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/init.c
+ *	  Loading of the module: each room sets itself up.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "extension/capture.h"
+#include "extension/settings.h"
+#include "extension/shmem.h"
+#include "worker/launcher.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	dbsync_settings_define();
+	dbsync_shmem_init();
+	dbsync_capture_init();
+	dbsync_launcher_register();
+}

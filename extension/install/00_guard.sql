@@ -1,0 +1,9 @@
+-- dbsync: the install script is built from extension/install/*.sql, in order.
+\echo Use "CREATE EXTENSION dbsync" to load this file. \quit
+
+-- Everything below is qualified; nothing may be picked up from elsewhere.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE SCHEMA dbsync_internal;
+COMMENT ON SCHEMA dbsync IS 'dbsync: keep databases in sync (functions and views for users)';
+COMMENT ON SCHEMA dbsync_internal IS 'dbsync: tracking tables and functions that dbsync itself calls';

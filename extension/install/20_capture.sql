@@ -1,0 +1,326 @@
+-- Putting capture on a table and taking it off again: segments and triggers.
+--
+-- The functions here are called by the worker and by the admin functions, as the
+-- owner of the extension; no user can call them.
+
+CREATE FUNCTION dbsync_internal.capture() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_capture';
+COMMENT ON FUNCTION dbsync_internal.capture() IS 'trigger: appends what a statement did to the active segment';
+
+CREATE FUNCTION dbsync_internal.config_changed() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_config_changed';
+COMMENT ON FUNCTION dbsync_internal.config_changed() IS 'trigger: lets every backend know that dbsync''s configuration changed';
+
+-- ENABLE ALWAYS: a session in replica role changes the configuration no less.
+CREATE FUNCTION dbsync_internal.watch_config(config regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format('CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s
+        FOR EACH STATEMENT EXECUTE FUNCTION dbsync_internal.config_changed()', config);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER config_changed', config);
+END $$;
+
+SELECT dbsync_internal.watch_config('dbsync.node');
+SELECT dbsync_internal.watch_config('dbsync.captured_table');
+SELECT dbsync_internal.watch_config('dbsync.segment');
+SELECT dbsync_internal.watch_config('dbsync.subscription');
+SELECT dbsync_internal.watch_config('dbsync.subscription_table');
+DROP FUNCTION dbsync_internal.watch_config(regclass);
+
+-- Only the restore of a dump inserts into node, which then has the row of the
+-- CREATE EXTENSION before it.  A restored database is dormant in any case, also
+-- when it is restored in the place of the one that was dumped: its segments are
+-- not in the dump.  No database has oid 0.
+CREATE FUNCTION dbsync_internal.node_restored() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM dbsync.node;
+    NEW.database_oid := 0;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.node_restored() IS 'trigger: a restored dump is dormant until adopt()';
+
+CREATE TRIGGER node_restored BEFORE INSERT ON dbsync.node
+    FOR EACH ROW EXECUTE FUNCTION dbsync_internal.node_restored();
+ALTER TABLE dbsync.node ENABLE ALWAYS TRIGGER node_restored;
+
+CREATE FUNCTION dbsync_internal.is_adopted() RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM dbsync.node n, pg_control_system() c, pg_database d
+        WHERE n.system_identifier = c.system_identifier
+          AND n.database_oid = d.oid AND d.datname = current_database())
+$$;
+COMMENT ON FUNCTION dbsync_internal.is_adopted() IS 'is this the database that dbsync was installed in or that was adopted, and no copy of it?';
+
+-- ---------------------------------------------------------------------------
+-- Segments
+
+-- The columns of a segment after our three, ready for CREATE TABLE: the table's
+-- live columns in their order.  Domains are stored as what is below them, since
+-- an image of a row long gone must not stand in the way of a new constraint.
+-- Collations stay: keys are compared by them.
+CREATE FUNCTION dbsync_internal.segment_columns(rel regclass) RETURNS TABLE (num int, name name, definition text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE col AS (
+        SELECT a.attnum, a.attname, a.atttypid AS typ, a.atttypmod AS typmod, a.attcollation AS coll
+        FROM pg_attribute a
+        WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+      UNION ALL
+        SELECT col.attnum, col.attname, t.typbasetype,
+            CASE WHEN t.typtypmod >= 0 THEN t.typtypmod ELSE col.typmod END, col.coll
+        FROM col JOIN pg_type t ON t.oid = col.typ
+        WHERE t.typtype = 'd'
+    )
+    SELECT row_number() OVER (ORDER BY col.attnum)::int, col.attname,
+        format('%I %s%s', col.attname, format_type(col.typ, col.typmod),
+            (SELECT format(' COLLATE %I.%I', n.nspname, c.collname)
+             FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
+             WHERE c.oid = col.coll))
+    FROM col JOIN pg_type t ON t.oid = col.typ
+    WHERE t.typtype <> 'd'
+    ORDER BY col.attnum
+$$;
+COMMENT ON FUNCTION dbsync_internal.segment_columns(regclass) IS 'columns of a captured table as its segments have them';
+
+-- Our own columns yield when the table has columns of the same name.
+CREATE FUNCTION dbsync_internal.free_column_name(rel regclass, wanted text) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    WHILE EXISTS (SELECT FROM dbsync_internal.segment_columns(rel) c WHERE c.name = wanted) LOOP
+        wanted := wanted || '_';
+    END LOOP;
+    RETURN wanted;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.free_column_name(regclass, text) IS 'name of a tracking column that the captured table does not use';
+
+-- What a segment of this table looks like: the body of its CREATE TABLE.
+CREATE FUNCTION dbsync_internal.segment_body(rel regclass) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('%I xid8, %I bigint, %I "char"',
+            dbsync_internal.free_column_name(rel, 'dbsync_xid'),
+            dbsync_internal.free_column_name(rel, 'dbsync_no'),
+            dbsync_internal.free_column_name(rel, 'dbsync_op'))
+        || coalesce((SELECT string_agg(', ' || c.definition, '' ORDER BY c.num)
+                     FROM dbsync_internal.segment_columns(rel) c), '')
+$$;
+COMMENT ON FUNCTION dbsync_internal.segment_body(regclass) IS 'column definitions of a segment of the captured table';
+
+-- A default tablespace or access method of the session is none of ours (C code
+-- writes to the heap), nor are rights that ALTER DEFAULT PRIVILEGES hands out.
+CREATE FUNCTION dbsync_internal.create_segment(captured_id int) RETURNS int
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET default_tablespace = ''
+AS $$
+DECLARE
+    body text := 'LIKE dbsync_internal.header_1';
+    new_id int := nextval(pg_get_serial_sequence('dbsync.segment', 'id'));
+    is_first boolean;
+    segment text;
+BEGIN
+    segment := format('dbsync_internal.%I', CASE captured_id WHEN 0 THEN 'header_' ELSE 'segment_' END || new_id);
+    IF captured_id <> 0 THEN
+        SELECT dbsync_internal.segment_body(c.relid) INTO STRICT body
+        FROM dbsync.captured_table c WHERE c.id = captured_id;
+    END IF;
+    EXECUTE format('CREATE TABLE %s (%s) USING heap WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off,
+        vacuum_truncate = off, toast.vacuum_truncate = off)', segment, body);
+    IF captured_id = 0 THEN
+        EXECUTE format('CREATE UNIQUE INDEX %I ON %s (xid)', 'header_' || new_id || '_xid', segment);
+    END IF;
+    EXECUTE format('COMMENT ON TABLE %s IS %L', segment, CASE captured_id
+        WHEN 0 THEN 'one row per captured transaction, written as it commits'
+        ELSE 'captured changes; read them with dbsync.changes()' END);
+    PERFORM dbsync_internal.revoke_all(segment::regclass);
+    EXECUTE format('ALTER EXTENSION dbsync ADD TABLE %s', segment);
+
+    is_first := NOT EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = create_segment.captured_id AND s.active);
+    -- a spare that nobody has written to holds nothing that is not visible
+    INSERT INTO dbsync.segment (id, captured_id, relid, active, sealed)
+    VALUES (new_id, captured_id, segment::regclass, is_first,
+            CASE WHEN NOT is_first THEN pg_current_snapshot() END);
+    RETURN new_id;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.create_segment(int) IS 'makes another segment for a captured table (0: for the headers), active if none is';
+
+CREATE FUNCTION dbsync_internal.revoke_all(rel regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    grantee text;
+BEGIN
+    EXECUTE format('REVOKE ALL ON TABLE %s FROM PUBLIC', rel);
+    FOR grantee IN
+        SELECT DISTINCT quote_ident(pg_get_userbyid(a.grantee))
+        FROM pg_class c, aclexplode(c.relacl) a
+        WHERE c.oid = rel AND a.grantee NOT IN (0, c.relowner)
+    LOOP
+        EXECUTE format('REVOKE ALL ON TABLE %s FROM %s CASCADE', rel, grantee);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.revoke_all(regclass) IS 'takes away what ALTER DEFAULT PRIVILEGES may have granted';
+
+-- The row goes first: the guard takes a segment without one for nobody's.
+CREATE FUNCTION dbsync_internal.drop_segment(segment_id int) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    gone oid;
+    segment regclass;
+BEGIN
+    DELETE FROM dbsync.segment s WHERE s.id = segment_id RETURNING s.relid INTO gone;
+    SELECT c.oid::regclass INTO segment FROM pg_class c WHERE c.oid = gone;
+    IF FOUND THEN
+        EXECUTE format('ALTER EXTENSION dbsync DROP TABLE %s', segment);
+        EXECUTE format('DROP TABLE %s', segment);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.drop_segment(int) IS 'removes one segment and what is in it';
+
+-- A table that was suspended can have been altered since.  What is in a segment
+-- of another shape is of no use then: all its subscriptions copy the table anew.
+CREATE FUNCTION dbsync_internal.segment_fits(segment oid, rel regclass) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT array_agg(s.definition ORDER BY s.num) OPERATOR(pg_catalog.=)
+           (SELECT array_agg(c.definition ORDER BY c.num) FROM dbsync_internal.segment_columns(rel) c)
+    FROM dbsync_internal.segment_columns(segment::regclass) s
+    WHERE s.num > 3
+$$;
+COMMENT ON FUNCTION dbsync_internal.segment_fits(oid, regclass) IS 'has the segment the columns that the table has now?';
+
+-- ---------------------------------------------------------------------------
+-- Triggers
+
+-- What must be on a captured table.  The row trigger is for rows that logical
+-- replication applies: it fires no statement triggers.
+CREATE FUNCTION dbsync_internal.triggers(captured_id int)
+    RETURNS TABLE (name name, events text, level text, enabled "char", mode text)
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('dbsync_%s_%s', captured_id, t.suffix)::name, t.events, t.level, t.enabled::"char",
+        CASE t.enabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END
+    FROM (VALUES
+        ('before', 'BEFORE INSERT OR UPDATE OR DELETE', 'FOR EACH STATEMENT', 'A'),
+        ('insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A'),
+        ('update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS dbsync_old NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A'),
+        ('delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS dbsync_old FOR EACH STATEMENT', 'A'),
+        ('truncate', 'AFTER TRUNCATE', 'FOR EACH STATEMENT', 'A'),
+        ('row', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'R')) t (suffix, events, level, enabled)
+$$;
+COMMENT ON FUNCTION dbsync_internal.triggers(int) IS 'the triggers of a captured table: name, definition, how they are enabled';
+
+CREATE FUNCTION dbsync_internal.create_triggers(captured_id int, rel regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    t record;
+BEGIN
+    FOR t IN SELECT * FROM dbsync_internal.triggers(captured_id) LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION dbsync_internal.capture()',
+            t.name, t.events, rel, t.level);
+        EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', rel, t.mode, t.name);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.create_triggers(int, regclass) IS 'puts the capture triggers on a table';
+
+-- By function, not by name: also one that was renamed while the guard was off.
+CREATE FUNCTION dbsync_internal.drop_triggers(rel regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    trigger_name name;
+BEGIN
+    FOR trigger_name IN
+        SELECT t.tgname FROM pg_trigger t
+        WHERE t.tgrelid = rel AND t.tgfoid = 'dbsync_internal.capture()'::regprocedure
+        ORDER BY t.tgname
+    LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, rel);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.drop_triggers(regclass) IS 'takes the capture triggers off a table';
+
+-- ---------------------------------------------------------------------------
+-- On and off
+
+-- Called in a transaction of its own, one table at a time, under lock_timeout:
+-- writers queue behind this lock while it waits for those before it.  Capture
+-- begins when this commits: the lock says that no writer is in the table now,
+-- so every later one fires the triggers.  Does nothing where all is in place.
+CREATE FUNCTION dbsync_internal.install_capture(captured_id int) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.id = captured_id FOR UPDATE;
+    IF NOT FOUND OR captured.state <> 'installing' THEN
+        RETURN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_table',
+            MESSAGE = format('captured table %s does not exist any more', captured.relid::oid),
+            HINT = 'Take it out of its subscriptions with dbsync.remove_table().';
+    END IF;
+    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', captured.relid);
+    PERFORM dbsync_internal.check_supported(captured.relid);
+
+    PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s
+    WHERE s.captured_id = captured.id AND dbsync_internal.segment_fits(s.relid, captured.relid) IS NOT TRUE;
+    IF NOT EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = captured.id AND s.active) THEN
+        PERFORM dbsync_internal.create_segment(captured.id);
+    END IF;
+    PERFORM dbsync_internal.create_triggers(captured.id, captured.relid);
+
+    UPDATE dbsync.captured_table c SET key_index = dbsync_internal.choose_key(captured.relid)
+    WHERE c.id = captured.id;
+    UPDATE dbsync.captured_table c SET state = 'active', note = NULL, since = now(),
+        shape = dbsync_internal.table_shape(captured.relid)
+    WHERE c.id = captured.id;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.install_capture(int) IS 'begins to capture a table: segment, triggers, fingerprint';
+
+-- DROP TRIGGER wants the table for itself: call it under lock_timeout.
+CREATE FUNCTION dbsync_internal.remove_capture(captured_id int) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.id = captured_id FOR UPDATE;
+    IF NOT FOUND OR EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = captured.id) THEN
+        RETURN false;
+    END IF;
+    -- what is being removed is no concern of the guard's
+    UPDATE dbsync.captured_table c SET state = 'removing' WHERE c.id = captured.id;
+    IF EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
+        EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', captured.relid);
+        PERFORM dbsync_internal.drop_triggers(captured.relid);
+    END IF;
+    PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id = captured.id;
+    DELETE FROM dbsync.skipped k WHERE k.captured_id = captured.id;
+    DELETE FROM dbsync.captured_table c WHERE c.id = captured.id;
+    RETURN true;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.remove_capture(int) IS 'takes triggers and segments off a table that no subscription wants; false: one wants it';
+
+-- A table that is never free for a moment keeps its triggers until it is: the
+-- worker, and the next call of an admin function, try again.  Shorter than
+-- deadlock_timeout, since writers queue behind us.
+CREATE FUNCTION dbsync_internal.try_remove_capture(captured_id int) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
+AS $$
+BEGIN
+    RETURN dbsync_internal.remove_capture(captured_id);
+EXCEPTION
+    -- 55006: this very transaction has written to it, or has a cursor open on it
+    WHEN lock_not_available OR object_in_use OR deadlock_detected THEN
+        RETURN false;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.try_remove_capture(int) IS 'remove_capture(), or false when the table is in use';

@@ -1,0 +1,288 @@
+-- What can be captured, and the fingerprint of what must not change.
+--
+-- Every refusal names the table and says what to do.  Each is a door that may be
+-- opened later; until then the guard keeps captured tables from walking in.
+
+CREATE FUNCTION dbsync_internal.default_opclass(type oid) RETURNS oid
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'dbsync_default_opclass';
+COMMENT ON FUNCTION dbsync_internal.default_opclass(oid) IS 'b-tree operator class that an index on this type gets by itself';
+
+-- ---------------------------------------------------------------------------
+-- Keys
+
+-- Why rows cannot be known by this index; null: they can.  Deferrable keys break
+-- the order of changes per key.  Copy and windows compare keys with plain
+-- operators, so the index must order as the column itself does.
+CREATE FUNCTION dbsync_internal.key_problem(key_index oid) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH i AS (
+        SELECT x.*, c.relam, am.amname
+        FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_am am ON am.oid = c.relam
+        WHERE x.indexrelid = key_index
+    ), col AS (
+        SELECT a.attname, a.attnotnull, a.attgenerated, a.attcollation, a.atttypid,
+            i.indclass[k.n - 1] AS opclass, i.indcollation[k.n - 1] AS coll
+        FROM i, generate_series(1, i.indnkeyatts) k (n)
+        LEFT JOIN pg_attribute a ON a.attrelid = (SELECT indrelid FROM i) AND a.attnum = (SELECT indkey FROM i)[k.n - 1]
+    )
+    SELECT CASE
+        WHEN NOT i.indisunique OR i.amname <> 'btree' THEN 'is not unique'
+        WHEN NOT i.indimmediate THEN 'is deferrable'
+        WHEN NOT i.indisvalid OR NOT i.indisready OR NOT i.indislive THEN 'is not valid'
+        WHEN i.indpred IS NOT NULL THEN 'covers only some of the rows'
+        WHEN i.indexprs IS NOT NULL THEN 'contains an expression'
+        ELSE (SELECT CASE
+                WHEN NOT col.attnotnull THEN format('contains column %I, which may be null', col.attname)
+                WHEN col.attgenerated <> '' THEN format('contains generated column %I', col.attname)
+                WHEN col.coll <> col.attcollation
+                    THEN format('orders column %I by another collation than the column has', col.attname)
+                WHEN col.opclass IS DISTINCT FROM dbsync_internal.default_opclass(col.atttypid)
+                    THEN format('orders column %I by an operator class that is not the default', col.attname)
+                WHEN EXISTS (SELECT FROM pg_collation c WHERE c.oid = col.coll AND NOT c.collisdeterministic)
+                    THEN format('contains column %I, whose collation is nondeterministic', col.attname)
+              END AS problem
+              FROM col ORDER BY problem NULLS LAST LIMIT 1)
+        END
+    FROM i
+$$;
+COMMENT ON FUNCTION dbsync_internal.key_problem(oid) IS 'why an index cannot serve as key of a captured table; null: it can';
+
+-- Indexes of a table in the order in which they are considered as its key.
+CREATE FUNCTION dbsync_internal.key_candidates(rel regclass) RETURNS TABLE (key_index regclass, problem text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT i.indexrelid::regclass, dbsync_internal.key_problem(i.indexrelid)
+    FROM pg_index i
+    WHERE i.indrelid = rel AND i.indisunique
+    ORDER BY i.indisprimary DESC, i.indisreplident DESC, i.indexrelid
+$$;
+COMMENT ON FUNCTION dbsync_internal.key_candidates(regclass) IS 'unique indexes of a table, best first, and what speaks against each';
+
+CREATE FUNCTION dbsync_internal.choose_key(rel regclass) RETURNS oid
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    chosen oid;
+    reason text;
+BEGIN
+    SELECT k.key_index INTO chosen FROM dbsync_internal.key_candidates(rel) k WHERE k.problem IS NULL LIMIT 1;
+    IF FOUND THEN
+        RETURN chosen;
+    END IF;
+    SELECT format('Unique index %s %s.', k.key_index, k.problem) INTO reason
+    FROM dbsync_internal.key_candidates(rel) k LIMIT 1;
+    RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+        MESSAGE = format('table %s has no key that dbsync can use', rel),
+        DETAIL = coalesce(reason, 'It has no primary key and no unique index.'),
+        HINT = 'Add a primary key, or a unique index over NOT NULL columns that is not deferrable, not partial, '
+            'without expressions and with the default operator classes and collations.';
+END $$;
+COMMENT ON FUNCTION dbsync_internal.choose_key(regclass) IS 'primary key, else replica identity, else the oldest unique index that will do; error if there is none';
+
+-- The stored key, or its successor: REINDEX CONCURRENTLY replaces an index by
+-- another one without any event.
+CREATE FUNCTION dbsync_internal.current_key(rel regclass) RETURNS oid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(
+        (SELECT c.key_index FROM dbsync.captured_table c JOIN pg_index i ON i.indexrelid = c.key_index
+         WHERE c.relid = rel AND i.indrelid = rel AND i.indisvalid),
+        (SELECT k.key_index FROM dbsync_internal.key_candidates(rel) k WHERE k.problem IS NULL LIMIT 1))
+$$;
+COMMENT ON FUNCTION dbsync_internal.current_key(regclass) IS 'key index of a captured table, also after REINDEX CONCURRENTLY; null: none';
+
+CREATE FUNCTION dbsync_internal.refresh_keys() RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE dbsync.captured_table c SET key_index = k.key_index
+    FROM (SELECT t.id, dbsync_internal.current_key(t.relid) AS key_index
+          FROM dbsync.captured_table t
+          WHERE t.state = 'active'
+            AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = t.key_index AND i.indisvalid)) k
+    WHERE k.id = c.id AND k.key_index IS NOT NULL
+$$;
+COMMENT ON FUNCTION dbsync_internal.refresh_keys() IS 'writes down which index a key has after REINDEX CONCURRENTLY';
+
+-- ---------------------------------------------------------------------------
+-- Refusals
+
+CREATE FUNCTION dbsync_internal.refuse(message text, hint text, sqlstate text DEFAULT '0A000', detail text DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF detail IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = sqlstate, MESSAGE = message, HINT = hint;
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = sqlstate, MESSAGE = message, DETAIL = detail, HINT = hint;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.refuse(text, text, text, text) IS 'raises an error with a hint';
+
+CREATE FUNCTION dbsync_internal.check_kind(rel regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    c pg_class;
+BEGIN
+    SELECT * INTO c FROM pg_class WHERE oid = rel;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_table',
+            MESSAGE = format('relation with OID %s does not exist', rel::oid);
+    ELSIF rel::oid < 16384 OR c.relnamespace IN (
+        'pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'pg_toast'::regnamespace,
+        'dbsync'::regnamespace, 'dbsync_internal'::regnamespace) THEN
+        PERFORM dbsync_internal.refuse(format('table %s belongs to the system', rel),
+            'Only tables of users can be captured.', '42809');
+    ELSIF c.relkind IN ('v', 'm') THEN
+        PERFORM dbsync_internal.refuse(format('%s is a view', rel),
+            'Add the tables that it reads.', '42809');
+    ELSIF c.relkind NOT IN ('r', 'p', 'f') THEN
+        PERFORM dbsync_internal.refuse(format('%s is not a table', rel),
+            'Only tables can be captured.', '42809');
+    ELSIF c.relkind = 'p' THEN
+        PERFORM dbsync_internal.refuse(format('table %s is partitioned', rel),
+            'Partitioned tables are not supported yet.');
+    ELSIF c.relispartition THEN
+        PERFORM dbsync_internal.refuse(format('table %s is a partition', rel),
+            'Partitions are not supported yet; a detached one is a table like any other.');
+    ELSIF c.relkind = 'f' THEN
+        PERFORM dbsync_internal.refuse(format('table %s is a foreign table', rel),
+            'Install dbsync in the database that has the data.', '42809');
+    ELSIF c.relpersistence = 't' THEN
+        PERFORM dbsync_internal.refuse(format('table %s is temporary', rel),
+            'Only permanent tables can be captured.');
+    ELSIF c.relpersistence = 'u' THEN
+        PERFORM dbsync_internal.refuse(format('table %s is unlogged', rel),
+            format('A crash empties it and nobody is told. Use ALTER TABLE %s SET LOGGED.', rel));
+    ELSIF EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = rel) THEN
+        PERFORM dbsync_internal.refuse(format('table %s has inheritance children', rel),
+            'Inheritance is not supported yet.');
+    ELSIF EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = rel) THEN
+        PERFORM dbsync_internal.refuse(format('table %s inherits from another table', rel),
+            format('Inheritance is not supported yet; ALTER TABLE %s NO INHERIT makes it a table of its own.', rel));
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_kind(regclass) IS 'refuses relations that cannot be captured for what they are';
+
+-- A column whose values have no way back from text, itself or somewhere within.
+CREATE FUNCTION dbsync_internal.check_types(rel regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    bad record;
+BEGIN
+    WITH RECURSIVE part (attname, typ) AS (
+        SELECT a.attname, a.atttypid FROM pg_attribute a
+        WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+      UNION
+        SELECT part.attname, within.typ
+        FROM part JOIN pg_type t ON t.oid = part.typ
+        CROSS JOIN LATERAL (
+            SELECT t.typbasetype WHERE t.typtype = 'd'
+            UNION ALL SELECT t.typelem WHERE t.typelem <> 0
+            UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)
+            UNION ALL SELECT f.atttypid FROM pg_attribute f
+                WHERE f.attrelid = t.typrelid AND t.typrelid <> 0 AND f.attnum > 0 AND NOT f.attisdropped
+        ) within (typ)
+    )
+    SELECT part.attname, format_type(part.typ, NULL) AS type INTO bad
+    FROM part JOIN pg_type t ON t.oid = part.typ
+    WHERE t.typinput IN (
+        SELECT p.oid FROM pg_proc p
+        WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname IN (
+            'pg_node_tree_in', 'pg_ndistinct_in', 'pg_dependencies_in', 'pg_mcv_list_in',
+            'brin_bloom_summary_in', 'brin_minmax_multi_summary_in', 'gtsvectorin'))
+    LIMIT 1;
+    IF FOUND THEN
+        PERFORM dbsync_internal.refuse(
+            format('column %I of table %s has type %s, which cannot be read back from text', bad.attname, rel, bad.type),
+            'Store it as another type.');
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_types(regclass) IS 'refuses columns of types that no client can write';
+
+-- The least that a full row takes in a segment: large values as pointers of 18
+-- bytes.  What does not fit must be refused now and not when the user writes.
+CREATE FUNCTION dbsync_internal.segment_row_size(rel regclass) RETURNS int
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ncolumns int;
+    size int := 8 + 8 + 1;
+    boundary int;
+    col record;
+BEGIN
+    FOR col IN
+        SELECT a.attlen, a.attalign FROM pg_attribute a
+        WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+        ORDER BY a.attnum
+    LOOP
+        IF col.attlen < 0 THEN
+            size := size + 18;
+        ELSE
+            boundary := CASE col.attalign WHEN 'd' THEN 8 WHEN 'i' THEN 4 WHEN 's' THEN 2 ELSE 1 END;
+            size := (size + boundary - 1) / boundary * boundary + col.attlen;
+        END IF;
+    END LOOP;
+    SELECT count(*) + 3 INTO ncolumns FROM dbsync_internal.segment_columns(rel);
+    RETURN (23 + (ncolumns + 7) / 8 + 7) / 8 * 8 + (size + 7) / 8 * 8;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.segment_row_size(regclass) IS 'bytes of a row of the segment without a null and with all large values out of line';
+
+CREATE FUNCTION dbsync_internal.check_width(rel regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ncolumns int := (SELECT count(*) FROM dbsync_internal.segment_columns(rel));
+    size int := dbsync_internal.segment_row_size(rel);
+    -- page header and one line pointer, aligned
+    room int := current_setting('block_size')::int - 32;
+BEGIN
+    IF ncolumns > 1600 - 3 THEN
+        PERFORM dbsync_internal.refuse(format('table %s has too many columns to be captured', rel),
+            'dbsync needs room for three columns of its own.',
+            '54011', format('It has %s columns; the limit is %s.', ncolumns, 1600 - 3));
+    ELSIF size > room THEN
+        PERFORM dbsync_internal.refuse(format('a row of table %s can become too wide to be captured', rel),
+            'dbsync needs room for three columns of its own. Split the table or use narrower types.',
+            '54000', format('A full row takes %s bytes, a page has %s.', size, room));
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_width(regclass) IS 'refuses tables to which our columns cannot be added';
+
+CREATE FUNCTION dbsync_internal.check_supported(rel regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM dbsync_internal.check_kind(rel);
+    PERFORM dbsync_internal.check_types(rel);
+    PERFORM dbsync_internal.check_width(rel);
+    PERFORM dbsync_internal.choose_key(rel);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_supported(regclass) IS 'error, with a hint, if the table cannot be captured';
+
+-- ---------------------------------------------------------------------------
+-- Fingerprint
+
+-- All that capture, segments and worker rely on.  Names of the table and its
+-- schema, owner, defaults, constraints, other indexes, storage and statistics
+-- are left out: they may change at any time.
+CREATE FUNCTION dbsync_internal.table_shape(rel regclass) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH key AS (
+        SELECT i.* FROM pg_index i WHERE i.indexrelid = dbsync_internal.current_key(rel)
+    )
+    SELECT concat_ws(';',
+        c.relkind, c.relpersistence, c.relispartition,
+        EXISTS (SELECT FROM pg_inherits i WHERE rel IN (i.inhparent, i.inhrelid)),
+        (SELECT string_agg(concat_ws(',', a.attnum, quote_ident(a.attname), a.atttypid, a.atttypmod,
+                a.attcollation, a.attgenerated,
+                CASE WHEN a.attnum = ANY (key.indkey) THEN a.attnotnull END), ' ' ORDER BY a.attnum)
+         FROM pg_attribute a LEFT JOIN key ON true
+         WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped),
+        (SELECT concat_ws(',', key.indkey::text, key.indisvalid, key.indimmediate, key.indclass::text, key.indcollation::text)
+         FROM key))
+    FROM pg_class c WHERE c.oid = rel
+$$;
+COMMENT ON FUNCTION dbsync_internal.table_shape(regclass) IS 'fingerprint of what must not change while a table is captured';

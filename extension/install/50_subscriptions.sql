@@ -1,0 +1,329 @@
+-- Subscriptions and their tables.
+--
+-- Nothing here touches a table of the user's, except to take its triggers off: a
+-- function cannot commit, and writers would queue behind its locks until its
+-- caller does.  What is added is written down in state "installing", and the
+-- worker (or run_once) installs capture, one table a transaction.
+
+-- ---------------------------------------------------------------------------
+-- Looking things up
+
+CREATE FUNCTION dbsync_internal.find_subscription(caller oid, name text) RETURNS dbsync.subscription
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    subscription dbsync.subscription;
+BEGIN
+    SELECT s.* INTO subscription FROM dbsync.subscription s
+    WHERE s.name = find_subscription.name FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('subscription "%s" does not exist', name);
+    ELSIF NOT dbsync_internal.may_act_as(caller, subscription.owner) THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('must be owner of subscription "%s"', name);
+    END IF;
+    RETURN subscription;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.find_subscription(oid, text) IS 'a subscription that the caller owns, its row locked; error if there is none';
+
+-- The captured table behind a subscription's table.
+CREATE FUNCTION dbsync_internal.find_attachment(subscription dbsync.subscription, rel regclass) RETURNS dbsync.captured_table
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured
+    FROM dbsync.captured_table c JOIN dbsync.subscription_table a ON a.captured_id = c.id
+    WHERE a.subscription_id = subscription.id AND c.relid = rel;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('table %s is not in subscription "%s"', rel, subscription.name);
+    END IF;
+    RETURN captured;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.find_attachment(dbsync.subscription, regclass) IS 'captured table of a table that is in the subscription; error if it is not';
+
+CREATE FUNCTION dbsync_internal.check_policy(policy text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF policy IS DISTINCT FROM 'immediate' THEN
+        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+            MESSAGE = format('policy "%s" is not supported', policy),
+            HINT = 'The only policy so far is "immediate".';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_policy(text) IS 'error unless the policy is known';
+
+CREATE FUNCTION dbsync_internal.check_existing_rows(copy_data boolean, existing_rows text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF copy_data IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'copy_data must not be null';
+    ELSIF existing_rows NOT IN ('keep', 'truncate') THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('existing_rows must be "keep" or "truncate", not "%s"', existing_rows),
+            HINT = 'Without it, a target table that has rows is refused.';
+    ELSIF existing_rows = 'truncate' AND NOT copy_data THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'existing_rows cannot be "truncate" without copy_data';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_existing_rows(boolean, text) IS 'error unless both arguments make sense together';
+
+-- ---------------------------------------------------------------------------
+-- Rights on tables
+
+-- Row security as it would apply to a query of the role.
+CREATE FUNCTION dbsync_internal.row_security_applies(role oid, rel regclass) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls
+        AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE'))
+    FROM pg_class c, pg_roles r WHERE c.oid = rel AND r.oid = role
+$$;
+COMMENT ON FUNCTION dbsync_internal.row_security_applies(oid, regclass) IS 'would a query of the role on the table be filtered by row security?';
+
+CREATE FUNCTION dbsync_internal.check_readable(role oid, rel regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT has_table_privilege(role, rel, 'SELECT') THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('permission denied for table %s', rel),
+            DETAIL = format('Role "%s" needs SELECT on all of the table.', pg_get_userbyid(role)),
+            HINT = format('The table''s owner can GRANT SELECT ON %s TO %I.', rel, pg_get_userbyid(role));
+    ELSIF dbsync_internal.row_security_applies(role, rel) THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('row security hides rows of table %s from role "%s"', rel, pg_get_userbyid(role)),
+            HINT = 'A superuser, a role with BYPASSRLS, or the table''s owner (without FORCE ROW LEVEL SECURITY) sees all rows.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_readable(oid, regclass) IS 'error unless the role may read every row and column of the table';
+
+CREATE FUNCTION dbsync_internal.check_rights(role oid, rel regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM dbsync_internal.check_readable(role, rel);
+    IF NOT has_table_privilege(role, rel, 'TRIGGER')
+        AND NOT dbsync_internal.may_act_as(role, (SELECT c.relowner FROM pg_class c WHERE c.oid = rel))
+    THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('permission denied for table %s', rel),
+            DETAIL = format('Role "%s" needs TRIGGER on the table.', pg_get_userbyid(role)),
+            HINT = format('The table''s owner can GRANT TRIGGER ON %s TO %I.', rel, pg_get_userbyid(role));
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_rights(oid, regclass) IS 'error unless the role may have the table captured';
+
+-- ---------------------------------------------------------------------------
+-- Adding a table
+
+-- Schema and name of the target table: as the source's, unless given.
+CREATE FUNCTION dbsync_internal.target_name(rel regclass, target_table text, OUT schema name, OUT name name)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    parts text[] := parse_ident(target_table);
+BEGIN
+    SELECT n.nspname, c.relname INTO schema, name
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = rel;
+    IF cardinality(parts) > 2 THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('invalid name of a target table: "%s"', target_table),
+            HINT = 'Give a table, or schema.table.';
+    ELSIF parts IS NOT NULL THEN
+        name := dbsync_internal.checked_name('target table', parts[cardinality(parts)]);
+        IF cardinality(parts) = 2 THEN
+            schema := dbsync_internal.checked_name('schema', parts[1]);
+        END IF;
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.target_name(regclass, text) IS 'schema and table that target_table means';
+
+-- One captured table for all subscriptions.  One that was on its way out, or was
+-- suspended, is installed again.
+CREATE FUNCTION dbsync_internal.capture_table(rel regclass) RETURNS int
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured_id int;
+BEGIN
+    INSERT INTO dbsync.captured_table AS c (relid, key_index)
+    VALUES (rel, dbsync_internal.choose_key(rel))
+    ON CONFLICT (relid) DO UPDATE SET note = NULL,
+        state = CASE WHEN c.state = 'active' THEN 'active' ELSE 'installing' END
+    RETURNING c.id INTO captured_id;
+    RETURN captured_id;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.capture_table(regclass) IS 'id of the captured table, which is to be installed if it is not active';
+
+-- The lock keeps the table as it is until the guard can see our row.
+CREATE FUNCTION dbsync_internal.attach_table(subscription dbsync.subscription, rel regclass, target_table text,
+    copy_data boolean, existing_rows text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    target record;
+BEGIN
+    IF rel IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'table must not be null';
+    END IF;
+    PERFORM dbsync_internal.check_kind(rel);
+    PERFORM dbsync_internal.check_rights(subscription.owner, rel);
+    EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', rel);
+    PERFORM dbsync_internal.check_supported(rel);
+    target := dbsync_internal.target_name(rel, target_table);
+    IF EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
+               WHERE a.subscription_id = subscription.id AND c.relid = rel) THEN
+        RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
+            MESSAGE = format('table %s is already in subscription "%s"', rel, subscription.name),
+            HINT = 'To copy it anew, use dbsync.copy_table().';
+    ELSIF EXISTS (SELECT FROM dbsync.subscription_table a
+                  WHERE a.subscription_id = subscription.id
+                    AND a.target_schema = target.schema AND a.target_table = target.name) THEN
+        RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
+            MESSAGE = format('another table of subscription "%s" goes to %I.%I', subscription.name, target.schema, target.name),
+            HINT = 'Give it a target_table of its own.';
+    END IF;
+
+    INSERT INTO dbsync.subscription_table (subscription_id, captured_id, target_schema, target_table, copy_data, existing_rows)
+    VALUES (subscription.id, dbsync_internal.capture_table(rel), target.schema, target.name, copy_data, existing_rows);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text) IS 'adds a table to a subscription';
+
+CREATE FUNCTION dbsync_internal.create_subscription(caller oid, name text, target text, tables regclass[],
+    policy text, copy_data boolean, existing_rows text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    subscription dbsync.subscription;
+    rel regclass;
+BEGIN
+    PERFORM dbsync_internal.require_adopted();
+    PERFORM dbsync_internal.checked_name('subscription', name);
+    PERFORM dbsync_internal.check_policy(policy);
+    PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
+    PERFORM dbsync_internal.check_target(caller, target);
+
+    INSERT INTO dbsync.subscription (name, target, owner, policy) VALUES (name, target, caller, policy)
+    ON CONFLICT ON CONSTRAINT subscription_name_key DO NOTHING
+    RETURNING * INTO subscription;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
+            MESSAGE = format('subscription "%s" already exists', name);
+    END IF;
+    FOREACH rel IN ARRAY coalesce(tables, '{}') LOOP
+        PERFORM dbsync_internal.attach_table(subscription, rel, NULL, copy_data, existing_rows);
+    END LOOP;
+    PERFORM dbsync_internal.retry_removals();
+END $$;
+COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text) IS 'body of dbsync.create_subscription()';
+
+CREATE FUNCTION dbsync.create_subscription(name text, target text, tables text[] DEFAULT '{}', policy text DEFAULT 'immediate',
+    copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text) IS 'makes a subscription of the caller''s, stopped at first; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy';
+
+CREATE FUNCTION dbsync_internal.add_table(caller oid, subscription text, rel regclass, target_table text,
+    columns text[], filter text, copy_data boolean, existing_rows text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found_subscription dbsync.subscription;
+BEGIN
+    PERFORM dbsync_internal.require_adopted();
+    found_subscription := dbsync_internal.find_subscription(caller, subscription);
+    IF columns IS NOT NULL OR filter IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+            MESSAGE = format('%s is not supported', CASE WHEN columns IS NULL THEN 'filter' ELSE 'columns' END),
+            HINT = 'It will come with a later version. So far all columns of all rows are sent.';
+    END IF;
+    PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
+    PERFORM dbsync_internal.attach_table(found_subscription, rel, target_table, copy_data, existing_rows);
+    PERFORM dbsync_internal.retry_removals();
+END $$;
+COMMENT ON FUNCTION dbsync_internal.add_table(oid, text, regclass, text, text[], text, boolean, text) IS 'body of dbsync.add_table()';
+
+CREATE FUNCTION dbsync.add_table(subscription text, "table" regclass, target_table text DEFAULT NULL, columns text[] DEFAULT NULL,
+    filter text DEFAULT NULL, copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text) IS 'adds a table to a subscription';
+
+-- ---------------------------------------------------------------------------
+-- Taking tables away
+
+-- Tables whose triggers could not be taken off when that was asked for.
+CREATE FUNCTION dbsync_internal.retry_removals() RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT dbsync_internal.try_remove_capture(c.id) FROM dbsync.captured_table c WHERE c.state = 'removing'
+$$;
+COMMENT ON FUNCTION dbsync_internal.retry_removals() IS 'takes triggers off tables that no subscription wants, where they are not in use';
+
+-- A captured table that no subscription has any more is removed at once if it is
+-- free, else later.
+CREATE FUNCTION dbsync_internal.release_captured(captured_id int) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    UPDATE dbsync.captured_table c SET state = 'removing'
+    WHERE c.id = captured_id
+      AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id)
+    RETURNING c.* INTO captured;
+    IF FOUND AND NOT dbsync_internal.try_remove_capture(captured_id) THEN
+        RAISE NOTICE USING MESSAGE = format('table %s is in use: its triggers are taken off later', captured.relid),
+            HINT = 'The next call that adds or removes a table tries again.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.release_captured(int) IS 'takes triggers and segments off a table if no subscription has it any more';
+
+CREATE FUNCTION dbsync_internal.remove_table(caller oid, subscription text, rel regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found_subscription dbsync.subscription := dbsync_internal.find_subscription(caller, subscription);
+    captured dbsync.captured_table := dbsync_internal.find_attachment(found_subscription, rel);
+BEGIN
+    DELETE FROM dbsync.subscription_table a
+    WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id;
+    PERFORM dbsync_internal.release_captured(captured.id);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.remove_table(oid, text, regclass) IS 'body of dbsync.remove_table()';
+
+CREATE FUNCTION dbsync.remove_table(subscription text, "table" regclass) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.remove_table(text, regclass) IS 'takes a table out of a subscription; what is on the target stays there';
+
+-- A subscription that never ran has left nothing on its target.
+CREATE FUNCTION dbsync_internal.drop_subscription(caller oid, name text, force boolean) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    subscription dbsync.subscription := dbsync_internal.find_subscription(caller, name);
+    captured_ids int[];
+BEGIN
+    IF subscription.enabled THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+            MESSAGE = format('subscription "%s" is started', name),
+            HINT = format('Use SELECT dbsync.stop_subscription(%L) first.', name);
+    END IF;
+    IF subscription.position IS NOT NULL THEN
+        PERFORM dbsync_internal.forget_at_target(subscription.id, coalesce(force, false));
+    END IF;
+    SELECT coalesce(array_agg(a.captured_id ORDER BY a.captured_id), '{}') INTO captured_ids
+    FROM dbsync.subscription_table a WHERE a.subscription_id = subscription.id;
+    DELETE FROM dbsync.subscription s WHERE s.id = subscription.id;
+    PERFORM dbsync_internal.release_captured(c.id) FROM unnest(captured_ids) c (id);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.drop_subscription(oid, text, boolean) IS 'body of dbsync.drop_subscription()';
+
+CREATE FUNCTION dbsync.drop_subscription(name text, force boolean DEFAULT false) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.drop_subscription(text, boolean) IS 'drops a stopped subscription; force: also when its target cannot be reached, where its ledger row then stays';

@@ -1,0 +1,198 @@
+-- Upkeep of what is there: changing subscriptions, copying tables anew, the ways
+-- out when capture is in the way, copies of databases, uninstalling.
+
+CREATE FUNCTION dbsync_internal.alter_subscription(caller oid, name text, policy text, new_name text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    subscription dbsync.subscription := dbsync_internal.find_subscription(caller, name);
+BEGIN
+    IF policy IS NOT NULL THEN
+        PERFORM dbsync_internal.check_policy(policy);
+    END IF;
+    IF new_name IS NOT NULL THEN
+        PERFORM dbsync_internal.checked_name('subscription', new_name);
+        IF EXISTS (SELECT FROM dbsync.subscription s WHERE s.name = new_name AND s.id <> subscription.id) THEN
+            RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
+                MESSAGE = format('subscription "%s" already exists', new_name);
+        END IF;
+    END IF;
+    UPDATE dbsync.subscription s
+    SET policy = coalesce(alter_subscription.policy, s.policy), name = coalesce(new_name, s.name)
+    WHERE s.id = subscription.id;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text) IS 'body of dbsync.alter_subscription()';
+
+CREATE FUNCTION dbsync.alter_subscription(name text, policy text DEFAULT NULL, new_name text DEFAULT NULL) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text) IS 'changes a subscription''s policy or name; null: leave it';
+
+-- The new uid makes it another attachment: what the ledger says about the copy
+-- of the old one does not count.
+CREATE FUNCTION dbsync_internal.copy_table(caller oid, subscription text, rel regclass, existing_rows text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found_subscription dbsync.subscription;
+    captured dbsync.captured_table;
+BEGIN
+    PERFORM dbsync_internal.require_adopted();
+    found_subscription := dbsync_internal.find_subscription(caller, subscription);
+    PERFORM dbsync_internal.check_existing_rows(true, existing_rows);
+    captured := dbsync_internal.find_attachment(found_subscription, rel);
+    PERFORM dbsync_internal.check_rights(found_subscription.owner, rel);
+    EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', rel);
+    PERFORM dbsync_internal.check_supported(rel);
+
+    UPDATE dbsync.captured_table c SET state = 'installing', note = NULL
+    WHERE c.id = captured.id AND c.state = 'suspended';
+    UPDATE dbsync.subscription_table a
+    SET uid = gen_random_uuid(), state = 'new', copy_data = true, existing_rows = copy_table.existing_rows,
+        rows_copied = 0, rows_expected = NULL
+    WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.copy_table(oid, text, regclass, text) IS 'body of dbsync.copy_table()';
+
+CREATE FUNCTION dbsync.copy_table(subscription text, "table" regclass, existing_rows text DEFAULT 'truncate') RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.copy_table(text, regclass, text) IS 'copies a table of a subscription anew';
+
+-- The way out when capture is in the way of a user's writes.  The segments stay
+-- until the table is installed again or removed: headers name them.
+CREATE FUNCTION dbsync_internal.suspend_captured(captured_id int, reason text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    UPDATE dbsync.captured_table c SET state = 'suspended', note = reason
+    WHERE c.id = captured_id RETURNING c.* INTO captured;
+    UPDATE dbsync.subscription_table a SET state = 'suspended' WHERE a.captured_id = captured.id;
+    IF EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
+        PERFORM dbsync_internal.drop_triggers(captured.relid);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.suspend_captured(int, text) IS 'takes the triggers off a table; every subscription of it needs a new copy';
+
+CREATE FUNCTION dbsync_internal.suspend_table(caller oid, rel regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('table %s is not captured', rel);
+    ELSIF NOT dbsync_internal.may_act_as(caller, (SELECT c.relowner FROM pg_class c WHERE c.oid = rel))
+        AND NOT EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.subscription s ON s.id = a.subscription_id
+                        WHERE a.captured_id = captured.id AND dbsync_internal.may_act_as(caller, s.owner)) THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('must be owner of table %s or of a subscription that has it', rel);
+    END IF;
+    IF captured.state <> 'suspended' THEN
+        PERFORM dbsync_internal.suspend_captured(captured.id,
+            format('suspended by %s; to go on: dbsync.copy_table()', pg_get_userbyid(caller)));
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.suspend_table(oid, regclass) IS 'body of dbsync.suspend_table()';
+
+CREATE FUNCTION dbsync.suspend_table("table" regclass) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.suspend_table(regclass) IS 'takes the capture triggers off a table at once; until copy_table() its subscriptions get nothing from it';
+
+-- ---------------------------------------------------------------------------
+-- adopt
+
+-- A copy of a database becomes a source of its own.  Nothing of what was known
+-- about the other one holds: its ledgers belong to it, and a copy was not told of
+-- what happened before adopt().  So all subscriptions and attachments get new
+-- uids, stand stopped, have no position, and copy their tables anew; that takes
+-- care of the tables in dbsync.skipped as well.  How the copy came about makes a
+-- difference only to what is left over:
+--
+--	restored dump    triggers are there, segments are not (members of an extension
+--	                 are not dumped); ids in sequences are those of a new extension
+--	TEMPLATE, VM     everything is there, filled with the other database's changes
+--	pg_upgrade       as TEMPLATE; the source itself under another identifier
+--
+-- Segments are dropped where there are any, headers emptied, and every table is
+-- installed again by the worker: CREATE OR REPLACE for triggers that are there.
+-- Until then those do nothing, since the table's state is not "active".
+CREATE FUNCTION dbsync_internal.adopt(caller oid, existing_rows text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    header regclass;
+BEGIN
+    PERFORM dbsync_internal.require_superuser(caller, 'adopt');
+    PERFORM dbsync_internal.check_existing_rows(true, existing_rows);
+    LOCK TABLE dbsync.node IN SHARE ROW EXCLUSIVE MODE;
+    IF dbsync_internal.is_adopted() THEN
+        RAISE NOTICE 'this database is no copy: there is nothing to adopt';
+        RETURN;
+    END IF;
+
+    UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL;
+    UPDATE dbsync.subscription_table a
+    SET uid = gen_random_uuid(), state = 'new', copy_data = true, existing_rows = adopt.existing_rows,
+        rows_copied = 0, rows_expected = NULL;
+    UPDATE dbsync.captured_table c
+    SET shape = NULL, discarded = NULL, note = NULL, since = NULL,
+        state = CASE WHEN EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id)
+                     THEN 'installing' ELSE 'removing' END;
+    PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id <> 0;
+    FOR header IN SELECT s.relid::regclass FROM dbsync.segment s WHERE s.captured_id = 0 LOOP
+        EXECUTE format('TRUNCATE %s', header);
+    END LOOP;
+    DELETE FROM dbsync.skipped;
+    PERFORM setval(pg_get_serial_sequence('dbsync.captured_table', 'id'), max(c.id)) FROM dbsync.captured_table c HAVING max(c.id) > 0;
+    PERFORM setval(pg_get_serial_sequence('dbsync.subscription', 'id'), max(s.id)) FROM dbsync.subscription s HAVING max(s.id) > 0;
+
+    UPDATE dbsync.node n SET system_identifier = c.system_identifier, database_oid = d.oid
+    FROM pg_control_system() c, pg_database d WHERE d.datname = current_database();
+END $$;
+COMMENT ON FUNCTION dbsync_internal.adopt(oid, text) IS 'body of dbsync.adopt()';
+
+CREATE FUNCTION dbsync.adopt(existing_rows text DEFAULT NULL) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.adopt(text) IS 'makes a copy of a database (restored dump, TEMPLATE, pg_upgrade) a source of its own: its subscriptions are new ones, stopped, and copy their tables anew';
+
+-- ---------------------------------------------------------------------------
+-- uninstall
+
+-- Everything outside the extension that depends on it goes: triggers, and the
+-- foreign servers of its wrappers.  Ledgers stay on the targets, as after
+-- drop_subscription(force => true).
+CREATE FUNCTION dbsync_internal.uninstall(caller oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    started text;
+    removed bigint;
+BEGIN
+    PERFORM dbsync_internal.require_superuser(caller, 'uninstall');
+    SELECT string_agg(format('"%s"', s.name), ', ' ORDER BY s.name) INTO started
+    FROM dbsync.subscription s WHERE s.enabled;
+    IF started IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+            MESSAGE = 'cannot uninstall while subscriptions are started',
+            DETAIL = format('Started: %s.', started),
+            HINT = 'Use dbsync.stop_subscription() for each, and dbsync.drop_subscription() to clear its ledger on the target.';
+    END IF;
+    DELETE FROM dbsync.subscription;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    PERFORM dbsync_internal.remove_capture(c.id) FROM dbsync.captured_table c;
+    PERFORM dbsync_internal.drop_server(s.srvname)
+    FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+    WHERE EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+                  WHERE d.classid = 'pg_foreign_data_wrapper'::regclass AND d.objid = w.oid
+                    AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'dbsync');
+    RAISE NOTICE USING MESSAGE = format('removed all capture triggers, targets and subscriptions (%s)', removed),
+        HINT = 'DROP EXTENSION dbsync removes the rest.';
+END $$;
+COMMENT ON FUNCTION dbsync_internal.uninstall(oid) IS 'body of dbsync.uninstall()';
+
+CREATE FUNCTION dbsync.uninstall() RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.uninstall() IS 'removes all subscriptions, capture triggers and targets, so that DROP EXTENSION needs no CASCADE';

@@ -1,0 +1,248 @@
+-- The guard: DDL that capture could not follow is refused, with what to do.
+--
+-- What capture, segments and worker rely on is in the fingerprint of the table
+-- (dbsync_internal.table_shape).  The guard looks after each DDL command whether
+-- it still holds, for any captured table the command can have touched; what is
+-- not in the fingerprint may change.  So the list of what is refused is not a
+-- list of commands, and a new one cannot slip by.
+--
+-- ENABLE ALWAYS: replica role does not switch the guard off.  In a dormant copy
+-- of a database it lets everything pass, since nothing is captured there.
+
+CREATE FUNCTION dbsync_internal.subscriptions_of(captured_id int) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('The table is in %s.', string_agg(format('subscription "%s"', s.name), ', ' ORDER BY s.name))
+    FROM dbsync.subscription_table a JOIN dbsync.subscription s ON s.id = a.subscription_id
+    WHERE a.captured_id = subscriptions_of.captured_id
+    HAVING count(*) > 0
+$$;
+COMMENT ON FUNCTION dbsync_internal.subscriptions_of(int) IS 'subscriptions that have a captured table, in words; null: none';
+
+CREATE FUNCTION dbsync_internal.refuse_ddl(captured dbsync.captured_table, message text, hint text DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', MESSAGE = message,
+        DETAIL = coalesce(dbsync_internal.subscriptions_of(captured.id), 'No subscription has the table any more.'),
+        HINT = coalesce(hint, 'Take it out with dbsync.remove_table(), make the change on both sides, and add it again with dbsync.add_table().');
+END $$;
+COMMENT ON FUNCTION dbsync_internal.refuse_ddl(dbsync.captured_table, text, text) IS 'error that names the subscriptions of a captured table';
+
+-- ---------------------------------------------------------------------------
+-- After a command
+
+CREATE FUNCTION dbsync_internal.check_shape(captured dbsync.captured_table) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    reason text := format('cannot change columns or key of captured table %s', captured.relid);
+BEGIN
+    IF dbsync_internal.table_shape(captured.relid) IS NOT DISTINCT FROM captured.shape THEN
+        RETURN;
+    END IF;
+    -- what would be refused if it were added now is refused in the same words
+    BEGIN
+        PERFORM dbsync_internal.check_kind(captured.relid);
+    EXCEPTION WHEN feature_not_supported THEN
+        reason := format('cannot alter captured table %s: %s', captured.relid, sqlerrm);
+    END;
+    PERFORM dbsync_internal.refuse_ddl(captured, reason);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_shape(dbsync.captured_table) IS 'error if the table is not any more what capture relies on';
+
+-- Scripts that load data switch triggers off and on again; ours then would miss
+-- the data, and come back without ALWAYS.  They are put back in the command
+-- itself, so nothing is missed.  That is DDL again, and the guard looks again:
+-- there is nothing left to do then.
+CREATE FUNCTION dbsync_internal.check_triggers(captured dbsync.captured_table) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    missing name;
+    commands text;
+BEGIN
+    SELECT string_agg(format('ENABLE %s TRIGGER %I', w.mode, w.name), ', ') FILTER (WHERE g.oid IS NOT NULL),
+        min(w.name::text) FILTER (WHERE g.oid IS NULL)
+    INTO commands, missing
+    FROM dbsync_internal.triggers(captured.id) w
+    LEFT JOIN pg_trigger g ON g.tgrelid = captured.relid AND g.tgname = w.name
+        AND g.tgfoid = 'dbsync_internal.capture()'::regprocedure
+    WHERE g.tgenabled IS DISTINCT FROM w.enabled;
+    IF missing IS NOT NULL THEN
+        PERFORM dbsync_internal.refuse_ddl(captured,
+            format('cannot drop, rename or replace trigger %I of captured table %s', missing, captured.relid),
+            'To take capture off the table use dbsync.remove_table() or dbsync.suspend_table().');
+    ELSIF commands IS NOT NULL THEN
+        EXECUTE format('ALTER TABLE %s %s', captured.relid, commands);
+        RAISE NOTICE USING
+            MESSAGE = format('capture triggers of table %s stay enabled', captured.relid),
+            HINT = 'To go on without capturing the table use dbsync.suspend_table().';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_triggers(dbsync.captured_table) IS 'enables capture triggers that were disabled; error if one is missing';
+
+-- The captured tables that a command on these objects can have touched: the
+-- tables themselves; those that an index or a trigger belongs to; those above and
+-- below in inheritance, which ATTACH PARTITION and INHERIT report only one of; and
+-- typed tables of an altered type.
+CREATE FUNCTION dbsync_internal.touched(objects oid[]) RETURNS SETOF dbsync.captured_table
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.* FROM dbsync.captured_table c
+    WHERE c.state = 'active' AND (
+        c.relid = ANY (objects) OR c.key_index = ANY (objects)
+        OR c.relid IN (SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = ANY (objects)
+                       UNION ALL SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = ANY (objects)
+                       UNION ALL SELECT t.tgrelid FROM pg_trigger t WHERE t.oid = ANY (objects)
+                       UNION ALL SELECT r.oid FROM pg_class r WHERE r.reloftype = ANY (objects)))
+$$;
+COMMENT ON FUNCTION dbsync_internal.touched(oid[]) IS 'active captured tables that DDL on these objects can have changed';
+
+-- A target that was renamed would leave its subscriptions without one.
+CREATE FUNCTION dbsync_internal.check_targets() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    missing name;
+BEGIN
+    SELECT s.target INTO missing FROM dbsync.subscription s
+    WHERE NOT EXISTS (SELECT FROM pg_foreign_server f WHERE f.srvname = s.target)
+    ORDER BY s.name LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'dependent_objects_still_exist',
+            MESSAGE = format('cannot drop or rename foreign server "%s"', missing),
+            DETAIL = dbsync_internal.target_users(missing),
+            HINT = 'Use dbsync.drop_subscription() first.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_targets() IS 'error if a subscription has lost its target';
+
+CREATE FUNCTION dbsync_internal.guard_command() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    objects oid[];
+    captured dbsync.captured_table;
+BEGIN
+    IF tg_tag = 'ALTER SERVER' THEN
+        PERFORM dbsync_internal.check_targets();
+    END IF;
+    IF NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'active') THEN
+        RETURN;
+    END IF;
+    SELECT array_agg(e.objid) INTO objects FROM pg_event_trigger_ddl_commands() e
+    WHERE e.classid IN ('pg_class'::regclass, 'pg_type'::regclass, 'pg_trigger'::regclass);
+    FOR captured IN SELECT * FROM dbsync_internal.touched(objects) LOOP
+        IF NOT dbsync_internal.is_adopted() THEN
+            RETURN;
+        END IF;
+        PERFORM dbsync_internal.check_shape(captured);
+        PERFORM dbsync_internal.check_triggers(captured);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.guard_command() IS 'event trigger: refuses DDL on captured tables that capture cannot follow';
+
+-- ---------------------------------------------------------------------------
+-- After a drop
+
+-- A column that goes with its type, of a captured table or of a segment: the
+-- segment's may be the last to remember what is still to be sent.
+CREATE FUNCTION dbsync_internal.check_dropped_column(rel oid, type text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured FROM dbsync.captured_table c
+    WHERE c.relid = rel AND c.state = 'active'
+       OR c.id IN (SELECT s.captured_id FROM dbsync.segment s WHERE s.relid = rel);
+    IF FOUND THEN
+        PERFORM dbsync_internal.refuse_ddl(captured, CASE
+            WHEN captured.relid = rel THEN format('cannot drop column %s of captured table %s', type, captured.relid)
+            ELSE format('captured changes of table %s need what is being dropped', captured.relid) END,
+            CASE WHEN captured.relid <> rel
+                THEN 'Take the table out of its subscriptions with dbsync.remove_table(), and add it again afterwards.' END);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_dropped_column(oid, text) IS 'error if a column of a captured table or of its segments was dropped';
+
+-- The table is gone already; its name is known from the event only.
+CREATE FUNCTION dbsync_internal.check_dropped_table(rel oid, identity text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel;
+    IF FOUND AND dbsync_internal.subscriptions_of(captured.id) IS NOT NULL THEN
+        PERFORM dbsync_internal.refuse_ddl(captured, format('cannot drop captured table %s', identity),
+            'Take it out of its subscriptions with dbsync.remove_table() first.');
+    ELSIF FOUND THEN
+        -- nobody wants it any more; the triggers are gone with the table
+        PERFORM dbsync_internal.remove_capture(captured.id);
+    END IF;
+
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.key_index = rel AND c.state = 'active';
+    IF FOUND THEN
+        PERFORM dbsync_internal.refuse_ddl(captured,
+            format('cannot drop index %s, the key of captured table %s', identity, captured.relid));
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_dropped_table(oid, text) IS 'error if a captured table, or its key index, was dropped';
+
+-- A dropped trigger is known by its name only: [schema, table, trigger].
+CREATE FUNCTION dbsync_internal.check_dropped_trigger(address text[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured
+    FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid JOIN pg_namespace n ON n.oid = r.relnamespace
+    WHERE c.state = 'active' AND n.nspname = address[1] AND r.relname = address[2];
+    IF FOUND THEN
+        PERFORM dbsync_internal.check_triggers(captured);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_dropped_trigger(text[]) IS 'error if a capture trigger was dropped';
+
+-- DROP EXTENSION dbsync drops this trigger before it could fire.  Within one
+-- command the table comes before the rest: its refusal says most.
+CREATE FUNCTION dbsync_internal.guard_drop() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    dropped record;
+BEGIN
+    IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'server') THEN
+        PERFORM dbsync_internal.check_targets();
+    END IF;
+    IF NOT EXISTS (SELECT FROM dbsync.captured_table) THEN
+        RETURN;
+    END IF;
+    FOR dropped IN
+        SELECT d.* FROM pg_event_trigger_dropped_objects() d
+        WHERE NOT d.is_temporary AND dbsync_internal.is_adopted()
+          AND (d.classid = 'pg_class'::regclass OR d.object_type = 'trigger')
+        ORDER BY d.objid IN (SELECT c.relid FROM dbsync.captured_table c) AND d.objsubid = 0 DESC
+    LOOP
+        IF dropped.object_type = 'trigger' THEN
+            PERFORM dbsync_internal.check_dropped_trigger(dropped.address_names);
+        ELSIF dropped.objsubid <> 0 THEN
+            PERFORM dbsync_internal.check_dropped_column(dropped.objid,
+                quote_ident(dropped.address_names[cardinality(dropped.address_names)]));
+        ELSE
+            PERFORM dbsync_internal.check_dropped_table(dropped.objid, dropped.object_identity);
+        END IF;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.guard_drop() IS 'event trigger: refuses to drop what captured tables and subscriptions need';
+
+CREATE EVENT TRIGGER dbsync_guard_command ON ddl_command_end EXECUTE FUNCTION dbsync_internal.guard_command();
+ALTER EVENT TRIGGER dbsync_guard_command ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER dbsync_guard_command IS 'refuses DDL on captured tables that capture cannot follow';
+
+CREATE EVENT TRIGGER dbsync_guard_drop ON sql_drop EXECUTE FUNCTION dbsync_internal.guard_drop();
+ALTER EVENT TRIGGER dbsync_guard_drop ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER dbsync_guard_drop IS 'refuses to drop what captured tables and subscriptions need';

@@ -1,0 +1,227 @@
+-- What people look at: status, table_status, changes.
+--
+-- The views are thin: each reads a function of the same name, which knows who
+-- asks and shows the rows that are for him.  What workers report about
+-- themselves (dbsync_internal.slots) comes from shared memory.
+
+CREATE FUNCTION dbsync_internal.may_see(caller oid, owner oid) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT dbsync_internal.may_act_as(caller, owner) OR pg_has_role(caller, 'pg_monitor', 'USAGE')
+$$;
+COMMENT ON FUNCTION dbsync_internal.may_see(oid, oid) IS 'may the caller see subscriptions of the owner?';
+
+CREATE FUNCTION dbsync_internal.log_bytes(captured_id int) RETURNS bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(sum(pg_total_relation_size(s.relid)), 0)::bigint
+    FROM dbsync.segment s WHERE s.captured_id = log_bytes.captured_id
+$$;
+COMMENT ON FUNCTION dbsync_internal.log_bytes(int) IS 'size of the segments of a captured table';
+
+-- ---------------------------------------------------------------------------
+-- status
+
+-- In words: what to do about the state a subscription is in; null: nothing.
+CREATE FUNCTION dbsync_internal.next_action(subscription name, state text, hint text, message text) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    suspended text;
+BEGIN
+    IF state = 'dormant' THEN
+        RETURN 'This database is a copy; to make it a source of its own: SELECT dbsync.adopt().';
+    ELSIF state = 'not running' THEN
+        RETURN concat_ws(' ', hint, format('Start its worker again: SELECT dbsync.start_subscription(%L).', subscription));
+    ELSIF message IS NOT NULL AND state <> 'running' THEN
+        RETURN hint;
+    END IF;
+    SELECT string_agg(c.relid::text, ', ' ORDER BY c.relid::text) INTO suspended
+    FROM dbsync.subscription s JOIN dbsync.subscription_table a ON a.subscription_id = s.id
+    JOIN dbsync.captured_table c ON c.id = a.captured_id
+    WHERE s.name = subscription AND 'suspended' IN (c.state, a.state);
+    IF suspended IS NOT NULL THEN
+        RETURN format('Suspended: %s. To go on: SELECT dbsync.copy_table(%L, ...).', suspended, subscription);
+    ELSIF state = 'stopped' THEN
+        RETURN format('SELECT dbsync.start_subscription(%L).', subscription);
+    ELSIF NOT dbsync_internal.is_preloaded() THEN
+        RETURN 'After a server restart it must be started again: dbsync is not in shared_preload_libraries.';
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.next_action(name, text, text, text) IS 'what to do about a subscription, in words';
+
+-- A worker that waits to retry may have ended meanwhile; its slot outlives it.
+CREATE FUNCTION dbsync_internal.subscription_state(enabled boolean, adopted boolean, pid int, state text, retry_at timestamptz) RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE
+        WHEN NOT adopted THEN 'dormant'
+        WHEN pid IS NOT NULL THEN coalesce(state, 'starting')
+        WHEN NOT enabled THEN 'stopped'
+        WHEN retry_at IS NOT NULL THEN 'waiting to retry'
+        ELSE 'not running'
+    END
+$$;
+COMMENT ON FUNCTION dbsync_internal.subscription_state(boolean, boolean, int, text, timestamptz) IS 'state of a subscription as status shows it';
+
+CREATE FUNCTION dbsync_internal.subscription_status(caller oid) RETURNS TABLE (
+    subscription name, target name, owner regrole, state text, pid int, "position" text,
+    lag_rows bigint, lag_bytes bigint, lag_seconds float8, rows_per_second float8, batches bigint, rows bigint,
+    last_batch timestamptz, last_error text, last_error_detail text, next_action text,
+    failures int, retry_at timestamptz, log_bytes bigint, preloaded boolean)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT s.name, s.target, s.owner, st.state, w.pid, coalesce(w.position, s.position::text),
+        w.lag_rows, w.lag_bytes, CASE WHEN w.subscription_id IS NOT NULL
+            THEN greatest(extract(epoch FROM clock_timestamp() - w.oldest), 0)::float8 END,
+        w.rows_per_second, w.batches, w.rows, w.last_batch,
+        w.message, w.detail, dbsync_internal.next_action(s.name, st.state, w.hint, w.message),
+        w.failures, w.retry_at,
+        (SELECT coalesce(sum(dbsync_internal.log_bytes(a.captured_id)), 0)::bigint
+         FROM dbsync.subscription_table a WHERE a.subscription_id = s.id),
+        dbsync_internal.is_preloaded()
+    FROM dbsync.subscription s
+    LEFT JOIN dbsync_internal.slots() w ON w.subscription_id = s.id
+    CROSS JOIN LATERAL dbsync_internal.subscription_state(s.enabled, dbsync_internal.is_adopted(),
+        w.pid, w.state, w.retry_at) st (state)
+    WHERE dbsync_internal.may_see(caller, s.owner);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.subscription_status(oid) IS 'body of dbsync.subscription_status()';
+
+CREATE FUNCTION dbsync.subscription_status() RETURNS TABLE (
+    subscription name, target name, owner regrole, state text, pid int, "position" text,
+    lag_rows bigint, lag_bytes bigint, lag_seconds float8, rows_per_second float8, batches bigint, rows bigint,
+    last_batch timestamptz, last_error text, last_error_detail text, next_action text,
+    failures int, retry_at timestamptz, log_bytes bigint, preloaded boolean)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.subscription_status() IS 'what the view dbsync.status shows';
+
+CREATE VIEW dbsync.status WITH (security_barrier) AS
+    SELECT * FROM dbsync.subscription_status();
+COMMENT ON VIEW dbsync.status IS 'one row per subscription of yours: state, lag, what went wrong and what to do about it';
+COMMENT ON COLUMN dbsync.status.state IS 'stopped, starting, installing, copying, running, waiting to retry, not running (started, but there is no worker), dormant (a copied database)';
+COMMENT ON COLUMN dbsync.status.position IS 'transactions visible in this snapshot are on the target';
+COMMENT ON COLUMN dbsync.status.lag_rows IS 'captured rows that are not on the target yet';
+COMMENT ON COLUMN dbsync.status.lag_seconds IS 'age of the oldest transaction that is not on the target yet';
+COMMENT ON COLUMN dbsync.status.next_action IS 'what to do; null: nothing';
+COMMENT ON COLUMN dbsync.status.log_bytes IS 'size of the segments of its tables, which other subscriptions may share';
+COMMENT ON COLUMN dbsync.status.preloaded IS 'true: its worker comes back by itself after a server restart';
+
+-- ---------------------------------------------------------------------------
+-- table_status
+
+-- A table is what its worst part is: captured first, then copied.
+CREATE FUNCTION dbsync_internal.subscription_table_status(caller oid) RETURNS TABLE (
+    subscription name, "table" regclass, target_table text, state text, progress numeric,
+    rows_copied bigint, rows_expected bigint, captured_since timestamptz, log_bytes bigint, note text)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT s.name, c.relid, format('%I.%I', a.target_schema, a.target_table),
+        CASE WHEN 'suspended' IN (a.state, c.state) THEN 'suspended'
+             WHEN c.state = 'active' THEN a.state
+             WHEN c.note LIKE 'waiting for%' THEN c.note
+             ELSE c.state END,
+        CASE WHEN a.state = 'live' THEN 100
+             WHEN a.state = 'copying' AND a.rows_expected > 0
+             THEN least(99.9, round(100.0 * a.rows_copied / a.rows_expected, 1)) END,
+        a.rows_copied, a.rows_expected, c.since, dbsync_internal.log_bytes(c.id), c.note
+    FROM dbsync.subscription s
+    JOIN dbsync.subscription_table a ON a.subscription_id = s.id
+    JOIN dbsync.captured_table c ON c.id = a.captured_id
+    WHERE dbsync_internal.may_see(caller, s.owner);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.subscription_table_status(oid) IS 'body of dbsync.subscription_table_status()';
+
+CREATE FUNCTION dbsync.subscription_table_status() RETURNS TABLE (
+    subscription name, "table" regclass, target_table text, state text, progress numeric,
+    rows_copied bigint, rows_expected bigint, captured_since timestamptz, log_bytes bigint, note text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.subscription_table_status() IS 'what the view dbsync.table_status shows';
+
+CREATE VIEW dbsync.table_status WITH (security_barrier) AS
+    SELECT * FROM dbsync.subscription_table_status();
+COMMENT ON VIEW dbsync.table_status IS 'one row per subscription of yours and table: how far it has come';
+COMMENT ON COLUMN dbsync.table_status.state IS 'installing or waiting for lock (not captured yet), new (captured, not copied yet), copying, live, suspended (see note; copy_table() goes on)';
+COMMENT ON COLUMN dbsync.table_status.progress IS 'percent of the first copy';
+COMMENT ON COLUMN dbsync.table_status.log_bytes IS 'size of the table''s segments';
+
+-- ---------------------------------------------------------------------------
+-- changes
+
+-- Values are turned to jsonb under the caller's rights: casts of user-defined
+-- types run functions of their owners.
+CREATE FUNCTION dbsync_internal.jsonb_as(value anyelement, role oid) RETURNS jsonb
+    LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'dbsync_jsonb_as';
+COMMENT ON FUNCTION dbsync_internal.jsonb_as(anyelement, oid) IS 'to_jsonb(value), as the given role';
+
+-- All header segments as one.
+CREATE FUNCTION dbsync_internal.headers_query() RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT string_agg(format('SELECT * FROM %s', s.relid::regclass), ' UNION ALL ' ORDER BY s.id)
+    FROM dbsync.segment s WHERE s.captured_id = 0
+$$;
+COMMENT ON FUNCTION dbsync_internal.headers_query() IS 'query over all transaction headers';
+
+-- One segment as (xid, no, op, key, row); our columns by place, since their
+-- names depend on the table's.
+CREATE FUNCTION dbsync_internal.segment_query(segment oid, key_index oid, role oid) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH col AS (
+        SELECT a.attnum, format('s.%I', a.attname) AS name,
+            EXISTS (SELECT FROM pg_index i JOIN pg_attribute k ON k.attrelid = i.indrelid AND k.attnum = ANY (i.indkey)
+                    WHERE i.indexrelid = key_index AND k.attname = a.attname) AS is_key
+        FROM pg_attribute a WHERE a.attrelid = segment AND a.attnum > 0 AND NOT a.attisdropped
+    )
+    SELECT format('SELECT %s AS xid, %s AS no, %s::text AS op, '
+            'dbsync_internal.jsonb_as((SELECT r FROM (SELECT %s WHERE %s <> ''T'') r), %s) AS key, '
+            'dbsync_internal.jsonb_as((SELECT r FROM (SELECT %s WHERE %s NOT IN (''T'', ''D'')) r), %s) AS row '
+            'FROM %s s',
+        min(name) FILTER (WHERE attnum = 1), min(name) FILTER (WHERE attnum = 2), min(name) FILTER (WHERE attnum = 3),
+        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE attnum > 3 AND is_key), min(name) FILTER (WHERE attnum = 3), role,
+        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE attnum > 3), min(name) FILTER (WHERE attnum = 3), role,
+        segment::regclass)
+    FROM col
+$$;
+COMMENT ON FUNCTION dbsync_internal.segment_query(oid, oid, oid) IS 'query over one segment, values as jsonb';
+
+CREATE FUNCTION dbsync_internal.changes(caller oid, rel regclass) RETURNS TABLE (
+    xid xid8, "time" timestamptz, role text, application text, tag text, origin text,
+    closing pg_lsn, no bigint, op text, key jsonb, "row" jsonb)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    of_table int;
+    segments text;
+BEGIN
+    SELECT c.id INTO of_table FROM dbsync.captured_table c WHERE c.relid = rel;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('table %s is not captured', rel);
+    END IF;
+    PERFORM dbsync_internal.check_readable(caller, rel);
+    SELECT string_agg(dbsync_internal.segment_query(s.relid, dbsync_internal.current_key(rel), caller), ' UNION ALL ' ORDER BY s.id)
+    INTO segments
+    FROM dbsync.segment s WHERE s.captured_id = of_table;
+    IF segments IS NOT NULL THEN
+        RETURN QUERY EXECUTE format(
+            'SELECT h.xid, h."time", pg_get_userbyid(h.role)::text, h.application, h.tag, h.origin, h.closing, '
+            'c.no, c.op, c.key, c.row FROM (%s) c JOIN (%s) h ON h.xid = c.xid ORDER BY h.closing, h.xid, c.no',
+            segments, dbsync_internal.headers_query());
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.changes(oid, regclass) IS 'body of dbsync.changes()';
+
+CREATE FUNCTION dbsync.changes("table" regclass) RETURNS TABLE (
+    xid xid8, "time" timestamptz, role text, application text, tag text, origin text,
+    closing pg_lsn, no bigint, op text, key jsonb, "row" jsonb)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.changes(regclass) IS 'what is captured of a table and not emptied yet, in closing order; you need SELECT on the table; op: I U D T(runcate), R: state at the end of its transaction';

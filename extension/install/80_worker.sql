@@ -1,0 +1,88 @@
+-- What workers do for people, and what people ask of workers.
+
+CREATE FUNCTION dbsync_internal.window_has(xid xid8) RETURNS boolean
+    LANGUAGE c STABLE STRICT COST 0.01 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'dbsync_window_has';
+COMMENT ON FUNCTION dbsync_internal.window_has(xid8) IS 'is the transaction in the cut that this worker is reading?';
+
+CREATE FUNCTION dbsync_internal.window_rank(xid xid8) RETURNS int
+    LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'dbsync_window_rank';
+COMMENT ON FUNCTION dbsync_internal.window_rank(xid8) IS 'place of the transaction in closing order in the cut that this worker is reading';
+
+-- Called by a worker that excludes other workers by a lock on dbsync.segment.
+CREATE FUNCTION dbsync_internal.rotate_segment(captured_id int) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    next_id int;
+BEGIN
+    SELECT s.id INTO next_id FROM dbsync.segment s
+    WHERE s.captured_id = rotate_segment.captured_id AND NOT s.active
+      AND pg_relation_size(s.relid) = 0
+    ORDER BY s.id LIMIT 1;
+    IF next_id IS NULL THEN
+        next_id := dbsync_internal.create_segment(captured_id);
+    END IF;
+    UPDATE dbsync.segment s SET active = false, sealed = NULL
+    WHERE s.captured_id = rotate_segment.captured_id AND s.active AND s.id <> next_id;
+    UPDATE dbsync.segment s SET active = true, sealed = NULL WHERE s.id = next_id;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.rotate_segment(int) IS 'makes another, empty segment of the captured table (0: of the headers) the active one';
+
+-- The guard sees to it that nobody switches capture off without a word.  Where
+-- it could not (event triggers switched off), this finds out and says so.
+CREATE FUNCTION dbsync_internal.tidy_captures() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    lost int;
+BEGIN
+    PERFORM dbsync_internal.try_remove_capture(c.id) FROM dbsync.captured_table c
+    WHERE c.state = 'removing';
+    FOR lost IN
+        SELECT c.id FROM dbsync.captured_table c
+        WHERE c.state = 'active' AND EXISTS (
+            SELECT FROM dbsync_internal.triggers(c.id) t
+            WHERE NOT EXISTS (
+                SELECT FROM pg_trigger g
+                WHERE g.tgrelid = c.relid AND g.tgname = t.name AND g.tgenabled = t.enabled))
+    LOOP
+        UPDATE dbsync.captured_table c
+        SET state = 'suspended', note = 'capture triggers were switched off or dropped'
+        WHERE c.id = lost;
+        UPDATE dbsync.subscription_table a SET state = 'suspended' WHERE a.captured_id = lost;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.tidy_captures() IS 'removes capture that nobody wants, and notices capture that somebody switched off';
+
+CREATE FUNCTION dbsync.start_subscription(subscription name) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_start_subscription';
+COMMENT ON FUNCTION dbsync.start_subscription(name) IS 'starts a subscription; its worker begins when the transaction commits';
+
+CREATE FUNCTION dbsync.stop_subscription(subscription name) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_stop_subscription';
+COMMENT ON FUNCTION dbsync.stop_subscription(name) IS 'stops a subscription; returns when its worker has ended (at once, not at commit)';
+
+CREATE FUNCTION dbsync.wait_for(subscription name, timeout interval DEFAULT '30 s') RETURNS boolean
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_wait_for';
+COMMENT ON FUNCTION dbsync.wait_for(name, interval) IS 'waits until all that was committed before the call is on the target, first copies included; false on timeout or when the subscription is stopped';
+
+CREATE FUNCTION dbsync.run_once(subscription name) RETURNS bigint
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_run_once';
+COMMENT ON FUNCTION dbsync.run_once(name) IS 'works on a stopped subscription until nothing is left; returns the rows sent to the target';
+
+CREATE FUNCTION dbsync_internal.slots(
+    OUT subscription_id int, OUT pid int, OUT state text, OUT batches bigint, OUT rows bigint,
+    OUT lag_rows bigint, OUT lag_bytes bigint, OUT oldest timestamptz, OUT last_batch timestamptz,
+    OUT rows_per_second float8, OUT sqlstate text, OUT message text, OUT detail text, OUT hint text,
+    OUT failed_at timestamptz, OUT failures int, OUT retry_at timestamptz, OUT "position" text)
+    RETURNS SETOF record
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'dbsync_slots';
+COMMENT ON FUNCTION dbsync_internal.slots() IS 'what the workers of this database report about themselves';
+
+CREATE FUNCTION dbsync_internal.forget_at_target(subscription_id int, force boolean) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_forget_at_target';
+COMMENT ON FUNCTION dbsync_internal.forget_at_target(int, boolean) IS 'deletes a subscription from its target''s ledger; with force a target that cannot be reached is only a warning';
+
+CREATE FUNCTION dbsync_internal.is_preloaded() RETURNS boolean
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'dbsync_is_preloaded';
+COMMENT ON FUNCTION dbsync_internal.is_preloaded() IS 'is dbsync in shared_preload_libraries, so that workers come back after a server restart?';

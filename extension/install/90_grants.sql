@@ -1,0 +1,42 @@
+-- Rights: nothing for PUBLIC, nor for whom ALTER DEFAULT PRIVILEGES names.
+--
+-- To let a role make and run subscriptions of its own:
+--
+--	GRANT USAGE ON SCHEMA dbsync TO app;
+--	GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA dbsync TO app;
+--	GRANT SELECT ON dbsync.status, dbsync.table_status TO app;
+--	GRANT USAGE ON FOREIGN DATA WRAPPER dbsync_postgres TO app;  -- to make targets
+--
+-- The functions ask for themselves what their caller may: which subscriptions are
+-- his, whether he may read a table.  The tables of schema dbsync need no grant.
+
+DO $$
+DECLARE
+    object record;
+BEGIN
+    FOR object IN
+        SELECT 'SCHEMA ' || quote_ident(n.nspname) AS name, n.nspacl AS acl, n.nspowner AS owner
+        FROM pg_namespace n WHERE n.nspname IN ('dbsync', 'dbsync_internal')
+      UNION ALL
+        SELECT 'FUNCTION ' || p.oid::regprocedure, p.proacl, p.proowner
+        FROM pg_proc p WHERE p.pronamespace IN ('dbsync'::regnamespace, 'dbsync_internal'::regnamespace)
+      UNION ALL
+        SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || c.oid::regclass, c.relacl, c.relowner
+        FROM pg_class c WHERE c.relnamespace IN ('dbsync'::regnamespace, 'dbsync_internal'::regnamespace)
+          AND c.relkind IN ('r', 'v', 'S')
+      UNION ALL
+        SELECT 'FOREIGN DATA WRAPPER ' || quote_ident(w.fdwname), w.fdwacl, w.fdwowner
+        FROM pg_foreign_data_wrapper w WHERE left(w.fdwname, 7) = 'dbsync_'
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', object.name);
+        EXECUTE coalesce((
+            SELECT string_agg(format('REVOKE ALL ON %s FROM %I CASCADE', object.name, pg_get_userbyid(a.grantee)), ';')
+            FROM (SELECT DISTINCT x.grantee FROM aclexplode(object.acl) x) a
+            WHERE a.grantee NOT IN (0, object.owner)), '');
+    END LOOP;
+END $$;
+
+-- whose business it is to watch
+GRANT USAGE ON SCHEMA dbsync TO pg_monitor;
+GRANT SELECT ON dbsync.status, dbsync.table_status TO pg_monitor;
+GRANT EXECUTE ON FUNCTION dbsync.subscription_status(), dbsync.subscription_table_status() TO pg_monitor;

@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/settings.h
+ *	  The settings (GUCs) of dbsync; docs/settings.md explains them to users.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_SETTINGS_H
+#define DBSYNC_EXTENSION_SETTINGS_H
+
+/* per transaction, set by users or by an apply session */
+extern char *dbsync_tag;
+extern char *dbsync_origin;
+
+/* of the worker; sizes in kB, times in ms */
+extern int	dbsync_segment_size;
+extern int	dbsync_batch_rows;
+extern int	dbsync_copy_chunk_rows;
+extern int	dbsync_retry_max;
+extern int	dbsync_install_lock_timeout;
+extern int	dbsync_retention_interval;
+extern int	dbsync_poll_interval;
+
+/* Define them all; called once, from _PG_init. */
+extern void dbsync_settings_define(void);
+
+#endif							/* DBSYNC_EXTENSION_SETTINGS_H */

@@ -1,0 +1,116 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/shmem.h
+ *	  What sessions, workers and the launcher share: one slot per subscription.
+ *
+ * The state is small enough to be made at first use without preloading (it
+ * fits the slack that the server keeps); slots outlive their worker, so that
+ * status can still say why it ended.
+ *
+ * Locking: everything is under one LWLock, except the wake-up, which every
+ * commit makes: it reads database and latch without a lock.  A stale latch is
+ * harmless, it belongs to a PGPROC that stays mapped and waiting loops expect
+ * to be woken for nothing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_SHMEM_H
+#define DBSYNC_EXTENSION_SHMEM_H
+
+#include "datatype/timestamp.h"
+#include "storage/condition_variable.h"
+#include "storage/latch.h"
+
+#define DBSYNC_SLOTS			48
+#define DBSYNC_MESSAGE_SIZE		400
+
+typedef enum DbsyncWorkerState
+{
+	DBSYNC_WORKER_STOPPED,
+	DBSYNC_WORKER_STARTING,
+	DBSYNC_WORKER_INSTALLING,
+	DBSYNC_WORKER_COPYING,
+	DBSYNC_WORKER_RUNNING,
+	DBSYNC_WORKER_RETRYING
+} DbsyncWorkerState;
+
+/* what went wrong last; sqlstate 0: nothing */
+typedef struct DbsyncTrouble
+{
+	int			sqlstate;
+	TimestampTz at;
+	TimestampTz retry_at;
+	int			failures;		/* in a row */
+	char		message[DBSYNC_MESSAGE_SIZE];
+	char		detail[DBSYNC_MESSAGE_SIZE];
+	char		hint[DBSYNC_MESSAGE_SIZE];
+} DbsyncTrouble;
+
+/* how it goes; written by the worker only */
+typedef struct DbsyncProgress
+{
+	int64		batches;
+	int64		rows;
+	int64		lag_rows;
+	int64		lag_bytes;
+	TimestampTz oldest;			/* 0: nothing pending */
+	TimestampTz last_batch;		/* 0: none yet */
+	double		rows_per_second;
+	char		position[128];	/* clipped text of "after" */
+} DbsyncProgress;
+
+typedef struct DbsyncSlot
+{
+	Oid			database;		/* InvalidOid: slot is free */
+	int			subscription;
+	pid_t		pid;			/* 0: no worker */
+	Latch	   *latch;			/* the worker's, NULL with pid 0 */
+	bool		stop;			/* asked to stop and not to come back */
+	bool		once;			/* works for run_once */
+	uint64		run;			/* which run_once call it works for */
+	bool		run_done;		/* that run ended without error */
+	int64		run_rows;
+	uint64		asked;			/* tickets handed out to wait_for */
+	uint64		answered;		/* tickets up to this one are fulfilled */
+	ConditionVariable changed;	/* pid, answered or state changed */
+	DbsyncWorkerState state;
+	DbsyncTrouble trouble;
+	DbsyncProgress progress;
+} DbsyncSlot;
+
+/* Called from _PG_init: when preloaded, ask for the memory in time. */
+extern void dbsync_shmem_init(void);
+
+/* Attach to the shared state; capture does so before it may have to wake. */
+extern void dbsync_shmem_attach(void);
+
+/* Take and release the lock on all slots (attaches at first use). */
+extern void dbsync_shmem_lock(bool exclusive);
+extern void dbsync_shmem_unlock(void);
+
+/*
+ * The slot of a subscription of this database, or NULL; with "create" a free
+ * or the longest stopped one is taken, NULL only when all work.  Lock held
+ * (exclusive with create).
+ */
+extern DbsyncSlot *dbsync_shmem_slot(int subscription, bool create);
+
+/* The i-th slot, for listing; 0 <= i < DBSYNC_SLOTS.  Lock held. */
+extern DbsyncSlot *dbsync_shmem_slot_at(int i);
+
+/* A number nobody else has: identifies one run_once call. */
+extern uint64 dbsync_shmem_next_run(void);
+
+/* Copy a string into a field of DBSYNC_MESSAGE_SIZE, clipped at a character. */
+extern void dbsync_shmem_put_text(char *field, const char *text);
+
+/* Was the library loaded by shared_preload_libraries? */
+extern bool dbsync_shmem_preloaded(void);
+
+/*
+ * Wake every worker of this database.  Called from the commit callback, after
+ * the transaction has become visible: must not fail and must be cheap.
+ */
+extern void dbsync_shmem_wake_workers(void);
+
+#endif							/* DBSYNC_EXTENSION_SHMEM_H */

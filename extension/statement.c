@@ -1,0 +1,99 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/statement.c
+ *	  Which statements are open on a captured table, and whether the order in
+ *	  which they were captured is to be trusted.
+ *
+ * A statement's rows are captured when it ends.  What triggers and functions
+ * wrote to the same table meanwhile was captured earlier, so a row may be
+ * captured in an older state after a newer one.  Foreign-key actions do not even
+ * close in the order of a stack.  Hence a count and not a stack: while statements
+ * are open on a table it has a busy period, and a period in which rows were
+ * captured more than once is flagged, to be read again at commit (truth.c).
+ *
+ * Not flagged is a period made of one upsert or MERGE alone, which captures by
+ * operation but touches no row twice.
+ *
+ * The per-row trigger works where no statement triggers fire (logical
+ * replication), so there is no period to speak of: then all that the
+ * transaction captured of the table is doubted.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "extension/executor.h"
+#include "extension/statement.h"
+
+/* Doubt the rows numbered from..to; the last interval takes what has no room. */
+static void
+flag_interval(DbsyncPeriods *periods, int64 from, int64 to)
+{
+	int			last = periods->nintervals - 1;
+
+	if (last >= 0 && (from <= periods->to[last] + 1 ||
+					  periods->nintervals == DBSYNC_MAX_INTERVALS))
+	{
+		periods->from[last] = Min(periods->from[last], from);
+		periods->to[last] = Max(periods->to[last], to);
+		return;
+	}
+	periods->from[last + 1] = from;
+	periods->to[last + 1] = to;
+	periods->nintervals++;
+}
+
+static void
+flag_everything(DbsyncPeriods *periods)
+{
+	periods->nintervals = 0;
+	flag_interval(periods, 1, dbsync_transaction.next_no - 1);
+}
+
+void
+dbsync_statement_open(DbsyncTouched *touched, const TriggerData *trigdata)
+{
+	DbsyncPeriods *periods = &touched->periods;
+	const void *plan = dbsync_executor_upsert(trigdata);
+
+	dbsync_transaction_save(periods);
+	if (periods->open++ == 0)
+	{
+		periods->captures = 0;
+		periods->plan = plan;
+		periods->first = dbsync_transaction.next_no;
+	}
+	else if (periods->plan != plan)
+		periods->plan = NULL;
+}
+
+void
+dbsync_statement_close(DbsyncTouched *touched, const TriggerData *trigdata, int64 rows)
+{
+	DbsyncPeriods *periods = &touched->periods;
+	int64		next = dbsync_transaction.next_no;
+
+	dbsync_transaction_save(periods);
+	if (periods->open == 0)
+	{
+		/* it began before capture did, so what came in between is unknown */
+		if (rows > 0)
+			flag_everything(periods);
+		return;
+	}
+	if (rows > 0)
+		periods->captures++;
+	if (periods->plan != NULL && periods->plan != dbsync_executor_upsert(trigdata))
+		periods->plan = NULL;
+	if (--periods->open == 0 && periods->captures > 1 && periods->plan == NULL)
+		flag_interval(periods, periods->first, next - 1);
+}
+
+void
+dbsync_statement_note_row(DbsyncTouched *touched)
+{
+	DbsyncPeriods *periods = &touched->periods;
+
+	dbsync_transaction_save(periods);
+	flag_everything(periods);
+}

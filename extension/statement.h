@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/statement.h
+ *	  Which statements are open on a captured table, and whether the order in
+ *	  which they were captured is to be trusted.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_STATEMENT_H
+#define DBSYNC_EXTENSION_STATEMENT_H
+
+#include "commands/trigger.h"
+#include "extension/transaction.h"
+
+/* A statement on the table begins (BEFORE STATEMENT). */
+extern void dbsync_statement_open(DbsyncTouched *touched, const TriggerData *trigdata);
+
+/* It has ended, after so many rows were captured (AFTER STATEMENT). */
+extern void dbsync_statement_close(DbsyncTouched *touched, const TriggerData *trigdata,
+								   int64 rows);
+
+/* The per-row trigger captured a row, outside any statement. */
+extern void dbsync_statement_note_row(DbsyncTouched *touched);
+
+#endif							/* DBSYNC_EXTENSION_STATEMENT_H */

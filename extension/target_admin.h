@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/target_admin.h
+ *	  What the SQL functions about targets need from C.
+ *
+ * dbsync_internal.parse_uri() takes any libpq connection string apart, and
+ * dbsync_internal.probe_target() connects once and says who answered.  Both are
+ * called by the functions in schema dbsync, which check rights.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_TARGET_ADMIN_H
+#define DBSYNC_EXTENSION_TARGET_ADMIN_H
+
+#include "fmgr.h"
+
+extern PGDLLEXPORT Datum dbsync_parse_uri(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum dbsync_probe_target(PG_FUNCTION_ARGS);
+
+#endif							/* DBSYNC_EXTENSION_TARGET_ADMIN_H */

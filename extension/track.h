@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/track.h
+ *	  Appending captured rows to the active segment of a table.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_TRACK_H
+#define DBSYNC_EXTENSION_TRACK_H
+
+#include "access/heapam.h"
+#include "executor/tuptable.h"
+#include "extension/captured.h"
+
+#define DBSYNC_OP_INSERT	'I'
+#define DBSYNC_OP_UPDATE	'U'
+#define DBSYNC_OP_DELETE	'D'
+#define DBSYNC_OP_TRUNCATE	'T'
+#define DBSYNC_OP_RESOLVED	'R'
+
+/* an append under way; lives on the caller's stack */
+typedef struct DbsyncTrack
+{
+	DbsyncEntry *entry;
+	DbsyncWritten *written;
+	Relation	segment;
+	CommandId	cid;
+	int64		rows;			/* put so far */
+
+	/* rows that wait to be written together; unused when rows come singly */
+	MemoryContext context;		/* of the rows; NULL: singly */
+	TupleTableSlot **slots;
+	int			nslots;			/* slots made */
+	int			nwaiting;
+	Size		waiting;		/* bytes */
+	BulkInsertState bulk;
+} DbsyncTrack;
+
+/*
+ * Lock the active segment (and the active header segment) to the end of the
+ * transaction and get ready to append.  expected: about how many rows will
+ * come.  False if the table turns out not to be captured any more.
+ */
+extern bool dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected);
+
+/*
+ * Append a row.  The slot is one of the captured table's; its values are copied
+ * at once.  NULL: a row of nulls (TRUNCATE).  Of a deleted row only the key is
+ * kept.
+ */
+extern void dbsync_track_put(DbsyncTrack *track, char op, TupleTableSlot *slot);
+
+/* Write what waits and let go of everything but the locks. */
+extern void dbsync_track_end(DbsyncTrack *track);
+
+#endif							/* DBSYNC_EXTENSION_TRACK_H */

@@ -1,0 +1,95 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/transaction.h
+ *	  What the current transaction has captured, and what happens as it ends.
+ *
+ * Everything here lives in TopTransactionContext and is gone with the
+ * transaction.  What a subtransaction did to it is taken back when the
+ * subtransaction aborts: whoever changes a struct that begins with a level
+ * calls dbsync_transaction_save() first.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_TRANSACTION_H
+#define DBSYNC_EXTENSION_TRANSACTION_H
+
+#include "access/xact.h"
+#include "extension/header.h"
+
+/* busy periods kept apart for the reading at commit; more make the last wider */
+#define DBSYNC_MAX_INTERVALS	8
+
+/* what was written into one segment */
+typedef struct DbsyncWritten
+{
+	int			level;			/* first: see dbsync_transaction_save */
+	DbsyncPart	part;
+	int64		bytes;
+	Oid			segment;
+	struct DbsyncWritten *next;
+} DbsyncWritten;
+
+/* statements on one table: how many are open, and which periods to doubt */
+typedef struct DbsyncPeriods
+{
+	int			level;			/* first: see dbsync_transaction_save */
+	int			open;			/* statements begun and not ended */
+	int			captures;		/* with rows, since the first was begun */
+	const void *plan;			/* upsert that opened them all, or NULL */
+	int64		first;			/* dbsync_no at which the period began */
+	int			nintervals;		/* flagged periods, as inclusive dbsync_no */
+	int64		from[DBSYNC_MAX_INTERVALS];
+	int64		to[DBSYNC_MAX_INTERVALS];
+} DbsyncPeriods;
+
+/* one table that the transaction has begun to write to */
+typedef struct DbsyncTouched
+{
+	Oid			relid;
+	DbsyncPeriods periods;
+	DbsyncWritten *written;		/* the segment written last comes first */
+	struct DbsyncTouched *next;
+} DbsyncTouched;
+
+typedef struct DbsyncTransaction
+{
+	uint64		serial;			/* tells this transaction's things from older */
+	bool		begun;
+	bool		wake;			/* workers have something to look at */
+	bool		header_written;
+	int64		next_no;		/* dbsync_no of the next captured row */
+	DbsyncTouched *touched;
+} DbsyncTransaction;
+
+extern DbsyncTransaction dbsync_transaction;
+
+/* Register the callbacks; called once, from dbsync_capture_init. */
+extern void dbsync_transaction_init(void);
+
+/* First use in a transaction: start with a clean slate.  Else does nothing. */
+extern void dbsync_transaction_begin(void);
+
+/* A new entry for a table that this transaction has not touched yet. */
+extern DbsyncTouched *dbsync_transaction_touch(Oid relid);
+
+/* The table's entry for a segment, made if it is not there. */
+extern DbsyncWritten *dbsync_transaction_written(DbsyncTouched *touched, int captured_id,
+												 int segment_id, Oid segment);
+
+/* Have the workers woken if this transaction commits. */
+extern void dbsync_transaction_wake_at_commit(void);
+
+/* Keep a copy of the object for the abort of the current subtransaction. */
+extern void dbsync_transaction_keep(int *level, Size size);
+
+/*
+ * To be called before changing an object whose first field is its level.
+ * Cheap: only the first change in a subtransaction makes a copy.
+ */
+#define dbsync_transaction_save(object) \
+	do { \
+		if (GetCurrentTransactionNestLevel() > (object)->level) \
+			dbsync_transaction_keep(&(object)->level, sizeof(*(object))); \
+	} while (0)
+
+#endif							/* DBSYNC_EXTENSION_TRANSACTION_H */

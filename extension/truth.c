@@ -1,0 +1,369 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/truth.c
+ *	  Settling what is true of keys whose captured order is in doubt.
+ *
+ * Capture remembers no keys.  The rows of flagged periods (statement.c) are read
+ * back from the blocks that this transaction wrote, their keys are sorted, and a
+ * key that comes twice or more is looked up in the table through its key index:
+ *
+ *		a version of ours is found		append it as R
+ *		nothing is found				append a D
+ *		another's version is found		nothing: then we hold no write on that
+ *										key (a savepoint was rolled back), and
+ *										whoever does will say what it is
+ *
+ * Everything is read with SnapshotSelf.  It sees our own latest work at any
+ * isolation level and without a new command, leaves out what subtransactions
+ * rolled back, and it is not an MVCC snapshot: with one, two serializable
+ * transactions that both re-read a segment would abort each other.  What we have
+ * written nobody else can change before we end, so what it finds of ours stays.
+ *
+ * Memory is bounded by work_mem: the sort spills, the rest is row by row.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/nbtree.h"
+#include "access/relscan.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/pg_index.h"
+#include "extension/captured.h"
+#include "extension/track.h"
+#include "extension/truth.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/sortsupport.h"
+#include "utils/syscache.h"
+#include "utils/tuplesort.h"
+#include "utils/xid8.h"
+
+#include "extension/compat.h"
+
+/* the settling of one table; key columns are numbered in the index's order */
+typedef struct Settling
+{
+	DbsyncTouched *touched;
+	DbsyncEntry *entry;
+	Relation	rel;
+	Relation	index;
+	int			nkeys;
+	TupleDesc	key_desc;
+	Oid			less[INDEX_MAX_KEYS];
+	Oid			equal[INDEX_MAX_KEYS];	/* functions */
+	Tuplesortstate *sort;
+	TupleTableSlot *key;		/* what the sort returns */
+	TupleTableSlot *suspect;	/* the key before it */
+	TupleTableSlot *found;		/* a version in the table */
+	TupleTableSlot *gone;		/* a row with the key only */
+	MemoryContext per_key;
+} Settling;
+
+static void
+find_operators(Settling *s)
+{
+	for (int i = 0; i < s->nkeys; i++)
+	{
+		Oid			family = s->index->rd_opfamily[i];
+		Oid			type = s->index->rd_opcintype[i];
+		Oid			equal;
+
+		s->less[i] = get_opfamily_member(family, type, type, BTLessStrategyNumber);
+		equal = get_opfamily_member(family, type, type, BTEqualStrategyNumber);
+		if (!OidIsValid(s->less[i]) || !OidIsValid(equal))
+			elog(ERROR, "missing operators in operator family %u", family);
+		s->equal[i] = get_opcode(equal);
+	}
+}
+
+static void
+begin_sort(Settling *s)
+{
+	AttrNumber	attnos[INDEX_MAX_KEYS];
+	bool		nulls_first[INDEX_MAX_KEYS] = {false};
+
+	s->key_desc = CreateTemplateTupleDesc(s->nkeys);
+	for (int i = 0; i < s->nkeys; i++)
+	{
+		TupleDescCopyEntry(s->key_desc, i + 1, s->entry->desc,
+						   s->entry->columns[s->entry->keys[i]]);
+		attnos[i] = i + 1;
+	}
+	s->sort = tuplesort_begin_heap(s->key_desc, s->nkeys, attnos, s->less,
+								   s->index->rd_indcollation, nulls_first,
+								   work_mem, NULL, TUPLESORT_NONE);
+	s->key = MakeSingleTupleTableSlot(s->key_desc, &TTSOpsMinimalTuple);
+	s->suspect = MakeSingleTupleTableSlot(s->key_desc, &TTSOpsVirtual);
+}
+
+static bool
+is_flagged(const DbsyncPeriods *periods, int64 no)
+{
+	for (int i = 0; i < periods->nintervals; i++)
+	{
+		if (no >= periods->from[i] && no <= periods->to[i])
+			return true;
+	}
+	return false;
+}
+
+/* Sort in the keys of our own flagged rows in some blocks of a segment. */
+static void
+collect_blocks(Settling *s, Relation segment, BlockNumber first, BlockNumber last,
+			   TupleTableSlot *row, TupleTableSlot *key)
+{
+	uint64		mine = U64FromFullTransactionId(GetTopFullTransactionId());
+	TableScanDesc scan;
+
+	scan = table_beginscan_strat(segment, SnapshotSelf, 0, NULL, true, false);
+	heap_setscanlimits(scan, first, last - first + 1);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, row))
+	{
+		FullTransactionId xid;
+
+		CHECK_FOR_INTERRUPTS();
+		slot_getsomeattrs(row, DBSYNC_SEGMENT_OP);
+		xid = DatumGetFullTransactionId(row->tts_values[DBSYNC_SEGMENT_XID - 1]);
+		if (U64FromFullTransactionId(xid) != mine ||
+			!is_flagged(&s->touched->periods,
+						DatumGetInt64(row->tts_values[DBSYNC_SEGMENT_NO - 1])) ||
+			DatumGetChar(row->tts_values[DBSYNC_SEGMENT_OP - 1]) == DBSYNC_OP_TRUNCATE)
+			continue;
+		slot_getallattrs(row);
+		ExecClearTuple(key);
+		for (int i = 0; i < s->nkeys; i++)
+		{
+			int			from = DBSYNC_SEGMENT_FIRST_COLUMN - 1 + s->entry->keys[i];
+
+			key->tts_values[i] = row->tts_values[from];
+			key->tts_isnull[i] = row->tts_isnull[from];
+		}
+		ExecStoreVirtualTuple(key);
+		tuplesort_puttupleslot(s->sort, key);
+	}
+	table_endscan(scan);
+}
+
+/* False if the segment is gone: the table's capture ended in this transaction. */
+static void
+collect_segment(Settling *s, const DbsyncWritten *written)
+{
+	const DbsyncRanges *ranges = &written->part.ranges;
+	Relation	segment = try_table_open(written->segment, AccessShareLock);
+	BlockNumber nblocks;
+	TupleTableSlot *row;
+	TupleTableSlot *key;
+
+	if (segment == NULL)
+		return;
+	dbsync_captured_check_segment(s->entry, segment);
+	nblocks = RelationGetNumberOfBlocks(segment);
+	row = table_slot_create(segment, NULL);
+	key = MakeSingleTupleTableSlot(s->key_desc, &TTSOpsVirtual);
+	for (int i = 0; i < ranges->n; i++)
+	{
+		/* an aborted tail may have been cut off by VACUUM */
+		if (ranges->first[i] < nblocks)
+			collect_blocks(s, segment, ranges->first[i],
+						   Min(ranges->last[i], nblocks - 1), row, key);
+	}
+	ExecDropSingleTupleTableSlot(key);
+	ExecDropSingleTupleTableSlot(row);
+	table_close(segment, NoLock);
+}
+
+typedef enum Finding
+{
+	FOUND_NOTHING,
+	FOUND_OURS,
+	FOUND_ANOTHERS
+} Finding;
+
+/* Look the key in s->suspect up; a version of ours is left in s->found. */
+static Finding
+look_up(Settling *s)
+{
+	ScanKeyData keys[INDEX_MAX_KEYS];
+	IndexScanDesc scan;
+	Finding		finding = FOUND_NOTHING;
+
+	for (int i = 0; i < s->nkeys; i++)
+		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber,
+							   InvalidOid, s->index->rd_indcollation[i],
+							   s->equal[i], s->suspect->tts_values[i]);
+	scan = index_beginscan(s->rel, s->index, SnapshotSelf, s->nkeys, 0);
+	index_rescan(scan, keys, s->nkeys, NULL, 0);
+	while (finding != FOUND_OURS &&
+		   index_getnext_slot(scan, ForwardScanDirection, s->found))
+	{
+		bool		isnull;
+		Datum		xmin = slot_getsysattr(s->found, MinTransactionIdAttributeNumber,
+										   &isnull);
+
+		if (TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin)))
+			finding = FOUND_OURS;
+		else
+			finding = FOUND_ANOTHERS;
+	}
+	if (finding == FOUND_OURS)
+		ExecMaterializeSlot(s->found);
+	index_endscan(scan);
+	return finding;
+}
+
+/* Put the suspect key into a row that has nothing else. */
+static TupleTableSlot *
+row_of_key(Settling *s)
+{
+	TupleTableSlot *row = s->gone;
+
+	ExecClearTuple(row);
+	memset(row->tts_isnull, true, row->tts_tupleDescriptor->natts * sizeof(bool));
+	for (int i = 0; i < s->nkeys; i++)
+	{
+		int			to = s->entry->columns[s->entry->keys[i]] - 1;
+
+		row->tts_values[to] = s->suspect->tts_values[i];
+		row->tts_isnull[to] = s->suspect->tts_isnull[i];
+	}
+	return ExecStoreVirtualTuple(row);
+}
+
+static void
+settle_suspect(Settling *s, DbsyncTrack *track)
+{
+	MemoryContext old = MemoryContextSwitchTo(s->per_key);
+
+	switch (look_up(s))
+	{
+		case FOUND_OURS:
+			dbsync_track_put(track, DBSYNC_OP_RESOLVED, s->found);
+			break;
+		case FOUND_NOTHING:
+			dbsync_track_put(track, DBSYNC_OP_DELETE, row_of_key(s));
+			break;
+		case FOUND_ANOTHERS:
+			break;
+	}
+	ExecClearTuple(s->found);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(s->per_key);
+}
+
+static bool
+same_key(Settling *s, SortSupport order)
+{
+	slot_getallattrs(s->key);
+	for (int i = 0; i < s->nkeys; i++)
+	{
+		if (ApplySortComparator(s->suspect->tts_values[i], s->suspect->tts_isnull[i],
+								s->key->tts_values[i], s->key->tts_isnull[i],
+								&order[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+static SortSupport
+prepare_order(Settling *s)
+{
+	SortSupport order = palloc0(sizeof(SortSupportData) * s->nkeys);
+
+	for (int i = 0; i < s->nkeys; i++)
+	{
+		order[i].ssup_cxt = CurrentMemoryContext;
+		order[i].ssup_collation = s->index->rd_indcollation[i];
+		order[i].ssup_attno = i + 1;
+		PrepareSortSupportFromOrderingOp(s->less[i], &order[i]);
+	}
+	return order;
+}
+
+/* Go through the sorted keys and settle each that comes more than once. */
+static void
+settle_suspects(Settling *s)
+{
+	/* the sort cannot say how many are suspect: as many as are worth a batch */
+	const int64 many = 1000;
+	SortSupport order = prepare_order(s);
+	DbsyncTrack track;
+	bool		tracking = false;
+	bool		settled = false;
+
+	while (tuplesort_gettupleslot(s->sort, true, false, s->key, NULL))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (TTS_EMPTY(s->suspect) || !same_key(s, order))
+		{
+			ExecCopySlot(s->suspect, s->key);
+			settled = false;
+			continue;
+		}
+		if (settled)
+			continue;
+		if (!tracking && !dbsync_track_begin(&track, s->rel, many))
+			break;
+		tracking = true;
+		settle_suspect(s, &track);
+		settled = true;
+	}
+	if (tracking)
+		dbsync_track_end(&track);
+}
+
+static void
+settle_table(Settling *s)
+{
+	s->nkeys = s->entry->nkeys;
+	find_operators(s);
+	begin_sort(s);
+	s->found = table_slot_create(s->rel, NULL);
+	s->gone = MakeSingleTupleTableSlot(s->entry->desc, &TTSOpsVirtual);
+	for (DbsyncWritten *w = s->touched->written; w != NULL; w = w->next)
+		collect_segment(s, w);
+	tuplesort_performsort(s->sort);
+	settle_suspects(s);
+	ExecDropSingleTupleTableSlot(s->gone);
+	ExecDropSingleTupleTableSlot(s->found);
+	ExecDropSingleTupleTableSlot(s->suspect);
+	ExecDropSingleTupleTableSlot(s->key);
+	tuplesort_end(s->sort);
+}
+
+void
+dbsync_truth_settle(DbsyncTouched *touched)
+{
+	Settling	s = {0};
+	MemoryContext context;
+	MemoryContext old;
+
+	s.touched = touched;
+	s.rel = try_table_open(touched->relid, AccessShareLock);
+	if (s.rel == NULL)
+		return;					/* dropped: the guard has seen to its end */
+	s.entry = dbsync_captured_find(s.rel);
+	if (s.entry->mode == DBSYNC_MODE_CAPTURE)
+	{
+		context = AllocSetContextCreate(CurrentMemoryContext, "dbsync truth",
+										ALLOCSET_DEFAULT_SIZES);
+		old = MemoryContextSwitchTo(context);
+		s.per_key = AllocSetContextCreate(context, "dbsync truth key",
+										  ALLOCSET_DEFAULT_SIZES);
+		s.index = index_open(s.entry->captured.key_index, AccessShareLock);
+		settle_table(&s);
+		index_close(s.index, NoLock);
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(context);
+	}
+	table_close(s.rel, NoLock);
+}

@@ -1,0 +1,575 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/window.c
+ *	  Windows: which transactions come next, and where their rows lie.
+ *
+ * Headers of a window are those visible in "upto" and not in "after".  Looking
+ * from xmin(after) on would read everything since the oldest open transaction
+ * again and again; exact and cheap is: all ids from xmax(after) on, and one
+ * look-up for each id that "after" lists as running (the two steps of PgQ's
+ * batch query).
+ *
+ * A window may hold millions of headers.  Only the KEEP that close first are
+ * remembered (a few words each); when those are used up the headers are looked
+ * through again.  What a header says in detail is read when its turn comes.
+ *
+ * A transaction closes before it becomes visible, and whoever saw it or waited
+ * for it closes after it.  So the first transactions of a window in closing
+ * order contain all that they depend on, and every cut is a consistent state.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/relscan.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/pg_lsn.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/xid8.h"
+
+#include "extension/window.h"
+
+/* headers remembered at a time; 24 bytes each, twice as many while collecting */
+#define KEEP			262144
+
+/* transactions of one cut: bounds the hash that window_has() looks in */
+#define MAX_CUT			100000
+
+typedef struct Entry
+{
+	XLogRecPtr	closing;
+	uint64		xid;
+	ItemPointerData tid;
+	uint16		segment;		/* index into window->segments */
+} Entry;
+
+struct DbsyncWindow
+{
+	MemoryContext context;
+	DbsyncSnapshot *after;
+	DbsyncSnapshot *upto;
+	XLogRecPtr	floor;			/* passed: closing and xid at or below */
+	uint64		floor_xid;
+	int			nsegments;
+	Oid		   *segments;
+	Entry	   *entries;
+	int			n;
+	int			next;			/* first not yet passed */
+	bool		collected;
+	bool		more;			/* there are entries beyond those kept */
+	DbsyncWindowLag lag;
+};
+
+/* the transactions of the current cut, for the SQL functions */
+typedef struct Member
+{
+	uint64		xid;
+	int32		rank;			/* place in closing order */
+} Member;
+
+static HTAB *members = NULL;
+static uint64 last_xid = 0;
+static Member *last_member = NULL;
+static int64 hits = 0;
+
+DbsyncWindow *
+dbsync_window_begin(MemoryContext parent, const DbsyncPosition *position,
+					const DbsyncSnapshot *upto, List *header_segments)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "dbsync window",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	DbsyncWindow *window = palloc0(sizeof(DbsyncWindow));
+	ListCell   *lc;
+
+	window->context = context;
+	window->after = dbsync_snapshot_copy(position->after);
+	if (position->upto != NULL)
+	{
+		window->upto = dbsync_snapshot_copy(position->upto);
+		window->floor = position->closing;
+		window->floor_xid = position->closing_xid;
+	}
+	else
+		window->upto = dbsync_snapshot_copy(upto);
+	window->segments = palloc(sizeof(Oid) * Max(1, list_length(header_segments)));
+	foreach(lc, header_segments)
+		window->segments[window->nsegments++] = lfirst_oid(lc);
+	MemoryContextSwitchTo(old);
+	return window;
+}
+
+void
+dbsync_window_end(DbsyncWindow *window)
+{
+	MemoryContextDelete(window->context);
+}
+
+const DbsyncSnapshot *
+dbsync_window_upto(const DbsyncWindow *window)
+{
+	return window->upto;
+}
+
+DbsyncWindowLag
+dbsync_window_lag(const DbsyncWindow *window)
+{
+	return window->lag;
+}
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const Entry *x = a;
+	const Entry *y = b;
+
+	if (x->closing != y->closing)
+		return x->closing < y->closing ? -1 : 1;
+	return x->xid < y->xid ? -1 : (x->xid > y->xid ? 1 : 0);
+}
+
+/* remember a header; forget the latest ones when there are too many */
+static void
+keep_entry(DbsyncWindow *window, const Entry *entry, int *allocated)
+{
+	if (window->n == 2 * KEEP)
+	{
+		qsort(window->entries, window->n, sizeof(Entry), compare_entries);
+		window->n = KEEP;
+		window->more = true;
+	}
+	if (window->n == *allocated)
+	{
+		*allocated = Min(2 * KEEP, *allocated * 2);
+		window->entries = repalloc(window->entries, sizeof(Entry) * *allocated);
+	}
+	window->entries[window->n++] = *entry;
+}
+
+static Datum
+header_field(TupleTableSlot *slot, int attno)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, attno, &isnull);
+
+	if (isnull)
+		elog(ERROR, "unexpected null in a transaction header");
+	return value;
+}
+
+static void
+look_at_header(DbsyncWindow *window, int segment, TupleTableSlot *slot, int *allocated)
+{
+	Entry		entry;
+	TimestampTz time;
+
+	entry.xid = U64FromFullTransactionId(DatumGetFullTransactionId(header_field(slot, DBSYNC_HEADER_XID)));
+	if (dbsync_snapshot_sees(window->after, entry.xid) ||
+		!dbsync_snapshot_sees(window->upto, entry.xid))
+		return;
+	entry.closing = DatumGetLSN(header_field(slot, DBSYNC_HEADER_CLOSING));
+	if (entry.closing < window->floor ||
+		(entry.closing == window->floor && entry.xid <= window->floor_xid))
+		return;
+	entry.tid = slot->tts_tid;
+	entry.segment = segment;
+
+	time = DatumGetTimestampTz(header_field(slot, DBSYNC_HEADER_TIME));
+	window->lag.rows += DatumGetInt64(header_field(slot, DBSYNC_HEADER_ROWS));
+	window->lag.bytes += DatumGetInt64(header_field(slot, DBSYNC_HEADER_BYTES));
+	if (window->lag.oldest == 0 || time < window->lag.oldest)
+		window->lag.oldest = time;
+	keep_entry(window, &entry, allocated);
+}
+
+static void
+scan_headers(DbsyncWindow *window, int segment, Relation rel, Relation index,
+			 StrategyNumber strategy, RegProcedure procedure, uint64 xid,
+			 int *allocated)
+{
+	ScanKeyData key;
+	IndexScanDesc scan;
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+
+	ScanKeyInit(&key, DBSYNC_HEADER_XID, strategy, procedure,
+				FullTransactionIdGetDatum(FullTransactionIdFromU64(xid)));
+	scan = index_beginscan(rel, index, GetActiveSnapshot(), 1, 0);
+	index_rescan(scan, &key, 1, NULL, 0);
+	while (index_getnext_slot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		look_at_header(window, segment, slot, allocated);
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+static void
+collect(DbsyncWindow *window)
+{
+	MemoryContext old = MemoryContextSwitchTo(window->context);
+	int			allocated = 64;
+
+	if (window->entries == NULL)
+		window->entries = palloc(sizeof(Entry) * allocated);
+	else
+		window->entries = repalloc(window->entries, sizeof(Entry) * allocated);
+	window->n = window->next = 0;
+	window->more = false;
+	memset(&window->lag, 0, sizeof(window->lag));
+	MemoryContextSwitchTo(old);
+
+	for (int i = 0; i < window->nsegments; i++)
+	{
+		Relation	rel = table_open(window->segments[i], AccessShareLock);
+		List	   *indexes = RelationGetIndexList(rel);
+		Relation	index;
+
+		if (indexes == NIL)
+			elog(ERROR, "header segment \"%s\" has lost its index",
+				 RelationGetRelationName(rel));
+		index = index_open(linitial_oid(indexes), AccessShareLock);
+		scan_headers(window, i, rel, index, BTGreaterEqualStrategyNumber,
+					 F_XID8GE, window->after->xmax, &allocated);
+		for (int x = 0; x < window->after->nxip; x++)
+			scan_headers(window, i, rel, index, BTEqualStrategyNumber,
+						 F_XID8EQ, window->after->xip[x], &allocated);
+		index_close(index, AccessShareLock);
+		table_close(rel, AccessShareLock);
+	}
+
+	qsort(window->entries, window->n, sizeof(Entry), compare_entries);
+	if (window->n > KEEP)
+	{
+		window->n = KEEP;
+		window->more = true;
+	}
+	window->collected = true;
+}
+
+bool
+dbsync_window_is_empty(DbsyncWindow *window)
+{
+	if (!window->collected || (window->next == window->n && window->more))
+		collect(window);
+	return window->next == window->n;
+}
+
+static void
+fetch_header(DbsyncWindow *window, const Entry *entry, DbsyncHeader *header)
+{
+	Relation	rel = table_open(window->segments[entry->segment], AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	ItemPointerData tid = entry->tid;
+	bool		free_tuple;
+	HeapTuple	tuple;
+
+	if (!table_tuple_fetch_row_version(rel, &tid, GetActiveSnapshot(), slot))
+		elog(ERROR, "header of transaction " UINT64_FORMAT " has gone", entry->xid);
+	tuple = ExecFetchSlotHeapTuple(slot, false, &free_tuple);
+	dbsync_header_decode(tuple, RelationGetDescr(rel), header);
+	if (free_tuple)
+		heap_freetuple(tuple);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rel, AccessShareLock);
+}
+
+static DbsyncCutSegment *
+cut_segment(DbsyncCutTable *table, int segment_id)
+{
+	DbsyncCutSegment *segment;
+	ListCell   *lc;
+
+	foreach(lc, table->segments)
+	{
+		segment = lfirst(lc);
+		if (segment->segment_id == segment_id)
+			return segment;
+	}
+	segment = palloc0(sizeof(DbsyncCutSegment));
+	segment->segment_id = segment_id;
+	segment->allocated = 8;
+	segment->first = palloc(sizeof(BlockNumber) * segment->allocated);
+	segment->last = palloc(sizeof(BlockNumber) * segment->allocated);
+	table->segments = lappend(table->segments, segment);
+	return segment;
+}
+
+/*
+ * Add a range.  Most transactions write right behind the one before, so the
+ * newest range usually just grows.
+ */
+static void
+add_range(DbsyncCutSegment *segment, BlockNumber first, BlockNumber last)
+{
+	int			n = segment->n;
+
+	if (n > 0 && first >= segment->first[n - 1] &&
+		(uint64) first <= (uint64) segment->last[n - 1] + 1)
+	{
+		segment->last[n - 1] = Max(segment->last[n - 1], last);
+		return;
+	}
+	if (n == segment->allocated)
+	{
+		segment->allocated *= 2;
+		segment->first = repalloc(segment->first, sizeof(BlockNumber) * segment->allocated);
+		segment->last = repalloc(segment->last, sizeof(BlockNumber) * segment->allocated);
+	}
+	segment->first[n] = first;
+	segment->last[n] = last;
+	segment->n++;
+}
+
+static DbsyncCutTable *
+cut_table(DbsyncCut *cut, int captured_id)
+{
+	DbsyncCutTable *table;
+	ListCell   *lc;
+
+	foreach(lc, cut->tables)
+	{
+		table = lfirst(lc);
+		if (table->captured_id == captured_id)
+			return table;
+	}
+	table = palloc0(sizeof(DbsyncCutTable));
+	table->captured_id = captured_id;
+	cut->tables = lappend(cut->tables, table);
+	return table;
+}
+
+static void
+add_parts(DbsyncCut *cut, const DbsyncHeader *header, const DbsyncCutRequest *request)
+{
+	for (int i = 0; i < header->nparts; i++)
+	{
+		const DbsyncPart *part = &header->parts[i];
+		DbsyncCutTable *table;
+		DbsyncCutSegment *segment;
+
+		if (!request->wants(part->captured_id, request->arg))
+			continue;
+		table = cut_table(cut, part->captured_id);
+		table->inserts += part->inserts;
+		table->updates += part->updates;
+		table->deletes += part->deletes;
+		table->truncates += part->truncates;
+		table->resolved += part->resolved;
+		cut->rows += part->inserts + part->updates + part->deletes +
+			part->truncates + part->resolved;
+		segment = cut_segment(table, part->segment_id);
+		for (int r = 0; r < part->ranges.n; r++)
+			add_range(segment, part->ranges.first[r], part->ranges.last[r]);
+	}
+}
+
+typedef struct Range
+{
+	BlockNumber first;
+	BlockNumber last;
+} Range;
+
+static int
+compare_ranges(const void *a, const void *b)
+{
+	BlockNumber x = ((const Range *) a)->first;
+	BlockNumber y = ((const Range *) b)->first;
+
+	return x < y ? -1 : (x > y ? 1 : 0);
+}
+
+/* sort and join a segment's ranges, so that each block is read once */
+static void
+normalize_ranges(DbsyncCutSegment *segment)
+{
+	Range	   *ranges = palloc(sizeof(Range) * segment->n);
+	int			n = segment->n;
+
+	for (int i = 0; i < n; i++)
+	{
+		ranges[i].first = segment->first[i];
+		ranges[i].last = segment->last[i];
+	}
+	qsort(ranges, n, sizeof(Range), compare_ranges);
+	segment->n = 0;
+	for (int i = 0; i < n; i++)
+		add_range(segment, ranges[i].first, ranges[i].last);
+	pfree(ranges);
+}
+
+static void
+reset_members(void)
+{
+	HASHCTL		ctl;
+
+	if (members != NULL)
+		hash_destroy(members);
+	ctl.keysize = sizeof(uint64);
+	ctl.entrysize = sizeof(Member);
+	ctl.hcxt = TopMemoryContext;
+	members = hash_create("dbsync window members", 64, &ctl,
+						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	last_xid = 0;
+	last_member = NULL;
+}
+
+static void
+add_member(uint64 xid, int rank)
+{
+	Member	   *member = hash_search(members, &xid, HASH_ENTER, NULL);
+
+	member->rank = rank;
+}
+
+static void
+check_not_rolled_back(const DbsyncHeader *header, const DbsyncCutRequest *request)
+{
+	if (header->server_start > request->ledger_start &&
+		header->closing <= request->ledger_lsn)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the target is ahead of this server"),
+				 errdetail("Transaction " UINT64_FORMAT " closed at %X/%X after the server was started at %s, but the target already has everything up to %X/%X of an earlier start.",
+						   header->xid, LSN_FORMAT_ARGS(header->closing),
+						   pstrdup(timestamptz_to_str(header->server_start)),
+						   LSN_FORMAT_ARGS(request->ledger_lsn)),
+				 errhint("This server was put back to an older state. Copy the tables anew with dbsync.copy_table().")));
+}
+
+static bool
+same_origin(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+DbsyncCut *
+dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
+{
+	DbsyncCut  *cut;
+	ListCell   *lc;
+	ListCell   *ls;
+	MemoryContext scratch;
+	int			i;
+
+	if (dbsync_window_is_empty(window))
+		return NULL;
+
+	/* headers may be many and large; none outlives its turn */
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "dbsync header",
+									ALLOCSET_DEFAULT_SIZES);
+
+	cut = palloc0(sizeof(DbsyncCut));
+	reset_members();
+	for (i = window->next; i < window->n && cut->ntransactions < MAX_CUT; i++)
+	{
+		const Entry *entry = &window->entries[i];
+		MemoryContext old = MemoryContextSwitchTo(scratch);
+		DbsyncHeader header;
+
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(scratch);
+		fetch_header(window, entry, &header);
+		MemoryContextSwitchTo(old);
+		check_not_rolled_back(&header, request);
+		if (!(header.origin && request->skip_origin &&
+			  strcmp(header.origin, request->skip_origin) == 0))
+		{
+			int64		before = cut->rows;
+
+			if (before > 0 && (before >= request->max_rows ||
+							   !same_origin(cut->origin, header.origin)))
+				break;
+			add_parts(cut, &header, request);
+			if (cut->rows > before)
+			{
+				cut->origin = header.origin ? pstrdup(header.origin) : NULL;
+				add_member(entry->xid, i - window->next);
+			}
+		}
+		cut->closing = entry->closing;
+		cut->closing_xid = entry->xid;
+		cut->ntransactions++;
+		cut->lag_rows += header.rows;
+		cut->lag_bytes += header.bytes;
+	}
+	MemoryContextDelete(scratch);
+	cut->exhausts = (i == window->n && !window->more);
+
+	foreach(lc, cut->tables)
+		foreach(ls, ((DbsyncCutTable *) lfirst(lc))->segments)
+			normalize_ranges(lfirst(ls));
+	return cut;
+}
+
+void
+dbsync_window_pass(DbsyncWindow *window, const DbsyncCut *cut)
+{
+	window->next += cut->ntransactions;
+	window->floor = cut->closing;
+	window->floor_xid = cut->closing_xid;
+	window->lag.rows = Max(0, window->lag.rows - cut->lag_rows);
+	window->lag.bytes = Max(0, window->lag.bytes - cut->lag_bytes);
+	if (cut->exhausts)
+		memset(&window->lag, 0, sizeof(window->lag));
+}
+
+static Member *
+find_member(uint64 xid)
+{
+	/* rows of one transaction lie side by side */
+	if (xid != last_xid || last_xid == 0)
+	{
+		last_member = members ? hash_search(members, &xid, HASH_FIND, NULL) : NULL;
+		last_xid = xid;
+	}
+	return last_member;
+}
+
+int64
+dbsync_window_hits(void)
+{
+	return hits;
+}
+
+void
+dbsync_window_reset_hits(void)
+{
+	hits = 0;
+}
+
+PG_FUNCTION_INFO_V1(dbsync_window_has);
+PG_FUNCTION_INFO_V1(dbsync_window_rank);
+
+Datum
+dbsync_window_has(PG_FUNCTION_ARGS)
+{
+	FullTransactionId xid = PG_GETARG_FULLTRANSACTIONID(0);
+	bool		found = find_member(U64FromFullTransactionId(xid)) != NULL;
+
+	if (found)
+		hits++;
+	PG_RETURN_BOOL(found);
+}
+
+Datum
+dbsync_window_rank(PG_FUNCTION_ARGS)
+{
+	FullTransactionId xid = PG_GETARG_FULLTRANSACTIONID(0);
+	Member	   *member = find_member(U64FromFullTransactionId(xid));
+
+	if (member == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_INT32(member->rank);
+}

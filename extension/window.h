@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/window.h
+ *	  Windows: which transactions come next, and where their rows lie.
+ *
+ * A position says which transactions a target has: those visible in snapshot
+ * "after" and, while a long window is being worked off, of those visible in
+ * "upto" the ones that closed at or before a closing LSN.  A window is what is
+ * visible in "upto" and not had yet; a cut is its next piece in closing order.
+ *
+ * Used by the worker.  Everything here needs an active snapshot that sees at
+ * least what "upto" sees.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_WINDOW_H
+#define DBSYNC_EXTENSION_WINDOW_H
+
+#include "access/xlogdefs.h"
+#include "nodes/pg_list.h"
+#include "storage/itemptr.h"
+
+#include "extension/header.h"
+#include "extension/snapshot.h"
+
+typedef struct DbsyncPosition
+{
+	DbsyncSnapshot *after;
+	DbsyncSnapshot *upto;		/* NULL: no window is begun */
+	XLogRecPtr	closing;		/* valid if upto */
+	uint64		closing_xid;
+} DbsyncPosition;
+
+/* the rows of one captured table in a cut */
+typedef struct DbsyncCutTable
+{
+	int			captured_id;
+	int64		inserts;
+	int64		updates;
+	int64		deletes;
+	int64		truncates;
+	int64		resolved;
+	List	   *segments;		/* of DbsyncCutSegment */
+} DbsyncCutTable;
+
+typedef struct DbsyncCutSegment
+{
+	int			segment_id;
+	int			n;				/* ranges, in use and allocated */
+	int			allocated;
+	BlockNumber *first;			/* inclusive; sorted and disjoint */
+	BlockNumber *last;
+} DbsyncCutSegment;
+
+/* the next piece of a window: one batch */
+typedef struct DbsyncCut
+{
+	XLogRecPtr	closing;		/* of the last transaction in it */
+	uint64		closing_xid;
+	bool		exhausts;		/* the window ends with it */
+	char	   *origin;			/* NULL: changes of this very database */
+	int			ntransactions;
+	int64		rows;			/* of the tables asked for */
+	int64		lag_rows;		/* rows and bytes that leave the lag with it, */
+	int64		lag_bytes;		/* tables of other subscriptions included */
+	List	   *tables;			/* of DbsyncCutTable */
+} DbsyncCut;
+
+typedef struct DbsyncWindow DbsyncWindow;
+
+typedef struct DbsyncWindowLag
+{
+	int64		rows;
+	int64		bytes;
+	TimestampTz oldest;			/* 0: nothing pending */
+} DbsyncWindowLag;
+
+/*
+ * Begin a window in a context of its own below "parent": up to "upto", or up to
+ * the position's own upto if it has one.  header_segments: oids of all header
+ * segments.
+ */
+extern DbsyncWindow *dbsync_window_begin(MemoryContext parent,
+										 const DbsyncPosition *position,
+										 const DbsyncSnapshot *upto,
+										 List *header_segments);
+
+extern void dbsync_window_end(DbsyncWindow *window);
+
+extern const DbsyncSnapshot *dbsync_window_upto(const DbsyncWindow *window);
+
+/* Nothing (more) in it? */
+extern bool dbsync_window_is_empty(DbsyncWindow *window);
+
+extern DbsyncWindowLag dbsync_window_lag(const DbsyncWindow *window);
+
+/* what a caller wants of a window */
+typedef struct DbsyncCutRequest
+{
+	bool		(*wants) (int captured_id, void *arg);	/* tables of interest */
+	void	   *arg;
+	const char *skip_origin;	/* transactions from there are passed over */
+	int64		max_rows;		/* cut once it has as many */
+	XLogRecPtr	ledger_lsn;		/* of the target's ledger, and the server */
+	TimestampTz ledger_start;	/* start it was written under */
+} DbsyncCutRequest;
+
+/*
+ * The next cut, allocated in CurrentMemoryContext; NULL when nothing is left.
+ * Does not move the window: dbsync_window_pass() does, once the cut is on the
+ * target.  Transactions of one cut share one origin.
+ *
+ * Raises an error if a transaction of a later server start closed at or before
+ * ledger_lsn: this server was rolled back and hands positions out again.
+ */
+extern DbsyncCut *dbsync_window_next(DbsyncWindow *window,
+									 const DbsyncCutRequest *request);
+
+extern void dbsync_window_pass(DbsyncWindow *window, const DbsyncCut *cut);
+
+/*
+ * The cut whose transactions the SQL functions dbsync_internal.window_has(xid8)
+ * and window_rank(xid8) know until the next call.  window_has counts its hits.
+ */
+extern int64 dbsync_window_hits(void);
+extern void dbsync_window_reset_hits(void);
+
+#endif							/* DBSYNC_EXTENSION_WINDOW_H */

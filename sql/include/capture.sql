@@ -1,0 +1,133 @@
+-- Shared by the capture tests: put a table under capture without a subscription,
+-- show what was captured, and fold it to compare with the table itself.
+SET client_min_messages = warning;
+DROP SCHEMA IF EXISTS capture_test CASCADE;
+CREATE SCHEMA capture_test;
+
+CREATE FUNCTION capture_test.begin(rel regclass, key regclass DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql AS $$
+DECLARE
+    new_id int;
+BEGIN
+    INSERT INTO dbsync.captured_table (relid, key_index)
+    VALUES (rel, coalesce(key, dbsync_internal.choose_key(rel))) RETURNING id INTO new_id;
+    PERFORM dbsync_internal.install_capture(new_id);
+END $$;
+
+-- Takes away what begin() made; the table may be dropped then.
+CREATE FUNCTION capture_test.end(rel regclass) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM dbsync_internal.remove_capture(id) FROM dbsync.captured_table WHERE relid = rel;
+END $$;
+
+-- Every captured row: place of its transaction in closing order (null: it has
+-- no header), number, operation, where it lies, and the row itself.
+CREATE FUNCTION capture_test.rows(rel regclass)
+    RETURNS TABLE (place bigint, no bigint, op "char", key jsonb, data jsonb, xid xid8, segment int, tid tid)
+    LANGUAGE plpgsql AS $$
+DECLARE
+    part text;
+    parts text := '';
+    keys text;
+    s record;
+BEGIN
+    SELECT string_agg(format('data -> %L', a.attname), ', ' ORDER BY k.n) INTO keys
+    FROM dbsync.captured_table c JOIN pg_index i ON i.indexrelid = c.key_index,
+         unnest(i.indkey) WITH ORDINALITY k (attnum, n)
+         JOIN pg_attribute a ON a.attrelid = rel AND a.attnum = k.attnum
+    WHERE c.relid = rel AND k.n <= i.indnkeyatts;
+    FOR s IN SELECT g.id, g.relid FROM dbsync.segment g JOIN dbsync.captured_table c ON c.id = g.captured_id
+             WHERE c.relid = rel LOOP
+        SELECT format('SELECT %I AS xid, %I AS no, %I AS op, %s AS segment, ctid AS tid, to_jsonb(the_row) - ARRAY[%L, %L, %L] AS data FROM %s the_row',
+            n[1], n[2], n[3], s.id, n[1], n[2], n[3], s.relid::regclass) INTO part
+        FROM (SELECT array_agg(attname ORDER BY attnum) n FROM pg_attribute
+              WHERE attrelid = s.relid AND attnum BETWEEN 1 AND 3) names;
+        parts := parts || CASE parts WHEN '' THEN '' ELSE ' UNION ALL ' END || part;
+    END LOOP;
+    RETURN QUERY EXECUTE format('SELECT h.place, r.no, r.op, jsonb_build_array(%s), r.data, r.xid, r.segment, r.tid
+        FROM (%s) r LEFT JOIN (SELECT xid, row_number() OVER (ORDER BY closing, xid) AS place
+                               FROM capture_test.headers()) h ON h.xid = r.xid', keys, parts);
+END $$;
+
+CREATE FUNCTION capture_test.headers() RETURNS SETOF dbsync_internal.header_1 LANGUAGE plpgsql AS $$
+DECLARE
+    s regclass;
+BEGIN
+    FOR s IN SELECT relid FROM dbsync.segment WHERE captured_id = 0 LOOP
+        RETURN QUERY EXECUTE format('SELECT * FROM %s', s);
+    END LOOP;
+END $$;
+
+-- What was captured, transactions numbered from 1.
+CREATE FUNCTION capture_test.log(rel regclass) RETURNS TABLE (tx bigint, op "char", data text)
+    LANGUAGE sql AS $$
+    SELECT dense_rank() OVER (ORDER BY r.place), r.op,
+        CASE WHEN r.op = 'D' THEN r.key ELSE r.data END::text
+    FROM capture_test.rows(rel) r ORDER BY r.place, r.no
+$$;
+
+-- The last state of each key since the last TRUNCATE, against the table: no row
+-- means that they agree.
+CREATE FUNCTION capture_test.differences(rel regclass) RETURNS TABLE (side text, data text)
+    LANGUAGE plpgsql AS $$
+DECLARE
+    generated text[];
+BEGIN
+    SELECT coalesce(array_agg(attname::text), '{}') INTO generated
+    FROM pg_attribute WHERE attrelid = rel AND attgenerated <> '';
+    RETURN QUERY EXECUTE format($q$
+        WITH log AS MATERIALIZED (SELECT * FROM capture_test.rows(%L)),
+        wiped AS (SELECT place, no FROM log WHERE op = 'T' ORDER BY place DESC, no DESC LIMIT 1),
+        last AS (
+            SELECT DISTINCT ON (l.key) l.op, l.data::text AS data FROM log l
+            WHERE l.place IS NOT NULL AND l.op <> 'T'
+              AND NOT EXISTS (SELECT FROM wiped w WHERE (l.place, l.no) < (w.place, w.no))
+            ORDER BY l.key, l.place DESC, l.no DESC),
+        captured AS (SELECT data FROM last WHERE op <> 'D'),
+        real AS (SELECT (to_jsonb(the_row) - %L::text[])::text AS data FROM %s the_row)
+        (SELECT 'captured only', c.data FROM captured c EXCEPT ALL SELECT 'captured only', r.data FROM real r)
+        UNION ALL
+        (SELECT 'table only', r.data FROM real r EXCEPT ALL SELECT 'table only', c.data FROM captured c)
+        ORDER BY 1, 2$q$, rel, generated, rel);
+END $$;
+
+-- Headers against rows: each row has a header that names its block, and each
+-- header counts its rows rightly.  No row means that all is well.
+CREATE FUNCTION capture_test.header_faults(rel regclass)
+    RETURNS TABLE (fault text, n bigint) LANGUAGE sql AS $$
+    WITH log AS MATERIALIZED (SELECT * FROM capture_test.rows(rel)),
+    -- parts have different lengths: walk from one to the next
+    parts AS (
+        WITH RECURSIVE walk AS (
+            SELECT h.xid, h.parts, 1 AS at FROM capture_test.headers() h
+            UNION ALL
+            SELECT xid, parts, (at + 8 + 2 * parts[at + 7])::int FROM walk
+            WHERE at + 8 + 2 * parts[at + 7] <= array_length(parts, 1))
+        SELECT xid, parts[at + 1] AS segment, parts[at + 2] AS i, parts[at + 3] AS u, parts[at + 4] AS d,
+               parts[at + 5] AS t, parts[at + 6] AS r, parts[at + 8 : (at + 7 + 2 * parts[at + 7])::int] AS ranges
+        FROM walk),
+    counted AS (
+        SELECT xid, segment, count(*) FILTER (WHERE op = 'I') AS i, count(*) FILTER (WHERE op = 'U') AS u,
+               count(*) FILTER (WHERE op = 'D') AS d, count(*) FILTER (WHERE op = 'T') AS t,
+               count(*) FILTER (WHERE op = 'R') AS r
+        FROM log GROUP BY xid, segment)
+    SELECT 'row without header', count(*) FROM log WHERE place IS NULL HAVING count(*) > 0
+    UNION ALL
+    SELECT 'row outside the ranges', count(*) FROM log l JOIN parts p ON p.xid = l.xid AND p.segment = l.segment
+    WHERE NOT EXISTS (SELECT FROM generate_series(1, array_length(p.ranges, 1), 2) g
+                      WHERE (l.tid::text::point)[0] BETWEEN p.ranges[g] AND p.ranges[g + 1])
+    HAVING count(*) > 0
+    UNION ALL
+    SELECT 'part with wrong counts', count(*) FROM parts p FULL JOIN counted c ON c.xid = p.xid AND c.segment = p.segment
+    WHERE (p.i, p.u, p.d, p.t, p.r) IS DISTINCT FROM (c.i, c.u, c.d, c.t, c.r)
+      AND coalesce(c.segment, p.segment) IN (SELECT g.id FROM dbsync.segment g JOIN dbsync.captured_table t ON t.id = g.captured_id WHERE t.relid = rel)
+    HAVING count(*) > 0
+$$;
+
+-- Both at once, as one word.
+CREATE FUNCTION capture_test.verdict(rel regclass) RETURNS text LANGUAGE sql AS $$
+    SELECT coalesce((SELECT string_agg(fault || ': ' || n, '; ') FROM capture_test.header_faults(rel)),
+                    (SELECT string_agg(side || ': ' || data, '; ') FROM capture_test.differences(rel)), 'right')
+$$;
+SET search_path = capture_test, public;
+RESET client_min_messages;

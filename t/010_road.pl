@@ -1,0 +1,266 @@
+# The road from end to end: one row, many rows, and every built-in type under
+# settings, at both ends, that would change its text (hazard 34).
+use strict;
+use warnings;
+
+use lib 't';
+use DbsyncTest qw(uri_of);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# one value or more of each built-in type; what is easily damaged comes first
+my %values = (
+	bool => [ 'true', 'false' ],
+	bytea => [ q('\x00ff5c27'), q('') ],
+	'"char"' => [q('x')],
+	name => [q('a"b c')],
+	int8 => ['9223372036854775807'],
+	int2 => ['-32768'],
+	int4 => ['-2147483648'],
+	regproc => [q('pg_catalog.now')],
+	text => [
+		q(E'tab\tnew\nline back\\\\slash \\\\N \\\\. quote" ''single'''),
+		q('žluťoučký 数据 🐘'), q(''), q('NULL') ],
+	oid => ['4294967295'],
+	tid => [q('(1,2)')],
+	xid => [q('4294967295')],
+	cid => [q('7')],
+	xid8 => [q('18446744073709551615')],
+	oidvector => [q('1 2 3')],
+	int2vector => [q('1 2 3')],
+	json => [q('{"a" :  1, "a":2}')],
+	jsonb => [q('{"a": [1.10, null, "\u00e9"]}')],
+	jsonpath => [q('$.a[*] ? (@ > 1)')],
+	xml => [ q('<a>b</a>'), q('text <b/> and more') ],
+	point => [q('(0.1,1e-300)')],
+	lseg => [q('[(0.1,0.2),(0.3,0.4)]')],
+	path => [ q('[(0.1,0.2),(3,4)]'), q('((0.1,0.2),(3,4))') ],
+	box => [q('(3,4),(0.1,0.2)')],
+	polygon => [q('((0.1,0.2),(3,4),(5,6))')],
+	line => [q('{0.1,2,3}')],
+	circle => [q('<(0.1,0.2),3>')],
+	float4 => [ '1.1754944e-38', q('NaN'), '0.1' ],
+	float8 => [
+		'0.30000000000000004', '1.7976931348623157e308', q('-Infinity'),
+		q('-0'), '5e-324' ],
+	money => [ q('-12345.67'), q('0.01') ],
+	macaddr => [q('08:00:2b:01:02:03')],
+	macaddr8 => [q('08:00:2b:01:02:03:04:05')],
+	inet => [ q('192.168.0.1/24'), q('::ffff:1.2.3.4') ],
+	cidr => [q('192.168.0.0/16')],
+	aclitem => ["makeaclitem(10, 10, 'SELECT', true)"],
+	bpchar => [q('ab ')],
+	varchar => [q('ab ')],
+	date => [ q('2024-02-03'), q('0044-03-15 BC'), q('infinity') ],
+	time => [q('24:00:00')],
+	timestamp => [ q('2024-02-03 04:05:06.123456'), q('-infinity') ],
+	timestamptz => [
+		q('2024-02-03 04:05:06.123456+00'),
+		q('2024-10-27 01:30:00 Europe/Prague') ],
+	interval => [
+		q('-1 days +02:03:04'), q('1 year -2 mons'),
+		q('-1 mons -1 days -00:00:00.000001') ],
+	timetz => [q('04:05:06.789-07')],
+	bit => ["'1'"],
+	varbit => ["'10110'"],
+	numeric => [ '1.00', q('NaN'), q('-Infinity'), '1e-200', '12345678901234567890.5' ],
+	refcursor => [q('c')],
+	regprocedure => [q('pg_catalog.now()')],
+	regoper => [q('pg_catalog.||/')],
+	regoperator => [q('pg_catalog.+(integer,integer)')],
+	regclass => [q('pg_catalog.pg_class')],
+	regcollation => [q('pg_catalog."C"')],
+	regtype => [q('pg_catalog.int4')],
+	regrole => [q('pg_monitor')],
+	regnamespace => [q('pg_catalog')],
+	regconfig => [q('pg_catalog.simple')],
+	regdictionary => [q('pg_catalog.simple')],
+	uuid => [q('a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11')],
+	pg_lsn => [q('FFFFFFFF/FFFFFFFF')],
+	txid_snapshot => [q('10:20:10,14')],
+	pg_snapshot => [q('10:20:10,14')],
+	tsvector => [q('''a b'':1A ''c'':2')],
+	tsquery => [q('''a b'' & !c:*')],
+	int4range => [ q{'[1,5)'}, q{'empty'} ],
+	int8range => [q{'(,5)'}],
+	numrange => [q{'[1.00,2.50]'}],
+	tsrange => [q{'[2024-02-03 04:05:06,)'}],
+	tstzrange => [q{'[2024-02-03 04:05:06+00,infinity]'}],
+	daterange => [q{'[2024-02-03,2024-03-02)'}],
+	int4multirange => [q{'{[1,3),[5,7)}'}],
+	int8multirange => [q{'{}'}],
+	nummultirange => [q{'{[1.00,2.0]}'}],
+	tsmultirange => [q{'{[2024-02-03 04:05:06,)}'}],
+	tstzmultirange => [q{'{[2024-02-03 04:05:06+00,)}'}],
+	datemultirange => [q{'{[2024-02-03,2024-03-02)}'}],
+	# made here
+	'public.mood' => [q('so "so", ok')],
+	'public.positive' => ['7'],
+	'public.short' => [q('ab')],
+	'public.pair' => [q(ROW(0.1, '2024-02-03', '-1 days +02:03:04', 'a,"b'))],
+	'public.floats' => [q{'[0.1,0.30000000000000004]'}]);
+
+my $own_types = <<'SQL';
+CREATE TYPE public.mood AS ENUM ('so "so", ok', 'sad');
+CREATE DOMAIN public.positive AS int CHECK (VALUE > 0);
+CREATE DOMAIN public.short AS varchar(3) NOT NULL DEFAULT 'x';
+CREATE TYPE public.pair AS (f float8, d date, i interval, t text);
+CREATE TYPE public.floats AS RANGE (subtype = float8);
+SQL
+
+sub column_of
+{
+	my ($type) = @_;
+	(my $column = "c_$type") =~ s/\W/_/g;
+	return $column;
+}
+
+# Types whose input function refuses everything cannot be in a column's values.
+my $unwritable = join ', ', map { "'$_'" } qw(
+  pg_node_tree pg_ndistinct pg_dependencies pg_mcv_list
+  pg_brin_bloom_summary pg_brin_minmax_multi_summary gtsvector);
+
+my $pair = DbsyncTest->new(
+	uri => sub { uri_of($_[0]->target, user => 'applier') },
+	target_conf => "max_locks_per_transaction = 128");
+$pair->target_sql('CREATE ROLE applier SUPERUSER LOGIN');
+$pair->both($own_types);
+
+# --- no built-in type is forgotten
+
+is($pair->sql(<<"SQL"), '', 'every built-in type is tested');
+SELECT string_agg(t, ', ' ORDER BY t) FROM (
+  SELECT pg_catalog.format_type(oid, NULL), typname::text FROM pg_catalog.pg_type
+  WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype IN ('b', 'r', 'm')
+    AND typelem = 0 AND typname NOT IN ($unwritable)
+    AND NOT typname = ANY (ARRAY[@{[ join ', ', map { (my $n = $_) =~ s/"//g; "'$n'" } keys %values ]}]))
+  AS missing (full_name, t)
+SQL
+
+# --- one row, many rows
+
+$pair->both('CREATE TABLE public.simple (id int PRIMARY KEY, t text)');
+my @types = sort keys %values;
+my $columns = join ",\n", map { ("$_->[1] $_->[0]", "a$_->[1] $_->[0]\[]") }
+  map { [ $_, column_of($_) ] } grep { $_ ne 'public.short' } @types;
+$pair->both("CREATE TABLE public.types (id int PRIMARY KEY,\n$columns,\n"
+	  . "c_short public.short)");
+
+# hostile to whoever writes, and to the worker at its own end
+$pair->sql($_) foreach (
+	'CREATE SCHEMA evil',
+	# shadows of what a careless query would use
+	'CREATE FUNCTION evil.int4eq(int, int) RETURNS boolean LANGUAGE sql AS $$ SELECT false $$',
+	'CREATE OPERATOR evil.= (FUNCTION = evil.int4eq, LEFTARG = int, RIGHTARG = int)',
+	'CREATE TABLE evil.simple (id int PRIMARY KEY, t text)',
+	'CREATE ROLE writer LOGIN',
+	'GRANT ALL ON ALL TABLES IN SCHEMA public TO writer',
+	"ALTER ROLE writer SET DateStyle = 'German'",
+	"ALTER ROLE writer SET IntervalStyle = 'iso_8601'",
+	"ALTER ROLE writer SET extra_float_digits = -15",
+	"ALTER ROLE writer SET default_transaction_isolation = 'serializable'",
+	"ALTER DATABASE postgres SET search_path = evil, pg_catalog, public",
+	map { "ALTER DATABASE postgres SET $_" } (
+		"DateStyle = 'SQL, DMY'", "IntervalStyle = 'sql_standard'",
+		"TimeZone = 'Asia/Kolkata'", "extra_float_digits = -15",
+		"bytea_output = 'escape'", "array_nulls = off",
+		"xmloption = 'document'", "standard_conforming_strings = off",
+		"client_encoding = 'LATIN1'",
+		"default_transaction_isolation = 'repeatable read'",
+		"default_transaction_read_only = off"));
+$pair->target_sql($_) foreach (
+	'CREATE SCHEMA evil',
+	'CREATE TABLE evil.simple (id int PRIMARY KEY, t text)',
+	map { "ALTER ROLE applier SET $_" } (
+		"DateStyle = 'Postgres, MDY'", "IntervalStyle = 'postgres_verbose'",
+		"TimeZone = 'America/St_Johns'", "extra_float_digits = -15",
+		"bytea_output = 'escape'", "array_nulls = off",
+		"xmloption = 'document'", "standard_conforming_strings = off",
+		"client_encoding = 'SQL_ASCII'", "search_path = evil, pg_catalog, public",
+		"default_transaction_isolation = 'serializable'",
+		"default_transaction_read_only = on", "row_security = on",
+		"lock_timeout = '50ms'", "statement_timeout = '200ms'",
+		"idle_in_transaction_session_timeout = '200ms'",
+		"check_function_bodies = on"));
+
+# a row of values: the n-th of each type, and an array that has a NULL and, where
+# text allows it, the word
+sub row_of_values
+{
+	my ($n) = @_;
+	my (@columns, @row);
+
+	foreach my $type (grep { $_ ne 'public.short' } @types)
+	{
+		my $value = $values{$type}[ $n % @{ $values{$type} } ];
+		push @columns, column_of($type), 'a' . column_of($type);
+		push @row, "CAST($value AS $type)", "ARRAY[CAST($value AS $type), NULL]";
+	}
+	return (join(', ', @columns), join(', ', @row));
+}
+
+# The statements, run as the writer unless said otherwise, and with all that is
+# needed to say what is meant.
+sub write_row
+{
+	my ($id, $n) = @_;
+	my ($columns, $row) = row_of_values($n);
+	return "INSERT INTO public.types (id, $columns) SELECT $id, $row";
+}
+
+my $sane = join '', map { "SET $_;\n" } (
+	'standard_conforming_strings = on', "client_encoding = 'UTF8'",
+	"xmloption = 'content'", 'search_path = pg_catalog');
+
+sub as_writer
+{
+	my (@statements) = @_;
+	# values are read under sane settings, what is captured runs under the
+	# writer's own
+	my $text = join '', map { "$_;\n" } @statements;
+	$pair->source->safe_psql('postgres', $sane . $text
+		  , connstr => $pair->source->connstr('postgres') . ' user=writer');
+	return;
+}
+
+as_writer(map { write_row($_, $_) } 1 .. 5);
+$pair->subscribe('road', [ 'public.simple', 'public.types' ]);
+$pair->start_subscription('road');
+$pair->arrives('road', 'the first copy arrives');
+$pair->same_at_both_ends('public.types');
+
+as_writer("INSERT INTO public.simple VALUES (1, 'one')");
+$pair->arrives('road', 'one row arrives');
+$pair->same_at_both_ends('public.simple');
+is($pair->target_sql('SELECT count(*) FROM evil.simple'), '0',
+	'nothing goes to a table that stands earlier in the search path');
+
+as_writer(map { write_row($_, $_) } 6 .. 10);
+as_writer(
+	(map { my ($c, $r) = row_of_values($_ + 1);
+		"UPDATE public.types SET ($c) = ROW($r) WHERE id = $_" } 6 .. 8),
+	'DELETE FROM public.types WHERE id = 9',
+	'UPDATE public.types SET id = 11 WHERE id = 10');
+$pair->arrives('road', 'every type arrives by the road of small batches');
+$pair->same_at_both_ends('public.types');
+
+my ($all, $row) = row_of_values(0);
+as_writer("INSERT INTO public.types (id, $all) SELECT g.i, $row FROM generate_series(1000, 4000) g(i)");
+$pair->arrives('road', 'every type arrives by the road of insert-only batches');
+as_writer("UPDATE public.types SET c_text = c_text || 'x', c_int4 = 5 WHERE id >= 1000",
+	'DELETE FROM public.types WHERE id % 3 = 0 AND id >= 1000');
+$pair->arrives('road', 'every type arrives by the road of large batches');
+$pair->same_at_both_ends('public.types');
+
+as_writer("INSERT INTO public.simple SELECT g.i, 'row ' || g.i FROM generate_series(2, 300000) g(i)",
+	"UPDATE public.simple SET t = t || '!' WHERE id % 2 = 0",
+	"DELETE FROM public.simple WHERE id % 5 = 0");
+$pair->arrives('road', 'many rows arrive, longer than any timeout of the role');
+$pair->same_at_both_ends('public.simple');
+
+as_writer("BEGIN", "TRUNCATE public.simple", "INSERT INTO public.simple VALUES (7, 'after')", "COMMIT")
+  if $pair->sql("SELECT pg_catalog.has_table_privilege('writer', 'public.simple', 'TRUNCATE')") eq 't';
+$pair->arrives('road', 'a TRUNCATE arrives');
+$pair->same_at_both_ends('public.simple');
+
+done_testing();

@@ -1,0 +1,74 @@
+# The worker's memory does not grow with what it moves, nor with how often it
+# fails: one transaction of three million rows, and hundreds of failing batches.
+use strict;
+use warnings;
+
+use lib 't';
+use DbsyncTest qw(poll_until rss_of);
+use Test::More;
+
+# README says the same number
+my $limit_kb = 128 * 1024;
+my $rows = $ENV{DBSYNC_TEST_ROWS} // 3_000_000;
+my $failing = $ENV{DBSYNC_TEST_FAILURES} // 2000;
+
+my $pair = DbsyncTest->new(source_conf => "dbsync.retry_max = '10ms'");
+$pair->both('CREATE TABLE public.big (id int PRIMARY KEY, t text)');
+$pair->subscribe('big', ['public.big']);
+$pair->start_subscription('big');
+$pair->arrives('big', 'nothing arrives first');
+
+# Highest size of the worker, in kB, seen while waiting for a state of the target.
+sub highest_until
+{
+	my ($condition, $what) = @_;
+	my $highest = 0;
+
+	ok(poll_until(
+			sub {
+				my $size = rss_of($pair->worker_pid('big') // 0) // 0;
+				$highest = $size if $size > $highest;
+				return $condition->();
+			},
+			$what), $what);
+	return $highest;
+}
+
+# --- one transaction: insert, update, delete
+
+foreach my $step (
+	[ 'insert', "INSERT INTO public.big SELECT i, md5(i::text) FROM generate_series(1, $rows) i" ],
+	[ 'update', "UPDATE public.big SET t = 'changed ' || t" ],
+	[ 'delete', "DELETE FROM public.big WHERE id > 1000" ])
+{
+	my ($name, $statement) = @$step;
+
+	$pair->sql($statement);
+	$pair->sql("INSERT INTO public.big VALUES (-1, '$name') ON CONFLICT (id) DO UPDATE SET t = EXCLUDED.t");
+	my $highest = highest_until(
+		sub { $pair->target_sql("SELECT count(*) FROM public.big WHERE id = -1 AND t = '$name'") eq '1' },
+		"$name of $rows rows arrives");
+	note("worker's anonymous memory during $name: $highest kB");
+	ok($highest < $limit_kb, "$name: memory stays below $limit_kb kB")
+	  or diag("highest: $highest kB");
+	$pair->same_at_both_ends('public.big');
+}
+
+# --- failing batches, each with some hundred rows
+
+$pair->target_sql("ALTER TABLE public.big ADD CONSTRAINT never CHECK (id > -10)");
+$pair->sql("INSERT INTO public.big SELECT -i, repeat('x', 200) FROM generate_series(2, 500) i");
+$pair->status_becomes('big', 'failures > 50', 'batches fail');
+my $worker = $pair->worker_pid('big');
+my $early = rss_of($worker // 0);
+$pair->status_becomes('big', "failures > $failing", "$failing batches have failed");
+my $late = rss_of($pair->worker_pid('big') // 0);
+note("worker's anonymous memory after 50 failures: $early kB, after $failing: $late kB");
+is($pair->worker_pid('big'), $worker, 'it is the same worker');
+ok($late < $early + 2048, 'failures leave nothing behind')
+  or diag("after 50 failures $early kB, after $failing $late kB");
+$pair->target_sql('ALTER TABLE public.big DROP CONSTRAINT never');
+$pair->arrives('big', 'and it recovers');
+$pair->same_at_both_ends('public.big');
+
+done_testing();

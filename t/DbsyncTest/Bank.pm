@@ -1,0 +1,274 @@
+# The bank: money moves between two tables and a journal notes it, so that in
+# every consistent state two sums hold.  A load that never gives up, and a reader
+# of the target that never forgives.
+package DbsyncTest::Bank;
+
+use strict;
+use warnings;
+
+use DbsyncTest qw(poll_until random_below);
+use POSIX ();
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+our @tables = qw(public.checking public.savings public.journal);
+
+my $schema = <<'SQL';
+CREATE TABLE checking (id int PRIMARY KEY, balance bigint NOT NULL, note text);
+CREATE TABLE savings (id int PRIMARY KEY, balance bigint NOT NULL);
+CREATE TABLE journal (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	amount bigint NOT NULL, remark text);
+SQL
+
+# What clients do; weights follow the names.  An id of savings changes its sign
+# now and then, which is a change of key.
+my %scripts = (
+	transfer => [ 6, <<'SQL' ],
+\set c random(1, 100)
+\set s random(1, 100)
+\set d random(-500, 500)
+BEGIN;
+UPDATE checking SET balance = balance - :d, note = 'moved ' || :d WHERE id = :c;
+UPDATE savings SET balance = balance + :d WHERE id IN (:s, -:s);
+INSERT INTO journal (amount, remark) VALUES (:d, repeat('x', :c));
+COMMIT;
+SQL
+	many => [ 1, <<'SQL' ],
+\set c random(1, 80)
+\set s random(1, 100)
+WITH taken AS (UPDATE checking SET balance = balance - 1
+	WHERE id BETWEEN :c AND :c + 20 RETURNING 1),
+given AS (UPDATE savings SET balance = balance + (SELECT count(*) FROM taken)
+	WHERE id IN (:s, -:s))
+INSERT INTO journal (amount, remark) SELECT 1, 'many' FROM taken;
+SQL
+	savepoint => [ 1, <<'SQL' ],
+\set c random(1, 100)
+\set s random(1, 100)
+BEGIN;
+INSERT INTO journal (amount, remark) VALUES (3, 'kept');
+SAVEPOINT a;
+UPDATE checking SET balance = balance - 1000000 WHERE id = :c;
+DELETE FROM journal WHERE id % 7 = 0;
+ROLLBACK TO a;
+UPDATE checking SET balance = balance - 3 WHERE id = :c;
+UPDATE savings SET balance = balance + 3 WHERE id IN (:s, -:s);
+COMMIT;
+SQL
+	fold => [ 1, <<'SQL' ],
+WITH gone AS (DELETE FROM journal WHERE id IN (
+	SELECT id FROM journal ORDER BY id LIMIT 10 FOR UPDATE SKIP LOCKED)
+	RETURNING amount)
+INSERT INTO journal (amount, remark)
+SELECT sum(amount), 'folded' FROM gone HAVING count(*) > 0;
+SQL
+	rename => [ 1, <<'SQL' ],
+\set s random(1, 100)
+UPDATE savings SET id = -id WHERE id IN (:s, -:s);
+SQL
+);
+
+# Make the bank's tables at both ends, and its accounts at the source.
+sub open_bank
+{
+	my ($class, $pair) = @_;
+	my $self = bless { pair => $pair, loads => [] }, $class;
+
+	$self->{folder} = PostgreSQL::Test::Utils::tempdir('bank');
+	$pair->both($schema);
+	$pair->sql(<<'SQL');
+INSERT INTO checking SELECT i, 0, 'new' FROM generate_series(1, 100) i;
+INSERT INTO savings SELECT i, 0 FROM generate_series(1, 100) i;
+SQL
+	foreach my $name (keys %scripts)
+	{
+		append_to_file("$self->{folder}/$name.sql", $scripts{$name}[1]);
+	}
+	return $self;
+}
+
+# Run a function in a process group of its own, that end_process can end.
+sub start_process
+{
+	my ($function) = @_;
+	my $pid = fork();
+
+	die "cannot fork: $!" unless defined $pid;
+	if ($pid == 0)
+	{
+		# no END blocks here: they would stop the parent's servers
+		$SIG{$_} = 'DEFAULT' foreach qw(TERM INT PIPE);
+		setpgrp(0, 0);
+		eval { $function->() };
+		POSIX::_exit(0);
+	}
+	setpgrp($pid, $pid);
+	return $pid;
+}
+
+sub end_process
+{
+	my ($pid) = @_;
+	kill('KILL', -$pid);
+	waitpid($pid, 0);
+	return;
+}
+
+# Clients that work until stop_load, also across crashes of the source.
+# Options: clients, rate (transactions a second), synchronous_commit.
+sub start_load
+{
+	my ($self, %options) = @_;
+	my $source = $self->{pair}->source;
+	my @command = (
+		'pgbench', '-n', '-h', $source->host, '-p', $source->port,
+		'-c', $options{clients} // 3, '-R', $options{rate} // 200,
+		'-T', 3600, '--max-tries=1000');
+
+	foreach my $name (sort keys %scripts)
+	{
+		push @command, '-f', "$self->{folder}/$name.sql\@$scripts{$name}[0]";
+	}
+	push @command, 'postgres';
+	push @{ $self->{loads} }, start_process(
+		sub {
+			$ENV{PGOPTIONS} =
+			  '-c synchronous_commit=' . ($options{synchronous_commit} // 'on');
+			$ENV{PGAPPNAME} = 'bank';
+			while (1)
+			{
+				system(@command);
+				# the server is down: do not spin
+				usleep(100_000);
+			}
+		});
+	return;
+}
+
+sub stop_clients
+{
+	my ($self) = @_;
+	end_process($_) foreach splice(@{ $self->{loads} });
+	return;
+}
+
+# End the clients, and see their sessions out: what they had in flight may
+# still commit.
+sub stop_load
+{
+	my ($self) = @_;
+	$self->stop_clients;
+	$self->{pair}->source->poll_query_until('postgres',
+		"SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'bank'")
+	  or die 'sessions of the load do not end';
+	return;
+}
+
+# One reading of the two sums, which a consistent state makes 0|0, in one
+# snapshot over several statements.  The pause leaves some of the machine to
+# those who are watched.
+my $reading = <<'SQL';
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT coalesce(sum(balance), 0) AS checking FROM checking \gset
+SELECT coalesce(sum(balance), 0) AS savings FROM savings \gset
+SELECT :checking + :savings, coalesce(sum(amount), 0) - :savings FROM journal;
+COMMIT;
+SELECT FROM pg_sleep(0.01);
+SQL
+
+# Watch the target until stop_reader.
+sub start_reader
+{
+	my ($self) = @_;
+	my $target = $self->{pair}->target;
+	my $folder = $self->{folder};
+
+	append_to_file("$folder/reading.sql", $reading x 1000);
+	$self->{reader} = start_process(
+		sub {
+			open(my $seen, '>>', "$folder/seen") or die;
+			$seen->autoflush(1);
+			while (1)
+			{
+				open(my $lines, '-|', 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1',
+					'-h', $target->host, '-p', $target->port,
+					'-f', "$folder/reading.sql", 'postgres') or die;
+				while (my $line = <$lines>)
+				{
+					print $seen $line if $line =~ /\S/;
+				}
+				close($lines);
+				usleep(100_000);
+			}
+		});
+	return;
+}
+
+# Tests that the reader has read, and never saw sums that disagree.
+sub stop_reader
+{
+	my ($self, $test) = @_;
+	end_process(delete $self->{reader});
+	my @seen = split /\n/, slurp_file("$self->{folder}/seen");
+	my @wrong = grep { $_ ne '0|0' } @seen;
+
+	note(scalar(@seen) . ' readings of the target');
+	ok(@seen > 0, 'the target was read');
+	is(scalar(@wrong), 0, $test // 'no reader of the target saw sums that disagree');
+	diag("saw $wrong[0]") if @wrong;
+	return;
+}
+
+# Newest number of the journal at one end.
+sub newest
+{
+	my ($node) = @_;
+	my ($status, $id) = $node->psql('postgres', 'SELECT max(id) FROM journal');
+	return $id || 0;
+}
+
+# Wait until the journal of one end has grown by so many.
+sub newest_moves
+{
+	my ($self, $node, $by) = @_;
+	my $goal = newest($node) + $by;
+	return poll_until(sub { newest($node) >= $goal }, "journal $goal");
+}
+
+# Wait until the target has what the source has now and some more: a moment that
+# is random, but reached only if things go on.
+sub make_progress
+{
+	my ($self, $atmost) = @_;
+	my $pair = $self->{pair};
+	my $goal = newest($pair->source) + 1 + random_below($atmost // 100);
+	my $reached = poll_until(sub { newest($pair->target) >= $goal }, "journal $goal at the target");
+
+	$pair->describe_state('no progress under load') unless $reached;
+	return $reached;
+}
+
+# Tests that both ends are equal and that the money is all there.
+sub balances
+{
+	my ($self, $name) = @_;
+	my $pair = $self->{pair};
+
+	$pair->arrives($name, 'all of the load arrives');
+	$pair->same_at_both_ends(@tables);
+	is($pair->target_sql('SELECT (SELECT sum(balance) FROM checking) + (SELECT sum(balance) FROM savings)'),
+		'0', 'no money was made or lost');
+	return;
+}
+
+sub DESTROY
+{
+	my ($self) = @_;
+	my $status = $?;
+	end_process($_) foreach @{ $self->{loads} }, grep { defined } $self->{reader};
+	$? = $status;
+	return;
+}
+
+1;

@@ -1,0 +1,170 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/copy.c
+ *	  First copies: one chunk after the other, in the order of the key.
+ *
+ * States of a table, and who sets them:
+ *
+ *	new -> copying -> live		the worker, behind the target's ledger
+ *	any -> suspended			suspend_table(), or capture was found off
+ *	suspended -> new			copy_table(), with a new attachment uuid
+ *
+ * The truth is the attachment's row in the target's ledger: the key of the last
+ * row copied, written in the transaction that copied it.  A worker that starts
+ * again goes on behind it.  The state in the source's catalog follows.
+ *
+ * Transactions that were open when capture was installed neither fired its
+ * triggers nor are visible to a chunk.  There are none: installation waits for
+ * them (SHARE ROW EXCLUSIVE), and a chunk's snapshot is taken later.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "extension/settings.h"
+#include "worker/plan.h"
+#include "worker/query.h"
+#include "worker/work.h"
+
+DbsyncTable *
+dbsync_copy_next_table(DbsyncWork *work)
+{
+	DbsyncTable *next = NULL;
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (table->state == DBSYNC_TABLE_SUSPENDED || !table->captured ||
+			!table->copy_data || table->part.live)
+			continue;
+		/* one that is half copied comes first */
+		if (table->part.nkeys > 0)
+			return table;
+		if (next == NULL)
+			next = table;
+	}
+	return next;
+}
+
+/* Writing a captured table's changes into the table itself never ends. */
+static void
+refuse_same_table(DbsyncWork *work, DbsyncTable *table)
+{
+	RangeVar   *name = makeRangeVar(pstrdup(table->target_schema),
+									pstrdup(table->target_table), -1);
+
+	if (strcmp(work->target_origin, dbsync_ledger_own_origin()) == 0 &&
+		RangeVarGetRelid(name, NoLock, true) == table->relid)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table %s cannot be its own target", table->qualified),
+				 errhint("Name another target table with dbsync.add_table(..., target_table => ...).")));
+}
+
+void
+dbsync_copy_open_table(DbsyncWork *work, DbsyncTable *table)
+{
+	DbsyncTableSpec spec;
+	MemoryContext old;
+
+	if (table->handle != NULL)
+		return;
+	refuse_same_table(work, table);
+	spec.schema = table->target_schema;
+	spec.table = table->target_table;
+	spec.ncolumns = table->ncolumns;
+	spec.columns = table->columns;
+	spec.nkeys = table->nkeys;
+	spec.keys = table->keys;
+	old = MemoryContextSwitchTo(work->target_context);
+	table->handle = work->target->driver->table_open(work->target, &spec);
+	MemoryContextSwitchTo(old);
+	if (table->handle == NULL)
+		dbsync_fault_raise(work->target, psprintf("looking up target table \"%s.%s\"",
+												  spec.schema, spec.table));
+}
+
+void
+dbsync_copy_check_target(DbsyncWork *work, DbsyncTable *table)
+{
+	bool		has_rows;
+
+	if (table->existing_rows != NULL)
+		return;
+	if (!work->target->driver->table_has_rows(work->target, table->handle, &has_rows))
+		dbsync_fault_raise(work->target, "looking for rows in the target table");
+	if (has_rows)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("target table \"%s.%s\" has rows already",
+						table->target_schema, table->target_table),
+				 errdetail("A first copy of table %s would mix with them.", table->qualified),
+				 errhint("Say what to do with them: dbsync.copy_table(%s, %s, existing_rows => 'truncate') or 'keep'.",
+						 quote_literal_cstr(work->subscription->name),
+						 quote_literal_cstr(table->qualified))));
+}
+
+/* remember how far the copy has come; outlives the batch */
+static void
+advance(DbsyncWork *work, DbsyncTable *table, char **last_key, int64 rows, bool complete)
+{
+	MemoryContext old = MemoryContextSwitchTo(work->subscription->context);
+
+	if (rows > 0)
+	{
+		char	  **boundary = palloc(sizeof(char *) * table->nkeys);
+
+		for (int k = 0; k < table->nkeys; k++)
+			boundary[k] = pstrdup(last_key[k]);
+		table->part.boundary = boundary;
+		table->part.nkeys = table->nkeys;
+	}
+	table->part.rows += rows;
+	table->part.live = complete;
+	table->part_dirty = true;
+	MemoryContextSwitchTo(old);
+}
+
+int64
+dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table)
+{
+	DbsyncTarget *target = work->target;
+	const DbsyncDriver *driver = target->driver;
+	bool		keep = table->existing_rows && strcmp(table->existing_rows, "keep") == 0;
+	DbsyncRelay *relay = dbsync_relay_create(target, table, false);
+	int64		rows;
+
+	if (table->part.nkeys == 0 && table->existing_rows &&
+		strcmp(table->existing_rows, "truncate") == 0 &&
+		!driver->truncate(target, &table->handle, 1))
+		dbsync_fault_raise(target, "emptying the target table");
+	if (!driver->rows_begin(target, table->handle,
+							keep || work->careful ? DBSYNC_ROWS_MERGE : DBSYNC_ROWS_APPEND,
+							dbsync_copy_chunk_rows))
+		dbsync_fault_raise(target, "copying rows");
+	dbsync_plan_read_chunk(table, work->subscription->owner, dbsync_copy_chunk_rows, relay);
+	if (!dbsync_relay_result(relay, &rows) || !driver->rows_end(target))
+		dbsync_fault_raise(target, "copying rows");
+	advance(work, table, dbsync_relay_last_key(relay), rows,
+			rows < dbsync_copy_chunk_rows);
+	return rows;
+}
+
+void
+dbsync_copy_note_progress(DbsyncWork *work, DbsyncTable *table)
+{
+	dbsync_query_begin(false, "noting progress");
+	dbsync_subscription_write_table(work->subscription, table,
+									table->part.live ? DBSYNC_TABLE_LIVE : DBSYNC_TABLE_COPYING);
+	dbsync_query_commit();
+}

@@ -1,0 +1,203 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/launcher.c
+ *	  Starting workers: at commit of start_subscription, after a server start.
+ *
+ * When preloaded, a launcher runs once after each server start (and after each
+ * crash of a backend).  It knows only that there are databases; into each it
+ * sends a scout, which starts the workers of enabled subscriptions and ends.
+ * Nobody stays in a database without need, since that would keep it from being
+ * dropped or copied.
+ *
+ * A worker ends with status 0 when it has no reason to run, with 1 when the
+ * postmaster shall start it again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_database.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/wait_event.h"
+
+#include "extension/catalog.h"
+#include "extension/shmem.h"
+#include "worker/launcher.h"
+#include "worker/query.h"
+
+/* pause before the postmaster starts a crashed worker again, in seconds */
+#define RESTART_TIME 1
+
+static void
+fill_worker(BackgroundWorker *worker, const char *function, const char *name)
+{
+	memset(worker, 0, sizeof(*worker));
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker->bgw_restart_time = RESTART_TIME;
+	strlcpy(worker->bgw_library_name, "dbsync", BGW_MAXLEN);
+	strlcpy(worker->bgw_function_name, function, BGW_MAXLEN);
+	strlcpy(worker->bgw_name, name, BGW_MAXLEN);
+	strlcpy(worker->bgw_type, name, BGW_MAXLEN);
+}
+
+void
+dbsync_launcher_register(void)
+{
+	BackgroundWorker worker;
+
+	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
+		return;
+	fill_worker(&worker, "dbsync_launcher_main", "dbsync launcher");
+	RegisterBackgroundWorker(&worker);
+}
+
+bool
+dbsync_launcher_start_worker(int subscription, const DbsyncWorkerArgs *args,
+							 BackgroundWorkerHandle **handle)
+{
+	BackgroundWorker worker;
+	BackgroundWorkerHandle *ours;
+
+	fill_worker(&worker, "dbsync_worker_main", "dbsync worker");
+	snprintf(worker.bgw_name, BGW_MAXLEN, "dbsync worker for subscription %d", subscription);
+	worker.bgw_main_arg = Int32GetDatum(subscription);
+	memcpy(worker.bgw_extra, args, sizeof(*args));
+	if (args->run != 0)
+	{
+		/* its caller waits for it and starts it once only */
+		worker.bgw_restart_time = BGW_NEVER_RESTART;
+		worker.bgw_notify_pid = MyProcPid;
+	}
+	return RegisterDynamicBackgroundWorker(&worker, handle ? handle : &ours);
+}
+
+/* databases that can be connected to; in the current context */
+static List *
+list_databases(void)
+{
+	List	   *result = NIL;
+	MemoryContext caller = CurrentMemoryContext;
+	Relation	rel;
+	TableScanDesc scan;
+	HeapTuple	tuple;
+
+	dbsync_query_begin(false, "looking for databases");
+	(void) GetTransactionSnapshot();
+	rel = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(rel, 0, NULL);
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
+		MemoryContext old;
+
+		if (!database->datallowconn || database->datistemplate)
+			continue;
+		old = MemoryContextSwitchTo(caller);
+		result = lappend_oid(result, database->oid);
+		MemoryContextSwitchTo(old);
+	}
+	table_endscan(scan);
+	table_close(rel, AccessShareLock);
+	dbsync_query_commit();
+	MemoryContextSwitchTo(caller);
+	return result;
+}
+
+/* one scout at a time: there may be many databases and few slots */
+static void
+send_scout(Oid database)
+{
+	BackgroundWorker worker;
+	BackgroundWorkerHandle *handle;
+	DbsyncWorkerArgs args = {0};
+
+	fill_worker(&worker, "dbsync_scout_main", "dbsync scout");
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_notify_pid = MyProcPid;
+	args.database = database;
+	memcpy(worker.bgw_extra, &args, sizeof(args));
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+	{
+		ereport(WARNING,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("dbsync could not look for subscriptions in database %u", database),
+				 errdetail("No background worker slot is free."),
+				 errhint(DBSYNC_NO_SLOT_HINT)));
+		return;
+	}
+	if (WaitForBackgroundWorkerShutdown(handle) == BGWH_POSTMASTER_DIED)
+		proc_exit(1);
+}
+
+void
+dbsync_launcher_main(Datum arg)
+{
+	ListCell   *lc;
+
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	foreach(lc, list_databases())
+	{
+		CHECK_FOR_INTERRUPTS();
+		send_scout(lfirst_oid(lc));
+	}
+	/* 0: nothing to do until the server starts again */
+	proc_exit(0);
+}
+
+static void
+start_enabled(void)
+{
+	uint64		n;
+
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	n = dbsync_query("SELECT id, name FROM dbsync.subscription WHERE enabled ORDER BY id",
+					 0, NULL);
+	for (uint64 row = 0; row < n; row++)
+	{
+		DbsyncWorkerArgs args = {0};
+
+		args.database = MyDatabaseId;
+		if (!dbsync_launcher_start_worker(dbsync_query_int(row, 1), &args, NULL))
+			ereport(WARNING,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("no worker for subscription \"%s\"", dbsync_query_text(row, 2)),
+					 errdetail("No background worker slot is free."),
+					 errhint(DBSYNC_NO_SLOT_HINT)));
+	}
+	PopActiveSnapshot();
+	SPI_finish();
+}
+
+void
+dbsync_scout_main(Datum arg)
+{
+	DbsyncWorkerArgs args;
+
+	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(args.database, InvalidOid, 0);
+
+	dbsync_query_begin(false, "looking for subscriptions");
+	if (OidIsValid(get_extension_oid("dbsync", true)) && dbsync_catalog_is_adopted())
+		start_enabled();
+	dbsync_query_commit();
+	proc_exit(0);
+}

@@ -1,0 +1,39 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/launcher.h
+ *	  Starting workers: at commit of start_subscription, after a server start.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_LAUNCHER_H
+#define DBSYNC_WORKER_LAUNCHER_H
+
+#include "postmaster/bgworker.h"
+
+/* what a worker is told at its start, in bgw_extra */
+typedef struct DbsyncWorkerArgs
+{
+	Oid			database;
+	TransactionId starter;		/* wait for it to end first; 0: none */
+	uint64		run;			/* number of a run_once call, or 0 */
+} DbsyncWorkerArgs;
+
+/* Register the launcher; does nothing unless preloaded.  From _PG_init. */
+extern void dbsync_launcher_register(void);
+
+/*
+ * Start a worker for a subscription of this database.  False when the server
+ * has no worker slot left.
+ */
+extern bool dbsync_launcher_start_worker(int subscription, const DbsyncWorkerArgs *args,
+										 BackgroundWorkerHandle **handle);
+
+/* What to do when it has none. */
+#define DBSYNC_NO_SLOT_HINT \
+	"Raise max_worker_processes, or stop another subscription."
+
+extern PGDLLEXPORT void dbsync_launcher_main(Datum arg);
+extern PGDLLEXPORT void dbsync_scout_main(Datum arg);
+extern PGDLLEXPORT void dbsync_worker_main(Datum arg);
+
+#endif							/* DBSYNC_WORKER_LAUNCHER_H */

@@ -1,0 +1,355 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/ledger.c
+ *	  Attaching to a target: whose ledger is it, and may we go on from there?
+ *
+ * The target's word counts.  Before a worker goes on it compares, and refuses:
+ *
+ *	- a ledger of another source or database (system identifier, database oid);
+ *	- a ledger that is ahead: written on a timeline that is not in our history,
+ *	  or beyond the point where we left that timeline, or beyond our own end.
+ *	  Ids and positions are handed out again after promotion or restore, so
+ *	  comparing positions alone would pass.  What a later start of a rolled back
+ *	  server has captured is checked header by header in window.c;
+ *	- a ledger that is behind what our segments still hold;
+ *	- no ledger where there has been one.
+ *
+ * The target never gets ahead by itself, because the source's WAL is flushed
+ * before the target commits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/timeline.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "catalog/pg_control.h"
+#include "miscadmin.h"
+#include "replication/syncrep.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "extension/catalog.h"
+#include "worker/query.h"
+#include "worker/target_config.h"
+#include "worker/work.h"
+
+#include "extension/compat.h"
+
+#define RECOPY_HINT "Copy the tables anew with dbsync.copy_table(), or drop and create the subscription."
+
+char *
+dbsync_ledger_own_origin(void)
+{
+	return psprintf(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
+}
+
+XLogRecPtr
+dbsync_ledger_flush_source(void)
+{
+	XLogRecPtr	lsn = GetXLogInsertRecPtr();
+
+	/*
+	 * At a page boundary the insert position lies behind the header of a page
+	 * that does not exist yet; asking to flush that far is an error.
+	 */
+	if (XLogSegmentOffset(lsn, wal_segment_size) == SizeOfXLogLongPHD)
+		lsn -= SizeOfXLogLongPHD;
+	else if (lsn % XLOG_BLCKSZ == SizeOfXLogShortPHD)
+		lsn -= SizeOfXLogShortPHD;
+
+	XLogFlush(lsn);
+
+	/*
+	 * A synchronous standby must have it too: it may be the source tomorrow, and
+	 * would then be behind the target without having lost anything by the rules
+	 * its owner chose.
+	 */
+	HOLD_INTERRUPTS();
+	SyncRepWaitForLSN(lsn, false);
+	RESUME_INTERRUPTS();
+	CHECK_FOR_INTERRUPTS();
+	return lsn;
+}
+
+void
+dbsync_ledger_set_position(DbsyncWork *work, const DbsyncPosition *position)
+{
+	MemoryContext fresh = AllocSetContextCreate(work->context, "dbsync position",
+												ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(fresh);
+	DbsyncPosition copy = *position;
+
+	copy.after = dbsync_snapshot_copy(position->after);
+	copy.upto = position->upto ? dbsync_snapshot_copy(position->upto) : NULL;
+	MemoryContextSwitchTo(old);
+	if (work->position_context != NULL)
+		MemoryContextDelete(work->position_context);
+	work->position_context = fresh;
+	work->position = copy;
+}
+
+void
+dbsync_ledger_detach(DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	if (work->window != NULL)
+		dbsync_window_end(work->window);
+	work->window = NULL;
+	if (work->subscription != NULL)
+		foreach(lc, work->subscription->tables)
+			((DbsyncTable *) lfirst(lc))->handle = NULL;
+	if (work->target != NULL)
+		work->target->driver->close(work->target);
+	work->target = NULL;
+	if (work->target_context != NULL)
+		MemoryContextDelete(work->target_context);
+	work->target_context = NULL;
+}
+
+static void
+connect_target(DbsyncWork *work)
+{
+	DbsyncSubscription *subscription = work->subscription;
+	DbsyncTargetConfig *config;
+	const DbsyncDriver *driver;
+	MemoryContext old;
+	bool		ok;
+
+	work->target_context = AllocSetContextCreate(work->context, "dbsync target",
+												 ALLOCSET_DEFAULT_SIZES);
+	dbsync_query_begin(false, "reading the target's options");
+	old = MemoryContextSwitchTo(work->target_context);
+	config = dbsync_target_config(subscription->target, subscription->owner);
+	config->application_name = psprintf("dbsync %s", subscription->name);
+	MemoryContextSwitchTo(old);
+	dbsync_query_commit();
+
+	driver = dbsync_driver_find(config->driver);
+	if (driver == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("target \"%s\" has no driver for foreign-data wrapper \"%s\"",
+						subscription->target, config->driver)));
+	old = MemoryContextSwitchTo(work->target_context);
+	work->target = driver->open(config, &ok);
+	if (!ok)
+		dbsync_fault_raise(work->target, psprintf("connecting to target \"%s\"",
+												  subscription->target));
+	work->target_origin = psprintf(UINT64_FORMAT "/%u",
+								   work->target->identity.system_identifier,
+								   work->target->identity.database_oid);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+refuse(DbsyncWork *work, const char *message, const char *detail, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("%s", message),
+			 errdetail("%s", detail),
+			 errhint("%s", hint)));
+}
+
+static void
+check_same_source(DbsyncWork *work)
+{
+	const DbsyncLedger *ledger = &work->ledger;
+
+	if (ledger->system_identifier != GetSystemIdentifier() ||
+		ledger->database_oid != MyDatabaseId)
+		refuse(work, psprintf("the ledger on target \"%s\" belongs to another source",
+							  work->subscription->target),
+			   psprintf("It was written by database %u of system " UINT64_FORMAT ", this is database %u of system " UINT64_FORMAT ".",
+						ledger->database_oid, ledger->system_identifier,
+						MyDatabaseId, GetSystemIdentifier()),
+			   "If this database has taken the other's place, run dbsync.adopt().");
+}
+
+/* hazard 35: the ledger must lie in our own past */
+static void
+check_not_ahead(DbsyncWork *work)
+{
+	const DbsyncLedger *ledger = &work->ledger;
+	TimeLineID	tli = dbsync_timeline_compat();
+	XLogRecPtr	limit = GetXLogInsertRecPtr();
+
+	if (ledger->timeline != tli)
+	{
+		List	   *history = readTimeLineHistory(tli);
+		ListCell   *lc;
+		bool		known = false;
+
+		foreach(lc, history)
+		{
+			TimeLineHistoryEntry *entry = lfirst(lc);
+
+			if (entry->tli == ledger->timeline)
+			{
+				known = true;
+				limit = entry->end;
+			}
+		}
+		if (!known)
+			refuse(work, "the target was fed from a timeline that is not in this server's history",
+				   psprintf("The ledger was written on timeline %u, this server is on timeline %u.",
+							ledger->timeline, tli), RECOPY_HINT);
+	}
+	if (ledger->lsn > limit)
+		refuse(work, "the target is ahead of this server",
+			   psprintf("It has changes up to %X/%X of timeline %u, which this server left at %X/%X.",
+						LSN_FORMAT_ARGS(ledger->lsn), ledger->timeline,
+						LSN_FORMAT_ARGS(limit)), RECOPY_HINT);
+}
+
+/* hazard 37: what the target lacks must still be in our segments */
+static void
+check_not_behind(DbsyncWork *work)
+{
+	DbsyncSnapshot *after = dbsync_snapshot_parse(work->ledger.after);
+	const char *discarded = work->subscription->headers_discarded;
+	ListCell   *lc;
+
+	if (discarded != NULL &&
+		!dbsync_snapshot_covers(after, dbsync_snapshot_parse(discarded)))
+		refuse(work, psprintf("target \"%s\" is older than what this server still holds",
+							  work->subscription->target),
+			   "The target seems to have been restored or promoted to an earlier state.",
+			   RECOPY_HINT);
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (!table->part_found || table->discarded == NULL || !dbsync_table_flows(table))
+			continue;
+		if (!dbsync_snapshot_covers(after, dbsync_snapshot_parse(table->discarded)))
+			refuse(work, psprintf("the target's copy of table %s is older than what this server still holds",
+								  table->qualified),
+				   "The target seems to have been restored or promoted to an earlier state.",
+				   RECOPY_HINT);
+	}
+}
+
+/*
+ * First contact: take the first position under a lock that keeps retention
+ * out, write it to the ledger, then to the source.
+ */
+static void
+create_ledger(DbsyncWork *work)
+{
+	DbsyncTarget *target = work->target;
+	DbsyncLedger *ledger = &work->ledger;
+	MemoryContext old = CurrentMemoryContext;
+	DbsyncSnapshot *after;
+
+	dbsync_query_begin(false, "taking the first position");
+	LockRelationOid(dbsync_catalog_relation("segment"), ShareRowExclusiveLock);
+	PushActiveSnapshot(GetLatestSnapshot());
+	MemoryContextSwitchTo(work->target_context);
+	after = dbsync_snapshot_from(GetActiveSnapshot());
+	memset(ledger, 0, sizeof(*ledger));
+	ledger->subscription = work->subscription->uid;
+	ledger->subscription_name = pstrdup(work->subscription->name);
+	ledger->system_identifier = GetSystemIdentifier();
+	ledger->database_oid = MyDatabaseId;
+	ledger->timeline = dbsync_timeline_compat();
+	ledger->lsn = dbsync_ledger_flush_source();
+	ledger->server_start = PgStartTime;
+	ledger->after = dbsync_snapshot_text(after);
+	PopActiveSnapshot();
+	if (!target->driver->ledger_create(target, ledger))
+		dbsync_fault_raise(target, "creating the subscription's row in the ledger");
+	MemoryContextSwitchTo(old);
+	dbsync_subscription_write_position(work->subscription, ledger->after);
+	dbsync_query_commit();
+	work->subscription->position =
+		MemoryContextStrdup(work->subscription->context, ledger->after);
+}
+
+static void
+read_parts(DbsyncWork *work)
+{
+	DbsyncSubscription *subscription = work->subscription;
+	DbsyncTarget *target = work->target;
+	List	   *parts;
+	ListCell   *lp;
+	ListCell   *lt;
+
+	/* a driver may look up types to take answers apart */
+	dbsync_query_begin(false, "reading the ledger");
+	if (!target->driver->ledger_read_parts(target, &subscription->uid, &parts))
+		dbsync_fault_raise(target, "reading the ledger");
+	dbsync_query_commit();
+	foreach(lt, subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lt);
+
+		memset(&table->part, 0, sizeof(table->part));
+		table->part.attachment = table->uid;
+		table->part_found = table->part_dirty = false;
+		foreach(lp, parts)
+		{
+			DbsyncLedgerPart *part = lfirst(lp);
+
+			if (memcmp(&part->attachment, &table->uid, sizeof(pg_uuid_t)) != 0)
+				continue;
+			table->part = *part;
+			table->part_found = true;
+		}
+	}
+}
+
+static void
+adopt_position(DbsyncWork *work)
+{
+	const DbsyncLedger *ledger = &work->ledger;
+	DbsyncPosition position = {0};
+
+	position.after = dbsync_snapshot_parse(ledger->after);
+	if (ledger->upto != NULL)
+	{
+		position.upto = dbsync_snapshot_parse(ledger->upto);
+		position.closing = ledger->closing;
+		position.closing_xid = ledger->closing_xid;
+	}
+	dbsync_ledger_set_position(work, &position);
+}
+
+void
+dbsync_ledger_attach(DbsyncWork *work)
+{
+	DbsyncSubscription *subscription = work->subscription;
+	bool		found;
+
+	connect_target(work);
+	if (!work->target->driver->ledger_read(work->target, &subscription->uid,
+										   &work->ledger, &found))
+		dbsync_fault_raise(work->target, "reading the ledger");
+
+	/* a first contact that broke off before the source knew of it */
+	if (found && subscription->position == NULL && work->ledger.batch == 0)
+	{
+		if (!work->target->driver->ledger_forget(work->target, &subscription->uid))
+			dbsync_fault_raise(work->target, "making the ledger anew");
+		found = false;
+	}
+	if (!found && subscription->position != NULL)
+		refuse(work, psprintf("target \"%s\" has lost its ledger for subscription \"%s\"",
+							  subscription->target, subscription->name),
+			   "The subscription has run before, but dbsync_ledger.position has no row for it.",
+			   "If the target was replaced, drop the subscription with force => true and create it again.");
+	if (!found)
+		create_ledger(work);
+	read_parts(work);
+	check_same_source(work);
+	check_not_ahead(work);
+	check_not_behind(work);
+	adopt_position(work);
+}

@@ -1,0 +1,379 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/plan.c
+ *	  The SQL that reads a cut, or a chunk, of one table.
+ *
+ * A cut is read from the blocks that its headers name, and from no others.
+ * Ranges are parameters: the planner makes a TID range scan of them only under
+ * a LATERAL that it may not flatten (OFFSET 0).
+ *
+ * Plans are kept, by the text of their query, for the life of the process.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "worker/plan.h"
+
+#define MAX_PLANS 500
+
+typedef struct CachedPlanEntry
+{
+	uint64		hash;			/* of the query's text */
+	char	   *sql;
+	SPIPlanPtr	plan;
+} CachedPlanEntry;
+
+static HTAB *plans = NULL;
+
+/* parameters of a query under construction */
+typedef struct Params
+{
+	int			n;
+	int			allocated;
+	Oid		   *types;
+	Datum	   *values;
+} Params;
+
+static int
+add_param(Params *params, Oid type, Datum value)
+{
+	if (params->n == params->allocated)
+	{
+		params->allocated = Max(8, params->allocated * 2);
+		params->types = params->types
+			? repalloc(params->types, sizeof(Oid) * params->allocated)
+			: palloc(sizeof(Oid) * params->allocated);
+		params->values = params->values
+			? repalloc(params->values, sizeof(Datum) * params->allocated)
+			: palloc(sizeof(Datum) * params->allocated);
+	}
+	params->types[params->n] = type;
+	params->values[params->n] = value;
+	return ++params->n;
+}
+
+static void
+forget_plans(void)
+{
+	HASH_SEQ_STATUS seq;
+	CachedPlanEntry *entry;
+
+	hash_seq_init(&seq, plans);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+	{
+		SPI_freeplan(entry->plan);
+		pfree(entry->sql);
+	}
+	hash_destroy(plans);
+	plans = NULL;
+}
+
+/* a kept plan for the text; made when there is none yet */
+static SPIPlanPtr
+plan_for(const char *sql, const Params *params)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) sql, strlen(sql), 0);
+	CachedPlanEntry *entry;
+	SPIPlanPtr	plan;
+
+	if (plans != NULL && hash_get_num_entries(plans) >= MAX_PLANS)
+		forget_plans();
+	if (plans == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		ctl.keysize = sizeof(uint64);
+		ctl.entrysize = sizeof(CachedPlanEntry);
+		ctl.hcxt = TopMemoryContext;
+		plans = hash_create("dbsync plans", 64, &ctl,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	entry = hash_search(plans, &hash, HASH_FIND, NULL);
+	if (entry != NULL && strcmp(entry->sql, sql) == 0)
+		return entry->plan;
+
+	plan = SPI_prepare(sql, params->n, params->types);
+	if (plan == NULL)
+		elog(ERROR, "could not plan \"%s\"", sql);
+	if (entry == NULL)			/* two texts of one hash: the first is kept */
+	{
+		char	   *text = MemoryContextStrdup(TopMemoryContext, sql);
+
+		SPI_keepplan(plan);
+		entry = hash_search(plans, &hash, HASH_ENTER, NULL);
+		entry->sql = text;
+		entry->plan = plan;
+	}
+	return plan;
+}
+
+static void
+run_plan(SPIPlanPtr plan, const Params *params, DestReceiver *receiver)
+{
+	SPIExecuteOptions options = {0};
+	ParamListInfo list = makeParamList(params->n);
+
+	for (int i = 0; i < params->n; i++)
+	{
+		list->params[i].value = params->values[i];
+		list->params[i].isnull = false;
+		list->params[i].pflags = PARAM_FLAG_CONST;
+		list->params[i].ptype = params->types[i];
+	}
+	options.params = list;
+	options.read_only = true;	/* on the active snapshot */
+	options.dest = receiver;
+	if (SPI_execute_plan_extended(plan, &options) < 0)
+		elog(ERROR, "could not read a cut: %s", SPI_result_code_string(SPI_result));
+}
+
+/* block bounds as an array of tids: (first, 0) or (last + 1, 0) */
+static Datum
+bounds(const DbsyncCutSegment *segment, bool upper)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * segment->n);
+
+	for (int i = 0; i < segment->n; i++)
+	{
+		ItemPointer tid = palloc(sizeof(ItemPointerData));
+
+		ItemPointerSet(tid, upper ? segment->last[i] + 1 : segment->first[i], 0);
+		elements[i] = PointerGetDatum(tid);
+	}
+	return PointerGetDatum(construct_array(elements, segment->n, TIDOID,
+										   sizeof(ItemPointerData), false,
+										   TYPALIGN_SHORT));
+}
+
+/* the rows of one segment's ranges, our columns called x, n, o, theirs c1 ... */
+static void
+append_segment(StringInfo sql, Params *params, DbsyncSubscription *subscription,
+			   DbsyncTable *table, const DbsyncCutSegment *cut)
+{
+	DbsyncSegmentInfo *segment = dbsync_subscription_segment(subscription, cut->segment_id);
+	int			from = add_param(params, TIDARRAYOID, bounds(cut, false));
+	int			to = add_param(params, TIDARRAYOID, bounds(cut, true));
+
+	appendStringInfo(sql, "SELECT s.%s AS x, s.%s AS n, s.%s AS o",
+					 quote_identifier(table->columns_of_ours[0]),
+					 quote_identifier(table->columns_of_ours[1]),
+					 quote_identifier(table->columns_of_ours[2]));
+	for (int i = 0; i < table->ncolumns; i++)
+		appendStringInfo(sql, ", s.%s AS c%d", quote_identifier(table->columns[i]), i);
+	appendStringInfo(sql, " FROM unnest($%d, $%d) r(a, b), LATERAL"
+					 " (SELECT * FROM ONLY %s t WHERE t.ctid >= r.a AND t.ctid < r.b OFFSET 0) s",
+					 from, to,
+					 quote_qualified_identifier("dbsync_internal", get_rel_name(segment->relid)));
+}
+
+static void
+append_source(StringInfo sql, Params *params, DbsyncSubscription *subscription,
+			  DbsyncTable *table, const DbsyncCutTable *cut)
+{
+	ListCell   *lc;
+
+	appendStringInfoString(sql, " FROM (");
+	foreach(lc, cut->segments)
+	{
+		if (foreach_current_index(lc) > 0)
+			appendStringInfoString(sql, " UNION ALL ");
+		append_segment(sql, params, subscription, table, lfirst(lc));
+	}
+	appendStringInfoString(sql, ") s WHERE dbsync_internal.window_has(s.x)");
+}
+
+static void
+append_keys(StringInfo sql, const DbsyncTable *table)
+{
+	for (int k = 0; k < table->nkeys; k++)
+		appendStringInfo(sql, "%ss.c%d", k > 0 ? ", " : "", table->keys[k]);
+}
+
+/* the copied part's upper bound as parameters, "$3, $4" */
+static void
+append_boundary(StringInfo sql, Params *params, const DbsyncTable *table)
+{
+	for (int k = 0; k < table->nkeys; k++)
+	{
+		Oid			type = getBaseType(table->key_types[k]);
+		Oid			function;
+		Oid			ioparam;
+		Datum		value;
+
+		getTypeInputInfo(type, &function, &ioparam);
+		value = OidInputFunctionCall(function, table->part.boundary[k], ioparam, -1);
+		appendStringInfo(sql, "%s$%d", k > 0 ? ", " : "",
+						 add_param(params, type, value));
+	}
+}
+
+bool
+dbsync_plan_last_truncate(DbsyncSubscription *subscription, DbsyncTable *table,
+						  const DbsyncCutTable *cut, DbsyncPlace *place)
+{
+	StringInfoData sql;
+	Params		params = {0};
+	bool		isnull;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT dbsync_internal.window_rank(s.x) AS r, s.n");
+	append_source(&sql, &params, subscription, table, cut);
+	appendStringInfoString(&sql, " AND s.o = 'T' ORDER BY 1 DESC, 2 DESC LIMIT 1");
+	run_plan(plan_for(sql.data, &params), &params, NULL);
+	if (SPI_processed == 0)
+		return false;
+	place->rank = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
+											  SPI_tuptable->tupdesc, 1, &isnull));
+	place->no = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+											SPI_tuptable->tupdesc, 2, &isnull));
+	return true;
+}
+
+static void
+check_hits(const DbsyncTable *table, const DbsyncCutTable *cut)
+{
+	int64		expected = cut->inserts + cut->updates + cut->deletes +
+	cut->truncates + cut->resolved;
+
+	if (dbsync_window_hits() != expected)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("tracking data of table %s is incomplete", table->qualified),
+				 errdetail("Transaction headers announce " INT64_FORMAT " rows, " INT64_FORMAT " were found.",
+						   expected, dbsync_window_hits()),
+				 errhint("Copy the table anew with dbsync.copy_table().")));
+}
+
+void
+dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
+					 const DbsyncCutTable *cut, bool fold,
+					 const DbsyncPlace *after, DbsyncRelay *relay)
+{
+	StringInfoData sql;
+	Params		params = {0};
+	int64		rows;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	if (fold)
+	{
+		appendStringInfoString(&sql, "DISTINCT ON (");
+		append_keys(&sql, table);
+		appendStringInfoString(&sql, ") ");
+	}
+	appendStringInfoString(&sql, "s.o");
+	for (int i = 0; i < table->ncolumns; i++)
+		appendStringInfo(&sql, ", s.c%d", i);
+	append_source(&sql, &params, subscription, table, cut);
+	if (after != NULL)
+	{
+		int			rank = add_param(&params, INT4OID, Int32GetDatum(after->rank));
+		int			no = add_param(&params, INT8OID, Int64GetDatum(after->no));
+
+		appendStringInfo(&sql, " AND (dbsync_internal.window_rank(s.x), s.n) > ($%d, $%d)",
+						 rank, no);
+	}
+	if (cut->truncates > 0)
+		appendStringInfoString(&sql, " AND s.o <> 'T'");
+	if (!table->part.live)
+	{
+		appendStringInfoString(&sql, " AND (");
+		append_keys(&sql, table);
+		appendStringInfoString(&sql, ") <= (");
+		append_boundary(&sql, &params, table);
+		appendStringInfoString(&sql, ")");
+	}
+	if (fold)
+	{
+		appendStringInfoString(&sql, " ORDER BY ");
+		append_keys(&sql, table);
+		appendStringInfoString(&sql, ", dbsync_internal.window_rank(s.x) DESC, s.n DESC");
+	}
+
+	dbsync_window_reset_hits();
+	run_plan(plan_for(sql.data, &params), &params, dbsync_relay_receiver(relay));
+	if (dbsync_relay_result(relay, &rows))
+		check_hits(table, cut);
+}
+
+/*
+ * The planner would rather sort a table than follow its index for a large
+ * part of it; a chunk must not look at more than it takes.
+ */
+static void
+prefer_key_order(void)
+{
+	static const char *const off[] = {"enable_seqscan", "enable_bitmapscan", "enable_sort",
+	"enable_incremental_sort"};
+
+	for (int i = 0; i < lengthof(off); i++)
+		(void) set_config_option(off[i], "off", PGC_SUSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("max_parallel_workers_per_gather", "0", PGC_SUSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+static char *
+chunk_sql(DbsyncTable *table, int64 limit, Params *params)
+{
+	StringInfoData sql;
+	StringInfoData keys;
+
+	initStringInfo(&sql);
+	initStringInfo(&keys);
+	for (int k = 0; k < table->nkeys; k++)
+		appendStringInfo(&keys, "%ss.%s", k > 0 ? ", " : "",
+						 quote_identifier(table->columns[table->keys[k]]));
+	appendStringInfoString(&sql, "SELECT ");
+	for (int i = 0; i < table->ncolumns; i++)
+		appendStringInfo(&sql, "%ss.%s", i > 0 ? ", " : "",
+						 quote_identifier(table->columns[i]));
+	appendStringInfo(&sql, " FROM ONLY %s s", table->qualified);
+	if (table->part.nkeys > 0)
+	{
+		appendStringInfo(&sql, " WHERE (%s) > (", keys.data);
+		append_boundary(&sql, params, table);
+		appendStringInfoString(&sql, ")");
+	}
+	appendStringInfo(&sql, " ORDER BY %s LIMIT " INT64_FORMAT, keys.data, limit);
+	return sql.data;
+}
+
+void
+dbsync_plan_read_chunk(DbsyncTable *table, Oid owner, int64 limit, DbsyncRelay *relay)
+{
+	Params		params = {0};
+	char	   *sql = chunk_sql(table, limit, &params);
+	SPIPlanPtr	plan;
+	Oid			user;
+	int			security;
+	int			nest = NewGUCNestLevel();
+
+	GetUserIdAndSecContext(&user, &security);
+	prefer_key_order();
+	/* rows that a policy hides would be missing without a word */
+	(void) set_config_option("row_security", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	SetUserIdAndSecContext(owner, security | SECURITY_RESTRICTED_OPERATION);
+	plan = SPI_prepare(sql, params.n, params.types);
+	if (plan == NULL)
+		elog(ERROR, "could not plan \"%s\"", sql);
+	run_plan(plan, &params, dbsync_relay_receiver(relay));
+	SPI_freeplan(plan);
+	SetUserIdAndSecContext(user, security);
+	AtEOXact_GUC(true, nest);
+}

@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/plan.h
+ *	  The SQL that reads a cut, or a chunk, of one table.
+ *
+ * All run on the active snapshot, which must be the one of the batch.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_PLAN_H
+#define DBSYNC_WORKER_PLAN_H
+
+#include "extension/window.h"
+#include "worker/relay.h"
+#include "worker/subscription.h"
+
+/* a place in a cut: rank of the transaction, and number of the row in it */
+typedef struct DbsyncPlace
+{
+	int32		rank;
+	int64		no;
+} DbsyncPlace;
+
+/*
+ * The last TRUNCATE of a table in the cut; rows before it do not matter.
+ * Needs SPI.
+ */
+extern bool dbsync_plan_last_truncate(DbsyncSubscription *subscription,
+									  DbsyncTable *table, const DbsyncCutTable *cut,
+									  DbsyncPlace *place);
+
+/*
+ * Send the cut's rows of one table to the relay: with "fold" the last state of
+ * each key, else every row; behind "after" if that is not NULL; of a table that
+ * is being copied, only the part copied already.  Needs SPI.  Raises an error
+ * when it does not find exactly the rows that the headers announce.
+ */
+extern void dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
+								 const DbsyncCutTable *cut, bool fold,
+								 const DbsyncPlace *after, DbsyncRelay *relay);
+
+/*
+ * Send the next "limit" rows of the table itself, in the order of its key,
+ * behind what is copied already; read with the rights of "owner".  Needs SPI.
+ */
+extern void dbsync_plan_read_chunk(DbsyncTable *table, Oid owner, int64 limit,
+								   DbsyncRelay *relay);
+
+#endif							/* DBSYNC_WORKER_PLAN_H */

@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/query.c
+ *	  The worker's own small SQL on the source, through SPI.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "pgstat.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+#include "worker/query.h"
+
+#define MAX_ARGS 8
+
+uint64
+dbsync_query(const char *sql, int nargs, const char *const *args)
+{
+	Oid			types[MAX_ARGS];
+	Datum		values[MAX_ARGS];
+	char		nulls[MAX_ARGS] = {0};
+	int			rc;
+
+	if (nargs > MAX_ARGS)
+		elog(ERROR, "too many parameters");
+	for (int i = 0; i < nargs; i++)
+	{
+		types[i] = TEXTOID;
+		values[i] = args[i] ? CStringGetTextDatum(args[i]) : (Datum) 0;
+		nulls[i] = args[i] ? ' ' : 'n';
+	}
+	rc = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
+	if (rc < 0)
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(rc));
+	return SPI_processed;
+}
+
+void
+dbsync_query_run(const char *sql, int nargs, const char *const *args)
+{
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	dbsync_query(sql, nargs, args);
+	PopActiveSnapshot();
+	SPI_finish();
+}
+
+char *
+dbsync_query_text(uint64 row, int column)
+{
+	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+}
+
+static Datum
+field(uint64 row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+						 column, isnull);
+}
+
+int64
+dbsync_query_int(uint64 row, int column)
+{
+	char	   *text = dbsync_query_text(row, column);
+
+	return text ? strtoi64(text, NULL, 10) : 0;
+}
+
+Oid
+dbsync_query_oid(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = field(row, column, &isnull);
+
+	return isnull ? InvalidOid : DatumGetObjectId(value);
+}
+
+bool
+dbsync_query_bool(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = field(row, column, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+void
+dbsync_query_begin(bool repeatable, const char *activity)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+
+	/* whatever the database's or the role's default says */
+	XactIsoLevel = repeatable ? XACT_REPEATABLE_READ : XACT_READ_COMMITTED;
+	XactReadOnly = false;
+	pgstat_report_activity(STATE_RUNNING, activity);
+}
+
+void
+dbsync_query_commit(void)
+{
+	CommitTransactionCommand();
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
+}

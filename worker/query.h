@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/query.h
+ *	  The worker's own small SQL on the source, through SPI.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_QUERY_H
+#define DBSYNC_WORKER_QUERY_H
+
+#include "executor/spi.h"
+
+/*
+ * Run one statement with text parameters (NULL: SQL NULL) on a fresh snapshot,
+ * inside SPI_connect/SPI_finish of the caller.  Raises an error if it fails;
+ * returns the number of rows, which are in SPI_tuptable.
+ */
+extern uint64 dbsync_query(const char *sql, int nargs, const char *const *args);
+
+/* The same with nothing expected back; connects to SPI itself. */
+extern void dbsync_query_run(const char *sql, int nargs, const char *const *args);
+
+/* A field of the result as text, NULL for SQL NULL; in the SPI context. */
+extern char *dbsync_query_text(uint64 row, int column);
+
+extern int64 dbsync_query_int(uint64 row, int column);	/* NULL is 0 */
+extern Oid	dbsync_query_oid(uint64 row, int column);
+extern bool dbsync_query_bool(uint64 row, int column);
+
+/*
+ * The worker's transactions.  begin() pins the text form of values for the
+ * transaction's time; with "repeatable" all of it sees one snapshot, taken with
+ * the first query after the caller's locks.
+ */
+extern void dbsync_query_begin(bool repeatable, const char *activity);
+extern void dbsync_query_commit(void);
+
+#endif							/* DBSYNC_WORKER_QUERY_H */

@@ -1,0 +1,185 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/report.c
+ *	  What a worker tells the world about itself, through its slot.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "utils/timestamp.h"
+
+#include "worker/report.h"
+
+static DbsyncSlot *mine = NULL;
+
+static void
+release_at_exit(int code, Datum arg)
+{
+	dbsync_report_release();
+}
+
+bool
+dbsync_report_claim(int subscription, uint64 run)
+{
+	DbsyncSlot *slot;
+	bool		ok = false;
+
+	dbsync_shmem_lock(true);
+	slot = dbsync_shmem_slot(subscription, true);
+	if (slot != NULL && slot->pid == 0 && !(slot->stop && run == 0))
+	{
+		ok = true;
+		mine = slot;
+		slot->pid = MyProcPid;
+		slot->latch = MyLatch;
+		slot->stop = false;
+		slot->once = (run != 0);
+		slot->run = run;
+		slot->run_done = false;
+		slot->run_rows = 0;
+		slot->state = DBSYNC_WORKER_STARTING;
+		slot->progress.rows_per_second = 0;
+	}
+	dbsync_shmem_unlock();
+	if (ok)
+		before_shmem_exit(release_at_exit, (Datum) 0);
+	return ok;
+}
+
+void
+dbsync_report_release(void)
+{
+	if (mine == NULL)
+		return;
+	dbsync_shmem_lock(true);
+	mine->pid = 0;
+	mine->latch = NULL;
+	mine->once = false;
+	mine->state = DBSYNC_WORKER_STOPPED;
+	dbsync_shmem_unlock();
+	ConditionVariableBroadcast(&mine->changed);
+	mine = NULL;
+}
+
+void
+dbsync_report_state(DbsyncWorkerState state)
+{
+	if (mine->state == state)
+		return;
+	dbsync_shmem_lock(true);
+	mine->state = state;
+	dbsync_shmem_unlock();
+	ConditionVariableBroadcast(&mine->changed);
+}
+
+bool
+dbsync_report_stop_asked(void)
+{
+	bool		stop;
+
+	dbsync_shmem_lock(false);
+	stop = mine->stop;
+	dbsync_shmem_unlock();
+	return stop;
+}
+
+uint64
+dbsync_report_asked(void)
+{
+	uint64		asked;
+
+	dbsync_shmem_lock(false);
+	asked = mine->asked;
+	dbsync_shmem_unlock();
+	return asked;
+}
+
+void
+dbsync_report_answer(uint64 ticket)
+{
+	bool		news;
+
+	dbsync_shmem_lock(true);
+	news = ticket > mine->answered;
+	if (news)
+		mine->answered = ticket;
+	dbsync_shmem_unlock();
+	if (news)
+		ConditionVariableBroadcast(&mine->changed);
+}
+
+void
+dbsync_report_lag(const DbsyncWindowLag *lag, const DbsyncSnapshot *after)
+{
+	char	   *position = dbsync_snapshot_text(after);
+
+	dbsync_shmem_lock(true);
+	mine->progress.lag_rows = lag->rows;
+	mine->progress.lag_bytes = lag->bytes;
+	mine->progress.oldest = lag->oldest;
+	strlcpy(mine->progress.position, position, sizeof(mine->progress.position));
+	dbsync_shmem_unlock();
+	pfree(position);
+}
+
+void
+dbsync_report_batch(int64 rows, double seconds)
+{
+	double		rate = rows / Max(seconds, 1e-6);
+
+	dbsync_shmem_lock(true);
+	mine->progress.batches++;
+	mine->progress.rows += rows;
+	mine->progress.last_batch = GetCurrentTimestamp();
+	/* smoothed, so that one small batch does not make it jump */
+	mine->progress.rows_per_second = mine->progress.rows_per_second == 0 ? rate
+		: 0.8 * mine->progress.rows_per_second + 0.2 * rate;
+	memset(&mine->trouble, 0, sizeof(mine->trouble));
+	dbsync_shmem_unlock();
+}
+
+void
+dbsync_report_trouble(const ErrorData *edata, TimestampTz retry_at)
+{
+	DbsyncTrouble *trouble = &mine->trouble;
+
+	dbsync_shmem_lock(true);
+	if (edata == NULL)
+		memset(trouble, 0, sizeof(*trouble));
+	else
+	{
+		trouble->sqlstate = edata->sqlerrcode;
+		trouble->at = GetCurrentTimestamp();
+		trouble->retry_at = retry_at;
+		trouble->failures++;
+		dbsync_shmem_put_text(trouble->message, edata->message);
+		dbsync_shmem_put_text(trouble->detail, edata->detail);
+		dbsync_shmem_put_text(trouble->hint, edata->hint);
+	}
+	dbsync_shmem_unlock();
+	ConditionVariableBroadcast(&mine->changed);
+}
+
+int
+dbsync_report_failures(void)
+{
+	int			failures;
+
+	dbsync_shmem_lock(false);
+	failures = mine->trouble.failures;
+	dbsync_shmem_unlock();
+	return failures;
+}
+
+void
+dbsync_report_run_done(int64 rows)
+{
+	dbsync_shmem_lock(true);
+	mine->run_rows = rows;
+	mine->run_done = true;
+	dbsync_shmem_unlock();
+}

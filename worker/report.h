@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/report.h
+ *	  What a worker tells the world about itself, through its slot.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_REPORT_H
+#define DBSYNC_WORKER_REPORT_H
+
+#include "extension/shmem.h"
+#include "extension/window.h"
+
+/*
+ * Make this process the worker of a subscription.  False if another one is, or
+ * if it has been asked to stop meanwhile, or if no slot is free.  run: number
+ * of a run_once call, or 0.
+ */
+extern bool dbsync_report_claim(int subscription, uint64 run);
+
+/* Give the slot back; also done at process exit. */
+extern void dbsync_report_release(void);
+
+extern void dbsync_report_state(DbsyncWorkerState state);
+
+/* Has somebody asked this worker to stop for good? */
+extern bool dbsync_report_stop_asked(void);
+
+/* wait_for's tickets: those handed out so far, and those fulfilled. */
+extern uint64 dbsync_report_asked(void);
+extern void dbsync_report_answer(uint64 ticket);
+
+/* After a window was begun, and after a batch was committed. */
+extern void dbsync_report_lag(const DbsyncWindowLag *lag, const DbsyncSnapshot *after);
+extern void dbsync_report_batch(int64 rows, double seconds);
+
+/* The error just caught; forgets it when edata is NULL. */
+extern void dbsync_report_trouble(const ErrorData *edata, TimestampTz retry_at);
+extern int	dbsync_report_failures(void);
+
+/* A run_once has ended well. */
+extern void dbsync_report_run_done(int64 rows);
+
+#endif							/* DBSYNC_WORKER_REPORT_H */

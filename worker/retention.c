@@ -1,0 +1,346 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/retention.c
+ *	  Closing full segments, and emptying those that everybody has passed.
+ *
+ * A writer locks the segment that its cache calls active, sees (locking accepts
+ * invalidations) whether it still is, and keeps the lock to the end of its
+ * transaction.  From that follow four steps, each in a transaction of its own:
+ *
+ *	rotate	another segment becomes active.  Writers that hold the old one may go
+ *			on writing to it.
+ *	seal	once a SHARE lock on the closed segment is to be had, no writer is
+ *			left in it and none will come.  A snapshot taken then sees all that
+ *			the segment holds; it is stored with it.
+ *	confirm	the target puts what it has on its disk; its position is stored.
+ *	empty	when the stored position of every subscription covers the snapshot,
+ *			the segment is truncated, and the snapshot is stored as what can no
+ *			longer be had.
+ *
+ * No step waits for a lock: a reader (pg_dump, another worker) postpones it.
+ * Rotation, sealing and emptying are done by one worker at a time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "extension/catalog.h"
+#include "extension/settings.h"
+#include "worker/query.h"
+#include "worker/work.h"
+
+/* a closed segment that still holds rows */
+typedef struct Closed
+{
+	int			id;
+	int			captured_id;
+	Oid			relid;
+	DbsyncSnapshot *sealed;		/* NULL: not yet */
+} Closed;
+
+static bool
+begin_exclusively(const char *activity)
+{
+	dbsync_query_begin(false, activity);
+	if (ConditionalLockRelationOid(dbsync_catalog_relation("segment"),
+								   ShareRowExclusiveLock))
+		return true;
+	dbsync_query_commit();
+	return false;
+}
+
+/* tables (0: headers) of this subscription whose active segment is full */
+static List *
+full_segments(DbsyncWork *work)
+{
+	List	   *result = NIL;
+	MemoryContext caller = CurrentMemoryContext;
+	const char *args[2];
+	uint64		n;
+
+	args[0] = psprintf("%d", work->subscription_id);
+	args[1] = psprintf(INT64_FORMAT, (int64) dbsync_segment_size * 1024);
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	n = dbsync_query("SELECT s.captured_id FROM dbsync.segment s WHERE s.active"
+					 " AND pg_catalog.pg_relation_size(s.relid) >= $2::pg_catalog.int8"
+					 " AND (s.captured_id = 0 OR s.captured_id IN"
+					 "  (SELECT t.captured_id FROM dbsync.subscription_table t"
+					 "   WHERE t.subscription_id = $1::pg_catalog.int4))", 2, args);
+	for (uint64 row = 0; row < n; row++)
+	{
+		int			id = dbsync_query_int(row, 1);
+		MemoryContext old = MemoryContextSwitchTo(caller);
+
+		result = lappend_int(result, id);
+		MemoryContextSwitchTo(old);
+	}
+	PopActiveSnapshot();
+	SPI_finish();
+	return result;
+}
+
+static void
+rotate(int captured_id)
+{
+	const char *id = psprintf("%d", captured_id);
+
+	dbsync_query_run("SELECT dbsync_internal.rotate_segment($1::pg_catalog.int4)", 1, &id);
+}
+
+static void
+rotate_full(DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	if (!begin_exclusively("closing full segments"))
+		return;
+	foreach(lc, full_segments(work))
+		rotate(lfirst_int(lc));
+	dbsync_query_commit();
+}
+
+static List *
+closed_segments(void)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	List	   *result = NIL;
+	uint64		n;
+
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	n = dbsync_query("SELECT s.id, s.captured_id, s.relid, s.sealed FROM dbsync.segment s"
+					 " WHERE NOT s.active AND pg_catalog.pg_relation_size(s.relid) > 0"
+					 " ORDER BY s.id", 0, NULL);
+	for (uint64 row = 0; row < n; row++)
+	{
+		char	   *sealed = dbsync_query_text(row, 4);
+		MemoryContext old = MemoryContextSwitchTo(caller);
+		Closed	   *closed = palloc0(sizeof(Closed));
+
+		closed->id = dbsync_query_int(row, 1);
+		closed->captured_id = dbsync_query_int(row, 2);
+		closed->relid = dbsync_query_oid(row, 3);
+		closed->sealed = sealed ? dbsync_snapshot_parse(sealed) : NULL;
+		result = lappend(result, closed);
+		MemoryContextSwitchTo(old);
+	}
+	PopActiveSnapshot();
+	SPI_finish();
+	return result;
+}
+
+/* Seal what no writer is in any more; returns closed segments that are sealed. */
+static List *
+seal(void)
+{
+	List	   *closed;
+	List	   *sealed = NIL;
+	List	   *fresh = NIL;
+	DbsyncSnapshot *snapshot;
+	MemoryContext caller = CurrentMemoryContext;
+	ListCell   *lc;
+
+	if (!begin_exclusively("sealing closed segments"))
+		return NIL;
+	MemoryContextSwitchTo(caller);
+	closed = closed_segments();
+	foreach(lc, closed)
+	{
+		Closed	   *segment = lfirst(lc);
+
+		if (segment->sealed != NULL)
+			sealed = lappend(sealed, segment);
+		else if (ConditionalLockRelationOid(segment->relid, ShareLock))
+			fresh = lappend(fresh, segment);
+	}
+	if (fresh != NIL)
+	{
+		/* before anything is written: our own id must not be in it */
+		PushActiveSnapshot(GetLatestSnapshot());
+		snapshot = dbsync_snapshot_from(GetActiveSnapshot());
+		PopActiveSnapshot();
+		foreach(lc, fresh)
+		{
+			Closed	   *segment = lfirst(lc);
+			const char *args[2];
+
+			segment->sealed = snapshot;
+			args[0] = dbsync_snapshot_text(snapshot);
+			args[1] = psprintf("%d", segment->id);
+			dbsync_query_run("UPDATE dbsync.segment SET sealed = $1::pg_catalog.pg_snapshot"
+							 " WHERE id = $2::pg_catalog.int4", 2, args);
+			sealed = lappend(sealed, segment);
+		}
+	}
+	dbsync_query_commit();
+	MemoryContextSwitchTo(caller);
+	return sealed;
+}
+
+/* Let the target put our position on its disk, if that lets anything go. */
+static void
+confirm(DbsyncWork *work, List *sealed)
+{
+	DbsyncSnapshot *stored = dbsync_snapshot_parse(work->subscription->position);
+	const DbsyncSnapshot *reached = work->position.after;
+	char	   *text;
+	bool		useful = false;
+	ListCell   *lc;
+
+	foreach(lc, sealed)
+	{
+		Closed	   *segment = lfirst(lc);
+
+		if (!dbsync_snapshot_covers(stored, segment->sealed) &&
+			dbsync_snapshot_covers(reached, segment->sealed))
+			useful = true;
+	}
+	if (!useful || work->target == NULL)
+		return;
+	/*
+	 * Windows that had nothing for this target have moved our position but not
+	 * the ledger's, which must not be found behind what was emptied.
+	 */
+	dbsync_batch_write_position(work);
+	if (!work->target->driver->confirm(work->target, &work->subscription->uid))
+		dbsync_fault_raise(work->target, "confirming the position");
+	text = dbsync_snapshot_text(reached);
+	dbsync_query_begin(false, "storing the position");
+	dbsync_subscription_write_position(work->subscription, text);
+	dbsync_query_commit();
+	work->subscription->position = MemoryContextStrdup(work->subscription->context, text);
+}
+
+/* Has every subscription that needs the segment come past it? */
+static bool
+passed_by_all(const Closed *segment)
+{
+	const char *id = psprintf("%d", segment->captured_id);
+	MemoryContext caller = CurrentMemoryContext;
+	bool		passed = true;
+	uint64		n;
+
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	n = dbsync_query("SELECT s.position FROM dbsync.subscription s WHERE s.position IS NOT NULL"
+					 " AND ($1::pg_catalog.int4 = 0 OR EXISTS"
+					 "  (SELECT FROM dbsync.subscription_table t WHERE t.subscription_id = s.id"
+					 "   AND t.captured_id = $1::pg_catalog.int4 AND t.state <> 'suspended'))",
+					 1, &id);
+	for (uint64 row = 0; row < n && passed; row++)
+		passed = dbsync_snapshot_covers(dbsync_snapshot_parse(dbsync_query_text(row, 1)),
+										segment->sealed);
+	PopActiveSnapshot();
+	SPI_finish();
+	MemoryContextSwitchTo(caller);
+	return passed;
+}
+
+static void
+truncate_segment(const Closed *segment)
+{
+	const char *args[2];
+
+	dbsync_query_run(psprintf("TRUNCATE ONLY %s",
+							  quote_qualified_identifier("dbsync_internal",
+														 get_rel_name(segment->relid))),
+					 0, NULL);
+	args[0] = dbsync_snapshot_text(segment->sealed);
+	args[1] = psprintf("%d", segment->captured_id);
+	if (segment->captured_id == 0)
+		dbsync_query_run("UPDATE dbsync.node SET headers_discarded = $1::pg_catalog.pg_snapshot",
+						 1, args);
+	else
+		dbsync_query_run("UPDATE dbsync.captured_table SET discarded = $1::pg_catalog.pg_snapshot"
+						 " WHERE id = $2::pg_catalog.int4", 2, args);
+}
+
+static void
+empty(List *sealed)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ListCell   *lc;
+
+	foreach(lc, sealed)
+	{
+		Closed	   *segment = lfirst(lc);
+
+		if (!begin_exclusively("emptying segments"))
+			return;
+		MemoryContextSwitchTo(caller);
+
+		/*
+		 * Under the lock that excludes other workers the segment can have been
+		 * emptied and taken into use again since we looked.
+		 */
+		if (passed_by_all(segment) &&
+			ConditionalLockRelationOid(segment->relid, AccessExclusiveLock))
+		{
+			bool		same = false;
+			ListCell   *l;
+
+			foreach(l, closed_segments())
+			{
+				Closed	   *now = lfirst(l);
+
+				same |= now->id == segment->id && now->sealed != NULL &&
+					strcmp(dbsync_snapshot_text(now->sealed),
+						   dbsync_snapshot_text(segment->sealed)) == 0;
+			}
+			if (same)
+				truncate_segment(segment);
+		}
+		dbsync_query_commit();
+		MemoryContextSwitchTo(caller);
+	}
+}
+
+/* Tables that nobody wants any more, and capture that somebody switched off. */
+static void
+tidy_captures(void)
+{
+	dbsync_query_begin(false, "tidying up");
+	(void) set_config_option("lock_timeout", "100ms", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+	dbsync_query_run("SELECT dbsync_internal.tidy_captures()", 0, NULL);
+	dbsync_query_commit();
+}
+
+void
+dbsync_retention_run(DbsyncWork *work)
+{
+	MemoryContext context = AllocSetContextCreate(work->context, "dbsync retention",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	List	   *sealed;
+
+	tidy_captures();
+	MemoryContextSwitchTo(context);
+	rotate_full(work);
+	MemoryContextSwitchTo(context);
+	sealed = seal();
+	MemoryContextSwitchTo(context);
+	if (sealed != NIL)
+	{
+		confirm(work, sealed);
+		MemoryContextSwitchTo(context);
+		empty(sealed);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	work->retention_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													  dbsync_retention_interval);
+}

@@ -1,0 +1,356 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/subscription.c
+ *	  A subscription as the worker sees it: configuration, tables, positions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "catalog/pg_attribute.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "extension/catalog.h"
+#include "extension/header.h"
+#include "worker/query.h"
+#include "worker/subscription.h"
+
+static const char *const state_names[] = {"new", "copying", "live", "suspended"};
+
+static pg_uuid_t
+read_uuid(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
+									  SPI_tuptable->tupdesc, column, &isnull);
+
+	return *DatumGetUUIDP(value);
+}
+
+/* a text field, copied into the subscription's context */
+static char *
+keep_text(DbsyncSubscription *subscription, uint64 row, int column)
+{
+	char	   *text = dbsync_query_text(row, column);
+
+	return text ? MemoryContextStrdup(subscription->context, text) : NULL;
+}
+
+static DbsyncTableState
+parse_state(const char *name)
+{
+	for (int i = 0; i < lengthof(state_names); i++)
+		if (strcmp(name, state_names[i]) == 0)
+			return (DbsyncTableState) i;
+	elog(ERROR, "unknown table state \"%s\"", name);
+}
+
+/* columns that travel, and which of them are the key; in the current context */
+static void
+read_columns(DbsyncTable *table)
+{
+	Relation	rel = table_open(table->relid, AccessShareLock);
+	Relation	index = index_open(table->key_index, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	int		   *place = palloc0(sizeof(int) * desc->natts);
+
+	table->columns = palloc(sizeof(char *) * desc->natts);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		place[i] = table->ncolumns;
+		if (!att->attisdropped && att->attgenerated == '\0')
+			table->columns[table->ncolumns++] = pstrdup(NameStr(att->attname));
+	}
+
+	table->nkeys = IndexRelationGetNumberOfKeyAttributes(index);
+	table->keys = palloc(sizeof(int) * table->nkeys);
+	table->key_types = palloc(sizeof(Oid) * table->nkeys);
+	for (int k = 0; k < table->nkeys; k++)
+	{
+		int			attno = index->rd_index->indkey.values[k];
+
+		table->keys[k] = place[attno - 1];
+		table->key_types[k] = TupleDescAttr(desc, attno - 1)->atttypid;
+	}
+	table->qualified = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+												  RelationGetRelationName(rel));
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+}
+
+static void
+read_tables(DbsyncSubscription *subscription, const char *id)
+{
+	uint64		n;
+
+	n = dbsync_query("SELECT st.captured_id, c.relid::pg_catalog.oid, c.key_index::pg_catalog.oid,"
+					 " c.state = 'active', st.uid, st.target_schema, st.target_table,"
+					 " st.copy_data, st.existing_rows, st.state, c.discarded"
+					 " FROM dbsync.subscription_table st"
+					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
+					 " WHERE st.subscription_id = $1::pg_catalog.int4"
+					 " ORDER BY st.captured_id", 1, &id);
+	for (uint64 row = 0; row < n; row++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(subscription->context);
+		DbsyncTable *table = palloc0(sizeof(DbsyncTable));
+
+		subscription->tables = lappend(subscription->tables, table);
+		MemoryContextSwitchTo(old);
+
+		table->captured_id = dbsync_query_int(row, 1);
+		table->relid = dbsync_query_oid(row, 2);
+		table->key_index = dbsync_query_oid(row, 3);
+		table->captured = dbsync_query_bool(row, 4);
+		table->uid = read_uuid(row, 5);
+		table->part.attachment = table->uid;
+		table->target_schema = keep_text(subscription, row, 6);
+		table->target_table = keep_text(subscription, row, 7);
+		table->copy_data = dbsync_query_bool(row, 8);
+		table->existing_rows = keep_text(subscription, row, 9);
+		table->state = parse_state(dbsync_query_text(row, 10));
+		table->discarded = keep_text(subscription, row, 11);
+
+		old = MemoryContextSwitchTo(subscription->context);
+		read_columns(table);
+		MemoryContextSwitchTo(old);
+	}
+}
+
+/* what a table's segments call our own columns */
+static void
+read_own_columns(DbsyncSubscription *subscription, DbsyncSegmentInfo *segment)
+{
+	DbsyncTable *table = dbsync_subscription_table(subscription, segment->captured_id);
+	MemoryContext old;
+
+	if (table == NULL || table->columns_of_ours[0] != NULL)
+		return;
+	old = MemoryContextSwitchTo(subscription->context);
+	for (int i = 0; i < 3; i++)
+		table->columns_of_ours[i] = get_attname(segment->relid,
+												DBSYNC_SEGMENT_XID + i, false);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+read_segments(DbsyncSubscription *subscription, const char *id)
+{
+	uint64		n;
+
+	n = dbsync_query("SELECT s.id, s.captured_id, s.relid, s.active FROM dbsync.segment s"
+					 " WHERE s.captured_id = 0 OR s.captured_id IN"
+					 " (SELECT st.captured_id FROM dbsync.subscription_table st"
+					 "  WHERE st.subscription_id = $1::pg_catalog.int4)"
+					 " ORDER BY s.id", 1, &id);
+	for (uint64 row = 0; row < n; row++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(subscription->context);
+		DbsyncSegmentInfo *segment = palloc0(sizeof(DbsyncSegmentInfo));
+
+		subscription->segments = lappend(subscription->segments, segment);
+		MemoryContextSwitchTo(old);
+		segment->id = dbsync_query_int(row, 1);
+		segment->captured_id = dbsync_query_int(row, 2);
+		segment->relid = dbsync_query_oid(row, 3);
+		segment->active = dbsync_query_bool(row, 4);
+		read_own_columns(subscription, segment);
+	}
+}
+
+static bool
+read_subscription(DbsyncSubscription *subscription, const char *id)
+{
+	if (dbsync_query("SELECT s.uid, s.name, s.target, s.owner::pg_catalog.oid, s.enabled,"
+					 " s.position, n.headers_discarded"
+					 " FROM dbsync.subscription s, dbsync.node n"
+					 " WHERE s.id = $1::pg_catalog.int4", 1, &id) != 1)
+		return false;
+	subscription->uid = read_uuid(0, 1);
+	subscription->name = keep_text(subscription, 0, 2);
+	subscription->target = keep_text(subscription, 0, 3);
+	subscription->owner = dbsync_query_oid(0, 4);
+	subscription->enabled = dbsync_query_bool(0, 5);
+	subscription->position = keep_text(subscription, 0, 6);
+	subscription->headers_discarded = keep_text(subscription, 0, 7);
+	return true;
+}
+
+static bool
+same_uuid(const pg_uuid_t *a, const pg_uuid_t *b)
+{
+	return memcmp(a, b, sizeof(pg_uuid_t)) == 0;
+}
+
+/* what the ledger said; a copy, as boundaries live in the old context */
+static void
+move_part(DbsyncTable *table, const DbsyncTable *old)
+{
+	table->part = old->part;
+	table->part_found = old->part_found;
+	table->part_dirty = old->part_dirty;
+	table->install_after = old->install_after;
+	if (old->part.nkeys > 0)
+	{
+		table->part.boundary = palloc(sizeof(char *) * old->part.nkeys);
+		for (int k = 0; k < old->part.nkeys; k++)
+			table->part.boundary[k] = pstrdup(old->part.boundary[k]);
+	}
+	/* the handle belongs to the connection and knows the target's table */
+	table->handle = old->handle;
+}
+
+static void
+move_work(DbsyncSubscription *subscription, const DbsyncSubscription *old)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(subscription->context);
+	ListCell   *lc;
+	ListCell   *lo;
+
+	foreach(lc, subscription->tables)
+		foreach(lo, old->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+		DbsyncTable *before = lfirst(lo);
+
+		if (same_uuid(&table->uid, &before->uid))
+			move_part(table, before);
+	}
+	MemoryContextSwitchTo(oldcontext);
+}
+
+DbsyncSubscription *
+dbsync_subscription_read(MemoryContext parent, int id, DbsyncSubscription *old)
+{
+	/* below the transaction's until all is read: an error must not leave it */
+	MemoryContext context = AllocSetContextCreate(TopTransactionContext,
+												  "dbsync subscription",
+												  ALLOCSET_DEFAULT_SIZES);
+	DbsyncSubscription *subscription;
+	char		idtext[16];
+	bool		found;
+
+	subscription = MemoryContextAllocZero(context, sizeof(DbsyncSubscription));
+	subscription->context = context;
+	subscription->id = id;
+	/* before reading, so that a change in between is seen next time */
+	subscription->generation = dbsync_catalog_generation();
+	snprintf(idtext, sizeof(idtext), "%d", id);
+
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	found = read_subscription(subscription, idtext);
+	if (found)
+	{
+		read_tables(subscription, idtext);
+		read_segments(subscription, idtext);
+		subscription->adopted = dbsync_catalog_is_adopted();
+	}
+	PopActiveSnapshot();
+	SPI_finish();
+
+	if (found && old != NULL)
+		move_work(subscription, old);
+	if (old != NULL)
+		MemoryContextDelete(old->context);
+	if (!found)
+		return NULL;
+	MemoryContextSetParent(context, parent);
+	return subscription;
+}
+
+DbsyncTable *
+dbsync_subscription_table(DbsyncSubscription *subscription, int captured_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (table->captured_id == captured_id)
+			return table;
+	}
+	return NULL;
+}
+
+DbsyncSegmentInfo *
+dbsync_subscription_segment(DbsyncSubscription *subscription, int segment_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, subscription->segments)
+	{
+		DbsyncSegmentInfo *segment = lfirst(lc);
+
+		if (segment->id == segment_id)
+			return segment;
+	}
+	elog(ERROR, "segment %d is not in the catalog", segment_id);
+}
+
+List *
+dbsync_subscription_header_segments(DbsyncSubscription *subscription)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, subscription->segments)
+	{
+		DbsyncSegmentInfo *segment = lfirst(lc);
+
+		if (segment->captured_id == 0)
+			result = lappend_oid(result, segment->relid);
+	}
+	return result;
+}
+
+bool
+dbsync_table_flows(const DbsyncTable *table)
+{
+	return table->state != DBSYNC_TABLE_SUSPENDED &&
+		(table->part.live || table->part.nkeys > 0);
+}
+
+void
+dbsync_subscription_write_table(DbsyncSubscription *subscription,
+								DbsyncTable *table, DbsyncTableState state)
+{
+	const char *args[4];
+
+	args[0] = state_names[state];
+	args[1] = psprintf(INT64_FORMAT, table->part.rows);
+	args[2] = psprintf("%d", subscription->id);
+	args[3] = psprintf("%d", table->captured_id);
+	dbsync_query_run("UPDATE dbsync.subscription_table SET state = $1,"
+					 " rows_copied = $2::pg_catalog.int8,"
+					 " rows_expected = CASE WHEN $1 = 'live' THEN $2::pg_catalog.int8"
+					 "  ELSE (SELECT greatest(r.reltuples, $2::pg_catalog.float8)::pg_catalog.int8"
+					 "        FROM dbsync.captured_table c"
+					 "        JOIN pg_catalog.pg_class r ON r.oid = c.relid"
+					 "        WHERE c.id = $4::pg_catalog.int4) END"
+					 " WHERE subscription_id = $3::pg_catalog.int4"
+					 " AND captured_id = $4::pg_catalog.int4", 4, args);
+	table->state = state;
+}
+
+void
+dbsync_subscription_write_position(DbsyncSubscription *subscription, const char *position)
+{
+	const char *args[2];
+
+	args[0] = position;
+	args[1] = psprintf("%d", subscription->id);
+	dbsync_query_run("UPDATE dbsync.subscription SET position = $1::pg_catalog.pg_snapshot"
+					 " WHERE id = $2::pg_catalog.int4", 2, args);
+}

@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/subscription.h
+ *	  A subscription as the worker sees it: configuration, tables, positions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_SUBSCRIPTION_H
+#define DBSYNC_WORKER_SUBSCRIPTION_H
+
+#include "access/tupdesc.h"
+#include "nodes/pg_list.h"
+#include "utils/uuid.h"
+
+#include "worker/target/target.h"
+
+typedef enum DbsyncTableState
+{
+	DBSYNC_TABLE_NEW,
+	DBSYNC_TABLE_COPYING,
+	DBSYNC_TABLE_LIVE,
+	DBSYNC_TABLE_SUSPENDED
+} DbsyncTableState;
+
+/* a segment of a captured table, or of the headers */
+typedef struct DbsyncSegmentInfo
+{
+	int			id;
+	int			captured_id;
+	Oid			relid;
+	bool		active;
+} DbsyncSegmentInfo;
+
+typedef struct DbsyncTable
+{
+	/* from the catalogs */
+	int			captured_id;
+	Oid			relid;
+	Oid			key_index;
+	bool		captured;		/* triggers are there and active */
+	pg_uuid_t	uid;			/* of this attachment */
+	const char *target_schema;
+	const char *target_table;
+	bool		copy_data;
+	const char *existing_rows;	/* NULL, "keep", "truncate" */
+	DbsyncTableState state;		/* as the source remembers it */
+	char	   *discarded;		/* pg_snapshot text or NULL */
+	const char *qualified;		/* source name, quoted */
+	char	   *columns_of_ours[3]; /* xid, no, op as the segment calls them */
+
+	/* columns that travel: not dropped, not generated */
+	int			ncolumns;
+	const char **columns;
+	int			nkeys;
+	int		   *keys;			/* indexes into columns */
+	Oid		   *key_types;
+
+	/* state of the work, moved over when the configuration is read again */
+	DbsyncLedgerPart part;		/* what the target's ledger says */
+	bool		part_found;
+	bool		part_dirty;		/* to be written with the next batch */
+	DbsyncTargetTable *handle;	/* NULL: not looked up yet */
+	TimestampTz install_after;	/* lock was not to be had; try again then */
+} DbsyncTable;
+
+typedef struct DbsyncSubscription
+{
+	MemoryContext context;
+	int			id;
+	pg_uuid_t	uid;
+	const char *name;
+	const char *target;
+	Oid			owner;
+	bool		enabled;
+	char	   *position;		/* pg_snapshot text; NULL: never ran */
+	char	   *headers_discarded;	/* pg_snapshot text or NULL */
+	bool		adopted;		/* this database is who it was */
+	List	   *tables;			/* of DbsyncTable */
+	List	   *segments;		/* of DbsyncSegmentInfo: headers' and tables' */
+	uint64		generation;		/* of the configuration read */
+} DbsyncSubscription;
+
+/*
+ * Read a subscription in the current transaction (needs SPI, not connected).
+ * NULL if there is none.  What the work has found out about tables that "old"
+ * has too (same attachment) moves over; old may be NULL and is freed.
+ */
+extern DbsyncSubscription *dbsync_subscription_read(MemoryContext parent, int id,
+													DbsyncSubscription *old);
+
+extern DbsyncTable *dbsync_subscription_table(DbsyncSubscription *subscription,
+											  int captured_id);
+
+/* The segment with this id; error if it has gone. */
+extern DbsyncSegmentInfo *dbsync_subscription_segment(DbsyncSubscription *subscription,
+													  int segment_id);
+
+/* Oids of the header segments, a fresh list. */
+extern List *dbsync_subscription_header_segments(DbsyncSubscription *subscription);
+
+/* Do rows of this table travel (wholly or in part)? */
+extern bool dbsync_table_flows(const DbsyncTable *table);
+
+/* Write state and progress of a table to the source (current transaction). */
+extern void dbsync_subscription_write_table(DbsyncSubscription *subscription,
+											DbsyncTable *table, DbsyncTableState state);
+
+/* First position, or one that the target has on its disk (current transaction). */
+extern void dbsync_subscription_write_position(DbsyncSubscription *subscription,
+											   const char *position);
+
+#endif							/* DBSYNC_WORKER_SUBSCRIPTION_H */

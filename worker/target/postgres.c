@@ -1,0 +1,313 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/target/postgres.c
+ *	  The driver for PostgreSQL targets: opening, batches, the list of functions.
+ *
+ * Every transaction on the target begins with the same two statements: BEGIN
+ * with its isolation level written out, and one SELECT that pins whatever a
+ * role, a database or a server may have set otherwise and that would change
+ * what our rows mean.  Pins are local to the transaction, so that behind a
+ * pooler nothing leaks to others.  (Prepared statements and staging tables do
+ * belong to the session: a pooler has to keep sessions together.)
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "libpq/libpq-be.h"
+#include "storage/fd.h"
+#include "utils/memutils.h"
+
+#include "worker/target/postgres_driver.h"
+
+/* a target table that somebody has locked becomes a fault, and is tried again */
+#define LOCK_TIMEOUT	"30s"
+
+typedef struct Pin
+{
+	const char *name;
+	const char *value;			/* SQL expression */
+	int			since;			/* server version */
+} Pin;
+
+static const Pin pins[] = {
+	/* first, because a wait below would be under the wrong one */
+	{"lock_timeout", "'" LOCK_TIMEOUT "'", 0},
+	{"statement_timeout", "'0'", 0},
+	{"idle_in_transaction_session_timeout", "'0'", 0},
+	{"transaction_timeout", "'0'", 170000},
+	/* what values look like; the source writes them under the same */
+	{"DateStyle", "'ISO, YMD'", 0},
+	{"IntervalStyle", "'postgres'", 0},
+	{"TimeZone", "'UTC'", 0},
+	{"extra_float_digits", "'3'", 0},
+	{"bytea_output", "'hex'", 0},
+	{"lc_monetary", "'C'", 0},
+	{"xmloption", "'content'", 0},
+	{"array_nulls", "'on'", 0},
+	{"standard_conforming_strings", "'on'", 0},
+	/* names are qualified; rows hidden from us would be an error */
+	{"search_path", "''", 0},
+	{"row_security", "'off'", 0},
+	/* notices would be taken for errors during COPY */
+	{"client_min_messages", "'error'", 0},
+	/* compiling takes longer than our statements gain by it */
+	{"jit", "'off'", 0},
+	/* a crash takes data and ledger back together; confirm() waits */
+	{"synchronous_commit", "$1", 0},
+	/* marks what we write as not made here, if dbsync captures there too */
+	{"dbsync.origin", "$2", 0},
+};
+
+/* no trigger fires that the source has fired already */
+#define REPLICA_PIN		", set_config('session_replication_role', 'replica', true)"
+
+static char *
+pins_sql(PostgresTarget *target)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "SELECT ");
+	for (int i = 0; i < lengthof(pins); i++)
+	{
+		if (target->base.identity.version >= pins[i].since)
+			appendStringInfo(&buf, "%spg_catalog.set_config('%s', %s, true)",
+							 i > 0 ? ", " : "", pins[i].name, pins[i].value);
+	}
+	if (target->base.identity.replica_role)
+		appendStringInfoString(&buf, REPLICA_PIN);
+	return buf.data;
+}
+
+/*
+ * Hung on the target's context, so that a connection ends with it also when an
+ * error passes over whoever holds it.
+ */
+static void
+cleanup(void *arg)
+{
+	PostgresTarget *target = arg;
+
+	PQclear(target->result);
+	target->result = NULL;
+	if (target->wait_set)
+		FreeWaitEventSet(target->wait_set);
+	target->wait_set = NULL;
+	PQfinish(target->conn);
+	target->conn = NULL;
+	if (target->external_fd)
+		ReleaseExternalFD();
+	target->external_fd = false;
+}
+
+static PostgresTarget *
+new_target(const DbsyncTargetConfig *config)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dbsync target",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	PostgresTarget *target = palloc0(sizeof(PostgresTarget));
+
+	target->base.driver = &dbsync_postgres_driver;
+	target->base.context = context;
+	target->name = pstrdup(config->name);
+	target->rows.context = AllocSetContextCreate(context, "dbsync waiting rows",
+												 ALLOCSET_DEFAULT_SIZES);
+	initStringInfo(&target->rows.frame);
+	target->cleanup.func = cleanup;
+	target->cleanup.arg = target;
+	MemoryContextRegisterResetCallback(context, &target->cleanup);
+	MemoryContextSwitchTo(old);
+	return target;
+}
+
+/* notices would go to the server's standard error */
+static void
+ignore_notice(void *arg, const PGresult *result)
+{
+}
+
+static bool
+look_who_answered(PostgresTarget *target)
+{
+	DbsyncTargetIdentity *identity = &target->base.identity;
+	PGresult   *result;
+
+	identity->version = PQserverVersion(target->conn);
+	identity->version_text = dbsync_postgres_format(target, "PostgreSQL %s",
+													PQparameterStatus(target->conn, "server_version"));
+	if (identity->version < DBSYNC_POSTGRES_OLDEST)
+		return dbsync_postgres_refuse(target, ERRCODE_FEATURE_NOT_SUPPORTED,
+									  dbsync_postgres_format(target, "target \"%s\" runs %s, which is too old",
+															 target->name, identity->version_text),
+									  NULL,
+									  dbsync_postgres_format(target, "Targets from PostgreSQL %d on are supported.",
+															 DBSYNC_POSTGRES_OLDEST / 10000));
+	result = dbsync_postgres_query(target,
+								   "SELECT current_user, d.datname, d.oid, pg_catalog.pg_is_in_recovery(),"
+								   " pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE'),"
+								   " pg_catalog.pg_backend_pid()"
+								   " FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()",
+								   0, NULL);
+	if (result == NULL)
+		return false;
+	identity->user = dbsync_postgres_format(target, "%s", PQgetvalue(result, 0, 0));
+	identity->database = dbsync_postgres_format(target, "%s", PQgetvalue(result, 0, 1));
+	identity->database_oid = strtoul(PQgetvalue(result, 0, 2), NULL, 10);
+	identity->in_recovery = PQgetvalue(result, 0, 3)[0] == 't';
+	/* a pooler names a process of its own */
+	target->direct = atoi(PQgetvalue(result, 0, 5)) == PQbackendPID(target->conn);
+	if (PQgetvalue(result, 0, 4)[0] != 't')
+		return true;			/* system_identifier stays 0: not known */
+
+	result = dbsync_postgres_query(target, "SELECT system_identifier FROM pg_catalog.pg_control_system()",
+								   0, NULL);
+	if (result == NULL)
+		return false;
+	identity->system_identifier = (uint64) strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+	return true;
+}
+
+/* only trying tells whether a right is there that any of three ways may give */
+static bool
+try_replica_role(PostgresTarget *target)
+{
+	bool		allowed;
+
+	if (dbsync_postgres_query(target, "BEGIN", 0, NULL) == NULL)
+		return false;
+	allowed = dbsync_postgres_query(target,
+									"SELECT pg_catalog.set_config('session_replication_role', 'replica', true)",
+									0, NULL) != NULL;
+	if (!allowed && target->base.fault.sqlstate != ERRCODE_INSUFFICIENT_PRIVILEGE)
+		return false;
+	memset(&target->base.fault, 0, sizeof(DbsyncFault));
+	target->base.identity.replica_role = allowed;
+	return dbsync_postgres_query(target, "ROLLBACK", 0, NULL) != NULL;
+}
+
+/*
+ * Settings of the session, where it is ours alone.  Changing the replication
+ * role throws all cached plans away, so the pin of every transaction must find
+ * it as it wants it.  Between batches we are idle by right.  A server that looks
+ * whether its client is still there ends a long statement of a worker that was
+ * killed, which would keep the next one waiting at the fence.  None of this is
+ * worth failing for.
+ */
+static bool
+set_session(PostgresTarget *target)
+{
+	static const struct
+	{
+		const char *name;
+		const char *value;
+		int			since;
+	}			settings[] = {
+		{"session_replication_role", "replica", 0},
+		{"idle_session_timeout", "0", 140000},
+		{"client_connection_check_interval", "5s", 140000},
+	};
+
+	for (int i = 0; target->direct && i < lengthof(settings); i++)
+	{
+		const char *values[2] = {settings[i].name, settings[i].value};
+
+		if (target->base.identity.version >= settings[i].since &&
+			dbsync_postgres_query(target, "SELECT pg_catalog.set_config($1, $2, false)",
+								  2, values) == NULL &&
+			PQstatus(target->conn) == CONNECTION_BAD)
+			return false;
+	}
+	memset(&target->base.fault, 0, sizeof(DbsyncFault));
+	return true;
+}
+
+static bool
+check_recovery(PostgresTarget *target)
+{
+	if (!target->base.identity.in_recovery)
+		return true;
+	return dbsync_postgres_refuse(target, ERRCODE_READ_ONLY_SQL_TRANSACTION,
+								  dbsync_postgres_format(target, "target \"%s\" is in recovery",
+														 target->name),
+								  "A standby server takes no writes.",
+								  "Let the target's address lead to its primary; with several hosts, target_session_attrs 'read-write' finds it.");
+}
+
+static DbsyncTarget *
+postgres_open(const DbsyncTargetConfig *config, bool *ok)
+{
+	PostgresTarget *target = new_target(config);
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "dbsync connect",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+
+	*ok = dbsync_postgres_connect(target, config);
+	if (*ok)
+	{
+		PQsetnonblocking(target->conn, 1);
+		PQsetNoticeReceiver(target->conn, ignore_notice, NULL);
+		dbsync_postgres_watch(target);
+		*ok = look_who_answered(target) && check_recovery(target) &&
+			try_replica_role(target) && set_session(target);
+	}
+	MemoryContextSwitchTo(target->base.context);
+	target->pins = pins_sql(target);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+	return &target->base;
+}
+
+static void
+postgres_close(DbsyncTarget *base)
+{
+	/* see cleanup() */
+	MemoryContextDelete(base->context);
+}
+
+static bool
+postgres_begin(DbsyncTarget *base, const pg_uuid_t *subscription, int64 batch,
+			   const char *origin, int64 expected_rows, int flags)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+
+	target->batches++;
+	target->careful = (flags & DBSYNC_BATCH_CAREFUL) != 0;
+
+	/*
+	 * The fence is the first statement that does something, and FOR UPDATE also
+	 * for chunks: the worker sends none beside its windows.
+	 */
+	if (!dbsync_postgres_begin(target, "off", origin) ||
+		!dbsync_postgres_queue_fence(target, subscription, batch))
+		return false;
+	/* for a large batch, know that it is ours before reading its rows */
+	return dbsync_postgres_is_large(expected_rows) ? dbsync_postgres_settle(target) : true;
+}
+
+static bool
+postgres_commit(DbsyncTarget *base)
+{
+	return dbsync_postgres_commit((PostgresTarget *) base);
+}
+
+const DbsyncDriver dbsync_postgres_driver = {
+	.name = "dbsync_postgres",
+	.open = postgres_open,
+	.close = postgres_close,
+	.ledger_read = dbsync_postgres_ledger_read,
+	.ledger_read_parts = dbsync_postgres_ledger_read_parts,
+	.ledger_create = dbsync_postgres_ledger_create,
+	.ledger_forget = dbsync_postgres_ledger_forget,
+	.table_open = dbsync_postgres_table_open,
+	.table_has_rows = dbsync_postgres_table_has_rows,
+	.begin = postgres_begin,
+	.truncate = dbsync_postgres_truncate,
+	.rows_begin = dbsync_postgres_rows_begin,
+	.rows_put = dbsync_postgres_rows_put,
+	.rows_end = dbsync_postgres_rows_end,
+	.ledger_write = dbsync_postgres_ledger_write,
+	.commit = postgres_commit,
+	.confirm = dbsync_postgres_confirm,
+};

@@ -1,0 +1,318 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/target/postgres_copy.c
+ *	  PostgreSQL driver: the large road, COPY and merge by sets.
+ *
+ * Rows that can be there already are copied to a staging table, a temporary one
+ * per target table, and from there: deletes, updates of what is expected to be
+ * there, inserts of what is not.  An update that finds no row, and an insert
+ * that finds one, still end right: what the updates have missed is inserted,
+ * and inserts are upserts.  Where ON CONFLICT cannot be used, or unique values
+ * have clashed, all staged keys are deleted and then inserted.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "worker/target/postgres_driver.h"
+
+/* COPY text is handed to libpq in pieces of about this size */
+#define FRAME_SIZE	(64 * 1024)
+
+/*
+ * From this many rows on, the merge's plan is worth an ANALYZE of the stage
+ * (some milliseconds, and a few dead rows in the target's catalogs).
+ */
+#define ANALYZE_ROWS	5000
+
+static bool
+make_stage(PostgresTarget *target, DbsyncTargetTable *table)
+{
+	if (!table->staged)
+	{
+		if (!dbsync_postgres_execute(target, table, dbsync_postgres_stage_create_sql(table), NULL))
+			return false;
+		table->staged = true;
+	}
+	else if (table->staged_batch == target->batches &&
+			 !dbsync_postgres_execute(target, table,
+									  psprintf("TRUNCATE %s", dbsync_postgres_stage_name(table)),
+									  NULL))
+		return false;			/* filled earlier in this very transaction */
+	table->staged_batch = target->batches;
+	return true;
+}
+
+bool
+dbsync_postgres_copy_begin(PostgresTarget *target)
+{
+	PostgresRows *rows = &target->rows;
+	bool		stage = rows->mode == DBSYNC_ROWS_MERGE;
+	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = rows->table};
+	PGresult   *result;
+
+	if (!dbsync_postgres_settle(target) || (stage && !make_stage(target, rows->table)))
+		return false;
+	if (PQsendQuery(target->conn, dbsync_postgres_copy_sql(rows->table, stage)) == 0 ||
+		!dbsync_postgres_flush(target))
+		return dbsync_postgres_lost(target);
+	result = dbsync_postgres_next_result(target);
+	if (result == NULL)
+		return dbsync_postgres_lost(target);
+	if (PQresultStatus(result) != PGRES_COPY_IN)
+		return dbsync_postgres_refused(target, result, &step);
+	resetStringInfo(&rows->frame);
+	rows->copying = true;
+	return true;
+}
+
+/* the server's last word on a COPY, which may have come before its end */
+static bool
+read_outcome(PostgresTarget *target)
+{
+	PostgresRows *rows = &target->rows;
+	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = rows->table};
+	PGresult   *result;
+	int64		taken;
+
+	rows->copying = false;
+	if (!dbsync_postgres_flush(target))
+		return false;
+	result = dbsync_postgres_next_result(target);
+	if (result == NULL)
+		return dbsync_postgres_lost(target);
+	if (PQresultStatus(result) != PGRES_COMMAND_OK)
+		return dbsync_postgres_refused(target, result, &step);
+	taken = strtoll(PQcmdTuples(result), NULL, 10);
+	if (taken != rows->inserts + rows->updates + rows->deletes)
+		elog(ERROR, "target took " INT64_FORMAT " rows of " INT64_FORMAT, taken,
+			 rows->inserts + rows->updates + rows->deletes);
+	if (dbsync_postgres_next_result(target) != NULL)
+		return dbsync_postgres_refused(target, target->result, &step);
+	return true;
+}
+
+/*
+ * Hand the frame over.  libpq would take any amount, so the one before must have
+ * left first; this one may leave while the next is being filled.
+ */
+static bool
+send_frame(PostgresTarget *target)
+{
+	StringInfo	frame = &target->rows.frame;
+
+	if (!dbsync_postgres_flush(target))
+		return false;
+
+	/*
+	 * The server has nothing to say during COPY but that it has failed (notices
+	 * are pinned off), and libpq would not tell us before the end.  Should it be
+	 * something else after all, our own words end the COPY.
+	 */
+	if (dbsync_postgres_readable(target))
+	{
+		if (PQputCopyEnd(target->conn, "dbsync: unexpected message during COPY") != 1)
+			return dbsync_postgres_lost(target);
+		if (read_outcome(target))
+			elog(ERROR, "target ended a COPY by itself");
+		return false;
+	}
+	if (PQputCopyData(target->conn, frame->data, frame->len) != 1 || PQflush(target->conn) < 0)
+		return dbsync_postgres_lost(target);
+	resetStringInfo(frame);
+	return true;
+}
+
+#define EACH_BYTE(b)	(UINT64CONST(0x0101010101010101) * (b))
+
+/*
+ * Does the value hold a control character or a backslash?  Looks at eight bytes
+ * at a time, since the answer is no for nearly all values.
+ */
+static bool
+needs_escape(const char *value, int length)
+{
+	for (; length >= (int) sizeof(uint64); length -= sizeof(uint64), value += sizeof(uint64))
+	{
+		uint64		word;
+		uint64		backslash;
+
+		memcpy(&word, value, sizeof(word));
+		backslash = word ^ EACH_BYTE('\\');
+		/* high bits of: bytes below 0x20, and bytes that are zero in backslash */
+		if ((((word - EACH_BYTE(0x20)) & ~word) |
+			 ((backslash - EACH_BYTE(0x01)) & ~backslash)) & EACH_BYTE(0x80))
+			return true;
+	}
+	for (; length > 0; length--, value++)
+	{
+		if ((unsigned char) *value < 0x20 || *value == '\\')
+			return true;
+	}
+	return false;
+}
+
+static void
+append_escaped(StringInfo frame, const char *value, int length)
+{
+	char	   *out;
+
+	/* every byte may become two */
+	enlargeStringInfo(frame, length * 2);
+	out = frame->data + frame->len;
+	for (const char *end = value + length; value < end; value++)
+	{
+		switch (*value)
+		{
+			case '\\':
+				*out++ = '\\';
+				*out++ = '\\';
+				break;
+			case '\t':
+				*out++ = '\\';
+				*out++ = 't';
+				break;
+			case '\n':
+				*out++ = '\\';
+				*out++ = 'n';
+				break;
+			case '\r':
+				*out++ = '\\';
+				*out++ = 'r';
+				break;
+			default:
+				*out++ = *value;
+		}
+	}
+	frame->len = out - frame->data;
+}
+
+/* a long value goes in pieces, so that the frame stays small */
+static bool
+append_value(PostgresTarget *target, const char *value, int length)
+{
+	StringInfo	frame = &target->rows.frame;
+
+	while (length > 0)
+	{
+		int			piece = Min(length, FRAME_SIZE);
+
+		if (needs_escape(value, piece))
+			append_escaped(frame, value, piece);
+		else
+			appendBinaryStringInfo(frame, value, piece);
+		value += piece;
+		length -= piece;
+		if (frame->len >= FRAME_SIZE && !send_frame(target))
+			return false;
+	}
+	return true;
+}
+
+static char
+op_of(DbsyncRowKind kind)
+{
+	switch (kind)
+	{
+		case DBSYNC_ROW_INSERT:
+			return 'I';
+		case DBSYNC_ROW_UPDATE:
+			return 'U';
+		case DBSYNC_ROW_DELETE:
+			return 'D';
+	}
+	return '?';
+}
+
+bool
+dbsync_postgres_copy_row(PostgresTarget *target, const DbsyncRow *row)
+{
+	PostgresRows *rows = &target->rows;
+	StringInfo	frame = &rows->frame;
+	int			n = rows->table->ncolumns;
+
+	if (rows->mode == DBSYNC_ROWS_MERGE)
+	{
+		appendStringInfoChar(frame, op_of(row->kind));
+		appendStringInfoChar(frame, '\t');
+	}
+	for (int i = 0; i < n; i++)
+	{
+		if (row->values[i] == NULL)
+			appendBinaryStringInfo(frame, "\\N", 2);
+		else if (!append_value(target, row->values[i], row->lengths[i]))
+			return false;
+		appendStringInfoChar(frame, i < n - 1 ? '\t' : '\n');
+	}
+	return frame->len < FRAME_SIZE || send_frame(target);
+}
+
+static bool
+merge_replace(PostgresTarget *target)
+{
+	PostgresRows *rows = &target->rows;
+
+	return dbsync_postgres_execute(target, rows->table,
+								   dbsync_postgres_merge_delete_sql(rows->table, "'I', 'U', 'D'"), NULL) &&
+		dbsync_postgres_execute(target, rows->table,
+								dbsync_postgres_merge_insert_sql(rows->table, "'I', 'U'", false, false), NULL);
+}
+
+/* updates, and inserts of those that they have not found */
+static bool
+merge_updates(PostgresTarget *target)
+{
+	PostgresRows *rows = &target->rows;
+	int64		found = 0;
+
+	if (rows->updates == 0)
+		return true;
+	if (rows->table->assignable &&
+		!dbsync_postgres_execute(target, rows->table,
+								 dbsync_postgres_merge_update_sql(rows->table, "'U'"), &found))
+		return false;
+	if (found == rows->updates)
+		return true;
+	return dbsync_postgres_execute(target, rows->table,
+								   dbsync_postgres_merge_insert_sql(rows->table, "'U'", true, true), NULL);
+}
+
+static bool
+merge_upsert(PostgresTarget *target)
+{
+	PostgresRows *rows = &target->rows;
+
+	if (rows->deletes > 0 &&
+		!dbsync_postgres_execute(target, rows->table,
+								 dbsync_postgres_merge_delete_sql(rows->table, "'D'"), NULL))
+		return false;
+	if (!merge_updates(target))
+		return false;
+	if (rows->inserts > 0 &&
+		!dbsync_postgres_execute(target, rows->table,
+								 dbsync_postgres_merge_insert_sql(rows->table, "'I'", true, false), NULL))
+		return false;
+	return true;
+}
+
+bool
+dbsync_postgres_copy_end(PostgresTarget *target)
+{
+	PostgresRows *rows = &target->rows;
+
+	if (rows->frame.len > 0 && !send_frame(target))
+		return false;
+	if (!dbsync_postgres_flush(target))
+		return false;
+	if (PQputCopyEnd(target->conn, NULL) != 1)
+		return dbsync_postgres_lost(target);
+	if (!read_outcome(target))
+		return false;
+	if (rows->mode == DBSYNC_ROWS_APPEND)
+		return true;
+	if (rows->inserts + rows->updates + rows->deletes >= ANALYZE_ROWS &&
+		!dbsync_postgres_execute(target, rows->table,
+								 dbsync_postgres_stage_analyze_sql(rows->table), NULL))
+		return false;
+	return rows->replace ? merge_replace(target) : merge_upsert(target);
+}

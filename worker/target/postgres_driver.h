@@ -1,0 +1,322 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/target/postgres_driver.h
+ *	  What the files of the PostgreSQL driver share.  Private to the driver,
+ *	  but for the driver itself, which registry.c lists.
+ *
+ * The life of a connection: postgres_connect.c makes it, postgres_wait.c does
+ * all waiting on it, postgres_step.c sends statements and reads their results.
+ * Statements of a batch are queued in libpq's pipeline mode and read back when
+ * somebody needs an answer ("settle"): a small batch settles once, in commit().
+ * COPY is not possible in pipeline mode, so a table with many rows settles
+ * first, and goes on statement by statement.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_TARGET_POSTGRES_DRIVER_H
+#define DBSYNC_WORKER_TARGET_POSTGRES_DRIVER_H
+
+#include "lib/stringinfo.h"
+#include "libpq-fe.h"
+#include "storage/latch.h"
+
+#include "worker/target/target.h"
+
+/* oldest target; older ones lack catalog columns that table_open reads */
+#define DBSYNC_POSTGRES_OLDEST	120000
+
+/* statements prepared once per connection */
+typedef enum PostgresFixed
+{
+	POSTGRES_BEGIN,
+	POSTGRES_PINS,
+	POSTGRES_FENCE,
+	POSTGRES_POSITION,
+	POSTGRES_PART,
+	POSTGRES_COMMIT,
+	POSTGRES_NFIXED
+} PostgresFixed;
+
+/* statements prepared once per table */
+typedef enum PostgresTableStatement
+{
+	POSTGRES_TABLE_DELETE,
+	POSTGRES_TABLE_INSERT,
+	POSTGRES_TABLE_UPSERT,
+	POSTGRES_TABLE_NSTATEMENTS
+} PostgresTableStatement;
+
+/* a statement under way whose result has not been read */
+typedef enum PostgresStepKind
+{
+	POSTGRES_STEP_PLAIN,
+	POSTGRES_STEP_FENCE,		/* its cast fails when the ledger has moved */
+	POSTGRES_STEP_COMMIT
+} PostgresStepKind;
+
+typedef struct PostgresStep
+{
+	PostgresStepKind kind;
+	const DbsyncTargetTable *table; /* for messages; may be NULL */
+} PostgresStep;
+
+typedef struct PostgresColumn
+{
+	const char *name;			/* as it is called */
+	const char *quoted;
+	const char *stage_type;		/* base type with modifier and collation */
+	Oid			type;
+	bool		identity_always;
+	bool		is_key;
+	/* of key columns */
+	const char *equals;			/* OPERATOR(schema.=) of the key's index */
+	bool		same_if_equal;	/* equal values are the same bytes */
+} PostgresColumn;
+
+struct DbsyncTargetTable
+{
+	MemoryContext context;		/* of everything below; reset by a new look */
+	DbsyncTableSpec spec;		/* our own copy */
+	const char *label;			/* schema.table for messages, quoted as needed */
+	const char *quoted;			/* schema.table for SQL */
+	const char *only;			/* the same, without inheritance children */
+	Oid			relid;
+	int			number;			/* makes names of statements and stage unique */
+	int			ncolumns;
+	PostgresColumn *columns;
+	int			nkeys;
+	const int  *keys;
+	bool		upsertable;		/* ON CONFLICT (key) can be used ... */
+	bool		assignable;		/* ... and has something to SET */
+	bool		overriding;		/* has a GENERATED ALWAYS identity column */
+	bool		prepared[POSTGRES_TABLE_NSTATEMENTS];
+	const char *op_column;		/* of the stage */
+	bool		staged;			/* the staging table has been made ... */
+	int64		staged_batch;	/* ... and was last filled in this batch */
+};
+
+/* a row that waits for rows_end on the small road; values follow it */
+typedef struct PostgresWaitingRow
+{
+	struct PostgresWaitingRow *next;
+	DbsyncRow	row;
+} PostgresWaitingRow;
+
+/* between rows_begin and rows_end */
+typedef struct PostgresRows
+{
+	DbsyncTargetTable *table;	/* NULL: not between them */
+	DbsyncRowsMode mode;
+	bool		replace;		/* delete, then insert, instead of upsert */
+	bool		copying;		/* large road: a COPY is open */
+	int64		inserts;
+	int64		updates;
+	int64		deletes;
+	/* small road */
+	MemoryContext context;
+	PostgresWaitingRow *first;
+	PostgresWaitingRow **last;
+	Size		bytes;
+	/* large road */
+	StringInfoData frame;		/* COPY text not yet handed to libpq */
+} PostgresRows;
+
+typedef struct PostgresTarget
+{
+	DbsyncTarget base;			/* first: the worker knows us by it */
+	const char *name;			/* of the target, for messages */
+	MemoryContextCallback cleanup;	/* gives conn, result, wait set back */
+	PGconn	   *conn;
+	bool		external_fd;	/* counted with AcquireExternalFD */
+	bool		direct;			/* no pooler is between us and the server */
+	PGresult   *result;			/* the one last read; freed by the next */
+	WaitEventSet *wait_set;
+	uint32		wait_events;	/* what the socket is watched for */
+
+	/* statements under way */
+	bool		pipelined;
+	PostgresStep *steps;
+	int			nsteps;
+	int			maxsteps;
+	bool		commit_sent;	/* if the connection is lost now, who knows */
+
+	bool		prepared[POSTGRES_NFIXED];
+	const char *pins;			/* SQL of POSTGRES_PINS */
+
+	List	   *tables;			/* of DbsyncTargetTable */
+	int			ntables;		/* numbers given out */
+
+	int64		batches;		/* begun on this connection */
+	bool		careful;		/* flag of the batch */
+	PostgresRows rows;
+} PostgresTarget;
+
+/* in postgres.c */
+
+extern const DbsyncDriver dbsync_postgres_driver;
+
+/* in postgres_fault.c; all return false (NULL), for "return refuse(...)" */
+
+/* Set the fault in our own words; formatted strings are copied. */
+extern bool dbsync_postgres_refuse(PostgresTarget *target, int sqlstate,
+								   const char *message, const char *detail,
+								   const char *hint);
+
+/* Set the fault from a result that is an error, or that should not have come. */
+extern bool dbsync_postgres_refused(PostgresTarget *target, PGresult *result,
+									const PostgresStep *step);
+
+/* Set the fault from the connection's own state. */
+extern bool dbsync_postgres_lost(PostgresTarget *target);
+
+/* Set the fault's hint, after one of the above. */
+extern void dbsync_postgres_advise(PostgresTarget *target, const char *hint);
+
+/* printf into the target's context. */
+extern char *dbsync_postgres_format(PostgresTarget *target, const char *format,...) pg_attribute_printf(2, 3);
+
+/* in postgres_connect.c */
+
+/*
+ * Make target->conn from the options and check that a password was used if one
+ * is required.  False: fault set.
+ */
+extern bool dbsync_postgres_connect(PostgresTarget *target,
+									const DbsyncTargetConfig *config);
+
+/* in postgres_wait.c */
+
+/* Watch the connected socket from now on. */
+extern void dbsync_postgres_watch(PostgresTarget *target);
+
+/* Wait for any of these socket events, minding latch and interrupts. */
+extern void dbsync_postgres_wait(PostgresTarget *target, uint32 events);
+
+/* Has the remote something to say?  Does not wait. */
+extern bool dbsync_postgres_readable(PostgresTarget *target);
+
+/* Hand everything to the kernel, reading what comes meanwhile. */
+extern bool dbsync_postgres_flush(PostgresTarget *target);
+
+/*
+ * The next result, NULL where libpq says NULL.  It is freed by the next call
+ * or with the target.
+ */
+extern PGresult *dbsync_postgres_next_result(PostgresTarget *target);
+
+/* in postgres_step.c */
+
+/* Queue one of the fixed statements. */
+extern bool dbsync_postgres_queue_fixed(PostgresTarget *target, PostgresFixed fixed,
+										int nparams, const char *const *values);
+
+/* Queue a statement of a table, preparing it if that has not been done. */
+extern bool dbsync_postgres_queue_table(PostgresTarget *target, DbsyncTargetTable *table,
+										PostgresTableStatement statement,
+										int nparams, const char *const *values);
+
+/* Send what is queued and read all results; leaves pipeline mode. */
+extern bool dbsync_postgres_settle(PostgresTarget *target);
+
+/*
+ * Settle, then run one statement.  NULL: fault set.  The result lives until
+ * the next one.
+ */
+extern PGresult *dbsync_postgres_query(PostgresTarget *target, const char *sql,
+									   int nparams, const char *const *values);
+
+/* The same for statements of a table; *affected may be NULL. */
+extern bool dbsync_postgres_execute(PostgresTarget *target, const DbsyncTargetTable *table,
+									const char *sql, int64 *affected);
+
+/*
+ * Begin a pinned transaction, queued.  synchronous_commit: "on" or "off";
+ * origin may be NULL.
+ */
+extern bool dbsync_postgres_begin(PostgresTarget *target, const char *synchronous_commit,
+								  const char *origin);
+
+/* Commit, settle, and check that it was one. */
+extern bool dbsync_postgres_commit(PostgresTarget *target);
+
+/* in postgres_ledger.c */
+
+extern const char *dbsync_postgres_fence_sql(void);
+extern const char *dbsync_postgres_position_sql(void);
+extern const char *dbsync_postgres_part_sql(void);
+
+/* Queue the fence: the first statement of a batch after its pins. */
+extern bool dbsync_postgres_queue_fence(PostgresTarget *target,
+										const pg_uuid_t *subscription, int64 batch);
+
+extern bool dbsync_postgres_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription,
+										DbsyncLedger *ledger, bool *found);
+extern bool dbsync_postgres_ledger_read_parts(DbsyncTarget *base,
+											  const pg_uuid_t *subscription, List **parts);
+extern bool dbsync_postgres_ledger_create(DbsyncTarget *base, const DbsyncLedger *ledger);
+extern bool dbsync_postgres_ledger_forget(DbsyncTarget *base, const pg_uuid_t *subscription);
+extern bool dbsync_postgres_ledger_write(DbsyncTarget *base, const DbsyncLedger *ledger,
+										 List *parts);
+extern bool dbsync_postgres_confirm(DbsyncTarget *base, const pg_uuid_t *subscription);
+
+/* in postgres_install.c */
+
+/* Make the ledger if it is missing, within the current transaction. */
+extern bool dbsync_postgres_ledger_install(PostgresTarget *target);
+
+/* in postgres_table.c */
+
+extern DbsyncTargetTable *dbsync_postgres_table_open(DbsyncTarget *base,
+													 const DbsyncTableSpec *spec);
+extern bool dbsync_postgres_table_has_rows(DbsyncTarget *base, DbsyncTargetTable *table,
+										   bool *has_rows);
+extern bool dbsync_postgres_truncate(DbsyncTarget *base, DbsyncTargetTable **tables,
+									 int ntables);
+
+/* in postgres_look.c */
+
+/* Fill in a table from the target's catalogs and check it against its spec. */
+extern bool dbsync_postgres_look(PostgresTarget *target, DbsyncTargetTable *table);
+
+/* in postgres_sql.c; results are palloc'd */
+
+/* A statement for one row; parameters are the columns (delete: the keys). */
+extern char *dbsync_postgres_row_sql(const DbsyncTargetTable *table,
+									 PostgresTableStatement statement);
+
+/* Quoted name of the staging table, and the command that makes it. */
+extern char *dbsync_postgres_stage_name(const DbsyncTargetTable *table);
+extern char *dbsync_postgres_stage_create_sql(const DbsyncTargetTable *table);
+extern char *dbsync_postgres_stage_analyze_sql(const DbsyncTargetTable *table);
+
+/* COPY into the table, or into its stage. */
+extern char *dbsync_postgres_copy_sql(const DbsyncTargetTable *table, bool stage);
+
+/*
+ * From stage to table, for the rows whose op is one of "ops" (a list of
+ * quoted letters).
+ */
+extern char *dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, const char *ops);
+extern char *dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table, const char *ops);
+
+/* upsert: ON CONFLICT; only_missing: leave out keys that are there already. */
+extern char *dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, const char *ops,
+											  bool upsert, bool only_missing);
+
+/* in postgres_rows.c */
+
+extern bool dbsync_postgres_rows_begin(DbsyncTarget *base, DbsyncTargetTable *table,
+									   DbsyncRowsMode mode, int64 expected_rows);
+extern bool dbsync_postgres_rows_put(DbsyncTarget *base, const DbsyncRow *row);
+extern bool dbsync_postgres_rows_end(DbsyncTarget *base);
+
+/* More rows than this for one table take the large road. */
+extern bool dbsync_postgres_is_large(int64 rows);
+
+/* in postgres_copy.c: the large road of a table's rows */
+
+extern bool dbsync_postgres_copy_begin(PostgresTarget *target);
+extern bool dbsync_postgres_copy_row(PostgresTarget *target, const DbsyncRow *row);
+extern bool dbsync_postgres_copy_end(PostgresTarget *target);
+
+#endif							/* DBSYNC_WORKER_TARGET_POSTGRES_DRIVER_H */

@@ -1,0 +1,351 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/target/postgres_ledger.c
+ *	  PostgreSQL driver: reading and writing the ledger, and the fence.
+ *
+ * The fence has to raise on the server, because a pipelined COMMIT is on its
+ * way before we could look at a row count, and without a function on the
+ * target: so it casts a sentence to a number when the row is not as expected.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+#include "utils/pg_lsn.h"
+#include "utils/timestamp.h"
+
+#include "worker/target/postgres_driver.h"
+
+#define UNIX_EPOCH_OFFSET \
+	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+/* columns of a subscription's row, as parameters 2 ... 12; 1 is its id */
+#define POSITION_PARAMETERS	12
+
+#define FROM_MICROSECONDS(param) \
+	"timestamptz 'epoch' + " param "::bigint * interval '1 microsecond'"
+
+const char *
+dbsync_postgres_fence_sql(void)
+{
+	/* count(*) keeps the planner from working the cast out beforehand */
+	return "SELECT CAST(CASE count(*) WHEN 1 THEN '1'"
+		" ELSE 'dbsync: the ledger has moved' END AS integer)"
+		" FROM (SELECT FROM dbsync_ledger.position"
+		" WHERE id = $1 AND batch = $2 FOR UPDATE) AS fence";
+}
+
+const char *
+dbsync_postgres_position_sql(void)
+{
+	return "UPDATE dbsync_ledger.position SET name = $2, system_identifier = $3,"
+		" database_oid = $4, timeline = $5, lsn = $6,"
+		" server_start = " FROM_MICROSECONDS("$7") ","
+		" batch = $8, after = $9, upto = $10, closing = $11, closing_xid = $12,"
+		" updated = now() WHERE id = $1";
+}
+
+const char *
+dbsync_postgres_part_sql(void)
+{
+	return "INSERT INTO dbsync_ledger.position (id, subscription, live, boundary, rows)"
+		" VALUES ($1, $2, $3, $4, $5)"
+		" ON CONFLICT (id) DO UPDATE SET live = EXCLUDED.live,"
+		" boundary = EXCLUDED.boundary, rows = EXCLUDED.rows, updated = now()";
+}
+
+static char *
+uuid_text(const pg_uuid_t *uuid)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(uuid)));
+}
+
+static void
+uuid_parse(const char *text, pg_uuid_t *uuid)
+{
+	*uuid = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
+}
+
+static char *
+lsn_text(XLogRecPtr lsn)
+{
+	return psprintf("%X/%X", LSN_FORMAT_ARGS(lsn));
+}
+
+static XLogRecPtr
+lsn_parse(const char *text)
+{
+	return DatumGetLSN(DirectFunctionCall1(pg_lsn_in, CStringGetDatum(text)));
+}
+
+/* parameters of POSTGRES_POSITION */
+static void
+position_values(const DbsyncLedger *ledger, const char **values)
+{
+	int			n = 0;
+
+	values[n++] = uuid_text(&ledger->subscription);
+	values[n++] = ledger->subscription_name;
+	values[n++] = psprintf(INT64_FORMAT, (int64) ledger->system_identifier);
+	values[n++] = psprintf("%u", ledger->database_oid);
+	values[n++] = psprintf("%u", ledger->timeline);
+	values[n++] = lsn_text(ledger->lsn);
+	values[n++] = psprintf(INT64_FORMAT, ledger->server_start + UNIX_EPOCH_OFFSET);
+	values[n++] = psprintf(INT64_FORMAT, ledger->batch);
+	values[n++] = ledger->after;
+	values[n++] = ledger->upto;
+	values[n++] = ledger->upto ? lsn_text(ledger->closing) : NULL;
+	values[n++] = ledger->upto ? psprintf(INT64_FORMAT, (int64) ledger->closing_xid) : NULL;
+	Assert(n == POSITION_PARAMETERS);
+}
+
+/* text[] literal */
+static char *
+array_text(int n, char **elements)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '{');
+	for (int i = 0; i < n; i++)
+	{
+		appendStringInfoString(&buf, i > 0 ? "," : "");
+		if (elements[i] == NULL)
+		{
+			appendStringInfoString(&buf, "NULL");
+			continue;
+		}
+		appendStringInfoChar(&buf, '"');
+		for (const char *p = elements[i]; *p; p++)
+		{
+			if (*p == '"' || *p == '\\')
+				appendStringInfoChar(&buf, '\\');
+			appendStringInfoChar(&buf, *p);
+		}
+		appendStringInfoChar(&buf, '"');
+	}
+	appendStringInfoChar(&buf, '}');
+	return buf.data;
+}
+
+static void
+array_parse(const char *literal, int *n, char ***elements)
+{
+	Datum		array = OidInputFunctionCall(F_ARRAY_IN, pstrdup(literal), TEXTOID, -1);
+	Datum	   *datums;
+	bool	   *nulls;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
+					  &datums, &nulls, n);
+	*elements = palloc(sizeof(char *) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+		(*elements)[i] = nulls[i] ? NULL : TextDatumGetCString(datums[i]);
+}
+
+/* PQgetvalue, copied, or NULL */
+static char *
+field(PGresult *result, int row, int column)
+{
+	return PQgetisnull(result, row, column) ? NULL : pstrdup(PQgetvalue(result, row, column));
+}
+
+static void
+ledger_from_result(PGresult *result, DbsyncLedger *ledger)
+{
+	int			f = 0;
+
+	ledger->subscription_name = field(result, 0, f++);
+	ledger->system_identifier = (uint64) strtoll(PQgetvalue(result, 0, f++), NULL, 10);
+	ledger->database_oid = strtoul(PQgetvalue(result, 0, f++), NULL, 10);
+	ledger->timeline = strtoul(PQgetvalue(result, 0, f++), NULL, 10);
+	ledger->lsn = lsn_parse(PQgetvalue(result, 0, f++));
+	ledger->server_start = strtoll(PQgetvalue(result, 0, f++), NULL, 10) - UNIX_EPOCH_OFFSET;
+	ledger->batch = strtoll(PQgetvalue(result, 0, f++), NULL, 10);
+	ledger->after = field(result, 0, f++);
+	ledger->upto = field(result, 0, f++);
+	if (ledger->upto)
+	{
+		ledger->closing = lsn_parse(PQgetvalue(result, 0, f++));
+		ledger->closing_xid = (uint64) strtoll(PQgetvalue(result, 0, f++), NULL, 10);
+	}
+}
+
+bool
+dbsync_postgres_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription,
+							DbsyncLedger *ledger, bool *found)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	const char *values[1] = {uuid_text(subscription)};
+	MemoryContext old;
+	PGresult   *result;
+
+	*found = false;
+	memset(ledger, 0, sizeof(DbsyncLedger));
+	ledger->subscription = *subscription;
+
+	/* the table may be made here: its commit is to last */
+	if (!dbsync_postgres_begin(target, "on", NULL) ||
+		!dbsync_postgres_ledger_install(target))
+		return false;
+	result = dbsync_postgres_query(target,
+								   "SELECT name, system_identifier, database_oid, timeline, lsn,"
+								   " CAST(extract(epoch FROM server_start) * 1000000 AS bigint),"
+								   " batch, after, upto, closing, closing_xid"
+								   " FROM dbsync_ledger.position WHERE id = $1 AND subscription = $1",
+								   1, values);
+	if (result == NULL)
+		return false;
+	if (PQntuples(result) > 0)
+	{
+		old = MemoryContextSwitchTo(base->context);
+		ledger_from_result(result, ledger);
+		MemoryContextSwitchTo(old);
+		*found = true;
+	}
+	return dbsync_postgres_commit(target);
+}
+
+bool
+dbsync_postgres_ledger_read_parts(DbsyncTarget *base, const pg_uuid_t *subscription, List **parts)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	const char *values[1] = {uuid_text(subscription)};
+	MemoryContext old;
+	PGresult   *result;
+
+	*parts = NIL;
+	if (!dbsync_postgres_begin(target, "off", NULL))
+		return false;
+	result = dbsync_postgres_query(target,
+								   "SELECT id, live, boundary, rows FROM dbsync_ledger.position"
+								   " WHERE subscription = $1 AND id <> $1 ORDER BY id",
+								   1, values);
+	if (result == NULL)
+		return false;
+	old = MemoryContextSwitchTo(base->context);
+	for (int i = 0; i < PQntuples(result); i++)
+	{
+		DbsyncLedgerPart *part = palloc0(sizeof(DbsyncLedgerPart));
+
+		uuid_parse(PQgetvalue(result, i, 0), &part->attachment);
+		part->live = PQgetvalue(result, i, 1)[0] == 't';
+		if (!PQgetisnull(result, i, 2))
+			array_parse(PQgetvalue(result, i, 2), &part->nkeys, &part->boundary);
+		part->rows = strtoll(PQgetvalue(result, i, 3), NULL, 10);
+		*parts = lappend(*parts, part);
+	}
+	MemoryContextSwitchTo(old);
+	return dbsync_postgres_commit(target);
+}
+
+bool
+dbsync_postgres_ledger_create(DbsyncTarget *base, const DbsyncLedger *ledger)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	const char *values[POSITION_PARAMETERS];
+
+	position_values(ledger, values);
+	return dbsync_postgres_begin(target, "on", NULL) &&
+		dbsync_postgres_query(target,
+							  "INSERT INTO dbsync_ledger.position (id, subscription, name,"
+							  " system_identifier, database_oid, timeline, lsn, server_start,"
+							  " batch, after, upto, closing, closing_xid)"
+							  " VALUES ($1, $1, $2, $3, $4, $5, $6, " FROM_MICROSECONDS("$7") ","
+							  " $8, $9, $10, $11, $12)",
+							  POSITION_PARAMETERS, values) != NULL &&
+		dbsync_postgres_commit(target);
+}
+
+bool
+dbsync_postgres_ledger_forget(DbsyncTarget *base, const pg_uuid_t *subscription)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	const char *values[1] = {uuid_text(subscription)};
+
+	return dbsync_postgres_begin(target, "on", NULL) &&
+		dbsync_postgres_query(target, "DELETE FROM dbsync_ledger.position WHERE subscription = $1",
+							  1, values) != NULL &&
+		dbsync_postgres_commit(target);
+}
+
+bool
+dbsync_postgres_queue_fence(PostgresTarget *target, const pg_uuid_t *subscription, int64 batch)
+{
+	char		number[32];
+	char	   *id = uuid_text(subscription);
+	const char *values[2] = {id, number};
+	bool		queued;
+
+	snprintf(number, sizeof(number), INT64_FORMAT, batch);
+	queued = dbsync_postgres_queue_fixed(target, POSTGRES_FENCE, 2, values);
+	pfree(id);
+	return queued;
+}
+
+static bool
+queue_part(PostgresTarget *target, const DbsyncLedger *ledger, const DbsyncLedgerPart *part)
+{
+	const char *values[5];
+
+	values[0] = uuid_text(&part->attachment);
+	values[1] = uuid_text(&ledger->subscription);
+	values[2] = part->live ? "t" : "f";
+	values[3] = part->nkeys > 0 ? array_text(part->nkeys, part->boundary) : NULL;
+	values[4] = psprintf(INT64_FORMAT, part->rows);
+	return dbsync_postgres_queue_fixed(target, POSTGRES_PART, 5, values);
+}
+
+bool
+dbsync_postgres_ledger_write(DbsyncTarget *base, const DbsyncLedger *ledger, List *parts)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dbsync ledger",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	const char *values[POSITION_PARAMETERS];
+	ListCell   *lc;
+	bool		queued;
+
+	position_values(ledger, values);
+	queued = dbsync_postgres_queue_fixed(target, POSTGRES_POSITION, POSITION_PARAMETERS, values);
+	foreach(lc, parts)
+	{
+		if (queued)
+			queued = queue_part(target, ledger, lfirst(lc));
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return queued;
+}
+
+/*
+ * WAL is written in order: a synchronous commit now takes with it all that was
+ * committed asynchronously before.  It must write something, or there would be
+ * nothing to wait for.
+ */
+bool
+dbsync_postgres_confirm(DbsyncTarget *base, const pg_uuid_t *subscription)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	const char *values[1] = {uuid_text(subscription)};
+	PGresult   *result;
+
+	if (!dbsync_postgres_begin(target, "on", NULL))
+		return false;
+	result = dbsync_postgres_query(target,
+								   "UPDATE dbsync_ledger.position SET updated = now() WHERE id = $1",
+								   1, values);
+	if (result == NULL)
+		return false;
+	if (strcmp(PQcmdTuples(result), "1") != 0)
+		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+									  "the ledger of this subscription has gone from the target",
+									  NULL, NULL);
+	return dbsync_postgres_commit(target);
+}

@@ -1,0 +1,383 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/target/postgres_look.c
+ *	  PostgreSQL driver: what the target's catalogs say about a table.
+ *
+ * Everything that would make a batch fail for sure is found here, and said
+ * with what to do about it, before a row is sent.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type_d.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "worker/target/postgres_driver.h"
+
+static const char *const table_sql =
+"SELECT c.oid, c.relkind, has_schema_privilege(n.oid, 'USAGE'),"
+" concat_ws(', ',"
+"  CASE WHEN NOT has_table_privilege(c.oid, 'SELECT') THEN 'SELECT' END,"
+"  CASE WHEN NOT has_table_privilege(c.oid, 'INSERT') THEN 'INSERT' END,"
+"  CASE WHEN NOT has_table_privilege(c.oid, 'UPDATE') THEN 'UPDATE' END,"
+"  CASE WHEN NOT has_table_privilege(c.oid, 'DELETE') THEN 'DELETE' END),"
+" row_security_active(c.oid),"
+" EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND c.oid IN (k.conrelid, k.confrelid)),"
+" has_database_privilege(current_database(), 'TEMP')"
+" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+" WHERE n.nspname = $1 AND c.relname = $2";
+
+/*
+ * A domain is staged as its base type: a delete's row has NULL in columns whose
+ * domain may forbid it.  The target's column checks what is inserted anyway.
+ */
+static const char *const columns_sql =
+"WITH RECURSIVE base AS ("
+" SELECT a.attnum, a.atttypid AS type, a.atttypmod AS typmod"
+" FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped"
+" UNION ALL"
+" SELECT b.attnum, t.typbasetype, t.typtypmod"
+" FROM base b JOIN pg_type t ON t.oid = b.type WHERE t.typtype = 'd')"
+" SELECT a.attname, a.attnum, a.atttypid, a.attidentity = 'a', a.attgenerated <> '',"
+" concat(format_type(b.type, b.typmod),"
+"  (SELECT format(' COLLATE %I.%I', n.nspname, c.collname)"
+"   FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace"
+"   WHERE c.oid = a.attcollation))"
+" FROM pg_attribute a JOIN base b ON b.attnum = a.attnum JOIN pg_type t ON t.oid = b.type"
+" WHERE a.attrelid = $1 AND t.typtype <> 'd' ORDER BY a.attnum";
+
+/*
+ * Key columns of all unique indexes that could identify a row, with each
+ * column's equality operator, and whether equal values are always the same
+ * bytes (support function 4 says so for the type, the collation must agree; a
+ * blank-padded string without a length is an exception).
+ */
+static const char *const indexes_sql =
+"SELECT i.indexrelid, i.indimmediate, k.attnum, format('OPERATOR(%I.%s)', n.nspname, o.oprname),"
+" COALESCE(l.collisdeterministic, true) AND f.opcintype <> 'bpchar'::regtype"
+" AND EXISTS (SELECT FROM pg_amproc p WHERE p.amprocfamily = f.opcfamily"
+"  AND p.amproclefttype = f.opcintype AND p.amprocrighttype = f.opcintype AND p.amprocnum = 4)"
+" FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+" JOIN pg_am m ON m.oid = c.relam AND m.amname = 'btree'"
+" CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[], i.indcollation::oid[])"
+"  WITH ORDINALITY AS k(attnum, opclass, coll, n)"
+" JOIN pg_opclass f ON f.oid = k.opclass"
+" JOIN pg_amop a ON a.amopfamily = f.opcfamily AND a.amopstrategy = 3"
+"  AND a.amoplefttype = f.opcintype AND a.amoprighttype = f.opcintype"
+" JOIN pg_operator o ON o.oid = a.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace"
+" LEFT JOIN pg_collation l ON l.oid = k.coll"
+" WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indislive"
+" AND i.indpred IS NULL AND i.indexprs IS NULL AND k.n <= i.indnkeyatts"
+" ORDER BY NOT i.indimmediate, i.indexrelid, k.n";
+
+static bool
+is_true(PGresult *result, int row, int column)
+{
+	return PQgetvalue(result, row, column)[0] == 't';
+}
+
+static bool
+check_kind(PostgresTarget *target, DbsyncTargetTable *table, char relkind)
+{
+	/* ordinary and partitioned tables */
+	if (relkind == 'r' || relkind == 'p')
+		return true;
+	return dbsync_postgres_refuse(target, ERRCODE_WRONG_OBJECT_TYPE,
+								  dbsync_postgres_format(target, "target relation %s is not a table",
+														 table->label),
+								  "Rows can be written to ordinary and partitioned tables only.", NULL);
+}
+
+static bool
+check_rights(PostgresTarget *target, DbsyncTargetTable *table, PGresult *result)
+{
+	const char *user = quote_identifier(target->base.identity.user);
+	const char *missing = PQgetvalue(result, 0, 3);
+
+	if (!is_true(result, 0, 2))
+		return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE,
+									  dbsync_postgres_format(target, "permission denied for target schema \"%s\"",
+															 table->spec.schema),
+									  NULL,
+									  dbsync_postgres_format(target, "On the target: GRANT USAGE ON SCHEMA %s TO %s;",
+															 quote_identifier(table->spec.schema), user));
+	if (missing[0] != '\0')
+		return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE,
+									  dbsync_postgres_format(target, "permission denied for target table %s",
+															 table->label),
+									  NULL,
+									  dbsync_postgres_format(target, "On the target: GRANT %s ON %s TO %s;",
+															 missing, table->quoted, user));
+	if (!is_true(result, 0, 6))
+		return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE,
+									  "permission denied to create temporary tables on the target",
+									  "Large batches are staged in temporary tables.",
+									  dbsync_postgres_format(target, "On the target: GRANT TEMPORARY ON DATABASE %s TO %s;",
+															 quote_identifier(target->base.identity.database), user));
+	return true;
+}
+
+/* row security would hide rows from us, and deletes would pass them by */
+static bool
+check_row_security(PostgresTarget *target, DbsyncTargetTable *table, bool active)
+{
+	if (!active)
+		return true;
+	return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE,
+								  dbsync_postgres_format(target, "row security of target table %s applies to user \"%s\"",
+														 table->label, target->base.identity.user),
+								  NULL,
+								  "On the target, let the table's owner (without FORCE ROW LEVEL SECURITY) or a user with BYPASSRLS write it.");
+}
+
+/*
+ * A merge deletes before it inserts and knows nothing of the order between
+ * tables: foreign keys would refuse it, or delete children that are in no batch.
+ */
+static bool
+check_foreign_keys(PostgresTarget *target, DbsyncTargetTable *table, bool has_keys)
+{
+	if (!has_keys || target->base.identity.replica_role)
+		return true;
+	return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE,
+								  dbsync_postgres_format(target, "target table %s has foreign keys or is referenced by some, and user \"%s\" may not set session_replication_role",
+														 table->label, target->base.identity.user),
+								  NULL,
+								  dbsync_postgres_format(target, "On the target (PostgreSQL 15 or newer): GRANT SET ON PARAMETER session_replication_role TO %s; or drop the foreign keys there.",
+														 quote_identifier(target->base.identity.user)));
+}
+
+static bool
+look_at_table(PostgresTarget *target, DbsyncTargetTable *table)
+{
+	const char *values[2] = {table->spec.schema, table->spec.table};
+	PGresult   *result = dbsync_postgres_query(target, table_sql, 2, values);
+	char		relkind;
+
+	if (result == NULL)
+		return false;
+	if (PQntuples(result) == 0)
+		return dbsync_postgres_refuse(target, ERRCODE_UNDEFINED_TABLE,
+									  dbsync_postgres_format(target, "target table %s does not exist",
+															 table->label),
+									  NULL, "Create it on the target, with the columns and the key of the source table.");
+	table->relid = strtoul(PQgetvalue(result, 0, 0), NULL, 10);
+	relkind = PQgetvalue(result, 0, 1)[0];
+
+	/* children of plain inheritance are not ours to touch */
+	table->only = (relkind == 'r') ? psprintf("ONLY %s", table->quoted) : table->quoted;
+	return check_kind(target, table, relkind) &&
+		check_rights(target, table, result) &&
+		check_row_security(target, table, is_true(result, 0, 4)) &&
+		check_foreign_keys(target, table, is_true(result, 0, 5));
+}
+
+/* the row of the result that has this column, or -1 */
+static int
+find_column(PGresult *result, const char *name)
+{
+	for (int row = 0; row < PQntuples(result); row++)
+	{
+		if (strcmp(PQgetvalue(result, row, 0), name) == 0)
+			return row;
+	}
+	return -1;
+}
+
+/* fault that names all columns of the spec that have the flaw in question */
+static bool
+refuse_columns(PostgresTarget *target, DbsyncTargetTable *table, int sqlstate,
+			   const char *list, const char *complaint, const char *hint)
+{
+	return dbsync_postgres_refuse(target, sqlstate,
+								  dbsync_postgres_format(target, "target table %s %s: %s",
+														 table->label, complaint, list),
+								  NULL, hint);
+}
+
+static void
+fill_column(PostgresColumn *column, PGresult *result, int row)
+{
+	column->name = pstrdup(PQgetvalue(result, row, 0));
+	column->quoted = quote_identifier(column->name);
+	column->type = strtoul(PQgetvalue(result, row, 2), NULL, 10);
+	column->identity_always = is_true(result, row, 3);
+	column->stage_type = pstrdup(PQgetvalue(result, row, 5));
+}
+
+/* *attnums: number of each column, for the indexes */
+static bool
+look_at_columns(PostgresTarget *target, DbsyncTargetTable *table, int *attnums)
+{
+	const char *values[1] = {psprintf("%u", table->relid)};
+	PGresult   *result = dbsync_postgres_query(target, columns_sql, 1, values);
+	StringInfoData missing;
+	StringInfoData generated;
+
+	if (result == NULL)
+		return false;
+	initStringInfo(&missing);
+	initStringInfo(&generated);
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		const char *name = table->spec.columns[i];
+		int			row = find_column(result, name);
+
+		if (row < 0)
+			appendStringInfo(&missing, "%s%s", missing.len > 0 ? ", " : "", quote_identifier(name));
+		else if (is_true(result, row, 4))
+			appendStringInfo(&generated, "%s%s", generated.len > 0 ? ", " : "", quote_identifier(name));
+		else
+		{
+			fill_column(&table->columns[i], result, row);
+			attnums[i] = atoi(PQgetvalue(result, row, 1));
+		}
+	}
+	if (missing.len > 0)
+		return refuse_columns(target, table, ERRCODE_UNDEFINED_COLUMN, missing.data,
+							  "lacks columns", "Add them on the target.");
+	if (generated.len > 0)
+		return refuse_columns(target, table, ERRCODE_GENERATED_ALWAYS, generated.data,
+							  "generates columns that the source sends",
+							  "Make them ordinary columns on the target, or generated ones on the source.");
+	return true;
+}
+
+/* the key column with this number, or NULL */
+static PostgresColumn *
+key_column(DbsyncTargetTable *table, const int *attnums, int attnum)
+{
+	for (int k = 0; k < table->nkeys; k++)
+	{
+		if (attnums[table->keys[k]] == attnum)
+			return &table->columns[table->keys[k]];
+	}
+	return NULL;
+}
+
+/* rows [first, first + n) of the result are the columns of one index */
+static bool
+index_is_key(DbsyncTargetTable *table, const int *attnums, PGresult *result, int first, int n)
+{
+	if (n != table->nkeys)
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		if (key_column(table, attnums, atoi(PQgetvalue(result, first + i, 2))) == NULL)
+			return false;
+	}
+	return true;
+}
+
+static void
+take_index(DbsyncTargetTable *table, const int *attnums, PGresult *result, int first, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		PostgresColumn *column = key_column(table, attnums, atoi(PQgetvalue(result, first + i, 2)));
+
+		column->equals = pstrdup(PQgetvalue(result, first + i, 3));
+		column->same_if_equal = is_true(result, first + i, 4);
+	}
+}
+
+static bool
+refuse_key(PostgresTarget *target, DbsyncTargetTable *table)
+{
+	StringInfoData key;
+
+	initStringInfo(&key);
+	for (int k = 0; k < table->nkeys; k++)
+		appendStringInfo(&key, "%s%s", k > 0 ? ", " : "", table->columns[table->keys[k]].quoted);
+	return dbsync_postgres_refuse(target, ERRCODE_INVALID_TABLE_DEFINITION,
+								  dbsync_postgres_format(target, "target table %s has no unique index on (%s)",
+														 table->label, key.data),
+								  "Rows are found again on the target by the key of the source table.",
+								  dbsync_postgres_format(target, "On the target: ALTER TABLE %s ADD PRIMARY KEY (%s);",
+														 table->quoted, key.data));
+}
+
+/*
+ * Immediate indexes come first.  A deferrable one on the same columns spoils
+ * ON CONFLICT even beside an immediate one: the server considers both.
+ */
+static bool
+look_at_indexes(PostgresTarget *target, DbsyncTargetTable *table, const int *attnums)
+{
+	const char *values[1] = {psprintf("%u", table->relid)};
+	PGresult   *result = dbsync_postgres_query(target, indexes_sql, 1, values);
+	bool		found = false;
+	int			n;
+
+	if (result == NULL)
+		return false;
+	table->upsertable = true;
+	for (int first = 0; first < PQntuples(result); first += n)
+	{
+		n = 1;
+		while (first + n < PQntuples(result) &&
+			   strcmp(PQgetvalue(result, first + n, 0), PQgetvalue(result, first, 0)) == 0)
+			n++;
+		if (!index_is_key(table, attnums, result, first, n))
+			continue;
+		if (!found)
+			take_index(table, attnums, result, first, n);
+		found = true;
+		if (!is_true(result, first, 1))
+			table->upsertable = false;
+	}
+	return found ? true : refuse_key(target, table);
+}
+
+/* what follows from the columns for the statements (postgres_sql.c) */
+static void
+draw_conclusions(DbsyncTargetTable *table)
+{
+	StringInfoData op;
+	bool		again = true;
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		const PostgresColumn *column = &table->columns[i];
+
+		if (column->identity_always)
+			table->overriding = true;
+		if (column->identity_always && !column->is_key)
+			table->upsertable = false;
+		if (!column->identity_always && !(column->is_key && column->same_if_equal))
+			table->assignable = true;
+	}
+
+	/* the stage's own column must be called like none of the table's */
+	initStringInfo(&op);
+	appendStringInfoString(&op, "dbsync_op");
+	while (again)
+	{
+		again = false;
+		for (int i = 0; i < table->ncolumns && !again; i++)
+			again = strcmp(table->columns[i].name, op.data) == 0;
+		if (again)
+			appendStringInfoChar(&op, '_');
+	}
+	table->op_column = op.data;
+}
+
+bool
+dbsync_postgres_look(PostgresTarget *target, DbsyncTargetTable *table)
+{
+	MemoryContext old = MemoryContextSwitchTo(table->context);
+	int		   *attnums = palloc0(sizeof(int) * Max(table->ncolumns, 1));
+	bool		good;
+
+	for (int k = 0; k < table->nkeys; k++)
+		table->columns[table->keys[k]].is_key = true;
+	good = look_at_table(target, table) &&
+		look_at_columns(target, table, attnums) &&
+		look_at_indexes(target, table, attnums);
+	if (good)
+		draw_conclusions(table);
+	MemoryContextSwitchTo(old);
+	return good;
+}

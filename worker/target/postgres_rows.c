@@ -1,0 +1,195 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/target/postgres_rows.c
+ *	  PostgreSQL driver: rows of one table, and the small road.
+ *
+ * Rows wait in memory until rows_end, or until there are too many of them for
+ * the small road.  Waiting lets all deletes go before the first insert, in
+ * whatever order rows come: a row that takes over a unique value must find it
+ * free.  The worker's estimate only spares the waiting when it is high; it may
+ * be wrong in both directions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "worker/target/postgres_driver.h"
+
+/*
+ * Where a COPY into the stage and its merge begin to beat statements for single
+ * rows, which need no round trip; and the most memory that rows may wait in.
+ */
+#define SMALL_ROWS	2000
+#define SMALL_BYTES (256 * 1024)
+
+bool
+dbsync_postgres_is_large(int64 rows)
+{
+	return rows < 0 || rows > SMALL_ROWS;
+}
+
+bool
+dbsync_postgres_rows_begin(DbsyncTarget *base, DbsyncTargetTable *table,
+						   DbsyncRowsMode mode, int64 expected_rows)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	PostgresRows *rows = &target->rows;
+
+	Assert(rows->table == NULL);
+	MemoryContextReset(rows->context);
+	rows->table = table;
+	rows->mode = mode;
+	rows->replace = mode == DBSYNC_ROWS_MERGE && (target->careful || !table->upsertable);
+	rows->copying = false;
+	rows->inserts = rows->updates = rows->deletes = 0;
+	rows->first = NULL;
+	rows->last = &rows->first;
+	rows->bytes = 0;
+	return dbsync_postgres_is_large(expected_rows) ? dbsync_postgres_copy_begin(target) : true;
+}
+
+/* copy of a row, values behind it, in one piece */
+static void
+keep_row(PostgresRows *rows, const DbsyncRow *row)
+{
+	int			n = rows->table->ncolumns;
+	Size		size = sizeof(PostgresWaitingRow) + n * (sizeof(char *) + sizeof(int));
+	PostgresWaitingRow *waiting;
+	char	   *text;
+
+	for (int i = 0; i < n; i++)
+		size += row->values[i] ? row->lengths[i] + 1 : 0;
+	waiting = MemoryContextAllocHuge(rows->context, size);
+	waiting->next = NULL;
+	waiting->row.kind = row->kind;
+	waiting->row.values = (char **) (waiting + 1);
+	waiting->row.lengths = (int *) (waiting->row.values + n);
+	text = (char *) (waiting->row.lengths + n);
+	for (int i = 0; i < n; i++)
+	{
+		waiting->row.lengths[i] = row->lengths[i];
+		waiting->row.values[i] = NULL;
+		if (row->values[i] == NULL)
+			continue;
+		waiting->row.values[i] = memcpy(text, row->values[i], row->lengths[i] + 1);
+		text += row->lengths[i] + 1;
+	}
+	*rows->last = waiting;
+	rows->last = &waiting->next;
+	rows->bytes += size;
+}
+
+/* too many or too large: those that wait go first on the large road */
+static bool
+change_road(PostgresTarget *target)
+{
+	PostgresRows *rows = &target->rows;
+
+	if (!dbsync_postgres_copy_begin(target))
+		return false;
+	for (PostgresWaitingRow *waiting = rows->first; waiting; waiting = waiting->next)
+	{
+		if (!dbsync_postgres_copy_row(target, &waiting->row))
+			return false;
+	}
+	rows->first = NULL;
+	rows->last = &rows->first;
+	MemoryContextReset(rows->context);
+	return true;
+}
+
+static Size
+row_size(const DbsyncTargetTable *table, const DbsyncRow *row)
+{
+	Size		size = 0;
+
+	for (int i = 0; i < table->ncolumns; i++)
+		size += row->lengths[i];
+	return size;
+}
+
+bool
+dbsync_postgres_rows_put(DbsyncTarget *base, const DbsyncRow *row)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	PostgresRows *rows = &target->rows;
+
+	switch (row->kind)
+	{
+		case DBSYNC_ROW_INSERT:
+			rows->inserts++;
+			break;
+		case DBSYNC_ROW_UPDATE:
+			rows->updates++;
+			break;
+		case DBSYNC_ROW_DELETE:
+			rows->deletes++;
+			break;
+	}
+	if (!rows->copying &&
+		(dbsync_postgres_is_large(rows->inserts + rows->updates + rows->deletes) ||
+		 rows->bytes + row_size(rows->table, row) > SMALL_BYTES))
+	{
+		if (!change_road(target))
+			return false;
+	}
+	if (rows->copying)
+		return dbsync_postgres_copy_row(target, row);
+	keep_row(rows, row);
+	return true;
+}
+
+static bool
+queue_delete(PostgresTarget *target, const DbsyncRow *row)
+{
+	DbsyncTargetTable *table = target->rows.table;
+	const char *values[INDEX_MAX_KEYS];
+
+	for (int k = 0; k < table->nkeys; k++)
+		values[k] = row->values[table->keys[k]];
+	return dbsync_postgres_queue_table(target, table, POSTGRES_TABLE_DELETE, table->nkeys, values);
+}
+
+static bool
+queue_upsert(PostgresTarget *target, const DbsyncRow *row)
+{
+	PostgresRows *rows = &target->rows;
+	bool		plain = rows->replace || rows->mode == DBSYNC_ROWS_APPEND;
+
+	return dbsync_postgres_queue_table(target, rows->table,
+									   plain ? POSTGRES_TABLE_INSERT : POSTGRES_TABLE_UPSERT,
+									   rows->table->ncolumns,
+									   (const char *const *) row->values);
+}
+
+static bool
+queue_waiting(PostgresTarget *target)
+{
+	PostgresRows *rows = &target->rows;
+
+	for (PostgresWaitingRow *waiting = rows->first; waiting; waiting = waiting->next)
+	{
+		if ((rows->replace || waiting->row.kind == DBSYNC_ROW_DELETE) &&
+			!queue_delete(target, &waiting->row))
+			return false;
+	}
+	for (PostgresWaitingRow *waiting = rows->first; waiting; waiting = waiting->next)
+	{
+		if (waiting->row.kind != DBSYNC_ROW_DELETE && !queue_upsert(target, &waiting->row))
+			return false;
+	}
+	return true;
+}
+
+bool
+dbsync_postgres_rows_end(DbsyncTarget *base)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	PostgresRows *rows = &target->rows;
+	bool		good = rows->copying ? dbsync_postgres_copy_end(target) : queue_waiting(target);
+
+	rows->table = NULL;
+	return good;
+}

@@ -1,0 +1,224 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/target/postgres_sql.c
+ *	  PostgreSQL driver: the text of the statements that write to a table.
+ *
+ * Everything is qualified, operators too: the session's search_path is empty,
+ * and "=" found by name would be another operator for types of extensions.
+ *
+ * Key columns are assigned as well where equal values can differ in their bytes
+ * (1.0 and 1.00).  A GENERATED ALWAYS identity column takes our value by
+ * OVERRIDING SYSTEM VALUE in an INSERT, and cannot be assigned in an UPDATE:
+ * such a column outside of the key makes a table one for delete-then-insert.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "worker/target/postgres_driver.h"
+
+/* alias of target table and stage in merges */
+#define TARGET	"t"
+#define STAGE	"s"
+
+static void
+append_columns(StringInfo buf, const DbsyncTargetTable *table, const char *alias)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+		appendStringInfo(buf, "%s%s%s%s", i > 0 ? ", " : "", alias ? alias : "",
+						 alias ? "." : "", table->columns[i].quoted);
+}
+
+static void
+append_insert_head(StringInfo buf, const DbsyncTargetTable *table)
+{
+	appendStringInfo(buf, "INSERT INTO %s (", table->quoted);
+	append_columns(buf, table, NULL);
+	appendStringInfo(buf, ")%s ", table->overriding ? " OVERRIDING SYSTEM VALUE" : "");
+}
+
+static bool
+is_assigned(const PostgresColumn *column)
+{
+	return !column->identity_always && !(column->is_key && column->same_if_equal);
+}
+
+static void
+append_assignments(StringInfo buf, const DbsyncTargetTable *table, const char *source)
+{
+	bool		first = true;
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		const PostgresColumn *column = &table->columns[i];
+
+		if (!is_assigned(column))
+			continue;
+		appendStringInfo(buf, "%s%s = %s.%s", first ? "" : ", ", column->quoted,
+						 source, column->quoted);
+		first = false;
+	}
+}
+
+static void
+append_on_conflict(StringInfo buf, const DbsyncTargetTable *table)
+{
+	appendStringInfoString(buf, " ON CONFLICT (");
+	for (int k = 0; k < table->nkeys; k++)
+		appendStringInfo(buf, "%s%s", k > 0 ? ", " : "", table->columns[table->keys[k]].quoted);
+	if (!table->assignable)
+	{
+		appendStringInfoString(buf, ") DO NOTHING");
+		return;
+	}
+	appendStringInfoString(buf, ") DO UPDATE SET ");
+	append_assignments(buf, table, "EXCLUDED");
+}
+
+static void
+append_key_match(StringInfo buf, const DbsyncTargetTable *table)
+{
+	for (int k = 0; k < table->nkeys; k++)
+	{
+		const PostgresColumn *column = &table->columns[table->keys[k]];
+
+		appendStringInfo(buf, "%s" TARGET ".%s %s " STAGE ".%s", k > 0 ? " AND " : "",
+						 column->quoted, column->equals, column->quoted);
+	}
+}
+
+static char *
+delete_row_sql(const DbsyncTargetTable *table)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "DELETE FROM %s WHERE ", table->only);
+	for (int k = 0; k < table->nkeys; k++)
+	{
+		const PostgresColumn *column = &table->columns[table->keys[k]];
+
+		appendStringInfo(&buf, "%s%s %s $%d", k > 0 ? " AND " : "",
+						 column->quoted, column->equals, k + 1);
+	}
+	return buf.data;
+}
+
+char *
+dbsync_postgres_row_sql(const DbsyncTargetTable *table, PostgresTableStatement statement)
+{
+	StringInfoData buf;
+
+	if (statement == POSTGRES_TABLE_DELETE)
+		return delete_row_sql(table);
+
+	initStringInfo(&buf);
+	append_insert_head(&buf, table);
+	appendStringInfoString(&buf, "VALUES (");
+	for (int i = 0; i < table->ncolumns; i++)
+		appendStringInfo(&buf, "%s$%d", i > 0 ? ", " : "", i + 1);
+	appendStringInfoChar(&buf, ')');
+	if (statement == POSTGRES_TABLE_UPSERT)
+		append_on_conflict(&buf, table);
+	return buf.data;
+}
+
+char *
+dbsync_postgres_stage_name(const DbsyncTargetTable *table)
+{
+	return psprintf("pg_temp.dbsync_stage_%d", table->number);
+}
+
+char *
+dbsync_postgres_stage_create_sql(const DbsyncTargetTable *table)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "CREATE TEMPORARY TABLE %s (%s \"char\"",
+					 dbsync_postgres_stage_name(table), table->op_column);
+	for (int i = 0; i < table->ncolumns; i++)
+		appendStringInfo(&buf, ", %s %s", table->columns[i].quoted, table->columns[i].stage_type);
+	appendStringInfoString(&buf, ") USING heap ON COMMIT DELETE ROWS");
+	return buf.data;
+}
+
+char *
+dbsync_postgres_stage_analyze_sql(const DbsyncTargetTable *table)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "ANALYZE %s (%s", dbsync_postgres_stage_name(table), table->op_column);
+	for (int k = 0; k < table->nkeys; k++)
+		appendStringInfo(&buf, ", %s", table->columns[table->keys[k]].quoted);
+	appendStringInfoChar(&buf, ')');
+	return buf.data;
+}
+
+char *
+dbsync_postgres_copy_sql(const DbsyncTargetTable *table, bool stage)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	if (stage)
+		appendStringInfo(&buf, "COPY %s (%s, ", dbsync_postgres_stage_name(table), table->op_column);
+	else
+		appendStringInfo(&buf, "COPY %s (", table->quoted);
+	append_columns(&buf, table, NULL);
+	appendStringInfoString(&buf, ") FROM STDIN");
+	return buf.data;
+}
+
+char *
+dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, const char *ops)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "DELETE FROM %s AS " TARGET " USING %s AS " STAGE
+					 " WHERE " STAGE ".%s IN (%s) AND ",
+					 table->only, dbsync_postgres_stage_name(table), table->op_column, ops);
+	append_key_match(&buf, table);
+	return buf.data;
+}
+
+char *
+dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table, const char *ops)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "UPDATE %s AS " TARGET " SET ", table->only);
+	append_assignments(&buf, table, STAGE);
+	appendStringInfo(&buf, " FROM %s AS " STAGE " WHERE " STAGE ".%s IN (%s) AND ",
+					 dbsync_postgres_stage_name(table), table->op_column, ops);
+	append_key_match(&buf, table);
+	return buf.data;
+}
+
+char *
+dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, const char *ops,
+								 bool upsert, bool only_missing)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	append_insert_head(&buf, table);
+	appendStringInfoString(&buf, "SELECT ");
+	append_columns(&buf, table, STAGE);
+	appendStringInfo(&buf, " FROM %s AS " STAGE " WHERE " STAGE ".%s IN (%s)",
+					 dbsync_postgres_stage_name(table), table->op_column, ops);
+	if (only_missing)
+	{
+		appendStringInfo(&buf, " AND NOT EXISTS (SELECT FROM %s AS " TARGET " WHERE ", table->only);
+		append_key_match(&buf, table);
+		appendStringInfoChar(&buf, ')');
+	}
+	if (upsert)
+		append_on_conflict(&buf, table);
+	return buf.data;
+}

@@ -1,0 +1,297 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/target/postgres_step.c
+ *	  PostgreSQL driver: statements go out, results come back.
+ *
+ * A queued statement is a step.  Steps are sent in libpq's pipeline mode and
+ * their results read, in order, when somebody settles; the first refusal is the
+ * fault, and since the server skips what follows it, nothing of a refused batch
+ * can be committed.  A statement is prepared the first time it is queued.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "worker/target/postgres_driver.h"
+
+static const char *
+fixed_sql(PostgresTarget *target, PostgresFixed fixed)
+{
+	switch (fixed)
+	{
+		case POSTGRES_BEGIN:
+			/* the session's defaults do not matter, nor does read only */
+			return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE";
+		case POSTGRES_PINS:
+			return target->pins;
+		case POSTGRES_FENCE:
+			return dbsync_postgres_fence_sql();
+		case POSTGRES_POSITION:
+			return dbsync_postgres_position_sql();
+		case POSTGRES_PART:
+			return dbsync_postgres_part_sql();
+		case POSTGRES_COMMIT:
+			return "COMMIT";
+		case POSTGRES_NFIXED:
+			break;
+	}
+	return NULL;
+}
+
+static PostgresStepKind
+kind_of(PostgresFixed fixed)
+{
+	switch (fixed)
+	{
+		case POSTGRES_FENCE:
+			return POSTGRES_STEP_FENCE;
+		case POSTGRES_COMMIT:
+			return POSTGRES_STEP_COMMIT;
+		default:
+			return POSTGRES_STEP_PLAIN;
+	}
+}
+
+static bool
+enter_pipeline(PostgresTarget *target)
+{
+	if (target->pipelined)
+		return true;
+	if (PQenterPipelineMode(target->conn) == 0)
+		return dbsync_postgres_lost(target);
+	target->pipelined = true;
+	return true;
+}
+
+static void
+add_step(PostgresTarget *target, PostgresStepKind kind, const DbsyncTargetTable *table)
+{
+	if (target->nsteps == target->maxsteps)
+	{
+		target->maxsteps = Max(target->maxsteps * 2, 64);
+		target->steps = target->steps
+			? repalloc(target->steps, target->maxsteps * sizeof(PostgresStep))
+			: MemoryContextAlloc(target->base.context,
+								 target->maxsteps * sizeof(PostgresStep));
+	}
+	target->steps[target->nsteps].kind = kind;
+	target->steps[target->nsteps].table = table;
+	target->nsteps++;
+}
+
+static bool
+queue_prepare(PostgresTarget *target, const DbsyncTargetTable *table,
+			  const char *name, const char *sql, int nparams, const Oid *types)
+{
+	if (PQsendPrepare(target->conn, name, sql, nparams, types) == 0)
+		return dbsync_postgres_lost(target);
+	add_step(target, POSTGRES_STEP_PLAIN, table);
+	return true;
+}
+
+static bool
+queue_prepared(PostgresTarget *target, PostgresStepKind kind,
+			   const DbsyncTargetTable *table, const char *name,
+			   int nparams, const char *const *values)
+{
+	/* once this is set, a lost connection may have committed */
+	if (kind == POSTGRES_STEP_COMMIT)
+		target->commit_sent = true;
+	if (PQsendQueryPrepared(target->conn, name, nparams, values, NULL, NULL, 0) == 0)
+		return dbsync_postgres_lost(target);
+	add_step(target, kind, table);
+	return true;
+}
+
+bool
+dbsync_postgres_queue_fixed(PostgresTarget *target, PostgresFixed fixed,
+							int nparams, const char *const *values)
+{
+	char		name[NAMEDATALEN];
+
+	if (!enter_pipeline(target))
+		return false;
+	snprintf(name, sizeof(name), "dbsync_%d", fixed);
+	if (!target->prepared[fixed])
+	{
+		if (!queue_prepare(target, NULL, name, fixed_sql(target, fixed), 0, NULL))
+			return false;
+		target->prepared[fixed] = true;
+	}
+	return queue_prepared(target, kind_of(fixed), NULL, name, nparams, values);
+}
+
+/* parameters have the columns' own types, so nothing is left to guess */
+static Oid *
+row_types(const DbsyncTargetTable *table, PostgresTableStatement statement)
+{
+	bool		keys_only = (statement == POSTGRES_TABLE_DELETE);
+	int			n = keys_only ? table->nkeys : table->ncolumns;
+	Oid		   *types = palloc(n * sizeof(Oid));
+
+	for (int i = 0; i < n; i++)
+		types[i] = table->columns[keys_only ? table->keys[i] : i].type;
+	return types;
+}
+
+bool
+dbsync_postgres_queue_table(PostgresTarget *target, DbsyncTargetTable *table,
+							PostgresTableStatement statement,
+							int nparams, const char *const *values)
+{
+	char		name[NAMEDATALEN];
+
+	if (!enter_pipeline(target))
+		return false;
+	snprintf(name, sizeof(name), "dbsync_table_%d_%d", table->number, statement);
+	if (!table->prepared[statement])
+	{
+		char	   *sql = dbsync_postgres_row_sql(table, statement);
+		Oid		   *types = row_types(table, statement);
+
+		if (!queue_prepare(target, table, name, sql, nparams, types))
+			return false;
+		table->prepared[statement] = true;
+		pfree(sql);
+		pfree(types);
+	}
+	return queue_prepared(target, POSTGRES_STEP_PLAIN, table, name, nparams, values);
+}
+
+/* is this what a statement that went well gives? */
+static bool
+is_success(PGresult *result)
+{
+	ExecStatusType status = PQresultStatus(result);
+
+	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
+/* COMMIT of a transaction that has failed says ROLLBACK, and is no error */
+static bool
+committed(PostgresTarget *target, PGresult *result)
+{
+	if (strcmp(PQcmdStatus(result), "COMMIT") == 0)
+	{
+		target->commit_sent = false;
+		return true;
+	}
+	return dbsync_postgres_refuse(target, ERRCODE_IN_FAILED_SQL_TRANSACTION,
+								  "the target has rolled the transaction back", NULL, NULL);
+}
+
+static bool
+read_step(PostgresTarget *target, const PostgresStep *step)
+{
+	PGresult   *result = dbsync_postgres_next_result(target);
+
+	if (result == NULL)
+		return dbsync_postgres_lost(target);
+	if (!is_success(result))
+		return dbsync_postgres_refused(target, result, step);
+	if (step->kind == POSTGRES_STEP_COMMIT && !committed(target, result))
+		return false;
+	/* each statement's results end with a NULL */
+	if (dbsync_postgres_next_result(target) != NULL)
+		return dbsync_postgres_refused(target, target->result, step);
+	return true;
+}
+
+bool
+dbsync_postgres_settle(PostgresTarget *target)
+{
+	PGresult   *result;
+
+	if (!target->pipelined)
+		return true;
+	if (PQpipelineSync(target->conn) == 0 || !dbsync_postgres_flush(target))
+		return dbsync_postgres_lost(target);
+	for (int i = 0; i < target->nsteps; i++)
+	{
+		if (!read_step(target, &target->steps[i]))
+			return false;
+	}
+	target->nsteps = 0;
+
+	result = dbsync_postgres_next_result(target);
+	if (result == NULL || PQresultStatus(result) != PGRES_PIPELINE_SYNC)
+		return result ? dbsync_postgres_refused(target, result, NULL)
+			: dbsync_postgres_lost(target);
+	if (PQexitPipelineMode(target->conn) == 0)
+		return dbsync_postgres_lost(target);
+	target->pipelined = false;
+	return true;
+}
+
+/* one statement outside of pipeline mode, settled before */
+static PGresult *
+run(PostgresTarget *target, const DbsyncTargetTable *table, const char *sql,
+	int nparams, const char *const *values)
+{
+	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = table};
+	PGresult   *result = NULL;
+
+	if (!dbsync_postgres_settle(target))
+		return NULL;
+	if (PQsendQueryParams(target->conn, sql, nparams, NULL, values, NULL, NULL, 0) == 0 ||
+		!dbsync_postgres_flush(target))
+	{
+		dbsync_postgres_lost(target);
+		return NULL;
+	}
+	while (dbsync_postgres_next_result(target) != NULL)
+	{
+		if (!is_success(target->result))
+		{
+			dbsync_postgres_refused(target, target->result, &step);
+			return NULL;
+		}
+		/* the caller wants this one, and the NULL after it is to be read too */
+		PQclear(result);
+		result = target->result;
+		target->result = NULL;
+	}
+	target->result = result;
+	if (result == NULL)
+		dbsync_postgres_lost(target);
+	return result;
+}
+
+PGresult *
+dbsync_postgres_query(PostgresTarget *target, const char *sql,
+					  int nparams, const char *const *values)
+{
+	return run(target, NULL, sql, nparams, values);
+}
+
+bool
+dbsync_postgres_execute(PostgresTarget *target, const DbsyncTargetTable *table,
+						const char *sql, int64 *affected)
+{
+	PGresult   *result = run(target, table, sql, 0, NULL);
+
+	if (result == NULL)
+		return false;
+	if (affected)
+		*affected = strtoll(PQcmdTuples(result), NULL, 10);
+	return true;
+}
+
+bool
+dbsync_postgres_begin(PostgresTarget *target, const char *synchronous_commit,
+					  const char *origin)
+{
+	const char *values[2] = {synchronous_commit, origin ? origin : ""};
+
+	return dbsync_postgres_queue_fixed(target, POSTGRES_BEGIN, 0, NULL) &&
+		dbsync_postgres_queue_fixed(target, POSTGRES_PINS, 2, values);
+}
+
+bool
+dbsync_postgres_commit(PostgresTarget *target)
+{
+	return dbsync_postgres_queue_fixed(target, POSTGRES_COMMIT, 0, NULL) &&
+		dbsync_postgres_settle(target);
+}

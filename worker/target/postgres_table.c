@@ -1,0 +1,213 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/target/postgres_table.c
+ *	  PostgreSQL driver: tables that are open for writing.
+ *
+ * A table that is opened again with the same spec keeps its address, so that
+ * nobody is left with a stale one; what was prepared for it on the server goes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "worker/target/postgres_driver.h"
+
+static bool
+same_spec(const DbsyncTableSpec *a, const DbsyncTableSpec *b)
+{
+	if (strcmp(a->schema, b->schema) != 0 || strcmp(a->table, b->table) != 0 ||
+		a->ncolumns != b->ncolumns || a->nkeys != b->nkeys)
+		return false;
+	for (int i = 0; i < a->ncolumns; i++)
+	{
+		if (strcmp(a->columns[i], b->columns[i]) != 0)
+			return false;
+	}
+	return memcmp(a->keys, b->keys, sizeof(int) * a->nkeys) == 0;
+}
+
+static void
+copy_spec(DbsyncTableSpec *to, const DbsyncTableSpec *from)
+{
+	*to = *from;
+	to->schema = pstrdup(from->schema);
+	to->table = pstrdup(from->table);
+	to->columns = palloc(sizeof(char *) * Max(from->ncolumns, 1));
+	for (int i = 0; i < from->ncolumns; i++)
+		to->columns[i] = pstrdup(from->columns[i]);
+	to->keys = memcpy(palloc(sizeof(int) * Max(from->nkeys, 1)), from->keys,
+					  sizeof(int) * from->nkeys);
+}
+
+/* what the server holds for a table: prepared statements and the stage */
+static bool
+drop_remains(PostgresTarget *target, const DbsyncTargetTable *table)
+{
+	for (int i = 0; i < POSTGRES_TABLE_NSTATEMENTS; i++)
+	{
+		char	   *sql = psprintf("DEALLOCATE dbsync_table_%d_%d", table->number, i);
+
+		if (table->prepared[i] && !dbsync_postgres_execute(target, table, sql, NULL))
+			return false;
+	}
+	if (table->staged)
+		return dbsync_postgres_execute(target, table,
+									   psprintf("DROP TABLE %s", dbsync_postgres_stage_name(table)),
+									   NULL);
+	return true;
+}
+
+/* empty but for its spec, in its own context */
+static void
+reset_table(PostgresTarget *target, DbsyncTargetTable *table, MemoryContext context,
+			const DbsyncTableSpec *spec)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	memset(table, 0, sizeof(DbsyncTargetTable));
+	table->context = context;
+	copy_spec(&table->spec, spec);
+	table->quoted = quote_qualified_identifier(table->spec.schema, table->spec.table);
+	table->label = psprintf("\"%s.%s\"", table->spec.schema, table->spec.table);
+	table->number = ++target->ntables;
+	table->ncolumns = spec->ncolumns;
+	table->nkeys = spec->nkeys;
+	table->keys = table->spec.keys;
+	table->columns = palloc0(sizeof(PostgresColumn) * Max(spec->ncolumns, 1));
+	MemoryContextSwitchTo(old);
+}
+
+static MemoryContext
+new_context(PostgresTarget *target)
+{
+	return AllocSetContextCreate(target->base.context, "dbsync target table",
+								 ALLOCSET_SMALL_SIZES);
+}
+
+static DbsyncTargetTable *
+find_table(PostgresTarget *target, const DbsyncTableSpec *spec)
+{
+	ListCell   *lc;
+
+	foreach(lc, target->tables)
+	{
+		DbsyncTargetTable *table = lfirst(lc);
+
+		if (same_spec(&table->spec, spec))
+			return table;
+	}
+	return NULL;
+}
+
+static DbsyncTargetTable *
+add_table(PostgresTarget *target, const DbsyncTableSpec *spec)
+{
+	MemoryContext old = MemoryContextSwitchTo(target->base.context);
+	DbsyncTargetTable *table = palloc0(sizeof(DbsyncTargetTable));
+
+	reset_table(target, table, new_context(target), spec);
+	target->tables = lappend(target->tables, table);
+	MemoryContextSwitchTo(old);
+	return table;
+}
+
+DbsyncTargetTable *
+dbsync_postgres_table_open(DbsyncTarget *base, const DbsyncTableSpec *spec)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	DbsyncTargetTable *table = find_table(target, spec);
+
+	if (!dbsync_postgres_begin(target, "off", NULL))
+		return NULL;
+	if (table == NULL)
+		table = add_table(target, spec);
+	else
+	{
+		MemoryContext stale = table->context;
+
+		if (!drop_remains(target, table))
+			return NULL;
+		/* the caller's spec may be our own old copy */
+		reset_table(target, table, new_context(target), spec);
+		MemoryContextDelete(stale);
+	}
+	if (!dbsync_postgres_look(target, table) || !dbsync_postgres_commit(target))
+		return NULL;
+	return table;
+}
+
+bool
+dbsync_postgres_table_has_rows(DbsyncTarget *base, DbsyncTargetTable *table, bool *has_rows)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	PGresult   *result;
+
+	if (!dbsync_postgres_begin(target, "off", NULL))
+		return false;
+	result = dbsync_postgres_query(target, psprintf("SELECT EXISTS (SELECT FROM %s)", table->only),
+								   0, NULL);
+	if (result == NULL)
+		return false;
+	*has_rows = PQgetvalue(result, 0, 0)[0] == 't';
+	return dbsync_postgres_commit(target);
+}
+
+/* may all of these go in one TRUNCATE? */
+static bool
+can_truncate(PostgresTarget *target, DbsyncTargetTable **tables, int ntables, bool *can)
+{
+	StringInfoData oids;
+	const char *values[1];
+	PGresult   *result;
+
+	initStringInfo(&oids);
+	for (int i = 0; i < ntables; i++)
+		appendStringInfo(&oids, "%c%u", i > 0 ? ',' : '{', tables[i]->relid);
+	appendStringInfoChar(&oids, '}');
+	values[0] = oids.data;
+	result = dbsync_postgres_query(target,
+								   "SELECT (SELECT bool_and(has_table_privilege(o, 'TRUNCATE'))"
+								   "  FROM unnest($1::oid[]) AS o)"
+								   " AND NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f'"
+								   "  AND confrelid = ANY ($1::oid[]) AND conrelid <> ALL ($1::oid[]))",
+								   1, values);
+	if (result == NULL)
+		return false;
+	*can = PQgetvalue(result, 0, 0)[0] == 't';
+	return true;
+}
+
+/*
+ * TRUNCATE is refused for a table that another one references, unless both are
+ * in the same command, even when no trigger would fire.  Then, or without the
+ * right to it, rows are deleted one by one: slow, but the same result.
+ */
+bool
+dbsync_postgres_truncate(DbsyncTarget *base, DbsyncTargetTable **tables, int ntables)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	StringInfoData sql;
+	bool		can;
+
+	if (ntables == 0)
+		return true;
+	if (!can_truncate(target, tables, ntables, &can))
+		return false;
+	initStringInfo(&sql);
+	for (int i = 0; i < ntables; i++)
+	{
+		if (can)
+		{
+			appendStringInfo(&sql, "%s%s", i > 0 ? ", " : "TRUNCATE ", tables[i]->only);
+			continue;
+		}
+		resetStringInfo(&sql);
+		appendStringInfo(&sql, "DELETE FROM %s", tables[i]->only);
+		if (!dbsync_postgres_execute(target, tables[i], sql.data, NULL))
+			return false;
+	}
+	return can ? dbsync_postgres_execute(target, NULL, sql.data, NULL) : true;
+}

@@ -1,0 +1,243 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/target/target.h
+ *	  The contract between the worker and a driver.
+ *
+ * A driver speaks to one kind of target.  The worker knows targets only through
+ * this header; a driver knows the worker not at all.
+ *
+ * Rules for every function below
+ *	- A refusal by the remote, and a lost connection, are returned: the function
+ *	  returns false and target->fault says what the remote said.  ereport(ERROR)
+ *	  is for our own failures and for interrupts.  After either, the worker
+ *	  throws the connection away with close(), which must be safe at any moment,
+ *	  also half-way through a batch; what was not committed is then rolled back
+ *	  by the remote.
+ *	- Every wait is a wait on MyLatch and the socket, with CHECK_FOR_INTERRUPTS.
+ *	- Strings handed out live in target->context, which dies with close().
+ *	- A driver runs in one process and need not be reentrant.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_TARGET_TARGET_H
+#define DBSYNC_WORKER_TARGET_TARGET_H
+
+#include "access/xlogdefs.h"
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "utils/palloc.h"
+#include "utils/uuid.h"
+
+/* what the remote said when it refused; strings may be NULL, sqlstate is not */
+typedef struct DbsyncFault
+{
+	int			sqlstate;		/* packed as MAKE_SQLSTATE does */
+	char	   *message;
+	char	   *detail;
+	char	   *hint;
+	char	   *context;
+	bool		connection_lost;	/* true: the outcome of a COMMIT is unknown */
+} DbsyncFault;
+
+/* where and how to connect; built by the worker from server and user mapping */
+typedef struct DbsyncTargetConfig
+{
+	const char *name;			/* the target's name, for messages */
+	const char *driver;			/* the foreign data wrapper's name */
+	List	   *options;		/* of DefElem: server options, then user mapping */
+	bool		password_required;	/* owner is no superuser: as postgres_fdw */
+	const char *application_name;
+} DbsyncTargetConfig;
+
+/* who answered */
+typedef struct DbsyncTargetIdentity
+{
+	int			version;		/* driver's own numbering, 150020 */
+	const char *version_text;
+	const char *user;
+	const char *database;
+	uint64		system_identifier;
+	Oid			database_oid;
+	bool		in_recovery;
+	bool		replica_role;	/* may set session_replication_role */
+} DbsyncTargetIdentity;
+
+/*
+ * A subscription's row in the ledger: how far the target has come.  The set of
+ * transactions applied is: visible in "after", or (when upto is not NULL)
+ * visible in "upto" and (closing, closing_xid) at or below the pair here.
+ */
+typedef struct DbsyncLedger
+{
+	pg_uuid_t	subscription;
+	const char *subscription_name;	/* for people who read the ledger */
+	uint64		system_identifier;	/* of the source ... */
+	Oid			database_oid;
+	TimeLineID	timeline;
+	XLogRecPtr	lsn;			/* source WAL flushed up to here beforehand */
+	TimestampTz server_start;	/* PgStartTime of the source server */
+	int64		batch;			/* counts commits; the fence compares it */
+	const char *after;			/* pg_snapshot as text */
+	const char *upto;			/* or NULL */
+	XLogRecPtr	closing;		/* valid if upto */
+	uint64		closing_xid;	/* valid if upto */
+} DbsyncLedger;
+
+/* one table's row in the ledger: how much of it has been copied */
+typedef struct DbsyncLedgerPart
+{
+	pg_uuid_t	attachment;
+	bool		live;			/* first copy is complete */
+	int			nkeys;			/* 0: nothing copied yet */
+	char	  **boundary;		/* key columns of the last copied row, as text */
+	int64		rows;			/* rows copied */
+} DbsyncLedgerPart;
+
+/* how a table is to be reached on the target; filled by the worker */
+typedef struct DbsyncTableSpec
+{
+	const char *schema;
+	const char *table;
+	int			ncolumns;
+	const char **columns;		/* target column names, in the order rows come */
+	int			nkeys;
+	const int  *keys;			/* indexes into columns */
+} DbsyncTableSpec;
+
+/*
+ * One row.  Values are text in the source's server encoding, written under the
+ * pinned settings of docs/design.md; NULL pointer is SQL NULL.  For a delete
+ * only the key columns are meaningful.
+ */
+typedef enum DbsyncRowKind
+{
+	DBSYNC_ROW_INSERT,			/* most likely not there yet */
+	DBSYNC_ROW_UPDATE,			/* most likely there already */
+	DBSYNC_ROW_DELETE
+} DbsyncRowKind;
+
+typedef struct DbsyncRow
+{
+	DbsyncRowKind kind;
+	char	  **values;			/* ncolumns of them */
+	int		   *lengths;		/* strlen of each value; 0 for NULL */
+} DbsyncRow;
+
+typedef enum DbsyncRowsMode
+{
+	DBSYNC_ROWS_APPEND,			/* only inserts of keys that cannot be there */
+	DBSYNC_ROWS_MERGE			/* each key at most once; upserts and deletes */
+} DbsyncRowsMode;
+
+#define DBSYNC_BATCH_CHUNK		0x01	/* carries a chunk of a first copy */
+#define DBSYNC_BATCH_CAREFUL	0x02	/* unique clash seen: delete, then insert */
+
+typedef struct DbsyncTarget DbsyncTarget;
+typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
+
+typedef struct DbsyncDriver
+{
+	const char *name;			/* the foreign data wrapper it belongs to */
+
+	/* --- required --- */
+
+	/*
+	 * Connect and find out who answered.  Always returns a target, allocated in
+	 * a fresh context below CurrentMemoryContext; *ok says whether it is
+	 * connected, else its fault is set and only close() may follow.
+	 */
+	DbsyncTarget *(*open) (const DbsyncTargetConfig *config, bool *ok);
+
+	/* Drop the connection without ceremony and free everything. */
+	void		(*close) (DbsyncTarget *target);
+
+	/*
+	 * Make the ledger if it is missing, and read the subscription's row into
+	 * *ledger; *found says whether there is one.  Allocates in target->context.
+	 */
+	bool		(*ledger_read) (DbsyncTarget *target, const pg_uuid_t *subscription,
+								DbsyncLedger *ledger, bool *found);
+
+	/* Read the rows of all attachments; *parts: list of DbsyncLedgerPart. */
+	bool		(*ledger_read_parts) (DbsyncTarget *target,
+									  const pg_uuid_t *subscription, List **parts);
+
+	/* Insert the first row (own transaction); refused if there is one. */
+	bool		(*ledger_create) (DbsyncTarget *target, const DbsyncLedger *ledger);
+
+	/* Forget a subscription and its attachments (own transaction). */
+	bool		(*ledger_forget) (DbsyncTarget *target, const pg_uuid_t *subscription);
+
+	/*
+	 * Look a table up and keep what is needed to write to it.  Refused with a
+	 * clear fault when the table or a column is missing, when no unique index
+	 * matches the key, when rights are missing, or when it has foreign keys (or
+	 * is referenced) and the session may not set session_replication_role.
+	 * Own short transaction; called again for a table after the worker has
+	 * learned of DDL or after a new connection.
+	 */
+	DbsyncTargetTable *(*table_open) (DbsyncTarget *target, const DbsyncTableSpec *spec);
+
+	/* Does the table hold any row?  Own transaction. */
+	bool		(*table_has_rows) (DbsyncTarget *target, DbsyncTargetTable *table,
+								   bool *has_rows);
+
+	/*
+	 * Begin a batch.  The first statement locks the ledger row and raises on the
+	 * server unless its batch number is "batch".  expected_rows chooses the road
+	 * (a small batch may be pipelined whole, up to and including COMMIT, so a
+	 * refusal of any step may surface only in commit()).  "origin" marks the
+	 * session's writes for loop prevention.
+	 */
+	bool		(*begin) (DbsyncTarget *target, const pg_uuid_t *subscription,
+						  int64 batch, const char *origin,
+						  int64 expected_rows, int flags);
+
+	/* Empty these tables, in one command where the target can. */
+	bool		(*truncate) (DbsyncTarget *target, DbsyncTargetTable **tables, int ntables);
+
+	/* Rows of one table: begin, row per row, end.  Not nested. */
+	bool		(*rows_begin) (DbsyncTarget *target, DbsyncTargetTable *table,
+							   DbsyncRowsMode mode, int64 expected_rows);
+	bool		(*rows_put) (DbsyncTarget *target, const DbsyncRow *row);
+	bool		(*rows_end) (DbsyncTarget *target);
+
+	/*
+	 * Write the position (and these attachments' parts, List of
+	 * DbsyncLedgerPart: inserted or replaced) in the batch's transaction.
+	 */
+	bool		(*ledger_write) (DbsyncTarget *target, const DbsyncLedger *ledger,
+								 List *parts);
+
+	/*
+	 * Commit.  False with fault->connection_lost: the outcome is unknown and
+	 * the worker asks the ledger over a new connection.
+	 */
+	bool		(*commit) (DbsyncTarget *target);
+
+	/* Return once everything committed so far is on the target's disk. */
+	bool		(*confirm) (DbsyncTarget *target, const pg_uuid_t *subscription);
+} DbsyncDriver;
+
+struct DbsyncTarget
+{
+	const DbsyncDriver *driver;
+	MemoryContext context;
+	DbsyncTargetIdentity identity;
+	DbsyncFault fault;
+	/* the driver's own fields follow in a struct that begins with this one */
+};
+
+/* in registry.c */
+
+/* The driver of a foreign data wrapper, or NULL if there is none. */
+extern const DbsyncDriver *dbsync_driver_find(const char *wrapper);
+
+/*
+ * Raise target->fault as an ERROR with the remote's SQLSTATE, message, detail,
+ * hint and context; "doing" is what was attempted ("could not connect to target
+ * \"%s\"" and the like are its own messages; here a plain context line).
+ */
+extern void dbsync_fault_raise(DbsyncTarget *target, const char *doing) pg_attribute_noreturn();
+
+#endif							/* DBSYNC_WORKER_TARGET_TARGET_H */

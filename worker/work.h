@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/work.h
+ *	  One subscription being worked on: what batch, copy, ledger, install and
+ *	  retention share.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_WORK_H
+#define DBSYNC_WORKER_WORK_H
+
+#include "extension/window.h"
+#include "worker/subscription.h"
+#include "worker/target/target.h"
+
+typedef struct DbsyncWork
+{
+	MemoryContext context;		/* as long as the worker */
+	MemoryContext batch_context;	/* reset for each batch */
+	int			subscription_id;
+	DbsyncSubscription *subscription;
+
+	/* the target; NULL when not connected */
+	DbsyncTarget *target;
+	MemoryContext target_context;
+	char	   *target_origin;	/* changes first made there do not go back */
+	DbsyncLedger ledger;		/* its row, as last read or written */
+
+	/* where the target is, and the window being worked off */
+	MemoryContext position_context;
+	DbsyncPosition position;
+	DbsyncWindow *window;		/* NULL: none begun */
+	bool		careful;		/* the last attempt met a unique clash */
+
+	/* answers to wait_for */
+	uint64		asked;			/* tickets known when the window was begun */
+
+	/* retention */
+	TimestampTz retention_due;
+
+	int64		rows;			/* applied since start (run_once reports it) */
+} DbsyncWork;
+
+/* --- in ledger.c --- */
+
+/*
+ * Connect, see who answers, read the ledger and refuse if it is not ours to
+ * continue.  Afterwards position and the tables' parts are as the ledger says.
+ * Outside a transaction; raises errors.
+ */
+extern void dbsync_ledger_attach(DbsyncWork *work);
+
+/* Drop the connection and all that was known through it. */
+extern void dbsync_ledger_detach(DbsyncWork *work);
+
+/*
+ * Make sure that all the source has shown us so far is on its disk, and on that
+ * of its synchronous standbys; returns the WAL position.
+ */
+extern XLogRecPtr dbsync_ledger_flush_source(void);
+
+/* Set the position; copies. */
+extern void dbsync_ledger_set_position(DbsyncWork *work, const DbsyncPosition *position);
+
+/* "<system identifier>/<database oid>" of this database. */
+extern char *dbsync_ledger_own_origin(void);
+
+/* --- in batch.c --- */
+
+/*
+ * Apply the next batch, if there is one; false when nothing is left to do now.
+ * Raises errors; the caller then detaches.
+ */
+extern bool dbsync_batch_run(DbsyncWork *work);
+
+/* Write the position as it is to the ledger.  Outside a transaction. */
+extern void dbsync_batch_write_position(DbsyncWork *work);
+
+/* --- in copy.c --- */
+
+/* The table whose first copy goes on next, or NULL. */
+extern DbsyncTable *dbsync_copy_next_table(DbsyncWork *work);
+
+/* Look up and check the target's table, once per connection. */
+extern void dbsync_copy_open_table(DbsyncWork *work, DbsyncTable *table);
+
+/* Before a batch with a table's first chunk: may it be copied into? */
+extern void dbsync_copy_check_target(DbsyncWork *work, DbsyncTable *table);
+
+/* Send the next chunk within the batch that is open; returns rows sent. */
+extern int64 dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table);
+
+/* After commit: note progress in the source's catalog. */
+extern void dbsync_copy_note_progress(DbsyncWork *work, DbsyncTable *table);
+
+/* --- in install.c --- */
+
+/*
+ * Install capture on tables that lack it, one transaction each.  A table whose
+ * lock is not to be had is left for later, unless "insist".  Returns true when
+ * all tables are captured.
+ */
+extern bool dbsync_install_tables(DbsyncWork *work, bool insist);
+
+/* --- in retention.c --- */
+
+/* Close full segments, and empty those that every subscription has passed. */
+extern void dbsync_retention_run(DbsyncWork *work);
+
+#endif							/* DBSYNC_WORKER_WORK_H */

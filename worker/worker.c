@@ -1,0 +1,369 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/worker.c
+ *	  The process that works on one subscription.
+ *
+ * The loop is: read the configuration if it changed, connect if not connected,
+ * install what is not captured yet, run batches until nothing is left, see to
+ * the segments, sleep until a commit wakes us.  Every error ends in one place:
+ * it is written to the slot, the connection is thrown away, and after a pause
+ * that doubles up to dbsync.retry_max the loop begins again from what the
+ * target's ledger says.
+ *
+ * SIGTERM interrupts whatever is going on.  The process then ends for good if
+ * it was asked to stop through its slot, else the postmaster starts it again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/extension.h"
+#include "common/pg_prng.h"
+#include "executor/spi.h"
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "extension/catalog.h"
+#include "extension/settings.h"
+#include "worker/launcher.h"
+#include "worker/query.h"
+#include "worker/report.h"
+#include "worker/work.h"
+
+/* first pause after a failure, in ms */
+#define RETRY_MIN 200
+
+static DbsyncWork *work = NULL;
+static uint64 run = 0;			/* not 0: works for this run_once call */
+
+static volatile sig_atomic_t got_sigterm = false;
+
+/* Break off the query or wait that is going on; the loop sees the flag. */
+static void
+on_sigterm(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+
+	got_sigterm = true;
+	InterruptPending = true;
+	QueryCancelPending = true;
+	SetLatch(MyLatch);
+	errno = save_errno;
+}
+
+static void
+exit_if_asked(void)
+{
+	bool		stop;
+
+	if (!got_sigterm)
+		return;
+	stop = run != 0 || dbsync_report_stop_asked();
+	dbsync_ledger_detach(work);
+	dbsync_report_release();
+	proc_exit(stop ? 0 : 1);
+}
+
+/*
+ * The text form of values must not depend on anybody's taste.  The driver does
+ * the same on its side.
+ */
+static void
+pin_settings(void)
+{
+	static const char *const pins[][2] = {
+		{"search_path", ""},
+		{"datestyle", "ISO, YMD"},
+		{"intervalstyle", "postgres"},
+		{"timezone", "UTC"},
+		{"extra_float_digits", "3"},
+		{"bytea_output", "hex"},
+		{"lc_monetary", "C"},
+		{"xmloption", "content"},
+		{"array_nulls", "on"},
+		{"standard_conforming_strings", "on"},
+		{"row_security", "off"},
+		{"statement_timeout", "0"},
+		{"lock_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_deferrable", "off"},
+		{"session_replication_role", "origin"},
+		{"default_tablespace", ""},
+		{"jit", "off"},
+	};
+
+	for (int i = 0; i < lengthof(pins); i++)
+		SetConfigOption(pins[i][0], pins[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/* a worker that was started in a transaction sees its rows once that has ended */
+static void
+wait_for_starter(TransactionId starter)
+{
+	if (!TransactionIdIsValid(starter))
+		return;
+	dbsync_query_begin(false, "waiting for the starting transaction");
+	XactLockTableWait(starter, NULL, NULL, XLTW_None);
+	dbsync_query_commit();
+}
+
+/* false: there is no reason to run (any more) */
+static bool
+read_configuration(void)
+{
+	DbsyncSubscription *old = work->subscription;
+
+	if (old != NULL && old->generation == dbsync_catalog_generation())
+		return true;
+	dbsync_query_begin(false, "reading the configuration");
+	if (OidIsValid(get_extension_oid("dbsync", true)))
+		work->subscription = dbsync_subscription_read(work->context,
+													  work->subscription_id, old);
+	else
+		work->subscription = NULL;
+	dbsync_query_commit();
+	if (work->subscription == NULL || !work->subscription->adopted)
+		return false;
+
+	/* a window knows header segments by number; it is cheap to begin again */
+	if (work->window != NULL)
+		dbsync_window_end(work->window);
+	work->window = NULL;
+
+	return run != 0 || work->subscription->enabled;
+}
+
+static bool
+copies_pending(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (table->state != DBSYNC_TABLE_SUSPENDED && !table->part.live)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Work until nothing is left to do at the moment; false when there is no reason
+ * to run any more.
+ */
+static bool
+work_through(void)
+{
+	for (;;)
+	{
+		bool		did;
+
+		exit_if_asked();
+		CHECK_FOR_INTERRUPTS();
+		AcceptInvalidationMessages();
+		if (!read_configuration())
+			return false;
+		if (work->target == NULL)
+			dbsync_ledger_attach(work);
+		if (!dbsync_install_tables(work, run != 0))
+			dbsync_report_state(DBSYNC_WORKER_INSTALLING);
+		else
+			dbsync_report_state(copies_pending() ? DBSYNC_WORKER_COPYING : DBSYNC_WORKER_RUNNING);
+
+		/* installing may have changed what we know */
+		AcceptInvalidationMessages();
+		if (work->subscription->generation != dbsync_catalog_generation())
+			continue;
+		did = dbsync_batch_run(work);
+		if (work->retention_due <= GetCurrentTimestamp())
+			dbsync_retention_run(work);
+		if (!did)
+			return true;
+	}
+}
+
+/* half of the pause is chance, so that many workers do not come at once */
+static long
+pause_after(int failures)
+{
+	double		pause = RETRY_MIN;
+
+	for (int i = 1; i < failures && pause < dbsync_retry_max; i++)
+		pause *= 2;
+	pause = Min(pause, dbsync_retry_max);
+	return (long) (pause / 2 + pg_prng_double(&pg_global_prng_state) * pause / 2);
+}
+
+/*
+ * Everything that goes wrong arrives here.  Returns the pause before the next
+ * attempt in ms; does not return when the process shall end.
+ */
+static long
+recover_from_error(void)
+{
+	ErrorData  *edata;
+	MemoryContext context = MemoryContextSwitchTo(work->batch_context);
+	long		pause;
+	bool		clash;
+
+	HOLD_INTERRUPTS();
+	edata = CopyErrorData();
+	clash = edata->sqlerrcode == ERRCODE_UNIQUE_VIOLATION ||
+		edata->sqlerrcode == ERRCODE_EXCLUSION_VIOLATION;
+
+	/* two rows that swap a unique value: once more, deleting first */
+	if (clash && !work->careful && work->target != NULL)
+	{
+		work->careful = true;
+		FlushErrorState();
+		AbortCurrentTransaction();
+		dbsync_ledger_detach(work);
+		RESUME_INTERRUPTS();
+		MemoryContextSwitchTo(context);
+		return 0;
+	}
+	work->careful = false;
+	if (!got_sigterm)
+		EmitErrorReport();
+	FlushErrorState();
+	AbortCurrentTransaction();
+	dbsync_ledger_detach(work);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	RESUME_INTERRUPTS();
+	exit_if_asked();
+
+	pause = pause_after(dbsync_report_failures() + 1);
+	dbsync_report_trouble(edata, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause));
+	dbsync_report_state(DBSYNC_WORKER_RETRYING);
+	MemoryContextSwitchTo(work->context);
+	MemoryContextReset(work->batch_context);
+	if (run != 0)
+	{
+		dbsync_report_release();
+		proc_exit(0);
+	}
+	return pause;
+}
+
+/*
+ * Sleep until woken or until something is due.  While a failure is being slept
+ * off, commits do not wake us.
+ */
+static void
+sleep_for(long timeout, bool through)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+
+	while (timeout > 0)
+	{
+		int			events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+									   timeout, PG_WAIT_EXTENSION);
+
+		if (events & WL_LATCH_SET)
+			ResetLatch(MyLatch);
+		exit_if_asked();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		if (!through || (events & WL_TIMEOUT))
+			break;
+		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+	}
+}
+
+static void
+finish(void)
+{
+	if (run != 0)
+		dbsync_report_run_done(work->rows);
+	dbsync_ledger_detach(work);
+	dbsync_report_release();
+	proc_exit(0);
+}
+
+/* One round: true when all went well; false after an error, with its pause. */
+static bool
+one_round(long *pause)
+{
+	sigjmp_buf *save_exception_stack = PG_exception_stack;
+	ErrorContextCallback *save_context_stack = error_context_stack;
+	sigjmp_buf	buf;
+
+	if (sigsetjmp(buf, 0) != 0)
+	{
+		PG_exception_stack = save_exception_stack;
+		error_context_stack = save_context_stack;
+		*pause = recover_from_error();
+		return false;
+	}
+	PG_exception_stack = &buf;
+	if (!work_through())
+		finish();
+	PG_exception_stack = save_exception_stack;
+	error_context_stack = save_context_stack;
+	return true;
+}
+
+static void
+worker_loop(void)
+{
+	for (;;)
+	{
+		long		pause = 0;
+
+		ResetLatch(MyLatch);
+		if (!one_round(&pause))
+		{
+			sleep_for(pause, true);
+			continue;
+		}
+		dbsync_report_trouble(NULL, 0);
+		if (run != 0 && !copies_pending())
+			finish();
+		sleep_for(copies_pending() ? Min(1000, dbsync_poll_interval) : dbsync_poll_interval,
+				  false);
+	}
+}
+
+void
+dbsync_worker_main(Datum arg)
+{
+	DbsyncWorkerArgs args;
+
+	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
+	run = args.run;
+	pqsignal(SIGTERM, on_sigterm);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(args.database, InvalidOid, 0);
+	pin_settings();
+	wait_for_starter(args.starter);
+
+	if (!dbsync_report_claim(DatumGetInt32(arg), run))
+		proc_exit(0);
+	work = MemoryContextAllocZero(TopMemoryContext, sizeof(DbsyncWork));
+	work->context = AllocSetContextCreate(TopMemoryContext, "dbsync work",
+										  ALLOCSET_DEFAULT_SIZES);
+	work->batch_context = AllocSetContextCreate(TopMemoryContext, "dbsync batch",
+												ALLOCSET_DEFAULT_SIZES);
+	work->subscription_id = DatumGetInt32(arg);
+	MemoryContextSwitchTo(work->context);
+	worker_loop();
+}
