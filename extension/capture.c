@@ -247,11 +247,12 @@ dbsync_capture(PG_FUNCTION_ARGS)
 
 	if (entry->mode == DBSYNC_MODE_DORMANT)
 		note_skipped(entry);
-	else if (TRIGGER_FIRED_FOR_STATEMENT(trigdata->tg_event) &&
+	/* a statement that was opened is closed, whatever happened meanwhile */
+	if (TRIGGER_FIRED_FOR_STATEMENT(trigdata->tg_event) &&
 			 TRIGGER_FIRED_AFTER(trigdata->tg_event) &&
 			 !TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
 		capture_statement(trigdata, entry);
-	else if (entry->mode == DBSYNC_MODE_IGNORE)
+	else if (entry->mode != DBSYNC_MODE_CAPTURE)
 		 /* not captured, or not now */ ;
 	else if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
 		capture_truncate(trigdata);

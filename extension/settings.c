@@ -50,33 +50,33 @@ define_worker_settings(void)
 	DefineCustomIntVariable("dbsync.segment_size",
 							"Size at which a segment of a tracking table is closed and the next one taken.",
 							NULL, &dbsync_segment_size, 128 * 1024, 8, INT_MAX,
-							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("dbsync.batch_rows",
 							"Captured rows after which a batch is cut.",
 							"A single transaction is never cut.",
 							&dbsync_batch_rows, 1000000, 1, INT_MAX,
-							PGC_SIGHUP, 0, NULL, NULL, NULL);
+							PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("dbsync.copy_chunk_rows",
 							"Rows of one chunk of a first copy.",
 							NULL, &dbsync_copy_chunk_rows, 200000, 1, INT_MAX,
-							PGC_SIGHUP, 0, NULL, NULL, NULL);
+							PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("dbsync.retry_max",
 							"Longest pause between two attempts of a failing subscription.",
 							NULL, &dbsync_retry_max, 60000, 10, INT_MAX,
-							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("dbsync.install_lock_timeout",
 							"How long the installation of capture triggers may make writers of a table wait.",
 							NULL, &dbsync_install_lock_timeout, 1000, 1, INT_MAX,
-							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("dbsync.retention_interval",
 							"How often a worker looks for segments to close or to empty.",
 							NULL, &dbsync_retention_interval, 10000, 10, INT_MAX,
-							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("dbsync.poll_interval",
 							"How long a worker sleeps when no commit wakes it.",
 							"COMMIT PREPARED wakes nobody; this bounds its delay.",
 							&dbsync_poll_interval, 5000, 10, INT_MAX,
-							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 
 void

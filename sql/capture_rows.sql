@@ -109,7 +109,7 @@ SELECT capture_test.begin('types');
 INSERT INTO types (d, n, f, ts, iv, u, j, m, p, ar, pa, r, mr, bi, c, tail) VALUES
     (1, 1.10, 'NaN', 'infinity', '1 mon -3 days', '00000000-0000-0000-0000-000000000001', '{"a": [1, null]}', 'sad',
      (1, 'x'), '[0:1]={1,NULL}', ARRAY[(2, NULL)::pair], '[1,5)', '{[1,2],[5,6)}', '10101', 'ab', 'end'),
-    (2, NULL, '-0', '4000-01-01 BC', NULL, NULL, '"s"', 'glad', (NULL, NULL), '{}', NULL, 'empty', '{}', NULL, NULL, NULL);
+    (2, NULL, '-0', '-infinity', NULL, NULL, '"s"', 'glad', (NULL, NULL), '{}', NULL, 'empty', '{}', NULL, NULL, NULL);
 UPDATE types SET d = d + 1, m = 'sad' WHERE m = 'glad';
 SELECT * FROM capture_test.log('types');
 SELECT capture_test.verdict('types');

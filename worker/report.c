@@ -14,6 +14,9 @@
 
 #include "worker/report.h"
 
+/* when nobody knows better */
+#define NO_HINT "Mend the cause. Nothing captured is lost, and the next attempt goes on from the target's ledger."
+
 static DbsyncSlot *mine = NULL;
 
 static void
@@ -158,7 +161,7 @@ dbsync_report_trouble(const ErrorData *edata, TimestampTz retry_at)
 		trouble->failures++;
 		dbsync_shmem_put_text(trouble->message, edata->message);
 		dbsync_shmem_put_text(trouble->detail, edata->detail);
-		dbsync_shmem_put_text(trouble->hint, edata->hint);
+		dbsync_shmem_put_text(trouble->hint, edata->hint ? edata->hint : NO_HINT);
 	}
 	dbsync_shmem_unlock();
 	ConditionVariableBroadcast(&mine->changed);

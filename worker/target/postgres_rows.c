@@ -21,7 +21,7 @@
  * Where a COPY into the stage and its merge begin to beat statements for single
  * rows, which need no round trip; and the most memory that rows may wait in.
  */
-#define SMALL_ROWS	2000
+#define SMALL_ROWS	250
 #define SMALL_BYTES (256 * 1024)
 
 bool

@@ -232,6 +232,7 @@ run(PostgresTarget *target, const DbsyncTargetTable *table, const char *sql,
 {
 	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = table};
 	PGresult   *result = NULL;
+	bool		refused = false;
 
 	if (!dbsync_postgres_settle(target))
 		return NULL;
@@ -243,10 +244,13 @@ run(PostgresTarget *target, const DbsyncTargetTable *table, const char *sql,
 	}
 	while (dbsync_postgres_next_result(target) != NULL)
 	{
+		/* after an error too, the connection is to be left idle */
 		if (!is_success(target->result))
 		{
-			dbsync_postgres_refused(target, target->result, &step);
-			return NULL;
+			refused = !dbsync_postgres_refused(target, target->result, &step);
+			if (PQstatus(target->conn) == CONNECTION_BAD)
+				return NULL;
+			continue;
 		}
 		/* the caller wants this one, and the NULL after it is to be read too */
 		PQclear(result);
@@ -254,9 +258,9 @@ run(PostgresTarget *target, const DbsyncTargetTable *table, const char *sql,
 		target->result = NULL;
 	}
 	target->result = result;
-	if (result == NULL)
+	if (result == NULL && !refused)
 		dbsync_postgres_lost(target);
-	return result;
+	return refused ? NULL : result;
 }
 
 PGresult *

@@ -1,0 +1,72 @@
+-- The guard: what captured tables and subscriptions need is not dropped, by any
+-- road; what nobody needs any more goes without a word.  Hazard 16.
+\set SHOW_CONTEXT never
+CREATE SCHEMA guard_drop;
+CREATE SCHEMA guard_types;
+SET search_path = guard_drop, public;
+CREATE TYPE guard_types.mood AS ENUM ('good', 'bad');
+CREATE TYPE guard_types.pair AS (x int, y guard_types.mood);
+CREATE DOMAIN guard_types.positive AS int CHECK (value > 0);
+CREATE TABLE t (id int PRIMARY KEY, m guard_types.mood, p guard_types.pair, d guard_types.positive);
+CREATE TABLE u (id int PRIMARY KEY, v text);
+CREATE ROLE regress_dbsync_owner;
+GRANT ALL ON SCHEMA guard_drop TO regress_dbsync_owner;
+ALTER TABLE u OWNER TO regress_dbsync_owner;
+SELECT dbsync.create_target('guard_drop', 'postgresql://sync@host.invalid/db');
+SELECT dbsync.create_subscription('guard_drop', 'guard_drop', ARRAY['t', 'u']);
+-- not installed yet, but needed
+DROP TABLE t;
+SELECT dbsync_internal.install_capture(id) FROM dbsync.captured_table ORDER BY id;
+INSERT INTO t VALUES (1, 'good', (1, 'bad'), 1);
+
+DROP TABLE t;
+DROP TABLE u, t;
+SET client_min_messages = warning;
+DROP SCHEMA guard_drop CASCADE;
+DROP OWNED BY regress_dbsync_owner;
+DROP TYPE guard_types.mood CASCADE;
+DROP DOMAIN guard_types.positive CASCADE;
+DROP SERVER guard_drop CASCADE;
+DROP FOREIGN DATA WRAPPER dbsync_postgres CASCADE;
+RESET client_min_messages;
+
+-- a new constraint on a domain is not held up by images of rows
+ALTER DOMAIN guard_types.positive ADD CHECK (value < 100);
+
+-- the column is gone from the table, but what is captured still has its type
+SELECT dbsync.suspend_table('t');
+ALTER TABLE t DROP m, DROP p;
+SET client_min_messages = warning;
+DROP TYPE guard_types.pair CASCADE;
+RESET client_min_messages;
+SELECT dbsync.remove_table('guard_drop', 't');
+DROP TYPE guard_types.pair;
+
+-- a table with the name of a captured one, and other temporary things, are nobody's
+CREATE TEMP TABLE u (id int);
+DROP TABLE pg_temp.u;
+
+-- a table that is on its way out takes everything along
+SELECT id FROM dbsync.captured_table WHERE relid = 'u'::regclass \gset
+DELETE FROM dbsync.subscription_table;
+UPDATE dbsync.captured_table SET state = 'removing';
+DROP TABLE u;
+SELECT count(*) FROM dbsync.captured_table;
+SELECT count(*) FROM dbsync.segment WHERE captured_id = :id;
+
+-- our own doings, and DROP EXTENSION, pass
+CREATE TABLE t2 (id int PRIMARY KEY);
+SELECT dbsync.add_table('guard_drop', 't2');
+SELECT dbsync_internal.install_capture(id) FROM dbsync.captured_table;
+DROP EXTENSION dbsync;
+SET client_min_messages = warning;
+DROP EXTENSION dbsync CASCADE;
+RESET client_min_messages;
+SELECT count(*) FROM pg_trigger WHERE tgrelid = 't2'::regclass;
+SELECT count(*) FROM pg_event_trigger WHERE evtname LIKE 'dbsync%';
+CREATE EXTENSION dbsync;
+
+SET client_min_messages = warning;
+DROP SCHEMA guard_drop, guard_types CASCADE;
+DROP OWNED BY regress_dbsync_owner;
+DROP ROLE regress_dbsync_owner;
