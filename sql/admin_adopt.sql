@@ -24,6 +24,11 @@ SELECT c.relid::regclass FROM dbsync.skipped k JOIN dbsync.captured_table c ON c
 SELECT dbsync.create_subscription('another', 'admin_adopt');
 SELECT dbsync.add_table('admin_adopt', 't');
 SELECT dbsync.copy_table('admin_adopt', 't');
+-- dropped here, it does not touch the other's ledger: the target cannot be reached
+BEGIN;
+UPDATE dbsync.subscription SET enabled = false;
+SELECT dbsync.drop_subscription('admin_adopt');
+ROLLBACK;
 -- the guard lets pass
 ALTER TABLE t ADD added int;
 DROP TABLE u;

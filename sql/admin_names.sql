@@ -24,7 +24,9 @@ SELECT dbsync_internal.install_capture(id) FROM dbsync.captured_table;
 -- refusals and guard speak of them by their proper names
 ALTER TABLE "odd ""table"" %I\'" DISABLE TRIGGER ALL;
 DROP TABLE "odd ""table"" %I\'";
-DROP SERVER "odd ""target"" %I\'";
+SET client_min_messages = warning;
+DROP SERVER "odd ""target"" %I\'" CASCADE;
+RESET client_min_messages;
 CREATE TABLE "100%" ("%" int);
 SELECT dbsync.add_table('odd "sub" %s\''', '"100%"');
 SELECT dbsync.remove_table('odd "sub" %s\''', '"odd ""table"" %I\''"');

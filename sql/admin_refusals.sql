@@ -97,8 +97,9 @@ ALTER TABLE many DROP c1;
 SELECT dbsync.add_table('admin_ref', 'many');
 SELECT run(format('CREATE TABLE wide (id bigint PRIMARY KEY, %s)', string_agg('c' || i || ' bigint', ', ')))
 FROM generate_series(1, 1016) i;
-INSERT INTO wide SELECT (json_populate_record(NULL::wide, json_object_agg(attname, 1))).*
-FROM pg_attribute WHERE attrelid = 'wide'::regclass AND attnum > 0;
+INSERT INTO wide SELECT r.*
+FROM (SELECT json_object_agg(attname, 1) AS j FROM pg_attribute WHERE attrelid = 'wide'::regclass AND attnum > 0) x,
+    json_populate_record(NULL::wide, x.j) r;
 \set VERBOSITY terse
 SELECT dbsync.add_table('admin_ref', 'wide');
 \set VERBOSITY default
@@ -112,8 +113,9 @@ DECLARE
 BEGIN
     SELECT s.relid::regclass INTO segment FROM dbsync.segment s JOIN dbsync.captured_table c ON c.id = s.captured_id
     WHERE c.relid = 'wide'::regclass;
-    EXECUTE format('INSERT INTO %1$s SELECT (json_populate_record(NULL::%1$s, json_object_agg(attname, 1))).*
-        FROM pg_attribute WHERE attrelid = %2$s AND attnum > 0', segment, segment::regclass::oid);
+    EXECUTE format('INSERT INTO %1$s SELECT r.*
+        FROM (SELECT json_object_agg(attname, 1) AS j FROM pg_attribute WHERE attrelid = %2$s AND attnum > 0) x,
+            json_populate_record(NULL::%1$s, x.j) r', segment, segment::regclass::oid);
 END $$;
 
 SELECT dbsync.drop_subscription('admin_ref');

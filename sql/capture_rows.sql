@@ -72,8 +72,10 @@ DO $$ BEGIN
         END;
     END LOOP;
 END $$;
+\set ECHO none
 SELECT format('VACUUM %s', relid::regclass) FROM dbsync.segment s
 WHERE captured_id = (SELECT id FROM dbsync.captured_table WHERE relid = 't2'::regclass) \gexec
+\set ECHO all
 INSERT INTO t2 SELECT i, i, repeat('x', i % 3000) FROM generate_series(1000, 3000) i;
 SELECT capture_test.verdict('t2');
 

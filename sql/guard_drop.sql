@@ -58,7 +58,9 @@ SELECT count(*) FROM dbsync.segment WHERE captured_id = :id;
 CREATE TABLE t2 (id int PRIMARY KEY);
 SELECT dbsync.add_table('guard_drop', 't2');
 SELECT dbsync_internal.install_capture(id) FROM dbsync.captured_table;
+\set VERBOSITY terse
 DROP EXTENSION dbsync;
+\set VERBOSITY default
 SET client_min_messages = warning;
 DROP EXTENSION dbsync CASCADE;
 RESET client_min_messages;

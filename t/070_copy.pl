@@ -51,13 +51,9 @@ INSERT INTO public.wide SELECT md5(random()::text), i, 1 FROM generate_series(1,
 SQL
 		my @psql = ('psql', '-Xq', '-h', $pair->source->host, '-p', $pair->source->port, 'postgres');
 		$ENV{PGAPPNAME} = 'bank';
-		while (1)
-		{
-			open(my $in, '|-', @psql) or next;
-			print $in $command x 20;
-			close($in);
-			select(undef, undef, undef, 0.1);
-		}
+		open(my $in, '|-', @psql) or return;
+		print $in $command x 20;
+		close($in);
 	});
 push @{ $bank->{loads} }, $mover;
 

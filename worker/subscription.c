@@ -272,14 +272,21 @@ dbsync_subscription_read(MemoryContext parent, int id, DbsyncSubscription *old)
 DbsyncTable *
 dbsync_subscription_table(DbsyncSubscription *subscription, int captured_id)
 {
-	ListCell   *lc;
+	int			low = 0;
+	int			high = list_length(subscription->tables);
 
-	foreach(lc, subscription->tables)
+	/* they were read in the order of their ids */
+	while (low < high)
 	{
-		DbsyncTable *table = lfirst(lc);
+		int			middle = (low + high) / 2;
+		DbsyncTable *table = list_nth(subscription->tables, middle);
 
 		if (table->captured_id == captured_id)
 			return table;
+		if (table->captured_id < captured_id)
+			low = middle + 1;
+		else
+			high = middle;
 	}
 	return NULL;
 }

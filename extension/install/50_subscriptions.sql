@@ -259,10 +259,11 @@ COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean
 
 -- Tables whose triggers could not be taken off when that was asked for.
 CREATE FUNCTION dbsync_internal.retry_removals() RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT dbsync_internal.try_remove_capture(c.id) FROM dbsync.captured_table c WHERE c.state = 'removing'
-$$;
+BEGIN
+    PERFORM dbsync_internal.try_remove_capture(c.id) FROM dbsync.captured_table c WHERE c.state = 'removing';
+END $$;
 COMMENT ON FUNCTION dbsync_internal.retry_removals() IS 'takes triggers off tables that no subscription wants, where they are not in use';
 
 -- A captured table that no subscription has any more is removed at once if it is
@@ -301,7 +302,8 @@ CREATE FUNCTION dbsync.remove_table(subscription text, "table" regclass) RETURNS
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.remove_table(text, regclass) IS 'takes a table out of a subscription; what is on the target stays there';
 
--- A subscription that never ran has left nothing on its target.
+-- A subscription that never ran has left nothing on its target; what is in the
+-- ledger under the uid of a copied database's subscription belongs to the other.
 CREATE FUNCTION dbsync_internal.drop_subscription(caller oid, name text, force boolean) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -314,7 +316,7 @@ BEGIN
             MESSAGE = format('subscription "%s" is started', name),
             HINT = format('Use SELECT dbsync.stop_subscription(%L) first.', name);
     END IF;
-    IF subscription.position IS NOT NULL THEN
+    IF subscription.position IS NOT NULL AND dbsync_internal.is_adopted() THEN
         PERFORM dbsync_internal.forget_at_target(subscription.id, coalesce(force, false));
     END IF;
     SELECT coalesce(array_agg(a.captured_id ORDER BY a.captured_id), '{}') INTO captured_ids

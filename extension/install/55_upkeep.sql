@@ -149,7 +149,7 @@ BEGIN
     PERFORM setval(pg_get_serial_sequence('dbsync.captured_table', 'id'), max(c.id)) FROM dbsync.captured_table c HAVING max(c.id) > 0;
     PERFORM setval(pg_get_serial_sequence('dbsync.subscription', 'id'), max(s.id)) FROM dbsync.subscription s HAVING max(s.id) > 0;
 
-    UPDATE dbsync.node n SET system_identifier = c.system_identifier, database_oid = d.oid
+    UPDATE dbsync.node n SET system_identifier = c.system_identifier, database_oid = d.oid, headers_discarded = NULL
     FROM pg_control_system() c, pg_database d WHERE d.datname = current_database();
 END $$;
 COMMENT ON FUNCTION dbsync_internal.adopt(oid, text) IS 'body of dbsync.adopt()';

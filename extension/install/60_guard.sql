@@ -85,7 +85,7 @@ COMMENT ON FUNCTION dbsync_internal.check_triggers(dbsync.captured_table) IS 'en
 -- The captured tables that a command on these objects can have touched: the
 -- tables themselves; those that an index or a trigger belongs to; those above and
 -- below in inheritance, which ATTACH PARTITION and INHERIT report only one of; and
--- typed tables of an altered type.
+-- typed tables, of whose type only the relation is reported.
 CREATE FUNCTION dbsync_internal.touched(objects oid[]) RETURNS SETOF dbsync.captured_table
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -95,7 +95,7 @@ AS $$
         OR c.relid IN (SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = ANY (objects)
                        UNION ALL SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = ANY (objects)
                        UNION ALL SELECT t.tgrelid FROM pg_trigger t WHERE t.oid = ANY (objects)
-                       UNION ALL SELECT r.oid FROM pg_class r WHERE r.reloftype = ANY (objects)))
+                       UNION ALL SELECT r.oid FROM pg_class r JOIN pg_type y ON y.oid = r.reloftype WHERE y.typrelid = ANY (objects)))
 $$;
 COMMENT ON FUNCTION dbsync_internal.touched(oid[]) IS 'active captured tables that DDL on these objects can have changed';
 
@@ -132,7 +132,7 @@ BEGIN
         RETURN;
     END IF;
     SELECT array_agg(e.objid) INTO objects FROM pg_event_trigger_ddl_commands() e
-    WHERE e.classid IN ('pg_class'::regclass, 'pg_type'::regclass, 'pg_trigger'::regclass);
+    WHERE e.classid IN ('pg_class'::regclass, 'pg_trigger'::regclass);
     FOR captured IN SELECT * FROM dbsync_internal.touched(objects) LOOP
         IF NOT dbsync_internal.is_adopted() THEN
             RETURN;

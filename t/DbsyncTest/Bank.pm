@@ -88,10 +88,12 @@ SQL
 	return $self;
 }
 
-# Run a function in a process group of its own, that end_process can end.
+# Run a function again and again in a process group of its own, that end_process
+# can end; it also ends when the test does, so it should not take long.
 sub start_process
 {
 	my ($function) = @_;
+	my $parent = $$;
 	my $pid = fork();
 
 	die "cannot fork: $!" unless defined $pid;
@@ -100,7 +102,12 @@ sub start_process
 		# no END blocks here: they would stop the parent's servers
 		$SIG{$_} = 'DEFAULT' foreach qw(TERM INT PIPE);
 		setpgrp(0, 0);
-		eval { $function->() };
+		while (getppid() == $parent)
+		{
+			eval { $function->() };
+			# whoever is to be spoken to is down: do not spin
+			usleep(100_000);
+		}
 		POSIX::_exit(0);
 	}
 	setpgrp($pid, $pid);
@@ -124,7 +131,7 @@ sub start_load
 	my @command = (
 		'pgbench', '-n', '-h', $source->host, '-p', $source->port,
 		'-c', $options{clients} // 3, '-R', $options{rate} // 200,
-		'-T', 3600, '--max-tries=1000');
+		'-T', 20, '--max-tries=1000');
 
 	foreach my $name (sort keys %scripts)
 	{
@@ -136,12 +143,7 @@ sub start_load
 			$ENV{PGOPTIONS} =
 			  '-c synchronous_commit=' . ($options{synchronous_commit} // 'on');
 			$ENV{PGAPPNAME} = 'bank';
-			while (1)
-			{
-				system(@command);
-				# the server is down: do not spin
-				usleep(100_000);
-			}
+			system(@command);
 		});
 	return;
 }
@@ -189,18 +191,14 @@ sub start_reader
 		sub {
 			open(my $seen, '>>', "$folder/seen") or die;
 			$seen->autoflush(1);
-			while (1)
+			open(my $lines, '-|', 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1',
+				'-h', $target->host, '-p', $target->port,
+				'-f', "$folder/reading.sql", 'postgres') or die;
+			while (my $line = <$lines>)
 			{
-				open(my $lines, '-|', 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1',
-					'-h', $target->host, '-p', $target->port,
-					'-f', "$folder/reading.sql", 'postgres') or die;
-				while (my $line = <$lines>)
-				{
-					print $seen $line if $line =~ /\S/;
-				}
-				close($lines);
-				usleep(100_000);
+				print $seen $line if $line =~ /\S/;
 			}
+			close($lines);
 		});
 	return;
 }
