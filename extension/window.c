@@ -359,7 +359,7 @@ add_parts(DbsyncCut *cut, const DbsyncHeader *header, const DbsyncCutRequest *re
 		DbsyncCutTable *table;
 		DbsyncCutSegment *segment;
 
-		if (!request->wants(part->captured_id, request->arg))
+		if (!request->wants(part->captured_id, part->segment_id, request->arg))
 			continue;
 		table = cut_table(cut, part->captured_id);
 		table->inserts += part->inserts;

@@ -97,7 +97,8 @@ extern DbsyncWindowLag dbsync_window_lag(const DbsyncWindow *window);
 /* what a caller wants of a window */
 typedef struct DbsyncCutRequest
 {
-	bool		(*wants) (int captured_id, void *arg);	/* tables of interest */
+	/* is a table of interest, of which this segment holds rows? */
+	bool		(*wants) (int captured_id, int segment_id, void *arg);
 	void	   *arg;
 	const char *skip_origin;	/* transactions from there are passed over */
 	int64		max_rows;		/* cut once it has as many */

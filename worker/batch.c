@@ -53,6 +53,7 @@ typedef struct Batch
 	List	   *parts;			/* of DbsyncLedgerPart to be written */
 	DbsyncTable *current;		/* for the error context */
 	uint64		asked;			/* tickets handed out before S was taken */
+	bool		stale;			/* S shows more than the configuration read */
 	instr_time	begun;
 } Batch;
 
@@ -99,20 +100,45 @@ end_source(Batch *batch)
 }
 
 static bool
-wants_table(int captured_id, void *arg)
+segment_exists(int segment_id)
 {
-	DbsyncTable *table = dbsync_subscription_table(arg, captured_id);
+	const char *id = psprintf("%d", segment_id);
+	bool		exists;
 
-	return table != NULL && dbsync_table_flows(table);
+	SPI_connect();
+	exists = dbsync_query("SELECT 1 FROM dbsync.segment WHERE id = $1::pg_catalog.int4",
+						  1, &id) > 0;
+	SPI_finish();
+	return exists;
+}
+
+/*
+ * A segment that we do not know was made a moment ago, or is gone for good:
+ * with capture of the table taken off, or with its columns changed while it was
+ * suspended.  Rows in the latter are no loss, the table is copied anew.
+ */
+static bool
+wants_table(int captured_id, int segment_id, void *arg)
+{
+	Batch	   *batch = arg;
+	DbsyncTable *table = dbsync_subscription_table(batch->work->subscription, captured_id);
+
+	if (table == NULL || !dbsync_table_flows(table))
+		return false;
+	if (dbsync_subscription_segment(batch->work->subscription, segment_id) != NULL)
+		return true;
+	batch->stale |= segment_exists(segment_id);
+	return false;
 }
 
 static DbsyncCut *
-next_cut(DbsyncWork *work)
+next_cut(Batch *batch)
 {
+	DbsyncWork *work = batch->work;
 	DbsyncCutRequest request;
 
 	request.wants = wants_table;
-	request.arg = work->subscription;
+	request.arg = batch;
 	request.skip_origin = work->target_origin;
 	request.max_rows = dbsync_batch_rows;
 	request.ledger_lsn = work->ledger.lsn;
@@ -197,7 +223,9 @@ choose_cut(Batch *batch)
 		else
 			fresh = false;
 
-		batch->cut = next_cut(work);
+		batch->cut = next_cut(batch);
+		if (batch->stale)
+			return;
 		batch->position = position_behind(work, batch->cut);
 		if (batch->cut != NULL && batch->cut->rows > 0)
 		{
@@ -243,6 +271,8 @@ static bool
 choose_work(Batch *batch)
 {
 	choose_cut(batch);
+	if (batch->stale)
+		return false;
 
 	/* a chunk is of S, and of this database's own making */
 	batch->with_chunk = batch->copying != NULL && batch->caught_up &&
@@ -451,7 +481,9 @@ dbsync_batch_run(DbsyncWork *work)
 	{
 		end_source(&batch);
 		error_context_stack = context.previous;
-		return false;
+		if (batch.stale)
+			dbsync_subscription_forget(work->subscription);
+		return batch.stale;
 	}
 	SPI_connect();
 	open_tables(&batch);

@@ -35,6 +35,19 @@ install_one(DbsyncTable *table)
 	table->captured = true;
 }
 
+/* for table_status; written once, whatever the number of attempts */
+static void
+note_waiting(DbsyncTable *table)
+{
+	const char *id = psprintf("%d", table->captured_id);
+
+	dbsync_query_begin(false, "installing capture");
+	dbsync_query_run("UPDATE dbsync.captured_table SET note = 'waiting for lock'"
+					 " WHERE id = $1::pg_catalog.int4 AND note IS DISTINCT FROM 'waiting for lock'",
+					 1, &id);
+	dbsync_query_commit();
+}
+
 /* true if installed; false if the lock was not to be had and we may wait */
 static bool
 try_install(DbsyncTable *table, bool insist)
@@ -58,6 +71,8 @@ try_install(DbsyncTable *table, bool insist)
 			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), dbsync_install_lock_timeout);
 	}
 	PG_END_TRY();
+	if (!done)
+		note_waiting(table);
 	MemoryContextSwitchTo(old);
 	return done;
 }

@@ -303,7 +303,13 @@ dbsync_subscription_segment(DbsyncSubscription *subscription, int segment_id)
 		if (segment->id == segment_id)
 			return segment;
 	}
-	elog(ERROR, "segment %d is not in the catalog", segment_id);
+	return NULL;
+}
+
+void
+dbsync_subscription_forget(DbsyncSubscription *subscription)
+{
+	subscription->generation = PG_UINT64_MAX;
 }
 
 List *

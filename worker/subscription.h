@@ -91,9 +91,12 @@ extern DbsyncSubscription *dbsync_subscription_read(MemoryContext parent, int id
 extern DbsyncTable *dbsync_subscription_table(DbsyncSubscription *subscription,
 											  int captured_id);
 
-/* The segment with this id; error if it has gone. */
+/* The segment with this id, or NULL if the configuration read has none. */
 extern DbsyncSegmentInfo *dbsync_subscription_segment(DbsyncSubscription *subscription,
 													  int segment_id);
+
+/* Have it read again although no change was heard of. */
+extern void dbsync_subscription_forget(DbsyncSubscription *subscription);
 
 /* Oids of the header segments, a fresh list. */
 extern List *dbsync_subscription_header_segments(DbsyncSubscription *subscription);

@@ -36,6 +36,7 @@ AS $$
 DECLARE
     lost int;
 BEGIN
+    PERFORM dbsync_internal.refresh_keys();
     PERFORM dbsync_internal.try_remove_capture(c.id) FROM dbsync.captured_table c
     WHERE c.state = 'removing';
     FOR lost IN

@@ -258,6 +258,26 @@ merge_replace(PostgresTarget *target)
 								dbsync_postgres_merge_insert_sql(rows->table, "'I', 'U'", false, false), NULL);
 }
 
+/*
+ * A table that was analyzed while it was nearly empty, and has been filled since,
+ * is one of a few rows to the planner.  It may then scan the whole stage for
+ * each row of the table: minutes for a thousand rows.  Where the statistics say
+ * that pages hold less than a row, a hash join, which at worst reads the table
+ * once, is the only one allowed.
+ */
+static bool
+distrust_statistics(PostgresTarget *target)
+{
+	char	   *sql = psprintf("SELECT pg_catalog.set_config('enable_nestloop', 'off', true)"
+							   " WHERE EXISTS (SELECT FROM pg_catalog.pg_class c"
+							   " WHERE (c.oid = %u OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(%u)))"
+							   " AND c.relkind = 'r' AND c.relpages > 0 AND c.reltuples < c.relpages"
+							   " AND pg_catalog.pg_relation_size(c.oid) > 512 * 1024)",
+							   target->rows.table->relid, target->rows.table->relid);
+
+	return dbsync_postgres_execute(target, target->rows.table, sql, NULL);
+}
+
 /* updates, and inserts of those that they have not found */
 static bool
 merge_updates(PostgresTarget *target)
@@ -313,6 +333,8 @@ dbsync_postgres_copy_end(PostgresTarget *target)
 	if (rows->inserts + rows->updates + rows->deletes >= ANALYZE_ROWS &&
 		!dbsync_postgres_execute(target, rows->table,
 								 dbsync_postgres_stage_analyze_sql(rows->table), NULL))
+		return false;
+	if (!distrust_statistics(target))
 		return false;
 	return rows->replace ? merge_replace(target) : merge_upsert(target);
 }
