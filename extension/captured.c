@@ -108,20 +108,80 @@ column_index(const DbsyncEntry *entry, AttrNumber attno)
 			 errdetail("A key column is generated or an expression.")));
 }
 
-static void
-fill_keys(DbsyncEntry *entry)
+/* Can rows be found by this index, now and as long as we hold the table's lock? */
+static bool
+is_usable(Form_pg_index index, Oid relid)
 {
-	HeapTuple	tuple;
-	Form_pg_index index;
+	return index->indrelid == relid && index->indisunique && index->indimmediate &&
+		index->indisvalid && index->indisready && index->indislive;
+}
 
-	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(entry->captured.key_index));
+/*
+ * REINDEX CONCURRENTLY puts another index in the place of the one that is
+ * written down, and nobody is told.  Its successor is found as in
+ * dbsync_internal.choose_key: primary key, replica identity, oldest.
+ */
+static Oid
+find_key_successor(Relation rel)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *lc;
+	Oid			best = InvalidOid;
+	int			best_rank = 0;
+
+	foreach(lc, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(lc)));
+		Form_pg_index index;
+		int			rank;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		index = (Form_pg_index) GETSTRUCT(tuple);
+		rank = index->indisprimary ? 3 : index->indisreplident ? 2 : 1;
+		/* the list is in the order of oids */
+		if (rank > best_rank && is_usable(index, RelationGetRelid(rel)) &&
+			heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
+			heap_attisnull(tuple, Anum_pg_index_indexprs, NULL))
+		{
+			best = index->indexrelid;
+			best_rank = rank;
+		}
+		ReleaseSysCache(tuple);
+	}
+	list_free(indexes);
+	return best;
+}
+
+/* The pg_index row of the key; its oid in captured.key_index is put right. */
+static HeapTuple
+find_key(DbsyncEntry *entry, Relation rel)
+{
+	Oid		   *key_index = &entry->captured.key_index;
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(*key_index));
+
+	if (HeapTupleIsValid(tuple) &&
+		is_usable((Form_pg_index) GETSTRUCT(tuple), entry->relid))
+		return tuple;
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	*key_index = find_key_successor(rel);
+	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(*key_index));
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("key index of captured table \"%s\" does not exist",
-						get_rel_name(entry->relid)),
+				 errmsg("captured table \"%s\" has no key any more",
+						RelationGetRelationName(rel)),
 				 errhint("Use dbsync.suspend_table() to go on without capturing the table.")));
-	index = (Form_pg_index) GETSTRUCT(tuple);
+	return tuple;
+}
+
+static void
+fill_keys(DbsyncEntry *entry, Relation rel)
+{
+	HeapTuple	tuple = find_key(entry, rel);
+	Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
+
 	entry->nkeys = index->indnkeyatts;
 	entry->keys = palloc(entry->nkeys * sizeof(int));
 	entry->last_key = 0;
@@ -151,7 +211,7 @@ fill_shape(DbsyncEntry *entry, Relation rel)
 		MemoryContextReset(entry->context);
 	old = MemoryContextSwitchTo(entry->context);
 	fill_columns(entry, rel);
-	fill_keys(entry);
+	fill_keys(entry, rel);
 	MemoryContextSwitchTo(old);
 }
 

@@ -175,9 +175,6 @@ dbsync_header_write(DbsyncHeader *header)
 	Relation	rel;
 	HeapTuple	tuple;
 
-	/* the transaction took the extension away, and all it captured with it */
-	if (!OidIsValid(dbsync_catalog_schema()))
-		return;
 	rel = open_segment();
 	header->time = GetCurrentTimestamp();
 	header->server_start = PgStartTime;

@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "extension/catalog.h"
 #include "extension/header.h"
 #include "extension/shmem.h"
 #include "extension/transaction.h"
@@ -27,6 +28,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 /* an object as it was before a subtransaction changed it */
@@ -220,7 +222,10 @@ check_statements_ended(void)
 	}
 }
 
-/* Collect what was written into the header's parts. */
+/*
+ * Collect what was written into the header's parts.  A segment that this very
+ * transaction dropped again has taken its rows with it.
+ */
 static void
 gather_parts(DbsyncHeader *header)
 {
@@ -238,7 +243,8 @@ gather_parts(DbsyncHeader *header)
 		{
 			int64		rows = rows_of(&w->part);
 
-			if (rows == 0)
+			if (rows == 0 ||
+				!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(w->segment)))
 				continue;
 			header->parts[header->nparts++] = w->part;
 			header->rows += rows;
@@ -253,9 +259,10 @@ write_header(void)
 	DbsyncHeader header = {0};
 
 	gather_parts(&header);
+	if (header.nparts == 0)
+		return;
 	header.xid = U64FromFullTransactionId(GetTopFullTransactionId());
 	dbsync_header_write(&header);
-	dbsync_transaction.header_written = true;
 	dbsync_transaction.wake = true;
 	pfree(header.parts);
 }
@@ -278,6 +285,7 @@ finish(void)
 	}
 	write_header();
 	PopActiveSnapshot();
+	dbsync_transaction.header_written = true;
 }
 
 /*

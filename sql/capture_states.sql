@@ -125,6 +125,18 @@ END $$;
 ROLLBACK;
 INSERT INTO s VALUES (71, 71);
 
+-- REINDEX CONCURRENTLY puts another index in the key's place
+CREATE FUNCTION s_again() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE s SET v = v + 100 WHERE id = NEW.id + 1;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER s_again AFTER INSERT ON s FOR EACH ROW EXECUTE FUNCTION s_again();
+TRUNCATE s;
+REINDEX INDEX CONCURRENTLY s_pkey;
+INSERT INTO s VALUES (80, 1), (81, 2);
+SELECT capture_test.verdict('s');
+
 -- The functions are triggers and nothing else
 CREATE FUNCTION plain() RETURNS int LANGUAGE c AS '$libdir/dbsync', 'dbsync_capture';
 SELECT plain();

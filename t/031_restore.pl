@@ -84,15 +84,20 @@ is(DbsyncTest::fingerprint($pair->target, 'public.item'), $before,
 	'nothing was written over the gap');
 $_->stop foreach $pair->source, $pair->target;
 
-# --- the source is older, on the same timeline (its files were put back)
+# --- the source is older, on the same timeline (its files were put back), and
+#     has written more than it lost before its worker reaches the target
 
 $pair = new_item_pair('same');
 back_up($pair->source, 'old');
 insert($pair, 21, 40);
 $pair->arrives('item', 'rows arrive after the backup');
-restore($pair->source, 'old');
 $before = DbsyncTest::fingerprint($pair->target, 'public.item');
+$pair->target->stop;
+restore($pair->source, 'old');
 insert($pair, 101, 140);
+$pair->sql("SELECT pg_logical_emit_message(false, 'test', repeat('x', 1000000))");
+$pair->target->start;
+insert($pair, 141, 142);
 $pair->status_becomes('item', "last_error ILIKE '%ahead%' AND next_action IS NOT NULL",
 	'a source whose files were put back is refused, with what to do');
 is(DbsyncTest::fingerprint($pair->target, 'public.item'), $before,

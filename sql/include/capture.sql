@@ -32,10 +32,10 @@ DECLARE
     s record;
 BEGIN
     SELECT string_agg(format('data -> %L', a.attname), ', ' ORDER BY k.n) INTO keys
-    FROM dbsync.captured_table c JOIN pg_index i ON i.indexrelid = c.key_index,
+    FROM pg_index i,
          unnest(i.indkey) WITH ORDINALITY k (attnum, n)
          JOIN pg_attribute a ON a.attrelid = rel AND a.attnum = k.attnum
-    WHERE c.relid = rel AND k.n <= i.indnkeyatts;
+    WHERE i.indexrelid = dbsync_internal.current_key(rel) AND k.n <= i.indnkeyatts;
     FOR s IN SELECT g.id, g.relid FROM dbsync.segment g JOIN dbsync.captured_table c ON c.id = g.captured_id
              WHERE c.relid = rel LOOP
         SELECT format('SELECT %I AS xid, %I AS no, %I AS op, %s AS segment, ctid AS tid, to_jsonb(the_row) - ARRAY[%L, %L, %L] AS data FROM %s the_row',
