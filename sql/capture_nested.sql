@@ -100,7 +100,18 @@ SELECT capture_test.verdict('n');
 INSERT INTO n SELECT 43, 43 UNION ALL SELECT 44, bump(43) ON CONFLICT (id) DO UPDATE SET v = 0;
 SELECT capture_test.verdict('n');
 
--- sibling CTEs: I(51) is captured before D(51)
+-- Sibling CTEs.  The DELETE meets 61 first, then evaluates the CTE, which inserts
+-- 61 again; I(61) is captured before D(61).  And the same with a changed key.
+INSERT INTO n VALUES (61, 1), (62, 2);
+WITH i AS (INSERT INTO n VALUES (61, 77) RETURNING id)
+DELETE FROM n WHERE id = 61 OR (id = 62 AND (SELECT count(*) FROM i) > 5);
+SELECT * FROM n WHERE id IN (61, 62) ORDER BY id;
+SELECT capture_test.verdict('n');
+INSERT INTO n VALUES (63, 1), (64, 2);
+WITH i AS (INSERT INTO n VALUES (63, 78) RETURNING id)
+UPDATE n SET id = 69 WHERE id = 63 OR (id = 64 AND (SELECT count(*) FROM i) > 5);
+SELECT * FROM n WHERE id BETWEEN 63 AND 69 ORDER BY id;
+SELECT capture_test.verdict('n');
 INSERT INTO n VALUES (51, 1), (52, 2);
 WITH i AS (INSERT INTO n SELECT 53, 0 RETURNING id),
      d AS (DELETE FROM n WHERE id = 51 RETURNING id)
@@ -185,10 +196,10 @@ END $$;
 CREATE TRIGGER a_look AFTER DELETE ON tree REFERENCING OLD TABLE AS gone FOR EACH ROW EXECUTE FUNCTION look();
 DELETE FROM tree WHERE id = 103;
 SELECT capture_test.verdict('tree');
--- an upsert that changes a key and inserts a child of the old one: the cascade
--- changes the child and adds that to the upsert's own rows
+-- An upsert is not a plain one when a cascade of its own adds to its rows: here
+-- it updates 300 to 400, which cascades to 301, and inserts another 300.
 INSERT INTO tree VALUES (300, NULL), (301, 300);
-INSERT INTO tree VALUES (300, NULL), (302, 300) ON CONFLICT (id) DO UPDATE SET id = 400;
+INSERT INTO tree VALUES (300, NULL), (300, 301) ON CONFLICT (id) DO UPDATE SET id = 400;
 SELECT id, up FROM tree WHERE id >= 300 ORDER BY id;
 SELECT capture_test.verdict('tree');
 DROP TRIGGER touch_tree ON tree;

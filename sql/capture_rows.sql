@@ -84,7 +84,7 @@ CREATE TABLE big (k text PRIMARY KEY, a text, b text, c bytea);
 ALTER TABLE big ALTER a SET STORAGE EXTERNAL;
 SELECT capture_test.begin('big');
 INSERT INTO big VALUES ('one', repeat('abc', 100000), repeat('d', 1000000), NULL);
-INSERT INTO big SELECT repeat('k', 1000) || i, repeat('e', 5000), NULL, decode(repeat('00ff', 9000), 'hex') FROM generate_series(1, 10) i;
+INSERT INTO big SELECT repeat('k', 3000) || i, repeat('e', 5000), NULL, decode(repeat('00ff', 9000), 'hex') FROM generate_series(1, 10) i;
 UPDATE big SET b = 'small';
 UPDATE big SET k = k WHERE k = 'one';
 -- the same key stored another way is the same key

@@ -74,7 +74,7 @@ SELECT capture_test.verdict('t');
 -- a loop of exception blocks
 DO $$
 BEGIN
-    FOR i IN 1..200 LOOP
+    FOR i IN 1..100 LOOP
         BEGIN
             INSERT INTO t (v) VALUES (1000 + i);
             IF i % 3 = 0 THEN
@@ -120,7 +120,7 @@ CREATE SCHEMA capture_many;
 SET client_min_messages = warning;
 DO $$
 BEGIN
-    FOR i IN 1..200 LOOP
+    FOR i IN 1..100 LOOP
         EXECUTE format('CREATE TABLE capture_many.t%s (id int PRIMARY KEY)', i);
         PERFORM capture_test.begin(format('capture_many.t%s', i)::regclass);
         COMMIT;
@@ -129,16 +129,16 @@ END $$;
 RESET client_min_messages;
 DO $$
 BEGIN
-    FOR i IN 1..200 LOOP
+    FOR i IN 1..100 LOOP
         EXECUTE format('INSERT INTO capture_many.t%s VALUES (1), (2), (3)', i);
     END LOOP;
 END $$;
-SELECT rows, array_length(parts, 1) / 10 FROM capture_test.headers() WHERE rows = 600;
-SELECT capture_test.verdict('capture_many.t1'), capture_test.verdict('capture_many.t200');
+SELECT rows, array_length(parts, 1) / 10 FROM capture_test.headers() WHERE rows = 300;
+SELECT capture_test.verdict('capture_many.t1'), capture_test.verdict('capture_many.t100');
 SET client_min_messages = error;
 DO $$
 BEGIN
-    FOR i IN 1..200 LOOP
+    FOR i IN 1..100 LOOP
         PERFORM capture_test.end(format('capture_many.t%s', i)::regclass);
         COMMIT;
     END LOOP;

@@ -54,15 +54,21 @@ SELECT dbsync.run_once('keys') > 0 AS applied;
 UPDATE public.num SET n = 1.00;
 SELECT dbsync.run_once('keys') > 0 AS applied;
 
+-- REINDEX CONCURRENTLY puts another index in the key's place without a word
+REINDEX TABLE CONCURRENTLY public.num;
+INSERT INTO public.num VALUES (2, 'two');
+UPDATE public.num SET v = 'uno' WHERE n = 1;
+SELECT dbsync.run_once('keys') > 0 AS applied;
+
 SELECT count(*), sum(u), md5(string_agg(id || ':' || u, ',' ORDER BY id)) FROM public.swap;
 SELECT * FROM public.defer ORDER BY id;
 SELECT * FROM public.ident ORDER BY id;
-SELECT * FROM public.num;
+SELECT * FROM public.num ORDER BY n;
 \c :target
 SELECT count(*), sum(u), md5(string_agg(id || ':' || u, ',' ORDER BY id)) FROM public.swap;
 SELECT * FROM public.defer ORDER BY id;
 SELECT * FROM public.ident ORDER BY id;
-SELECT * FROM public.num;
+SELECT * FROM public.num ORDER BY n;
 \c :source
 SELECT dbsync.drop_subscription('keys');
 SELECT dbsync.drop_target('key_target');

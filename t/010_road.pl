@@ -263,4 +263,4 @@ as_writer("BEGIN", "TRUNCATE public.simple", "INSERT INTO public.simple VALUES (
 $pair->arrives('road', 'a TRUNCATE arrives');
 $pair->same_at_both_ends('public.simple');
 
-done_testing();
+DbsyncTest::finish();

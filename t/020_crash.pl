@@ -102,4 +102,4 @@ $bank->stop_load;
 $bank->balances('bank');
 $bank->stop_reader;
 
-done_testing();
+DbsyncTest::finish();

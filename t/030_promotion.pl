@@ -86,4 +86,4 @@ foreach my $i (101 .. 140)
 $pair->arrives('item', 'an honest failover goes on by itself');
 $pair->same_at_both_ends('public.item');
 
-done_testing();
+DbsyncTest::finish();

@@ -112,4 +112,4 @@ insert($pair, 21, 22);
 $pair->status_becomes('item', "last_error ILIKE '%ledger%' AND next_action IS NOT NULL",
 	'a missing ledger of a subscription that has run is refused');
 
-done_testing();
+DbsyncTest::finish();

@@ -20,6 +20,7 @@ $pair->subscribe('sound', ['public.sound'], target => 'near');
 $pair->start_subscription('sound');
 
 my $sound = 0;
+my $said = "concat_ws(' ', last_error, last_error_detail)";
 
 # Tests that a trouble is said, that the other subscription does not mind, and
 # that all is well again after the cure.
@@ -27,7 +28,7 @@ sub trouble
 {
 	my ($name, $error, $cure) = @_;
 
-	$pair->status_becomes('sick', "last_error ~* '$error' AND state <> 'stopped' AND failures > 0",
+	$pair->status_becomes('sick', "$said ~* '$error' AND state <> 'stopped' AND failures > 0",
 		"$name: status says so");
 	$pair->status_becomes('sick', "next_action <> '' AND failures > 2",
 		"$name: status says what comes next, and tries go on");
@@ -67,9 +68,9 @@ $pair->create_target('guarded', uri_of($target, user => 'careful'), password => 
 $pair->both('CREATE TABLE public.sick2 (id int PRIMARY KEY)');
 $pair->subscribe('guarded', ['public.sick2'], target => 'guarded');
 $pair->start_subscription('guarded');
-$pair->status_becomes('guarded', "last_error ~* 'password' AND next_action <> ''",
+$pair->status_becomes('guarded', "$said ~* 'password' AND next_action <> ''",
 	'wrong password: status says so');
-unlike($pair->status('guarded')->{last_error}, qr/'wrong'|password=/,
+unlike(join(' ', map { $_ // '' } values %{ $pair->status('guarded') }), qr/'wrong'|password=/,
 	'wrong password: and does not tell it');
 $pair->sql("SELECT dbsync.alter_target('guarded', password => 'right')");
 $pair->arrives('guarded', 'wrong password: recovers by itself');
@@ -141,7 +142,7 @@ $pair->arrives('sick', 'and started');
 $pair->stop_subscription('sick');
 $pair->target_sql('UPDATE dbsync_ledger.position SET system_identifier = 42');
 $pair->start_subscription('sick');
-$pair->status_becomes('sick', "last_error ~* 'another|other' AND next_action <> ''",
+$pair->status_becomes('sick', "$said ~* 'another|other' AND next_action <> ''",
 	'ledger of another source: status says so');
 $_->stop foreach $source, $target;
 
@@ -166,4 +167,4 @@ ok($error =~ /max_worker_processes/
   or $pair->describe_state($error);
 $pair->arrives('a', 'no slot: the first is not disturbed');
 
-done_testing();
+DbsyncTest::finish();

@@ -71,4 +71,4 @@ $pair->target_sql('ALTER TABLE public.big DROP CONSTRAINT never');
 $pair->arrives('big', 'and it recovers');
 $pair->same_at_both_ends('public.big');
 
-done_testing();
+DbsyncTest::finish();

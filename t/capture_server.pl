@@ -103,4 +103,4 @@ is(value_of(q{SELECT verdict('l')}), 'right', 'TRUNCATE applied by logical repli
 $node->safe_psql('postgres', 'DROP SUBSCRIPTION s');
 $publisher->stop;
 $node->stop;
-done_testing();
+DbsyncTest::finish();

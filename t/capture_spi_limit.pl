@@ -74,4 +74,4 @@ $node->safe_psql('postgres',
 is($node->safe_psql('postgres', q{SELECT verdict('t')}), 'right', 'in a transaction with others');
 
 $node->stop;
-done_testing();
+DbsyncTest::finish();

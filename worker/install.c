@@ -53,6 +53,7 @@ static bool
 try_install(DbsyncTable *table, bool insist)
 {
 	MemoryContext old = CurrentMemoryContext;
+	bool		first = (table->install_after == 0);
 	volatile bool done = false;
 
 	PG_TRY();
@@ -71,7 +72,7 @@ try_install(DbsyncTable *table, bool insist)
 			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), dbsync_install_lock_timeout);
 	}
 	PG_END_TRY();
-	if (!done)
+	if (!done && first)
 		note_waiting(table);
 	MemoryContextSwitchTo(old);
 	return done;

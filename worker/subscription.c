@@ -93,7 +93,7 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 {
 	uint64		n;
 
-	n = dbsync_query("SELECT st.captured_id, c.relid::pg_catalog.oid, c.key_index::pg_catalog.oid,"
+	n = dbsync_query("SELECT st.captured_id, c.relid::pg_catalog.oid, dbsync_internal.current_key(c.relid),"
 					 " c.state = 'active', st.uid, st.target_schema, st.target_table,"
 					 " st.copy_data, st.existing_rows, st.state, c.discarded"
 					 " FROM dbsync.subscription_table st"

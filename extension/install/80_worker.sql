@@ -36,7 +36,11 @@ AS $$
 DECLARE
     lost int;
 BEGIN
-    PERFORM dbsync_internal.refresh_keys();
+    -- an UPDATE of nothing would still tell everybody of a change
+    IF EXISTS (SELECT FROM dbsync.captured_table t WHERE NOT EXISTS (
+                   SELECT FROM pg_index i WHERE i.indexrelid = t.key_index AND i.indisvalid)) THEN
+        PERFORM dbsync_internal.refresh_keys();
+    END IF;
     PERFORM dbsync_internal.try_remove_capture(c.id) FROM dbsync.captured_table c
     WHERE c.state = 'removing';
     FOR lost IN

@@ -293,15 +293,12 @@ extern char *dbsync_postgres_stage_analyze_sql(const DbsyncTargetTable *table);
 extern char *dbsync_postgres_copy_sql(const DbsyncTargetTable *table, bool stage);
 
 /*
- * From stage to table, for the rows whose op is one of "ops" (a list of
- * quoted letters).
+ * From stage to table.  all: keys of all staged rows, else of the deletes;
+ * only_missing: leave out rows whose keys are there already.
  */
-extern char *dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, const char *ops);
-extern char *dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table, const char *ops);
-
-/* upsert: ON CONFLICT; only_missing: leave out keys that are there already. */
-extern char *dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, const char *ops,
-											  bool upsert, bool only_missing);
+extern char *dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, bool all);
+extern char *dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table);
+extern char *dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, bool only_missing);
 
 /* in postgres_rows.c */
 

@@ -174,35 +174,35 @@ dbsync_postgres_copy_sql(const DbsyncTargetTable *table, bool stage)
 }
 
 char *
-dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, const char *ops)
+dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, bool all)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "DELETE FROM %s AS " TARGET " USING %s AS " STAGE
-					 " WHERE " STAGE ".%s IN (%s) AND ",
-					 table->only, dbsync_postgres_stage_name(table), table->op_column, ops);
+	appendStringInfo(&buf, "DELETE FROM %s AS " TARGET " USING %s AS " STAGE " WHERE ",
+					 table->only, dbsync_postgres_stage_name(table));
 	append_key_match(&buf, table);
+	if (!all)
+		appendStringInfo(&buf, " AND " STAGE ".%s = 'D'", table->op_column);
 	return buf.data;
 }
 
 char *
-dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table, const char *ops)
+dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "UPDATE %s AS " TARGET " SET ", table->only);
 	append_assignments(&buf, table, STAGE);
-	appendStringInfo(&buf, " FROM %s AS " STAGE " WHERE " STAGE ".%s IN (%s) AND ",
-					 dbsync_postgres_stage_name(table), table->op_column, ops);
+	appendStringInfo(&buf, " FROM %s AS " STAGE " WHERE " STAGE ".%s <> 'D' AND ",
+					 dbsync_postgres_stage_name(table), table->op_column);
 	append_key_match(&buf, table);
 	return buf.data;
 }
 
 char *
-dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, const char *ops,
-								 bool upsert, bool only_missing)
+dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, bool only_missing)
 {
 	StringInfoData buf;
 
@@ -210,15 +210,13 @@ dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, const char *ops
 	append_insert_head(&buf, table);
 	appendStringInfoString(&buf, "SELECT ");
 	append_columns(&buf, table, STAGE);
-	appendStringInfo(&buf, " FROM %s AS " STAGE " WHERE " STAGE ".%s IN (%s)",
-					 dbsync_postgres_stage_name(table), table->op_column, ops);
+	appendStringInfo(&buf, " FROM %s AS " STAGE " WHERE " STAGE ".%s <> 'D'",
+					 dbsync_postgres_stage_name(table), table->op_column);
 	if (only_missing)
 	{
 		appendStringInfo(&buf, " AND NOT EXISTS (SELECT FROM %s AS " TARGET " WHERE ", table->only);
 		append_key_match(&buf, table);
 		appendStringInfoChar(&buf, ')');
 	}
-	if (upsert)
-		append_on_conflict(&buf, table);
 	return buf.data;
 }
