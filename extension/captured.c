@@ -238,8 +238,8 @@ fill(DbsyncEntry *entry, Relation rel)
 	entry->generation = generation;
 }
 
-bool
-dbsync_captured_is_current(const DbsyncEntry *entry)
+static bool
+is_current(const DbsyncEntry *entry)
 {
 	return entry->valid && entry->generation == dbsync_catalog_generation();
 }
@@ -261,7 +261,7 @@ dbsync_captured_find(Relation rel)
 			memset((char *) entry + sizeof(Oid), 0, sizeof(DbsyncEntry) - sizeof(Oid));
 		latest = entry;
 	}
-	if (!dbsync_captured_is_current(latest))
+	if (!is_current(latest))
 	{
 		DbsyncEntry *entry = latest;
 

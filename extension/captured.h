@@ -55,9 +55,6 @@ typedef struct DbsyncEntry
 /* The entry of an open table that has our triggers, up to date. */
 extern DbsyncEntry *dbsync_captured_find(Relation rel);
 
-/* Is the entry still what the configuration says? */
-extern bool dbsync_captured_is_current(const DbsyncEntry *entry);
-
 /* What the current transaction did to the table so far; makes it if missing. */
 extern DbsyncTouched *dbsync_captured_touch(DbsyncEntry *entry);
 

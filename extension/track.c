@@ -41,73 +41,6 @@
 /* more than this would crowd others out of the buffers: use a small ring */
 #define MANY_ROWS			50000
 
-void
-dbsync_ranges_add(DbsyncRanges *ranges, BlockNumber block)
-{
-	/* a gap that costs less to read than a range costs to keep */
-	const BlockNumber gap = 8;
-	int			at;
-	int			nearest = 0;
-
-	/* where it belongs, from the end: rows are mostly appended */
-	for (at = ranges->n; at > 0 && block < ranges->first[at - 1]; at--)
-		;
-	if (at > 0 && (block <= ranges->last[at - 1] ||
-				   block - ranges->last[at - 1] <= gap))
-	{
-		ranges->last[at - 1] = Max(ranges->last[at - 1], block);
-		return;
-	}
-	if (at < ranges->n && ranges->first[at] - block <= gap)
-	{
-		ranges->first[at] = block;
-		return;
-	}
-
-	if (ranges->n == DBSYNC_MAX_RANGES)
-	{
-		BlockNumber least = InvalidBlockNumber;
-
-		for (int i = 0; i + 1 < ranges->n; i++)
-		{
-			BlockNumber between = ranges->first[i + 1] - ranges->last[i];
-
-			if (between < least)
-			{
-				least = between;
-				nearest = i;
-			}
-		}
-		/* when the new block is nearer to a range than any two are: join those */
-		if (at > 0 && block - ranges->last[at - 1] <= least)
-		{
-			ranges->last[at - 1] = block;
-			return;
-		}
-		if (at < ranges->n && ranges->first[at] - block <= least)
-		{
-			ranges->first[at] = block;
-			return;
-		}
-		ranges->last[nearest] = ranges->last[nearest + 1];
-		for (int i = nearest + 1; i + 1 < ranges->n; i++)
-		{
-			ranges->first[i] = ranges->first[i + 1];
-			ranges->last[i] = ranges->last[i + 1];
-		}
-		ranges->n--;
-		if (at > nearest)
-			at--;
-	}
-	for (int i = ranges->n; i > at; i--)
-	{
-		ranges->first[i] = ranges->first[i - 1];
-		ranges->last[i] = ranges->last[i - 1];
-	}
-	ranges->first[at] = ranges->last[at] = block;
-	ranges->n++;
-}
-
 static void
 note_block(DbsyncTrack *track, ItemPointer tid)
 {
@@ -118,10 +51,15 @@ note_block(DbsyncTrack *track, ItemPointer tid)
 		dbsync_ranges_add(ranges, block);
 }
 
-/* Lock the active segment; false if the table is not captured any more. */
+/*
+ * Lock the active segment; false if the table is not captured any more.  What
+ * was believed before the lock is looked at again after it.
+ */
 static bool
 lock_active(DbsyncTrack *track, Relation rel)
 {
+	Oid			locked = InvalidOid;
+
 	for (;;)
 	{
 		DbsyncEntry *entry = dbsync_captured_find(rel);
@@ -129,11 +67,12 @@ lock_active(DbsyncTrack *track, Relation rel)
 		if (entry->mode != DBSYNC_MODE_CAPTURE)
 			return false;
 		track->entry = entry;
-		dbsync_header_lock();
-		LockRelationOid(entry->segment, RowExclusiveLock);
-		if (dbsync_captured_is_current(entry))
+		if (entry->segment == locked)
 			return true;
 		CHECK_FOR_INTERRUPTS();
+		dbsync_header_lock();
+		LockRelationOid(entry->segment, RowExclusiveLock);
+		locked = entry->segment;
 	}
 }
 
@@ -142,12 +81,13 @@ dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected)
 {
 	DbsyncEntry *entry;
 
-	if (dbsync_transaction.begun && dbsync_transaction.header_written)
+	if (dbsync_transaction.closed)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot change captured table \"%s\" this late in a transaction",
 						RelationGetRelationName(rel)),
-				 errdetail("Another module writes to it as the transaction commits, after dbsync has closed what it captured.")));
+				 errdetail("Another module writes to it as the transaction commits, "
+						   "after dbsync has closed what it captured.")));
 	if (!lock_active(track, rel))
 		return false;
 	entry = track->entry;

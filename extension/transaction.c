@@ -49,22 +49,20 @@ static int	maxkept;
 void
 dbsync_transaction_begin(void)
 {
-	uint64		serial = dbsync_transaction.serial;
-
 	if (dbsync_transaction.begun)
 		return;
-	memset(&dbsync_transaction, 0, sizeof(dbsync_transaction));
-	dbsync_transaction.serial = serial + 1;
-	dbsync_transaction.next_no = 1;
 	dbsync_transaction.begun = true;
-	kept = NULL;
-	nkept = maxkept = 0;
+	dbsync_transaction.serial++;
+	dbsync_transaction.next_no = 1;
+	dbsync_transaction.wake = false;
+	dbsync_transaction.header_written = false;
 }
 
 static void
 forget(void)
 {
 	dbsync_transaction.begun = false;
+	dbsync_transaction.closed = false;
 	dbsync_transaction.touched = NULL;
 	kept = NULL;
 	nkept = maxkept = 0;
@@ -300,26 +298,27 @@ warn_without_header(void)
 	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("changes to table %u were captured too late to be sent", t->relid),
+				 errmsg("changes to relation with OID %u were captured too late to be sent", t->relid),
 				 errhint("Copy the table again with dbsync.copy_table().")));
 }
 
 static void
 end_of_transaction(XactEvent event, void *arg)
 {
-	if (!dbsync_transaction.begun)
-		return;
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			finish();
+			if (dbsync_transaction.begun)
+				finish();
+			dbsync_transaction.closed = true;
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
-			if (!dbsync_transaction.header_written)
+			if (dbsync_transaction.begun && !dbsync_transaction.header_written)
 				warn_without_header();
-			if (dbsync_transaction.wake && event == XACT_EVENT_COMMIT)
+			if (dbsync_transaction.begun && dbsync_transaction.wake &&
+				event == XACT_EVENT_COMMIT)
 				dbsync_shmem_wake_workers();
 			forget();
 			break;

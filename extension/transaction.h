@@ -55,6 +55,7 @@ typedef struct DbsyncTransaction
 {
 	uint64		serial;			/* tells this transaction's things from older */
 	bool		begun;
+	bool		closed;			/* as of commit: nothing more may be captured */
 	bool		wake;			/* workers have something to look at */
 	bool		header_written;
 	int64		next_no;		/* dbsync_no of the next captured row */

@@ -328,7 +328,8 @@ settle_table(Settling *s)
 	find_operators(s);
 	begin_sort(s);
 	s->found = table_slot_create(s->rel, NULL);
-	s->gone = MakeSingleTupleTableSlot(s->entry->desc, &TTSOpsVirtual);
+	/* not the entry's descriptor, which may be made anew as we begin to append */
+	s->gone = MakeSingleTupleTableSlot(RelationGetDescr(s->rel), &TTSOpsVirtual);
 	for (DbsyncWritten *w = s->touched->written; w != NULL; w = w->next)
 		collect_segment(s, w);
 	tuplesort_performsort(s->sort);

@@ -169,6 +169,8 @@ copies_pending(void)
 static bool
 work_through(void)
 {
+	bool		tidied = false;
+
 	for (;;)
 	{
 		bool		did;
@@ -190,10 +192,16 @@ work_through(void)
 		if (work->subscription->generation != dbsync_catalog_generation())
 			continue;
 		did = dbsync_batch_run(work);
-		if (work->retention_due <= GetCurrentTimestamp())
+		if (!tidied && work->retention_due <= GetCurrentTimestamp())
+		{
+			/* it may have waited for the target, and missed a commit's call */
 			dbsync_retention_run(work);
+			tidied = true;
+			continue;
+		}
 		if (!did)
 			return true;
+		tidied = false;
 	}
 }
 

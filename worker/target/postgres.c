@@ -128,6 +128,12 @@ ignore_notice(void *arg, const PGresult *result)
 {
 }
 
+static const char *const who_sql =
+"SELECT current_user, d.datname, d.oid, pg_catalog.pg_is_in_recovery(),"
+" pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE'),"
+" pg_catalog.pg_backend_pid()"
+" FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
+
 static bool
 look_who_answered(PostgresTarget *target)
 {
@@ -135,21 +141,16 @@ look_who_answered(PostgresTarget *target)
 	PGresult   *result;
 
 	identity->version = PQserverVersion(target->conn);
-	identity->version_text = dbsync_postgres_format(target, "PostgreSQL %s",
-													PQparameterStatus(target->conn, "server_version"));
+	identity->version_text =
+		dbsync_postgres_format(target, "PostgreSQL %s",
+							   PQparameterStatus(target->conn, "server_version"));
 	if (identity->version < DBSYNC_POSTGRES_OLDEST)
 		return dbsync_postgres_refuse(target, ERRCODE_FEATURE_NOT_SUPPORTED,
-									  dbsync_postgres_format(target, "target \"%s\" runs %s, which is too old",
-															 target->name, identity->version_text),
-									  NULL,
-									  dbsync_postgres_format(target, "Targets from PostgreSQL %d on are supported.",
-															 DBSYNC_POSTGRES_OLDEST / 10000));
-	result = dbsync_postgres_query(target,
-								   "SELECT current_user, d.datname, d.oid, pg_catalog.pg_is_in_recovery(),"
-								   " pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE'),"
-								   " pg_catalog.pg_backend_pid()"
-								   " FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()",
-								   0, NULL);
+									  psprintf("target \"%s\" runs %s, which is too old",
+											   target->name, identity->version_text), NULL,
+									  psprintf("Targets from PostgreSQL %d on are supported.",
+											   DBSYNC_POSTGRES_OLDEST / 10000));
+	result = dbsync_postgres_query(target, who_sql, 0, NULL);
 	if (result == NULL)
 		return false;
 	identity->user = dbsync_postgres_format(target, "%s", PQgetvalue(result, 0, 0));
@@ -177,8 +178,7 @@ try_replica_role(PostgresTarget *target)
 
 	if (dbsync_postgres_query(target, "BEGIN", 0, NULL) == NULL)
 		return false;
-	allowed = dbsync_postgres_query(target,
-									"SELECT pg_catalog.set_config('session_replication_role', 'replica', true)",
+	allowed = dbsync_postgres_query(target, "SET LOCAL session_replication_role TO replica",
 									0, NULL) != NULL;
 	if (!allowed && target->base.fault.sqlstate != ERRCODE_INSUFFICIENT_PRIVILEGE)
 		return false;
@@ -229,10 +229,10 @@ check_recovery(PostgresTarget *target)
 	if (!target->base.identity.in_recovery)
 		return true;
 	return dbsync_postgres_refuse(target, ERRCODE_READ_ONLY_SQL_TRANSACTION,
-								  dbsync_postgres_format(target, "target \"%s\" is in recovery",
-														 target->name),
+								  psprintf("target \"%s\" is in recovery", target->name),
 								  "A standby server takes no writes.",
-								  "Let the target's address lead to its primary; with several hosts, target_session_attrs 'read-write' finds it.");
+								  "Let the target's address lead to its primary; with several hosts,"
+								  " target_session_attrs 'read-write' finds it.");
 }
 
 static DbsyncTarget *

@@ -98,6 +98,13 @@ collect_parameters(Parameters *params, const DbsyncTargetConfig *config)
 	set_parameter(params, "client_encoding", GetDatabaseEncodingName());
 }
 
+static bool
+refuse_password(PostgresTarget *target, const char *detail, const char *hint)
+{
+	return dbsync_postgres_refuse(target, ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED,
+								  "password is required", detail, hint);
+}
+
 /*
  * A password must come from the user mapping, else libpq might find one in a
  * file of the server's own account.
@@ -110,11 +117,9 @@ check_password_given(PostgresTarget *target, const Parameters *params,
 
 	if (!config->password_required || (password && password[0] != '\0'))
 		return true;
-	return dbsync_postgres_refuse(target, ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED,
-								  "password is required",
-								  "Non-superusers must provide a password in the user mapping.",
-								  dbsync_postgres_format(target, "Set one with dbsync.alter_target(%s, password => ...).",
-														 quote_literal_cstr(config->name)));
+	return refuse_password(target, "Non-superusers must provide a password in the user mapping.",
+						   psprintf("Set one with dbsync.alter_target(%s, password => ...).",
+									quote_literal_cstr(config->name)));
 }
 
 /* it must also have been asked for, else the server's own account let us in */
@@ -123,10 +128,10 @@ check_password_used(PostgresTarget *target, const DbsyncTargetConfig *config)
 {
 	if (!config->password_required || PQconnectionUsedPassword(target->conn))
 		return true;
-	return dbsync_postgres_refuse(target, ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED,
-								  "password is required",
-								  "Non-superuser cannot connect if the target server does not request a password.",
-								  "Target server's authentication method must be changed, or a superuser must set password_required 'false' in the user mapping.");
+	return refuse_password(target,
+						   "Non-superuser cannot connect if the target server does not request a password.",
+						   "Target server's authentication method must be changed, or a superuser must"
+						   " set password_required 'false' in the user mapping.");
 }
 
 static void
@@ -142,13 +147,9 @@ drop_connection(PostgresTarget *target)
 static bool
 could_not_connect(PostgresTarget *target, const char *detail)
 {
-	char	   *copy = detail ? pchomp(detail) : NULL;
-
-	dbsync_postgres_refuse(target, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
-						   dbsync_postgres_format(target, "could not connect to target \"%s\"",
-												  target->name),
-						   copy, NULL);
-	return false;
+	return dbsync_postgres_refuse(target, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+								  psprintf("could not connect to target \"%s\"", target->name),
+								  detail ? pchomp(detail) : NULL, NULL);
 }
 
 /* the moment at which to give up, or 0 for never */
@@ -203,7 +204,8 @@ connect_once(PostgresTarget *target, const Parameters *params)
 	if (!AcquireExternalFD())
 	{
 		could_not_connect(target, "There are too many open files on the local server.");
-		dbsync_postgres_advise(target, "Raise the server's max_files_per_process and/or \"ulimit -n\" limits.");
+		dbsync_postgres_advise(target, "Raise the server's max_files_per_process"
+							   " and/or \"ulimit -n\" limits.");
 		return false;
 	}
 	target->external_fd = true;

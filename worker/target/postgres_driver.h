@@ -157,7 +157,7 @@ extern const DbsyncDriver dbsync_postgres_driver;
 
 /* in postgres_fault.c; all return false (NULL), for "return refuse(...)" */
 
-/* Set the fault in our own words; formatted strings are copied. */
+/* Set the fault in our own words; the strings are copied. */
 extern bool dbsync_postgres_refuse(PostgresTarget *target, int sqlstate,
 								   const char *message, const char *detail,
 								   const char *hint);

@@ -81,8 +81,7 @@ dbsync_postgres_lost(PostgresTarget *target)
 	char	   *said = keep_trimmed(target, target->conn ? PQerrorMessage(target->conn) : "");
 
 	dbsync_postgres_refuse(target, ERRCODE_CONNECTION_FAILURE,
-						   dbsync_postgres_format(target, "connection to target \"%s\" was lost",
-												  target->name),
+						   psprintf("connection to target \"%s\" was lost", target->name),
 						   said && said[0] ? said : NULL, NULL);
 	target->base.fault.connection_lost = target->commit_sent;
 	return false;
@@ -123,9 +122,8 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 		return dbsync_postgres_lost(target);
 	if (sqlstate == 0)
 		return dbsync_postgres_refuse(target, ERRCODE_PROTOCOL_VIOLATION,
-									  dbsync_postgres_format(target, "unexpected answer of target \"%s\": %s",
-															 target->name,
-															 PQresStatus(PQresultStatus(result))),
+									  psprintf("unexpected answer of target \"%s\": %s",
+											   target->name, PQresStatus(PQresultStatus(result))),
 									  keep_trimmed(target, PQresultErrorMessage(result)), NULL);
 
 	if (step && step->kind == POSTGRES_STEP_FENCE &&

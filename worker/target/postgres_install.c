@@ -69,18 +69,17 @@ typedef enum LedgerState
 } LedgerState;
 
 /* looked up by name: to_regclass() raises where a right is missing */
+static const char *const look_sql =
+"SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')"
+" AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')"
+" AND has_table_privilege(c.oid, 'DELETE')"
+" FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid"
+" WHERE n.nspname = 'dbsync_ledger' AND c.relname = 'position'";
+
 static LedgerState
 look_for_ledger(PostgresTarget *target)
 {
-	PGresult   *result = dbsync_postgres_query(target,
-											   "SELECT has_schema_privilege(n.oid, 'USAGE')"
-											   " AND has_table_privilege(c.oid, 'SELECT')"
-											   " AND has_table_privilege(c.oid, 'INSERT')"
-											   " AND has_table_privilege(c.oid, 'UPDATE')"
-											   " AND has_table_privilege(c.oid, 'DELETE')"
-											   " FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid"
-											   " WHERE n.nspname = 'dbsync_ledger' AND c.relname = 'position'",
-											   0, NULL);
+	PGresult   *result = dbsync_postgres_query(target, look_sql, 0, NULL);
 
 	if (result == NULL)
 		return LEDGER_UNKNOWN;
@@ -95,11 +94,10 @@ refuse_rights(PostgresTarget *target)
 	const char *user = quote_identifier(target->base.identity.user);
 
 	return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE,
-								  "permission denied for table dbsync_ledger.position on the target",
-								  NULL,
-								  dbsync_postgres_format(target,
-														 "On the target: GRANT USAGE ON SCHEMA dbsync_ledger TO %s; GRANT SELECT, INSERT, UPDATE, DELETE ON dbsync_ledger.position TO %s;",
-														 user, user));
+								  "permission denied for table dbsync_ledger.position on the target", NULL,
+								  psprintf("On the target: GRANT USAGE ON SCHEMA dbsync_ledger TO %s;"
+										   " GRANT SELECT, INSERT, UPDATE, DELETE"
+										   " ON dbsync_ledger.position TO %s;", user, user));
 }
 
 static bool
@@ -111,10 +109,10 @@ create_ledger(PostgresTarget *target)
 			continue;
 		if (target->base.fault.sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE)
 			dbsync_postgres_advise(target,
-								   dbsync_postgres_format(target,
-														  "On the target: GRANT CREATE ON DATABASE %s TO %s; or let its administrator create the table dbsync_ledger.position.",
-														  quote_identifier(target->base.identity.database),
-														  quote_identifier(target->base.identity.user)));
+								   psprintf("On the target: GRANT CREATE ON DATABASE %s TO %s;"
+											" or let its administrator run docs/ledger.sql there.",
+											quote_identifier(target->base.identity.database),
+											quote_identifier(target->base.identity.user)));
 		return false;
 	}
 	return true;

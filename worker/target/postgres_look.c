@@ -25,7 +25,12 @@ static const char *const table_sql =
 "  CASE WHEN NOT has_table_privilege(c.oid, 'DELETE') THEN 'DELETE' END),"
 " row_security_active(c.oid),"
 " EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND c.oid IN (k.conrelid, k.confrelid)),"
-" has_database_privilege(current_database(), 'TEMP')"
+" has_database_privilege(current_database(), 'TEMP'),"
+/* what is stored where: the table itself, or all below a partitioned one */
+" EXISTS (SELECT FROM pg_class s WHERE s.relkind = 'f'"
+"  AND s.oid IN (SELECT relid FROM pg_partition_tree(c.oid))),"
+" EXISTS (SELECT FROM pg_class s WHERE s.relkind = 'r' AND s.relpersistence <> 'p'"
+"  AND (s.oid = c.oid OR s.oid IN (SELECT relid FROM pg_partition_tree(c.oid))))"
 " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 " WHERE n.nspname = $1 AND c.relname = $2";
 
@@ -81,41 +86,64 @@ is_true(PGresult *result, int row, int column)
 static bool
 check_kind(PostgresTarget *target, DbsyncTargetTable *table, char relkind)
 {
+	char	   *message;
+
 	/* ordinary and partitioned tables */
 	if (relkind == 'r' || relkind == 'p')
 		return true;
-	return dbsync_postgres_refuse(target, ERRCODE_WRONG_OBJECT_TYPE,
-								  dbsync_postgres_format(target, "target relation %s is not a table",
-														 table->label),
-								  "Rows can be written to ordinary and partitioned tables only.", NULL);
+	message = psprintf("target relation %s is not a table", table->label);
+	return dbsync_postgres_refuse(target, ERRCODE_WRONG_OBJECT_TYPE, message,
+								  "Rows can be written to ordinary and partitioned tables only.",
+								  NULL);
+}
+
+/*
+ * Rows must live and die with the ledger's: a foreign server commits by itself,
+ * and an unlogged table is emptied by a crash that leaves the ledger as it was.
+ */
+static bool
+check_storage(PostgresTarget *target, DbsyncTargetTable *table, bool foreign, bool unlogged)
+{
+	if (foreign)
+		return dbsync_postgres_refuse(target, ERRCODE_WRONG_OBJECT_TYPE,
+									  psprintf("target table %s has foreign partitions", table->label),
+									  "They are not committed together with the ledger.", NULL);
+	if (unlogged)
+		return dbsync_postgres_refuse(target, ERRCODE_WRONG_OBJECT_TYPE,
+									  psprintf("target table %s is not a permanent table", table->label),
+									  "It could be empty after a crash while the ledger says that it is not.",
+									  psprintf("On the target: ALTER TABLE %s SET LOGGED;", table->quoted));
+	return true;
+}
+
+/* what: "table x"; grant: what the administrator is to grant on what */
+static bool
+refuse_rights(PostgresTarget *target, const char *what, const char *detail, const char *grant)
+{
+	char	   *message = psprintf("permission denied %s", what);
+	char	   *hint = psprintf("On the target: GRANT %s TO %s;", grant,
+											  quote_identifier(target->base.identity.user));
+
+	return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE, message, detail, hint);
 }
 
 static bool
 check_rights(PostgresTarget *target, DbsyncTargetTable *table, PGresult *result)
 {
-	const char *user = quote_identifier(target->base.identity.user);
+	const char *schema = table->spec.schema;
 	const char *missing = PQgetvalue(result, 0, 3);
 
 	if (!is_true(result, 0, 2))
-		return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE,
-									  dbsync_postgres_format(target, "permission denied for target schema \"%s\"",
-															 table->spec.schema),
-									  NULL,
-									  dbsync_postgres_format(target, "On the target: GRANT USAGE ON SCHEMA %s TO %s;",
-															 quote_identifier(table->spec.schema), user));
+		return refuse_rights(target, psprintf("for target schema \"%s\"", schema), NULL,
+							 psprintf("USAGE ON SCHEMA %s", quote_identifier(schema)));
 	if (missing[0] != '\0')
-		return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE,
-									  dbsync_postgres_format(target, "permission denied for target table %s",
-															 table->label),
-									  NULL,
-									  dbsync_postgres_format(target, "On the target: GRANT %s ON %s TO %s;",
-															 missing, table->quoted, user));
+		return refuse_rights(target, psprintf("for target table %s", table->label), NULL,
+							 psprintf("%s ON %s", missing, table->quoted));
 	if (!is_true(result, 0, 6))
-		return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE,
-									  "permission denied to create temporary tables on the target",
-									  "Large batches are staged in temporary tables.",
-									  dbsync_postgres_format(target, "On the target: GRANT TEMPORARY ON DATABASE %s TO %s;",
-															 quote_identifier(target->base.identity.database), user));
+		return refuse_rights(target, "to create temporary tables on the target",
+							 "Large batches are staged in temporary tables.",
+							 psprintf("TEMPORARY ON DATABASE %s",
+									  quote_identifier(target->base.identity.database)));
 	return true;
 }
 
@@ -123,13 +151,15 @@ check_rights(PostgresTarget *target, DbsyncTargetTable *table, PGresult *result)
 static bool
 check_row_security(PostgresTarget *target, DbsyncTargetTable *table, bool active)
 {
+	char	   *message;
+
 	if (!active)
 		return true;
-	return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE,
-								  dbsync_postgres_format(target, "row security of target table %s applies to user \"%s\"",
-														 table->label, target->base.identity.user),
-								  NULL,
-								  "On the target, let the table's owner (without FORCE ROW LEVEL SECURITY) or a user with BYPASSRLS write it.");
+	message = psprintf("row security of target table %s applies to user \"%s\"",
+									 table->label, target->base.identity.user);
+	return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE, message, NULL,
+								  "On the target, let the table's owner (without FORCE ROW LEVEL SECURITY)"
+								  " or a user with BYPASSRLS write it.");
 }
 
 /*
@@ -139,14 +169,19 @@ check_row_security(PostgresTarget *target, DbsyncTargetTable *table, bool active
 static bool
 check_foreign_keys(PostgresTarget *target, DbsyncTargetTable *table, bool has_keys)
 {
+	const char *user = target->base.identity.user;
+	char	   *message;
+	char	   *hint;
+
 	if (!has_keys || target->base.identity.replica_role)
 		return true;
-	return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE,
-								  dbsync_postgres_format(target, "target table %s has foreign keys or is referenced by some, and user \"%s\" may not set session_replication_role",
-														 table->label, target->base.identity.user),
-								  NULL,
-								  dbsync_postgres_format(target, "On the target (PostgreSQL 15 or newer): GRANT SET ON PARAMETER session_replication_role TO %s; or drop the foreign keys there.",
-														 quote_identifier(target->base.identity.user)));
+	message = psprintf("target table %s has foreign keys or is referenced by some,"
+									 " and user \"%s\" may not set session_replication_role",
+									 table->label, user);
+	hint = psprintf("On the target (PostgreSQL 15 or newer):"
+								  " GRANT SET ON PARAMETER session_replication_role TO %s;"
+								  " or drop the foreign keys there.", quote_identifier(user));
+	return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE, message, NULL, hint);
 }
 
 static bool
@@ -160,15 +195,15 @@ look_at_table(PostgresTarget *target, DbsyncTargetTable *table)
 		return false;
 	if (PQntuples(result) == 0)
 		return dbsync_postgres_refuse(target, ERRCODE_UNDEFINED_TABLE,
-									  dbsync_postgres_format(target, "target table %s does not exist",
-															 table->label),
-									  NULL, "Create it on the target, with the columns and the key of the source table.");
+									  psprintf("target table %s does not exist", table->label), NULL,
+									  "Create it on the target, with the columns and the key of the source table.");
 	table->relid = strtoul(PQgetvalue(result, 0, 0), NULL, 10);
 	relkind = PQgetvalue(result, 0, 1)[0];
 
 	/* children of plain inheritance are not ours to touch */
 	table->only = (relkind == 'r') ? psprintf("ONLY %s", table->quoted) : table->quoted;
 	return check_kind(target, table, relkind) &&
+		check_storage(target, table, is_true(result, 0, 7), is_true(result, 0, 8)) &&
 		check_rights(target, table, result) &&
 		check_row_security(target, table, is_true(result, 0, 4)) &&
 		check_foreign_keys(target, table, is_true(result, 0, 5));
@@ -192,8 +227,7 @@ refuse_columns(PostgresTarget *target, DbsyncTargetTable *table, int sqlstate,
 			   const char *list, const char *complaint, const char *hint)
 {
 	return dbsync_postgres_refuse(target, sqlstate,
-								  dbsync_postgres_format(target, "target table %s %s: %s",
-														 table->label, complaint, list),
+								  psprintf("target table %s %s: %s", table->label, complaint, list),
 								  NULL, hint);
 }
 
@@ -292,11 +326,11 @@ refuse_key(PostgresTarget *target, DbsyncTargetTable *table)
 	for (int k = 0; k < table->nkeys; k++)
 		appendStringInfo(&key, "%s%s", k > 0 ? ", " : "", table->columns[table->keys[k]].quoted);
 	return dbsync_postgres_refuse(target, ERRCODE_INVALID_TABLE_DEFINITION,
-								  dbsync_postgres_format(target, "target table %s has no unique index on (%s)",
-														 table->label, key.data),
+								  psprintf("target table %s has no unique index on (%s)",
+										   table->label, key.data),
 								  "Rows are found again on the target by the key of the source table.",
-								  dbsync_postgres_format(target, "On the target: ALTER TABLE %s ADD PRIMARY KEY (%s);",
-														 table->quoted, key.data));
+								  psprintf("On the target: ALTER TABLE %s ADD PRIMARY KEY (%s);",
+										   table->quoted, key.data));
 }
 
 /*

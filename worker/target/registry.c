@@ -29,11 +29,13 @@ void
 dbsync_fault_raise(DbsyncTarget *target, const char *doing)
 {
 	DbsyncFault *fault = &target->fault;
+	/* where it happened is a fact that status shows; it has no context */
+	const char *detail = fault->detail ? fault->detail : fault->context;
 
 	ereport(ERROR,
 			(errcode(fault->sqlstate ? fault->sqlstate : ERRCODE_INTERNAL_ERROR),
 			 errmsg_internal("%s", fault->message ? fault->message : "unknown fault"),
-			 fault->detail ? errdetail_internal("%s", fault->detail) : 0,
+			 detail ? errdetail_internal("%s", detail) : 0,
 			 fault->hint ? errhint("%s", fault->hint) : 0,
 			 fault->context ? errcontext("%s", fault->context) : 0,
 			 doing ? errcontext("%s", doing) : 0));

@@ -1,0 +1,43 @@
+-- The ledger of dbsync on a PostgreSQL target, for targets whose administrator
+-- does not let dbsync make it (which takes CREATE on the database).  The same
+-- statements as in worker/target/postgres_install.c.  Then grant, to the role
+-- that the target's user mapping names:
+--
+--   GRANT USAGE ON SCHEMA dbsync_ledger TO sync;
+--   GRANT SELECT, INSERT, UPDATE, DELETE ON dbsync_ledger.position TO sync;
+
+CREATE SCHEMA IF NOT EXISTS dbsync_ledger;
+COMMENT ON SCHEMA dbsync_ledger IS 'dbsync: how far this target has come';
+CREATE TABLE dbsync_ledger.position (
+    id uuid PRIMARY KEY,
+    subscription uuid NOT NULL,
+    name text,
+    system_identifier bigint,
+    database_oid oid,
+    timeline bigint,
+    lsn pg_lsn,
+    server_start timestamptz,
+    batch bigint,
+    after text,
+    upto text,
+    closing pg_lsn,
+    closing_xid bigint,
+    live boolean,
+    boundary text[],
+    rows bigint,
+    updated timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 10);
+COMMENT ON TABLE dbsync_ledger.position IS 'dbsync: one row per subscription that writes to this database (id = subscription), and one per table of it; written in the same transaction as the data: do not touch';
+COMMENT ON COLUMN dbsync_ledger.position.id IS 'the subscription, or the attachment of a table to it';
+COMMENT ON COLUMN dbsync_ledger.position.system_identifier IS 'cluster of the source';
+COMMENT ON COLUMN dbsync_ledger.position.database_oid IS 'database of the source';
+COMMENT ON COLUMN dbsync_ledger.position.lsn IS 'WAL of the source that was on its disk before the last commit here';
+COMMENT ON COLUMN dbsync_ledger.position.server_start IS 'start of the source server that wrote last';
+COMMENT ON COLUMN dbsync_ledger.position.batch IS 'counts the commits of this subscription';
+COMMENT ON COLUMN dbsync_ledger.position.after IS 'snapshot of the source: what is visible in it has been applied';
+COMMENT ON COLUMN dbsync_ledger.position.upto IS 'snapshot of a window that is being worked off; applied up to closing';
+COMMENT ON COLUMN dbsync_ledger.position.closing IS 'closing LSN reached within the window';
+COMMENT ON COLUMN dbsync_ledger.position.closing_xid IS 'transaction reached at that closing LSN';
+COMMENT ON COLUMN dbsync_ledger.position.live IS 'table: its first copy is complete';
+COMMENT ON COLUMN dbsync_ledger.position.boundary IS 'table: key of the last row copied';
+COMMENT ON COLUMN dbsync_ledger.position.rows IS 'table: rows copied';
