@@ -4,6 +4,8 @@
 use strict;
 use warnings;
 
+use lib 't';
+use DbsyncTest ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
