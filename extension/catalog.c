@@ -266,6 +266,27 @@ read_adopted(void)
 	return adopted;
 }
 
+List *
+dbsync_catalog_header_segments(Snapshot snapshot)
+{
+	Oid			index = find_relation("segment_captured");
+	Relation	rel = table_open(dbsync_catalog_relation("segment"), AccessShareLock);
+	List	   *result = NIL;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, SEGMENT_CAPTURED_ID, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(0));
+	scan = systable_beginscan(rel, index, OidIsValid(index), snapshot, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		result = lappend_oid(result,
+							 DatumGetObjectId(required(tuple, SEGMENT_RELID, rel)));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return result;
+}
+
 bool
 dbsync_catalog_is_adopted(void)
 {

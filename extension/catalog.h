@@ -11,7 +11,9 @@
 #ifndef DBSYNC_EXTENSION_CATALOG_H
 #define DBSYNC_EXTENSION_CATALOG_H
 
+#include "nodes/pg_list.h"
 #include "utils/relcache.h"
+#include "utils/snapshot.h"
 
 typedef enum DbsyncCaptureState
 {
@@ -45,6 +47,12 @@ extern bool dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured);
  * is none.
  */
 extern void dbsync_catalog_active_segment(int captured_id, int *segment_id, Oid *segment_relid);
+
+/*
+ * Oids of all header segments that the snapshot sees, a fresh list.  A header
+ * that it sees lies in one of them: whoever wrote it had seen its segment.
+ */
+extern List *dbsync_catalog_header_segments(Snapshot snapshot);
 
 /*
  * Does dbsync.node name this very database?  Asked once per backend and again

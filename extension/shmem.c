@@ -21,6 +21,7 @@ typedef struct DbsyncShared
 	LWLock		lock;
 	int			tranche;
 	pg_atomic_uint64 next_run;
+	bool		unstarted;		/* under the lock */
 	DbsyncSlot	slots[DBSYNC_SLOTS];
 } DbsyncShared;
 
@@ -82,6 +83,25 @@ dbsync_shmem_init(void)
 	shmem_request_hook = request;
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup;
+}
+
+void
+dbsync_shmem_set_unstarted(bool unstarted)
+{
+	dbsync_shmem_lock(true);
+	shared->unstarted = unstarted;
+	dbsync_shmem_unlock();
+}
+
+bool
+dbsync_shmem_unstarted(void)
+{
+	bool		unstarted;
+
+	dbsync_shmem_lock(false);
+	unstarted = shared->unstarted;
+	dbsync_shmem_unlock();
+	return unstarted;
 }
 
 bool

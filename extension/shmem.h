@@ -104,6 +104,10 @@ extern uint64 dbsync_shmem_next_run(void);
 /* Copy a string into a field of DBSYNC_MESSAGE_SIZE, clipped at a character. */
 extern void dbsync_shmem_put_text(char *field, const char *text);
 
+/* Scouts tell the launcher that a worker could not be started for want of a slot. */
+extern void dbsync_shmem_set_unstarted(bool unstarted);
+extern bool dbsync_shmem_unstarted(void);
+
 /* Was the library loaded by shared_preload_libraries? */
 extern bool dbsync_shmem_preloaded(void);
 

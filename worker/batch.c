@@ -29,8 +29,10 @@
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "extension/catalog.h"
 #include "extension/settings.h"
 #include "worker/plan.h"
 #include "worker/query.h"
@@ -214,7 +216,7 @@ choose_cut(Batch *batch)
 		if (fresh)
 		{
 			work->window = dbsync_window_begin(work->context, &work->position, batch->now,
-											   dbsync_subscription_header_segments(work->subscription));
+											   dbsync_catalog_header_segments(GetActiveSnapshot()));
 			/* one that is resumed from the ledger ends before S */
 			fresh = (work->position.upto == NULL);
 			work->asked = fresh ? batch->asked : 0;
@@ -266,11 +268,39 @@ any_part_dirty(DbsyncWork *work)
 	return false;
 }
 
+/*
+ * Keep the cut's segments from being emptied or dropped while they are read.
+ * Capture may be taken off a table at any moment: then what was chosen is void.
+ */
+static bool
+lock_segments(Batch *batch)
+{
+	ListCell   *lc;
+	ListCell   *ls;
+
+	if (batch->cut == NULL)
+		return true;
+	foreach(lc, batch->cut->tables)
+		foreach(ls, ((DbsyncCutTable *) lfirst(lc))->segments)
+	{
+		DbsyncCutSegment *cut = lfirst(ls);
+		DbsyncSegmentInfo *segment =
+			dbsync_subscription_segment(batch->work->subscription, cut->segment_id);
+
+		LockRelationOid(segment->relid, AccessShareLock);
+		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(segment->relid)))
+			return false;
+	}
+	return true;
+}
+
 /* Is there anything to tell the target? */
 static bool
 choose_work(Batch *batch)
 {
 	choose_cut(batch);
+	if (!batch->stale)
+		batch->stale = !lock_segments(batch);
 	if (batch->stale)
 		return false;
 
@@ -297,11 +327,13 @@ open_tables(Batch *batch)
 	if (batch->with_chunk)
 	{
 		batch->current = batch->copying;
+		batch->work->blamed = batch->copying->captured_id;
 		dbsync_copy_open_table(batch->work, batch->copying);
 		if (batch->copying->part.nkeys == 0)
 			dbsync_copy_check_target(batch->work, batch->copying);
 	}
 	batch->current = NULL;
+	batch->work->blamed = 0;
 }
 
 static void
@@ -386,6 +418,7 @@ static void
 send_chunk(Batch *batch)
 {
 	batch->current = batch->copying;
+	batch->work->blamed = batch->copying->captured_id;
 	batch->rows += dbsync_copy_send_chunk(batch->work, batch->copying);
 	batch->current = NULL;
 }
@@ -443,7 +476,8 @@ pass(Batch *batch)
 	work->rows += batch->rows;
 	INSTR_TIME_SET_CURRENT(elapsed);
 	INSTR_TIME_SUBTRACT(elapsed, batch->begun);
-	dbsync_report_batch(batch->rows, INSTR_TIME_GET_DOUBLE(elapsed));
+	dbsync_report_batch(batch->rows, INSTR_TIME_GET_DOUBLE(elapsed),
+						dbsync_copy_is_put_off(work));
 }
 
 /* Progress of copies, for people; the ledger knows better. */
@@ -452,14 +486,15 @@ note_tables(Batch *batch)
 {
 	ListCell   *lc;
 
+	batch->work->blamed = 0;
 	foreach(lc, batch->work->subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (table->part_dirty)
-			dbsync_copy_note_progress(batch->work, table);
+		table->note_due |= table->part_dirty;
 		table->part_dirty = false;
 	}
+	dbsync_copy_note_progress(batch->work);
 }
 
 bool

@@ -46,6 +46,17 @@
 
 /* subscriptions to start when this transaction commits */
 static List *starting = NIL;
+
+/* subscriptions to delete from their targets' ledgers when it commits */
+typedef struct Forgotten
+{
+	int			id;
+	pg_uuid_t	uid;
+	bool		force;
+	DbsyncTargetConfig *config;
+} Forgotten;
+
+static List *forgetting = NIL;
 static bool callback_registered = false;
 
 /*
@@ -160,6 +171,58 @@ start_pending(void)
 	starting = NIL;
 }
 
+/*
+ * Delete the ledger's rows of a subscription that this transaction has dropped;
+ * with force a target that does not do it is only a warning.
+ */
+static void
+forget_one(const Forgotten *forgotten)
+{
+	const DbsyncDriver *driver = dbsync_driver_find(forgotten->config->driver);
+	DbsyncTarget *volatile target = NULL;
+	bool		ok;
+
+	PG_TRY();
+	{
+		target = driver->open(forgotten->config, &ok);
+		ok = ok && driver->ledger_forget(target, &forgotten->uid);
+		if (!ok && !forgotten->force)
+			dbsync_fault_raise(target, "deleting the subscription from the target's ledger");
+		if (!ok)
+			ereport(WARNING,
+					(errmsg("could not delete the subscription from the ledger on target \"%s\"",
+							forgotten->config->name),
+					 errdetail("%s", target->fault.message)));
+	}
+	PG_FINALLY();
+	{
+		if (target != NULL)
+			target->driver->close(target);
+	}
+	PG_END_TRY();
+}
+
+/*
+ * Only now, as the transaction commits: the target cannot roll back with us.  A
+ * subscription that is there again was dropped in a savepoint.
+ */
+static void
+forget_pending(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, forgetting)
+	{
+		Forgotten  *forgotten = lfirst(lc);
+		Found		found;
+
+		read_found("id = $1::pg_catalog.int4", psprintf("%d", forgotten->id), &found);
+		if (found.id == 0)
+			forget_one(forgotten);
+	}
+	forgetting = NIL;
+}
+
 static void
 on_transaction(XactEvent event, void *arg)
 {
@@ -167,19 +230,29 @@ on_transaction(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 			start_pending();
+			forget_pending();
 			break;
 		case XACT_EVENT_PRE_PREPARE:
-			if (starting != NIL)
+			if (starting != NIL || forgetting != NIL)
 				ereport(ERROR,
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("cannot PREPARE a transaction that has started a subscription")));
+						 errmsg("cannot PREPARE a transaction that has started or dropped a subscription")));
 			break;
 		case XACT_EVENT_ABORT:
 			starting = NIL;
+			forgetting = NIL;
 			break;
 		default:
 			break;
 	}
+}
+
+static void
+register_callback(void)
+{
+	if (!callback_registered)
+		RegisterXactCallback(on_transaction, NULL);
+	callback_registered = true;
 }
 
 PG_FUNCTION_INFO_V1(dbsync_start_subscription);
@@ -215,9 +288,7 @@ dbsync_start_subscription(PG_FUNCTION_ARGS)
 		slot->stop = false;
 	dbsync_shmem_unlock();
 
-	if (!callback_registered)
-		RegisterXactCallback(on_transaction, NULL);
-	callback_registered = true;
+	register_callback();
 	write_enabled(found.id, true);
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	starting = list_append_unique_int(starting, found.id);
@@ -299,9 +370,16 @@ dbsync_wait_for(PG_FUNCTION_ARGS)
 	Found		found = find_subscription(NameStr(*PG_GETARG_NAME(0)));
 	int64		timeout = interval_ms(PG_GETARG_INTERVAL_P(1));
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
-	uint64		ticket = ask(&found);
+	uint64		ticket;
 	bool		reached = false;
 
+	if (list_member_int(starting, found.id))
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("subscription \"%s\" starts when this transaction commits",
+						NameStr(*PG_GETARG_NAME(0))),
+				 errhint("Wait for it in another transaction.")));
+	ticket = ask(&found);
 	while (ticket != 0)
 	{
 		DbsyncSlot *slot;
@@ -439,6 +517,14 @@ text_or_null(const char *text, bool *isnull)
 	return *isnull ? (Datum) 0 : CStringGetTextDatum(text);
 }
 
+/* while it cannot work, a worker does not look at what is waiting either */
+static bool
+lag_is_known(const DbsyncSlot *slot)
+{
+	return slot->state == DBSYNC_WORKER_INSTALLING ||
+		slot->state == DBSYNC_WORKER_COPYING || slot->state == DBSYNC_WORKER_RUNNING;
+}
+
 static void
 put_slot(ReturnSetInfo *rsinfo, const DbsyncSlot *slot)
 {
@@ -456,6 +542,8 @@ put_slot(ReturnSetInfo *rsinfo, const DbsyncSlot *slot)
 	values[5] = Int64GetDatum(progress->lag_rows);
 	values[6] = Int64GetDatum(progress->lag_bytes);
 	values[7] = time_or_null(progress->oldest, &nulls[7]);
+	nulls[5] = nulls[6] = !lag_is_known(slot);
+	nulls[7] |= nulls[5];
 	values[8] = time_or_null(progress->last_batch, &nulls[8]);
 	values[9] = Float8GetDatum(progress->rows_per_second);
 	values[10] = text_or_null(trouble->sqlstate ? unpack_sql_state(trouble->sqlstate) : "", &nulls[10]);
@@ -486,51 +574,30 @@ dbsync_slots(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Delete the ledger's rows; true, or false with a fault on the target. */
-static bool
-forget(DbsyncTarget **target, const Found *found)
-{
-	DbsyncTargetConfig *config = dbsync_target_config(found->target, found->owner);
-	const DbsyncDriver *driver = dbsync_driver_find(config->driver);
-	bool		ok;
-
-	if (driver == NULL)
-		elog(ERROR, "no driver \"%s\"", config->driver);
-	config->application_name = "dbsync";
-	*target = driver->open(config, &ok);
-	return ok && driver->ledger_forget(*target, &found->uid);
-}
-
 Datum
 dbsync_forget_at_target(PG_FUNCTION_ARGS)
 {
 	Found		found;
-	bool		force = PG_GETARG_BOOL(1);
-	DbsyncTarget *volatile target = NULL;
+	Forgotten  *forgotten;
+	MemoryContext old;
 
 	read_found("id = $1::pg_catalog.int4", psprintf("%d", PG_GETARG_INT32(0)), &found);
 	if (found.id == 0 || !found.has_run)
 		PG_RETURN_VOID();
-	PG_TRY();
-	{
-		DbsyncTarget *opened = NULL;
-		bool		ok = forget(&opened, &found);
 
-		target = opened;
-		if (!ok && !force)
-			dbsync_fault_raise(target, "deleting the subscription from the target's ledger");
-		if (!ok)
-			ereport(WARNING,
-					(errmsg("could not delete the subscription from the ledger on target \"%s\"",
-							found.target),
-					 errdetail("%s", target->fault.message)));
-	}
-	PG_FINALLY();
-	{
-		if (target != NULL)
-			target->driver->close(target);
-	}
-	PG_END_TRY();
+	/* server and user mapping may be dropped by the time of the commit */
+	register_callback();
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	forgotten = palloc0(sizeof(Forgotten));
+	forgotten->id = found.id;
+	forgotten->uid = found.uid;
+	forgotten->force = PG_GETARG_BOOL(1);
+	forgotten->config = dbsync_target_config(found.target, found.owner);
+	forgotten->config->application_name = "dbsync";
+	if (dbsync_driver_find(forgotten->config->driver) == NULL)
+		elog(ERROR, "no driver \"%s\"", forgotten->config->driver);
+	forgetting = lappend(forgetting, forgotten);
+	MemoryContextSwitchTo(old);
 	PG_RETURN_VOID();
 }
 

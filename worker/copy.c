@@ -28,6 +28,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "extension/settings.h"
 #include "worker/plan.h"
@@ -45,7 +46,7 @@ dbsync_copy_next_table(DbsyncWork *work)
 		DbsyncTable *table = lfirst(lc);
 
 		if (table->state == DBSYNC_TABLE_SUSPENDED || !table->captured ||
-			!table->copy_data || table->part.live)
+			table->part.live || table->copy_after > GetCurrentTimestamp())
 			continue;
 		/* one that is half copied comes first */
 		if (table->part.nkeys > 0)
@@ -99,7 +100,7 @@ dbsync_copy_check_target(DbsyncWork *work, DbsyncTable *table)
 {
 	bool		has_rows;
 
-	if (table->existing_rows != NULL)
+	if (table->existing_rows != NULL || !table->copy_data)
 		return;
 	if (!work->target->driver->table_has_rows(work->target, table->handle, &has_rows))
 		dbsync_fault_raise(work->target, "looking for rows in the target table");
@@ -132,6 +133,7 @@ advance(DbsyncWork *work, DbsyncTable *table, char **last_key, int64 rows, bool 
 	table->part.rows += rows;
 	table->part.live = complete;
 	table->part_dirty = true;
+	table->copy_failures = 0;
 	MemoryContextSwitchTo(old);
 }
 
@@ -141,9 +143,16 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table)
 	DbsyncTarget *target = work->target;
 	const DbsyncDriver *driver = target->driver;
 	bool		keep = table->existing_rows && strcmp(table->existing_rows, "keep") == 0;
-	DbsyncRelay *relay = dbsync_relay_create(target, table, false);
+	DbsyncRelay *relay;
 	int64		rows;
 
+	/* without a copy it is live from this snapshot on */
+	if (!table->copy_data)
+	{
+		advance(work, table, NULL, 0, true);
+		return 0;
+	}
+	relay = dbsync_relay_create(target, table, false);
 	if (table->part.nkeys == 0 && table->existing_rows &&
 		strcmp(table->existing_rows, "truncate") == 0 &&
 		!driver->truncate(target, &table->handle, 1))
@@ -160,11 +169,80 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table)
 	return rows;
 }
 
-void
-dbsync_copy_note_progress(DbsyncWork *work, DbsyncTable *table)
+static void
+note_progress(void *arg)
 {
+	DbsyncWork *work = arg;
+	ListCell   *lc;
+
 	dbsync_query_begin(false, "noting progress");
-	dbsync_subscription_write_table(work->subscription, table,
-									table->part.live ? DBSYNC_TABLE_LIVE : DBSYNC_TABLE_COPYING);
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (table->note_due)
+			dbsync_subscription_write_table(work->subscription, table,
+											table->part.live ? DBSYNC_TABLE_LIVE : DBSYNC_TABLE_COPYING);
+	}
 	dbsync_query_commit();
+	foreach(lc, work->subscription->tables)
+		((DbsyncTable *) lfirst(lc))->note_due = false;
+}
+
+void
+dbsync_copy_note_progress(DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		if (((DbsyncTable *) lfirst(lc))->note_due)
+		{
+			(void) dbsync_query_attempt(note_progress, work);
+			return;
+		}
+	}
+}
+
+/* not the table's fault: what goes for the whole connection */
+static bool
+concerns_table(int sqlstate)
+{
+	int			class = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return class != ERRCODE_CONNECTION_EXCEPTION &&
+		class != ERRCODE_OPERATOR_INTERVENTION &&
+		class != ERRCODE_INSUFFICIENT_RESOURCES;
+}
+
+bool
+dbsync_copy_put_off(DbsyncWork *work, int sqlstate)
+{
+	DbsyncTable *table = work->blamed ? dbsync_subscription_table(work->subscription, work->blamed) : NULL;
+	int64		pause = 1000;
+
+	work->blamed = 0;
+	if (table == NULL || table->part.live || !concerns_table(sqlstate))
+		return false;
+	table->copy_failures++;
+	for (int i = 1; i < table->copy_failures && pause < dbsync_retry_max; i++)
+		pause *= 2;
+	table->copy_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													Min(pause, dbsync_retry_max));
+	return true;
+}
+
+bool
+dbsync_copy_is_put_off(DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (table->copy_failures > 0 && !table->part.live)
+			return true;
+	}
+	return false;
 }

@@ -22,8 +22,9 @@
 #include "worker/work.h"
 
 static void
-install_one(DbsyncTable *table)
+install_one(void *arg)
 {
+	DbsyncTable *table = arg;
 	const char *id = psprintf("%d", table->captured_id);
 	const char *timeout = psprintf("%d", dbsync_install_lock_timeout);
 
@@ -48,59 +49,45 @@ note_waiting(DbsyncTable *table)
 	dbsync_query_commit();
 }
 
-/* true if installed; false if the lock was not to be had and we may wait */
+/* true if installed; false if the lock was not to be had */
 static bool
-try_install(DbsyncTable *table, bool insist)
+try_install(DbsyncTable *table)
 {
-	MemoryContext old = CurrentMemoryContext;
-	bool		first = (table->install_after == 0);
-	volatile bool done = false;
+	int64		pause = dbsync_install_lock_timeout;
 
-	PG_TRY();
-	{
-		install_one(table);
-		done = true;
-	}
-	PG_CATCH();
-	{
-		if (insist || geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(old);
-		FlushErrorState();
-		AbortCurrentTransaction();
-		table->install_after =
-			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), dbsync_install_lock_timeout);
-	}
-	PG_END_TRY();
-	if (!done && first)
+	if (dbsync_query_attempt(install_one, table))
+		return true;
+	if (table->install_failures++ == 0)
 		note_waiting(table);
-	MemoryContextSwitchTo(old);
-	return done;
+	for (int i = 1; i < table->install_failures && pause < dbsync_retry_max; i++)
+		pause *= 2;
+	table->install_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   Min(pause, dbsync_retry_max));
+	return false;
 }
 
 bool
 dbsync_install_tables(DbsyncWork *work, bool insist)
 {
 	bool		all = true;
+	bool		failed = false;
 	ListCell   *lc;
 
 	foreach(lc, work->subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (table->state == DBSYNC_TABLE_SUSPENDED)
+		if (table->captured || table->state == DBSYNC_TABLE_SUSPENDED)
 			continue;
-		if (!table->captured &&
-			(table->install_after > GetCurrentTimestamp() || !try_install(table, insist)))
-		{
+		if (insist)
+			install_one(table);
+		/* one futile wait a round: live tables must not starve meanwhile */
+		else if (failed || table->install_after > GetCurrentTimestamp())
 			all = false;
-			continue;
-		}
-		/* without a copy it is live from here on; the ledger must say so */
-		if (!table->copy_data && !table->part.live)
+		else
 		{
-			table->part.live = true;
-			table->part_dirty = true;
+			failed = !try_install(table);
+			all &= !failed;
 		}
 	}
 	return all;

@@ -41,6 +41,9 @@
 /* pause before the postmaster starts a crashed worker again, in seconds */
 #define RESTART_TIME 1
 
+/* before workers that found no slot are tried again, in ms */
+#define UNSTARTED_PAUSE 10000
+
 static void
 fill_worker(BackgroundWorker *worker, const char *function, const char *name)
 {
@@ -132,6 +135,7 @@ send_scout(Oid database)
 	memcpy(worker.bgw_extra, &args, sizeof(args));
 	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
 	{
+		dbsync_shmem_set_unstarted(true);
 		ereport(WARNING,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("dbsync could not look for subscriptions in database %u", database),
@@ -143,21 +147,44 @@ send_scout(Oid database)
 		proc_exit(1);
 }
 
+/* until somebody else may have given up a worker slot */
+static void
+wait_a_while(void)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 UNSTARTED_PAUSE, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
 void
 dbsync_launcher_main(Datum arg)
 {
-	ListCell   *lc;
+	MemoryContext context;
 
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	foreach(lc, list_databases())
+	context = AllocSetContextCreate(TopMemoryContext, "dbsync launcher",
+									ALLOCSET_DEFAULT_SIZES);
+	for (;;)
 	{
-		CHECK_FOR_INTERRUPTS();
-		send_scout(lfirst_oid(lc));
+		ListCell   *lc;
+
+		MemoryContextSwitchTo(context);
+		dbsync_shmem_set_unstarted(false);
+		foreach(lc, list_databases())
+		{
+			CHECK_FOR_INTERRUPTS();
+			send_scout(lfirst_oid(lc));
+		}
+		/* 0: nothing to do until the server starts again */
+		if (!dbsync_shmem_unstarted())
+			proc_exit(0);
+		MemoryContextReset(context);
+		dbsync_query_reset();
+		wait_a_while();
 	}
-	/* 0: nothing to do until the server starts again */
-	proc_exit(0);
 }
 
 static void
@@ -174,12 +201,14 @@ start_enabled(void)
 		DbsyncWorkerArgs args = {0};
 
 		args.database = MyDatabaseId;
-		if (!dbsync_launcher_start_worker(dbsync_query_int(row, 1), &args, NULL))
-			ereport(WARNING,
-					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-					 errmsg("no worker for subscription \"%s\"", dbsync_query_text(row, 2)),
-					 errdetail("No background worker slot is free."),
-					 errhint(DBSYNC_NO_SLOT_HINT)));
+		if (dbsync_launcher_start_worker(dbsync_query_int(row, 1), &args, NULL))
+			continue;
+		dbsync_shmem_set_unstarted(true);
+		ereport(WARNING,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("no worker for subscription \"%s\"", dbsync_query_text(row, 2)),
+				 errdetail("No background worker slot is free."),
+				 errhint(DBSYNC_NO_SLOT_HINT)));
 	}
 	PopActiveSnapshot();
 	SPI_finish();

@@ -28,6 +28,8 @@
 #include "catalog/pg_control.h"
 #include "miscadmin.h"
 #include "replication/syncrep.h"
+#include "replication/walsender.h"
+#include "replication/walsender_private.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/memutils.h"
@@ -47,6 +49,21 @@ char *
 dbsync_ledger_own_origin(void)
 {
 	return psprintf(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
+}
+
+/* A wait that was cancelled ends like one that was fulfilled: look. */
+static bool
+standbys_have(XLogRecPtr lsn)
+{
+	bool		have;
+
+	if (!SyncRepRequested())
+		return true;
+	LWLockAcquire(SyncRepLock, LW_SHARED);
+	have = SyncRepStandbyNames == NULL || SyncRepStandbyNames[0] == '\0' ||
+		WalSndCtl->lsn[SYNC_REP_WAIT_FLUSH] >= lsn;
+	LWLockRelease(SyncRepLock);
+	return have;
 }
 
 XLogRecPtr
@@ -74,6 +91,11 @@ dbsync_ledger_flush_source(void)
 	SyncRepWaitForLSN(lsn, false);
 	RESUME_INTERRUPTS();
 	CHECK_FOR_INTERRUPTS();
+	if (!standbys_have(lsn))
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("the wait for a synchronous standby was broken off"),
+				 errdetail("The target must not get what the standby does not have.")));
 	return lsn;
 }
 

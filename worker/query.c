@@ -12,11 +12,15 @@
 #include "executor/spi.h"
 #include "pgstat.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "worker/query.h"
 
 #define MAX_ARGS 8
+
+/* what is left behind by a transaction and needed until the round is over */
+static MemoryContext round_context = NULL;
 
 uint64
 dbsync_query(const char *sql, int nargs, const char *const *args)
@@ -107,4 +111,40 @@ dbsync_query_commit(void)
 	CommitTransactionCommand();
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
+	if (round_context == NULL)
+		round_context = AllocSetContextCreate(TopMemoryContext, "dbsync round",
+											  ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(round_context);
+}
+
+void
+dbsync_query_reset(void)
+{
+	if (round_context != NULL)
+		MemoryContextReset(round_context);
+}
+
+bool
+dbsync_query_attempt(void (*function) (void *arg), void *arg)
+{
+	MemoryContext old = CurrentMemoryContext;
+	ErrorContextCallback *context = error_context_stack;
+	volatile bool done = false;
+
+	PG_TRY();
+	{
+		function(arg);
+		done = true;
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE)
+			PG_RE_THROW();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		error_context_stack = context;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	return done;
 }

@@ -33,6 +33,19 @@ extern bool dbsync_query_bool(uint64 row, int column);
  * the first query after the caller's locks.
  */
 extern void dbsync_query_begin(bool repeatable, const char *activity);
+
+/*
+ * Leaves in a context that lives until dbsync_query_reset(), which a worker
+ * calls once a round: not in one that lives for ever.
+ */
 extern void dbsync_query_commit(void);
+extern void dbsync_query_reset(void);
+
+/*
+ * Call "function", which runs transactions of its own.  False if a lock was not
+ * to be had in time (lock_timeout): the transaction is rolled back and the
+ * caller tries again another time.  Other errors pass.
+ */
+extern bool dbsync_query_attempt(void (*function) (void *arg), void *arg);
 
 #endif							/* DBSYNC_WORKER_QUERY_H */

@@ -25,17 +25,29 @@ release_at_exit(int code, Datum arg)
 	dbsync_report_release();
 }
 
-bool
+static DbsyncClaim
+judge(const DbsyncSlot *slot, uint64 run)
+{
+	if (slot == NULL)
+		return DBSYNC_CLAIM_LATER;
+	if (slot->stop && run == 0)
+		return DBSYNC_CLAIM_NOT_WANTED;
+	if (slot->pid != 0)
+		return slot->once && run == 0 ? DBSYNC_CLAIM_LATER : DBSYNC_CLAIM_NOT_WANTED;
+	return DBSYNC_CLAIM_OURS;
+}
+
+DbsyncClaim
 dbsync_report_claim(int subscription, uint64 run)
 {
 	DbsyncSlot *slot;
-	bool		ok = false;
+	DbsyncClaim claim;
 
 	dbsync_shmem_lock(true);
 	slot = dbsync_shmem_slot(subscription, true);
-	if (slot != NULL && slot->pid == 0 && !(slot->stop && run == 0))
+	claim = judge(slot, run);
+	if (claim == DBSYNC_CLAIM_OURS)
 	{
-		ok = true;
 		mine = slot;
 		slot->pid = MyProcPid;
 		slot->latch = MyLatch;
@@ -48,9 +60,13 @@ dbsync_report_claim(int subscription, uint64 run)
 		slot->progress.rows_per_second = 0;
 	}
 	dbsync_shmem_unlock();
-	if (ok)
+	if (claim == DBSYNC_CLAIM_OURS)
 		before_shmem_exit(release_at_exit, (Datum) 0);
-	return ok;
+	else if (slot == NULL)
+		ereport(LOG,
+				(errmsg("subscription %d waits: %d subscriptions are running already",
+						subscription, DBSYNC_SLOTS)));
+	return claim;
 }
 
 void
@@ -130,7 +146,7 @@ dbsync_report_lag(const DbsyncWindowLag *lag, const DbsyncSnapshot *after)
 }
 
 void
-dbsync_report_batch(int64 rows, double seconds)
+dbsync_report_batch(int64 rows, double seconds, bool keep_trouble)
 {
 	double		rate = rows / Max(seconds, 1e-6);
 
@@ -141,7 +157,8 @@ dbsync_report_batch(int64 rows, double seconds)
 	/* smoothed, so that one small batch does not make it jump */
 	mine->progress.rows_per_second = mine->progress.rows_per_second == 0 ? rate
 		: 0.8 * mine->progress.rows_per_second + 0.2 * rate;
-	memset(&mine->trouble, 0, sizeof(mine->trouble));
+	if (!keep_trouble)
+		memset(&mine->trouble, 0, sizeof(mine->trouble));
 	dbsync_shmem_unlock();
 }
 

@@ -11,12 +11,18 @@
 #include "extension/shmem.h"
 #include "extension/window.h"
 
+typedef enum DbsyncClaim
+{
+	DBSYNC_CLAIM_OURS,
+	DBSYNC_CLAIM_NOT_WANTED,	/* there is a worker, or it was stopped meanwhile */
+	DBSYNC_CLAIM_LATER			/* a run_once is about, or no slot is free */
+} DbsyncClaim;
+
 /*
- * Make this process the worker of a subscription.  False if another one is, or
- * if it has been asked to stop meanwhile, or if no slot is free.  run: number
- * of a run_once call, or 0.
+ * Make this process the worker of a subscription.  run: number of a run_once
+ * call, or 0.
  */
-extern bool dbsync_report_claim(int subscription, uint64 run);
+extern DbsyncClaim dbsync_report_claim(int subscription, uint64 run);
 
 /* Give the slot back; also done at process exit. */
 extern void dbsync_report_release(void);
@@ -32,7 +38,7 @@ extern void dbsync_report_answer(uint64 ticket);
 
 /* After a window was begun, and after a batch was committed. */
 extern void dbsync_report_lag(const DbsyncWindowLag *lag, const DbsyncSnapshot *after);
-extern void dbsync_report_batch(int64 rows, double seconds);
+extern void dbsync_report_batch(int64 rows, double seconds, bool keep_trouble);
 
 /* The error just caught; forgets it when edata is NULL. */
 extern void dbsync_report_trouble(const ErrorData *edata, TimestampTz retry_at);

@@ -75,7 +75,7 @@ full_segments(DbsyncWork *work)
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	n = dbsync_query("SELECT s.captured_id FROM dbsync.segment s WHERE s.active"
-					 " AND pg_catalog.pg_relation_size(s.relid) >= $2::pg_catalog.int8"
+					 " AND pg_catalog.pg_table_size(s.relid) >= $2::pg_catalog.int8"
 					 " AND (s.captured_id = 0 OR s.captured_id IN"
 					 "  (SELECT t.captured_id FROM dbsync.subscription_table t"
 					 "   WHERE t.subscription_id = $1::pg_catalog.int4))", 2, args);
@@ -194,12 +194,15 @@ seal(void)
 static void
 confirm(DbsyncWork *work, List *sealed)
 {
-	DbsyncSnapshot *stored = dbsync_snapshot_parse(work->subscription->position);
+	DbsyncSnapshot *stored;
 	const DbsyncSnapshot *reached = work->position.after;
 	char	   *text;
 	bool		useful = false;
 	ListCell   *lc;
 
+	if (work->target == NULL || work->subscription->position == NULL)
+		return;
+	stored = dbsync_snapshot_parse(work->subscription->position);
 	foreach(lc, sealed)
 	{
 		Closed	   *segment = lfirst(lc);
@@ -208,7 +211,7 @@ confirm(DbsyncWork *work, List *sealed)
 			dbsync_snapshot_covers(reached, segment->sealed))
 			useful = true;
 	}
-	if (!useful || work->target == NULL)
+	if (!useful)
 		return;
 	/*
 	 * Windows that had nothing for this target have moved our position but not
@@ -319,9 +322,10 @@ tidy_captures(void)
 	dbsync_query_commit();
 }
 
-void
-dbsync_retention_run(DbsyncWork *work)
+static void
+run(void *arg)
 {
+	DbsyncWork *work = arg;
 	MemoryContext context = AllocSetContextCreate(work->context, "dbsync retention",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -341,6 +345,13 @@ dbsync_retention_run(DbsyncWork *work)
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+}
+
+void
+dbsync_retention_run(DbsyncWork *work)
+{
+	/* somebody may hold a row of our tables in an open transaction: later then */
+	(void) dbsync_query_attempt(run, work);
 	work->retention_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  dbsync_retention_interval);
 }

@@ -7,16 +7,17 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/table.h"
+#include "access/htup_details.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "extension/catalog.h"
 #include "extension/header.h"
@@ -53,39 +54,73 @@ parse_state(const char *name)
 	elog(ERROR, "unknown table state \"%s\"", name);
 }
 
-/* columns that travel, and which of them are the key; in the current context */
+/* live, stored columns; "place" says where column number i + 1 has come to */
 static void
-read_columns(DbsyncTable *table)
+read_live_columns(DbsyncTable *table, int natts, int *place)
 {
-	Relation	rel = table_open(table->relid, AccessShareLock);
-	Relation	index = index_open(table->key_index, AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(rel);
-	int		   *place = palloc0(sizeof(int) * desc->natts);
-
-	table->columns = palloc(sizeof(char *) * desc->natts);
-	for (int i = 0; i < desc->natts; i++)
+	table->columns = palloc(sizeof(char *) * Max(natts, 1));
+	for (int i = 0; i < natts; i++)
 	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
+		HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(table->relid),
+											Int16GetDatum(i + 1));
+		Form_pg_attribute att;
 
 		place[i] = table->ncolumns;
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		att = (Form_pg_attribute) GETSTRUCT(tuple);
 		if (!att->attisdropped && att->attgenerated == '\0')
 			table->columns[table->ncolumns++] = pstrdup(NameStr(att->attname));
+		ReleaseSysCache(tuple);
 	}
+}
 
-	table->nkeys = IndexRelationGetNumberOfKeyAttributes(index);
+static void
+read_key(DbsyncTable *table, const int *place)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(table->key_index));
+	Form_pg_index index;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "key index of captured table %s has gone", table->qualified);
+	index = (Form_pg_index) GETSTRUCT(tuple);
+	table->nkeys = index->indnkeyatts;
 	table->keys = palloc(sizeof(int) * table->nkeys);
 	table->key_types = palloc(sizeof(Oid) * table->nkeys);
 	for (int k = 0; k < table->nkeys; k++)
 	{
-		int			attno = index->rd_index->indkey.values[k];
+		int			attno = index->indkey.values[k];
 
 		table->keys[k] = place[attno - 1];
-		table->key_types[k] = TupleDescAttr(desc, attno - 1)->atttypid;
+		table->key_types[k] = get_atttype(table->relid, attno);
 	}
-	table->qualified = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-												  RelationGetRelationName(rel));
-	index_close(index, AccessShareLock);
-	table_close(rel, AccessShareLock);
+	ReleaseSysCache(tuple);
+}
+
+/*
+ * Columns that travel, and which of them are the key; in the current context.
+ * From the system caches, without opening the table: somebody who holds a lock
+ * on one table must not hold up the others.
+ */
+static void
+read_columns(DbsyncTable *table)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table->relid));
+	Form_pg_class rel;
+	int		   *place;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("captured table %u does not exist any more", table->relid),
+				 errhint("Take it out of its subscriptions with dbsync.remove_table().")));
+	rel = (Form_pg_class) GETSTRUCT(tuple);
+	place = palloc0(sizeof(int) * Max(rel->relnatts, 1));
+	table->qualified = quote_qualified_identifier(get_namespace_name(rel->relnamespace),
+												  NameStr(rel->relname));
+	read_live_columns(table, rel->relnatts, place);
+	read_key(table, place);
+	ReleaseSysCache(tuple);
 }
 
 static void
@@ -200,6 +235,10 @@ move_part(DbsyncTable *table, const DbsyncTable *old)
 	table->part_found = old->part_found;
 	table->part_dirty = old->part_dirty;
 	table->install_after = old->install_after;
+	table->install_failures = old->install_failures;
+	table->copy_after = old->copy_after;
+	table->copy_failures = old->copy_failures;
+	table->note_due = old->note_due;
 	if (old->part.nkeys > 0)
 	{
 		table->part.boundary = palloc(sizeof(char *) * old->part.nkeys);
@@ -310,22 +349,6 @@ void
 dbsync_subscription_forget(DbsyncSubscription *subscription)
 {
 	subscription->generation = PG_UINT64_MAX;
-}
-
-List *
-dbsync_subscription_header_segments(DbsyncSubscription *subscription)
-{
-	List	   *result = NIL;
-	ListCell   *lc;
-
-	foreach(lc, subscription->segments)
-	{
-		DbsyncSegmentInfo *segment = lfirst(lc);
-
-		if (segment->captured_id == 0)
-			result = lappend_oid(result, segment->relid);
-	}
-	return result;
 }
 
 bool

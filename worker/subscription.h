@@ -61,6 +61,10 @@ typedef struct DbsyncTable
 	bool		part_dirty;		/* to be written with the next batch */
 	DbsyncTargetTable *handle;	/* NULL: not looked up yet */
 	TimestampTz install_after;	/* lock was not to be had; try again then */
+	int			install_failures;
+	TimestampTz copy_after;		/* copying failed; try again then */
+	int			copy_failures;
+	bool		note_due;		/* progress is to be noted in the catalog */
 } DbsyncTable;
 
 typedef struct DbsyncSubscription
@@ -97,9 +101,6 @@ extern DbsyncSegmentInfo *dbsync_subscription_segment(DbsyncSubscription *subscr
 
 /* Have it read again although no change was heard of. */
 extern void dbsync_subscription_forget(DbsyncSubscription *subscription);
-
-/* Oids of the header segments, a fresh list. */
-extern List *dbsync_subscription_header_segments(DbsyncSubscription *subscription);
 
 /* Do rows of this table travel (wholly or in part)? */
 extern bool dbsync_table_flows(const DbsyncTable *table);

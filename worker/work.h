@@ -31,6 +31,7 @@ typedef struct DbsyncWork
 	DbsyncPosition position;
 	DbsyncWindow *window;		/* NULL: none begun */
 	bool		careful;		/* the last attempt met a unique clash */
+	int			blamed;			/* captured id of the table being copied from, or 0 */
 
 	/* answers to wait_for */
 	uint64		asked;			/* tickets known when the window was begun */
@@ -90,8 +91,17 @@ extern void dbsync_copy_check_target(DbsyncWork *work, DbsyncTable *table);
 /* Send the next chunk within the batch that is open; returns rows sent. */
 extern int64 dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table);
 
-/* After commit: note progress in the source's catalog. */
-extern void dbsync_copy_note_progress(DbsyncWork *work, DbsyncTable *table);
+/* Note the progress of tables whose note is due in the source's catalog. */
+extern void dbsync_copy_note_progress(DbsyncWork *work);
+
+/*
+ * After an error: if it came from a table's first copy, that copy is tried
+ * again later, and the other tables go on meanwhile.  True if so.
+ */
+extern bool dbsync_copy_put_off(DbsyncWork *work, int sqlstate);
+
+/* Is any copy put off? */
+extern bool dbsync_copy_is_put_off(DbsyncWork *work);
 
 /* --- in install.c --- */
 

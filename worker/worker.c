@@ -17,6 +17,8 @@
  */
 #include "postgres.h"
 
+#include <unistd.h>
+
 #include "access/xact.h"
 #include "commands/extension.h"
 #include "common/pg_prng.h"
@@ -28,6 +30,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
+#include "storage/procsignal.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -49,6 +52,7 @@ static DbsyncWork *work = NULL;
 static uint64 run = 0;			/* not 0: works for this run_once call */
 
 static volatile sig_atomic_t got_sigterm = false;
+static bool connecting = false;
 
 /* Break off the query or wait that is going on; the loop sees the flag. */
 static void
@@ -96,13 +100,16 @@ pin_settings(void)
 		{"standard_conforming_strings", "on"},
 		{"row_security", "off"},
 		{"statement_timeout", "0"},
-		{"lock_timeout", "0"},
+		/* whoever waits longer tries again later; see dbsync_query_attempt() */
+		{"lock_timeout", "1s"},
 		{"idle_in_transaction_session_timeout", "0"},
 		{"default_transaction_isolation", "read committed"},
 		{"default_transaction_read_only", "off"},
 		{"default_transaction_deferrable", "off"},
 		{"session_replication_role", "origin"},
 		{"default_tablespace", ""},
+		/* waiting for synchronous standbys must not be left to chance */
+		{"synchronous_commit", "on"},
 		{"jit", "off"},
 	};
 
@@ -139,12 +146,21 @@ read_configuration(void)
 	if (work->subscription == NULL || !work->subscription->adopted)
 		return false;
 
-	/* a window knows header segments by number; it is cheap to begin again */
+	/* tables may have begun to flow; a window is cheap to begin again */
 	if (work->window != NULL)
 		dbsync_window_end(work->window);
 	work->window = NULL;
 
 	return run != 0 || work->subscription->enabled;
+}
+
+static void
+reload_settings(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
 }
 
 static bool
@@ -177,9 +193,11 @@ work_through(void)
 
 		exit_if_asked();
 		CHECK_FOR_INTERRUPTS();
+		reload_settings();
 		AcceptInvalidationMessages();
 		if (!read_configuration())
 			return false;
+		dbsync_copy_note_progress(work);
 		if (work->target == NULL)
 			dbsync_ledger_attach(work);
 		if (!dbsync_install_tables(work, run != 0))
@@ -228,6 +246,7 @@ recover_from_error(void)
 	MemoryContext context = MemoryContextSwitchTo(work->batch_context);
 	long		pause;
 	bool		clash;
+	bool		put_off;
 
 	HOLD_INTERRUPTS();
 	edata = CopyErrorData();
@@ -256,8 +275,12 @@ recover_from_error(void)
 	exit_if_asked();
 
 	pause = pause_after(dbsync_report_failures() + 1);
+	put_off = run == 0 && dbsync_copy_put_off(work, edata->sqlerrcode);
+	if (put_off)
+		pause = RETRY_MIN;
 	dbsync_report_trouble(edata, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause));
-	dbsync_report_state(DBSYNC_WORKER_RETRYING);
+	if (!put_off)
+		dbsync_report_state(DBSYNC_WORKER_RETRYING);
 	MemoryContextSwitchTo(work->context);
 	MemoryContextReset(work->batch_context);
 	if (run != 0)
@@ -285,11 +308,10 @@ sleep_for(long timeout, bool through)
 		if (events & WL_LATCH_SET)
 			ResetLatch(MyLatch);
 		exit_if_asked();
-		if (ConfigReloadPending)
-		{
-			ConfigReloadPending = false;
-			ProcessConfigFile(PGC_SIGHUP);
-		}
+		reload_settings();
+		/* others wait for us to drop or copy a database */
+		if (ProcSignalBarrierPending)
+			ProcessProcSignalBarrier();
 		if (!through || (events & WL_TIMEOUT))
 			break;
 		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
@@ -336,18 +358,41 @@ worker_loop(void)
 	{
 		long		pause = 0;
 
+		dbsync_query_reset();
+		MemoryContextSwitchTo(work->context);
 		ResetLatch(MyLatch);
 		if (!one_round(&pause))
 		{
 			sleep_for(pause, true);
 			continue;
 		}
-		dbsync_report_trouble(NULL, 0);
+		if (!dbsync_copy_is_put_off(work))
+			dbsync_report_trouble(NULL, 0);
 		if (run != 0 && !copies_pending())
 			finish();
 		sleep_for(copies_pending() ? Min(1000, dbsync_poll_interval) : dbsync_poll_interval,
 				  false);
 	}
+}
+
+/*
+ * A database that has been dropped is found out by a FATAL error, after which
+ * the postmaster would start us again and again.
+ */
+static void
+give_up_connecting(int code, Datum arg)
+{
+	if (connecting)
+		_exit(0);
+}
+
+static void
+connect_to_database(Oid database)
+{
+	connecting = true;
+	on_proc_exit(give_up_connecting, (Datum) 0);
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	connecting = false;
 }
 
 void
@@ -360,12 +405,20 @@ dbsync_worker_main(Datum arg)
 	pqsignal(SIGTERM, on_sigterm);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
-	BackgroundWorkerInitializeConnectionByOid(args.database, InvalidOid, 0);
+	connect_to_database(args.database);
 	pin_settings();
 	wait_for_starter(args.starter);
 
-	if (!dbsync_report_claim(DatumGetInt32(arg), run))
-		proc_exit(0);
+	switch (dbsync_report_claim(DatumGetInt32(arg), run))
+	{
+		case DBSYNC_CLAIM_OURS:
+			break;
+		case DBSYNC_CLAIM_NOT_WANTED:
+			proc_exit(0);
+		case DBSYNC_CLAIM_LATER:
+			/* the postmaster starts us again; a run_once is not */
+			proc_exit(1);
+	}
 	work = MemoryContextAllocZero(TopMemoryContext, sizeof(DbsyncWork));
 	work->context = AllocSetContextCreate(TopMemoryContext, "dbsync work",
 										  ALLOCSET_DEFAULT_SIZES);

@@ -49,6 +49,7 @@ CREATE TABLE dbsync.segment (
     -- this snapshot; cleared when it becomes active again
     sealed pg_snapshot
 );
+CREATE INDEX segment_captured ON dbsync.segment (captured_id);
 CREATE UNIQUE INDEX segment_active ON dbsync.segment (captured_id) WHERE active;
 COMMENT ON TABLE dbsync.segment IS 'the segments of the tracking tables; exactly one per captured table is written to';
 

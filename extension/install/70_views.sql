@@ -76,7 +76,7 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT s.name, s.target, s.owner, st.state, w.pid, coalesce(w.position, s.position::text),
-        w.lag_rows, w.lag_bytes, CASE WHEN w.subscription_id IS NOT NULL
+        w.lag_rows, w.lag_bytes, CASE WHEN w.lag_rows IS NOT NULL
             THEN greatest(extract(epoch FROM clock_timestamp() - w.oldest), 0)::float8 END,
         w.rows_per_second, w.batches, w.rows, w.last_batch,
         w.message, w.detail, dbsync_internal.next_action(s.name, st.state, w.hint, w.message),

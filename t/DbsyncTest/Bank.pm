@@ -196,7 +196,8 @@ sub start_reader
 				'-f', "$folder/reading.sql", 'postgres') or die;
 			while (my $line = <$lines>)
 			{
-				print $seen $line if $line =~ /\S/;
+				# not a piece of a line of a psql that was killed
+				print $seen $line if $line =~ /\S\n/;
 			}
 			close($lines);
 		});
