@@ -1,0 +1,262 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/choose.c
+ *	  What the next batch is to carry: the next cut with rows for us, and
+ *	  perhaps the next chunk of a first copy.
+ *
+ * Windows that hold nothing for this subscription are passed without a word to
+ * the target: the ledger's position stays behind and is true all the same.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "storage/lmgr.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "extension/catalog.h"
+#include "extension/settings.h"
+#include "worker/choose.h"
+#include "worker/query.h"
+#include "worker/report.h"
+
+/* Lock what will be read, then take the snapshot: never the other way round. */
+void
+dbsync_choose_begin(DbsyncBatch *batch)
+{
+	DbsyncWork *work = batch->work;
+
+	batch->copying = dbsync_copy_next_table(work);
+	batch->asked = dbsync_report_asked();
+	dbsync_query_begin(true, "applying");
+
+	/* a table that somebody has locked is copied later; others go on */
+	if (batch->copying &&
+		!ConditionalLockRelationOid(batch->copying->relid, AccessShareLock))
+		batch->copying = NULL;
+	MemoryContextReset(work->batch_context);
+	MemoryContextSwitchTo(work->batch_context);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	batch->now = dbsync_snapshot_from(GetActiveSnapshot());
+}
+
+void
+dbsync_choose_end(DbsyncBatch *batch)
+{
+	PopActiveSnapshot();
+	dbsync_query_commit();
+	MemoryContextSwitchTo(batch->work->context);
+}
+
+static bool
+segment_exists(int segment_id)
+{
+	const char *id = psprintf("%d", segment_id);
+	bool		exists;
+
+	SPI_connect();
+	exists = dbsync_query("SELECT 1 FROM dbsync.segment WHERE id = $1::pg_catalog.int4",
+						  1, &id) > 0;
+	SPI_finish();
+	return exists;
+}
+
+/*
+ * A segment that we do not know was made a moment ago, or is gone for good:
+ * with capture of the table taken off, or with its columns changed while it was
+ * suspended.  Rows in the latter are no loss, the table is copied anew.
+ */
+static bool
+wants_table(int captured_id, int segment_id, void *arg)
+{
+	DbsyncBatch *batch = arg;
+	DbsyncTable *table = dbsync_subscription_table(batch->work->subscription, captured_id);
+
+	if (table == NULL || !dbsync_table_flows(table))
+		return false;
+	if (dbsync_subscription_segment(batch->work->subscription, segment_id) != NULL)
+		return true;
+	batch->stale |= segment_exists(segment_id);
+	return false;
+}
+
+static DbsyncCut *
+next_cut(DbsyncBatch *batch)
+{
+	DbsyncWork *work = batch->work;
+	DbsyncCutRequest request;
+
+	request.wants = wants_table;
+	request.arg = batch;
+	request.skip_origin = work->target_origin;
+	request.max_rows = dbsync_batch_rows;
+	request.ledger_lsn = work->ledger.lsn;
+	request.ledger_start = work->ledger.server_start;
+	return dbsync_window_next(work->window, &request);
+}
+
+/* where a target is that has the cut; with NULL, all of the window */
+static DbsyncPosition
+position_behind(DbsyncWork *work, const DbsyncCut *cut)
+{
+	DbsyncPosition position = work->position;
+	DbsyncSnapshot *upto = unconstify(DbsyncSnapshot *, dbsync_window_upto(work->window));
+
+	if (cut == NULL || cut->exhausts)
+	{
+		position.after = upto;
+		position.upto = NULL;
+	}
+	else
+	{
+		position.upto = upto;
+		position.closing = cut->closing;
+		position.closing_xid = cut->closing_xid;
+	}
+	return position;
+}
+
+bool
+dbsync_choose_all_live(DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (table->state != DBSYNC_TABLE_SUSPENDED &&
+			(!table->part.live || table->part_dirty))
+			return false;
+	}
+	return true;
+}
+
+/* The window is used up: the position is its end, and waiters are answered. */
+void
+dbsync_choose_finish_window(DbsyncWork *work)
+{
+	DbsyncWindowLag none = {0};
+
+	dbsync_window_end(work->window);
+	work->window = NULL;
+	dbsync_report_lag(&none, work->position.after);
+	if (dbsync_choose_all_live(work))
+		dbsync_report_answer(work->asked);
+}
+
+/*
+ * Find the next cut that has rows for us.  Others are passed without a word to
+ * the target: the ledger's position stays behind and is true all the same.
+ * Returns with batch->cut set, or with none and the position at S.
+ */
+static void
+choose_cut(DbsyncBatch *batch)
+{
+	DbsyncWork *work = batch->work;
+
+	for (;;)
+	{
+		bool		fresh = (work->window == NULL);
+		DbsyncPosition position;
+
+		if (fresh)
+		{
+			work->window = dbsync_window_begin(work->context, &work->position, batch->now,
+											   dbsync_catalog_header_segments(GetActiveSnapshot()));
+			/* one that is resumed from the ledger ends before S */
+			fresh = (work->position.upto == NULL);
+			work->asked = fresh ? batch->asked : 0;
+			(void) dbsync_window_is_empty(work->window);
+		}
+		else
+			fresh = false;
+
+		batch->cut = next_cut(batch);
+		if (batch->stale)
+			return;
+		batch->position = position_behind(work, batch->cut);
+		if (batch->cut != NULL && batch->cut->rows > 0)
+		{
+			DbsyncWindowLag lag = dbsync_window_lag(work->window);
+
+			dbsync_report_lag(&lag, work->position.after);
+			batch->caught_up = fresh && batch->cut->exhausts;
+			return;
+		}
+
+		/* nothing of ours in it */
+		position = batch->position;
+		dbsync_ledger_set_position(work, &position);
+		if (batch->cut != NULL && !batch->cut->exhausts)
+		{
+			dbsync_window_pass(work->window, batch->cut);
+			continue;
+		}
+		dbsync_choose_finish_window(work);
+		batch->cut = NULL;
+		if (fresh)
+		{
+			batch->caught_up = true;
+			batch->position = work->position;
+			return;
+		}
+	}
+}
+
+static bool
+any_part_dirty(DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+		if (((DbsyncTable *) lfirst(lc))->part_dirty)
+			return true;
+	return false;
+}
+
+/*
+ * Keep the cut's segments from being emptied or dropped while they are read.
+ * Capture may be taken off a table at any moment: then what was chosen is void.
+ */
+static bool
+lock_segments(DbsyncBatch *batch)
+{
+	ListCell   *lc;
+	ListCell   *ls;
+
+	if (batch->cut == NULL)
+		return true;
+	foreach(lc, batch->cut->tables)
+		foreach(ls, ((DbsyncCutTable *) lfirst(lc))->segments)
+	{
+		DbsyncCutSegment *cut = lfirst(ls);
+		DbsyncSegmentInfo *segment =
+			dbsync_subscription_segment(batch->work->subscription, cut->segment_id);
+
+		LockRelationOid(segment->relid, AccessShareLock);
+		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(segment->relid)))
+			return false;
+	}
+	return true;
+}
+
+/* Is there anything to tell the target? */
+bool
+dbsync_choose_work(DbsyncBatch *batch)
+{
+	choose_cut(batch);
+	if (!batch->stale)
+		batch->stale = !lock_segments(batch);
+	if (batch->stale)
+		return false;
+
+	/* a chunk is of S, and of this database's own making */
+	batch->with_chunk = batch->copying != NULL && batch->caught_up &&
+		(batch->cut == NULL || batch->cut->origin == NULL);
+	return batch->cut != NULL || batch->with_chunk || any_part_dirty(batch->work);
+}

@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/choose.h
+ *	  What the next batch is to carry.
+ *
+ * First half of batch.c, which is the only caller.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_CHOOSE_H
+#define DBSYNC_WORKER_CHOOSE_H
+
+#include "portability/instr_time.h"
+
+#include "worker/work.h"
+
+typedef struct DbsyncBatch
+{
+	DbsyncWork *work;
+	DbsyncTarget *target;
+	DbsyncTable *copying;		/* locked and to be copied from, or NULL */
+	DbsyncCut  *cut;			/* NULL: nothing but a chunk or a note */
+	DbsyncSnapshot *now;		/* S: the transaction's own snapshot */
+	DbsyncPosition position;	/* where the target will be */
+	bool		caught_up;		/* the batch reaches S */
+	bool		with_chunk;
+	int64		rows;
+	List	   *parts;			/* of DbsyncLedgerPart to be written */
+	DbsyncTable *current;		/* for the error context */
+	uint64		asked;			/* tickets handed out before S was taken */
+	bool		stale;			/* S shows more than the configuration read */
+	instr_time	begun;
+} DbsyncBatch;
+
+/* Begin the source transaction: locks first, then the snapshot S. */
+extern void dbsync_choose_begin(DbsyncBatch *batch);
+
+extern void dbsync_choose_end(DbsyncBatch *batch);
+
+/*
+ * Choose cut and chunk; false when there is nothing to tell the target, or when
+ * batch->stale says that the configuration must be read again first.
+ */
+extern bool dbsync_choose_work(DbsyncBatch *batch);
+
+/* The window is used up: the position is its end, and waiters are answered. */
+extern void dbsync_choose_finish_window(DbsyncWork *work);
+
+/* Has the target all of every table that is not suspended? */
+extern bool dbsync_choose_all_live(DbsyncWork *work);
+
+#endif							/* DBSYNC_WORKER_CHOOSE_H */

@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/lookup.h
+ *	  Subscriptions as users' sessions look them up and switch them.
+ *
+ * The tables belong to the owner of the extension: these functions read and
+ * write them as that role, whoever calls.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_LOOKUP_H
+#define DBSYNC_WORKER_LOOKUP_H
+
+#include "utils/uuid.h"
+
+typedef struct DbsyncFound
+{
+	int			id;				/* 0: there is none */
+	bool		enabled;
+	bool		has_run;
+	Oid			owner;
+	char	   *target;
+	pg_uuid_t	uid;
+} DbsyncFound;
+
+/* The subscription of this name; error if there is none or it is not the caller's. */
+extern DbsyncFound dbsync_lookup_owned(const char *name);
+
+/* The subscription with this id; asks for no rights. */
+extern DbsyncFound dbsync_lookup_id(int id);
+
+/* Switch it on or off; the caller has seen to the rights. */
+extern void dbsync_lookup_set_enabled(int id, bool enabled);
+
+#endif							/* DBSYNC_WORKER_LOOKUP_H */

@@ -1,0 +1,191 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/pending.c
+ *	  What start_subscription and drop_subscription leave to the commit.
+ *
+ * A worker that is started must see the rows of the transaction that starts it,
+ * so it is registered just before that commits and waits for it to end; where
+ * it cannot be registered the transaction fails, with a hint.  A target's ledger
+ * cannot roll back with us, so it is told of a drop at the last moment.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "worker/launcher.h"
+#include "worker/lookup.h"
+#include "worker/pending.h"
+#include "worker/target_config.h"
+
+/* subscriptions to start when this transaction commits */
+static List *starting = NIL;
+
+/* subscriptions to delete from their targets' ledgers when it commits */
+typedef struct Forgotten
+{
+	int			id;
+	pg_uuid_t	uid;
+	bool		force;
+	DbsyncTargetConfig *config;
+} Forgotten;
+
+static List *forgetting = NIL;
+static bool callback_registered = false;
+
+static void
+start_pending(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, starting)
+	{
+		DbsyncWorkerArgs args = {0};
+
+		args.database = MyDatabaseId;
+		args.starter = GetTopTransactionId();
+		if (!dbsync_launcher_start_worker(lfirst_int(lc), &args, NULL))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("could not start the worker of a subscription"),
+					 errdetail("No background worker slot is free."),
+					 errhint(DBSYNC_NO_SLOT_HINT)));
+	}
+	starting = NIL;
+}
+
+/*
+ * Delete the ledger's rows of a subscription that this transaction has dropped;
+ * with force a target that does not do it is only a warning.
+ */
+static void
+forget_one(const Forgotten *forgotten)
+{
+	const DbsyncDriver *driver = dbsync_driver_find(forgotten->config->driver);
+	DbsyncTarget *volatile target = NULL;
+	bool		ok;
+
+	PG_TRY();
+	{
+		target = driver->open(forgotten->config, &ok);
+		ok = ok && driver->ledger_forget(target, &forgotten->uid);
+		if (!ok && !forgotten->force)
+			dbsync_fault_raise(target, "deleting the subscription from the target's ledger");
+		if (!ok)
+			ereport(WARNING,
+					(errmsg("could not delete the subscription from the ledger on target \"%s\"",
+							forgotten->config->name),
+					 errdetail("%s", target->fault.message)));
+	}
+	PG_FINALLY();
+	{
+		if (target != NULL)
+			target->driver->close(target);
+	}
+	PG_END_TRY();
+}
+
+/*
+ * Only now, as the transaction commits: the target cannot roll back with us.  A
+ * subscription that is there again was dropped in a savepoint.
+ */
+static void
+forget_pending(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, forgetting)
+	{
+		Forgotten  *forgotten = lfirst(lc);
+
+		if (dbsync_lookup_id(forgotten->id).id == 0)
+			forget_one(forgotten);
+	}
+	forgetting = NIL;
+}
+
+static void
+on_transaction(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			start_pending();
+			forget_pending();
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			if (starting != NIL || forgetting != NIL)
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("cannot PREPARE a transaction that has started or dropped a subscription")));
+			break;
+		case XACT_EVENT_ABORT:
+			starting = NIL;
+			forgetting = NIL;
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+register_callback(void)
+{
+	if (!callback_registered)
+		RegisterXactCallback(on_transaction, NULL);
+	callback_registered = true;
+}
+
+PG_FUNCTION_INFO_V1(dbsync_forget_at_target);
+
+void
+dbsync_pending_start(int subscription)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+	register_callback();
+	starting = list_append_unique_int(starting, subscription);
+	MemoryContextSwitchTo(old);
+}
+
+void
+dbsync_pending_cancel_start(int subscription)
+{
+	starting = list_delete_int(starting, subscription);
+}
+
+bool
+dbsync_pending_is_starting(int subscription)
+{
+	return list_member_int(starting, subscription);
+}
+
+Datum
+dbsync_forget_at_target(PG_FUNCTION_ARGS)
+{
+	DbsyncFound found = dbsync_lookup_id(PG_GETARG_INT32(0));
+	Forgotten  *forgotten;
+	MemoryContext old;
+
+	if (found.id == 0 || !found.has_run)
+		PG_RETURN_VOID();
+
+	/* server and user mapping may be dropped by the time of the commit */
+	register_callback();
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	forgotten = palloc0(sizeof(Forgotten));
+	forgotten->id = found.id;
+	forgotten->uid = found.uid;
+	forgotten->force = PG_GETARG_BOOL(1);
+	forgotten->config = dbsync_target_config(found.target, found.owner);
+	forgotten->config->application_name = "dbsync";
+	if (dbsync_driver_find(forgotten->config->driver) == NULL)
+		elog(ERROR, "no driver \"%s\"", forgotten->config->driver);
+	forgetting = lappend(forgetting, forgotten);
+	MemoryContextSwitchTo(old);
+	PG_RETURN_VOID();
+}
