@@ -37,6 +37,9 @@
 
 #include "extension/compat.h"
 
+/* batches of one source snapshot */
+#define MAX_OF_ONE_S	100
+
 static void
 describe_batch(void *arg)
 {
@@ -238,46 +241,67 @@ note_tables(DbsyncBatch *batch)
 	dbsync_copy_note_progress(batch->work);
 }
 
+/* What was chosen, in one target transaction. */
+static void
+apply(DbsyncBatch *batch)
+{
+	SPI_connect();
+	open_tables(batch);
+	begin_target(batch);
+	if (batch->cut)
+		send_cut(batch);
+	if (batch->with_chunk)
+		send_chunk(batch);
+	write_ledger(batch);
+	commit_target(batch);
+	SPI_finish();
+	pass(batch);
+}
+
+/*
+ * Where changes of several origins alternate, a window takes several batches.
+ * While a copy is under way all of them belong to one S, or a chunk would never
+ * find the target caught up; within reason, as S must not grow old.
+ */
+static bool
+goes_on(const DbsyncBatch *batch, int done)
+{
+	return batch->copying != NULL && batch->fresh && !batch->caught_up && done < MAX_OF_ONE_S;
+}
+
 bool
 dbsync_batch_run(DbsyncWork *work)
 {
 	DbsyncBatch batch = {0};
 	ErrorContextCallback context;
+	int			done = 0;
 
 	batch.work = work;
 	batch.target = work->target;
-	INSTR_TIME_SET_CURRENT(batch.begun);
 	context.callback = describe_batch;
 	context.arg = &batch;
 	context.previous = error_context_stack;
 	error_context_stack = &context;
 
 	dbsync_choose_begin(&batch);
-	if (!dbsync_choose_work(&batch))
+	do
 	{
-		dbsync_choose_end(&batch);
-		error_context_stack = context.previous;
-		if (batch.stale)
-			dbsync_subscription_forget(work->subscription);
-		return batch.stale;
-	}
-	SPI_connect();
-	open_tables(&batch);
-	begin_target(&batch);
-	if (batch.cut)
-		send_cut(&batch);
-	if (batch.with_chunk)
-		send_chunk(&batch);
-	write_ledger(&batch);
-	commit_target(&batch);
-	SPI_finish();
-	pass(&batch);
+		INSTR_TIME_SET_CURRENT(batch.begun);
+		if (!dbsync_choose_work(&batch))
+			break;
+		apply(&batch);
+		done++;
+	} while (goes_on(&batch, done));
 	dbsync_choose_end(&batch);
+	error_context_stack = context.previous;
+
+	if (batch.stale)
+		dbsync_subscription_forget(work->subscription);
+	if (done == 0)
+		return batch.stale;
 	note_tables(&batch);
 	if (work->window == NULL && dbsync_choose_all_live(work))
 		dbsync_report_answer(work->asked);
-
-	error_context_stack = context.previous;
 	return true;
 }
 

@@ -161,20 +161,17 @@ choose_cut(DbsyncBatch *batch)
 
 	for (;;)
 	{
-		bool		fresh = (work->window == NULL);
 		DbsyncPosition position;
 
-		if (fresh)
+		if (work->window == NULL)
 		{
 			work->window = dbsync_window_begin(work->context, &work->position, batch->now,
 											   dbsync_catalog_header_segments(GetActiveSnapshot()));
 			/* one that is resumed from the ledger ends before S */
-			fresh = (work->position.upto == NULL);
-			work->asked = fresh ? batch->asked : 0;
+			batch->fresh = (work->position.upto == NULL);
+			work->asked = batch->fresh ? batch->asked : 0;
 			(void) dbsync_window_is_empty(work->window);
 		}
-		else
-			fresh = false;
 
 		batch->cut = next_cut(batch);
 		if (batch->stale)
@@ -185,7 +182,7 @@ choose_cut(DbsyncBatch *batch)
 			DbsyncWindowLag lag = dbsync_window_lag(work->window);
 
 			dbsync_report_lag(&lag, work->position.after);
-			batch->caught_up = fresh && batch->cut->exhausts;
+			batch->caught_up = batch->fresh && batch->cut->exhausts;
 			return;
 		}
 
@@ -199,7 +196,7 @@ choose_cut(DbsyncBatch *batch)
 		}
 		dbsync_choose_finish_window(work);
 		batch->cut = NULL;
-		if (fresh)
+		if (batch->fresh)
 		{
 			batch->caught_up = true;
 			batch->position = work->position;
@@ -249,6 +246,10 @@ lock_segments(DbsyncBatch *batch)
 bool
 dbsync_choose_work(DbsyncBatch *batch)
 {
+	batch->cut = NULL;
+	batch->caught_up = batch->with_chunk = false;
+	batch->parts = NIL;
+	batch->rows = 0;
 	choose_cut(batch);
 	if (!batch->stale)
 		batch->stale = !lock_segments(batch);

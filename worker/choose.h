@@ -22,6 +22,7 @@ typedef struct DbsyncBatch
 	DbsyncCut  *cut;			/* NULL: nothing but a chunk or a note */
 	DbsyncSnapshot *now;		/* S: the transaction's own snapshot */
 	DbsyncPosition position;	/* where the target will be */
+	bool		fresh;			/* the window was begun at the last position, up to S */
 	bool		caught_up;		/* the batch reaches S */
 	bool		with_chunk;
 	int64		rows;
