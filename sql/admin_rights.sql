@@ -184,3 +184,20 @@ SET client_min_messages = warning;
 DROP SCHEMA admin_rights CASCADE;
 DROP OWNED BY regress_dbsync_alice, regress_dbsync_bob, regress_dbsync_watcher;
 DROP ROLE regress_dbsync_alice, regress_dbsync_bob, regress_dbsync_watcher;
+
+-- A caller's search_path leads nowhere: with operators of his own in front, the
+-- functions that run as the owner of the extension still mean PostgreSQL's.
+CREATE SCHEMA regress_evil;
+CREATE FUNCTION regress_evil.never(int, int) RETURNS boolean LANGUAGE sql AS 'SELECT false';
+CREATE FUNCTION regress_evil.never(name, name) RETURNS boolean LANGUAGE sql AS 'SELECT false';
+CREATE OPERATOR regress_evil.= (FUNCTION = regress_evil.never, LEFTARG = int, RIGHTARG = int);
+CREATE OPERATOR regress_evil.= (FUNCTION = regress_evil.never, LEFTARG = name, RIGHTARG = name);
+SELECT dbsync.create_target('regress_evil_target', 'postgresql:///nowhere');
+SET search_path = regress_evil, pg_catalog;
+SELECT dbsync.create_subscription('regress_evil', 'regress_evil_target');
+SELECT dbsync.stop_subscription('regress_evil');
+SELECT dbsync.wait_for('regress_evil');
+SELECT dbsync.drop_subscription('regress_evil');
+SELECT dbsync.drop_target('regress_evil_target');
+RESET search_path;
+DROP SCHEMA regress_evil CASCADE;

@@ -66,29 +66,46 @@ try_install(DbsyncTable *table)
 	return false;
 }
 
-bool
-dbsync_install_tables(DbsyncWork *work, bool insist)
+static bool
+to_be_installed(const DbsyncTable *table)
 {
-	bool		all = true;
-	bool		failed = false;
+	return !table->captured && table->state != DBSYNC_TABLE_SUSPENDED;
+}
+
+/* the one whose turn came first: tables that stay locked take turns with others */
+static DbsyncTable *
+next_due(DbsyncWork *work)
+{
+	DbsyncTable *next = NULL;
 	ListCell   *lc;
 
 	foreach(lc, work->subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (table->captured || table->state == DBSYNC_TABLE_SUSPENDED)
-			continue;
+		if (to_be_installed(table) && table->install_after <= GetCurrentTimestamp() &&
+			(next == NULL || table->install_after < next->install_after))
+			next = table;
+	}
+	return next;
+}
+
+bool
+dbsync_install_tables(DbsyncWork *work, bool insist)
+{
+	DbsyncTable *table;
+	ListCell   *lc;
+
+	while ((table = next_due(work)) != NULL)
+	{
 		if (insist)
 			install_one(table);
 		/* one futile wait a round: live tables must not starve meanwhile */
-		else if (failed || table->install_after > GetCurrentTimestamp())
-			all = false;
-		else
-		{
-			failed = !try_install(table);
-			all &= !failed;
-		}
+		else if (!try_install(table))
+			break;
 	}
-	return all;
+	foreach(lc, work->subscription->tables)
+		if (to_be_installed(lfirst(lc)))
+			return false;
+	return true;
 }

@@ -187,6 +187,20 @@ dbsync_launcher_main(Datum arg)
 	}
 }
 
+/* one more would take the slot that another subscription waits for */
+static bool
+has_worker(int subscription)
+{
+	DbsyncSlot *slot;
+	bool		has;
+
+	dbsync_shmem_lock(false);
+	slot = dbsync_shmem_slot(subscription, false);
+	has = slot != NULL && slot->pid != 0 && !slot->once;
+	dbsync_shmem_unlock();
+	return has;
+}
+
 static void
 start_enabled(void)
 {
@@ -201,7 +215,8 @@ start_enabled(void)
 		DbsyncWorkerArgs args = {0};
 
 		args.database = MyDatabaseId;
-		if (dbsync_launcher_start_worker(dbsync_query_int(row, 1), &args, NULL))
+		if (has_worker(dbsync_query_int(row, 1)) ||
+			dbsync_launcher_start_worker(dbsync_query_int(row, 1), &args, NULL))
 			continue;
 		dbsync_shmem_set_unstarted(true);
 		ereport(WARNING,

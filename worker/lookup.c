@@ -12,6 +12,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -20,23 +21,42 @@
 #include "worker/lookup.h"
 #include "worker/query.h"
 
-/*
- * Become the owner of the extension, whose tables these are; returns who we
- * were.  An error puts it right by itself.
- */
-static void
-become_owner(Oid *user, int *security)
+typedef struct Caller
 {
-	HeapTuple	tuple;
-	Oid			schema = dbsync_catalog_schema();
+	Oid			user;
+	int			security;
+	int			nest_level;
+} Caller;
 
-	GetUserIdAndSecContext(user, security);
-	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+/*
+ * Become the owner of the extension, whose tables these are, and look names up
+ * in pg_catalog only: the caller's search_path may lead to operators of his own.
+ * An error puts both right by itself.
+ */
+static Caller
+become_owner(void)
+{
+	Caller		caller;
+	HeapTuple	tuple;
+
+	GetUserIdAndSecContext(&caller.user, &caller.security);
+	caller.nest_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(dbsync_catalog_schema()));
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "schema of dbsync has gone");
 	SetUserIdAndSecContext(((Form_pg_namespace) GETSTRUCT(tuple))->nspowner,
-						   *security | SECURITY_LOCAL_USERID_CHANGE);
+						   caller.security | SECURITY_LOCAL_USERID_CHANGE);
 	ReleaseSysCache(tuple);
+	return caller;
+}
+
+static void
+become_caller(const Caller *caller)
+{
+	SetUserIdAndSecContext(caller->user, caller->security);
+	AtEOXact_GUC(true, caller->nest_level);
 }
 
 static void
@@ -44,11 +64,10 @@ read_found(const char *where, const char *arg, DbsyncFound *found)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	bool		isnull;
-	Oid			user;
-	int			security;
+	Caller		caller_role;
 
 	memset(found, 0, sizeof(*found));
-	become_owner(&user, &security);
+	caller_role = become_owner();
 	SPI_connect();
 	PushActiveSnapshot(GetLatestSnapshot());
 	if (dbsync_query(psprintf("SELECT id, enabled, position IS NOT NULL, owner::pg_catalog.oid, target, uid"
@@ -64,7 +83,7 @@ read_found(const char *where, const char *arg, DbsyncFound *found)
 	}
 	PopActiveSnapshot();
 	SPI_finish();
-	SetUserIdAndSecContext(user, security);
+	become_caller(&caller_role);
 }
 
 DbsyncFound
@@ -88,16 +107,15 @@ dbsync_lookup_owned(const char *name)
 void
 dbsync_lookup_set_enabled(int id, bool enabled)
 {
-	Oid			user;
-	int			security;
+	Caller		caller;
 	const char *args[2];
 
 	args[0] = enabled ? "true" : "false";
 	args[1] = psprintf("%d", id);
-	become_owner(&user, &security);
+	caller = become_owner();
 	dbsync_query_run("UPDATE dbsync.subscription SET enabled = $1::pg_catalog.bool"
 					 " WHERE id = $2::pg_catalog.int4", 2, args);
-	SetUserIdAndSecContext(user, security);
+	become_caller(&caller);
 }
 
 DbsyncFound

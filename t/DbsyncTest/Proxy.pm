@@ -85,6 +85,7 @@ sub serve
 
 	# a process forked from the same parent starts with the same numbers
 	srand($$);
+	local $SIG{PIPE} = 'IGNORE';
 	while (1)
 	{
 		foreach my $ready ($state->{select}->can_read)
