@@ -258,6 +258,44 @@ collect(DbsyncWindow *window)
 	window->collected = true;
 }
 
+static bool
+segment_knows(Relation rel, Relation index, uint64 xid, XLogRecPtr closing)
+{
+	ScanKeyData key;
+	IndexScanDesc scan;
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	bool		found = false;
+
+	ScanKeyInit(&key, DBSYNC_HEADER_XID, BTEqualStrategyNumber, F_XID8EQ,
+				FullTransactionIdGetDatum(FullTransactionIdFromU64(xid)));
+	scan = index_beginscan(rel, index, GetActiveSnapshot(), 1, 0);
+	index_rescan(scan, &key, 1, NULL, 0);
+	while (!found && index_getnext_slot(scan, ForwardScanDirection, slot))
+		found = DatumGetLSN(header_field(slot, DBSYNC_HEADER_CLOSING)) == closing;
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	return found;
+}
+
+bool
+dbsync_window_knows(List *header_segments, uint64 xid, XLogRecPtr closing)
+{
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, header_segments)
+	{
+		Relation	rel = table_open(lfirst_oid(lc), AccessShareLock);
+		List	   *indexes = RelationGetIndexList(rel);
+		Relation	index = index_open(linitial_oid(indexes), AccessShareLock);
+
+		found |= segment_knows(rel, index, xid, closing);
+		index_close(index, AccessShareLock);
+		table_close(rel, AccessShareLock);
+	}
+	return found;
+}
+
 bool
 dbsync_window_is_empty(DbsyncWindow *window)
 {

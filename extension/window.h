@@ -27,7 +27,7 @@ typedef struct DbsyncPosition
 {
 	DbsyncSnapshot *after;
 	DbsyncSnapshot *upto;		/* NULL: no window is begun */
-	XLogRecPtr	closing;		/* valid if upto */
+	XLogRecPtr	closing;		/* of the last transaction passed; 0: none */
 	uint64		closing_xid;
 } DbsyncPosition;
 
@@ -116,6 +116,12 @@ typedef struct DbsyncCutRequest
  */
 extern DbsyncCut *dbsync_window_next(DbsyncWindow *window,
 									 const DbsyncCutRequest *request);
+
+/*
+ * Is there a header of this transaction with this closing LSN?  Needs an active
+ * snapshot.
+ */
+extern bool dbsync_window_knows(List *header_segments, uint64 xid, XLogRecPtr closing);
 
 extern void dbsync_window_pass(DbsyncWindow *window, const DbsyncCut *cut);
 

@@ -128,8 +128,11 @@ live_goes_on('a source table is locked and another one is added');
 ok($target->poll_query_until('postgres', 'SELECT count(*) = 1 FROM public.later'),
 	'the one that was added is copied');
 $pair->stop_subscription('sub');
+$pair->sql("SELECT dbsync.copy_table('sub', 'public.$_')") foreach 'busy1', 'busy2';
 $pair->start_subscription('sub');
 live_goes_on('a worker starts while a source table is locked');
+table_becomes("(state = 'live') = (\"table\" <> 'public.busy1'::regclass)",
+	'the locked one is not copied anew, the others are');
 $locker->query_safe('INSERT INTO public.busy1 VALUES (100); COMMIT');
 $locker->quit;
 $pair->arrives('sub', 'what the locker wrote arrives');

@@ -293,6 +293,7 @@ dbsync_batch_run(DbsyncWork *work)
 		done++;
 	} while (goes_on(&batch, done));
 	dbsync_choose_end(&batch);
+	work->copy_failed = false;
 	error_context_stack = context.previous;
 
 	if (batch.stale)

@@ -17,12 +17,16 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "extension/catalog.h"
 #include "extension/settings.h"
 #include "worker/choose.h"
 #include "worker/query.h"
 #include "worker/report.h"
+
+/* before a table that was locked is looked at again, in ms */
+#define LOCKED_PAUSE 1000
 
 /* Lock what will be read, then take the snapshot: never the other way round. */
 void
@@ -37,7 +41,11 @@ dbsync_choose_begin(DbsyncBatch *batch)
 	/* a table that somebody has locked is copied later; others go on */
 	if (batch->copying &&
 		!ConditionalLockRelationOid(batch->copying->relid, AccessShareLock))
+	{
+		batch->copying->copy_after =
+			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOCKED_PAUSE);
 		batch->copying = NULL;
+	}
 	MemoryContextReset(work->batch_context);
 	MemoryContextSwitchTo(work->batch_context);
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -106,17 +114,18 @@ position_behind(DbsyncWork *work, const DbsyncCut *cut)
 	DbsyncPosition position = work->position;
 	DbsyncSnapshot *upto = unconstify(DbsyncSnapshot *, dbsync_window_upto(work->window));
 
+	if (cut != NULL)
+	{
+		position.closing = cut->closing;
+		position.closing_xid = cut->closing_xid;
+	}
 	if (cut == NULL || cut->exhausts)
 	{
 		position.after = upto;
 		position.upto = NULL;
 	}
 	else
-	{
 		position.upto = upto;
-		position.closing = cut->closing;
-		position.closing_xid = cut->closing_xid;
-	}
 	return position;
 }
 

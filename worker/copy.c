@@ -39,6 +39,7 @@ DbsyncTable *
 dbsync_copy_next_table(DbsyncWork *work)
 {
 	DbsyncTable *next = NULL;
+	DbsyncTable *failed = NULL;
 	ListCell   *lc;
 
 	foreach(lc, work->subscription->tables)
@@ -48,13 +49,18 @@ dbsync_copy_next_table(DbsyncWork *work)
 		if (table->state == DBSYNC_TABLE_SUSPENDED || !table->captured ||
 			table->part.live || table->copy_after > GetCurrentTimestamp())
 			continue;
+		if (table->copy_failures > 0)
+		{
+			if (failed == NULL || table->copy_after < failed->copy_after)
+				failed = table;
+		}
 		/* one that is half copied comes first */
-		if (table->part.nkeys > 0)
-			return table;
-		if (next == NULL)
+		else if (next == NULL || (table->part.nkeys > 0 && next->part.nkeys == 0))
 			next = table;
 	}
-	return next;
+
+	/* one futile attempt after the other would leave the others no batch */
+	return failed && !work->copy_failed ? failed : next;
 }
 
 /* Writing a captured table's changes into the table itself never ends. */
@@ -224,6 +230,7 @@ dbsync_copy_put_off(DbsyncWork *work, int sqlstate)
 	work->blamed = 0;
 	if (table == NULL || table->part.live || !concerns_table(sqlstate))
 		return false;
+	work->copy_failed = true;
 	table->copy_failures++;
 	for (int i = 1; i < table->copy_failures && pause < dbsync_retry_max; i++)
 		pause *= 2;

@@ -9,8 +9,9 @@
  *	- a ledger that is ahead: written on a timeline that is not in our history,
  *	  or beyond the point where we left that timeline, or beyond our own end.
  *	  Ids and positions are handed out again after promotion or restore, so
- *	  comparing positions alone would pass.  What a later start of a rolled back
- *	  server has captured is checked header by header in window.c;
+ *	  comparing positions alone would pass: the transaction that the target had
+ *	  last must be known here, and what a later start of a rolled back server has
+ *	  captured is checked header by header in window.c;
  *	- a ledger that is behind what our segments still hold;
  *	- no ledger where there has been one.
  *
@@ -126,7 +127,14 @@ dbsync_ledger_detach(DbsyncWork *work)
 	work->window = NULL;
 	if (work->subscription != NULL)
 		foreach(lc, work->subscription->tables)
-			((DbsyncTable *) lfirst(lc))->handle = NULL;
+		{
+			DbsyncTable *table = lfirst(lc);
+
+			/* they lie in the connection's memory, and are read anew */
+			table->handle = NULL;
+			table->part.boundary = NULL;
+			table->part.nkeys = 0;
+		}
 	if (work->target != NULL)
 		work->target->driver->close(work->target);
 	work->target = NULL;
@@ -229,6 +237,35 @@ check_not_ahead(DbsyncWork *work)
 			   psprintf("It has changes up to %X/%X of timeline %u, which this server left at %X/%X.",
 						LSN_FORMAT_ARGS(ledger->lsn), ledger->timeline,
 						LSN_FORMAT_ARGS(limit)), RECOPY_HINT);
+}
+
+/*
+ * A server that was put back on its own timeline, and has written enough since,
+ * passes the comparison of positions, and hands the same ids out to others.  It
+ * does not have the transaction that the target had last.
+ */
+static void
+check_knows_last(DbsyncWork *work)
+{
+	const DbsyncLedger *ledger = &work->ledger;
+	const char *discarded = work->subscription->headers_discarded;
+	bool		known;
+
+	if (ledger->closing == InvalidXLogRecPtr ||
+		(discarded != NULL &&
+		 dbsync_snapshot_sees(dbsync_snapshot_parse(discarded), ledger->closing_xid)))
+		return;
+	dbsync_query_begin(false, "looking for the target's last transaction");
+	PushActiveSnapshot(GetTransactionSnapshot());
+	known = dbsync_window_knows(dbsync_catalog_header_segments(GetActiveSnapshot()),
+								ledger->closing_xid, ledger->closing);
+	PopActiveSnapshot();
+	dbsync_query_commit();
+	if (!known)
+		refuse(work, "the target is ahead of this server",
+			   psprintf("Its last transaction, " UINT64_FORMAT " closed at %X/%X, is not known here: this server was put back to an older state.",
+						ledger->closing_xid, LSN_FORMAT_ARGS(ledger->closing)),
+			   RECOPY_HINT);
 }
 
 /* hazard 37: what the target lacks must still be in our segments */
@@ -336,11 +373,9 @@ adopt_position(DbsyncWork *work)
 
 	position.after = dbsync_snapshot_parse(ledger->after);
 	if (ledger->upto != NULL)
-	{
 		position.upto = dbsync_snapshot_parse(ledger->upto);
-		position.closing = ledger->closing;
-		position.closing_xid = ledger->closing_xid;
-	}
+	position.closing = ledger->closing;
+	position.closing_xid = ledger->closing_xid;
 	dbsync_ledger_set_position(work, &position);
 }
 
@@ -372,6 +407,7 @@ dbsync_ledger_attach(DbsyncWork *work)
 	read_parts(work);
 	check_same_source(work);
 	check_not_ahead(work);
+	check_knows_last(work);
 	check_not_behind(work);
 	adopt_position(work);
 }

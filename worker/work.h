@@ -32,6 +32,7 @@ typedef struct DbsyncWork
 	DbsyncWindow *window;		/* NULL: none begun */
 	bool		careful;		/* the last attempt met a unique clash */
 	int			blamed;			/* captured id of the table being copied from, or 0 */
+	bool		copy_failed;	/* the last attempt did, in a table's copy */
 
 	/* answers to wait_for */
 	uint64		asked;			/* tickets known when the window was begun */

@@ -17,7 +17,7 @@ use DbsyncTest::Bank ();
 use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
-use POSIX ();
+use POSIX qw(WNOHANG);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
@@ -49,6 +49,7 @@ sub port { return $_[0]{port}; }
 sub order
 {
 	my ($self, @words) = @_;
+	die "the proxy is gone" if waitpid($self->{pid}, WNOHANG) != 0;
 	print { $self->{orders} } "@words\n";
 	return;
 }
@@ -69,7 +70,7 @@ sub DESTROY
 {
 	my ($self) = @_;
 	my $status = $?;
-	DbsyncTest::Bank::end_process($self->{pid}) if $self->{pid};
+	DbsyncTest::Bank::end_process($self->{pid});
 	$? = $status;
 	return;
 }

@@ -100,8 +100,8 @@ position_values(const DbsyncLedger *ledger, const char **values)
 	values[n++] = psprintf(INT64_FORMAT, ledger->batch);
 	values[n++] = ledger->after;
 	values[n++] = ledger->upto;
-	values[n++] = ledger->upto ? lsn_text(ledger->closing) : NULL;
-	values[n++] = ledger->upto ? psprintf(INT64_FORMAT, (int64) ledger->closing_xid) : NULL;
+	values[n++] = ledger->closing ? lsn_text(ledger->closing) : NULL;
+	values[n++] = ledger->closing ? psprintf(INT64_FORMAT, (int64) ledger->closing_xid) : NULL;
 	Assert(n == POSITION_PARAMETERS);
 }
 
@@ -169,7 +169,7 @@ ledger_from_result(PGresult *result, DbsyncLedger *ledger)
 	ledger->batch = strtoll(PQgetvalue(result, 0, f++), NULL, 10);
 	ledger->after = field(result, 0, f++);
 	ledger->upto = field(result, 0, f++);
-	if (ledger->upto)
+	if (!PQgetisnull(result, 0, f))
 	{
 		ledger->closing = lsn_parse(PQgetvalue(result, 0, f++));
 		ledger->closing_xid = (uint64) strtoll(PQgetvalue(result, 0, f++), NULL, 10);

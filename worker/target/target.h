@@ -65,7 +65,9 @@ typedef struct DbsyncTargetIdentity
 /*
  * A subscription's row in the ledger: how far the target has come.  The set of
  * transactions applied is: visible in "after", or (when upto is not NULL)
- * visible in "upto" and (closing, closing_xid) at or below the pair here.
+ * visible in "upto" and (closing, closing_xid) at or below the pair here.  The
+ * pair is kept without upto as well: a source that does not know the transaction
+ * any more was put back to an older state.
  */
 typedef struct DbsyncLedger
 {
@@ -79,8 +81,8 @@ typedef struct DbsyncLedger
 	int64		batch;			/* counts commits; the fence compares it */
 	const char *after;			/* pg_snapshot as text */
 	const char *upto;			/* or NULL */
-	XLogRecPtr	closing;		/* valid if upto */
-	uint64		closing_xid;	/* valid if upto */
+	XLogRecPtr	closing;		/* of the last transaction passed; 0: none yet */
+	uint64		closing_xid;
 } DbsyncLedger;
 
 /* one table's row in the ledger: how much of it has been copied */
