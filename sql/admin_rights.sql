@@ -201,3 +201,26 @@ SELECT dbsync.drop_subscription('regress_evil');
 SELECT dbsync.drop_target('regress_evil_target');
 RESET search_path;
 DROP SCHEMA regress_evil CASCADE;
+
+-- Options that make the server read files are for superusers, also by this way.
+CREATE ROLE regress_dbsync_plain;
+GRANT USAGE ON FOREIGN DATA WRAPPER dbsync_postgres TO regress_dbsync_plain;
+GRANT USAGE ON SCHEMA dbsync TO regress_dbsync_plain;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA dbsync TO regress_dbsync_plain;
+CREATE SCHEMA regress_closed;
+CREATE TABLE regress_closed.t (id int PRIMARY KEY);
+GRANT SELECT, TRIGGER ON regress_closed.t TO regress_dbsync_plain;
+SET ROLE regress_dbsync_plain;
+SELECT dbsync.create_target('regress_plain', 'postgresql://h/db?sslcert=/x', password => 'p');
+SELECT dbsync.create_target('regress_plain', 'postgresql://h/db?passfile=/x', password => 'p');
+SELECT dbsync.create_target('regress_plain', 'postgresql://h/db', password => 'p');
+SELECT dbsync.alter_target('regress_plain', uri => 'postgresql://h/db?service=x');
+-- a schema that its owner may not enter
+SELECT dbsync.create_subscription('regress_plain', 'regress_plain', tables => ARRAY['regress_closed.t']);
+RESET ROLE;
+SELECT dbsync.drop_target('regress_plain');
+DROP SCHEMA regress_closed CASCADE;
+REVOKE USAGE ON FOREIGN DATA WRAPPER dbsync_postgres FROM regress_dbsync_plain;
+REVOKE ALL ON SCHEMA dbsync FROM regress_dbsync_plain;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA dbsync FROM regress_dbsync_plain;
+DROP ROLE regress_dbsync_plain;

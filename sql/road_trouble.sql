@@ -68,6 +68,20 @@ DELETE FROM dbsync_ledger.position;
 \c :source
 SELECT dbsync.run_once('trouble');
 
+-- generated here, and not there: it would stay empty without a word
+CREATE TABLE public.made (id int PRIMARY KEY, v int, twice int GENERATED ALWAYS AS (v * 2) STORED);
+SELECT dbsync.create_subscription('made', 'trouble_target', tables => ARRAY['public.made']);
+\c :target
+CREATE TABLE public.made (id int PRIMARY KEY, v int, twice int);
+\c :source
+SELECT dbsync.run_once('made');
+\c :target
+ALTER TABLE public.made DROP twice;
+\c :source
+SELECT dbsync.run_once('made');
+SELECT dbsync.drop_subscription('made');
+DROP TABLE public.made;
+
 -- a table cannot be its own target
 SELECT dbsync.create_target('mirror', replace(:'uri', :'target', :'source'));
 SELECT dbsync.create_subscription('narcissus', 'mirror', tables => ARRAY['public.troubled']);

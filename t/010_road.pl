@@ -245,7 +245,7 @@ $pair->arrives('road', 'every type arrives by the road of small batches');
 $pair->same_at_both_ends('public.types');
 
 my ($all, $row) = row_of_values(0);
-as_writer("INSERT INTO public.types (id, $all) SELECT g.i, $row FROM generate_series(1000, 4000) g(i)");
+as_writer("INSERT INTO public.types (id, $all) SELECT g.i, $row FROM generate_series(1000, 2200) g(i)");
 $pair->arrives('road', 'every type arrives by the road of insert-only batches');
 as_writer("UPDATE public.types SET c_text = c_text || 'x', c_int4 = 5 WHERE id >= 1000",
 	'DELETE FROM public.types WHERE id % 3 = 0 AND id >= 1000');

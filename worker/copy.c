@@ -93,6 +93,8 @@ dbsync_copy_open_table(DbsyncWork *work, DbsyncTable *table)
 	spec.columns = table->columns;
 	spec.nkeys = table->nkeys;
 	spec.keys = table->keys;
+	spec.ngenerated = table->ngenerated;
+	spec.generated = table->generated;
 	old = MemoryContextSwitchTo(work->target_context);
 	table->handle = work->target->driver->table_open(work->target, &spec);
 	MemoryContextSwitchTo(old);

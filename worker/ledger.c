@@ -33,8 +33,10 @@
 #include "replication/walsender_private.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
@@ -43,6 +45,9 @@
 #include "worker/work.h"
 
 #include "extension/compat.h"
+
+/* the address we are connected to may be another by now */
+static bool target_changed = false;
 
 #define RECOPY_HINT "Copy the tables anew with dbsync.copy_table(), or drop and create the subscription."
 
@@ -143,6 +148,33 @@ dbsync_ledger_detach(DbsyncWork *work)
 	work->target_context = NULL;
 }
 
+/* server or user mapping have changed; can run at any moment, so it only notes */
+static void
+note_change(Datum arg, int cacheid, uint32 hashvalue)
+{
+	target_changed = true;
+}
+
+bool
+dbsync_ledger_is_outdated(void)
+{
+	return target_changed;
+}
+
+static void
+watch_target(void)
+{
+	static bool watching = false;
+
+	if (!watching)
+	{
+		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, note_change, (Datum) 0);
+		CacheRegisterSyscacheCallback(USERMAPPINGOID, note_change, (Datum) 0);
+	}
+	watching = true;
+	target_changed = false;
+}
+
 static void
 connect_target(DbsyncWork *work)
 {
@@ -154,6 +186,7 @@ connect_target(DbsyncWork *work)
 
 	work->target_context = AllocSetContextCreate(work->context, "dbsync target",
 												 ALLOCSET_DEFAULT_SIZES);
+	watch_target();
 	dbsync_query_begin(false, "reading the target's options");
 	old = MemoryContextSwitchTo(work->target_context);
 	config = dbsync_target_config(subscription->target, subscription->owner);
@@ -332,6 +365,21 @@ create_ledger(DbsyncWork *work)
 		MemoryContextStrdup(work->subscription->context, ledger->after);
 }
 
+/* what the ledger says outlives the connection that said it */
+static void
+keep_part(DbsyncSubscription *subscription, DbsyncTable *table,
+		  const DbsyncLedgerPart *part)
+{
+	MemoryContext old = MemoryContextSwitchTo(subscription->context);
+
+	table->part = *part;
+	table->part_found = true;
+	table->part.boundary = palloc(sizeof(char *) * Max(part->nkeys, 1));
+	for (int k = 0; k < part->nkeys; k++)
+		table->part.boundary[k] = pstrdup(part->boundary[k]);
+	MemoryContextSwitchTo(old);
+}
+
 static void
 read_parts(DbsyncWork *work)
 {
@@ -359,8 +407,7 @@ read_parts(DbsyncWork *work)
 
 			if (memcmp(&part->attachment, &table->uid, sizeof(pg_uuid_t)) != 0)
 				continue;
-			table->part = *part;
-			table->part_found = true;
+			keep_part(subscription, table, part);
 		}
 	}
 }
@@ -401,7 +448,7 @@ dbsync_ledger_attach(DbsyncWork *work)
 		refuse(work, psprintf("target \"%s\" has lost its ledger for subscription \"%s\"",
 							  subscription->target, subscription->name),
 			   "The subscription has run before, but dbsync_ledger.position has no row for it.",
-			   "If the target was replaced, drop the subscription with force => true and create it again.");
+			   "Is the target's address right? If the target was replaced, drop the subscription with force => true and create it again.");
 	if (!found)
 		create_ledger(work);
 	read_parts(work);

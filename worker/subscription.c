@@ -59,6 +59,7 @@ static void
 read_live_columns(DbsyncTable *table, int natts, int *place)
 {
 	table->columns = palloc(sizeof(char *) * Max(natts, 1));
+	table->generated = palloc(sizeof(char *) * Max(natts, 1));
 	for (int i = 0; i < natts; i++)
 	{
 		HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(table->relid),
@@ -71,6 +72,8 @@ read_live_columns(DbsyncTable *table, int natts, int *place)
 		att = (Form_pg_attribute) GETSTRUCT(tuple);
 		if (!att->attisdropped && att->attgenerated == '\0')
 			table->columns[table->ncolumns++] = pstrdup(NameStr(att->attname));
+		else if (!att->attisdropped)
+			table->generated[table->ngenerated++] = pstrdup(NameStr(att->attname));
 		ReleaseSysCache(tuple);
 	}
 }

@@ -52,6 +52,8 @@ typedef struct DbsyncTable
 	int			ncolumns;
 	const char **columns;
 	int			nkeys;
+	int			ngenerated;
+	const char **generated;		/* columns that the source generates */
 	int		   *keys;			/* indexes into columns */
 	Oid		   *key_types;
 

@@ -55,6 +55,9 @@ extern void dbsync_ledger_attach(DbsyncWork *work);
 /* Drop the connection and all that was known through it. */
 extern void dbsync_ledger_detach(DbsyncWork *work);
 
+/* Has the target's address or user mapping changed since we connected? */
+extern bool dbsync_ledger_is_outdated(void);
+
 /*
  * Make sure that all the source has shown us so far is on its disk, and on that
  * of its synchronous standbys; returns the WAL position.

@@ -198,6 +198,8 @@ work_through(void)
 		if (!read_configuration())
 			return false;
 		dbsync_copy_note_progress(work);
+		if (work->target != NULL && dbsync_ledger_is_outdated())
+			dbsync_ledger_detach(work);
 		if (work->target == NULL)
 			dbsync_ledger_attach(work);
 		if (!dbsync_install_tables(work, run != 0))

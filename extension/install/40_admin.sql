@@ -164,6 +164,25 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.split_uri(text) IS 'options of a URI, those of the user mapping apart';
 
+-- The validator runs as the owner of the extension here and would let them pass.
+CREATE FUNCTION dbsync_internal.check_options(caller oid, options jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    forbidden text;
+BEGIN
+    SELECT o.option INTO forbidden FROM jsonb_object_keys(options) o (option)
+    WHERE o.option IN ('passfile', 'service', 'servicefile', 'sslcert', 'sslkey', 'password_required')
+      AND NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.oid = caller)
+    ORDER BY o.option LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('option "%s" is superuser-only', forbidden),
+            DETAIL = 'It makes the server read a file as its own operating system user, or do without a password.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_options(oid, jsonb) IS 'error if a role that is no superuser sets options of superusers';
+
 -- OPTIONS (...) that turns the options there are into the wanted ones.
 CREATE FUNCTION dbsync_internal.options_clause(present text[], wanted jsonb) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -238,6 +257,7 @@ BEGIN
             HINT = 'Change it with dbsync.alter_target(), or take another name.';
     END IF;
     part := dbsync_internal.split_uri(uri);
+    PERFORM dbsync_internal.check_options(caller, part.server || part.mapping || coalesce(options, '{}'));
 
     EXECUTE format('CREATE SERVER %I FOREIGN DATA WRAPPER %I', server, wrapper);
     EXECUTE coalesce(format('ALTER SERVER %I ', server)
@@ -279,6 +299,7 @@ BEGIN
                 HINT = 'Create another target.';
         END IF;
         part := dbsync_internal.split_uri(uri);
+        PERFORM dbsync_internal.check_options(caller, part.server || part.mapping);
         EXECUTE coalesce(format('ALTER SERVER %I ', name)
             || dbsync_internal.options_clause(server.srvoptions, part.server), 'SELECT');
         mapping := mapping || part.mapping;

@@ -91,7 +91,14 @@ CREATE FUNCTION dbsync_internal.check_readable(role oid, rel regclass) RETURNS v
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT has_table_privilege(role, rel, 'SELECT') THEN
+    IF NOT has_schema_privilege(role, (SELECT c.relnamespace FROM pg_class c WHERE c.oid = rel), 'USAGE') THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('permission denied for the schema of table %s', rel),
+            DETAIL = format('Role "%s" needs USAGE on schema %s.', pg_get_userbyid(role),
+                (SELECT c.relnamespace::regnamespace FROM pg_class c WHERE c.oid = rel)),
+            HINT = format('The schema''s owner can GRANT USAGE ON SCHEMA %s TO %I.',
+                (SELECT c.relnamespace::regnamespace FROM pg_class c WHERE c.oid = rel), pg_get_userbyid(role));
+    ELSIF NOT has_table_privilege(role, rel, 'SELECT') THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('permission denied for table %s', rel),
             DETAIL = format('Role "%s" needs SELECT on all of the table.', pg_get_userbyid(role)),

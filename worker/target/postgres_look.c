@@ -249,11 +249,13 @@ look_at_columns(PostgresTarget *target, DbsyncTargetTable *table, int *attnums)
 	PGresult   *result = dbsync_postgres_query(target, columns_sql, 1, values);
 	StringInfoData missing;
 	StringInfoData generated;
+	StringInfoData plain;
 
 	if (result == NULL)
 		return false;
 	initStringInfo(&missing);
 	initStringInfo(&generated);
+	initStringInfo(&plain);
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		const char *name = table->spec.columns[i];
@@ -269,6 +271,14 @@ look_at_columns(PostgresTarget *target, DbsyncTargetTable *table, int *attnums)
 			attnums[i] = atoi(PQgetvalue(result, row, 1));
 		}
 	}
+	for (int i = 0; i < table->spec.ngenerated; i++)
+	{
+		const char *name = table->spec.generated[i];
+		int			row = find_column(result, name);
+
+		if (row >= 0 && !is_true(result, row, 4))
+			appendStringInfo(&plain, "%s%s", plain.len > 0 ? ", " : "", quote_identifier(name));
+	}
 	if (missing.len > 0)
 		return refuse_columns(target, table, ERRCODE_UNDEFINED_COLUMN, missing.data,
 							  "lacks columns", "Add them on the target.");
@@ -276,6 +286,10 @@ look_at_columns(PostgresTarget *target, DbsyncTargetTable *table, int *attnums)
 		return refuse_columns(target, table, ERRCODE_GENERATED_ALWAYS, generated.data,
 							  "generates columns that the source sends",
 							  "Make them ordinary columns on the target, or generated ones on the source.");
+	if (plain.len > 0)
+		return refuse_columns(target, table, ERRCODE_GENERATED_ALWAYS, plain.data,
+							  "does not generate columns that the source generates",
+							  "Make them generated columns on the target too, or drop them there.");
 	return true;
 }
 

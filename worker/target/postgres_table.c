@@ -38,6 +38,9 @@ copy_spec(DbsyncTableSpec *to, const DbsyncTableSpec *from)
 	to->columns = palloc(sizeof(char *) * Max(from->ncolumns, 1));
 	for (int i = 0; i < from->ncolumns; i++)
 		to->columns[i] = pstrdup(from->columns[i]);
+	to->generated = palloc(sizeof(char *) * Max(from->ngenerated, 1));
+	for (int i = 0; i < from->ngenerated; i++)
+		to->generated[i] = pstrdup(from->generated[i]);
 	to->keys = memcpy(palloc(sizeof(int) * Max(from->nkeys, 1)), from->keys,
 					  sizeof(int) * from->nkeys);
 }

@@ -104,6 +104,8 @@ typedef struct DbsyncTableSpec
 	const char **columns;		/* target column names, in the order rows come */
 	int			nkeys;
 	const int  *keys;			/* indexes into columns */
+	int			ngenerated;		/* columns that the source generates: not sent, */
+	const char **generated;		/* and refused where the target would not */
 } DbsyncTableSpec;
 
 /*
