@@ -190,12 +190,12 @@ check_can_run(const char *name, const DbsyncFound *found)
 				 errmsg("run_once() cannot be called in a transaction that has written, or is REPEATABLE READ"),
 				 errdetail("It sends what is committed; what this transaction has done or sees is something else."),
 				 errhint("Call it in a transaction of its own.")));
+	check_adopted();
 	if (found->enabled)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("subscription \"%s\" is running", name),
 				 errhint("Use dbsync.wait_for(), or stop it first with dbsync.stop_subscription().")));
-	check_adopted();
 }
 
 static void

@@ -271,6 +271,8 @@ postgres_begin(DbsyncTarget *base, const pg_uuid_t *subscription, int64 batch,
 			   const char *origin, int64 expected_rows, int flags)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
+	/* what is copied is not copied again, also after a crash of the target */
+	const char *synchronous_commit = (flags & DBSYNC_BATCH_CHUNK) ? "local" : "off";
 
 	target->batches++;
 	target->careful = (flags & DBSYNC_BATCH_CAREFUL) != 0;
@@ -279,7 +281,7 @@ postgres_begin(DbsyncTarget *base, const pg_uuid_t *subscription, int64 batch,
 	 * The fence is the first statement that does something, and FOR UPDATE also
 	 * for chunks: the worker sends none beside its windows.
 	 */
-	if (!dbsync_postgres_begin(target, "off", origin) ||
+	if (!dbsync_postgres_begin(target, synchronous_commit, origin) ||
 		!dbsync_postgres_queue_fence(target, subscription, batch))
 		return false;
 	/* for a large batch, know that it is ours before reading its rows */
