@@ -28,7 +28,7 @@ copy_postgres()
 {
 	copy_files "$("$pg_config" --bindir)" 'pg*' 'postgres' 'postmaster' 'initdb' 'psql' \
 		'createdb' 'createuser' 'dropdb' 'vacuumdb'
-	copy_files "$("$pg_config" --pkglibdir)" '*.so' 'pgxs'
+	copy_files "$("$pg_config" --pkglibdir)" '*.so' '*.bc' 'pgxs'
 	copy_files "$("$pg_config" --sharedir)" '*'
 	copy_files "$("$pg_config" --includedir)" 'libpq*' 'pg_config*' 'postgres_ext.h'
 	copy_files "$("$pg_config" --includedir-server)" '*'

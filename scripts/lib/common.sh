@@ -70,8 +70,8 @@ stop_servers()
 	done
 }
 
-# Jobs in the background are process groups of their own (set -m), so that a
-# whole test with its children can be ended.
+# Jobs in the background are started as process groups of their own (set -m), so
+# that a whole test with its children can be ended.
 stop_jobs()
 {
 	local pid
