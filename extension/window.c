@@ -259,7 +259,8 @@ collect(DbsyncWindow *window)
 }
 
 static bool
-segment_knows(Relation rel, Relation index, uint64 xid, XLogRecPtr closing)
+segment_knows(Relation rel, Relation index, uint64 xid, XLogRecPtr closing,
+			  TimestampTz start)
 {
 	ScanKeyData key;
 	IndexScanDesc scan;
@@ -271,14 +272,16 @@ segment_knows(Relation rel, Relation index, uint64 xid, XLogRecPtr closing)
 	scan = index_beginscan(rel, index, GetActiveSnapshot(), 1, 0);
 	index_rescan(scan, &key, 1, NULL, 0);
 	while (!found && index_getnext_slot(scan, ForwardScanDirection, slot))
-		found = DatumGetLSN(header_field(slot, DBSYNC_HEADER_CLOSING)) == closing;
+		found = DatumGetLSN(header_field(slot, DBSYNC_HEADER_CLOSING)) == closing &&
+			DatumGetTimestampTz(header_field(slot, DBSYNC_HEADER_SERVER_START)) <= start;
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	return found;
 }
 
 bool
-dbsync_window_knows(List *header_segments, uint64 xid, XLogRecPtr closing)
+dbsync_window_knows(List *header_segments, uint64 xid, XLogRecPtr closing,
+					TimestampTz start)
 {
 	bool		found = false;
 	ListCell   *lc;
@@ -289,7 +292,7 @@ dbsync_window_knows(List *header_segments, uint64 xid, XLogRecPtr closing)
 		List	   *indexes = RelationGetIndexList(rel);
 		Relation	index = index_open(linitial_oid(indexes), AccessShareLock);
 
-		found |= segment_knows(rel, index, xid, closing);
+		found |= segment_knows(rel, index, xid, closing, start);
 		index_close(index, AccessShareLock);
 		table_close(rel, AccessShareLock);
 	}

@@ -118,10 +118,13 @@ extern DbsyncCut *dbsync_window_next(DbsyncWindow *window,
 									 const DbsyncCutRequest *request);
 
 /*
- * Is there a header of this transaction with this closing LSN?  Needs an active
- * snapshot.
+ * Is there a header of this transaction with this closing LSN, written by a
+ * server that was started at "start" or before?  (One that was put back and does
+ * the like of what it did can come to the same id at the same LSN.)  Needs an
+ * active snapshot.
  */
-extern bool dbsync_window_knows(List *header_segments, uint64 xid, XLogRecPtr closing);
+extern bool dbsync_window_knows(List *header_segments, uint64 xid,
+								XLogRecPtr closing, TimestampTz start);
 
 extern void dbsync_window_pass(DbsyncWindow *window, const DbsyncCut *cut);
 

@@ -127,8 +127,10 @@ add_table('later');
 live_goes_on('a source table is locked and another one is added');
 ok($target->poll_query_until('postgres', 'SELECT count(*) = 1 FROM public.later'),
 	'the one that was added is copied');
+$locker->query_safe('COMMIT');
 $pair->stop_subscription('sub');
 $pair->sql("SELECT dbsync.copy_table('sub', 'public.$_')") foreach 'busy1', 'busy2';
+$locker->query_safe('BEGIN; LOCK TABLE public.busy1 IN ACCESS EXCLUSIVE MODE');
 $pair->start_subscription('sub');
 live_goes_on('a worker starts while a source table is locked');
 table_becomes("(state = 'live') = (\"table\" <> 'public.busy1'::regclass)",
