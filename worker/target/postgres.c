@@ -14,7 +14,6 @@
  */
 #include "postgres.h"
 
-#include "libpq/libpq-be.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
 
