@@ -7,7 +7,7 @@ use strict;
 use warnings;
 
 use lib 't';
-use DbsyncTest qw(poll_until random_below uri_of);
+use DbsyncTest qw(ask poll_until random_below uri_of);
 use DbsyncTest::Bank;
 use DbsyncTest::Proxy;
 use Test::More;
@@ -29,6 +29,11 @@ $bank->start_reader;
 $bank->start_load(synchronous_commit => 'on', rate => 100);
 $bank->start_load(synchronous_commit => 'off', rate => 100);
 
+sub failures
+{
+	return ask($pair->source, 'SELECT failures FROM dbsync.status') || 0;
+}
+
 # Each accident returns when it has happened; that things go on afterwards is
 # tested for all of them alike.
 my %accidents = (
@@ -40,7 +45,7 @@ my %accidents = (
 	},
 	'termination of the worker' => sub {
 		my $pid = $pair->wait_for_worker('bank') or return;
-		$pair->source->psql('postgres', "SELECT pg_terminate_backend($pid)");
+		ask($pair->source, "SELECT pg_terminate_backend($pid)");
 	},
 	'kill -9 of a backend of the target' => sub {
 		my @pids;
@@ -81,11 +86,9 @@ my %accidents = (
 		$proxy->pass;
 	},
 	'a network that is away' => sub {
-		my $failures = ($pair->status('bank') // {})->{failures} // 0;
+		my $failures = failures();
 		$proxy->refuse;
-		poll_until(
-			sub { (($pair->status('bank') // {})->{failures} // 0) > $failures + 2 },
-			'failures');
+		poll_until(sub { failures() > $failures + 2 }, 'failures');
 		$proxy->pass;
 	});
 

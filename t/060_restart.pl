@@ -4,7 +4,7 @@ use strict;
 use warnings;
 
 use lib 't';
-use DbsyncTest qw(uri_of);
+use DbsyncTest qw(becomes_true uri_of);
 use Test::More;
 
 my @databases = qw(one two three);
@@ -49,8 +49,8 @@ sub said_in_all
 	my ($pair, $condition, $test) = @_;
 	foreach my $database (@databases)
 	{
-		ok($pair->source->poll_query_until($database,
-				"SELECT coalesce(bool_and($condition), false) FROM dbsync.status"),
+		ok(becomes_true($pair->source,
+				"SELECT coalesce(bool_and($condition), false) FROM dbsync.status", $database),
 			"$test ($database)");
 	}
 	return;

@@ -4,7 +4,7 @@ use strict;
 use warnings;
 
 use lib 't';
-use DbsyncTest qw(poll_until random_below uri_of);
+use DbsyncTest qw(ask poll_until random_below uri_of);
 use DbsyncTest::Bank;
 use Test::More;
 
@@ -27,16 +27,13 @@ $pair->subscribe('bank', \@tables);
 # what the ledger says of copied rows, whole and by table
 sub copied
 {
-	my ($status, $sum) = $pair->target->psql('postgres',
-		'SELECT coalesce(sum(rows), 0) FROM dbsync_ledger.position');
-	return $status == 0 && $sum ne '' ? $sum : undef;
+	return ask($pair->target, 'SELECT coalesce(sum(rows), 0) FROM dbsync_ledger.position');
 }
 
 sub all_live
 {
-	my ($status, $live) = $pair->source->psql('postgres',
-		"SELECT bool_and(state = 'live') FROM dbsync.table_status");
-	return defined $live && $live eq 't';
+	my $live = ask($pair->source, "SELECT bool_and(state = 'live') FROM dbsync.table_status");
+	return ($live // '') eq 't';
 }
 
 $bank->start_load(rate => 100);

@@ -10,13 +10,15 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use File::Spec;
+use IPC::Run ();
 use JSON::PP ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT_OK = qw(poll_until quoted random_below rss_of socket_holds_input uri_of);
+our @EXPORT_OK = qw(ask becomes_true poll_until quoted random_below rss_of socket_holds_input uri_of);
 
 my $database = 'postgres';
 
@@ -67,6 +69,29 @@ sub poll_until
 	}
 	diag("gave up waiting for: $what");
 	return 0;
+}
+
+# What a server answers to a query; undef if it refuses, or is down.  (psql()
+# of the cluster dies of a broken pipe if the server goes down just then.)
+sub ask
+{
+	my ($node, $query, $name) = @_;
+	my ($answer, $error);
+	my $answered = IPC::Run::run(
+		[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1',
+			'-d', $node->connstr($name // $database), '-c', $query ],
+		'<', File::Spec->devnull, '>', \$answer, '2>', \$error);
+
+	chomp($answer);
+	return $answered ? $answer : undef;
+}
+
+# Wait until a query, perhaps of a server that has to come up first, says t.
+sub becomes_true
+{
+	my ($node, $query, $name) = @_;
+	return poll_until(sub { (ask($node, $query, $name) // '') eq 't' },
+		$node->name . ": $query");
 }
 
 # Anonymous resident memory of a process, in kB: what it has allocated, without
@@ -254,7 +279,7 @@ sub status_becomes
 {
 	my ($self, $name, $condition, $test) = @_;
 	my $reached = ok(
-		$self->{source}->poll_query_until($database, sprintf(
+		becomes_true($self->{source}, sprintf(
 			'SELECT coalesce(bool_and(%s), false) FROM dbsync.status WHERE subscription = %s',
 			"($condition)", quoted($name))),
 		$test);
@@ -270,8 +295,7 @@ sub describe_state
 	diag($why);
 	foreach my $view (qw(status table_status))
 	{
-		my ($status, $rows) = $self->{source}->psql($database,
-			"SELECT to_json(s) FROM dbsync.$view s");
+		my $rows = ask($self->{source}, "SELECT to_json(s) FROM dbsync.$view s");
 		diag("dbsync.$view: " . ($rows // ''));
 	}
 	return;
@@ -280,7 +304,7 @@ sub describe_state
 sub worker_pid
 {
 	my ($self, $name) = @_;
-	my ($status, $pid) = $self->{source}->psql($database,
+	my $pid = ask($self->{source},
 		'SELECT pid FROM dbsync.status WHERE subscription = ' . quoted($name));
 	return defined $pid && $pid =~ /^\d+$/ ? $pid : undef;
 }
@@ -300,7 +324,7 @@ sub wait_for_worker
 sub applying_pids
 {
 	my ($self) = @_;
-	my ($status, $pids) = $self->{target}->psql($database, <<'SQL');
+	my $pids = ask($self->{target}, <<'SQL');
 SELECT pid FROM pg_stat_activity
 WHERE application_name ILIKE '%dbsync%' AND backend_type = 'client backend'
   AND pid <> pg_backend_pid() ORDER BY pid
@@ -312,7 +336,7 @@ SQL
 sub wait_until_up
 {
 	my ($node) = @_;
-	$node->poll_query_until($database, 'SELECT NOT pg_is_in_recovery()')
+	becomes_true($node, 'SELECT NOT pg_is_in_recovery()')
 	  or BAIL_OUT($node->name . ' does not come back');
 	return;
 }
@@ -354,18 +378,17 @@ sub finish
 sub fingerprint
 {
 	my ($node, $table) = @_;
-	my ($status, $print, $error) = $node->psql($database, $plain_text . <<"SQL");
+	return ask($node, $plain_text . <<"SQL") // "cannot read $table";
 SELECT count(*) || ' rows, ' ||
   md5(coalesce(string_agg(md5(t::text), '' ORDER BY md5(t::text)), ''))
 FROM $table t
 SQL
-	return $status == 0 ? $print : "cannot read $table: $error";
 }
 
 sub rows_of
 {
 	my ($node, $table) = @_;
-	my ($status, $rows) = $node->psql($database,
+	my $rows = ask($node,
 		$plain_text . "SELECT t::text FROM $table t ORDER BY t::text COLLATE \"C\"");
 	return split /\n/, ($rows // '');
 }

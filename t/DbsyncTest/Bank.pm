@@ -6,7 +6,7 @@ package DbsyncTest::Bank;
 use strict;
 use warnings;
 
-use DbsyncTest qw(poll_until random_below);
+use DbsyncTest qw(ask becomes_true poll_until random_below);
 use POSIX ();
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -161,7 +161,7 @@ sub stop_load
 {
 	my ($self) = @_;
 	$self->stop_clients;
-	$self->{pair}->source->poll_query_until('postgres',
+	becomes_true($self->{pair}->source,
 		"SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'bank'")
 	  or die 'sessions of the load do not end';
 	return;
@@ -223,8 +223,7 @@ sub stop_reader
 sub newest
 {
 	my ($node) = @_;
-	my ($status, $id) = $node->psql('postgres', 'SELECT max(id) FROM journal');
-	return $id || 0;
+	return ask($node, 'SELECT max(id) FROM journal') || 0;
 }
 
 # Wait until the journal of one end has grown by so many.
