@@ -135,7 +135,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 		{
 			DbsyncTable *table = lfirst(lc);
 
-			/* they lie in the connection's memory, and are read anew */
+			/* handles die with the connection; the ledger is read anew */
 			table->handle = NULL;
 			table->part.boundary = NULL;
 			table->part.nkeys = 0;
