@@ -416,6 +416,20 @@ add_parts(DbsyncCut *cut, const DbsyncHeader *header, const DbsyncCutRequest *re
 	}
 }
 
+/*
+ * Of one statement, and of one kind: a statement touches a row once, and rows
+ * that come and go under one key in it are of two kinds.
+ */
+bool
+dbsync_cut_table_is_distinct(const DbsyncCutTable *table)
+{
+	int64		rows = dbsync_cut_table_rows(table);
+
+	return rows <= 1 ||
+		(table->statements == 1 && table->truncates == 0 &&
+		 (rows == table->inserts || rows == table->updates || rows == table->deletes));
+}
+
 typedef struct Range
 {
 	BlockNumber first;

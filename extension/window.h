@@ -40,8 +40,19 @@ typedef struct DbsyncCutTable
 	int64		deletes;
 	int64		truncates;
 	int64		resolved;
+	int64		statements;		/* in which they were captured */
 	List	   *segments;		/* of DbsyncCutSegment */
 } DbsyncCutTable;
+
+/* Rows of a table in a cut, but for TRUNCATEs. */
+static inline int64
+dbsync_cut_table_rows(const DbsyncCutTable *table)
+{
+	return table->inserts + table->updates + table->deletes + table->resolved;
+}
+
+/* Is it certain that no key is in it twice? */
+extern bool dbsync_cut_table_is_distinct(const DbsyncCutTable *table);
 
 typedef struct DbsyncCutSegment
 {

@@ -88,8 +88,7 @@ begin_target(DbsyncBatch *batch)
 		? batch->cut->origin : dbsync_ledger_own_origin();
 	int64		expected = (batch->cut ? batch->cut->rows : 0) +
 		(batch->with_chunk ? dbsync_copy_chunk_rows : 0);
-	int			flags = (batch->with_chunk ? DBSYNC_BATCH_CHUNK : 0) |
-		(work->careful ? DBSYNC_BATCH_CAREFUL : 0);
+	int			flags = batch->with_chunk ? DBSYNC_BATCH_CHUNK : 0;
 
 	if (!batch->target->driver->begin(batch->target, &work->subscription->uid,
 									  work->ledger.batch, origin, expected, flags))
@@ -122,28 +121,66 @@ truncate_tables(DbsyncBatch *batch, DbsyncPlace *places)
 		dbsync_fault_raise(batch->target, "truncating tables");
 }
 
-/* One table's rows: folded, unless no key can be in them twice. */
+static int64
+send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut, DbsyncRowsMode mode,
+		  const DbsyncReadCut *how)
+{
+	DbsyncTarget *target = batch->target;
+	DbsyncTable *table = batch->current;
+	DbsyncRelay *relay = dbsync_relay_create(target, table, how->what);
+	int64		sent;
+
+	if (!target->driver->rows_begin(target, table->handle, mode,
+									dbsync_cut_table_rows(cut)))
+		dbsync_fault_raise(target, "sending rows");
+	dbsync_plan_read_cut(batch->work->subscription, table, cut, how, relay);
+	if (!dbsync_relay_result(relay, &sent) || !target->driver->rows_end(target))
+		dbsync_fault_raise(target, "sending rows");
+	return sent;
+}
+
+/* Is every row of the cut to be deleted and inserted, rather than updated? */
+static bool
+is_to_be_replaced(const DbsyncBatch *batch, const DbsyncCutTable *cut)
+{
+	const DbsyncDriver *driver = batch->target->driver;
+
+	return batch->work->careful ||
+		(driver->table_wants_replace &&
+		 driver->table_wants_replace(batch->current->handle, dbsync_cut_table_rows(cut)));
+}
+
+/*
+ * One table's rows.  Inserts alone go straight in; deletes need but their keys;
+ * else each key's last state is merged, or takes the place of what is there.
+ */
 static void
 send_table(DbsyncBatch *batch, DbsyncCutTable *cut, const DbsyncPlace *place)
 {
 	DbsyncWork *work = batch->work;
-	DbsyncTarget *target = batch->target;
 	DbsyncTable *table = dbsync_subscription_table(work->subscription, cut->captured_id);
-	int64		rows = cut->inserts + cut->updates + cut->deletes + cut->resolved;
-	bool		append = table->part.live && !work->careful &&
-		cut->truncates == 0 && rows == cut->inserts;
-	DbsyncRelay *relay = dbsync_relay_create(target, table, true);
-	int64		sent;
+	int64		rows = dbsync_cut_table_rows(cut);
+	DbsyncReadCut keys = {.what = DBSYNC_RELAY_KEYS};
+	DbsyncReadCut changes = {.what = DBSYNC_RELAY_CHANGES};
 
 	batch->current = table;
-	if (!target->driver->rows_begin(target, table->handle,
-									append ? DBSYNC_ROWS_APPEND : DBSYNC_ROWS_MERGE, rows))
-		dbsync_fault_raise(target, "sending rows");
-	dbsync_plan_read_cut(work->subscription, table, cut, !append && rows > 1,
-						 cut->truncates > 0 ? place : NULL, relay);
-	if (!dbsync_relay_result(relay, &sent) || !target->driver->rows_end(target))
-		dbsync_fault_raise(target, "sending rows");
-	batch->rows += sent;
+	keys.after = changes.after = cut->truncates > 0 ? place : NULL;
+	changes.fold = !dbsync_cut_table_is_distinct(cut);
+	if (table->part.live && !work->careful && cut->truncates == 0 && rows == cut->inserts)
+	{
+		changes.fold = false;
+		batch->rows += send_rows(batch, cut, DBSYNC_ROWS_APPEND, &changes);
+	}
+	else if (rows == cut->deletes)
+		batch->rows += send_rows(batch, cut, DBSYNC_ROWS_DELETE, &keys);
+	else if (is_to_be_replaced(batch, cut))
+	{
+		(void) send_rows(batch, cut, DBSYNC_ROWS_DELETE, &keys);
+		changes.what = DBSYNC_RELAY_REMAINING;
+		batch->rows += send_rows(batch, cut, DBSYNC_ROWS_APPEND, &changes);
+	}
+	else
+		batch->rows += send_rows(batch, cut, DBSYNC_ROWS_MERGE, &changes);
 	batch->current = NULL;
 }
 

@@ -91,6 +91,7 @@ dbsync_copy_open_table(DbsyncWork *work, DbsyncTable *table)
 	spec.table = table->target_table;
 	spec.ncolumns = table->ncolumns;
 	spec.columns = table->columns;
+	spec.types = table->types;
 	spec.nkeys = table->nkeys;
 	spec.keys = table->keys;
 	spec.ngenerated = table->ngenerated;
@@ -145,12 +146,29 @@ advance(DbsyncWork *work, DbsyncTable *table, char **last_key, int64 rows, bool 
 	MemoryContextSwitchTo(old);
 }
 
+/* Read the next chunk into the driver; returns the relay, which knows how far. */
+static DbsyncRelay *
+send_chunk(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode, DbsyncRelayWhat what)
+{
+	DbsyncTarget *target = work->target;
+	DbsyncRelay *relay = dbsync_relay_create(target, table, what);
+	int64		rows;
+
+	if (!target->driver->rows_begin(target, table->handle, mode, dbsync_copy_chunk_rows))
+		dbsync_fault_raise(target, "copying rows");
+	dbsync_plan_read_chunk(table, work->subscription->owner, dbsync_copy_chunk_rows, what, relay);
+	if (!dbsync_relay_result(relay, &rows) || !target->driver->rows_end(target))
+		dbsync_fault_raise(target, "copying rows");
+	return relay;
+}
+
 int64
 dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table)
 {
 	DbsyncTarget *target = work->target;
 	const DbsyncDriver *driver = target->driver;
 	bool		keep = table->existing_rows && strcmp(table->existing_rows, "keep") == 0;
+	DbsyncRowsMode mode = DBSYNC_ROWS_APPEND;
 	DbsyncRelay *relay;
 	int64		rows;
 
@@ -160,18 +178,19 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table)
 		advance(work, table, NULL, 0, true);
 		return 0;
 	}
-	relay = dbsync_relay_create(target, table, false);
 	if (table->part.nkeys == 0 && table->existing_rows &&
 		strcmp(table->existing_rows, "truncate") == 0 &&
 		!driver->truncate(target, &table->handle, 1))
 		dbsync_fault_raise(target, "emptying the target table");
-	if (!driver->rows_begin(target, table->handle,
-							keep || work->careful ? DBSYNC_ROWS_MERGE : DBSYNC_ROWS_APPEND,
-							dbsync_copy_chunk_rows))
-		dbsync_fault_raise(target, "copying rows");
-	dbsync_plan_read_chunk(table, work->subscription->owner, dbsync_copy_chunk_rows, relay);
-	if (!dbsync_relay_result(relay, &rows) || !driver->rows_end(target))
-		dbsync_fault_raise(target, "copying rows");
+
+	/* rows may be there already: all of the chunk's keys go first, or upserts do */
+	if (work->careful || (keep && driver->table_wants_replace &&
+						  driver->table_wants_replace(table->handle, dbsync_copy_chunk_rows)))
+		(void) send_chunk(work, table, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS);
+	else if (keep)
+		mode = DBSYNC_ROWS_MERGE;
+	relay = send_chunk(work, table, mode, DBSYNC_RELAY_CHUNK);
+	(void) dbsync_relay_result(relay, &rows);
 	advance(work, table, dbsync_relay_last_key(relay), rows,
 			rows < dbsync_copy_chunk_rows);
 	return rows;

@@ -203,6 +203,14 @@ append_keys(StringInfo sql, const DbsyncTable *table)
 		appendStringInfo(sql, "%ss.c%d", k > 0 ? ", " : "", table->keys[k]);
 }
 
+static void
+append_change(StringInfo sql, const DbsyncTable *table)
+{
+	appendStringInfoString(sql, "s.o");
+	for (int i = 0; i < table->ncolumns; i++)
+		appendStringInfo(sql, ", s.c%d", i);
+}
+
 /* the copied part's upper bound as parameters, "$3, $4" */
 static void
 append_boundary(StringInfo sql, Params *params, const DbsyncTable *table)
@@ -260,8 +268,8 @@ check_hits(const DbsyncTable *table, const DbsyncCutTable *cut)
 
 void
 dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
-					 const DbsyncCutTable *cut, bool fold,
-					 const DbsyncPlace *after, DbsyncRelay *relay)
+					 const DbsyncCutTable *cut, const DbsyncReadCut *how,
+					 DbsyncRelay *relay)
 {
 	StringInfoData sql;
 	Params		params = {0};
@@ -269,20 +277,21 @@ dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
-	if (fold)
+	if (how->fold)
 	{
 		appendStringInfoString(&sql, "DISTINCT ON (");
 		append_keys(&sql, table);
 		appendStringInfoString(&sql, ") ");
 	}
-	appendStringInfoString(&sql, "s.o");
-	for (int i = 0; i < table->ncolumns; i++)
-		appendStringInfo(&sql, ", s.c%d", i);
+	if (how->what == DBSYNC_RELAY_KEYS)
+		append_keys(&sql, table);
+	else
+		append_change(&sql, table);
 	append_source(&sql, &params, subscription, table, cut);
-	if (after != NULL)
+	if (how->after != NULL)
 	{
-		int			rank = add_param(&params, INT4OID, Int32GetDatum(after->rank));
-		int			no = add_param(&params, INT8OID, Int64GetDatum(after->no));
+		int			rank = add_param(&params, INT4OID, Int32GetDatum(how->after->rank));
+		int			no = add_param(&params, INT8OID, Int64GetDatum(how->after->no));
 
 		appendStringInfo(&sql, " AND (dbsync_internal.window_rank(s.x), s.n) > ($%d, $%d)",
 						 rank, no);
@@ -297,7 +306,7 @@ dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
 		append_boundary(&sql, &params, table);
 		appendStringInfoString(&sql, ")");
 	}
-	if (fold)
+	if (how->fold)
 	{
 		appendStringInfoString(&sql, " ORDER BY ");
 		append_keys(&sql, table);
@@ -328,7 +337,7 @@ prefer_key_order(void)
 }
 
 static char *
-chunk_sql(DbsyncTable *table, int64 limit, Params *params)
+chunk_sql(DbsyncTable *table, int64 limit, DbsyncRelayWhat what, Params *params)
 {
 	StringInfoData sql;
 	StringInfoData keys;
@@ -339,7 +348,9 @@ chunk_sql(DbsyncTable *table, int64 limit, Params *params)
 		appendStringInfo(&keys, "%ss.%s", k > 0 ? ", " : "",
 						 quote_identifier(table->columns[table->keys[k]]));
 	appendStringInfoString(&sql, "SELECT ");
-	for (int i = 0; i < table->ncolumns; i++)
+	if (what == DBSYNC_RELAY_KEYS)
+		appendStringInfoString(&sql, keys.data);
+	for (int i = 0; what == DBSYNC_RELAY_CHUNK && i < table->ncolumns; i++)
 		appendStringInfo(&sql, "%ss.%s", i > 0 ? ", " : "",
 						 quote_identifier(table->columns[i]));
 	appendStringInfo(&sql, " FROM ONLY %s s", table->qualified);
@@ -354,10 +365,11 @@ chunk_sql(DbsyncTable *table, int64 limit, Params *params)
 }
 
 void
-dbsync_plan_read_chunk(DbsyncTable *table, Oid owner, int64 limit, DbsyncRelay *relay)
+dbsync_plan_read_chunk(DbsyncTable *table, Oid owner, int64 limit,
+					   DbsyncRelayWhat what, DbsyncRelay *relay)
 {
 	Params		params = {0};
-	char	   *sql = chunk_sql(table, limit, &params);
+	char	   *sql = chunk_sql(table, limit, what, &params);
 	SPIPlanPtr	plan;
 	Oid			user;
 	int			security;

@@ -29,21 +29,29 @@ extern bool dbsync_plan_last_truncate(DbsyncSubscription *subscription,
 									  DbsyncTable *table, const DbsyncCutTable *cut,
 									  DbsyncPlace *place);
 
-/*
- * Send the cut's rows of one table to the relay: with "fold" the last state of
- * each key, else every row; behind "after" if that is not NULL; of a table that
- * is being copied, only the part copied already.  Needs SPI.  Raises an error
- * when it does not find exactly the rows that the headers announce.
- */
-extern void dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
-								 const DbsyncCutTable *cut, bool fold,
-								 const DbsyncPlace *after, DbsyncRelay *relay);
+/* how a cut is to be read */
+typedef struct DbsyncReadCut
+{
+	DbsyncRelayWhat what;
+	bool		fold;			/* the last state of each key, else every row */
+	const DbsyncPlace *after;	/* only what is behind it; NULL: everything */
+} DbsyncReadCut;
 
 /*
- * Send the next "limit" rows of the table itself, in the order of its key,
- * behind what is copied already; read with the rights of "owner".  Needs SPI.
+ * Send the cut's rows of one table to the relay; of a table that is being copied,
+ * only the part copied already.  Needs SPI.  Raises an error when it does not find
+ * exactly the rows that the headers announce.
+ */
+extern void dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
+								 const DbsyncCutTable *cut, const DbsyncReadCut *how,
+								 DbsyncRelay *relay);
+
+/*
+ * Send the next "limit" rows of the table itself, or their keys, in the order of
+ * its key, behind what is copied already; read with the rights of "owner".  Needs
+ * SPI.
  */
 extern void dbsync_plan_read_chunk(DbsyncTable *table, Oid owner, int64 limit,
-								   DbsyncRelay *relay);
+								   DbsyncRelayWhat what, DbsyncRelay *relay);
 
 #endif							/* DBSYNC_WORKER_PLAN_H */

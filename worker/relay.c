@@ -3,8 +3,8 @@
  * worker/relay.c
  *	  From the source's executor to the driver, row by row, nothing kept.
  *
- * Values become text here, under the settings that the worker has pinned
- * (worker.c), so that neither end's taste in dates or floats matters.
+ * Values are encoded as the driver takes them for the table (encode.c).  Most of
+ * them go to the driver from where they lie, without being copied here.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,9 +13,11 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "worker/encode.h"
 #include "worker/relay.h"
 
 struct DbsyncRelay
@@ -23,37 +25,45 @@ struct DbsyncRelay
 	DestReceiver receiver;		/* first: the executor knows us by it */
 	DbsyncTarget *target;
 	const DbsyncTable *table;
-	bool		with_op;
+	DbsyncRelayWhat what;
 	bool		refused;
 	int64		rows;
 	MemoryContext context;		/* lives as long as the relay */
 	MemoryContext row_context;	/* reset for each row */
-	FmgrInfo   *output;
+	int			first;			/* column of the query that is our first */
+	int			ncolumns;
+	DbsyncEncoder *encoder;
 	DbsyncRow	row;
-	char	  **last_key;
+
+	/* of chunks: the key of the last row, per key column */
+	TupleDesc	desc;
+	Datum	   *last_key;
+	MemoryContext last_context[2];	/* its values are in one of them by turns */
 };
 
 static void
 startup(DestReceiver *self, int operation, TupleDesc desc)
 {
 	DbsyncRelay *relay = (DbsyncRelay *) self;
-	int			skip = relay->with_op ? 1 : 0;
-	int			n = desc->natts - skip;
 	MemoryContext old = MemoryContextSwitchTo(relay->context);
+	const DbsyncDriver *driver = relay->target->driver;
+	bool		binary = driver->table_is_binary &&
+		driver->table_is_binary(relay->table->handle);
 
-	if (n != relay->table->ncolumns)
-		elog(ERROR, "query yields %d columns, table has %d", n, relay->table->ncolumns);
-	relay->output = palloc(sizeof(FmgrInfo) * Max(n, 1));
-	for (int i = 0; i < n; i++)
+	if (desc->natts - relay->first != relay->ncolumns)
+		elog(ERROR, "query yields %d columns, %d are expected",
+			 desc->natts - relay->first, relay->ncolumns);
+	relay->encoder = dbsync_encoder_create(desc, relay->first, relay->ncolumns, binary);
+	relay->row.values = palloc(sizeof(char *) * Max(relay->ncolumns, 1));
+	relay->row.lengths = palloc(sizeof(int) * Max(relay->ncolumns, 1));
+	if (relay->what == DBSYNC_RELAY_CHUNK)
 	{
-		Oid			function;
-		bool		varlena;
-
-		getTypeOutputInfo(TupleDescAttr(desc, i + skip)->atttypid, &function, &varlena);
-		fmgr_info(function, &relay->output[i]);
+		relay->desc = CreateTupleDescCopy(desc);
+		relay->last_key = palloc(sizeof(Datum) * relay->table->nkeys);
+		for (int i = 0; i < 2; i++)
+			relay->last_context[i] = AllocSetContextCreate(relay->context, "dbsync key",
+														   ALLOCSET_SMALL_SIZES);
 	}
-	relay->row.values = palloc(sizeof(char *) * Max(n, 1));
-	relay->row.lengths = palloc(sizeof(int) * Max(n, 1));
 	MemoryContextSwitchTo(old);
 }
 
@@ -74,37 +84,75 @@ kind_of(char op)
 	}
 }
 
+static DbsyncRowKind
+kind_of_row(const DbsyncRelay *relay, const TupleTableSlot *slot)
+{
+	switch (relay->what)
+	{
+		case DBSYNC_RELAY_CHUNK:
+			return DBSYNC_ROW_INSERT;
+		case DBSYNC_RELAY_KEYS:
+			return DBSYNC_ROW_DELETE;
+		default:
+			return kind_of(DatumGetChar(slot->tts_values[0]));
+	}
+}
+
+/* A chunk's next one begins behind the key of its last row. */
+static void
+remember_key(DbsyncRelay *relay, TupleTableSlot *slot)
+{
+	MemoryContext mine = relay->last_context[relay->rows % 2];
+	MemoryContext old = MemoryContextSwitchTo(mine);
+
+	MemoryContextReset(mine);
+	for (int k = 0; k < relay->table->nkeys; k++)
+	{
+		int			column = relay->table->keys[k];
+		Form_pg_attribute att = TupleDescAttr(relay->desc, column);
+
+		relay->last_key[k] = att->attbyval ? slot->tts_values[column] :
+			datumCopy(slot->tts_values[column], false, att->attlen);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static void
+encode_row(DbsyncRelay *relay, TupleTableSlot *slot)
+{
+	DbsyncRow  *row = &relay->row;
+
+	for (int i = 0; i < relay->ncolumns; i++)
+	{
+		if (slot->tts_isnull[relay->first + i])
+		{
+			row->values[i] = NULL;
+			row->lengths[i] = 0;
+		}
+		else
+			row->values[i] = dbsync_encoder_value(relay->encoder, i,
+												  slot->tts_values[relay->first + i],
+												  &row->lengths[i]);
+	}
+}
+
 static bool
 receive(TupleTableSlot *slot, DestReceiver *self)
 {
 	DbsyncRelay *relay = (DbsyncRelay *) self;
-	int			skip = relay->with_op ? 1 : 0;
 	MemoryContext old;
-	char		op = 'I';
 
 	CHECK_FOR_INTERRUPTS();
 	slot_getallattrs(slot);
-	if (relay->with_op)
-		op = DatumGetChar(slot->tts_values[0]);
-	if (op == 'T')
-		return true;			/* batch.c has seen to it already */
-
+	relay->rows++;
+	relay->row.kind = kind_of_row(relay, slot);
+	if (relay->what == DBSYNC_RELAY_REMAINING && relay->row.kind == DBSYNC_ROW_DELETE)
+		return true;
 	MemoryContextReset(relay->row_context);
 	old = MemoryContextSwitchTo(relay->row_context);
-	relay->row.kind = kind_of(op);
-	for (int i = 0; i < relay->table->ncolumns; i++)
-	{
-		if (slot->tts_isnull[i + skip])
-		{
-			relay->row.values[i] = NULL;
-			relay->row.lengths[i] = 0;
-			continue;
-		}
-		relay->row.values[i] = OutputFunctionCall(&relay->output[i],
-												  slot->tts_values[i + skip]);
-		relay->row.lengths[i] = strlen(relay->row.values[i]);
-	}
-	relay->rows++;
+	encode_row(relay, slot);
+	if (relay->what == DBSYNC_RELAY_CHUNK)
+		remember_key(relay, slot);
 	relay->refused = !relay->target->driver->rows_put(relay->target, &relay->row);
 	MemoryContextSwitchTo(old);
 	return !relay->refused;
@@ -113,21 +161,6 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 static void
 end_of_query(DestReceiver *self)
 {
-	DbsyncRelay *relay = (DbsyncRelay *) self;
-	MemoryContext old = MemoryContextSwitchTo(relay->context);
-
-	/* the last row's values live until the next row, which will not come */
-	if (relay->rows > 0)
-	{
-		relay->last_key = palloc(sizeof(char *) * relay->table->nkeys);
-		for (int k = 0; k < relay->table->nkeys; k++)
-		{
-			char	   *value = relay->row.values[relay->table->keys[k]];
-
-			relay->last_key[k] = value ? pstrdup(value) : NULL;
-		}
-	}
-	MemoryContextSwitchTo(old);
 }
 
 static void
@@ -136,7 +169,7 @@ destroy(DestReceiver *self)
 }
 
 DbsyncRelay *
-dbsync_relay_create(DbsyncTarget *target, const DbsyncTable *table, bool with_op)
+dbsync_relay_create(DbsyncTarget *target, const DbsyncTable *table, DbsyncRelayWhat what)
 {
 	DbsyncRelay *relay = palloc0(sizeof(DbsyncRelay));
 
@@ -147,7 +180,9 @@ dbsync_relay_create(DbsyncTarget *target, const DbsyncTable *table, bool with_op
 	relay->receiver.mydest = DestNone;
 	relay->target = target;
 	relay->table = table;
-	relay->with_op = with_op;
+	relay->what = what;
+	relay->first = (what == DBSYNC_RELAY_CHANGES || what == DBSYNC_RELAY_REMAINING) ? 1 : 0;
+	relay->ncolumns = (what == DBSYNC_RELAY_KEYS) ? table->nkeys : table->ncolumns;
 	relay->context = CurrentMemoryContext;
 	relay->row_context = AllocSetContextCreate(CurrentMemoryContext, "dbsync row",
 											   ALLOCSET_DEFAULT_SIZES);
@@ -170,5 +205,19 @@ dbsync_relay_result(DbsyncRelay *relay, int64 *rows)
 char **
 dbsync_relay_last_key(DbsyncRelay *relay)
 {
-	return relay->last_key;
+	char	  **key;
+
+	if (relay->rows == 0)
+		return NULL;
+	key = palloc(sizeof(char *) * relay->table->nkeys);
+	for (int k = 0; k < relay->table->nkeys; k++)
+	{
+		Oid			type = TupleDescAttr(relay->desc, relay->table->keys[k])->atttypid;
+		Oid			function;
+		bool		varlena;
+
+		getTypeOutputInfo(type, &function, &varlena);
+		key[k] = OidOutputFunctionCall(function, relay->last_key[k]);
+	}
+	return key;
 }

@@ -15,21 +15,29 @@
 
 typedef struct DbsyncRelay DbsyncRelay;
 
+/* what a query yields */
+typedef enum DbsyncRelayWhat
+{
+	DBSYNC_RELAY_CHUNK,			/* the table's columns */
+	DBSYNC_RELAY_CHANGES,		/* dbsync_op, and the table's columns */
+	DBSYNC_RELAY_REMAINING,		/* the same, but what was deleted is left out */
+	DBSYNC_RELAY_KEYS			/* key columns of what is to be deleted */
+} DbsyncRelayWhat;
+
 /*
- * A receiver for a query that yields the table's columns in their order, with
- * dbsync_op before them if with_op.  Rows go to the driver between its
- * rows_begin and rows_end, which are the caller's.  Allocates in
- * CurrentMemoryContext, which must outlive the query.
+ * A receiver for a query on the table, which must be open at the target.  Rows go
+ * to the driver between its rows_begin and rows_end, which are the caller's.
+ * Allocates in CurrentMemoryContext, which must outlive the query.
  */
 extern DbsyncRelay *dbsync_relay_create(DbsyncTarget *target,
-										const DbsyncTable *table, bool with_op);
+										const DbsyncTable *table, DbsyncRelayWhat what);
 
 extern DestReceiver *dbsync_relay_receiver(DbsyncRelay *relay);
 
-/* Rows passed on; false if the driver refused one (then its fault is set). */
+/* Rows that came, also those left out; false if the driver refused one (then its fault is set). */
 extern bool dbsync_relay_result(DbsyncRelay *relay, int64 *rows);
 
-/* Key of the last row, as text, nkeys of them; NULL if there was none. */
+/* Of a chunk: key of the last row, as text, nkeys of them; NULL if there was none. */
 extern char **dbsync_relay_last_key(DbsyncRelay *relay);
 
 #endif							/* DBSYNC_WORKER_RELAY_H */

@@ -59,6 +59,7 @@ static void
 read_live_columns(DbsyncTable *table, int natts, int *place)
 {
 	table->columns = palloc(sizeof(char *) * Max(natts, 1));
+	table->types = palloc(sizeof(Oid) * Max(natts, 1));
 	table->generated = palloc(sizeof(char *) * Max(natts, 1));
 	for (int i = 0; i < natts; i++)
 	{
@@ -71,7 +72,10 @@ read_live_columns(DbsyncTable *table, int natts, int *place)
 			continue;
 		att = (Form_pg_attribute) GETSTRUCT(tuple);
 		if (!att->attisdropped && att->attgenerated == '\0')
+		{
+			table->types[table->ncolumns] = getBaseType(att->atttypid);
 			table->columns[table->ncolumns++] = pstrdup(NameStr(att->attname));
+		}
 		else if (!att->attisdropped)
 			table->generated[table->ngenerated++] = pstrdup(NameStr(att->attname));
 		ReleaseSysCache(tuple);

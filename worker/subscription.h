@@ -51,6 +51,7 @@ typedef struct DbsyncTable
 	/* columns that travel: not dropped, not generated */
 	int			ncolumns;
 	const char **columns;
+	Oid		   *types;			/* without domains */
 	int			nkeys;
 	int			ngenerated;
 	const char **generated;		/* columns that the source generates */

@@ -274,7 +274,6 @@ postgres_begin(DbsyncTarget *base, const pg_uuid_t *subscription, int64 batch,
 	const char *synchronous_commit = (flags & DBSYNC_BATCH_CHUNK) ? "local" : "off";
 
 	target->batches++;
-	target->careful = (flags & DBSYNC_BATCH_CAREFUL) != 0;
 
 	/*
 	 * The fence is the first statement that does something, and FOR UPDATE also
@@ -311,4 +310,6 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.ledger_write = dbsync_postgres_ledger_write,
 	.commit = postgres_commit,
 	.confirm = dbsync_postgres_confirm,
+	.table_is_binary = dbsync_postgres_table_is_binary,
+	.table_wants_replace = dbsync_postgres_table_wants_replace,
 };

@@ -7,12 +7,13 @@
  * per target table, and from there: deletes, updates of what is there, inserts
  * of what the updates have not found, whatever a row was called on its way.
  * (ON CONFLICT would do the last two in one, at more than twice the cost of the
- * inserts.)  Where unique values have clashed, and for the few tables that an
- * UPDATE cannot serve, all staged keys are deleted and then inserted.
+ * inserts.)  Keys of rows to delete are staged without the rest of the row.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include "port/pg_bswap.h"
 
 #include "worker/target/postgres_driver.h"
 
@@ -25,35 +26,49 @@
  */
 #define ANALYZE_ROWS	5000
 
-static bool
-make_stage(PostgresTarget *target, DbsyncTargetTable *table)
+/* work_mem of a merge, on the target and unless it has more anyway */
+#define MERGE_MEMORY	"64MB"
+
+static PostgresStageKind
+stage_of(DbsyncRowsMode mode)
 {
-	if (!table->staged)
+	return mode == DBSYNC_ROWS_DELETE ? POSTGRES_STAGE_KEYS : POSTGRES_STAGE_ROWS;
+}
+
+static bool
+make_stage(PostgresTarget *target, DbsyncTargetTable *table, PostgresStageKind kind)
+{
+	PostgresStage *stage = &table->stages[kind];
+
+	if (!stage->made)
 	{
-		if (!dbsync_postgres_execute(target, table, dbsync_postgres_stage_create_sql(table), NULL))
+		if (!dbsync_postgres_execute(target, table, dbsync_postgres_stage_create_sql(table, kind), NULL))
 			return false;
-		table->staged = true;
+		stage->made = true;
 	}
-	else if (table->staged_batch == target->batches &&
+	else if (stage->filled == target->batches &&
 			 !dbsync_postgres_execute(target, table,
-									  psprintf("TRUNCATE %s", dbsync_postgres_stage_name(table)),
+									  psprintf("TRUNCATE %s", dbsync_postgres_stage_name(table, kind)),
 									  NULL))
 		return false;			/* filled earlier in this very transaction */
-	table->staged_batch = target->batches;
+	stage->filled = target->batches;
 	return true;
 }
+
+/* what a binary COPY begins with: signature, no flags, no header extension */
+static const char binary_head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
 
 bool
 dbsync_postgres_copy_begin(PostgresTarget *target)
 {
 	PostgresRows *rows = &target->rows;
-	bool		stage = rows->mode == DBSYNC_ROWS_MERGE;
 	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = rows->table};
 	PGresult   *result;
 
-	if (!dbsync_postgres_settle(target) || (stage && !make_stage(target, rows->table)))
+	if (!dbsync_postgres_settle(target) ||
+		(rows->mode != DBSYNC_ROWS_APPEND && !make_stage(target, rows->table, stage_of(rows->mode))))
 		return false;
-	if (PQsendQuery(target->conn, dbsync_postgres_copy_sql(rows->table, stage)) == 0 ||
+	if (PQsendQuery(target->conn, dbsync_postgres_copy_sql(rows->table, rows->mode)) == 0 ||
 		!dbsync_postgres_flush(target))
 		return dbsync_postgres_lost(target);
 	result = dbsync_postgres_next_result(target);
@@ -62,6 +77,8 @@ dbsync_postgres_copy_begin(PostgresTarget *target)
 	if (PQresultStatus(result) != PGRES_COPY_IN)
 		return dbsync_postgres_refused(target, result, &step);
 	resetStringInfo(&rows->frame);
+	if (rows->table->binary)
+		appendBinaryStringInfo(&rows->frame, binary_head, sizeof(binary_head) - 1);
 	rows->copying = true;
 	return true;
 }
@@ -189,7 +206,7 @@ append_escaped(StringInfo frame, const char *value, int length)
 
 /* a long value goes in pieces, so that the frame stays small */
 static bool
-append_value(PostgresTarget *target, const char *value, int length)
+append_text(PostgresTarget *target, const char *value, int length)
 {
 	StringInfo	frame = &target->rows.frame;
 
@@ -224,12 +241,12 @@ op_of(DbsyncRowKind kind)
 	return '?';
 }
 
-bool
-dbsync_postgres_copy_row(PostgresTarget *target, const DbsyncRow *row)
+static bool
+copy_text_row(PostgresTarget *target, const DbsyncRow *row)
 {
 	PostgresRows *rows = &target->rows;
 	StringInfo	frame = &rows->frame;
-	int			n = rows->table->ncolumns;
+	int			n = rows->ncolumns;
 
 	if (rows->mode == DBSYNC_ROWS_MERGE)
 	{
@@ -240,11 +257,106 @@ dbsync_postgres_copy_row(PostgresTarget *target, const DbsyncRow *row)
 	{
 		if (row->values[i] == NULL)
 			appendBinaryStringInfo(frame, "\\N", 2);
-		else if (!append_value(target, row->values[i], row->lengths[i]))
+		else if (!append_text(target, row->values[i], row->lengths[i]))
 			return false;
 		appendStringInfoChar(frame, i < n - 1 ? '\t' : '\n');
 	}
-	return frame->len < FRAME_SIZE || send_frame(target);
+	return true;
+}
+
+static char *
+put_int32(char *out, int32 value)
+{
+	uint32		ordered = pg_hton32((uint32) value);
+
+	memcpy(out, &ordered, sizeof(ordered));
+	return out + sizeof(ordered);
+}
+
+static char *
+put_int16(char *out, int16 value)
+{
+	uint16		ordered = pg_hton16((uint16) value);
+
+	memcpy(out, &ordered, sizeof(ordered));
+	return out + sizeof(ordered);
+}
+
+/* a long value goes in pieces here too */
+static bool
+append_long(PostgresTarget *target, const char *value, int length)
+{
+	StringInfo	frame = &target->rows.frame;
+
+	while (length > 0)
+	{
+		int			piece = Min(length, FRAME_SIZE);
+
+		appendBinaryStringInfo(frame, value, piece);
+		value += piece;
+		length -= piece;
+		if (frame->len >= FRAME_SIZE && !send_frame(target))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Number of columns, then length and bytes of each.  Room is made once for all
+ * values that are not long: this runs for each row of the largest batches.
+ */
+static bool
+copy_binary_row(PostgresTarget *target, const DbsyncRow *row)
+{
+	PostgresRows *rows = &target->rows;
+	StringInfo	frame = &rows->frame;
+	bool		with_op = rows->mode == DBSYNC_ROWS_MERGE;
+	int			n = rows->ncolumns;
+	int			room = 16;
+	char	   *out;
+
+	for (int i = 0; i < n; i++)
+		room += sizeof(int32) + (row->lengths[i] < FRAME_SIZE ? row->lengths[i] : 0);
+	enlargeStringInfo(frame, room);
+	out = put_int16(frame->data + frame->len, n + (with_op ? 1 : 0));
+	if (with_op)
+	{
+		out = put_int32(out, 1);
+		*out++ = op_of(row->kind);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		int			length = row->lengths[i];
+
+		out = put_int32(out, row->values[i] ? length : -1);
+		if (row->values[i] && length < FRAME_SIZE)
+		{
+			memcpy(out, row->values[i], length);
+			out += length;
+			room -= length;
+		}
+		else if (row->values[i])
+		{
+			frame->len = out - frame->data;
+			if (!append_long(target, row->values[i], length))
+				return false;
+			enlargeStringInfo(frame, room);
+			out = frame->data + frame->len;
+		}
+	}
+	frame->len = out - frame->data;
+	return true;
+}
+
+bool
+dbsync_postgres_copy_row(PostgresTarget *target, const DbsyncRow *row)
+{
+	bool		good = target->rows.table->binary
+		? copy_binary_row(target, row) : copy_text_row(target, row);
+
+	if (!good)
+		return false;
+	return target->rows.frame.len < FRAME_SIZE || send_frame(target);
 }
 
 /*
@@ -252,30 +364,23 @@ dbsync_postgres_copy_row(PostgresTarget *target, const DbsyncRow *row)
  * is one of a few rows to the planner.  It may then scan the whole stage for
  * each row of the table: minutes for a thousand rows.  Where the statistics say
  * that pages hold less than a row, a hash join, which at worst reads the table
- * once, is the only one allowed.
+ * once, is the only one allowed.  And the hash of one merge may take some memory:
+ * in the default's few megabytes it would go through files.
  */
 static bool
-distrust_statistics(PostgresTarget *target)
+prepare_merge(PostgresTarget *target)
 {
 	char	   *sql = psprintf("SELECT pg_catalog.set_config('enable_nestloop', 'off', true)"
 							   " WHERE EXISTS (SELECT FROM pg_catalog.pg_class c"
 							   " WHERE (c.oid = %u OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(%u)))"
 							   " AND c.relkind = 'r' AND c.relpages > 0 AND c.reltuples < c.relpages"
-							   " AND pg_catalog.pg_relation_size(c.oid) > 512 * 1024)",
+							   " AND pg_catalog.pg_relation_size(c.oid) > 512 * 1024)"
+							   " UNION ALL SELECT pg_catalog.set_config('work_mem', '" MERGE_MEMORY "', true)"
+							   " WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('work_mem'))"
+							   " < pg_catalog.pg_size_bytes('" MERGE_MEMORY "')",
 							   target->rows.table->relid, target->rows.table->relid);
 
 	return dbsync_postgres_execute(target, target->rows.table, sql, NULL);
-}
-
-static bool
-merge_replace(PostgresTarget *target)
-{
-	const DbsyncTargetTable *table = target->rows.table;
-
-	return dbsync_postgres_execute(target, table,
-								   dbsync_postgres_merge_delete_sql(table, true), NULL) &&
-		dbsync_postgres_execute(target, table,
-								dbsync_postgres_merge_insert_sql(table, false), NULL);
 }
 
 static bool
@@ -288,7 +393,7 @@ merge_upsert(PostgresTarget *target)
 
 	if (rows->deletes > 0 &&
 		!dbsync_postgres_execute(target, table,
-								 dbsync_postgres_merge_delete_sql(table, false), NULL))
+								 dbsync_postgres_merge_delete_sql(table, POSTGRES_STAGE_ROWS), NULL))
 		return false;
 	if (upserts > 0 && table->assignable &&
 		!dbsync_postgres_execute(target, table,
@@ -296,14 +401,22 @@ merge_upsert(PostgresTarget *target)
 		return false;
 	return found == upserts ||
 		dbsync_postgres_execute(target, table,
-								dbsync_postgres_merge_insert_sql(table, true), NULL);
+								dbsync_postgres_merge_insert_sql(table), NULL);
 }
 
 bool
 dbsync_postgres_copy_end(PostgresTarget *target)
 {
 	PostgresRows *rows = &target->rows;
+	DbsyncTargetTable *table = rows->table;
+	PostgresStageKind stage = stage_of(rows->mode);
+	char		trailer[sizeof(int16)];
 
+	if (table->binary)
+	{
+		put_int16(trailer, -1);
+		appendBinaryStringInfo(&rows->frame, trailer, sizeof(trailer));
+	}
 	if (rows->frame.len > 0 && !send_frame(target))
 		return false;
 	if (!dbsync_postgres_flush(target))
@@ -315,10 +428,13 @@ dbsync_postgres_copy_end(PostgresTarget *target)
 	if (rows->mode == DBSYNC_ROWS_APPEND)
 		return true;
 	if (rows->inserts + rows->updates + rows->deletes >= ANALYZE_ROWS &&
-		!dbsync_postgres_execute(target, rows->table,
-								 dbsync_postgres_stage_analyze_sql(rows->table), NULL))
+		!dbsync_postgres_execute(target, table,
+								 dbsync_postgres_stage_analyze_sql(table, stage), NULL))
 		return false;
-	if (!distrust_statistics(target))
+	if (!prepare_merge(target))
 		return false;
-	return rows->replace ? merge_replace(target) : merge_upsert(target);
+	if (rows->mode == DBSYNC_ROWS_DELETE)
+		return dbsync_postgres_execute(target, table,
+									   dbsync_postgres_merge_delete_sql(table, stage), NULL);
+	return merge_upsert(target);
 }

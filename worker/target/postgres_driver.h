@@ -66,12 +66,27 @@ typedef struct PostgresColumn
 	const char *quoted;
 	const char *stage_type;		/* base type with modifier and collation */
 	Oid			type;
+	Oid			base_type;
 	bool		identity_always;
 	bool		is_key;
 	/* of key columns */
 	const char *equals;			/* OPERATOR(schema.=) of the key's index */
 	bool		same_if_equal;	/* equal values are the same bytes */
 } PostgresColumn;
+
+/* temporary tables from which rows are merged, once per table and session */
+typedef enum PostgresStageKind
+{
+	POSTGRES_STAGE_ROWS,
+	POSTGRES_STAGE_KEYS,
+	POSTGRES_NSTAGES
+} PostgresStageKind;
+
+typedef struct PostgresStage
+{
+	bool		made;
+	int64		filled;			/* batch in which it was last filled */
+} PostgresStage;
 
 struct DbsyncTargetTable
 {
@@ -89,10 +104,13 @@ struct DbsyncTargetTable
 	bool		upsertable;		/* ON CONFLICT (key) can be used ... */
 	bool		assignable;		/* ... and has something to SET */
 	bool		overriding;		/* has a GENERATED ALWAYS identity column */
+	bool		binary;			/* values come in binary form */
+	const int  *binary_formats; /* as many ones as there are columns */
+	bool		replaceable;	/* delete and insert, in place of update, is as good */
+	double		tuples;			/* rows, as far as the target's statistics know */
 	bool		prepared[POSTGRES_TABLE_NSTATEMENTS];
-	const char *op_column;		/* of the stage */
-	bool		staged;			/* the staging table has been made ... */
-	int64		staged_batch;	/* ... and was last filled in this batch */
+	const char *op_column;		/* of the stage of rows */
+	PostgresStage stages[POSTGRES_NSTAGES];
 };
 
 /* a row that waits for rows_end on the small road; values follow it */
@@ -107,7 +125,7 @@ typedef struct PostgresRows
 {
 	DbsyncTargetTable *table;	/* NULL: not between them */
 	DbsyncRowsMode mode;
-	bool		replace;		/* delete, then insert, instead of upsert */
+	int			ncolumns;		/* that each row has: in mode DELETE its keys */
 	bool		copying;		/* large road: a COPY is open */
 	int64		inserts;
 	int64		updates;
@@ -118,7 +136,7 @@ typedef struct PostgresRows
 	PostgresWaitingRow **last;
 	Size		bytes;
 	/* large road */
-	StringInfoData frame;		/* COPY text not yet handed to libpq */
+	StringInfoData frame;		/* COPY data not yet handed to libpq */
 } PostgresRows;
 
 typedef struct PostgresTarget
@@ -147,7 +165,6 @@ typedef struct PostgresTarget
 	int			ntables;		/* numbers given out */
 
 	int64		batches;		/* begun on this connection */
-	bool		careful;		/* flag of the batch */
 	PostgresRows rows;
 } PostgresTarget;
 
@@ -212,8 +229,7 @@ extern bool dbsync_postgres_queue_fixed(PostgresTarget *target, PostgresFixed fi
 
 /* Queue a statement of a table, preparing it if that has not been done. */
 extern bool dbsync_postgres_queue_table(PostgresTarget *target, DbsyncTargetTable *table,
-										PostgresTableStatement statement,
-										int nparams, const char *const *values);
+										PostgresTableStatement statement, const DbsyncRow *row);
 
 /* Send what is queued and read all results; leaves pipeline mode. */
 extern bool dbsync_postgres_settle(PostgresTarget *target);
@@ -273,6 +289,9 @@ extern bool dbsync_postgres_table_has_rows(DbsyncTarget *base, DbsyncTargetTable
 extern bool dbsync_postgres_truncate(DbsyncTarget *base, DbsyncTargetTable **tables,
 									 int ntables);
 
+extern bool dbsync_postgres_table_is_binary(const DbsyncTargetTable *table);
+extern bool dbsync_postgres_table_wants_replace(const DbsyncTargetTable *table, int64 rows);
+
 /* in postgres_look.c */
 
 /* Fill in a table from the target's catalogs and check it against its spec. */
@@ -284,21 +303,18 @@ extern bool dbsync_postgres_look(PostgresTarget *target, DbsyncTargetTable *tabl
 extern char *dbsync_postgres_row_sql(const DbsyncTargetTable *table,
 									 PostgresTableStatement statement);
 
-/* Quoted name of the staging table, and the command that makes it. */
-extern char *dbsync_postgres_stage_name(const DbsyncTargetTable *table);
-extern char *dbsync_postgres_stage_create_sql(const DbsyncTargetTable *table);
-extern char *dbsync_postgres_stage_analyze_sql(const DbsyncTargetTable *table);
+/* Quoted name of a stage, and the command that makes it. */
+extern char *dbsync_postgres_stage_name(const DbsyncTargetTable *table, PostgresStageKind kind);
+extern char *dbsync_postgres_stage_create_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
+extern char *dbsync_postgres_stage_analyze_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
 
-/* COPY into the table, or into its stage. */
-extern char *dbsync_postgres_copy_sql(const DbsyncTargetTable *table, bool stage);
+/* COPY into the table, or into the stage that the mode wants. */
+extern char *dbsync_postgres_copy_sql(const DbsyncTargetTable *table, DbsyncRowsMode mode);
 
-/*
- * From stage to table.  all: keys of all staged rows, else of the deletes;
- * only_missing: leave out rows whose keys are there already.
- */
-extern char *dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, bool all);
+/* From stage to table; the insert leaves out rows whose keys are there already. */
+extern char *dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
 extern char *dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table);
-extern char *dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, bool only_missing);
+extern char *dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table);
 
 /* in postgres_rows.c */
 
@@ -309,6 +325,11 @@ extern bool dbsync_postgres_rows_end(DbsyncTarget *base);
 
 /* More rows than this for one table take the large road. */
 extern bool dbsync_postgres_is_large(int64 rows);
+
+/* in postgres_binary.c */
+
+/* Is the binary form of this built-in type the same in all majors we speak to? */
+extern bool dbsync_postgres_is_binary_type(const PostgresTarget *target, Oid type);
 
 /* in postgres_copy.c: the large road of a table's rows */
 

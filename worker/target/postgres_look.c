@@ -30,7 +30,17 @@ static const char *const table_sql =
 " EXISTS (SELECT FROM pg_class s WHERE s.relkind = 'f'"
 "  AND s.oid IN (SELECT relid FROM pg_partition_tree(c.oid))),"
 " EXISTS (SELECT FROM pg_class s WHERE s.relkind = 'r' AND s.relpersistence <> 'p'"
-"  AND (s.oid = c.oid OR s.oid IN (SELECT relid FROM pg_partition_tree(c.oid))))"
+"  AND (s.oid = c.oid OR s.oid IN (SELECT relid FROM pg_partition_tree(c.oid)))),"
+/* would a delete and an insert be told from an update?  And is it dearer? */
+" c.relkind = 'r' AND NOT c.relhasrules"
+" AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal"
+"  AND g.tgenabled <> 'D' AND (g.tgenabled <> 'O' OR current_setting('session_replication_role') <> 'replica'))"
+" AND NOT EXISTS (SELECT FROM pg_publication WHERE NOT (pubinsert AND pubupdate AND pubdelete))"
+" AND pg_stat_get_tuples_hot_updated(c.oid) * 2 <= pg_stat_get_tuples_updated(c.oid),"
+/* rows; where nobody has counted, as many as there can be at most, or nearly */
+" CASE WHEN c.relkind <> 'r' THEN 0"
+"  WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages ELSE 128 END"
+" * pg_relation_size(c.oid) / current_setting('block_size')::int"
 " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 " WHERE n.nspname = $1 AND c.relname = $2";
 
@@ -45,7 +55,7 @@ static const char *const columns_sql =
 " UNION ALL"
 " SELECT b.attnum, t.typbasetype, t.typtypmod"
 " FROM base b JOIN pg_type t ON t.oid = b.type WHERE t.typtype = 'd')"
-" SELECT a.attname, a.attnum, a.atttypid, a.attidentity = 'a', a.attgenerated <> '',"
+" SELECT a.attname, a.attnum, a.atttypid, a.attidentity = 'a', a.attgenerated <> '', b.type,"
 " concat(format_type(b.type, b.typmod),"
 "  (SELECT format(' COLLATE %I.%I', n.nspname, c.collname)"
 "   FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace"
@@ -199,6 +209,8 @@ look_at_table(PostgresTarget *target, DbsyncTargetTable *table)
 									  "Create it on the target, with the columns and the key of the source table.");
 	table->relid = strtoul(PQgetvalue(result, 0, 0), NULL, 10);
 	relkind = PQgetvalue(result, 0, 1)[0];
+	table->replaceable = is_true(result, 0, 9);
+	table->tuples = atof(PQgetvalue(result, 0, 10));
 
 	/* children of plain inheritance are not ours to touch */
 	table->only = (relkind == 'r') ? psprintf("ONLY %s", table->quoted) : table->quoted;
@@ -221,6 +233,17 @@ find_column(PGresult *result, const char *name)
 	return -1;
 }
 
+static bool
+is_ours(const DbsyncTargetTable *table, const char *name)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		if (strcmp(table->spec.columns[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* fault that names all columns of the spec that have the flaw in question */
 static bool
 refuse_columns(PostgresTarget *target, DbsyncTargetTable *table, int sqlstate,
@@ -238,7 +261,8 @@ fill_column(PostgresColumn *column, PGresult *result, int row)
 	column->quoted = quote_identifier(column->name);
 	column->type = strtoul(PQgetvalue(result, row, 2), NULL, 10);
 	column->identity_always = is_true(result, row, 3);
-	column->stage_type = pstrdup(PQgetvalue(result, row, 5));
+	column->base_type = strtoul(PQgetvalue(result, row, 5), NULL, 10);
+	column->stage_type = pstrdup(PQgetvalue(result, row, 6));
 }
 
 /* *attnums: number of each column, for the indexes */
@@ -278,6 +302,12 @@ look_at_columns(PostgresTarget *target, DbsyncTargetTable *table, int *attnums)
 
 		if (row >= 0 && !is_true(result, row, 4))
 			appendStringInfo(&plain, "%s%s", plain.len > 0 ? ", " : "", quote_identifier(name));
+	}
+	/* a column that is the target's own would be lost with the row */
+	for (int row = 0; row < PQntuples(result); row++)
+	{
+		if (!is_true(result, row, 4) && !is_ours(table, PQgetvalue(result, row, 0)))
+			table->replaceable = false;
 	}
 	if (missing.len > 0)
 		return refuse_columns(target, table, ERRCODE_UNDEFINED_COLUMN, missing.data,
@@ -381,15 +411,22 @@ look_at_indexes(PostgresTarget *target, DbsyncTargetTable *table, const int *att
 
 /* what follows from the columns for the statements (postgres_sql.c) */
 static void
-draw_conclusions(DbsyncTargetTable *table)
+draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 {
 	StringInfoData op;
 	bool		again = true;
+	int		   *formats = palloc(sizeof(int) * Max(table->ncolumns, 1));
 
+	table->binary = true;
+	table->binary_formats = formats;
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		const PostgresColumn *column = &table->columns[i];
 
+		formats[i] = 1;
+		if (column->base_type != table->spec.types[i] ||
+			!dbsync_postgres_is_binary_type(target, column->base_type))
+			table->binary = false;
 		if (column->identity_always)
 			table->overriding = true;
 		if (column->identity_always && !column->is_key)
@@ -425,7 +462,7 @@ dbsync_postgres_look(PostgresTarget *target, DbsyncTargetTable *table)
 		look_at_columns(target, table, attnums) &&
 		look_at_indexes(target, table, attnums);
 	if (good)
-		draw_conclusions(table);
+		draw_conclusions(target, table);
 	MemoryContextSwitchTo(old);
 	return good;
 }

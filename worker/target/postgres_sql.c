@@ -32,6 +32,13 @@ append_columns(StringInfo buf, const DbsyncTargetTable *table, const char *alias
 }
 
 static void
+append_keys(StringInfo buf, const DbsyncTargetTable *table)
+{
+	for (int k = 0; k < table->nkeys; k++)
+		appendStringInfo(buf, "%s%s", k > 0 ? ", " : "", table->columns[table->keys[k]].quoted);
+}
+
+static void
 append_insert_head(StringInfo buf, const DbsyncTargetTable *table)
 {
 	appendStringInfo(buf, "INSERT INTO %s (", table->quoted);
@@ -66,8 +73,7 @@ static void
 append_on_conflict(StringInfo buf, const DbsyncTargetTable *table)
 {
 	appendStringInfoString(buf, " ON CONFLICT (");
-	for (int k = 0; k < table->nkeys; k++)
-		appendStringInfo(buf, "%s%s", k > 0 ? ", " : "", table->columns[table->keys[k]].quoted);
+	append_keys(buf, table);
 	if (!table->assignable)
 	{
 		appendStringInfoString(buf, ") DO NOTHING");
@@ -126,63 +132,86 @@ dbsync_postgres_row_sql(const DbsyncTargetTable *table, PostgresTableStatement s
 }
 
 char *
-dbsync_postgres_stage_name(const DbsyncTargetTable *table)
+dbsync_postgres_stage_name(const DbsyncTargetTable *table, PostgresStageKind kind)
 {
-	return psprintf("pg_temp.dbsync_stage_%d", table->number);
+	return psprintf("pg_temp.dbsync_%s_%d", kind == POSTGRES_STAGE_KEYS ? "keys" : "stage",
+					table->number);
+}
+
+static void
+append_stage_column(StringInfo buf, const PostgresColumn *column)
+{
+	appendStringInfo(buf, "%s %s", column->quoted, column->stage_type);
 }
 
 char *
-dbsync_postgres_stage_create_sql(const DbsyncTargetTable *table)
+dbsync_postgres_stage_create_sql(const DbsyncTargetTable *table, PostgresStageKind kind)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "CREATE TEMPORARY TABLE %s (%s \"char\"",
-					 dbsync_postgres_stage_name(table), table->op_column);
-	for (int i = 0; i < table->ncolumns; i++)
-		appendStringInfo(&buf, ", %s %s", table->columns[i].quoted, table->columns[i].stage_type);
+	appendStringInfo(&buf, "CREATE TEMPORARY TABLE %s (", dbsync_postgres_stage_name(table, kind));
+	if (kind == POSTGRES_STAGE_ROWS)
+		appendStringInfo(&buf, "%s \"char\"", table->op_column);
+	for (int i = 0; kind == POSTGRES_STAGE_ROWS && i < table->ncolumns; i++)
+	{
+		appendStringInfoString(&buf, ", ");
+		append_stage_column(&buf, &table->columns[i]);
+	}
+	for (int k = 0; kind == POSTGRES_STAGE_KEYS && k < table->nkeys; k++)
+	{
+		appendStringInfoString(&buf, k > 0 ? ", " : "");
+		append_stage_column(&buf, &table->columns[table->keys[k]]);
+	}
 	appendStringInfoString(&buf, ") USING heap ON COMMIT DELETE ROWS");
 	return buf.data;
 }
 
 char *
-dbsync_postgres_stage_analyze_sql(const DbsyncTargetTable *table)
+dbsync_postgres_stage_analyze_sql(const DbsyncTargetTable *table, PostgresStageKind kind)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "ANALYZE %s (%s", dbsync_postgres_stage_name(table), table->op_column);
-	for (int k = 0; k < table->nkeys; k++)
-		appendStringInfo(&buf, ", %s", table->columns[table->keys[k]].quoted);
+	appendStringInfo(&buf, "ANALYZE %s (", dbsync_postgres_stage_name(table, kind));
+	if (kind == POSTGRES_STAGE_ROWS)
+		appendStringInfo(&buf, "%s, ", table->op_column);
+	append_keys(&buf, table);
 	appendStringInfoChar(&buf, ')');
 	return buf.data;
 }
 
 char *
-dbsync_postgres_copy_sql(const DbsyncTargetTable *table, bool stage)
+dbsync_postgres_copy_sql(const DbsyncTargetTable *table, DbsyncRowsMode mode)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	if (stage)
-		appendStringInfo(&buf, "COPY %s (%s, ", dbsync_postgres_stage_name(table), table->op_column);
-	else
+	if (mode == DBSYNC_ROWS_APPEND)
 		appendStringInfo(&buf, "COPY %s (", table->quoted);
-	append_columns(&buf, table, NULL);
-	appendStringInfoString(&buf, ") FROM STDIN");
+	else if (mode == DBSYNC_ROWS_DELETE)
+		appendStringInfo(&buf, "COPY %s (", dbsync_postgres_stage_name(table, POSTGRES_STAGE_KEYS));
+	else
+		appendStringInfo(&buf, "COPY %s (%s, ",
+						 dbsync_postgres_stage_name(table, POSTGRES_STAGE_ROWS), table->op_column);
+	if (mode == DBSYNC_ROWS_DELETE)
+		append_keys(&buf, table);
+	else
+		append_columns(&buf, table, NULL);
+	appendStringInfo(&buf, ") FROM STDIN%s", table->binary ? " (FORMAT binary)" : "");
 	return buf.data;
 }
 
 char *
-dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, bool all)
+dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, PostgresStageKind kind)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "DELETE FROM %s AS " TARGET " USING %s AS " STAGE " WHERE ",
-					 table->only, dbsync_postgres_stage_name(table));
+					 table->only, dbsync_postgres_stage_name(table, kind));
 	append_key_match(&buf, table);
-	if (!all)
+	if (kind == POSTGRES_STAGE_ROWS)
 		appendStringInfo(&buf, " AND " STAGE ".%s = 'D'", table->op_column);
 	return buf.data;
 }
@@ -196,13 +225,13 @@ dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table)
 	appendStringInfo(&buf, "UPDATE %s AS " TARGET " SET ", table->only);
 	append_assignments(&buf, table, STAGE);
 	appendStringInfo(&buf, " FROM %s AS " STAGE " WHERE " STAGE ".%s <> 'D' AND ",
-					 dbsync_postgres_stage_name(table), table->op_column);
+					 dbsync_postgres_stage_name(table, POSTGRES_STAGE_ROWS), table->op_column);
 	append_key_match(&buf, table);
 	return buf.data;
 }
 
 char *
-dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, bool only_missing)
+dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table)
 {
 	StringInfoData buf;
 
@@ -210,13 +239,11 @@ dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, bool only_missi
 	append_insert_head(&buf, table);
 	appendStringInfoString(&buf, "SELECT ");
 	append_columns(&buf, table, STAGE);
-	appendStringInfo(&buf, " FROM %s AS " STAGE " WHERE " STAGE ".%s <> 'D'",
-					 dbsync_postgres_stage_name(table), table->op_column);
-	if (only_missing)
-	{
-		appendStringInfo(&buf, " AND NOT EXISTS (SELECT FROM %s AS " TARGET " WHERE ", table->only);
-		append_key_match(&buf, table);
-		appendStringInfoChar(&buf, ')');
-	}
+	appendStringInfo(&buf, " FROM %s AS " STAGE " WHERE " STAGE ".%s <> 'D'"
+					 " AND NOT EXISTS (SELECT FROM %s AS " TARGET " WHERE ",
+					 dbsync_postgres_stage_name(table, POSTGRES_STAGE_ROWS), table->op_column,
+					 table->only);
+	append_key_match(&buf, table);
+	appendStringInfoChar(&buf, ')');
 	return buf.data;
 }

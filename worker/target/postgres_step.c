@@ -91,15 +91,16 @@ queue_prepare(PostgresTarget *target, const DbsyncTargetTable *table,
 	return true;
 }
 
+/* lengths and formats as libpq wants them: NULL for text */
 static bool
 queue_prepared(PostgresTarget *target, PostgresStepKind kind,
 			   const DbsyncTargetTable *table, const char *name,
-			   int nparams, const char *const *values)
+			   int nparams, const char *const *values, const int *lengths, const int *formats)
 {
 	/* once this is set, a lost connection may have committed */
 	if (kind == POSTGRES_STEP_COMMIT)
 		target->commit_sent = true;
-	if (PQsendQueryPrepared(target->conn, name, nparams, values, NULL, NULL, 0) == 0)
+	if (PQsendQueryPrepared(target->conn, name, nparams, values, lengths, formats, 0) == 0)
 		return dbsync_postgres_lost(target);
 	add_step(target, kind, table);
 	return true;
@@ -120,7 +121,7 @@ dbsync_postgres_queue_fixed(PostgresTarget *target, PostgresFixed fixed,
 			return false;
 		target->prepared[fixed] = true;
 	}
-	return queue_prepared(target, kind_of(fixed), NULL, name, nparams, values);
+	return queue_prepared(target, kind_of(fixed), NULL, name, nparams, values, NULL, NULL);
 }
 
 /* parameters have the columns' own types, so nothing is left to guess */
@@ -138,10 +139,10 @@ row_types(const DbsyncTargetTable *table, PostgresTableStatement statement)
 
 bool
 dbsync_postgres_queue_table(PostgresTarget *target, DbsyncTargetTable *table,
-							PostgresTableStatement statement,
-							int nparams, const char *const *values)
+							PostgresTableStatement statement, const DbsyncRow *row)
 {
 	char		name[NAMEDATALEN];
+	int			nparams = statement == POSTGRES_TABLE_DELETE ? table->nkeys : table->ncolumns;
 
 	if (!enter_pipeline(target))
 		return false;
@@ -157,7 +158,9 @@ dbsync_postgres_queue_table(PostgresTarget *target, DbsyncTargetTable *table,
 		pfree(sql);
 		pfree(types);
 	}
-	return queue_prepared(target, POSTGRES_STEP_PLAIN, table, name, nparams, values);
+	return queue_prepared(target, POSTGRES_STEP_PLAIN, table, name, nparams, row->values,
+						  table->binary ? row->lengths : NULL,
+						  table->binary ? table->binary_formats : NULL);
 }
 
 /* is this what a statement that went well gives? */

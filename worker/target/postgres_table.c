@@ -26,7 +26,8 @@ same_spec(const DbsyncTableSpec *a, const DbsyncTableSpec *b)
 		if (strcmp(a->columns[i], b->columns[i]) != 0)
 			return false;
 	}
-	return memcmp(a->keys, b->keys, sizeof(int) * a->nkeys) == 0;
+	return memcmp(a->types, b->types, sizeof(Oid) * a->ncolumns) == 0 &&
+		memcmp(a->keys, b->keys, sizeof(int) * a->nkeys) == 0;
 }
 
 static void
@@ -38,6 +39,8 @@ copy_spec(DbsyncTableSpec *to, const DbsyncTableSpec *from)
 	to->columns = palloc(sizeof(char *) * Max(from->ncolumns, 1));
 	for (int i = 0; i < from->ncolumns; i++)
 		to->columns[i] = pstrdup(from->columns[i]);
+	to->types = memcpy(palloc(sizeof(Oid) * Max(from->ncolumns, 1)), from->types,
+					   sizeof(Oid) * from->ncolumns);
 	to->generated = palloc(sizeof(char *) * Max(from->ngenerated, 1));
 	for (int i = 0; i < from->ngenerated; i++)
 		to->generated[i] = pstrdup(from->generated[i]);
@@ -56,10 +59,14 @@ drop_remains(PostgresTarget *target, const DbsyncTargetTable *table)
 		if (table->prepared[i] && !dbsync_postgres_execute(target, table, sql, NULL))
 			return false;
 	}
-	if (table->staged)
-		return dbsync_postgres_execute(target, table,
-									   psprintf("DROP TABLE %s", dbsync_postgres_stage_name(table)),
-									   NULL);
+	for (int kind = 0; kind < POSTGRES_NSTAGES; kind++)
+	{
+		if (table->stages[kind].made &&
+			!dbsync_postgres_execute(target, table,
+									 psprintf("DROP TABLE %s", dbsync_postgres_stage_name(table, kind)),
+									 NULL))
+			return false;
+	}
 	return true;
 }
 

@@ -102,6 +102,7 @@ typedef struct DbsyncTableSpec
 	const char *table;
 	int			ncolumns;
 	const char **columns;		/* target column names, in the order rows come */
+	const Oid  *types;			/* of the columns at the source, without domains */
 	int			nkeys;
 	const int  *keys;			/* indexes into columns */
 	int			ngenerated;		/* columns that the source generates: not sent, */
@@ -110,8 +111,8 @@ typedef struct DbsyncTableSpec
 
 /*
  * One row.  Values are text in the source's server encoding, written under the
- * pinned settings of docs/design.md; NULL pointer is SQL NULL.  For a delete
- * only the key columns are meaningful.
+ * pinned settings of docs/design.md, or in PostgreSQL's binary form where the
+ * driver takes a table so; NULL pointer is SQL NULL.
  */
 typedef enum DbsyncRowKind
 {
@@ -123,18 +124,19 @@ typedef enum DbsyncRowKind
 typedef struct DbsyncRow
 {
 	DbsyncRowKind kind;
-	char	  **values;			/* ncolumns of them */
-	int		   *lengths;		/* strlen of each value; 0 for NULL */
+	const char **values;		/* of all columns; mode DELETE: of the keys */
+	int		   *lengths;		/* bytes of each value; 0 for NULL.  Text is
+								 * followed by a zero that does not count */
 } DbsyncRow;
 
 typedef enum DbsyncRowsMode
 {
-	DBSYNC_ROWS_APPEND,			/* only inserts of keys that cannot be there */
-	DBSYNC_ROWS_MERGE			/* each key at most once; upserts and deletes */
+	DBSYNC_ROWS_APPEND,			/* to insert; their keys cannot be there */
+	DBSYNC_ROWS_MERGE,			/* each key at most once; upserts and deletes */
+	DBSYNC_ROWS_DELETE			/* keys of rows to delete; may come repeatedly */
 } DbsyncRowsMode;
 
 #define DBSYNC_BATCH_CHUNK		0x01	/* carries a chunk of a first copy */
-#define DBSYNC_BATCH_CAREFUL	0x02	/* unique clash seen: delete, then insert */
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
@@ -200,7 +202,10 @@ typedef struct DbsyncDriver
 	/* Empty these tables, in one command where the target can. */
 	bool		(*truncate) (DbsyncTarget *target, DbsyncTargetTable **tables, int ntables);
 
-	/* Rows of one table: begin, row per row, end.  Not nested. */
+	/*
+	 * Rows of one table: begin, row per row, end.  Not nested.  In mode MERGE of a
+	 * row to delete only the key columns mean something.
+	 */
 	bool		(*rows_begin) (DbsyncTarget *target, DbsyncTargetTable *table,
 							   DbsyncRowsMode mode, int64 expected_rows);
 	bool		(*rows_put) (DbsyncTarget *target, const DbsyncRow *row);
@@ -221,6 +226,19 @@ typedef struct DbsyncDriver
 
 	/* Return once everything committed so far is on the target's disk. */
 	bool		(*confirm) (DbsyncTarget *target, const pg_uuid_t *subscription);
+
+	/* --- optional --- */
+
+	/* Are the table's values to be in PostgreSQL's binary form?  NULL: no. */
+	bool		(*table_is_binary) (const DbsyncTargetTable *table);
+
+	/*
+	 * Shall so many changes of rows be sent as deletes of all their keys and
+	 * inserts, in modes DELETE and APPEND, instead of in mode MERGE?  Because the
+	 * table takes no upsert, or because it is faster and nobody can tell the
+	 * difference.  NULL: no.
+	 */
+	bool		(*table_wants_replace) (const DbsyncTargetTable *table, int64 rows);
 } DbsyncDriver;
 
 struct DbsyncTarget
