@@ -34,6 +34,13 @@ typedef struct DbsyncPart
 	int64		deletes;
 	int64		truncates;
 	int64		resolved;
+
+	/*
+	 * Captures that wrote here; one that may hold a row twice counts as two.  So
+	 * 1 and a single kind of row prove that no key occurs twice in this part.
+	 * May be too high, never too low.
+	 */
+	int64		statements;
 	DbsyncRanges ranges;
 } DbsyncPart;
 

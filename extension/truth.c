@@ -313,6 +313,8 @@ settle_suspects(Settling *s)
 			continue;
 		if (!tracking && !dbsync_track_begin(&track, s->rel, many))
 			break;
+		if (!tracking)
+			track.written->part.statements++;	/* its keys are there already */
 		tracking = true;
 		settle_suspect(s, &track);
 		settled = true;
