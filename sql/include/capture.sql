@@ -39,7 +39,7 @@ BEGIN
     FOR s IN SELECT g.id, g.relid FROM dbsync.segment g JOIN dbsync.captured_table c ON c.id = g.captured_id
              WHERE c.relid = rel LOOP
         SELECT format('SELECT %I AS xid, %I AS no, %I AS op, %s AS segment, ctid AS tid, to_jsonb(the_row) - ARRAY[%L, %L, %L] AS data FROM %s the_row',
-            n[1], n[2], n[3], s.id, n[1], n[2], n[3], s.relid::regclass) INTO part
+            n[2], n[3], n[1], s.id, n[1], n[2], n[3], s.relid::regclass) INTO part
         FROM (SELECT array_agg(attname ORDER BY attnum) n FROM pg_attribute
               WHERE attrelid = s.relid AND attnum BETWEEN 1 AND 3) names;
         parts := parts || CASE parts WHEN '' THEN '' ELSE ' UNION ALL ' END || part;
