@@ -197,6 +197,8 @@ capture_statement(const TriggerData *trigdata, DbsyncEntry *entry)
 	if (entry->mode == DBSYNC_MODE_CAPTURE && expected > 0 &&
 		dbsync_track_begin(&track, trigdata->tg_relation, expected))
 	{
+		if (dbsync_executor_disturbed(trigdata))
+			track.written->part.statements++;	/* may hold a row twice */
 		put_statement(&track, trigdata);
 		dbsync_track_end(&track);
 		rows = track.rows;

@@ -82,6 +82,18 @@ dbsync_executor_upsert(const TriggerData *trigdata)
 	return running->query;
 }
 
+/*
+ * Without a plan there is COPY, which inserts and starts no foreign-key actions,
+ * and logical replication, which may.
+ */
+bool
+dbsync_executor_disturbed(const TriggerData *trigdata)
+{
+	if (running == NULL)
+		return !TRIGGER_FIRED_BY_INSERT(trigdata->tg_event);
+	return running->disturbed;
+}
+
 static void
 begin_running(Running *mine, QueryDesc *query)
 {

@@ -23,4 +23,10 @@ extern void dbsync_executor_learn_function(Oid function);
  */
 extern const void *dbsync_executor_upsert(const TriggerData *trigdata);
 
+/*
+ * May the transition tables of this AFTER STATEMENT trigger hold a row twice?
+ * Foreign-key actions can have changed it more than once on one account.
+ */
+extern bool dbsync_executor_disturbed(const TriggerData *trigdata);
+
 #endif							/* DBSYNC_EXTENSION_EXECUTOR_H */

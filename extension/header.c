@@ -41,7 +41,7 @@
 #include "utils/xid8.h"
 
 /* numbers per part before its ranges; see 10_config.sql */
-#define PART_FIXED		8
+#define PART_FIXED		9
 
 /* the header segment that this backend believes to be the active one */
 static uint64 known_generation = 0;
@@ -188,6 +188,7 @@ form_parts(const DbsyncHeader *header)
 		numbers[n++] = Int64GetDatum(part->deletes);
 		numbers[n++] = Int64GetDatum(part->truncates);
 		numbers[n++] = Int64GetDatum(part->resolved);
+		numbers[n++] = Int64GetDatum(part->statements);
 		numbers[n++] = Int64GetDatum(part->ranges.n);
 		for (int r = 0; r < part->ranges.n; r++)
 		{
@@ -291,7 +292,8 @@ decode_part(const int64 *numbers, int at, int n, DbsyncPart *part, uint64 xid)
 	part->deletes = numbers[at + 4];
 	part->truncates = numbers[at + 5];
 	part->resolved = numbers[at + 6];
-	nranges = numbers[at + 7];
+	part->statements = numbers[at + 7];
+	nranges = numbers[at + 8];
 	at += PART_FIXED;
 	if (nranges < 0 || nranges > DBSYNC_MAX_RANGES || at + 2 * nranges > n)
 		corrupted_header(xid);

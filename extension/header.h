@@ -34,6 +34,13 @@ typedef struct DbsyncPart
 	int64		deletes;
 	int64		truncates;
 	int64		resolved;
+
+	/*
+	 * Captures that wrote here; one that may hold a row twice counts as two.  So
+	 * 1 and a single kind of row prove that no key occurs twice in this part.
+	 * May be too high, never too low.
+	 */
+	int64		statements;
 	DbsyncRanges ranges;
 } DbsyncPart;
 
@@ -64,10 +71,14 @@ typedef struct DbsyncHeader
 #define DBSYNC_HEADER_PARTS			11
 #define DBSYNC_HEADER_NATTS			11
 
-/* column numbers of a segment, before the captured table's own columns */
-#define DBSYNC_SEGMENT_XID			1
-#define DBSYNC_SEGMENT_NO			2
-#define DBSYNC_SEGMENT_OP			3
+/*
+ * Column numbers of a segment, before the captured table's own columns.  In this
+ * order ours always take 24 bytes, so that what follows them is aligned as in
+ * the table's own rows and can be copied as it is.
+ */
+#define DBSYNC_SEGMENT_OP			1
+#define DBSYNC_SEGMENT_XID			2
+#define DBSYNC_SEGMENT_NO			3
 #define DBSYNC_SEGMENT_FIRST_COLUMN 4
 
 /* Add a block to the ranges, merging the nearest two when all are taken. */

@@ -98,6 +98,7 @@ dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected)
 												entry->captured.id,
 												entry->segment_id, entry->segment);
 	dbsync_transaction_save(track->written);
+	track->written->part.statements++;
 	track->cid = GetCurrentCommandId(true);
 	track->rows = 0;
 	entry->values[DBSYNC_SEGMENT_XID - 1] =

@@ -132,7 +132,7 @@ collect_blocks(Settling *s, Relation segment, BlockNumber first, BlockNumber las
 		FullTransactionId xid;
 
 		CHECK_FOR_INTERRUPTS();
-		slot_getsomeattrs(row, DBSYNC_SEGMENT_OP);
+		slot_getsomeattrs(row, DBSYNC_SEGMENT_FIRST_COLUMN - 1);
 		xid = DatumGetFullTransactionId(row->tts_values[DBSYNC_SEGMENT_XID - 1]);
 		if (U64FromFullTransactionId(xid) != mine ||
 			!is_flagged(&s->touched->periods,
@@ -313,6 +313,8 @@ settle_suspects(Settling *s)
 			continue;
 		if (!tracking && !dbsync_track_begin(&track, s->rel, many))
 			break;
+		if (!tracking)
+			track.written->part.statements++;	/* its keys are there already */
 		tracking = true;
 		settle_suspect(s, &track);
 		settled = true;

@@ -170,6 +170,16 @@ UPDATE p SET id = id + 100 WHERE id < 3;
 DELETE FROM p WHERE id > 3;
 SELECT capture_test.verdict('p'), capture_test.verdict('c');
 
+-- Two actions on one row are captured together: the header must not promise that
+-- no key comes twice.
+CREATE TABLE two (id int PRIMARY KEY, a int REFERENCES p ON DELETE SET NULL, b int REFERENCES p ON DELETE SET NULL);
+SELECT capture_test.begin('two');
+INSERT INTO p VALUES (11, 0), (12, 0);
+INSERT INTO two VALUES (1, 11, 11), (2, 11, 12);
+DELETE FROM p WHERE id IN (11, 12);
+SELECT * FROM capture_test.log('two') WHERE tx > 1;
+SELECT capture_test.verdict('two');
+
 CREATE TABLE tree (id int PRIMARY KEY, up int REFERENCES tree ON DELETE SET NULL ON UPDATE CASCADE, v int DEFAULT 0);
 SELECT capture_test.begin('tree');
 CREATE FUNCTION touch_tree() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -296,7 +306,7 @@ SELECT capture_test.end('r');
 DROP TABLE r;
 COMMIT;
 
-SELECT capture_test.end(relid::regclass) FROM dbsync.captured_table WHERE relid::regclass::text = ANY ('{n,m,p,c,tree,tree2,k}');
+SELECT capture_test.end(relid::regclass) FROM dbsync.captured_table WHERE relid::regclass::text = ANY ('{n,m,p,c,two,tree,tree2,k}');
 SET client_min_messages = warning;
 DROP SCHEMA capture_test CASCADE;
 DROP ROLE regress_capture_writer;

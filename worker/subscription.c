@@ -173,6 +173,7 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 static void
 read_own_columns(DbsyncSubscription *subscription, DbsyncSegmentInfo *segment)
 {
+	const AttrNumber ours[] = {DBSYNC_SEGMENT_XID, DBSYNC_SEGMENT_NO, DBSYNC_SEGMENT_OP};
 	DbsyncTable *table = dbsync_subscription_table(subscription, segment->captured_id);
 	MemoryContext old;
 
@@ -180,8 +181,7 @@ read_own_columns(DbsyncSubscription *subscription, DbsyncSegmentInfo *segment)
 		return;
 	old = MemoryContextSwitchTo(subscription->context);
 	for (int i = 0; i < 3; i++)
-		table->columns_of_ours[i] = get_attname(segment->relid,
-												DBSYNC_SEGMENT_XID + i, false);
+		table->columns_of_ours[i] = get_attname(segment->relid, ours[i], false);
 	MemoryContextSwitchTo(old);
 }
 

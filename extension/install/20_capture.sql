@@ -103,10 +103,10 @@ COMMENT ON FUNCTION dbsync_internal.free_column_name(regclass, text) IS 'name of
 CREATE FUNCTION dbsync_internal.segment_body(rel regclass) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format('%I xid8, %I bigint, %I "char"',
+    SELECT format('%I "char", %I xid8, %I bigint',
+            dbsync_internal.free_column_name(rel, 'dbsync_op'),
             dbsync_internal.free_column_name(rel, 'dbsync_xid'),
-            dbsync_internal.free_column_name(rel, 'dbsync_no'),
-            dbsync_internal.free_column_name(rel, 'dbsync_op'))
+            dbsync_internal.free_column_name(rel, 'dbsync_no'))
         || coalesce((SELECT string_agg(', ' || c.definition, '' ORDER BY c.num)
                      FROM dbsync_internal.segment_columns(rel) c), '')
 $$;

@@ -185,9 +185,9 @@ AS $$
             'dbsync_internal.jsonb_as((SELECT r FROM (SELECT %s WHERE %s <> ''T'') r), %s) AS key, '
             'dbsync_internal.jsonb_as((SELECT r FROM (SELECT %s WHERE %s NOT IN (''T'', ''D'')) r), %s) AS row '
             'FROM %s s',
-        min(name) FILTER (WHERE attnum = 1), min(name) FILTER (WHERE attnum = 2), min(name) FILTER (WHERE attnum = 3),
-        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE attnum > 3 AND is_key), min(name) FILTER (WHERE attnum = 3), role,
-        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE attnum > 3), min(name) FILTER (WHERE attnum = 3), role,
+        min(name) FILTER (WHERE attnum = 2), min(name) FILTER (WHERE attnum = 3), min(name) FILTER (WHERE attnum = 1),
+        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE attnum > 3 AND is_key), min(name) FILTER (WHERE attnum = 1), role,
+        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE attnum > 3), min(name) FILTER (WHERE attnum = 1), role,
         segment::regclass)
     FROM col
 $$;

@@ -39,7 +39,7 @@ BEGIN
     FOR s IN SELECT g.id, g.relid FROM dbsync.segment g JOIN dbsync.captured_table c ON c.id = g.captured_id
              WHERE c.relid = rel LOOP
         SELECT format('SELECT %I AS xid, %I AS no, %I AS op, %s AS segment, ctid AS tid, to_jsonb(the_row) - ARRAY[%L, %L, %L] AS data FROM %s the_row',
-            n[1], n[2], n[3], s.id, n[1], n[2], n[3], s.relid::regclass) INTO part
+            n[2], n[3], n[1], s.id, n[1], n[2], n[3], s.relid::regclass) INTO part
         FROM (SELECT array_agg(attname ORDER BY attnum) n FROM pg_attribute
               WHERE attrelid = s.relid AND attnum BETWEEN 1 AND 3) names;
         parts := parts || CASE parts WHEN '' THEN '' ELSE ' UNION ALL ' END || part;
@@ -91,8 +91,9 @@ BEGIN
         ORDER BY 1, 2$q$, rel, generated, rel);
 END $$;
 
--- Headers against rows: each row has a header that names its block, and each
--- header counts its rows rightly.  No row means that all is well.
+-- Headers against rows: each row has a header that names its block, each header
+-- counts its rows rightly, and what it says to be one plain statement has no key
+-- twice.  No row means that all is well.
 CREATE FUNCTION capture_test.header_faults(rel regclass)
     RETURNS TABLE (fault text, n bigint) LANGUAGE sql AS $$
     WITH log AS MATERIALIZED (SELECT * FROM capture_test.rows(rel)),
@@ -101,10 +102,11 @@ CREATE FUNCTION capture_test.header_faults(rel regclass)
         WITH RECURSIVE walk AS (
             SELECT h.xid, h.parts, 1 AS at FROM capture_test.headers() h
             UNION ALL
-            SELECT xid, parts, (at + 8 + 2 * parts[at + 7])::int FROM walk
-            WHERE at + 8 + 2 * parts[at + 7] <= array_length(parts, 1))
+            SELECT xid, parts, (at + 9 + 2 * parts[at + 8])::int FROM walk
+            WHERE at + 9 + 2 * parts[at + 8] <= array_length(parts, 1))
         SELECT xid, parts[at + 1] AS segment, parts[at + 2] AS i, parts[at + 3] AS u, parts[at + 4] AS d,
-               parts[at + 5] AS t, parts[at + 6] AS r, parts[at + 8 : (at + 7 + 2 * parts[at + 7])::int] AS ranges
+               parts[at + 5] AS t, parts[at + 6] AS r, parts[at + 7] AS statements,
+               parts[at + 9 : (at + 8 + 2 * parts[at + 8])::int] AS ranges
         FROM walk),
     counted AS (
         SELECT xid, segment, count(*) FILTER (WHERE op = 'I') AS i, count(*) FILTER (WHERE op = 'U') AS u,
@@ -121,6 +123,12 @@ CREATE FUNCTION capture_test.header_faults(rel regclass)
     SELECT 'part with wrong counts', count(*) FROM parts p FULL JOIN counted c ON c.xid = p.xid AND c.segment = p.segment
     WHERE (p.i, p.u, p.d, p.t, p.r) IS DISTINCT FROM (c.i, c.u, c.d, c.t, c.r)
       AND coalesce(c.segment, p.segment) IN (SELECT g.id FROM dbsync.segment g JOIN dbsync.captured_table t ON t.id = g.captured_id WHERE t.relid = rel)
+    HAVING count(*) > 0
+    UNION ALL
+    SELECT 'key twice in one statement', count(*) FROM (
+        SELECT FROM parts p JOIN log l ON l.xid = p.xid AND l.segment = p.segment
+        WHERE p.statements < 2 AND (p.i = 0)::int + (p.u = 0)::int + (p.d = 0)::int + (p.r = 0)::int >= 3
+        GROUP BY l.xid, l.segment, l.key HAVING count(*) > 1 OR min(p.statements) < 1) twice
     HAVING count(*) > 0
 $$;
 
