@@ -44,7 +44,7 @@
 #define KEEP			262144
 
 /* transactions of one cut: bounds the hash that window_has() looks in */
-#define MAX_CUT			100000
+#define MAX_CUT			250000
 
 typedef struct Entry
 {
@@ -408,6 +408,7 @@ add_parts(DbsyncCut *cut, const DbsyncHeader *header, const DbsyncCutRequest *re
 		table->deletes += part->deletes;
 		table->truncates += part->truncates;
 		table->resolved += part->resolved;
+		table->statements += part->statements;
 		cut->rows += part->inserts + part->updates + part->deletes +
 			part->truncates + part->resolved;
 		segment = cut_segment(table, part->segment_id);

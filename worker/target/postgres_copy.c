@@ -56,7 +56,7 @@ make_stage(PostgresTarget *target, DbsyncTargetTable *table, PostgresStageKind k
 }
 
 /* what a binary COPY begins with: signature, no flags, no header extension */
-static const char binary_head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
+static const char binary_head[11 + 4 + 4] = "PGCOPY\n\377\r\n";
 
 bool
 dbsync_postgres_copy_begin(PostgresTarget *target)
@@ -78,7 +78,7 @@ dbsync_postgres_copy_begin(PostgresTarget *target)
 		return dbsync_postgres_refused(target, result, &step);
 	resetStringInfo(&rows->frame);
 	if (rows->table->binary)
-		appendBinaryStringInfo(&rows->frame, binary_head, sizeof(binary_head) - 1);
+		appendBinaryStringInfo(&rows->frame, binary_head, sizeof(binary_head));
 	rows->copying = true;
 	return true;
 }
