@@ -380,7 +380,7 @@ prepare_merge(PostgresTarget *target)
 							   " < pg_catalog.pg_size_bytes('" MERGE_MEMORY "')",
 							   target->rows.table->relid, target->rows.table->relid);
 
-	return dbsync_postgres_execute(target, target->rows.table, sql, NULL);
+	return dbsync_postgres_queue_sql(target, target->rows.table, sql);
 }
 
 static bool
@@ -392,8 +392,8 @@ merge_upsert(PostgresTarget *target)
 	int64		found = 0;
 
 	if (rows->deletes > 0 &&
-		!dbsync_postgres_execute(target, table,
-								 dbsync_postgres_merge_delete_sql(table, POSTGRES_STAGE_ROWS), NULL))
+		!dbsync_postgres_queue_sql(target, table,
+								   dbsync_postgres_merge_delete_sql(table, POSTGRES_STAGE_ROWS)))
 		return false;
 	if (upserts > 0 && table->assignable &&
 		!dbsync_postgres_execute(target, table,
@@ -428,13 +428,13 @@ dbsync_postgres_copy_end(PostgresTarget *target)
 	if (rows->mode == DBSYNC_ROWS_APPEND)
 		return true;
 	if (rows->inserts + rows->updates + rows->deletes >= ANALYZE_ROWS &&
-		!dbsync_postgres_execute(target, table,
-								 dbsync_postgres_stage_analyze_sql(table, stage), NULL))
+		!dbsync_postgres_queue_sql(target, table,
+								   dbsync_postgres_stage_analyze_sql(table, stage)))
 		return false;
 	if (!prepare_merge(target))
 		return false;
 	if (rows->mode == DBSYNC_ROWS_DELETE)
-		return dbsync_postgres_execute(target, table,
-									   dbsync_postgres_merge_delete_sql(table, stage), NULL);
+		return dbsync_postgres_queue_sql(target, table,
+										 dbsync_postgres_merge_delete_sql(table, stage));
 	return merge_upsert(target);
 }

@@ -126,6 +126,7 @@ typedef struct PostgresRows
 	DbsyncTargetTable *table;	/* NULL: not between them */
 	DbsyncRowsMode mode;
 	int			ncolumns;		/* that each row has: in mode DELETE its keys */
+	bool		large;			/* expected to be: takes the large road at once */
 	bool		copying;		/* large road: a COPY is open */
 	int64		inserts;
 	int64		updates;
@@ -230,6 +231,13 @@ extern bool dbsync_postgres_queue_fixed(PostgresTarget *target, PostgresFixed fi
 /* Queue a statement of a table, preparing it if that has not been done. */
 extern bool dbsync_postgres_queue_table(PostgresTarget *target, DbsyncTargetTable *table,
 										PostgresTableStatement statement, const DbsyncRow *row);
+
+/*
+ * Queue a statement of a table and let the server begin with it: it works while
+ * the source reads on.
+ */
+extern bool dbsync_postgres_queue_sql(PostgresTarget *target, const DbsyncTargetTable *table,
+									  const char *sql);
 
 /* Send what is queued and read all results; leaves pipeline mode. */
 extern bool dbsync_postgres_settle(PostgresTarget *target);

@@ -59,12 +59,13 @@ dbsync_postgres_rows_begin(DbsyncTarget *base, DbsyncTargetTable *table,
 	rows->table = table;
 	rows->mode = mode;
 	rows->ncolumns = mode == DBSYNC_ROWS_DELETE ? table->nkeys : table->ncolumns;
+	rows->large = dbsync_postgres_is_large(expected_rows);
 	rows->copying = false;
 	rows->inserts = rows->updates = rows->deletes = 0;
 	rows->first = NULL;
 	rows->last = &rows->first;
 	rows->bytes = 0;
-	return dbsync_postgres_is_large(expected_rows) ? dbsync_postgres_copy_begin(target) : true;
+	return true;
 }
 
 /* copy of a row, values behind it, in one piece */
@@ -146,8 +147,9 @@ dbsync_postgres_rows_put(DbsyncTarget *base, const DbsyncRow *row)
 			rows->deletes++;
 			break;
 	}
+	/* not before the first row: what was queued goes on while the source sorts */
 	if (!rows->copying &&
-		(dbsync_postgres_is_large(rows->inserts + rows->updates + rows->deletes) ||
+		(rows->large || dbsync_postgres_is_large(rows->inserts + rows->updates + rows->deletes) ||
 		 rows->bytes + row_size(rows, row) > SMALL_BYTES))
 	{
 		if (!change_road(target))

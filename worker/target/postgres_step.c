@@ -163,6 +163,18 @@ dbsync_postgres_queue_table(PostgresTarget *target, DbsyncTargetTable *table,
 						  table->binary ? table->binary_formats : NULL);
 }
 
+bool
+dbsync_postgres_queue_sql(PostgresTarget *target, const DbsyncTargetTable *table, const char *sql)
+{
+	if (!enter_pipeline(target))
+		return false;
+	if (PQsendQueryParams(target->conn, sql, 0, NULL, NULL, NULL, NULL, 0) == 0)
+		return dbsync_postgres_lost(target);
+	add_step(target, POSTGRES_STEP_PLAIN, table);
+	/* what the socket does not take now goes with the next */
+	return PQflush(target->conn) < 0 ? dbsync_postgres_lost(target) : true;
+}
+
 /* is this what a statement that went well gives? */
 static bool
 is_success(PGresult *result)
