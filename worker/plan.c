@@ -106,7 +106,8 @@ plan_for(const char *sql, const Params *params)
 	if (entry != NULL && strcmp(entry->sql, sql) == 0)
 		return entry->plan;
 
-	plan = SPI_prepare(sql, params->n, params->types);
+	/* what the parameters are changes nothing, so plan once and not per batch */
+	plan = SPI_prepare_cursor(sql, params->n, params->types, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "could not plan \"%s\"", sql);
 	if (entry == NULL)			/* two texts of one hash: the first is kept */

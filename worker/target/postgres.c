@@ -8,7 +8,9 @@
  * role, a database or a server may have set otherwise and that would change
  * what our rows mean.  Pins are local to the transaction, so that behind a
  * pooler nothing leaks to others.  (Prepared statements and staging tables do
- * belong to the session: a pooler has to keep sessions together.)
+ * belong to the session: a pooler has to keep sessions together.)  Where no
+ * pooler is between us and the server the session is ours alone and is pinned
+ * once: two dozen settings would take longer than a batch of one row.
  *
  *-------------------------------------------------------------------------
  */
@@ -56,26 +58,29 @@ static const Pin pins[] = {
 	{"synchronous_commit", "$1", 0},
 	/* marks what we write as not made here, if dbsync captures there too */
 	{"dbsync.origin", "$2", 0},
+	/* parameters count on being in this order */
 };
 
 /* no trigger fires that the source has fired already */
-#define REPLICA_PIN		", set_config('session_replication_role', 'replica', true)"
+#define REPLICA_PIN		", pg_catalog.set_config('session_replication_role', 'replica', %s)"
 
+/* those that are the same in every transaction, or those that are not, or all */
 static char *
-pins_sql(PostgresTarget *target)
+pins_sql(PostgresTarget *target, bool constant, bool varying, const char *is_local)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfoString(&buf, "SELECT ");
 	for (int i = 0; i < lengthof(pins); i++)
 	{
-		if (target->base.identity.version >= pins[i].since)
-			appendStringInfo(&buf, "%spg_catalog.set_config('%s', %s, true)",
-							 i > 0 ? ", " : "", pins[i].name, pins[i].value);
+		bool		varies = pins[i].value[0] == '$';
+
+		if ((varies ? varying : constant) && target->base.identity.version >= pins[i].since)
+			appendStringInfo(&buf, "%spg_catalog.set_config('%s', %s, %s)",
+							 buf.len > 0 ? ", " : "SELECT ", pins[i].name, pins[i].value, is_local);
 	}
-	if (target->base.identity.replica_role)
-		appendStringInfoString(&buf, REPLICA_PIN);
+	if (constant && target->base.identity.replica_role)
+		appendStringInfo(&buf, REPLICA_PIN, is_local);
 	return buf.data;
 }
 
@@ -187,9 +192,8 @@ try_replica_role(PostgresTarget *target)
 }
 
 /*
- * Settings of the session, where it is ours alone.  Changing the replication
- * role throws all cached plans away, so the pin of every transaction must find
- * it as it wants it.  Between batches we are idle by right.  A server that looks
+ * Settings of the session, where it is ours alone.  Between batches we are idle
+ * by right.  A server that looks
  * whether its client is still there ends a long statement of a worker that was
  * killed, which would keep the next one waiting at the fence.  None of this is
  * worth failing for.
@@ -203,7 +207,6 @@ set_session(PostgresTarget *target)
 		const char *value;
 		int			since;
 	}			settings[] = {
-		{"session_replication_role", "replica", 0},
 		{"idle_session_timeout", "0", 140000},
 		{"client_connection_check_interval", "5s", 140000},
 	};
@@ -220,6 +223,20 @@ set_session(PostgresTarget *target)
 	}
 	memset(&target->base.fault, 0, sizeof(DbsyncFault));
 	return true;
+}
+
+/* Prepare what pins each transaction, and pin the session where that is enough. */
+static bool
+pin(PostgresTarget *target)
+{
+	MemoryContext old = MemoryContextSwitchTo(target->base.context);
+
+	target->pinned = target->direct;
+	target->pins = target->pinned ? pins_sql(target, false, true, "false")
+		: pins_sql(target, true, true, "true");
+	MemoryContextSwitchTo(old);
+	return !target->pinned ||
+		dbsync_postgres_query(target, pins_sql(target, true, false, "false"), 0, NULL) != NULL;
 }
 
 static bool
@@ -249,10 +266,8 @@ postgres_open(const DbsyncTargetConfig *config, bool *ok)
 		PQsetNoticeReceiver(target->conn, ignore_notice, NULL);
 		dbsync_postgres_watch(target);
 		*ok = look_who_answered(target) && check_recovery(target) &&
-			try_replica_role(target) && set_session(target);
+			try_replica_role(target) && set_session(target) && pin(target);
 	}
-	MemoryContextSwitchTo(target->base.context);
-	target->pins = pins_sql(target);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
 	return &target->base;

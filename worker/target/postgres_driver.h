@@ -161,6 +161,9 @@ typedef struct PostgresTarget
 
 	bool		prepared[POSTGRES_NFIXED];
 	const char *pins;			/* SQL of POSTGRES_PINS */
+	bool		pinned;			/* the session keeps what does not change, */
+	char	   *pinned_commit;	/* and these parameters of POSTGRES_PINS too; */
+	char	   *pinned_origin;	/* NULL: not sent yet */
 
 	List	   *tables;			/* of DbsyncTargetTable */
 	int			ntables;		/* numbers given out */

@@ -298,6 +298,30 @@ dbsync_postgres_execute(PostgresTarget *target, const DbsyncTargetTable *table,
 	return true;
 }
 
+/* a copy in place of the old one, which may be NULL */
+static void
+remember(PostgresTarget *target, char **place, const char *value)
+{
+	if (*place)
+		pfree(*place);
+	*place = MemoryContextStrdup(target->base.context, value);
+}
+
+static bool
+queue_pins(PostgresTarget *target, const char *const *values)
+{
+	if (target->pinned)
+	{
+		if (target->pinned_commit && strcmp(target->pinned_commit, values[0]) == 0 &&
+			strcmp(target->pinned_origin, values[1]) == 0)
+			return true;
+		/* a transaction that fails takes the connection with it */
+		remember(target, &target->pinned_commit, values[0]);
+		remember(target, &target->pinned_origin, values[1]);
+	}
+	return dbsync_postgres_queue_fixed(target, POSTGRES_PINS, 2, values);
+}
+
 bool
 dbsync_postgres_begin(PostgresTarget *target, const char *synchronous_commit,
 					  const char *origin)
@@ -305,7 +329,7 @@ dbsync_postgres_begin(PostgresTarget *target, const char *synchronous_commit,
 	const char *values[2] = {synchronous_commit, origin ? origin : ""};
 
 	return dbsync_postgres_queue_fixed(target, POSTGRES_BEGIN, 0, NULL) &&
-		dbsync_postgres_queue_fixed(target, POSTGRES_PINS, 2, values);
+		queue_pins(target, values);
 }
 
 bool
