@@ -26,6 +26,7 @@ typedef struct DbsyncWritten
 	DbsyncPart	part;
 	int64		bytes;
 	Oid			segment;
+	bool		locked;			/* by us, and the header segment with it */
 	struct DbsyncWritten *next;
 } DbsyncWritten;
 
@@ -58,6 +59,7 @@ typedef struct DbsyncTransaction
 	bool		closed;			/* as of commit: nothing more may be captured */
 	bool		wake;			/* workers have something to look at */
 	bool		header_written;
+	uint64		generation;		/* configuration as it began to write */
 	int64		next_no;		/* dbsync_no of the next captured row */
 	DbsyncTouched *touched;
 } DbsyncTransaction;
