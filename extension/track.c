@@ -72,6 +72,18 @@ note_block(DbsyncTrack *track, ItemPointer tid)
 		dbsync_ranges_add(ranges, block);
 }
 
+static void
+lock_header(void)
+{
+	DbsyncHeaderLock *lock = &dbsync_transaction.header_lock;
+
+	if (lock->held)
+		return;
+	dbsync_header_lock();
+	dbsync_transaction_save(lock);
+	lock->held = true;
+}
+
 /*
  * Lock the active segment; false if the table is not captured any more.  What
  * was believed before the lock is looked at again after it.
@@ -94,7 +106,7 @@ lock_active(DbsyncTrack *track, Relation rel)
 		if (entry->segment == locked || track->written->locked)
 			return true;
 		CHECK_FOR_INTERRUPTS();
-		dbsync_header_lock();
+		lock_header();
 		LockRelationOid(entry->segment, RowExclusiveLock);
 		locked = entry->segment;
 	}

@@ -56,6 +56,8 @@ dbsync_transaction_begin(void)
 	dbsync_transaction.next_no = 1;
 	dbsync_transaction.wake = false;
 	dbsync_transaction.header_written = false;
+	dbsync_transaction.header_lock.level = 1;
+	dbsync_transaction.header_lock.held = false;
 	dbsync_transaction.generation = dbsync_catalog_generation();
 }
 

@@ -52,6 +52,13 @@ typedef struct DbsyncTouched
 	struct DbsyncTouched *next;
 } DbsyncTouched;
 
+/* whether we hold the lock on the header segment */
+typedef struct DbsyncHeaderLock
+{
+	int			level;			/* first: see dbsync_transaction_save */
+	bool		held;
+} DbsyncHeaderLock;
+
 typedef struct DbsyncTransaction
 {
 	uint64		serial;			/* tells this transaction's things from older */
@@ -60,6 +67,7 @@ typedef struct DbsyncTransaction
 	bool		wake;			/* workers have something to look at */
 	bool		header_written;
 	uint64		generation;		/* configuration as it began to write */
+	DbsyncHeaderLock header_lock;
 	int64		next_no;		/* dbsync_no of the next captured row */
 	DbsyncTouched *touched;
 } DbsyncTransaction;
