@@ -44,6 +44,12 @@ SELECT exercise('f_text', 'SELECT repeat(i::text, i % 50 + 1), i FROM $ i', 'v =
 CREATE TABLE f_numeric (k numeric PRIMARY KEY, v int);
 SELECT exercise('f_numeric', 'SELECT i / 10.0, i FROM $ i', 'k = k * 1.000');
 CREATE TABLE f_only (a int, b int, PRIMARY KEY (b, a));
+SELECT exercise('f_only', 'SELECT i, -i FROM $ i', 'a = a + 1');
+-- a key of more columns than a byte has bits
+CREATE TABLE f_nine (a int, b int, c int, d int, e int, f int, g int, h int, i int, v text, PRIMARY KEY (a, b, c, d, e, f, g, h, i));
+SELECT exercise('f_nine', 'SELECT i, i, i, i, i, i, i, i, i, i FROM $ i', 'v = v || 1');
+
+-- nulls in every place, also where they cross a byte
 CREATE FUNCTION nulls(n int) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     types text[] := '{text,bool,bigint,numeric,"\"char\"",int}';
