@@ -5,7 +5,9 @@
  *
  * One row goes by heap_insert, a set by heap_multi_insert, both without an
  * index and without going through the executor.  Values stored out of line are
- * fetched and stored again by those functions.
+ * fetched and stored again by those functions.  No ring of buffers is used, since
+ * the statement uses none for the table, the worker will want these very pages
+ * next, and a ring would have the session write them and wait for their WAL.
  *
  * The writer's side of rotation: lock the segment believed to be active, then
  * look whether it still is, else start again; the lock stays to the end of the
@@ -36,9 +38,6 @@
 /* as much as COPY lets wait */
 #define MAX_WAITING			1000
 #define MAX_WAITING_BYTES	65536
-
-/* more than this would crowd others out of the buffers: use a small ring */
-#define MANY_ROWS			50000
 
 /*
  * Rows are handed to heap_multi_insert in slots of our own: it would have the
@@ -136,7 +135,6 @@ make_batch(DbsyncTrack *track, int64 expected)
 	track->max = n;
 	track->nwaiting = 0;
 	track->waiting = track->used = 0;
-	track->bulk = expected >= MANY_ROWS ? GetBulkInsertState() : NULL;
 	MemoryContextSwitchTo(old);
 }
 
@@ -229,7 +227,7 @@ write_waiting(DbsyncTrack *track)
 	CHECK_FOR_INTERRUPTS();
 	old = MemoryContextSwitchTo(track->large);
 	heap_multi_insert(track->segment, track->slots, track->nwaiting,
-					  track->cid, 0, track->bulk);
+					  track->cid, 0, NULL);
 	MemoryContextSwitchTo(old);
 
 	/* pages come from anywhere, so first and last row are not the bounds */
@@ -343,8 +341,6 @@ dbsync_track_end(DbsyncTrack *track)
 	if (track->context != NULL)
 	{
 		write_waiting(track);
-		if (track->bulk != NULL)
-			FreeBulkInsertState(track->bulk);
 		MemoryContextDelete(track->context);
 	}
 	RelationClose(track->segment);

@@ -46,7 +46,6 @@ typedef struct DbsyncTrack
 	Size		waiting;		/* bytes */
 	char	   *arena;			/* where they lie, unless large */
 	Size		used;			/* of it */
-	BulkInsertState bulk;
 } DbsyncTrack;
 
 /*
