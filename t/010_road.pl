@@ -140,11 +140,22 @@ SQL
 # --- one row, many rows
 
 $pair->both('CREATE TABLE public.simple (id int PRIMARY KEY, t text)');
-my @types = sort keys %values;
-my $columns = join ",\n", map { ("$_->[1] $_->[0]", "a$_->[1] $_->[0]\[]") }
-  map { [ $_, column_of($_) ] } grep { $_ ne 'public.short' } @types;
-$pair->both("CREATE TABLE public.types (id int PRIMARY KEY,\n$columns,\n"
-	  . "c_short public.short)");
+# All types in one table travel as text; those of the second have a binary form
+# that is the same everywhere.
+my %types = (
+	'public.types' => [ grep { $_ ne 'public.short' } sort keys %values ],
+	'public.binary' => [
+		qw(bool bytea "char" name int8 int2 int4 text oid json jsonb float4 float8
+		  macaddr macaddr8 inet cidr bpchar varchar date time timestamp timestamptz
+		  interval timetz bit varbit numeric uuid)
+	]);
+foreach my $table (sort keys %types)
+{
+	my $columns = join ",\n", map { ("$_->[1] $_->[0]", "a$_->[1] $_->[0]\[]") }
+	  map { [ $_, column_of($_) ] } @{ $types{$table} };
+	my $last = $table eq 'public.types' ? 'public.short' : 'text';
+	$pair->both("CREATE TABLE $table (id int PRIMARY KEY,\n$columns,\nc_short $last)");
+}
 
 # hostile to whoever writes, and to the worker at its own end
 $pair->sql($_) foreach (
@@ -187,10 +198,10 @@ $pair->target_sql($_) foreach (
 # text allows it, the word
 sub row_of_values
 {
-	my ($n) = @_;
+	my ($table, $n) = @_;
 	my (@columns, @row);
 
-	foreach my $type (grep { $_ ne 'public.short' } @types)
+	foreach my $type (@{ $types{$table} })
 	{
 		my $value = $values{$type}[ $n % @{ $values{$type} } ];
 		push @columns, column_of($type), 'a' . column_of($type);
@@ -203,9 +214,9 @@ sub row_of_values
 # needed to say what is meant.
 sub write_row
 {
-	my ($id, $n) = @_;
-	my ($columns, $row) = row_of_values($n);
-	return "INSERT INTO public.types (id, $columns) SELECT $id, $row";
+	my ($table, $id, $n) = @_;
+	my ($columns, $row) = row_of_values($table, $n);
+	return "INSERT INTO $table (id, $columns) SELECT $id, $row";
 }
 
 my $sane = join '', map { "SET $_;\n" } (
@@ -223,11 +234,15 @@ sub as_writer
 	return;
 }
 
-as_writer(map { write_row($_, $_) } 1 .. 5);
-$pair->subscribe('road', [ 'public.simple', 'public.types' ]);
+foreach my $table (sort keys %types)
+{
+	as_writer(map { write_row($table, $_, $_) } 1 .. 5);
+}
+$pair->target_sql("ALTER ROLE applier SET log_statement = 'all'");
+$pair->subscribe('road', [ 'public.simple', sort keys %types ]);
 $pair->start_subscription('road');
 $pair->arrives('road', 'the first copy arrives');
-$pair->same_at_both_ends('public.types');
+$pair->same_at_both_ends($_) foreach sort keys %types;
 
 as_writer("INSERT INTO public.simple VALUES (1, 'one')");
 $pair->arrives('road', 'one row arrives');
@@ -235,22 +250,29 @@ $pair->same_at_both_ends('public.simple');
 is($pair->target_sql('SELECT count(*) FROM evil.simple'), '0',
 	'nothing goes to a table that stands earlier in the search path');
 
-as_writer(map { write_row($_, $_) } 6 .. 10);
-as_writer(
-	(map { my ($c, $r) = row_of_values($_ + 1);
-		"UPDATE public.types SET ($c) = ROW($r) WHERE id = $_" } 6 .. 8),
-	'DELETE FROM public.types WHERE id = 9',
-	'UPDATE public.types SET id = 11 WHERE id = 10');
-$pair->arrives('road', 'every type arrives by the road of small batches');
-$pair->same_at_both_ends('public.types');
+foreach my $table (sort keys %types)
+{
+	as_writer(map { write_row($table, $_, $_) } 6 .. 10);
+	as_writer(
+		(map { my ($c, $r) = row_of_values($table, $_ + 1);
+			"UPDATE $table SET ($c) = ROW($r) WHERE id = $_" } 6 .. 8),
+		"DELETE FROM $table WHERE id = 9",
+		"UPDATE $table SET id = 11 WHERE id = 10");
+	$pair->arrives('road', "every type of $table arrives by the road of small batches");
+	$pair->same_at_both_ends($table);
 
-my ($all, $row) = row_of_values(0);
-as_writer("INSERT INTO public.types (id, $all) SELECT g.i, $row FROM generate_series(1000, 2200) g(i)");
-$pair->arrives('road', 'every type arrives by the road of insert-only batches');
-as_writer("UPDATE public.types SET c_text = c_text || 'x', c_int4 = 5 WHERE id >= 1000",
-	'DELETE FROM public.types WHERE id % 3 = 0 AND id >= 1000');
-$pair->arrives('road', 'every type arrives by the road of large batches');
-$pair->same_at_both_ends('public.types');
+	my ($all, $row) = row_of_values($table, 0);
+	as_writer("INSERT INTO $table (id, $all) SELECT g.i, $row FROM generate_series(1000, 2200) g(i)");
+	$pair->arrives('road', "every type of $table arrives by the road of insert-only batches");
+	as_writer("UPDATE $table SET c_text = c_text || 'x', c_int4 = 5 WHERE id >= 1000",
+		"DELETE FROM $table WHERE id % 3 = 0 AND id >= 1000");
+	$pair->arrives('road', "every type of $table arrives by the road of large batches");
+	$pair->same_at_both_ends($table);
+}
+my $log = slurp_file($pair->target->logfile);
+like($log, qr/COPY public\."?binary"? .*FORMAT binary/, 'what can travel in binary form does');
+like($log, qr/COPY public\.types .*FROM STDIN$/m, 'what cannot does not');
+$pair->target_sql('ALTER ROLE applier RESET log_statement');
 
 as_writer("INSERT INTO public.simple SELECT g.i, 'row ' || g.i FROM generate_series(2, 300000) g(i)",
 	"UPDATE public.simple SET t = t || '!' WHERE id % 2 = 0",

@@ -24,6 +24,7 @@
 #include "common/pg_prng.h"
 #include "executor/spi.h"
 #include "libpq/pqsignal.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -115,6 +116,8 @@ pin_settings(void)
 
 	for (int i = 0; i < lengthof(pins); i++)
 		SetConfigOption(pins[i][0], pins[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+	/* send functions convert; the driver says what encoding we speak */
+	SetConfigOption("client_encoding", GetDatabaseEncodingName(), PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 /* a worker that was started in a transaction sees its rows once that has ended */
