@@ -42,3 +42,23 @@ threads()
 	cores=$(nproc)
 	echo $(($1 < cores ? $1 : cores))
 }
+
+# Usage: on_cores CORES SERVER COMMAND ...  Backends that begin meanwhile, and the
+# command, run on those cores only.  One client and its backend take turns; whether
+# the scheduler has them on one core or on two, where each turn wakes up a sleeping
+# one, can make more of a difference than anything that is measured here.
+on_cores()
+{
+	local cores=$1
+	local postmaster
+	local all
+
+	postmaster=$(head -n 1 "$work/$2/postmaster.pid")
+	shift 2
+	all=$(taskset -cp "$postmaster" | sed 's/.*: //')
+	as_server taskset -cp "$cores" "$postmaster" >/dev/null
+	taskset -cp "$cores" "$BASHPID" >/dev/null
+	"$@"
+	taskset -cp "$all" "$BASHPID" >/dev/null
+	as_server taskset -cp "$all" "$postmaster" >/dev/null
+}

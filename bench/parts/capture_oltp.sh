@@ -5,7 +5,8 @@
 # pgbench_history has a key for all systems.  Measured: transactions per second;
 # and with one client the server's CPU time per transaction (all its processes),
 # which other work on the machine disturbs less.  One server, a database for each
-# system, turns of half BENCH_SECONDS each.
+# system, turns of half BENCH_SECONDS each.  One client and its backend are held on
+# one core (see on_cores).
 # Two settings: fsync and synchronous_commit off, and both on.
 
 systems_of_capture_oltp="uncaptured dbsync slony pgq plpgsql"
@@ -18,10 +19,13 @@ capture_oltp_turn()
 	local setting=$3
 	local before
 	local after
+	local place=
 
 	tidy "bench_$system" oltp
 	before=$(cpu_seconds oltp)
-	run_pgbench oltp "bench_$system" -M prepared -c "$clients" -j "$(threads "$clients")" -T "$4"
+	[ "$clients" != 1 ] || place="on_cores 0 oltp"
+	# shellcheck disable=SC2086
+	$place run_pgbench oltp "bench_$system" -M prepared -c "$clients" -j "$(threads "$clients")" -T "$4"
 	after=$(cpu_seconds oltp)
 	record "tps, $clients clients, $setting" "$system" "$(pgbench_tps)" tps
 	if [ "$clients" = 1 ]; then
@@ -38,6 +42,7 @@ run_capture_oltp()
 	local clients
 	local sync
 
+	# shellcheck disable=SC2086
 	systems=$(available $systems_of_capture_oltp)
 	server_up oltp "fsync = off" "synchronous_commit = off"
 	set_server oltp "shared_buffers = '$bench_oltp_buffers'"

@@ -88,6 +88,7 @@ run_latency()
 	local side
 	local sync
 
+	# shellcheck disable=SC2086
 	systems=$(available $systems_of_latency)
 	for system in $systems; do
 		pair_up "$system" "fsync = on"

@@ -12,7 +12,7 @@ native_subscribe()
 
 	[ "$1" != copy ] || copy=true
 	shift
-	quietly native_source bench <<<"CREATE PUBLICATION p FOR TABLE $(echo "$*" | sed 's/ /, /g');"
+	quietly native_source bench <<<"CREATE PUBLICATION p FOR TABLE $(printf '%s\n' "$@" | paste -sd,);"
 	quietly native_target bench <<<"CREATE SUBSCRIPTION s CONNECTION '$(conninfo native_source bench "${wire:-}")'
 		PUBLICATION p WITH (copy_data = $copy);"
 	native_wait_live
