@@ -32,6 +32,9 @@ sub name_of { return $system_name{ $_[0] } // $_[0]; }
 sub number
 {
 	my ($x) = @_;
+
+	# no "-0.000"
+	$x = 0 if abs($x) < 0.0005;
 	my $digits = abs($x) >= 100 ? 0 : abs($x) >= 10 ? 1 : abs($x) >= 1 ? 2 : 3;
 	my $text = sprintf("%.*f", $digits, $x);
 

@@ -171,7 +171,7 @@ sub idle
 	return (
 		check('cpu of the source', 'source and target', '<=', 0.5, $sum->('cpu'), unit => ' % of a core'),
 		check('WAL of the source', 'source and target (limit: what two idle servers write)', '<=',
-			@own ? 2 * Measurements::most(@own) : undef, $sum->('WAL'), unit => ' bytes'));
+			@own ? 2 * Measurements::median(@own) : undef, $sum->('WAL'), unit => ' bytes'));
 }
 
 # Sizes that were measured, from the smallest.

@@ -31,19 +31,18 @@ idle_subscribe()
 	quietly dbsync_source bench <<<"SELECT dbsync.wait_for('s' || s, timeout => '10 min') FROM generate_series(1, $1) s;"
 }
 
-# Usage: idle_watch SYSTEM SERVER ...
+# Usage: idle_watch SERVER ...  All at once: each one's processes are counted apart.
 idle_watch()
 {
-	local system=$1
 	local seconds=$((bench_seconds * 3))
 	local server
 	local -A cpu
 	local -A wal
 
-	shift
 	checkpoint "$@"
-	# what the checkpoint has set off is over
-	sleep 5
+	# what the checkpoint has set off is over: a server writes a record about what is
+	# running up to 15 s after the last time that there was something to say
+	sleep $((bench_seconds < 20 ? 5 : 20))
 	for server in "$@"; do
 		wal[$server]=$(wal_position "$server")
 	done
@@ -52,11 +51,11 @@ idle_watch()
 	done
 	sleep "$seconds"
 	for server in "$@"; do
-		record "cpu of the ${server#*_}" "$system" \
+		record "cpu of the ${server#*_}" "${server%_*}" \
 			"$(calc "($(cpu_seconds "$server") - ${cpu[$server]}) / $seconds * 100")" "% of a core"
 	done
 	for server in "$@"; do
-		record "WAL of the ${server#*_}" "$system" "$(($(wal_position "$server") - ${wal[$server]}))" bytes
+		record "WAL of the ${server#*_}" "${server%_*}" "$(($(wal_position "$server") - ${wal[$server]}))" bytes
 	done
 }
 
@@ -76,10 +75,7 @@ run_idle()
 	say "installing capture on $((subscriptions * each)) tables"
 	idle_subscribe "$subscriptions" "$each"
 	for ((round = 1; round <= bench_rounds; round++)); do
-		idle_watch dbsync dbsync_source dbsync_target
-		if [ "$round" = 1 ]; then
-			idle_watch uncaptured uncaptured_source
-		fi
+		idle_watch uncaptured_source dbsync_source dbsync_target
 	done
 	pair_down dbsync
 	server_down uncaptured_source
