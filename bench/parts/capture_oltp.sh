@@ -22,16 +22,20 @@ capture_oltp_turn()
 	local before
 	local after
 	local place=
+	local who="$clients clients"
 
 	tidy "bench_$system" oltp
 	before=$(cpu_seconds oltp)
-	[ "$clients" != 1 ] || place="on_cores 0 oltp"
+	if [ "$clients" = 1 ]; then
+		place="on_cores 0 oltp"
+		who="1 client"
+	fi
 	# shellcheck disable=SC2086
 	$place run_pgbench oltp "bench_$system" -M prepared -c "$clients" -j "$(threads "$clients")" -T "$4"
 	after=$(cpu_seconds oltp)
-	record "tps, $clients clients, $setting" "$system" "$(pgbench_tps)" tps
+	record "tps, $who, $setting" "$system" "$(pgbench_tps)" tps
 	if [ "$clients" = 1 ]; then
-		record "cpu, $clients clients, $setting" "$system" \
+		record "cpu, $who, $setting" "$system" \
 			"$(calc "($after - $before) * 1e6 / $(pgbench_transactions)")" "us/tx"
 	fi
 }

@@ -107,7 +107,7 @@ run_first_copy()
 	if pgcopydb_available; then
 		systems+=(pgcopydb)
 	fi
-	for ((round = 1; round <= bench_rounds; round++)); do
+	for ((round = 1; round <= bench_copy_rounds; round++)); do
 		for ((i = 0; i < ${#systems[@]}; i++)); do
 			first_copy_turn "${systems[$(((i + round - 1) % ${#systems[@]}))]}"
 		done

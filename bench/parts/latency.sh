@@ -1,7 +1,7 @@
 # latency: how long after its commit a row can be seen on the target.
 #
 # Work: transactions that insert one row, 100 a second (pgbench --rate=100), for
-# BENCH_SECONDS.  Measured: from the moment at which pgbench has the answer to
+# half BENCH_SECONDS.  Measured: from the moment at which pgbench has the answer to
 # COMMIT (its -l log) until a session on the target sees the row.  That session is
 # another pgbench, which asks for new rows every 0.2 ms and writes down when it
 # first saw each: what it says is late by that much at most, for all systems
@@ -51,6 +51,7 @@ latency_turn()
 {
 	local system=$1
 	local setting=$2
+	local seconds=$(((bench_seconds + 1) / 2))
 	local log=$work/latency_log
 	local observer
 	local figures
@@ -64,11 +65,11 @@ latency_turn()
 	# a process group of its own, for stop_jobs
 	set -m
 	as_server "$bindir/pgbench" -n -h "$work" -p "${port[${system}_target]}" -U postgres -M prepared -D seen=0 \
-		-T $((bench_seconds + 4)) -f "$(latency_observer)" bench >"$work/observer.log" 2>&1 </dev/null &
+		-T $((seconds + 4)) -f "$(latency_observer)" bench >"$work/observer.log" 2>&1 </dev/null &
 	observer=$!
 	set +m
 	sleep 1
-	run_pgbench "${system}_source" bench -M prepared -c 1 -T "$bench_seconds" --rate=100 \
+	run_pgbench "${system}_source" bench -M prepared -c 1 -T "$seconds" --rate=100 \
 		-l --log-prefix="$log" -f "$(script insert_one <<<"INSERT INTO l (a) VALUES (1);")"
 	wait "$observer" || { cat "$work/observer.log"; die "the observer failed"; }
 	must_agree "$system" bench l
