@@ -1,4 +1,4 @@
-# Shared by scripts/check and scripts/demo: messages, who we are, a private work
+# Shared by scripts/check, scripts/demo and scripts/bench: messages, who we are, a private work
 # folder, and cleaning up.  Sourced, not run; the caller has set -euo pipefail.
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

@@ -92,12 +92,14 @@ choose_major()
 	return 1
 }
 
-# The packages for one major; "tests" adds what only the tests need.
+# The packages for one major; "tests" and "bench" add what only they need.
 package_list()
 {
 	echo "postgresql-$1 postgresql-server-dev-$1 libpq-dev build-essential"
 	if [ "$2" = tests ]; then
 		echo "perl libipc-run-perl postgresql-plperl-$1"
+	elif [ "$2" = bench ]; then
+		echo "perl gnuplot-nox"
 	fi
 }
 
@@ -107,6 +109,10 @@ missing_things()
 	command -v make >/dev/null || echo "make"
 	command -v gcc >/dev/null || command -v cc >/dev/null || echo "a C compiler"
 	find_postgres || echo "PostgreSQL 15 or newer, with its server headers and libpq's"
+	if [ "$1" = bench ]; then
+		command -v perl >/dev/null || echo "perl"
+		command -v gnuplot >/dev/null || echo "gnuplot"
+	fi
 	[ "$1" = tests ] || return 0
 	command -v prove >/dev/null || echo "perl with Test::More and prove"
 	has_perl_module IPC::Run || echo "perl's IPC::Run"
@@ -152,7 +158,7 @@ install_with_apt()
 	apt_quietly install --no-install-recommends --no-upgrade $(package_list "$want" "$1")
 }
 
-# Usage: need_packages tests|demo.  Exit status 2: something must be installed
+# Usage: need_packages tests|demo|bench.  Exit status 2: something must be installed
 # by hand first.
 need_packages()
 {
@@ -176,4 +182,17 @@ need_packages()
 	fi
 	find_postgres
 	say "$("$pg_config" --version), $pg_config"
+}
+
+# Usage: offer_packages PACKAGE ...  Installs them if apt has them and we may; to
+# go without them is no failure.
+offer_packages()
+{
+	command -v apt-get >/dev/null || return 0
+	am_root || command -v sudo >/dev/null || return 0
+	say "installing $*"
+	if ! apt-cache show "$@" >/dev/null 2>&1; then
+		apt_quietly update >/dev/null 2>&1 || true
+	fi
+	apt_quietly install --no-install-recommends --no-upgrade "$@" >/dev/null 2>&1 || true
 }

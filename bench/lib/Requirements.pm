@@ -1,0 +1,261 @@
+# What must be reached, part by part, computed from the measurements.
+#
+# A check is { work, what, values of the rounds, value (their median), limit,
+# at_least or not, ok, shown: the line of measurements it belongs to }.
+package Requirements;
+
+use strict;
+use warnings;
+use utf8;
+use Measurements;
+
+my @parts = (
+	[ capture_bulk => 'What capturing costs statements that write many rows.', \&capture_bulk ],
+	[ capture_oltp => 'What capturing costs short transactions (pgbench, TPC-B-like).', \&capture_oltp ],
+	[ drain => 'How fast a backlog reaches the target.', \&drain ],
+	[ sustained => 'Does the target keep up with pgbench at full speed?', \&sustained ],
+	[ latency => 'From the client having its COMMIT until the row can be seen on the target.', \&latency ],
+	[ first_copy => 'How fast an existing table reaches the target.', \&first_copy ],
+	[ idle => '1000 captured tables, 20 subscriptions, nothing written.', \&idle ],
+	[ growth => 'What gets slower, or larger, as something else grows.', \&growth ],
+	[ wide_rows => 'A document of 100 kB beside the column that changes.', \&wide_rows ],
+	[ many_writers => 'One-row transactions of many clients.', \&many_writers ]);
+my %part = map { $_->[0] => $_ } @parts;
+
+my %peers = (
+	capture_bulk => [qw(slony pgq)], capture_oltp => [qw(slony pgq)], drain => [qw(native pglogical)],
+	latency => [qw(native pglogical)], first_copy => [ 'native', 'pgcopydb', 'dbsync, 2 connections' ]);
+
+sub parts { return map { $_->[0] } @parts; }
+sub title { return $part{ $_[0] }[1]; }
+sub peers { return @{ $peers{ $_[0] } // [] }; }
+
+# Checks for which nothing was measured are left out.
+sub of
+{
+	my ($data, $name) = @_;
+	return grep { defined } $part{$name}[2]->($data, $name);
+}
+
+# Usage: check(work, what, op, limit, [values], more)
+sub check
+{
+	my ($work, $what, $op, $limit, $values, %more) = @_;
+	return unless @$values && defined $limit;
+	my $value = Measurements::median(@$values);
+	my $at_least = $op eq '>=';
+
+	return {
+		work => $work, what => $what, values => $values, value => $value, limit => $limit,
+		at_least => $at_least, ok => ($at_least ? $value >= $limit : $value <= $limit), %more };
+}
+
+# In each round, system a's value of a work divided by system b's.
+sub ratios
+{
+	my ($data, $name, $work, $a, $b) = @_;
+	return [ $data->each_round(sub {
+		my $over = $data->at($name, $work, $a, $_[0]);
+		my $under = $data->at($name, $work, $b, $_[0]);
+		return defined $over && $under ? $over / $under : undef;
+	}) ];
+}
+
+# Like ratios, of what each needs more than uncaptured.
+sub extra_ratios
+{
+	my ($data, $name, $work, $a, $b) = @_;
+	return [ $data->each_round(sub {
+		my ($over, $under, $bare) = map { scalar $data->at($name, $work, $_, $_[0]) } $a, $b, 'uncaptured';
+		return unless defined $over && defined $under && defined $bare;
+		return $under > $bare ? ($over - $bare) / ($under - $bare) : undef;
+	}) ];
+}
+
+sub capture_bulk
+{
+	my ($data, $name) = @_;
+	my %whole = (insert => 1.6, update => 1.2, delete => 2.0);
+	my @checks;
+
+	foreach my $shape ('narrow', 'wide')
+	{
+		my $updates = ratios($data, $name, "$shape update", 'dbsync', 'uncaptured');
+		foreach my $kind ('insert', 'update', 'delete', 'upsert')
+		{
+			my $work = "$shape $kind";
+			my $limit = $whole{$kind} // (@$updates ? Measurements::median(@$updates) : undef);
+			push @checks,
+				check($work, 'extra ÷ Slony-I\'s extra', '<=', 0.125,
+					extra_ratios($data, $name, $work, 'dbsync', 'slony')),
+				check($work, 'whole ÷ uncaptured', '<=', $limit,
+					ratios($data, $name, $work, 'dbsync', 'uncaptured'));
+		}
+	}
+	return @checks;
+}
+
+sub capture_oltp
+{
+	my ($data, $name) = @_;
+	return map {
+		my $limit = /sync on/ ? 0.98 : 0.92;
+		check($_, 'dbsync ÷ uncaptured', '>=', $limit, ratios($data, $name, $_, 'dbsync', 'uncaptured'))
+	} grep { /^tps/ } $data->works($name);
+}
+
+sub drain
+{
+	my ($data, $name) = @_;
+	my %limit = (inserts => 4, updates => 3, deletes => 4, 'one-row updates' => 4);
+	return map {
+		check($_, 'native ÷ dbsync', '>=', $limit{$_}, ratios($data, $name, $_, 'native', 'dbsync'))
+	} sort keys %limit;
+}
+
+# The most seconds behind among the looks of one third of the run.
+sub worst_lag
+{
+	my ($data, $third, $round) = @_;
+	my %at = map { /^lag seconds at (\d+) s$/ ? ($1 => $_) : () } $data->works('sustained');
+	my @times = grep { defined $data->at('sustained', $at{$_}, 'dbsync', $round) } sort { $a <=> $b } keys %at;
+	my $end = @times ? $times[-1] : 0;
+	my @lags = map { $data->at('sustained', $at{$_}, 'dbsync', $round) }
+		grep { $_ > $end * ($third - 1) / 3 && $_ <= $end * $third / 3 } @times;
+	return @lags ? Measurements::most(@lags) : undef;
+}
+
+sub sustained
+{
+	my ($data, $name) = @_;
+	my @second = $data->each_round(sub { return worst_lag($data, 2, $_[0]) });
+	my @third = $data->each_round(sub { return worst_lag($data, 3, $_[0]) });
+
+	return (
+		check('tps', 'dbsync ÷ uncaptured', '>=', 0.8, ratios($data, $name, 'tps', 'dbsync', 'uncaptured')),
+		check('lag', 'worst of the last third (limit: 2 × the worst of the second + 1 s)', '<=',
+			@second ? 2 * Measurements::median(@second) + 1 : undef, \@third, unit => ' s'),
+		check('drained after', 'the target has all, after the end', '<=', 2,
+			[ $data->values($name, 'drained after', 'dbsync') ], unit => ' s'));
+}
+
+sub latency
+{
+	my ($data, $name) = @_;
+	my %limit = ('p50, sync on' => 1, 'p99, sync on' => 1.5, 'p50, sync off' => 0.05);
+	return map {
+		check($_, 'dbsync ÷ native', '<=', $limit{$_}, ratios($data, $name, $_, 'dbsync', 'native'))
+	} sort { $b cmp $a } keys %limit;
+}
+
+sub first_copy
+{
+	my ($data, $name) = @_;
+	return (
+		check('1 connection', 'bare text ÷ dbsync', '>=', 0.95, ratios($data, $name, '1 connection', 'bare text', 'dbsync')),
+		check('1 connection', 'pgcopydb ÷ dbsync', '>=', 1.2, ratios($data, $name, '1 connection', 'pgcopydb', 'dbsync')));
+}
+
+# Source and target together.
+sub idle
+{
+	my ($data, $name) = @_;
+	my $sum = sub {
+		my ($what) = @_;
+		return [ $data->each_round(sub {
+			my @both = map { scalar $data->at($name, "$what of the $_", 'dbsync', $_[0]) } 'source', 'target';
+			return defined $both[0] && defined $both[1] ? $both[0] + $both[1] : undef;
+		}) ];
+	};
+	my @own = $data->values($name, 'WAL of the source', 'uncaptured');
+	return (
+		check('cpu of the source', 'source and target', '<=', 0.5, $sum->('cpu'), unit => ' % of a core'),
+		check('WAL of the source', 'source and target (limit: what two idle servers write)', '<=',
+			@own ? 2 * Measurements::median(@own) : undef, $sum->('WAL'), unit => ' bytes'));
+}
+
+# Sizes that were measured, from the smallest.
+sub sizes
+{
+	my ($data, $pattern) = @_;
+	return sort { $a <=> $b } map { /$pattern/ ? $1 : () } $data->works('growth');
+}
+
+# In each round, one work's value divided by another's.
+sub growth_ratios
+{
+	my ($data, $a, $b) = @_;
+	return [ $data->each_round(sub {
+		my ($over, $under) = map { scalar $data->at('growth', $_, 'dbsync', $_[0]) } $a, $b;
+		return defined $over && $under ? $over / $under : undef;
+	}) ];
+}
+
+sub growth
+{
+	my ($data) = @_;
+	my @consumed = sizes($data, qr/^batch after (\d+) consumed rows$/);
+	my @drained = sizes($data, qr/^drain of (\d+) rows$/);
+	my ($old) = grep { /^batch beside a transaction/ } $data->works('growth');
+	my @checks;
+
+	foreach my $work ((map { "batch after $_ consumed rows" } @consumed[ 1 .. $#consumed ]), $old // ())
+	{
+		push @checks, check($work, '÷ after 0 rows', '<=', 1.1,
+			growth_ratios($data, $work, 'batch after 0 consumed rows'));
+	}
+	push @checks, check("drain of $drained[2] rows", 'seconds a row more ÷ that of the step before', '<=', 1.15,
+		[ $data->each_round(sub {
+			my @t = map { scalar $data->at('growth', "drain of $_ rows", 'dbsync', $_[0]) } @drained;
+			return if grep { !defined } @t;
+			my $first = ($t[1] - $t[0]) / ($drained[1] - $drained[0]);
+			return $first > 0 ? ($t[2] - $t[1]) / ($drained[2] - $drained[1]) / $first : undef;
+		}) ]) if @drained == 3;
+	foreach my $size (@drained)
+	{
+		my $work = "memory while draining $size rows";
+		push @checks, check($work, 'above idle', '<=', 64, [ $data->values('growth', $work, 'dbsync') ], unit => ' MB');
+	}
+	return @checks;
+}
+
+sub wide_rows
+{
+	my ($data, $name) = @_;
+	my @checks;
+
+	foreach my $statement ('update', 'delete')
+	{
+		my ($with, $without) = map { "$statement, $_ document" } 'with', 'without';
+		my $extra = sub {
+			my ($work, $round) = @_;
+			my ($ours, $bare) = map { scalar $data->at($name, "WAL of $work", $_, $round) } 'dbsync', 'native';
+			return defined $ours && defined $bare ? $ours - $bare : undef;
+		};
+		push @checks,
+			check("WAL of $with", 'capture\'s WAL ÷ that without document', '<=', 2, [ $data->each_round(sub {
+				my ($over, $under) = map { $extra->($_, $_[0]) } $with, $without;
+				return defined $over && $under ? $over / $under : undef;
+			}) ]),
+			check("wire of $with", '÷ without document', '<=', 2, [ $data->each_round(sub {
+				my ($over, $under) = map { scalar $data->at($name, "wire of $_", 'dbsync', $_[0]) } $with, $without;
+				return defined $over && $under ? $over / $under : undef;
+			}) ]);
+	}
+	return @checks;
+}
+
+sub many_writers
+{
+	my ($data, $name) = @_;
+	return map {
+		my $work = "$_ clients";
+		check($work, '(captured ÷ uncaptured) ÷ that with 4 clients', '>=', 0.9, [ $data->each_round(sub {
+			my ($a, $b, $c, $d) = map { scalar $data->at($name, $_->[0], $_->[1], $_[0]) }
+				[ $work, 'dbsync' ], [ $work, 'uncaptured' ], [ '4 clients', 'dbsync' ], [ '4 clients', 'uncaptured' ];
+			return $b && $c && $d && defined $a ? ($a / $b) / ($c / $d) : undef;
+		}) ])
+	} 32, 64;
+}
+
+1;

@@ -1,0 +1,64 @@
+# pgbench, and what it says.
+
+# Usage: run_pgbench SERVER DATABASE [pgbench options].  Its output goes to
+# $work/pgbench.log; a run in which a client failed is no measurement.
+run_pgbench()
+{
+	local server=$1
+	local database=$2
+
+	shift 2
+	as_server "$bindir/pgbench" -n -h "$work" -p "${port[$server]}" -U postgres "$@" "$database" \
+		>"$work/pgbench.log" 2>&1 </dev/null || { tail -n 20 "$work/pgbench.log"; die "pgbench failed"; }
+	if grep -q 'aborted' "$work/pgbench.log"; then
+		cat "$work/pgbench.log"
+		die "a client of pgbench was aborted"
+	fi
+}
+
+pgbench_tps()
+{
+	sed -n 's/^tps = \([0-9.]*\).*/\1/p' "$work/pgbench.log"
+}
+
+pgbench_transactions()
+{
+	sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$work/pgbench.log"
+}
+
+# Usage: script NAME, text on standard input.  Prints the file's name.
+script()
+{
+	cat >"$work/$1.sql"
+	chmod a+r "$work/$1.sql"
+	echo "$work/$1.sql"
+}
+
+# Threads of pgbench for so many clients: more than cores only get in the way.
+threads()
+{
+	local cores
+
+	cores=$(nproc)
+	echo $(($1 < cores ? $1 : cores))
+}
+
+# Usage: on_cores CORES SERVER COMMAND ...  Backends that begin meanwhile, and the
+# command, run on those cores only.  One client and its backend take turns; whether
+# the scheduler has them on one core or on two, where each turn wakes up a sleeping
+# one, can make more of a difference than anything that is measured here.
+on_cores()
+{
+	local cores=$1
+	local postmaster
+	local all
+
+	postmaster=$(head -n 1 "$work/$2/postmaster.pid")
+	shift 2
+	all=$(taskset -cp "$postmaster" | sed 's/.*: //')
+	as_server taskset -cp "$cores" "$postmaster" >/dev/null
+	taskset -cp "$cores" "$BASHPID" >/dev/null
+	"$@"
+	taskset -cp "$all" "$BASHPID" >/dev/null
+	as_server taskset -cp "$all" "$postmaster" >/dev/null
+}

@@ -1,0 +1,40 @@
+# many_writers: does capture hold writers up when there are many?
+#
+# Work: transactions that update one row with a random key of a table of a tenth
+# of BENCH_ROWS rows, prepared, with 4, 32 and 64 clients; synchronous_commit and
+# fsync off.  Measured: transactions per second, uncaptured and captured by dbsync
+# with nobody consuming.  One server, a database each, turns of half BENCH_SECONDS.
+
+run_many_writers()
+{
+	local seconds=$(((bench_seconds + 1) / 2))
+	local rows=$((bench_rows / 10))
+	local system
+	local clients
+	local file
+
+	server_up writers "fsync = off" "synchronous_commit = off"
+	file=$(
+		script one_row <<-SQL
+			\\set id random(1, $rows)
+			UPDATE t SET a = a + 1 WHERE id = :id;
+		SQL
+	)
+	for system in uncaptured dbsync; do
+		fresh_database writers "bench_$system"
+		narrow_table writers "bench_$system"
+		fill_table writers "bench_$system" narrow "$rows"
+		"${system}_capture" writers "bench_$system" t
+	done
+	for ((round = 1; round <= bench_rounds; round++)); do
+		for clients in 4 32 64; do
+			for system in $(in_turn uncaptured dbsync); do
+				tidy "bench_$system" writers
+				run_pgbench writers "bench_$system" -M prepared -c "$clients" \
+					-j "$(threads "$clients")" -T "$seconds" -f "$file"
+				record "$clients clients" "$system" "$(pgbench_tps)" tps
+			done
+		done
+	done
+	server_down writers
+}
