@@ -22,6 +22,7 @@ int			dbsync_retry_max;
 int			dbsync_install_lock_timeout;
 int			dbsync_retention_interval;
 int			dbsync_poll_interval;
+int			dbsync_gather_max;
 
 static void
 define_session_settings(void)
@@ -76,6 +77,11 @@ define_worker_settings(void)
 							"How long a worker sleeps when no commit wakes it.",
 							"COMMIT PREPARED wakes nobody; this bounds its delay.",
 							&dbsync_poll_interval, 5000, 10, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("dbsync.gather_max",
+							"Longest pause between two batches while commits come faster than batches go.",
+							"Larger batches cost less per row; a target that keeps up is not kept waiting.",
+							&dbsync_gather_max, 100, 0, 10000,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 

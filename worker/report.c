@@ -117,6 +117,17 @@ dbsync_report_asked(void)
 	return asked;
 }
 
+bool
+dbsync_report_is_awaited(void)
+{
+	bool		awaited;
+
+	dbsync_shmem_lock(false);
+	awaited = mine->asked > mine->answered;
+	dbsync_shmem_unlock();
+	return awaited;
+}
+
 void
 dbsync_report_answer(uint64 ticket)
 {

@@ -181,6 +181,42 @@ copies_pending(void)
 	return false;
 }
 
+/* What wakes us from here on is about what is not seen yet. */
+static void
+forget_wakeups(void)
+{
+	ResetLatch(MyLatch);
+	if (work->target != NULL)
+		work->target->woken = false;
+}
+
+static bool
+was_woken(void)
+{
+	return MyLatch->is_set || (work->target != NULL && work->target->woken);
+}
+
+/*
+ * While commits come faster than batches go, the time of one batch four times
+ * over is left to them to gather: a row costs several times less in a batch of
+ * thousands than alone, and writers want the processors too.  A batch that ends
+ * before the next commit is not followed by a pause, nor is one that somebody
+ * waits for.  The latch stays as it is, so that commits do not signal us.
+ */
+static void
+let_commits_gather(instr_time begun)
+{
+	instr_time	took;
+	double		pause;
+
+	INSTR_TIME_SET_CURRENT(took);
+	INSTR_TIME_SUBTRACT(took, begun);
+	pause = Min(4 * INSTR_TIME_GET_MILLISEC(took), dbsync_gather_max);
+	if (pause < 1 || run != 0 || copies_pending() || dbsync_report_is_awaited())
+		return;
+	(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, (long) pause, PG_WAIT_EXTENSION);
+}
+
 /*
  * Work until nothing is left to do at the moment; false when there is no reason
  * to run any more.
@@ -192,8 +228,11 @@ work_through(void)
 
 	for (;;)
 	{
+		instr_time	begun;
 		bool		did;
 
+		forget_wakeups();
+		INSTR_TIME_SET_CURRENT(begun);
 		exit_if_asked();
 		CHECK_FOR_INTERRUPTS();
 		reload_settings();
@@ -225,6 +264,13 @@ work_through(void)
 		if (!did)
 			return true;
 		tidied = false;
+		/* the window was used up, and who commits after its snapshot wakes us */
+		if (work->window == NULL && !copies_pending())
+		{
+			if (!was_woken())
+				return true;
+			let_commits_gather(begun);
+		}
 	}
 }
 
