@@ -15,6 +15,7 @@
 #error "dbsync needs PostgreSQL 15 or newer"
 #endif
 
+#include "access/transam.h"
 #include "access/xlog.h"
 
 /*
@@ -31,6 +32,16 @@
 #define dbsync_create_wait_set_compat(context, n) CreateWaitEventSet(NULL, n)
 #else
 #define dbsync_create_wait_set_compat(context, n) CreateWaitEventSet(context, n)
+#endif
+
+/*
+ * Counts transactions with an id that have ended in this cluster, prepared ones as
+ * they are committed.  Read without the lock: a glance that may be a moment old.
+ */
+#if PG_VERSION_NUM >= 170000
+#define dbsync_completions_compat() (TransamVariables->xactCompletionCount)
+#else
+#define dbsync_completions_compat() (ShmemVariableCache->xactCompletionCount)
 #endif
 
 /*

@@ -179,7 +179,7 @@ choose_cut(DbsyncBatch *batch)
 			/* one that is resumed from the ledger ends before S */
 			batch->fresh = (work->position.upto == NULL);
 			work->asked = batch->fresh ? batch->asked : 0;
-			(void) dbsync_window_is_empty(work->window);
+			work->retention_needed |= !dbsync_window_is_empty(work->window);
 		}
 
 		batch->cut = next_cut(batch);

@@ -20,6 +20,10 @@
  * No step waits for a lock: a reader (pg_dump, another worker) postpones it.
  * Rotation, sealing and emptying are done by one worker at a time.
  *
+ * Looking for something to do costs time in proportion to the tables there are, so
+ * none of it happens while nobody has captured anything since the last look, and
+ * triggers are looked after when the server has told of a change to some table.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -31,6 +35,7 @@
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -49,6 +54,15 @@ typedef struct Closed
 	Oid			relid;
 	DbsyncSnapshot *sealed;		/* NULL: not yet */
 } Closed;
+
+/* has any relation changed since triggers were last looked after? */
+static bool relations_changed = true;
+
+static void
+note_relation_change(Datum arg, Oid relid)
+{
+	relations_changed = true;
+}
 
 static bool
 begin_exclusively(const char *activity)
@@ -103,10 +117,20 @@ rotate(int captured_id)
 static void
 rotate_full(DbsyncWork *work)
 {
+	bool		nothing;
 	ListCell   *lc;
 
-	if (!begin_exclusively("closing full segments"))
+	/* most often there is nothing to do, and others need not keep out for that */
+	dbsync_query_begin(false, "looking for full segments");
+	nothing = full_segments(work) == NIL;
+	dbsync_query_commit();
+	if (nothing)
 		return;
+	if (!begin_exclusively("closing full segments"))
+	{
+		work->retention_needed = true;
+		return;
+	}
 	foreach(lc, full_segments(work))
 		rotate(lfirst_int(lc));
 	dbsync_query_commit();
@@ -144,15 +168,24 @@ closed_segments(void)
 
 /* Seal what no writer is in any more; returns closed segments that are sealed. */
 static List *
-seal(void)
+seal(DbsyncWork *work)
 {
 	List	   *closed;
 	List	   *sealed = NIL;
 	List	   *fresh = NIL;
 	DbsyncSnapshot *snapshot;
 	MemoryContext caller = CurrentMemoryContext;
+	bool		nothing;
 	ListCell   *lc;
 
+	dbsync_query_begin(false, "looking for closed segments");
+	nothing = closed_segments() == NIL;
+	dbsync_query_commit();
+	MemoryContextSwitchTo(caller);
+	if (nothing)
+		return NIL;
+	/* until all of them are empty, by whomever */
+	work->retention_needed = true;
 	if (!begin_exclusively("sealing closed segments"))
 		return NIL;
 	MemoryContextSwitchTo(caller);
@@ -315,11 +348,39 @@ empty(List *sealed)
 static void
 tidy_captures(void)
 {
+	bool		left;
+
+	if (!relations_changed)
+		return;
+	relations_changed = false;
 	dbsync_query_begin(false, "tidying up");
 	(void) set_config_option("lock_timeout", "100ms", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
-	dbsync_query_run("SELECT dbsync_internal.tidy_captures()", 0, NULL);
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	left = dbsync_query("SELECT dbsync_internal.tidy_captures()", 0, NULL) != 1 ||
+		dbsync_query_bool(0, 1);
+	PopActiveSnapshot();
+	SPI_finish();
 	dbsync_query_commit();
+	relations_changed |= left;
+}
+
+static void
+see_to_segments(DbsyncWork *work, MemoryContext context)
+{
+	List	   *sealed;
+
+	work->retention_needed = false;
+	rotate_full(work);
+	MemoryContextSwitchTo(context);
+	sealed = seal(work);
+	MemoryContextSwitchTo(context);
+	if (sealed == NIL)
+		return;
+	confirm(work, sealed);
+	MemoryContextSwitchTo(context);
+	empty(sealed);
 }
 
 static void
@@ -329,29 +390,39 @@ run(void *arg)
 	MemoryContext context = AllocSetContextCreate(work->context, "dbsync retention",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	List	   *sealed;
-
 	tidy_captures();
 	MemoryContextSwitchTo(context);
-	rotate_full(work);
-	MemoryContextSwitchTo(context);
-	sealed = seal();
-	MemoryContextSwitchTo(context);
-	if (sealed != NIL)
-	{
-		confirm(work, sealed);
-		MemoryContextSwitchTo(context);
-		empty(sealed);
-	}
+	if (work->retention_needed)
+		see_to_segments(work, context);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+}
+
+bool
+dbsync_retention_is_wanted(const DbsyncWork *work)
+{
+	return (work->retention_needed || relations_changed) &&
+		work->retention_due <= GetCurrentTimestamp();
+}
+
+void
+dbsync_retention_reset(DbsyncWork *work)
+{
+	work->retention_needed = relations_changed = true;
 }
 
 void
 dbsync_retention_run(DbsyncWork *work)
 {
+	static bool watching = false;
+
+	if (!watching)
+		CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
+	watching = true;
+
 	/* somebody may hold a row of our tables in an open transaction: later then */
-	(void) dbsync_query_attempt(run, work);
+	if (!dbsync_query_attempt(run, work))
+		dbsync_retention_reset(work);
 	work->retention_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  dbsync_retention_interval);
 }

@@ -39,6 +39,7 @@ typedef struct DbsyncWork
 
 	/* retention */
 	TimestampTz retention_due;
+	bool		retention_needed;	/* something was captured, or was left over */
 
 	int64		rows;			/* applied since start (run_once reports it) */
 } DbsyncWork;
@@ -120,5 +121,11 @@ extern bool dbsync_install_tables(DbsyncWork *work, bool insist);
 
 /* Close full segments, and empty those that every subscription has passed. */
 extern void dbsync_retention_run(DbsyncWork *work);
+
+/* Is it time to look, and is there a reason to? */
+extern bool dbsync_retention_is_wanted(const DbsyncWork *work);
+
+/* Next time, look at everything: at the start, and after an error. */
+extern void dbsync_retention_reset(DbsyncWork *work);
 
 #endif							/* DBSYNC_WORKER_WORK_H */

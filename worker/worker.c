@@ -46,11 +46,16 @@
 #include "worker/report.h"
 #include "worker/work.h"
 
+#include "extension/compat.h"
+
 /* first pause after a failure, in ms */
 #define RETRY_MIN 200
 
 static DbsyncWork *work = NULL;
 static uint64 run = 0;			/* not 0: works for this run_once call */
+
+/* transactions that had ended in this cluster when we last looked for work */
+static uint64 completions = 0;
 
 static volatile sig_atomic_t got_sigterm = false;
 static bool connecting = false;
@@ -185,6 +190,7 @@ copies_pending(void)
 static void
 forget_wakeups(void)
 {
+	completions = dbsync_completions_compat();
 	ResetLatch(MyLatch);
 	if (work->target != NULL)
 		work->target->woken = false;
@@ -321,6 +327,7 @@ recover_from_error(void)
 	FlushErrorState();
 	AbortCurrentTransaction();
 	dbsync_ledger_detach(work);
+	dbsync_retention_reset(work);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	RESUME_INTERRUPTS();
 	exit_if_asked();
@@ -343,10 +350,10 @@ recover_from_error(void)
 }
 
 /*
- * Sleep until woken or until something is due.  While a failure is being slept
- * off, commits do not wake us.
+ * Sleep until woken, or until something is due: true.  While a failure is being
+ * slept off, commits do not wake us.
  */
-static void
+static bool
 sleep_for(long timeout, bool through)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
@@ -363,9 +370,29 @@ sleep_for(long timeout, bool through)
 		/* others wait for us to drop or copy a database */
 		if (ProcSignalBarrierPending)
 			ProcessProcSignalBarrier();
-		if (!through || (events & WL_TIMEOUT))
-			break;
+		if (events & WL_TIMEOUT)
+			return true;
+		if (!through)
+			return false;
 		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+	}
+	return true;
+}
+
+/*
+ * Sleep until there may be something to do.  The poll stands behind what wakes
+ * nobody, as COMMIT PREPARED does; where no transaction has ended meanwhile it
+ * looks no further.
+ */
+static void
+sleep_until_wanted(void)
+{
+	while (sleep_for(copies_pending() ? Min(1000, dbsync_poll_interval) : dbsync_poll_interval,
+					 false))
+	{
+		if (copies_pending() || dbsync_retention_is_wanted(work) ||
+			completions != dbsync_completions_compat())
+			return;
 	}
 }
 
@@ -414,15 +441,14 @@ worker_loop(void)
 		ResetLatch(MyLatch);
 		if (!one_round(&pause))
 		{
-			sleep_for(pause, true);
+			(void) sleep_for(pause, true);
 			continue;
 		}
 		if (!dbsync_copy_is_put_off(work))
 			dbsync_report_trouble(NULL, 0);
 		if (run != 0 && !copies_pending())
 			finish();
-		sleep_for(copies_pending() ? Min(1000, dbsync_poll_interval) : dbsync_poll_interval,
-				  false);
+		sleep_until_wanted();
 	}
 }
 
@@ -476,6 +502,7 @@ dbsync_worker_main(Datum arg)
 	work->batch_context = AllocSetContextCreate(TopMemoryContext, "dbsync batch",
 												ALLOCSET_DEFAULT_SIZES);
 	work->subscription_id = DatumGetInt32(arg);
+	dbsync_retention_reset(work);
 	MemoryContextSwitchTo(work->context);
 	worker_loop();
 }

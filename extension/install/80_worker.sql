@@ -30,7 +30,7 @@ COMMENT ON FUNCTION dbsync_internal.rotate_segment(int) IS 'makes another, empty
 
 -- The guard sees to it that nobody switches capture off without a word.  Where
 -- it could not (event triggers switched off), this finds out and says so.
-CREATE FUNCTION dbsync_internal.tidy_captures() RETURNS void
+CREATE FUNCTION dbsync_internal.tidy_captures() RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -56,8 +56,9 @@ BEGIN
         WHERE c.id = lost;
         UPDATE dbsync.subscription_table a SET state = 'suspended' WHERE a.captured_id = lost;
     END LOOP;
+    RETURN EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'removing');
 END $$;
-COMMENT ON FUNCTION dbsync_internal.tidy_captures() IS 'removes capture that nobody wants, and notices capture that somebody switched off';
+COMMENT ON FUNCTION dbsync_internal.tidy_captures() IS 'removes capture that nobody wants, and notices capture that somebody switched off; true: some could not be removed yet';
 
 CREATE FUNCTION dbsync.start_subscription(subscription name) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_start_subscription';
