@@ -37,6 +37,7 @@
 #include "extension/capture.h"
 #include "extension/captured.h"
 #include "extension/executor.h"
+#include "extension/form.h"
 #include "extension/statement.h"
 #include "extension/track.h"
 #include "fmgr.h"
@@ -56,14 +57,33 @@ dbsync_capture_init(void)
 	dbsync_executor_init();
 }
 
-/* A slot for the rows of a transition table, positioned before its first. */
+/*
+ * A slot for the rows of a transition table, positioned before its first.  Kept
+ * with the entry: which is 0, or 1 for a second table at the same time.
+ */
 static TupleTableSlot *
-begin_rows(Tuplestorestate *rows, DbsyncEntry *entry)
+begin_rows(Tuplestorestate *rows, DbsyncEntry *entry, int which)
 {
+	TupleTableSlot *slot = entry->rows[which];
+
 	/* read pointer 0 is the one every reader may move and rewinds first */
 	tuplestore_select_read_pointer(rows, 0);
 	tuplestore_rescan(rows);
-	return MakeTupleTableSlot(entry->desc, &TTSOpsMinimalTuple);
+	if (slot == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(entry->context);
+
+		slot = MakeTupleTableSlot(entry->desc, &TTSOpsMinimalTuple);
+		entry->rows[which] = slot;
+		MemoryContextSwitchTo(old);
+	}
+	else if (!TTS_EMPTY(slot))
+	{
+		/* left by an error: what it points to is gone */
+		slot->tts_flags &= ~TTS_FLAG_SHOULDFREE;
+		ExecClearTuple(slot);
+	}
+	return slot;
 }
 
 static bool
@@ -75,7 +95,7 @@ next_row(Tuplestorestate *rows, TupleTableSlot *slot)
 static void
 put_all(DbsyncTrack *track, char op, Tuplestorestate *rows)
 {
-	TupleTableSlot *slot = begin_rows(rows, track->entry);
+	TupleTableSlot *slot = begin_rows(rows, track->entry, 0);
 
 	while (next_row(rows, slot))
 		dbsync_track_put(track, op, slot);
@@ -86,6 +106,8 @@ put_all(DbsyncTrack *track, char op, Tuplestorestate *rows)
 static bool
 same_key(DbsyncEntry *entry, TupleTableSlot *old, TupleTableSlot *new)
 {
+	if (dbsync_form_same_key(entry, old, new))
+		return true;
 	slot_getsomeattrs(old, entry->last_key);
 	slot_getsomeattrs(new, entry->last_key);
 	for (int i = 0; i < entry->nkeys; i++)
@@ -119,8 +141,8 @@ put_update(DbsyncTrack *track, TupleTableSlot *old, TupleTableSlot *new)
 static void
 put_updates(DbsyncTrack *track, Tuplestorestate *olds, Tuplestorestate *news)
 {
-	TupleTableSlot *old = begin_rows(olds, track->entry);
-	TupleTableSlot *new = begin_rows(news, track->entry);
+	TupleTableSlot *old = begin_rows(olds, track->entry, 0);
+	TupleTableSlot *new = begin_rows(news, track->entry, 1);
 
 	while (next_row(olds, old) && next_row(news, new))
 		put_update(track, old, new);
@@ -201,7 +223,7 @@ capture_statement(const TriggerData *trigdata, DbsyncEntry *entry)
 			track.written->part.statements++;	/* may hold a row twice */
 		put_statement(&track, trigdata);
 		dbsync_track_end(&track);
-		rows = track.rows;
+		rows = track.nrows;
 	}
 	touched = dbsync_captured_touched(entry);
 	if (touched != NULL)

@@ -20,6 +20,7 @@
 #include "access/transam.h"
 #include "catalog/pg_index.h"
 #include "extension/captured.h"
+#include "extension/form.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -203,6 +204,7 @@ fill_shape(DbsyncEntry *entry, Relation rel)
 	dbsync_catalog_active_segment(entry->captured.id,
 								  &entry->segment_id, &entry->segment);
 	entry->segment_checked = false;
+	entry->rows[0] = entry->rows[1] = NULL;
 	if (entry->context == NULL)
 		entry->context = AllocSetContextCreate(entries_context,
 											   "dbsync captured table",
@@ -316,5 +318,6 @@ dbsync_captured_check_segment(DbsyncEntry *entry, Relation segment)
 				 errmsg("tracking table \"%s\" does not fit captured table \"%s\"",
 						RelationGetRelationName(segment), get_rel_name(entry->relid)),
 				 errhint("Use dbsync.suspend_table() to go on without capturing the table.")));
+	dbsync_form_learn(entry, desc);
 	entry->segment_checked = true;
 }

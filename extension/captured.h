@@ -11,6 +11,7 @@
 
 #include "access/attnum.h"
 #include "access/tupdesc.h"
+#include "executor/tuptable.h"
 #include "extension/catalog.h"
 #include "extension/transaction.h"
 
@@ -47,6 +48,13 @@ typedef struct DbsyncEntry
 	AttrNumber	last_key;		/* highest number of a key column */
 	Datum	   *values;			/* room for one segment row */
 	bool	   *nulls;
+	TupleTableSlot *rows[2];	/* for reading transition tables; NULL: not made */
+
+	/* how rows are formed (form.c); meaningful once segment_checked */
+	bool		copies;			/* a row's data can be copied as it is */
+	int			key_bytes;		/* if also its key is its first bytes; else 0 */
+	int			head;			/* header of a segment's row */
+	int			head_nulls;		/* the same, with a null bitmap */
 
 	uint64		serial;			/* transaction that "touched" belongs to */
 	DbsyncTouched *touched;

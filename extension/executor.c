@@ -26,6 +26,9 @@
 #include "extension/executor.h"
 #include "nodes/execnodes.h"
 #include "nodes/plannodes.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
 
 #include "extension/compat.h"
 
@@ -94,6 +97,61 @@ dbsync_executor_disturbed(const TriggerData *trigdata)
 	return running->disturbed;
 }
 
+/*
+ * Each execution of a plan looks its triggers' functions up; save it ours.  The
+ * function is looked up anew when its pg_proc row may have changed.
+ */
+static FmgrInfo capture_info;	/* fn_oid 0: not known */
+
+static void
+forget_function(Datum arg, int cacheid, uint32 hash)
+{
+	capture_info.fn_oid = InvalidOid;
+}
+
+static bool
+know_function(void)
+{
+	static bool registered = false;
+
+	if (!OidIsValid(trigger_function))
+		return false;
+	if (capture_info.fn_oid == trigger_function)
+		return true;
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(PROCOID, forget_function, (Datum) 0);
+		registered = true;
+	}
+	fmgr_info_cxt(trigger_function, &capture_info, TopMemoryContext);
+	return true;
+}
+
+static void
+fill_functions(QueryDesc *query)
+{
+	ModifyTableState *state = (ModifyTableState *) query->planstate;
+	ResultRelInfo *target;
+	TriggerDesc *triggers;
+
+	if (state == NULL || !IsA(state, ModifyTableState))
+		return;
+	target = state->rootResultRelInfo;
+	triggers = target->ri_TrigDesc;
+	if (triggers == NULL || !know_function())
+		return;
+	for (int i = 0; i < triggers->numtriggers; i++)
+	{
+		FmgrInfo   *info = &target->ri_TrigFunctions[i];
+
+		if (triggers->triggers[i].tgfoid == capture_info.fn_oid && !OidIsValid(info->fn_oid))
+		{
+			*info = capture_info;
+			info->fn_mcxt = query->estate->es_query_cxt;
+		}
+	}
+}
+
 static void
 begin_running(Running *mine, QueryDesc *query)
 {
@@ -125,6 +183,7 @@ note_run(QueryDesc *query, ScanDirection direction, uint64 count, bool once)
 		return;
 	}
 	begin_running(&mine, query);
+	fill_functions(query);
 	PG_TRY();
 	{
 		pass_run(query, direction, count, once);

@@ -35,6 +35,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/pg_lsn.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -172,33 +173,38 @@ open_segment(void)
 static Datum
 form_parts(const DbsyncHeader *header)
 {
-	Datum	   *numbers;
-	ArrayType  *array;
+	/* the array is built where it lies: this runs in every commit */
+	int			room = header->nparts * (PART_FIXED + 2 * DBSYNC_MAX_RANGES);
+	ArrayType  *array = palloc(ARR_OVERHEAD_NONULLS(1) + room * sizeof(int64));
+	int64	   *numbers;
 	int			n = 0;
 
-	numbers = palloc(sizeof(Datum) * header->nparts * (PART_FIXED + 2 * DBSYNC_MAX_RANGES));
+	array->ndim = 1;
+	array->dataoffset = 0;
+	array->elemtype = INT8OID;
+	numbers = (int64 *) ARR_DATA_PTR(array);
 	for (int i = 0; i < header->nparts; i++)
 	{
 		const DbsyncPart *part = &header->parts[i];
 
-		numbers[n++] = Int64GetDatum(part->captured_id);
-		numbers[n++] = Int64GetDatum(part->segment_id);
-		numbers[n++] = Int64GetDatum(part->inserts);
-		numbers[n++] = Int64GetDatum(part->updates);
-		numbers[n++] = Int64GetDatum(part->deletes);
-		numbers[n++] = Int64GetDatum(part->truncates);
-		numbers[n++] = Int64GetDatum(part->resolved);
-		numbers[n++] = Int64GetDatum(part->statements);
-		numbers[n++] = Int64GetDatum(part->ranges.n);
+		numbers[n++] = part->captured_id;
+		numbers[n++] = part->segment_id;
+		numbers[n++] = part->inserts;
+		numbers[n++] = part->updates;
+		numbers[n++] = part->deletes;
+		numbers[n++] = part->truncates;
+		numbers[n++] = part->resolved;
+		numbers[n++] = part->statements;
+		numbers[n++] = part->ranges.n;
 		for (int r = 0; r < part->ranges.n; r++)
 		{
-			numbers[n++] = Int64GetDatum((int64) part->ranges.first[r]);
-			numbers[n++] = Int64GetDatum((int64) part->ranges.last[r]);
+			numbers[n++] = part->ranges.first[r];
+			numbers[n++] = part->ranges.last[r];
 		}
 	}
-	array = construct_array(numbers, n, INT8OID, sizeof(int64),
-							FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
-	pfree(numbers);
+	ARR_DIMS(array)[0] = n;
+	ARR_LBOUND(array)[0] = 1;
+	SET_VARSIZE(array, ARR_OVERHEAD_NONULLS(1) + n * sizeof(int64));
 	return PointerGetDatum(array);
 }
 
@@ -231,6 +237,28 @@ form_tuple(TupleDesc desc, const DbsyncHeader *header)
 	return heap_form_tuple(desc, values, nulls);
 }
 
+/* What the server wants to know of the index; kept, as every commit asks. */
+static IndexInfo *
+index_info(Relation index)
+{
+	static Oid	known = InvalidOid;
+	static IndexInfo *info = NULL;
+
+	if (known != RelationGetRelid(index))
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		known = InvalidOid;
+		if (info != NULL)
+			pfree(info);
+		info = NULL;
+		info = BuildIndexInfo(index);
+		known = RelationGetRelid(index);
+		MemoryContextSwitchTo(old);
+	}
+	return info;
+}
+
 /* A header segment has one index, on the xid. */
 static void
 insert_into_index(Relation rel, HeapTuple tuple, const DbsyncHeader *header)
@@ -246,7 +274,7 @@ insert_into_index(Relation rel, HeapTuple tuple, const DbsyncHeader *header)
 	value = FullTransactionIdGetDatum(FullTransactionIdFromU64(header->xid));
 	index = index_open(linitial_oid(indexes), RowExclusiveLock);
 	index_insert(index, &value, &isnull, &tuple->t_self, rel,
-				 UNIQUE_CHECK_YES, false, BuildIndexInfo(index));
+				 UNIQUE_CHECK_YES, false, index_info(index));
 	index_close(index, NoLock);
 	list_free(indexes);
 }

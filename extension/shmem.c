@@ -22,6 +22,7 @@ typedef struct DbsyncShared
 	int			tranche;
 	pg_atomic_uint64 next_run;
 	bool		unstarted;		/* under the lock */
+	int			used;			/* slots behind these were never taken */
 	DbsyncSlot	slots[DBSYNC_SLOTS];
 } DbsyncShared;
 
@@ -167,6 +168,7 @@ dbsync_shmem_slot(int subscription, bool create)
 	memset(&slot->trouble, 0, sizeof(slot->trouble));
 	memset(&slot->progress, 0, sizeof(slot->progress));
 	slot->subscription = subscription;
+	shared->used = Max(shared->used, (int) (slot - shared->slots) + 1);
 	slot->database = MyDatabaseId;
 	return slot;
 }
@@ -205,7 +207,7 @@ dbsync_shmem_wake_workers(void)
 	 */
 	if (shared == NULL)
 		return;
-	for (int i = 0; i < DBSYNC_SLOTS; i++)
+	for (int i = 0; i < shared->used; i++)
 	{
 		DbsyncSlot *slot = &shared->slots[i];
 		Latch	   *latch = slot->latch;

@@ -8,7 +8,8 @@
  * status can still say why it ended.
  *
  * Locking: everything is under one LWLock, except the wake-up, which every
- * commit makes: it reads database and latch without a lock.  A stale latch is
+ * commit makes: it reads database and latch (and how many slots were ever
+ * taken) without a lock.  A stale latch is
  * harmless, it belongs to a PGPROC that stays mapped and waiting loops expect
  * to be woken for nothing.
  *

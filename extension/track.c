@@ -5,16 +5,19 @@
  *
  * One row goes by heap_insert, a set by heap_multi_insert, both without an
  * index and without going through the executor.  Values stored out of line are
- * fetched and stored again by those functions.
+ * fetched and stored again by those functions.  No ring of buffers is used, since
+ * the statement uses none for the table, the worker will want these very pages
+ * next, and a ring would have the session write them and wait for their WAL.
  *
  * The writer's side of rotation: lock the segment believed to be active, then
  * look whether it still is, else start again; the lock stays to the end of the
  * transaction.  Whoever empties a segment makes it inactive first, and waits for
  * its writers afterwards; so either he waits for us, or we have heard of him,
- * because taking a lock reads the invalidations sent before it was free.  The
- * lock is taken every time, since ROLLBACK TO lets go of one that was first
- * taken in the savepoint.  The header segment is locked together with it and not
- * first inside COMMIT, where no timeout would reach.
+ * because taking a lock reads the invalidations sent before it was free.  A lock
+ * that we have is not taken again; that we have it is forgotten with the savepoint
+ * in which it was taken, since ROLLBACK TO lets go of it.  The header segment is
+ * locked together with it and not first inside COMMIT, where no timeout would
+ * reach.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,23 +26,40 @@
 #include "access/detoast.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/transam.h"
 #include "extension/track.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/xid8.h"
 
 /* from so many rows on, forming a batch costs less than it saves */
 #define FEW_ROWS			4
 
 /* as much as COPY lets wait */
 #define MAX_WAITING			1000
-#define MAX_WAITING_BYTES	65535
+#define MAX_WAITING_BYTES	65536
 
-/* more than this would crowd others out of the buffers: use a small ring */
-#define MANY_ROWS			50000
+/*
+ * Rows are handed to heap_multi_insert in slots of our own: it would have the
+ * usual ones copy the row once more, to make it theirs.
+ */
+static HeapTuple
+row_tuple(TupleTableSlot *slot)
+{
+	return &((DbsyncTrackRow *) slot)->tuple;
+}
+
+static void
+row_materialize(TupleTableSlot *slot)
+{
+	/* it lives as long as it must */
+}
+
+static const TupleTableSlotOps row_ops = {
+	.base_slot_size = sizeof(DbsyncTrackRow),
+	.materialize = row_materialize,
+	.get_heap_tuple = row_tuple
+};
 
 static void
 note_block(DbsyncTrack *track, ItemPointer tid)
@@ -49,6 +69,18 @@ note_block(DbsyncTrack *track, ItemPointer tid)
 
 	if (ranges->n == 0 || ranges->last[ranges->n - 1] != block)
 		dbsync_ranges_add(ranges, block);
+}
+
+static void
+lock_header(void)
+{
+	DbsyncHeaderLock *lock = &dbsync_transaction.header_lock;
+
+	if (lock->held)
+		return;
+	dbsync_header_lock();
+	dbsync_transaction_save(lock);
+	lock->held = true;
 }
 
 /*
@@ -67,13 +99,43 @@ lock_active(DbsyncTrack *track, Relation rel)
 		if (entry->mode != DBSYNC_MODE_CAPTURE)
 			return false;
 		track->entry = entry;
-		if (entry->segment == locked)
+		track->written = dbsync_transaction_written(dbsync_captured_touch(entry),
+													entry->captured.id,
+													entry->segment_id, entry->segment);
+		if (entry->segment == locked || track->written->locked)
 			return true;
 		CHECK_FOR_INTERRUPTS();
-		dbsync_header_lock();
+		lock_header();
 		LockRelationOid(entry->segment, RowExclusiveLock);
 		locked = entry->segment;
 	}
+}
+
+/* Room for a batch: as many rows as are expected, or as may wait. */
+static void
+make_batch(DbsyncTrack *track, int64 expected)
+{
+	int			n = Min(expected, MAX_WAITING);
+	MemoryContext old;
+
+	track->context = AllocSetContextCreate(CurrentMemoryContext, "dbsync track",
+										   ALLOCSET_DEFAULT_SIZES);
+	track->large = AllocSetContextCreate(track->context, "dbsync track rows",
+										 ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(track->context);
+	track->rows = palloc0(n * sizeof(DbsyncTrackRow));
+	track->slots = palloc(n * sizeof(TupleTableSlot *));
+	for (int i = 0; i < n; i++)
+	{
+		track->rows[i].slot.type = T_TupleTableSlot;
+		*((const TupleTableSlotOps **) &track->rows[i].slot.tts_ops) = &row_ops;
+		track->slots[i] = &track->rows[i].slot;
+	}
+	track->arena = palloc(MAX_WAITING_BYTES);
+	track->max = n;
+	track->nwaiting = 0;
+	track->waiting = track->used = 0;
+	MemoryContextSwitchTo(old);
 }
 
 bool
@@ -94,67 +156,16 @@ dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected)
 	track->segment = table_open(entry->segment, NoLock);
 	if (!entry->segment_checked)
 		dbsync_captured_check_segment(entry, track->segment);
-	track->written = dbsync_transaction_written(dbsync_captured_touch(entry),
-												entry->captured.id,
-												entry->segment_id, entry->segment);
 	dbsync_transaction_save(track->written);
+	track->written->locked = true;
 	track->written->part.statements++;
 	track->cid = GetCurrentCommandId(true);
-	track->rows = 0;
-	entry->values[DBSYNC_SEGMENT_XID - 1] =
-		FullTransactionIdGetDatum(GetTopFullTransactionId());
-	entry->nulls[DBSYNC_SEGMENT_XID - 1] = false;
-	entry->nulls[DBSYNC_SEGMENT_NO - 1] = false;
-	entry->nulls[DBSYNC_SEGMENT_OP - 1] = false;
-
+	track->nrows = 0;
+	track->stamp.xid = GetTopFullTransactionId();
 	track->context = NULL;
 	if (expected >= FEW_ROWS)
-	{
-		track->context = AllocSetContextCreate(CurrentMemoryContext, "dbsync track",
-											   ALLOCSET_DEFAULT_SIZES);
-		track->slots = palloc(MAX_WAITING * sizeof(TupleTableSlot *));
-		track->nslots = 0;
-		track->nwaiting = 0;
-		track->waiting = 0;
-		track->bulk = expected >= MANY_ROWS ? GetBulkInsertState() : NULL;
-	}
+		make_batch(track, expected);
 	return true;
-}
-
-static void
-copy_values(DbsyncEntry *entry, TupleTableSlot *slot)
-{
-	Datum	   *values = entry->values + DBSYNC_SEGMENT_FIRST_COLUMN - 1;
-	bool	   *nulls = entry->nulls + DBSYNC_SEGMENT_FIRST_COLUMN - 1;
-
-	slot_getallattrs(slot);
-	for (int i = 0; i < entry->ncolumns; i++)
-	{
-		int			from = entry->columns[i] - 1;
-
-		values[i] = slot->tts_values[from];
-		nulls[i] = slot->tts_isnull[from];
-	}
-}
-
-static void
-copy_key(DbsyncEntry *entry, TupleTableSlot *slot)
-{
-	Datum	   *values = entry->values + DBSYNC_SEGMENT_FIRST_COLUMN - 1;
-	bool	   *nulls = entry->nulls + DBSYNC_SEGMENT_FIRST_COLUMN - 1;
-
-	memset(nulls, true, entry->ncolumns * sizeof(bool));
-	if (slot == NULL)
-		return;
-	slot_getsomeattrs(slot, entry->last_key);
-	for (int i = 0; i < entry->nkeys; i++)
-	{
-		int			to = entry->keys[i];
-		int			from = entry->columns[to] - 1;
-
-		values[to] = slot->tts_values[from];
-		nulls[to] = slot->tts_isnull[from];
-	}
 }
 
 static void
@@ -181,14 +192,14 @@ count_row(DbsyncPart *part, char op)
 	}
 }
 
-/* Bytes of a row, with what it has out of line. */
+/* Bytes of a row's values out of line. */
 static Size
-size_of(HeapTuple tuple, DbsyncEntry *entry)
+bytes_outside(HeapTuple tuple, DbsyncEntry *entry)
 {
-	Size		size = tuple->t_len;
+	Size		size = 0;
 
 	if (!HeapTupleHasExternal(tuple))
-		return size;
+		return 0;
 	for (int i = 0; i < entry->ncolumns; i++)
 	{
 		int			to = DBSYNC_SEGMENT_FIRST_COLUMN - 1 + i;
@@ -214,75 +225,114 @@ write_waiting(DbsyncTrack *track)
 	if (track->nwaiting == 0)
 		return;
 	CHECK_FOR_INTERRUPTS();
-	old = MemoryContextSwitchTo(track->context);
+	old = MemoryContextSwitchTo(track->large);
 	heap_multi_insert(track->segment, track->slots, track->nwaiting,
-					  track->cid, 0, track->bulk);
+					  track->cid, 0, NULL);
 	MemoryContextSwitchTo(old);
 
 	/* pages come from anywhere, so first and last row are not the bounds */
 	for (int i = 0; i < track->nwaiting; i++)
-	{
 		note_block(track, &track->slots[i]->tts_tid);
-		ExecClearTuple(track->slots[i]);
-	}
-	MemoryContextReset(track->context);
+	MemoryContextReset(track->large);
 	track->nwaiting = 0;
-	track->waiting = 0;
+	track->waiting = track->used = 0;
+}
+
+/* Room for a row of the batch; a large one gets its own. */
+static void *
+room_in_batch(DbsyncTrack *track, Size size)
+{
+	void	   *room;
+
+	if (track->used + MAXALIGN(size) > MAX_WAITING_BYTES)
+		write_waiting(track);
+	if (size > MAX_WAITING_BYTES)
+		return MemoryContextAlloc(track->large, size);
+	room = track->arena + track->used;
+	track->used += MAXALIGN(size);
+	return room;
 }
 
 static void
-let_wait(DbsyncTrack *track, HeapTuple tuple)
+put_waiting(DbsyncTrack *track, MinimalTuple source, TupleTableSlot *slot)
 {
-	if (track->nwaiting == track->nslots)
-	{
-		/* slots outlive the rows, and whatever context the caller is in */
-		MemoryContext old = MemoryContextSwitchTo(MemoryContextGetParent(track->context));
+	DbsyncEntry *entry = track->entry;
+	HeapTuple	tuple;
 
-		track->slots[track->nslots++] =
-			MakeSingleTupleTableSlot(RelationGetDescr(track->segment),
-									 &TTSOpsHeapTuple);
-		MemoryContextSwitchTo(old);
+	if (source != NULL)
+	{
+		Size		size = dbsync_form_size(entry, track->stamp.op, source);
+		void	   *room = room_in_batch(track, size);
+
+		tuple = &track->rows[track->nwaiting].tuple;
+		dbsync_form_copy(entry, &track->stamp, source, tuple, room);
 	}
-	ExecStoreHeapTuple(tuple, track->slots[track->nwaiting], false);
-	track->nwaiting++;
+	else
+	{
+		MemoryContext old = MemoryContextSwitchTo(track->large);
+
+		tuple = &track->rows[track->nwaiting].tuple;
+		*tuple = *dbsync_form_values(entry, &track->stamp, slot,
+									 RelationGetDescr(track->segment));
+		MemoryContextSwitchTo(old);
+		track->written->bytes += bytes_outside(tuple, entry);
+	}
+	track->written->bytes += tuple->t_len;
 	track->waiting += tuple->t_len;
-	if (track->nwaiting == MAX_WAITING || track->waiting >= MAX_WAITING_BYTES)
+	track->nwaiting++;
+	if (track->nwaiting == track->max || track->waiting >= MAX_WAITING_BYTES)
 		write_waiting(track);
+}
+
+static void
+put_single(DbsyncTrack *track, MinimalTuple source, TupleTableSlot *slot)
+{
+	DbsyncEntry *entry = track->entry;
+	union
+	{
+		int64		align;
+		char		bytes[1024];
+	}			room;
+	HeapTupleData copied;
+	HeapTuple	tuple = &copied;
+	void	   *allocated = NULL;
+
+	if (source != NULL)
+	{
+		Size		size = dbsync_form_size(entry, track->stamp.op, source);
+
+		if (size > sizeof(room))
+			allocated = palloc(size);
+		dbsync_form_copy(entry, &track->stamp, source, tuple,
+						 allocated != NULL ? allocated : &room);
+	}
+	else
+	{
+		tuple = dbsync_form_values(entry, &track->stamp, slot,
+								   RelationGetDescr(track->segment));
+		allocated = tuple;
+		track->written->bytes += bytes_outside(tuple, entry);
+	}
+	track->written->bytes += tuple->t_len;
+	heap_insert(track->segment, tuple, track->cid, 0, NULL);
+	note_block(track, &tuple->t_self);
+	if (allocated != NULL)
+		pfree(allocated);
 }
 
 void
 dbsync_track_put(DbsyncTrack *track, char op, TupleTableSlot *slot)
 {
-	DbsyncEntry *entry = track->entry;
-	TupleDesc	desc = RelationGetDescr(track->segment);
-	HeapTuple	tuple;
+	MinimalTuple source = dbsync_form_source(track->entry, op, slot);
 
-	entry->values[DBSYNC_SEGMENT_NO - 1] = Int64GetDatum(dbsync_transaction.next_no++);
-	entry->values[DBSYNC_SEGMENT_OP - 1] = CharGetDatum(op);
-	if (op == DBSYNC_OP_DELETE || op == DBSYNC_OP_TRUNCATE)
-		copy_key(entry, slot);
-	else
-		copy_values(entry, slot);
+	track->stamp.op = op;
+	track->stamp.no = dbsync_transaction.next_no++;
 	count_row(&track->written->part, op);
-	track->rows++;
-
+	track->nrows++;
 	if (track->context == NULL)
-	{
-		tuple = heap_form_tuple(desc, entry->values, entry->nulls);
-		track->written->bytes += size_of(tuple, entry);
-		heap_insert(track->segment, tuple, track->cid, 0, NULL);
-		note_block(track, &tuple->t_self);
-		heap_freetuple(tuple);
-	}
+		put_single(track, source, slot);
 	else
-	{
-		MemoryContext old = MemoryContextSwitchTo(track->context);
-
-		tuple = heap_form_tuple(desc, entry->values, entry->nulls);
-		MemoryContextSwitchTo(old);
-		track->written->bytes += size_of(tuple, entry);
-		let_wait(track, tuple);
-	}
+		put_waiting(track, source, slot);
 }
 
 void
@@ -291,12 +341,7 @@ dbsync_track_end(DbsyncTrack *track)
 	if (track->context != NULL)
 	{
 		write_waiting(track);
-		for (int i = 0; i < track->nslots; i++)
-			ExecDropSingleTupleTableSlot(track->slots[i]);
-		pfree(track->slots);
-		if (track->bulk != NULL)
-			FreeBulkInsertState(track->bulk);
 		MemoryContextDelete(track->context);
 	}
-	table_close(track->segment, NoLock);
+	RelationClose(track->segment);
 }

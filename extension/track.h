@@ -11,12 +11,20 @@
 #include "access/heapam.h"
 #include "executor/tuptable.h"
 #include "extension/captured.h"
+#include "extension/form.h"
 
 #define DBSYNC_OP_INSERT	'I'
 #define DBSYNC_OP_UPDATE	'U'
 #define DBSYNC_OP_DELETE	'D'
 #define DBSYNC_OP_TRUNCATE	'T'
 #define DBSYNC_OP_RESOLVED	'R'
+
+/* a row that waits to be written with others */
+typedef struct DbsyncTrackRow
+{
+	TupleTableSlot slot;		/* first: it is cast */
+	HeapTupleData tuple;
+} DbsyncTrackRow;
 
 /* an append under way; lives on the caller's stack */
 typedef struct DbsyncTrack
@@ -25,15 +33,19 @@ typedef struct DbsyncTrack
 	DbsyncWritten *written;
 	Relation	segment;
 	CommandId	cid;
-	int64		rows;			/* put so far */
+	DbsyncStamp stamp;			/* of the row under way */
+	int64		nrows;			/* put so far */
 
 	/* rows that wait to be written together; unused when rows come singly */
-	MemoryContext context;		/* of the rows; NULL: singly */
-	TupleTableSlot **slots;
-	int			nslots;			/* slots made */
+	MemoryContext context;		/* of all this; NULL: singly */
+	MemoryContext large;		/* of what is gone when the rows are written */
+	DbsyncTrackRow *rows;
+	TupleTableSlot **slots;		/* theirs */
+	int			max;			/* rows there is room for */
 	int			nwaiting;
 	Size		waiting;		/* bytes */
-	BulkInsertState bulk;
+	char	   *arena;			/* where they lie, unless large */
+	Size		used;			/* of it */
 } DbsyncTrack;
 
 /*

@@ -56,6 +56,9 @@ dbsync_transaction_begin(void)
 	dbsync_transaction.next_no = 1;
 	dbsync_transaction.wake = false;
 	dbsync_transaction.header_written = false;
+	dbsync_transaction.header_lock.level = 1;
+	dbsync_transaction.header_lock.held = false;
+	dbsync_transaction.generation = dbsync_catalog_generation();
 }
 
 static void
@@ -222,11 +225,13 @@ check_statements_ended(void)
 
 /*
  * Collect what was written into the header's parts.  A segment that this very
- * transaction dropped again has taken its rows with it.
+ * transaction dropped again has taken its rows with it, and its row of
+ * dbsync.segment too: then the configuration has changed since.
  */
 static void
 gather_parts(DbsyncHeader *header)
 {
+	bool		dropped = (dbsync_transaction.generation != dbsync_catalog_generation());
 	int			room = 0;
 
 	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
@@ -241,8 +246,9 @@ gather_parts(DbsyncHeader *header)
 		{
 			int64		rows = rows_of(&w->part);
 
-			if (rows == 0 ||
-				!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(w->segment)))
+			if (rows == 0)
+				continue;
+			if (dropped && !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(w->segment)))
 				continue;
 			header->parts[header->nparts++] = w->part;
 			header->rows += rows;
@@ -265,6 +271,20 @@ write_header(void)
 	pfree(header.parts);
 }
 
+static void
+settle_doubts(void)
+{
+	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
+	{
+		if (t->periods.nintervals == 0)
+			continue;
+		/* none is active here, and values stored out of line want one */
+		PushActiveSnapshot(GetLatestSnapshot());
+		dbsync_truth_settle(t);
+		PopActiveSnapshot();
+	}
+}
+
 /* PRE_COMMIT and PRE_PREPARE: the last moment at which an error undoes all. */
 static void
 finish(void)
@@ -274,15 +294,8 @@ finish(void)
 	dbsync_shmem_attach();
 	if (!has_rows())
 		return;
-	/* none is active here, and values stored out of line want one */
-	PushActiveSnapshot(GetLatestSnapshot());
-	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
-	{
-		if (t->periods.nintervals > 0)
-			dbsync_truth_settle(t);
-	}
+	settle_doubts();
 	write_header();
-	PopActiveSnapshot();
 	dbsync_transaction.header_written = true;
 }
 

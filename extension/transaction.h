@@ -26,6 +26,7 @@ typedef struct DbsyncWritten
 	DbsyncPart	part;
 	int64		bytes;
 	Oid			segment;
+	bool		locked;			/* by us, and the header segment with it */
 	struct DbsyncWritten *next;
 } DbsyncWritten;
 
@@ -51,6 +52,13 @@ typedef struct DbsyncTouched
 	struct DbsyncTouched *next;
 } DbsyncTouched;
 
+/* whether we hold the lock on the header segment */
+typedef struct DbsyncHeaderLock
+{
+	int			level;			/* first: see dbsync_transaction_save */
+	bool		held;
+} DbsyncHeaderLock;
+
 typedef struct DbsyncTransaction
 {
 	uint64		serial;			/* tells this transaction's things from older */
@@ -58,6 +66,8 @@ typedef struct DbsyncTransaction
 	bool		closed;			/* as of commit: nothing more may be captured */
 	bool		wake;			/* workers have something to look at */
 	bool		header_written;
+	uint64		generation;		/* configuration as it began to write */
+	DbsyncHeaderLock header_lock;
 	int64		next_no;		/* dbsync_no of the next captured row */
 	DbsyncTouched *touched;
 } DbsyncTransaction;
