@@ -33,4 +33,14 @@
 #define dbsync_create_wait_set_compat(context, n) CreateWaitEventSet(context, n)
 #endif
 
+/*
+ * From PostgreSQL 18 on, builds with assertions want an active snapshot at every
+ * insert into a table that has a TOAST table; before, only reading wants one.
+ */
+#if PG_VERSION_NUM >= 180000
+#define dbsync_insert_wants_snapshot_compat true
+#else
+#define dbsync_insert_wants_snapshot_compat false
+#endif
+
 #endif							/* DBSYNC_EXTENSION_COMPAT_H */

@@ -31,6 +31,8 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "extension/compat.h"
+
 /* an object as it was before a subtransaction changed it */
 typedef struct Kept
 {
@@ -295,7 +297,11 @@ finish(void)
 	if (!has_rows())
 		return;
 	settle_doubts();
+	if (dbsync_insert_wants_snapshot_compat)
+		PushActiveSnapshot(GetLatestSnapshot());
 	write_header();
+	if (dbsync_insert_wants_snapshot_compat)
+		PopActiveSnapshot();
 	dbsync_transaction.header_written = true;
 }
 
