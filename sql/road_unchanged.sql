@@ -140,16 +140,53 @@ UPDATE public.doc SET n = 2;
 COMMIT;
 \i sql/include/same.psql
 
+-- anything, in any order, a few times over; in the end there are fifty rows
+CREATE PROCEDURE public.shake(rounds int) LANGUAGE plpgsql AS $$
+DECLARE
+    docs text[] := '{NULL,short,long(random()::text),a,b}';
+    doc text;
+    rows text;
+BEGIN
+    FOR i IN 1..rounds LOOP
+        doc := docs[1 + floor(random() * 5)];
+        doc := coalesce(CASE doc WHEN 'short' THEN '''short''' ELSE doc END, 'NULL');
+        rows := CASE WHEN random() < 0.1 THEN 'id > 0' ELSE format('id = %s', 1 + floor(random() * 50)) END;
+        EXECUTE CASE floor(random() * 8)
+            WHEN 0 THEN 'DELETE FROM public.doc WHERE ' || rows
+            WHEN 1 THEN format('UPDATE public.doc SET a = %s WHERE %s', doc, rows)
+            WHEN 2 THEN format('UPDATE public.doc SET b = %s, n = -n WHERE %s', doc, rows)
+            WHEN 3 THEN format('UPDATE public.doc SET id = id + %s WHERE %s', 1000 * i, rows)
+            WHEN 4 THEN 'UPDATE public.doc SET id = id % 1000 WHERE id = (SELECT max(d.id) FROM public.doc d WHERE d.id % 1000 NOT IN (SELECT e.id FROM public.doc e))'
+            WHEN 5 THEN 'INSERT INTO public.doc SELECT i, 0, long(i::text), NULL, long(random()::text) FROM generate_series(1, 50) i ON CONFLICT (id) DO UPDATE SET n = doc.n + 1'
+            ELSE 'UPDATE public.doc SET n = n + 1 WHERE ' || rows END;
+        IF random() < 0.1 THEN ROLLBACK; ELSIF random() < 0.5 THEN COMMIT; END IF;
+    END LOOP;
+    DELETE FROM public.doc WHERE id > 50;
+    INSERT INTO public.doc SELECT i, 0, NULL, NULL, NULL FROM generate_series(1, 50) i ON CONFLICT (id) DO UPDATE SET n = 0;
+END $$;
+SELECT setseed(0.27) \g /dev/null
+CALL public.shake(100);
+\i sql/include/same.psql
+SELECT setseed(0.72) \g /dev/null
+CALL public.shake(20);
+\i sql/include/same.psql
+SELECT setseed(-0.5) \g /dev/null
+CALL public.shake(300);
+\c :target
+DELETE FROM public.doc WHERE id % 3 = 0;
+\c :source
+\i sql/include/same.psql
+
 -- a target that takes no upsert gets whole rows at once
-INSERT INTO public.doc SELECT i, i, long('a' || i), i, long('b' || i) FROM generate_series(2, 500) i;
+INSERT INTO public.doc SELECT i, i, long('a' || i), i, long('b' || i) FROM generate_series(100, 500) i;
 \i sql/include/same.psql
 \c :target
 ALTER TABLE public.doc DROP CONSTRAINT doc_pkey, ADD PRIMARY KEY (id) DEFERRABLE;
 \c :source
-UPDATE public.doc SET n = -1 WHERE id < 3;
+UPDATE public.doc SET n = -1 WHERE id < 103;
 \i sql/include/same.psql
 UPDATE public.doc SET n = -2;
-UPDATE public.doc SET n = -3 WHERE id < 5;
+UPDATE public.doc SET n = -3 WHERE id < 105;
 \i sql/include/same.psql
 -- text, not binary; keys as large as they can be; values that need care
 DROP VIEW public.short;
@@ -215,5 +252,6 @@ SELECT dbsync.drop_subscription('road');
 SELECT dbsync.drop_target('road_target');
 DROP VIEW public.short;
 DROP TABLE public.doc, public.texty, public.many;
+DROP PROCEDURE public.shake(int);
 DROP FUNCTION public.nest(), public.long(text);
 DROP DATABASE :target;
