@@ -15,7 +15,8 @@
  * What becomes of a statement:
  *
  *	INSERT, COPY			I with the row
- *	UPDATE, key unchanged	U with the new row
+ *	UPDATE, key unchanged	U with the new row; large values that it did not
+ *							touch are marked instead (unchanged.c)
  *	UPDATE of the key		D with the old key, I with the new row
  *	DELETE					D with the key
  *	upsert, MERGE			U and I, or D, U and I, as they fire
@@ -130,7 +131,7 @@ static void
 put_update(DbsyncTrack *track, TupleTableSlot *old, TupleTableSlot *new)
 {
 	if (same_key(track->entry, old, new))
-		dbsync_track_put(track, DBSYNC_OP_UPDATE, new);
+		dbsync_track_put_update(track, old, new);
 	else
 	{
 		dbsync_track_put(track, DBSYNC_OP_DELETE, old);

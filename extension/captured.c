@@ -21,6 +21,7 @@
 #include "catalog/pg_index.h"
 #include "extension/captured.h"
 #include "extension/form.h"
+#include "extension/unchanged.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -205,6 +206,7 @@ fill_shape(DbsyncEntry *entry, Relation rel)
 								  &entry->segment_id, &entry->segment);
 	entry->segment_checked = false;
 	entry->rows[0] = entry->rows[1] = NULL;
+	entry->unmarked = NULL;
 	if (entry->context == NULL)
 		entry->context = AllocSetContextCreate(entries_context,
 											   "dbsync captured table",
@@ -214,6 +216,7 @@ fill_shape(DbsyncEntry *entry, Relation rel)
 	old = MemoryContextSwitchTo(entry->context);
 	fill_columns(entry, rel);
 	fill_keys(entry, rel);
+	dbsync_unchanged_learn(entry);
 	MemoryContextSwitchTo(old);
 }
 
@@ -301,7 +304,7 @@ dbsync_captured_check_segment(DbsyncEntry *entry, Relation segment)
 {
 	TupleDesc	desc = RelationGetDescr(segment);
 	int			before = DBSYNC_SEGMENT_FIRST_COLUMN - 1;
-	bool		fits = (desc->natts == before + entry->ncolumns);
+	bool		fits = (desc->natts == before + entry->ncolumns + 1);
 
 	for (int i = 0; fits && i < entry->ncolumns; i++)
 	{

@@ -46,6 +46,10 @@ typedef struct DbsyncEntry
 	int			nkeys;
 	int		   *keys;			/* key columns, as indexes into columns */
 	AttrNumber	last_key;		/* highest number of a key column */
+	int			nlarge;			/* columns that can be out of line, without the key */
+	int		   *large;			/* as indexes into columns */
+	AttrNumber	last_large;		/* highest number of one of them */
+	int2vector *same;			/* room for as many; see unchanged.h */
 	Datum	   *values;			/* room for one segment row */
 	bool	   *nulls;
 	TupleTableSlot *rows[2];	/* for reading transition tables; NULL: not made */
@@ -55,6 +59,7 @@ typedef struct DbsyncEntry
 	int			key_bytes;		/* if also its key is its first bytes; else 0 */
 	int			head;			/* header of a segment's row */
 	int			head_nulls;		/* the same, with a null bitmap */
+	TupleDesc	unmarked;		/* of rows that say nothing of columns untouched */
 
 	uint64		serial;			/* transaction that "touched" belongs to */
 	DbsyncTouched *touched;

@@ -14,6 +14,9 @@
  * values out of line (they are counted, and stored anew by heap_insert), rows
  * that do not come from a transition table.
  *
+ * A row ends before the segment's last column, unless it is of an UPDATE that left
+ * large values untouched (unchanged.c).
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -22,6 +25,7 @@
 #include "access/htup_details.h"
 #include "extension/form.h"
 #include "extension/track.h"
+#include "utils/memutils.h"
 #include "utils/xid8.h"
 
 #define OURS			(DBSYNC_SEGMENT_FIRST_COLUMN - 1)
@@ -55,7 +59,7 @@ can_copy(const DbsyncEntry *entry, TupleDesc segment)
 	int			natts = entry->desc->natts;
 
 	/* a column left out, or a row without values */
-	if (entry->ncolumns != natts || segment->natts != natts + OURS || natts == 0)
+	if (entry->ncolumns != natts || segment->natts != natts + OURS + 1 || natts == 0)
 		return false;
 	for (int i = 0; i < natts; i++)
 	{
@@ -94,6 +98,16 @@ dbsync_form_learn(DbsyncEntry *entry, TupleDesc segment)
 	entry->key_bytes = entry->copies ? measure_key(entry) : 0;
 	entry->head = MAXALIGN(SizeofHeapTupleHeader);
 	entry->head_nulls = MAXALIGN(SizeofHeapTupleHeader + nulls);
+	if (entry->unmarked == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(entry->context);
+		TupleDesc	desc = CreateTemplateTupleDesc(segment->natts - 1);
+
+		for (int i = 1; i < segment->natts; i++)
+			TupleDescCopyEntry(desc, i, segment, i);
+		entry->unmarked = desc;
+		MemoryContextSwitchTo(old);
+	}
 }
 
 static char *
@@ -266,6 +280,12 @@ dbsync_form_values(DbsyncEntry *entry, const DbsyncStamp *stamp,
 		take_key(entry, slot);
 	else
 		take_values(entry, slot);
+	if (stamp->same == NULL)
+		return heap_form_tuple(entry->unmarked, entry->values, entry->nulls);
+	for (int i = 0; i < stamp->same->dim1; i++)
+		entry->nulls[OURS + stamp->same->values[i] - 1] = true;
+	entry->values[OURS + entry->ncolumns] = PointerGetDatum(stamp->same);
+	entry->nulls[OURS + entry->ncolumns] = false;
 	return heap_form_tuple(segment, entry->values, entry->nulls);
 }
 

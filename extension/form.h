@@ -13,12 +13,13 @@
 #include "extension/captured.h"
 #include "utils/rel.h"
 
-/* what comes before the captured table's own columns */
+/* our own columns of a row */
 typedef struct DbsyncStamp
 {
 	char		op;
 	FullTransactionId xid;
 	int64		no;
+	int2vector *same;			/* columns untouched; NULL: the row is whole */
 } DbsyncStamp;
 
 /* How rows get from the table to the segment; called as the segment is checked. */

@@ -42,7 +42,7 @@
 #include "utils/xid8.h"
 
 /* numbers per part before its ranges; see 10_config.sql */
-#define PART_FIXED		9
+#define PART_FIXED		10
 
 /* the header segment that this backend believes to be the active one */
 static uint64 known_generation = 0;
@@ -195,6 +195,7 @@ form_parts(const DbsyncHeader *header)
 		numbers[n++] = part->truncates;
 		numbers[n++] = part->resolved;
 		numbers[n++] = part->statements;
+		numbers[n++] = part->marked;
 		numbers[n++] = part->ranges.n;
 		for (int r = 0; r < part->ranges.n; r++)
 		{
@@ -321,7 +322,8 @@ decode_part(const int64 *numbers, int at, int n, DbsyncPart *part, uint64 xid)
 	part->truncates = numbers[at + 5];
 	part->resolved = numbers[at + 6];
 	part->statements = numbers[at + 7];
-	nranges = numbers[at + 8];
+	part->marked = numbers[at + 8];
+	nranges = numbers[at + 9];
 	at += PART_FIXED;
 	if (nranges < 0 || nranges > DBSYNC_MAX_RANGES || at + 2 * nranges > n)
 		corrupted_header(xid);

@@ -41,6 +41,7 @@ typedef struct DbsyncPart
 	 * May be too high, never too low.
 	 */
 	int64		statements;
+	int64		marked;			/* updates with columns marked as untouched */
 	DbsyncRanges ranges;
 } DbsyncPart;
 
@@ -74,7 +75,9 @@ typedef struct DbsyncHeader
 /*
  * Column numbers of a segment, before the captured table's own columns.  In this
  * order ours always take 24 bytes, so that what follows them is aligned as in
- * the table's own rows and can be copied as it is.
+ * the table's own rows and can be copied as it is.  Behind them comes one more of
+ * ours: which columns an UPDATE left untouched (unchanged.h).  Being last, it takes
+ * nothing in rows that have no use for it: they end before it.
  */
 #define DBSYNC_SEGMENT_OP			1
 #define DBSYNC_SEGMENT_XID			2

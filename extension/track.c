@@ -27,6 +27,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "extension/track.h"
+#include "extension/unchanged.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
@@ -162,6 +163,7 @@ dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected)
 	track->cid = GetCurrentCommandId(true);
 	track->nrows = 0;
 	track->stamp.xid = GetTopFullTransactionId();
+	track->stamp.same = NULL;
 	track->context = NULL;
 	if (expected >= FEW_ROWS)
 		make_batch(track, expected);
@@ -333,6 +335,16 @@ dbsync_track_put(DbsyncTrack *track, char op, TupleTableSlot *slot)
 		put_single(track, source, slot);
 	else
 		put_waiting(track, source, slot);
+}
+
+void
+dbsync_track_put_update(DbsyncTrack *track, TupleTableSlot *old, TupleTableSlot *new)
+{
+	track->stamp.same = dbsync_unchanged_find(track->entry, old, new);
+	if (track->stamp.same != NULL)
+		track->written->part.marked++;
+	dbsync_track_put(track, DBSYNC_OP_UPDATE, new);
+	track->stamp.same = NULL;
 }
 
 void

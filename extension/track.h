@@ -62,6 +62,9 @@ extern bool dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected)
  */
 extern void dbsync_track_put(DbsyncTrack *track, char op, TupleTableSlot *slot);
 
+/* The same for an UPDATE that left the key as it was; both versions of the row. */
+extern void dbsync_track_put_update(DbsyncTrack *track, TupleTableSlot *old, TupleTableSlot *new);
+
 /* Write what waits and let go of everything but the locks. */
 extern void dbsync_track_end(DbsyncTrack *track);
 

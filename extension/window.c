@@ -409,6 +409,7 @@ add_parts(DbsyncCut *cut, const DbsyncHeader *header, const DbsyncCutRequest *re
 		table->truncates += part->truncates;
 		table->resolved += part->resolved;
 		table->statements += part->statements;
+		table->marked += part->marked;
 		cut->rows += part->inserts + part->updates + part->deletes +
 			part->truncates + part->resolved;
 		segment = cut_segment(table, part->segment_id);

@@ -41,6 +41,7 @@ typedef struct DbsyncCutTable
 	int64		truncates;
 	int64		resolved;
 	int64		statements;		/* in which they were captured */
+	int64		marked;			/* updates with columns marked as untouched */
 	List	   *segments;		/* of DbsyncCutSegment */
 } DbsyncCutTable;
 

@@ -92,8 +92,10 @@ UPDATE big SET k = substr(k || 'x', 1, length(k));
 SELECT op, count(*) FROM capture_test.rows('big') GROUP BY op ORDER BY op;
 UPDATE big SET k = k || '!' WHERE k LIKE 'kk%';
 SELECT capture_test.verdict('big');
--- the header's estimate knows of values out of line
+-- the header's estimate knows of values out of line, where they are captured
 UPDATE big SET c = 'x' WHERE k = 'one';
+SELECT bytes < 1000 AS estimate FROM capture_test.headers() ORDER BY closing DESC LIMIT 1;
+UPDATE big SET k = 'two' WHERE k = 'one';
 SELECT bytes BETWEEN 300000 AND 400000 AS estimate FROM capture_test.headers() ORDER BY closing DESC LIMIT 1;
 
 -- Types: domains are stored as their base, composites, arrays, ranges and enums

@@ -133,7 +133,7 @@ BEGIN
         EXECUTE format('INSERT INTO capture_many.t%s VALUES (1), (2), (3)', i);
     END LOOP;
 END $$;
-SELECT rows, array_length(parts, 1) / 11 FROM capture_test.headers() WHERE rows = 300;
+SELECT rows, array_length(parts, 1) / 12 FROM capture_test.headers() WHERE rows = 300;
 SELECT capture_test.verdict('capture_many.t1'), capture_test.verdict('capture_many.t100');
 SET client_min_messages = error;
 DO $$

@@ -54,6 +54,23 @@ describe_batch(void *arg)
 				   batch->work->ledger.batch + 1, batch->work->subscription->name);
 }
 
+/* Can rows of the current table be completed, if they must?  See lock_to_complete(). */
+static void
+check_lock(DbsyncBatch *batch, const DbsyncCutTable *cut)
+{
+	const DbsyncTable *table = batch->current;
+
+	if (cut->marked == 0 || table->lock == DBSYNC_LOCK_HELD ||
+		!dbsync_choose_completes(batch->work, table))
+		return;
+	if (table->lock == DBSYNC_LOCK_NOT_HAD)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not obtain lock on table %s", table->qualified),
+				 errdetail("Values that its last changes left untouched must be read from it.")));
+	batch->again = true;
+}
+
 static void
 open_tables(DbsyncBatch *batch)
 {
@@ -67,6 +84,7 @@ open_tables(DbsyncBatch *batch)
 			batch->current = dbsync_subscription_table(batch->work->subscription,
 													   cut->captured_id);
 			dbsync_copy_open_table(batch->work, batch->current);
+			check_lock(batch, cut);
 		}
 	if (batch->with_chunk)
 	{
@@ -152,7 +170,8 @@ is_to_be_replaced(const DbsyncBatch *batch, const DbsyncCutTable *cut)
 
 /*
  * One table's rows.  Inserts alone go straight in; deletes need but their keys;
- * else each key's last state is merged, or takes the place of what is there.
+ * else each key's last state is merged, or takes the place of what is there, which
+ * a row with untouched columns cannot.
  */
 static void
 send_table(DbsyncBatch *batch, DbsyncCutTable *cut, const DbsyncPlace *place)
@@ -164,6 +183,8 @@ send_table(DbsyncBatch *batch, DbsyncCutTable *cut, const DbsyncPlace *place)
 	DbsyncReadCut changes = {.what = DBSYNC_RELAY_CHANGES};
 
 	batch->current = table;
+	changes.marks = cut->marked > 0;
+	changes.complete = changes.marks && dbsync_choose_completes(work, table);
 	keys.after = changes.after = cut->truncates > 0 ? place : NULL;
 	changes.fold = !dbsync_cut_table_is_distinct(cut);
 	if (table->part.live && !work->careful && cut->truncates == 0 && rows == cut->inserts)
@@ -173,6 +194,8 @@ send_table(DbsyncBatch *batch, DbsyncCutTable *cut, const DbsyncPlace *place)
 	}
 	else if (rows == cut->deletes)
 		batch->rows += send_rows(batch, cut, DBSYNC_ROWS_DELETE, &keys);
+	else if (changes.marks && !changes.complete)
+		batch->rows += send_rows(batch, cut, DBSYNC_ROWS_PATCH, &changes);
 	else if (is_to_be_replaced(batch, cut))
 	{
 		(void) send_rows(batch, cut, DBSYNC_ROWS_DELETE, &keys);
@@ -253,7 +276,7 @@ pass(DbsyncBatch *batch)
 		if (batch->cut->exhausts)
 			dbsync_choose_finish_window(work);
 	}
-	work->careful = false;
+	work->careful = work->complete = false;
 	work->rows += batch->rows;
 	INSTR_TIME_SET_CURRENT(elapsed);
 	INSTR_TIME_SUBTRACT(elapsed, batch->begun);
@@ -278,12 +301,17 @@ note_tables(DbsyncBatch *batch)
 	dbsync_copy_note_progress(batch->work);
 }
 
-/* What was chosen, in one target transaction. */
-static void
+/* What was chosen, in one target transaction.  False: it needs another S. */
+static bool
 apply(DbsyncBatch *batch)
 {
 	SPI_connect();
 	open_tables(batch);
+	if (batch->again)
+	{
+		SPI_finish();
+		return false;
+	}
 	begin_target(batch);
 	if (batch->cut)
 		send_cut(batch);
@@ -293,6 +321,7 @@ apply(DbsyncBatch *batch)
 	commit_target(batch);
 	SPI_finish();
 	pass(batch);
+	return true;
 }
 
 /*
@@ -326,7 +355,8 @@ dbsync_batch_run(DbsyncWork *work)
 		INSTR_TIME_SET_CURRENT(batch.begun);
 		if (!dbsync_choose_work(&batch))
 			break;
-		apply(&batch);
+		if (!apply(&batch))
+			break;
 		done++;
 	} while (goes_on(&batch, done));
 	dbsync_choose_end(&batch);
@@ -336,7 +366,7 @@ dbsync_batch_run(DbsyncWork *work)
 	if (batch.stale)
 		dbsync_subscription_forget(work->subscription);
 	if (done == 0)
-		return batch.stale;
+		return batch.stale || batch.again;
 	note_tables(&batch);
 	if (work->window == NULL && dbsync_choose_all_live(work))
 		dbsync_report_answer(work->asked);

@@ -22,11 +22,41 @@
 #include "extension/catalog.h"
 #include "extension/settings.h"
 #include "worker/choose.h"
+#include "worker/complete.h"
 #include "worker/query.h"
 #include "worker/report.h"
 
 /* before a table that was locked is looked at again, in ms */
 #define LOCKED_PAUSE 1000
+
+bool
+dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table)
+{
+	const DbsyncDriver *driver = work->target->driver;
+
+	return work->careful || work->complete || driver->table_takes_unchanged == NULL ||
+		!driver->table_takes_unchanged(table->handle);
+}
+
+/*
+ * Lock the tables that rows may have to be completed from.  Whether one has to be
+ * is known for those that were opened before; another will ask for a new S.
+ */
+static void
+lock_to_complete(DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		table->lock = DBSYNC_LOCK_NOT_WANTED;
+		if (table->handle != NULL && dbsync_table_flows(table) &&
+			dbsync_choose_completes(work, table))
+			dbsync_complete_lock(table);
+	}
+}
 
 /* Lock what will be read, then take the snapshot: never the other way round. */
 void
@@ -46,6 +76,7 @@ dbsync_choose_begin(DbsyncBatch *batch)
 			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOCKED_PAUSE);
 		batch->copying = NULL;
 	}
+	lock_to_complete(work);
 	MemoryContextReset(work->batch_context);
 	MemoryContextSwitchTo(work->batch_context);
 	PushActiveSnapshot(GetTransactionSnapshot());

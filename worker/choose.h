@@ -30,8 +30,15 @@ typedef struct DbsyncBatch
 	DbsyncTable *current;		/* for the error context */
 	uint64		asked;			/* tickets handed out before S was taken */
 	bool		stale;			/* S shows more than the configuration read */
+	bool		again;			/* a table should have been locked before S */
 	instr_time	begun;
 } DbsyncBatch;
+
+/*
+ * Must rows of a table be sent whole, though not all of them were captured so?
+ * It must have been opened at the target.
+ */
+extern bool dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table);
 
 /* Begin the source transaction: locks first, then the snapshot S. */
 extern void dbsync_choose_begin(DbsyncBatch *batch);

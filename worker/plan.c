@@ -26,6 +26,8 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "worker/complete.h"
+#include "worker/fold.h"
 #include "worker/plan.h"
 
 #define MAX_PLANS 500
@@ -160,7 +162,7 @@ bounds(const DbsyncCutSegment *segment, bool upper)
 										   TYPALIGN_SHORT));
 }
 
-/* the rows of one segment's ranges, our columns called x, n, o, theirs c1 ... */
+/* the rows of one segment's ranges, our columns called x, n, o, m, theirs c1 ... */
 static void
 append_segment(StringInfo sql, Params *params, DbsyncSubscription *subscription,
 			   DbsyncTable *table, const DbsyncCutSegment *cut)
@@ -169,10 +171,11 @@ append_segment(StringInfo sql, Params *params, DbsyncSubscription *subscription,
 	int			from = add_param(params, TIDARRAYOID, bounds(cut, false));
 	int			to = add_param(params, TIDARRAYOID, bounds(cut, true));
 
-	appendStringInfo(sql, "SELECT s.%s AS x, s.%s AS n, s.%s AS o",
+	appendStringInfo(sql, "SELECT s.%s AS x, s.%s AS n, s.%s AS o, s.%s AS m",
 					 quote_identifier(table->columns_of_ours[0]),
 					 quote_identifier(table->columns_of_ours[1]),
-					 quote_identifier(table->columns_of_ours[2]));
+					 quote_identifier(table->columns_of_ours[2]),
+					 quote_identifier(table->columns_of_ours[3]));
 	for (int i = 0; i < table->ncolumns; i++)
 		appendStringInfo(sql, ", s.%s AS c%d", quote_identifier(table->columns[i]), i);
 	appendStringInfo(sql, " FROM unnest($%d, $%d) r(a, b), LATERAL"
@@ -205,9 +208,9 @@ append_keys(StringInfo sql, const DbsyncTable *table)
 }
 
 static void
-append_change(StringInfo sql, const DbsyncTable *table)
+append_change(StringInfo sql, const DbsyncTable *table, bool marks)
 {
-	appendStringInfoString(sql, "s.o");
+	appendStringInfoString(sql, marks ? "s.o, s.m" : "s.o");
 	for (int i = 0; i < table->ncolumns; i++)
 		appendStringInfo(sql, ", s.c%d", i);
 }
@@ -267,6 +270,34 @@ check_hits(const DbsyncTable *table, const DbsyncCutTable *cut)
 				 errhint("Copy the table anew with dbsync.copy_table().")));
 }
 
+/* The rows by key; of each key the last one first, or, to be folded here, last. */
+static void
+append_order(StringInfo sql, const DbsyncTable *table, bool ascending)
+{
+	const char *direction = ascending ? "ASC" : "DESC";
+
+	appendStringInfoString(sql, " ORDER BY ");
+	append_keys(sql, table);
+	appendStringInfo(sql, ", dbsync_internal.window_rank(s.x) %s, s.n %s", direction, direction);
+}
+
+static void
+run_cut(SPIPlanPtr plan, const Params *params, const DbsyncTable *table,
+		const DbsyncReadCut *how, DbsyncRelay *relay)
+{
+	DbsyncCompletion *completion = NULL;
+	DestReceiver *receiver = dbsync_relay_receiver(relay);
+
+	if (how->complete)
+		completion = dbsync_complete_begin(table);
+	if (how->marks)
+		receiver = dbsync_fold_receiver(dbsync_fold_create(table, how->fold, completion, relay));
+	dbsync_window_reset_hits();
+	run_plan(plan, params, receiver);
+	if (how->complete)
+		dbsync_complete_end(completion);
+}
+
 void
 dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
 					 const DbsyncCutTable *cut, const DbsyncReadCut *how,
@@ -278,7 +309,7 @@ dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
-	if (how->fold)
+	if (how->fold && !how->marks)
 	{
 		appendStringInfoString(&sql, "DISTINCT ON (");
 		append_keys(&sql, table);
@@ -287,7 +318,7 @@ dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
 	if (how->what == DBSYNC_RELAY_KEYS)
 		append_keys(&sql, table);
 	else
-		append_change(&sql, table);
+		append_change(&sql, table, how->marks);
 	append_source(&sql, &params, subscription, table, cut);
 	if (how->after != NULL)
 	{
@@ -308,14 +339,8 @@ dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
 		appendStringInfoString(&sql, ")");
 	}
 	if (how->fold)
-	{
-		appendStringInfoString(&sql, " ORDER BY ");
-		append_keys(&sql, table);
-		appendStringInfoString(&sql, ", dbsync_internal.window_rank(s.x) DESC, s.n DESC");
-	}
-
-	dbsync_window_reset_hits();
-	run_plan(plan_for(sql.data, &params), &params, dbsync_relay_receiver(relay));
+		append_order(&sql, table, how->marks);
+	run_cut(plan_for(sql.data, &params), &params, table, how, relay);
 	if (dbsync_relay_result(relay, &rows))
 		check_hits(table, cut);
 }

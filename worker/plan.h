@@ -34,6 +34,8 @@ typedef struct DbsyncReadCut
 {
 	DbsyncRelayWhat what;
 	bool		fold;			/* the last state of each key, else every row */
+	bool		marks;			/* some rows say that columns are untouched ... */
+	bool		complete;		/* ... and they are to be filled in from the table */
 	const DbsyncPlace *after;	/* only what is behind it; NULL: everything */
 } DbsyncReadCut;
 

@@ -124,7 +124,7 @@ encode_row(DbsyncRelay *relay, TupleTableSlot *slot)
 
 	for (int i = 0; i < relay->ncolumns; i++)
 	{
-		if (slot->tts_isnull[relay->first + i])
+		if (slot->tts_isnull[relay->first + i] || (row->unchanged && row->unchanged[i]))
 		{
 			row->values[i] = NULL;
 			row->lengths[i] = 0;
@@ -193,6 +193,12 @@ DestReceiver *
 dbsync_relay_receiver(DbsyncRelay *relay)
 {
 	return &relay->receiver;
+}
+
+void
+dbsync_relay_set_unchanged(DbsyncRelay *relay, const bool *unchanged)
+{
+	relay->row.unchanged = unchanged;
 }
 
 bool

@@ -34,6 +34,9 @@ extern DbsyncRelay *dbsync_relay_create(DbsyncTarget *target,
 
 extern DestReceiver *dbsync_relay_receiver(DbsyncRelay *relay);
 
+/* Columns of the rows that come next that stay as they are at the target; NULL: none. */
+extern void dbsync_relay_set_unchanged(DbsyncRelay *relay, const bool *unchanged);
+
 /* Rows that came, also those left out; false if the driver refused one (then its fault is set). */
 extern bool dbsync_relay_result(DbsyncRelay *relay, int64 *rows);
 

@@ -169,18 +169,32 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 	}
 }
 
+static AttrNumber
+get_last_column(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	AttrNumber	last;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	last = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
+	ReleaseSysCache(tuple);
+	return last;
+}
+
 /* what a table's segments call our own columns */
 static void
 read_own_columns(DbsyncSubscription *subscription, DbsyncSegmentInfo *segment)
 {
-	const AttrNumber ours[] = {DBSYNC_SEGMENT_XID, DBSYNC_SEGMENT_NO, DBSYNC_SEGMENT_OP};
+	AttrNumber	ours[] = {DBSYNC_SEGMENT_XID, DBSYNC_SEGMENT_NO, DBSYNC_SEGMENT_OP, 0};
 	DbsyncTable *table = dbsync_subscription_table(subscription, segment->captured_id);
 	MemoryContext old;
 
 	if (table == NULL || table->columns_of_ours[0] != NULL)
 		return;
+	ours[3] = get_last_column(segment->relid);
 	old = MemoryContextSwitchTo(subscription->context);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < lengthof(ours); i++)
 		table->columns_of_ours[i] = get_attname(segment->relid, ours[i], false);
 	MemoryContextSwitchTo(old);
 }

@@ -22,6 +22,14 @@ typedef enum DbsyncTableState
 	DBSYNC_TABLE_SUSPENDED
 } DbsyncTableState;
 
+/* of the table itself, to be read beside its changes; asked for batch by batch */
+typedef enum DbsyncTableLock
+{
+	DBSYNC_LOCK_NOT_WANTED,
+	DBSYNC_LOCK_HELD,
+	DBSYNC_LOCK_NOT_HAD
+} DbsyncTableLock;
+
 /* a segment of a captured table, or of the headers */
 typedef struct DbsyncSegmentInfo
 {
@@ -46,7 +54,7 @@ typedef struct DbsyncTable
 	DbsyncTableState state;		/* as the source remembers it */
 	char	   *discarded;		/* pg_snapshot text or NULL */
 	const char *qualified;		/* source name, quoted */
-	char	   *columns_of_ours[3]; /* xid, no, op as the segment calls them */
+	char	   *columns_of_ours[4]; /* xid, no, op, same as the segment calls them */
 
 	/* columns that travel: not dropped, not generated */
 	int			ncolumns;
@@ -68,6 +76,7 @@ typedef struct DbsyncTable
 	TimestampTz copy_after;		/* copying failed; try again then */
 	int			copy_failures;
 	bool		note_due;		/* progress is to be noted in the catalog */
+	DbsyncTableLock lock;
 } DbsyncTable;
 
 typedef struct DbsyncSubscription

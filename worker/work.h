@@ -31,6 +31,7 @@ typedef struct DbsyncWork
 	DbsyncPosition position;
 	DbsyncWindow *window;		/* NULL: none begun */
 	bool		careful;		/* the last attempt met a unique clash */
+	bool		complete;		/* the last attempt missed a row at the target */
 	int			blamed;			/* captured id of the table being copied from, or 0 */
 	bool		copy_failed;	/* the last attempt did, in a table's copy */
 

@@ -303,6 +303,7 @@ recover_from_error(void)
 	MemoryContext context = MemoryContextSwitchTo(work->batch_context);
 	long		pause;
 	bool		clash;
+	bool		lacking;
 	bool		put_off;
 
 	HOLD_INTERRUPTS();
@@ -310,10 +311,16 @@ recover_from_error(void)
 	clash = edata->sqlerrcode == ERRCODE_UNIQUE_VIOLATION ||
 		edata->sqlerrcode == ERRCODE_EXCLUSION_VIOLATION;
 
-	/* two rows that swap a unique value: once more, deleting first */
-	if (clash && !work->careful && work->target != NULL)
+	lacking = work->target != NULL && work->target->fault.incomplete;
+
+	/*
+	 * Two rows that swap a unique value: once more, deleting first.  A row that is
+	 * not there: once more, with all of its values.
+	 */
+	if (work->target != NULL && ((clash && !work->careful) || (lacking && !work->complete)))
 	{
-		work->careful = true;
+		work->careful |= clash;
+		work->complete |= lacking;
 		FlushErrorState();
 		AbortCurrentTransaction();
 		dbsync_ledger_detach(work);
@@ -321,7 +328,7 @@ recover_from_error(void)
 		MemoryContextSwitchTo(context);
 		return 0;
 	}
-	work->careful = false;
+	work->careful = work->complete = false;
 	if (!got_sigterm)
 		EmitErrorReport();
 	FlushErrorState();

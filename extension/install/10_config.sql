@@ -121,7 +121,8 @@ CREATE TABLE dbsync_internal.header_1 (
     bytes bigint NOT NULL,
     -- per table and segment: captured_id, segment id, inserts, updates,
     -- deletes, truncates, resolved, statements (2 for one that may hold a row
-    -- twice), n ranges, then n times first and last block
+    -- twice), updates with untouched columns, n ranges, then n times first and
+    -- last block
     parts bigint[] NOT NULL
 ) USING heap WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off, vacuum_truncate = off);
 CREATE UNIQUE INDEX header_1_xid ON dbsync_internal.header_1 (xid);

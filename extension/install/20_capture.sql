@@ -59,7 +59,7 @@ COMMENT ON FUNCTION dbsync_internal.is_adopted() IS 'is this the database that d
 -- ---------------------------------------------------------------------------
 -- Segments
 
--- The columns of a segment after our three, ready for CREATE TABLE: the table's
+-- The columns of a segment after our first three, ready for CREATE TABLE: the table's
 -- live columns in their order.  Domains are stored as what is below them, since
 -- an image of a row long gone must not stand in the way of a new constraint.
 -- Collations stay: keys are compared by them.
@@ -99,7 +99,10 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.free_column_name(regclass, text) IS 'name of a tracking column that the captured table does not use';
 
--- What a segment of this table looks like: the body of its CREATE TABLE.
+-- What a segment of this table looks like: the body of its CREATE TABLE.  The
+-- last column says which of the table's columns an UPDATE left as they were (the
+-- third after ours is 3); they are null in that row.  A vector is never stored out
+-- of line: no segment needs a TOAST table for its sake.
 CREATE FUNCTION dbsync_internal.segment_body(rel regclass) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -109,6 +112,7 @@ AS $$
             dbsync_internal.free_column_name(rel, 'dbsync_no'))
         || coalesce((SELECT string_agg(', ' || c.definition, '' ORDER BY c.num)
                      FROM dbsync_internal.segment_columns(rel) c), '')
+        || format(', %I int2vector', dbsync_internal.free_column_name(rel, 'dbsync_same'))
 $$;
 COMMENT ON FUNCTION dbsync_internal.segment_body(regclass) IS 'column definitions of a segment of the captured table';
 
@@ -187,10 +191,11 @@ COMMENT ON FUNCTION dbsync_internal.drop_segment(int) IS 'removes one segment an
 CREATE FUNCTION dbsync_internal.segment_fits(segment oid, rel regclass) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT array_agg(s.definition ORDER BY s.num) OPERATOR(pg_catalog.=)
-           (SELECT array_agg(c.definition ORDER BY c.num) FROM dbsync_internal.segment_columns(rel) c)
-    FROM dbsync_internal.segment_columns(segment::regclass) s
-    WHERE s.num > 3
+    SELECT coalesce(array_agg(s.definition ORDER BY s.num) FILTER (WHERE s.num > 3 AND s.num < s.last), '{}')
+           OPERATOR(pg_catalog.=)
+           (SELECT coalesce(array_agg(c.definition ORDER BY c.num), '{}') FROM dbsync_internal.segment_columns(rel) c)
+    FROM (SELECT c.num, c.definition, max(c.num) OVER () AS last
+          FROM dbsync_internal.segment_columns(segment::regclass) c) s
 $$;
 COMMENT ON FUNCTION dbsync_internal.segment_fits(oid, regclass) IS 'has the segment the columns that the table has now?';
 

@@ -209,6 +209,7 @@ AS $$
 DECLARE
     ncolumns int;
     size int := 8 + 8 + 1;
+    marks int := 0;
     boundary int;
     col record;
 BEGIN
@@ -219,13 +220,15 @@ BEGIN
     LOOP
         IF col.attlen < 0 THEN
             size := size + 18;
+            -- one value left out saves its pointer and costs a vector of one
+            marks := 16;
         ELSE
             boundary := CASE col.attalign WHEN 'd' THEN 8 WHEN 'i' THEN 4 WHEN 's' THEN 2 ELSE 1 END;
             size := (size + boundary - 1) / boundary * boundary + col.attlen;
         END IF;
     END LOOP;
     SELECT count(*) + 3 INTO ncolumns FROM dbsync_internal.segment_columns(rel);
-    RETURN (23 + (ncolumns + 7) / 8 + 7) / 8 * 8 + (size + 7) / 8 * 8;
+    RETURN (23 + (ncolumns + 7) / 8 + 7) / 8 * 8 + (size + marks + 7) / 8 * 8;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.segment_row_size(regclass) IS 'bytes of a row of the segment without a null and with all large values out of line';
 
@@ -238,13 +241,13 @@ DECLARE
     -- page header and one line pointer, aligned
     room int := current_setting('block_size')::int - 32;
 BEGIN
-    IF ncolumns > 1600 - 3 THEN
+    IF ncolumns > 1600 - 4 THEN
         PERFORM dbsync_internal.refuse(format('table %s has too many columns to be captured', rel),
-            'dbsync needs room for three columns of its own.',
-            '54011', format('It has %s columns; the limit is %s.', ncolumns, 1600 - 3));
+            'dbsync needs room for four columns of its own.',
+            '54011', format('It has %s columns; the limit is %s.', ncolumns, 1600 - 4));
     ELSIF size > room THEN
         PERFORM dbsync_internal.refuse(format('a row of table %s can become too wide to be captured', rel),
-            'dbsync needs room for three columns of its own. Split the table or use narrower types.',
+            'dbsync needs room for four columns of its own. Split the table or use narrower types.',
             '54000', format('A full row takes %s bytes, a page has %s.', size, room));
     END IF;
 END $$;

@@ -171,23 +171,27 @@ $$;
 COMMENT ON FUNCTION dbsync_internal.headers_query() IS 'query over all transaction headers';
 
 -- One segment as (xid, no, op, key, row); our columns by place, since their
--- names depend on the table's.
+-- names depend on the table's.  What an UPDATE left untouched is not in the row.
 CREATE FUNCTION dbsync_internal.segment_query(segment oid, key_index oid, role oid) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH col AS (
         SELECT a.attnum, format('s.%I', a.attname) AS name,
             EXISTS (SELECT FROM pg_index i JOIN pg_attribute k ON k.attrelid = i.indrelid AND k.attnum = ANY (i.indkey)
-                    WHERE i.indexrelid = key_index AND k.attname = a.attname) AS is_key
+                    WHERE i.indexrelid = key_index AND k.attname = a.attname) AS is_key,
+            a.attname, a.attnum > 3 AND a.attnum < max(a.attnum) OVER () AS is_theirs,
+            a.attnum = max(a.attnum) OVER () AS is_same
         FROM pg_attribute a WHERE a.attrelid = segment AND a.attnum > 0 AND NOT a.attisdropped
     )
     SELECT format('SELECT %s AS xid, %s AS no, %s::text AS op, '
             'dbsync_internal.jsonb_as((SELECT r FROM (SELECT %s WHERE %s <> ''T'') r), %s) AS key, '
-            'dbsync_internal.jsonb_as((SELECT r FROM (SELECT %s WHERE %s NOT IN (''T'', ''D'')) r), %s) AS row '
+            'dbsync_internal.jsonb_as((SELECT r FROM (SELECT %s WHERE %s NOT IN (''T'', ''D'')) r), %s) '
+            '- coalesce((SELECT array_agg((%L::text[])[n]) FROM unnest(%s::smallint[]) n), ''{}'') AS row '
             'FROM %s s',
         min(name) FILTER (WHERE attnum = 2), min(name) FILTER (WHERE attnum = 3), min(name) FILTER (WHERE attnum = 1),
-        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE attnum > 3 AND is_key), min(name) FILTER (WHERE attnum = 1), role,
-        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE attnum > 3), min(name) FILTER (WHERE attnum = 1), role,
+        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs AND is_key), min(name) FILTER (WHERE attnum = 1), role,
+        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs), min(name) FILTER (WHERE attnum = 1), role,
+        array_agg(attname::text ORDER BY attnum) FILTER (WHERE is_theirs), min(name) FILTER (WHERE is_same),
         segment::regclass)
     FROM col
 $$;
@@ -224,4 +228,4 @@ CREATE FUNCTION dbsync.changes("table" regclass) RETURNS TABLE (
     xid xid8, "time" timestamptz, role text, application text, tag text, origin text,
     closing pg_lsn, no bigint, op text, key jsonb, "row" jsonb)
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.changes(regclass) IS 'what is captured of a table and not emptied yet, in closing order; you need SELECT on the table; op: I U D T(runcate), R: state at the end of its transaction';
+COMMENT ON FUNCTION dbsync.changes(regclass) IS 'what is captured of a table and not emptied yet, in closing order; you need SELECT on the table; op: I U D T(runcate), R: state at the end of its transaction; large values that an UPDATE left as they were are not in its row';

@@ -21,9 +21,10 @@ BEGIN
 END $$;
 
 -- Every captured row: place of its transaction in closing order (null: it has
--- no header), number, operation, where it lies, and the row itself.
+-- no header), number, operation, where it lies, and the row itself, without the
+-- columns that it says are untouched.
 CREATE FUNCTION capture_test.rows(rel regclass)
-    RETURNS TABLE (place bigint, no bigint, op "char", key jsonb, data jsonb, xid xid8, segment int, tid tid)
+    RETURNS TABLE (place bigint, no bigint, op "char", key jsonb, data jsonb, xid xid8, segment int, tid tid, same text[])
     LANGUAGE plpgsql AS $$
 DECLARE
     part text;
@@ -38,13 +39,14 @@ BEGIN
     WHERE i.indexrelid = dbsync_internal.current_key(rel) AND k.n <= i.indnkeyatts;
     FOR s IN SELECT g.id, g.relid FROM dbsync.segment g JOIN dbsync.captured_table c ON c.id = g.captured_id
              WHERE c.relid = rel LOOP
-        SELECT format('SELECT %I AS xid, %I AS no, %I AS op, %s AS segment, ctid AS tid, to_jsonb(the_row) - ARRAY[%L, %L, %L] AS data FROM %s the_row',
-            n[2], n[3], n[1], s.id, n[1], n[2], n[3], s.relid::regclass) INTO part
-        FROM (SELECT array_agg(attname ORDER BY attnum) n FROM pg_attribute
-              WHERE attrelid = s.relid AND attnum BETWEEN 1 AND 3) names;
+        SELECT format('SELECT %I AS xid, %I AS no, %I AS op, %s AS segment, ctid AS tid, to_jsonb(the_row) - ARRAY[%L, %L, %L, %L] AS data,
+                (SELECT array_agg((%L::text[])[m + 3]) FROM unnest(%I::smallint[]) m) AS same FROM %s the_row',
+            n[2], n[3], n[1], s.id, n[1], n[2], n[3], n[cardinality(n)], n, n[cardinality(n)], s.relid::regclass) INTO part
+        FROM (SELECT array_agg(attname::text ORDER BY attnum) n FROM pg_attribute
+              WHERE attrelid = s.relid AND attnum > 0) names;
         parts := parts || CASE parts WHEN '' THEN '' ELSE ' UNION ALL ' END || part;
     END LOOP;
-    RETURN QUERY EXECUTE format('SELECT h.place, r.no, r.op, jsonb_build_array(%s), r.data, r.xid, r.segment, r.tid
+    RETURN QUERY EXECUTE format('SELECT h.place, r.no, r.op, jsonb_build_array(%s), r.data - coalesce(r.same, ''{}''), r.xid, r.segment, r.tid, r.same
         FROM (%s) r LEFT JOIN (SELECT xid, row_number() OVER (ORDER BY closing, xid) AS place
                                FROM capture_test.headers()) h ON h.xid = r.xid', keys, parts);
 END $$;
@@ -66,6 +68,13 @@ CREATE FUNCTION capture_test.log(rel regclass) RETURNS TABLE (tx bigint, op "cha
     FROM capture_test.rows(rel) r ORDER BY r.place, r.no
 $$;
 
+-- The state of a row after one more change; null: there is no row.
+CREATE FUNCTION capture_test.change(state jsonb, op "char", data jsonb) RETURNS jsonb
+    LANGUAGE sql AS $$
+    SELECT CASE op WHEN 'D' THEN NULL WHEN 'U' THEN coalesce(state, '{}') || data ELSE data END
+$$;
+CREATE AGGREGATE capture_test.fold("char", jsonb) (SFUNC = capture_test.change, STYPE = jsonb);
+
 -- The last state of each key since the last TRUNCATE, against the table: no row
 -- means that they agree.
 CREATE FUNCTION capture_test.differences(rel regclass) RETURNS TABLE (side text, data text)
@@ -79,11 +88,11 @@ BEGIN
         WITH log AS MATERIALIZED (SELECT * FROM capture_test.rows(%L)),
         wiped AS (SELECT place, no FROM log WHERE op = 'T' ORDER BY place DESC, no DESC LIMIT 1),
         last AS (
-            SELECT DISTINCT ON (l.key) l.op, l.data::text AS data FROM log l
+            SELECT capture_test.fold(l.op, l.data ORDER BY l.place, l.no)::text AS data FROM log l
             WHERE l.place IS NOT NULL AND l.op <> 'T'
               AND NOT EXISTS (SELECT FROM wiped w WHERE (l.place, l.no) < (w.place, w.no))
-            ORDER BY l.key, l.place DESC, l.no DESC),
-        captured AS (SELECT data FROM last WHERE op <> 'D'),
+            GROUP BY l.key),
+        captured AS (SELECT data FROM last WHERE data IS NOT NULL),
         real AS (SELECT (to_jsonb(the_row) - %L::text[])::text AS data FROM %s the_row)
         (SELECT 'captured only', c.data FROM captured c EXCEPT ALL SELECT 'captured only', r.data FROM real r)
         UNION ALL
@@ -102,16 +111,16 @@ CREATE FUNCTION capture_test.header_faults(rel regclass)
         WITH RECURSIVE walk AS (
             SELECT h.xid, h.parts, 1 AS at FROM capture_test.headers() h
             UNION ALL
-            SELECT xid, parts, (at + 9 + 2 * parts[at + 8])::int FROM walk
-            WHERE at + 9 + 2 * parts[at + 8] <= array_length(parts, 1))
+            SELECT xid, parts, (at + 10 + 2 * parts[at + 9])::int FROM walk
+            WHERE at + 10 + 2 * parts[at + 9] <= array_length(parts, 1))
         SELECT xid, parts[at + 1] AS segment, parts[at + 2] AS i, parts[at + 3] AS u, parts[at + 4] AS d,
                parts[at + 5] AS t, parts[at + 6] AS r, parts[at + 7] AS statements,
-               parts[at + 9 : (at + 8 + 2 * parts[at + 8])::int] AS ranges
+               parts[at + 8] AS marked, parts[at + 10 : (at + 9 + 2 * parts[at + 9])::int] AS ranges
         FROM walk),
     counted AS (
         SELECT xid, segment, count(*) FILTER (WHERE op = 'I') AS i, count(*) FILTER (WHERE op = 'U') AS u,
                count(*) FILTER (WHERE op = 'D') AS d, count(*) FILTER (WHERE op = 'T') AS t,
-               count(*) FILTER (WHERE op = 'R') AS r
+               count(*) FILTER (WHERE op = 'R') AS r, count(*) FILTER (WHERE op = 'U' AND same <> '{}') AS marked
         FROM log GROUP BY xid, segment)
     SELECT 'row without header', count(*) FROM log WHERE place IS NULL HAVING count(*) > 0
     UNION ALL
@@ -121,7 +130,7 @@ CREATE FUNCTION capture_test.header_faults(rel regclass)
     HAVING count(*) > 0
     UNION ALL
     SELECT 'part with wrong counts', count(*) FROM parts p FULL JOIN counted c ON c.xid = p.xid AND c.segment = p.segment
-    WHERE (p.i, p.u, p.d, p.t, p.r) IS DISTINCT FROM (c.i, c.u, c.d, c.t, c.r)
+    WHERE (p.i, p.u, p.d, p.t, p.r, p.marked) IS DISTINCT FROM (c.i, c.u, c.d, c.t, c.r, c.marked)
       AND coalesce(c.segment, p.segment) IN (SELECT g.id FROM dbsync.segment g JOIN dbsync.captured_table t ON t.id = g.captured_id WHERE t.relid = rel)
     HAVING count(*) > 0
     UNION ALL

@@ -327,4 +327,5 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.confirm = dbsync_postgres_confirm,
 	.table_is_binary = dbsync_postgres_table_is_binary,
 	.table_wants_replace = dbsync_postgres_table_wants_replace,
+	.table_takes_unchanged = dbsync_postgres_table_takes_unchanged,
 };

@@ -32,7 +32,15 @@
 static PostgresStageKind
 stage_of(DbsyncRowsMode mode)
 {
-	return mode == DBSYNC_ROWS_DELETE ? POSTGRES_STAGE_KEYS : POSTGRES_STAGE_ROWS;
+	switch (mode)
+	{
+		case DBSYNC_ROWS_DELETE:
+			return POSTGRES_STAGE_KEYS;
+		case DBSYNC_ROWS_PATCH:
+			return POSTGRES_STAGE_PATCH;
+		default:
+			return POSTGRES_STAGE_ROWS;
+	}
 }
 
 static bool
@@ -226,19 +234,13 @@ append_text(PostgresTarget *target, const char *value, int length)
 	return true;
 }
 
-static char
-op_of(DbsyncRowKind kind)
+/* what the stage is told of a row, if it is one of whole rows; returns the length */
+static int
+op_of(const PostgresRows *rows, const DbsyncRow *row, char *op)
 {
-	switch (kind)
-	{
-		case DBSYNC_ROW_INSERT:
-			return 'I';
-		case DBSYNC_ROW_UPDATE:
-			return 'U';
-		case DBSYNC_ROW_DELETE:
-			return 'D';
-	}
-	return '?';
+	if (rows->mode != DBSYNC_ROWS_MERGE && rows->mode != DBSYNC_ROWS_PATCH)
+		return 0;
+	return dbsync_postgres_patch_op(rows->table, row, op);
 }
 
 static bool
@@ -247,10 +249,12 @@ copy_text_row(PostgresTarget *target, const DbsyncRow *row)
 	PostgresRows *rows = &target->rows;
 	StringInfo	frame = &rows->frame;
 	int			n = rows->ncolumns;
+	char		op[POSTGRES_OP_SIZE];
+	int			length = op_of(rows, row, op);
 
-	if (rows->mode == DBSYNC_ROWS_MERGE)
+	if (length > 0)
 	{
-		appendStringInfoChar(frame, op_of(row->kind));
+		appendBinaryStringInfo(frame, op, length);
 		appendStringInfoChar(frame, '\t');
 	}
 	for (int i = 0; i < n; i++)
@@ -310,19 +314,21 @@ copy_binary_row(PostgresTarget *target, const DbsyncRow *row)
 {
 	PostgresRows *rows = &target->rows;
 	StringInfo	frame = &rows->frame;
-	bool		with_op = rows->mode == DBSYNC_ROWS_MERGE;
+	char		op[POSTGRES_OP_SIZE];
+	int			op_length = op_of(rows, row, op);
 	int			n = rows->ncolumns;
-	int			room = 16;
+	int			room = 16 + op_length;
 	char	   *out;
 
 	for (int i = 0; i < n; i++)
 		room += sizeof(int32) + (row->lengths[i] < FRAME_SIZE ? row->lengths[i] : 0);
 	enlargeStringInfo(frame, room);
-	out = put_int16(frame->data + frame->len, n + (with_op ? 1 : 0));
-	if (with_op)
+	out = put_int16(frame->data + frame->len, n + (op_length > 0 ? 1 : 0));
+	if (op_length > 0)
 	{
-		out = put_int32(out, 1);
-		*out++ = op_of(row->kind);
+		out = put_int32(out, op_length);
+		memcpy(out, op, op_length);
+		out += op_length;
 	}
 	for (int i = 0; i < n; i++)
 	{
@@ -388,20 +394,27 @@ merge_upsert(PostgresTarget *target)
 {
 	const PostgresRows *rows = &target->rows;
 	const DbsyncTargetTable *table = rows->table;
+	PostgresStageKind stage = stage_of(rows->mode);
 	int64		upserts = rows->inserts + rows->updates;
 	int64		found = 0;
+	int64		inserted = 0;
 
 	if (rows->deletes > 0 &&
 		!dbsync_postgres_queue_sql(target, table,
-								   dbsync_postgres_merge_delete_sql(table, POSTGRES_STAGE_ROWS)))
+								   dbsync_postgres_merge_delete_sql(table, stage)))
 		return false;
 	if (upserts > 0 && table->assignable &&
 		!dbsync_postgres_execute(target, table,
-								 dbsync_postgres_merge_update_sql(table), &found))
+								 dbsync_postgres_merge_update_sql(table, stage), &found))
 		return false;
-	return found == upserts ||
-		dbsync_postgres_execute(target, table,
-								dbsync_postgres_merge_insert_sql(table), NULL);
+	if (found < upserts &&
+		!dbsync_postgres_execute(target, table,
+								 dbsync_postgres_merge_insert_sql(table, stage), &inserted))
+		return false;
+	/* what was neither there nor could be inserted lacks columns */
+	if (rows->patches > 0 && found + inserted < upserts)
+		return dbsync_postgres_incomplete(target, table);
+	return true;
 }
 
 bool

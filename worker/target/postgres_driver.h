@@ -16,6 +16,7 @@
 #ifndef DBSYNC_WORKER_TARGET_POSTGRES_DRIVER_H
 #define DBSYNC_WORKER_TARGET_POSTGRES_DRIVER_H
 
+#include "access/htup_details.h"
 #include "lib/stringinfo.h"
 #include "libpq-fe.h"
 #include "storage/latch.h"
@@ -51,6 +52,7 @@ typedef enum PostgresStepKind
 {
 	POSTGRES_STEP_PLAIN,
 	POSTGRES_STEP_FENCE,		/* its cast fails when the ledger has moved */
+	POSTGRES_STEP_PATCH,		/* its cast fails when the row is not there */
 	POSTGRES_STEP_COMMIT
 } PostgresStepKind;
 
@@ -69,6 +71,8 @@ typedef struct PostgresColumn
 	Oid			base_type;
 	bool		identity_always;
 	bool		is_key;
+	bool		is_assigned;	/* by updates and upserts */
+	bool		can_be_unchanged;	/* the source may have its values out of line */
 	/* of key columns */
 	const char *equals;			/* OPERATOR(schema.=) of the key's index */
 	bool		same_if_equal;	/* equal values are the same bytes */
@@ -78,6 +82,7 @@ typedef struct PostgresColumn
 typedef enum PostgresStageKind
 {
 	POSTGRES_STAGE_ROWS,
+	POSTGRES_STAGE_PATCH,		/* of rows, some of which lack columns */
 	POSTGRES_STAGE_KEYS,
 	POSTGRES_NSTAGES
 } PostgresStageKind;
@@ -87,6 +92,9 @@ typedef struct PostgresStage
 	bool		made;
 	int64		filled;			/* batch in which it was last filled */
 } PostgresStage;
+
+/* as many sets of untouched columns have prepared statements; others go without */
+#define POSTGRES_MAX_MASKS	32
 
 struct DbsyncTargetTable
 {
@@ -109,6 +117,8 @@ struct DbsyncTargetTable
 	bool		replaceable;	/* delete and insert, in place of update, is as good */
 	double		tuples;			/* rows, as far as the target's statistics know */
 	bool		prepared[POSTGRES_TABLE_NSTATEMENTS];
+	int			nmasks;			/* for which an UPDATE is prepared */
+	const bool *masks[POSTGRES_MAX_MASKS];
 	const char *op_column;		/* of the stage of rows */
 	PostgresStage stages[POSTGRES_NSTAGES];
 };
@@ -131,6 +141,7 @@ typedef struct PostgresRows
 	int64		inserts;
 	int64		updates;
 	int64		deletes;
+	int64		patches;		/* updates that lack columns */
 	/* small road */
 	MemoryContext context;
 	PostgresWaitingRow *first;
@@ -193,6 +204,9 @@ extern bool dbsync_postgres_lost(PostgresTarget *target);
 /* Set the fault's hint, after one of the above. */
 extern void dbsync_postgres_advise(PostgresTarget *target, const char *hint);
 
+/* A row that lacks columns is not in the table: it is to be sent whole. */
+extern bool dbsync_postgres_incomplete(PostgresTarget *target, const DbsyncTargetTable *table);
+
 /* printf into the target's context. */
 extern char *dbsync_postgres_format(PostgresTarget *target, const char *format,...) pg_attribute_printf(2, 3);
 
@@ -234,6 +248,13 @@ extern bool dbsync_postgres_queue_fixed(PostgresTarget *target, PostgresFixed fi
 /* Queue a statement of a table, preparing it if that has not been done. */
 extern bool dbsync_postgres_queue_table(PostgresTarget *target, DbsyncTargetTable *table,
 										PostgresTableStatement statement, const DbsyncRow *row);
+
+/*
+ * Queue an update of a row that lacks columns.  sql: prepare it first as number
+ * "mask"; NULL: that has been done.  mask < 0: not prepared.
+ */
+extern bool dbsync_postgres_queue_patch(PostgresTarget *target, DbsyncTargetTable *table,
+										int mask, const char *sql, const DbsyncRow *row);
 
 /*
  * Queue a statement of a table and let the server begin with it: it works while
@@ -324,8 +345,28 @@ extern char *dbsync_postgres_copy_sql(const DbsyncTargetTable *table, DbsyncRows
 
 /* From stage to table; the insert leaves out rows whose keys are there already. */
 extern char *dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
-extern char *dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table);
-extern char *dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table);
+extern char *dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
+extern char *dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
+
+/* in postgres_patch.c: rows that lack columns */
+
+/* most bytes of dbsync_postgres_patch_op(): a letter, and one for each column */
+#define POSTGRES_OP_SIZE	(1 + MaxTupleAttributeNumber)
+
+/* what the server says when such a row is not there; part of a message of its own */
+#define POSTGRES_MISSING_ROW	"dbsync: a row to update is missing"
+
+extern bool dbsync_postgres_table_takes_unchanged(const DbsyncTargetTable *table);
+
+/* Queue the update of one row. */
+extern bool dbsync_postgres_patch_row(PostgresTarget *target, const DbsyncRow *row);
+
+/* The stage's word for an operation and its columns, as in "U" or "P001"; returns its length. */
+extern int	dbsync_postgres_patch_op(const DbsyncTargetTable *table, const DbsyncRow *row, char *op);
+
+/* Assignments of a merge from the stage, where a column may stay as it is. */
+extern void dbsync_postgres_patch_assignments(StringInfo buf, const DbsyncTargetTable *table,
+											  const char *target, const char *stage);
 
 /* in postgres_rows.c */
 

@@ -69,6 +69,16 @@ dbsync_postgres_refuse(PostgresTarget *target, int sqlstate, const char *message
 	return false;
 }
 
+bool
+dbsync_postgres_incomplete(PostgresTarget *target, const DbsyncTargetTable *table)
+{
+	dbsync_postgres_refuse(target, ERRCODE_NO_DATA_FOUND,
+						   psprintf("a row to update is missing in target table %s", table->label),
+						   NULL, NULL);
+	target->base.fault.incomplete = true;
+	return false;
+}
+
 void
 dbsync_postgres_advise(PostgresTarget *target, const char *hint)
 {
@@ -131,6 +141,11 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 									  "another worker has moved the ledger of this subscription",
 									  NULL, NULL);
+
+	if (step && step->kind == POSTGRES_STEP_PATCH &&
+		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
+		strstr(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), POSTGRES_MISSING_ROW))
+		return dbsync_postgres_incomplete(target, step->table);
 
 	memset(fault, 0, sizeof(DbsyncFault));
 	fault->sqlstate = sqlstate;

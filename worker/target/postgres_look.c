@@ -12,6 +12,7 @@
 
 #include "catalog/pg_type_d.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "worker/target/postgres_driver.h"
@@ -421,7 +422,7 @@ draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 	table->binary_formats = formats;
 	for (int i = 0; i < table->ncolumns; i++)
 	{
-		const PostgresColumn *column = &table->columns[i];
+		PostgresColumn *column = &table->columns[i];
 
 		formats[i] = 1;
 		if (column->base_type != table->spec.types[i] ||
@@ -431,8 +432,10 @@ draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 			table->overriding = true;
 		if (column->identity_always && !column->is_key)
 			table->upsertable = false;
-		if (!column->identity_always && !(column->is_key && column->same_if_equal))
+		column->is_assigned = !column->identity_always && !(column->is_key && column->same_if_equal);
+		if (column->is_assigned)
 			table->assignable = true;
+		column->can_be_unchanged = !column->is_key && get_typlen(table->spec.types[i]) == -1;
 	}
 
 	/* the stage's own column must be called like none of the table's */

@@ -55,13 +55,14 @@ dbsync_postgres_rows_begin(DbsyncTarget *base, DbsyncTargetTable *table,
 
 	Assert(rows->table == NULL);
 	Assert(mode != DBSYNC_ROWS_MERGE || table->upsertable);
+	Assert(mode != DBSYNC_ROWS_PATCH || dbsync_postgres_table_takes_unchanged(table));
 	MemoryContextReset(rows->context);
 	rows->table = table;
 	rows->mode = mode;
 	rows->ncolumns = mode == DBSYNC_ROWS_DELETE ? table->nkeys : table->ncolumns;
 	rows->large = dbsync_postgres_is_large(expected_rows);
 	rows->copying = false;
-	rows->inserts = rows->updates = rows->deletes = 0;
+	rows->inserts = rows->updates = rows->deletes = rows->patches = 0;
 	rows->first = NULL;
 	rows->last = &rows->first;
 	rows->bytes = 0;
@@ -79,12 +80,20 @@ keep_row(PostgresRows *rows, const DbsyncRow *row)
 
 	for (int i = 0; i < n; i++)
 		size += row->values[i] ? row->lengths[i] + 1 : 0;
+	if (row->unchanged != NULL)
+		size += n * sizeof(bool);
 	waiting = MemoryContextAllocHuge(rows->context, size);
 	waiting->next = NULL;
 	waiting->row.kind = row->kind;
 	waiting->row.values = (const char **) (waiting + 1);
 	waiting->row.lengths = (int *) (waiting->row.values + n);
+	waiting->row.unchanged = NULL;
 	bytes = (char *) (waiting->row.lengths + n);
+	if (row->unchanged != NULL)
+	{
+		waiting->row.unchanged = memcpy(bytes, row->unchanged, n * sizeof(bool));
+		bytes += n * sizeof(bool);
+	}
 	for (int i = 0; i < n; i++)
 	{
 		waiting->row.lengths[i] = row->lengths[i];
@@ -147,6 +156,8 @@ dbsync_postgres_rows_put(DbsyncTarget *base, const DbsyncRow *row)
 			rows->deletes++;
 			break;
 	}
+	if (row->unchanged != NULL)
+		rows->patches++;
 	/* not before the first row: what was queued goes on while the source sorts */
 	if (!rows->copying &&
 		(rows->large || dbsync_postgres_is_large(rows->inserts + rows->updates + rows->deletes) ||
@@ -161,7 +172,7 @@ dbsync_postgres_rows_put(DbsyncTarget *base, const DbsyncRow *row)
 	return true;
 }
 
-/* in mode MERGE a row to delete comes with all columns */
+/* in modes MERGE and PATCH a row to delete comes with all columns */
 static bool
 queue_delete(PostgresTarget *target, const DbsyncRow *row)
 {
@@ -185,6 +196,8 @@ queue_upsert(PostgresTarget *target, const DbsyncRow *row)
 {
 	PostgresRows *rows = &target->rows;
 
+	if (row->unchanged != NULL)
+		return dbsync_postgres_patch_row(target, row);
 	return dbsync_postgres_queue_table(target, rows->table,
 									   rows->mode == DBSYNC_ROWS_APPEND
 									   ? POSTGRES_TABLE_INSERT : POSTGRES_TABLE_UPSERT, row);

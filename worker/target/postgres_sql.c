@@ -46,12 +46,6 @@ append_insert_head(StringInfo buf, const DbsyncTargetTable *table)
 	appendStringInfo(buf, ")%s ", table->overriding ? " OVERRIDING SYSTEM VALUE" : "");
 }
 
-static bool
-is_assigned(const PostgresColumn *column)
-{
-	return !column->identity_always && !(column->is_key && column->same_if_equal);
-}
-
 static void
 append_assignments(StringInfo buf, const DbsyncTargetTable *table, const char *source)
 {
@@ -61,7 +55,7 @@ append_assignments(StringInfo buf, const DbsyncTargetTable *table, const char *s
 	{
 		const PostgresColumn *column = &table->columns[i];
 
-		if (!is_assigned(column))
+		if (!column->is_assigned)
 			continue;
 		appendStringInfo(buf, "%s%s = %s.%s", first ? "" : ", ", column->quoted,
 						 source, column->quoted);
@@ -134,8 +128,13 @@ dbsync_postgres_row_sql(const DbsyncTargetTable *table, PostgresTableStatement s
 char *
 dbsync_postgres_stage_name(const DbsyncTargetTable *table, PostgresStageKind kind)
 {
-	return psprintf("pg_temp.dbsync_%s_%d", kind == POSTGRES_STAGE_KEYS ? "keys" : "stage",
-					table->number);
+	static const char *const names[] = {
+		[POSTGRES_STAGE_ROWS] = "stage",
+		[POSTGRES_STAGE_PATCH] = "patch",
+		[POSTGRES_STAGE_KEYS] = "keys"
+	};
+
+	return psprintf("pg_temp.dbsync_%s_%d", names[kind], table->number);
 }
 
 static void
@@ -151,9 +150,10 @@ dbsync_postgres_stage_create_sql(const DbsyncTargetTable *table, PostgresStageKi
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "CREATE TEMPORARY TABLE %s (", dbsync_postgres_stage_name(table, kind));
-	if (kind == POSTGRES_STAGE_ROWS)
-		appendStringInfo(&buf, "%s \"char\"", table->op_column);
-	for (int i = 0; kind == POSTGRES_STAGE_ROWS && i < table->ncolumns; i++)
+	if (kind != POSTGRES_STAGE_KEYS)
+		appendStringInfo(&buf, "%s %s", table->op_column,
+						 kind == POSTGRES_STAGE_PATCH ? "text" : "\"char\"");
+	for (int i = 0; kind != POSTGRES_STAGE_KEYS && i < table->ncolumns; i++)
 	{
 		appendStringInfoString(&buf, ", ");
 		append_stage_column(&buf, &table->columns[i]);
@@ -174,7 +174,7 @@ dbsync_postgres_stage_analyze_sql(const DbsyncTargetTable *table, PostgresStageK
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "ANALYZE %s (", dbsync_postgres_stage_name(table, kind));
-	if (kind == POSTGRES_STAGE_ROWS)
+	if (kind != POSTGRES_STAGE_KEYS)
 		appendStringInfo(&buf, "%s, ", table->op_column);
 	append_keys(&buf, table);
 	appendStringInfoChar(&buf, ')');
@@ -193,7 +193,9 @@ dbsync_postgres_copy_sql(const DbsyncTargetTable *table, DbsyncRowsMode mode)
 		appendStringInfo(&buf, "COPY %s (", dbsync_postgres_stage_name(table, POSTGRES_STAGE_KEYS));
 	else
 		appendStringInfo(&buf, "COPY %s (%s, ",
-						 dbsync_postgres_stage_name(table, POSTGRES_STAGE_ROWS), table->op_column);
+						 dbsync_postgres_stage_name(table, mode == DBSYNC_ROWS_PATCH
+													? POSTGRES_STAGE_PATCH : POSTGRES_STAGE_ROWS),
+						 table->op_column);
 	if (mode == DBSYNC_ROWS_DELETE)
 		append_keys(&buf, table);
 	else
@@ -211,27 +213,30 @@ dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, PostgresStageKi
 	appendStringInfo(&buf, "DELETE FROM %s AS " TARGET " USING %s AS " STAGE " WHERE ",
 					 table->only, dbsync_postgres_stage_name(table, kind));
 	append_key_match(&buf, table);
-	if (kind == POSTGRES_STAGE_ROWS)
+	if (kind != POSTGRES_STAGE_KEYS)
 		appendStringInfo(&buf, " AND " STAGE ".%s = 'D'", table->op_column);
 	return buf.data;
 }
 
 char *
-dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table)
+dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table, PostgresStageKind kind)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "UPDATE %s AS " TARGET " SET ", table->only);
-	append_assignments(&buf, table, STAGE);
+	if (kind == POSTGRES_STAGE_PATCH)
+		dbsync_postgres_patch_assignments(&buf, table, TARGET, STAGE);
+	else
+		append_assignments(&buf, table, STAGE);
 	appendStringInfo(&buf, " FROM %s AS " STAGE " WHERE " STAGE ".%s <> 'D' AND ",
-					 dbsync_postgres_stage_name(table, POSTGRES_STAGE_ROWS), table->op_column);
+					 dbsync_postgres_stage_name(table, kind), table->op_column);
 	append_key_match(&buf, table);
 	return buf.data;
 }
 
 char *
-dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table)
+dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, PostgresStageKind kind)
 {
 	StringInfoData buf;
 
@@ -239,10 +244,12 @@ dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table)
 	append_insert_head(&buf, table);
 	appendStringInfoString(&buf, "SELECT ");
 	append_columns(&buf, table, STAGE);
-	appendStringInfo(&buf, " FROM %s AS " STAGE " WHERE " STAGE ".%s <> 'D'"
-					 " AND NOT EXISTS (SELECT FROM %s AS " TARGET " WHERE ",
-					 dbsync_postgres_stage_name(table, POSTGRES_STAGE_ROWS), table->op_column,
-					 table->only);
+	appendStringInfo(&buf, " FROM %s AS " STAGE " WHERE " STAGE ".%s <> 'D'",
+					 dbsync_postgres_stage_name(table, kind), table->op_column);
+	/* a row that lacks columns is none to insert */
+	if (kind == POSTGRES_STAGE_PATCH)
+		appendStringInfo(&buf, " AND " STAGE ".%s NOT LIKE 'P%%'", table->op_column);
+	appendStringInfo(&buf, " AND NOT EXISTS (SELECT FROM %s AS " TARGET " WHERE ", table->only);
 	append_key_match(&buf, table);
 	appendStringInfoChar(&buf, ')');
 	return buf.data;

@@ -164,6 +164,39 @@ dbsync_postgres_queue_table(PostgresTarget *target, DbsyncTargetTable *table,
 }
 
 bool
+dbsync_postgres_queue_patch(PostgresTarget *target, DbsyncTargetTable *table,
+							int mask, const char *sql, const DbsyncRow *row)
+{
+	char		name[NAMEDATALEN];
+	Oid		   *types = NULL;
+	bool		queued;
+
+	if (!enter_pipeline(target))
+		return false;
+	snprintf(name, sizeof(name), "dbsync_patch_%d_%d", table->number, mask);
+	if (sql != NULL)
+		types = row_types(table, POSTGRES_TABLE_UPSERT);
+	if (mask < 0)
+	{
+		if (PQsendQueryParams(target->conn, sql, table->ncolumns, types, row->values,
+							  table->binary ? row->lengths : NULL,
+							  table->binary ? table->binary_formats : NULL, 0) == 0)
+			return dbsync_postgres_lost(target);
+		add_step(target, POSTGRES_STEP_PATCH, table);
+		queued = true;
+	}
+	else
+		queued = (sql == NULL ||
+				  queue_prepare(target, table, name, sql, table->ncolumns, types)) &&
+			queue_prepared(target, POSTGRES_STEP_PATCH, table, name, table->ncolumns, row->values,
+						   table->binary ? row->lengths : NULL,
+						   table->binary ? table->binary_formats : NULL);
+	if (types != NULL)
+		pfree(types);
+	return queued;
+}
+
+bool
 dbsync_postgres_queue_sql(PostgresTarget *target, const DbsyncTargetTable *table, const char *sql)
 {
 	if (!enter_pipeline(target))

@@ -38,6 +38,8 @@ typedef struct DbsyncFault
 	char	   *hint;
 	char	   *context;
 	bool		connection_lost;	/* true: the outcome of a COMMIT is unknown */
+	bool		incomplete;		/* a row that came with untouched columns is not there:
+								 * it is to be sent whole */
 } DbsyncFault;
 
 /* where and how to connect; built by the worker from server and user mapping */
@@ -128,12 +130,16 @@ typedef struct DbsyncRow
 	const char **values;		/* of all columns; mode DELETE: of the keys */
 	int		   *lengths;		/* bytes of each value; 0 for NULL.  Text is
 								 * followed by a zero that does not count */
+	const bool *unchanged;		/* columns that stay as they are there, which have
+								 * no value here; NULL: none.  Only of updates in
+								 * mode PATCH, and never of key columns */
 } DbsyncRow;
 
 typedef enum DbsyncRowsMode
 {
 	DBSYNC_ROWS_APPEND,			/* to insert; their keys cannot be there */
 	DBSYNC_ROWS_MERGE,			/* each key at most once; upserts and deletes */
+	DBSYNC_ROWS_PATCH,			/* the same, and some updates lack columns */
 	DBSYNC_ROWS_DELETE			/* keys of rows to delete; may come repeatedly */
 } DbsyncRowsMode;
 
@@ -204,8 +210,8 @@ typedef struct DbsyncDriver
 	bool		(*truncate) (DbsyncTarget *target, DbsyncTargetTable **tables, int ntables);
 
 	/*
-	 * Rows of one table: begin, row per row, end.  Not nested.  In mode MERGE of a
-	 * row to delete only the key columns mean something.
+	 * Rows of one table: begin, row per row, end.  Not nested.  In modes MERGE and
+	 * PATCH of a row to delete only the key columns mean something.
 	 */
 	bool		(*rows_begin) (DbsyncTarget *target, DbsyncTargetTable *table,
 							   DbsyncRowsMode mode, int64 expected_rows);
@@ -240,6 +246,15 @@ typedef struct DbsyncDriver
 	 * difference.  NULL: no.
 	 */
 	bool		(*table_wants_replace) (const DbsyncTargetTable *table, int64 rows);
+
+	/*
+	 * Does it take rows with untouched columns, in mode PATCH?  The driver then
+	 * makes sure, before anything can be committed, that each of these rows was
+	 * there to be updated, and else refuses with fault->incomplete.  The worker
+	 * sends the batch again with whole rows, as it does at once where the answer is
+	 * no.  NULL: no.
+	 */
+	bool		(*table_takes_unchanged) (const DbsyncTargetTable *table);
 } DbsyncDriver;
 
 struct DbsyncTarget

@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/unchanged.h
+ *	  Large values that an UPDATE left untouched.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_UNCHANGED_H
+#define DBSYNC_EXTENSION_UNCHANGED_H
+
+#include "executor/tuptable.h"
+#include "extension/captured.h"
+
+/* Which columns can have large values; as the entry's shape is filled in. */
+extern void dbsync_unchanged_learn(DbsyncEntry *entry);
+
+/*
+ * The numbers, from 1, of captured columns whose values both rows have out of line
+ * in the very same place; NULL if there is none.  Good until the next call for
+ * the table.
+ */
+extern int2vector *dbsync_unchanged_find(DbsyncEntry *entry, TupleTableSlot *old,
+										 TupleTableSlot *new);
+
+#endif							/* DBSYNC_EXTENSION_UNCHANGED_H */

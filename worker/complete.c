@@ -1,0 +1,145 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/complete.c
+ *	  Large values that were not captured, from the captured table itself.
+ *
+ * A target that lacks the row, or a way of writing that needs all of it, is sent
+ * what the batch's snapshot S shows of the columns that an UPDATE left untouched.
+ * S may be later than the change: the value is then of a later change, which
+ * follows and says the same; a row that S does not show is about to be deleted, by
+ * a change that follows too.
+ *
+ * Rows are found as truth.c finds them, straight by the key's index.  That asks for
+ * no rights and minds no policies, like the capture of all other values.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/nbtree.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "storage/lmgr.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "extension/captured.h"
+#include "worker/complete.h"
+
+struct DbsyncCompletion
+{
+	Relation	rel;
+	Relation	index;
+	MemoryContext context;		/* as long as this; the scan keeps things there */
+	const DbsyncEntry *entry;
+	int			ncolumns;
+	int			nkeys;
+	ScanKeyData keys[INDEX_MAX_KEYS];
+	IndexScanDesc scan;
+	TupleTableSlot *found;
+};
+
+void
+dbsync_complete_lock(DbsyncTable *table)
+{
+	table->lock = ConditionalLockRelationOid(table->relid, AccessShareLock)
+		? DBSYNC_LOCK_HELD : DBSYNC_LOCK_NOT_HAD;
+}
+
+/* Is the table still what the configuration says?  Capture's guard sees to it. */
+static bool
+is_as_read(const DbsyncEntry *entry, const DbsyncTable *table)
+{
+	if (entry->mode != DBSYNC_MODE_CAPTURE || entry->ncolumns != table->ncolumns ||
+		entry->nkeys != table->nkeys)
+		return false;
+	for (int i = 0; i < entry->ncolumns; i++)
+	{
+		if (getBaseType(TupleDescAttr(entry->desc, entry->columns[i] - 1)->atttypid) !=
+			table->types[i])
+			return false;
+	}
+	return memcmp(entry->keys, table->keys, entry->nkeys * sizeof(int)) == 0;
+}
+
+static void
+find_operators(DbsyncCompletion *completion)
+{
+	Relation	index = completion->index;
+
+	for (int k = 0; k < completion->nkeys; k++)
+	{
+		Oid			type = index->rd_opcintype[k];
+		Oid			equal = get_opfamily_member(index->rd_opfamily[k], type, type,
+												BTEqualStrategyNumber);
+
+		if (!OidIsValid(equal))
+			elog(ERROR, "missing operator in operator family %u", index->rd_opfamily[k]);
+		ScanKeyEntryInitialize(&completion->keys[k], 0, k + 1, BTEqualStrategyNumber,
+							   InvalidOid, index->rd_indcollation[k],
+							   get_opcode(equal), (Datum) 0);
+	}
+}
+
+DbsyncCompletion *
+dbsync_complete_begin(const DbsyncTable *table)
+{
+	DbsyncCompletion *completion = palloc0(sizeof(DbsyncCompletion));
+
+	Assert(table->lock == DBSYNC_LOCK_HELD);
+	completion->rel = try_table_open(table->relid, AccessShareLock);
+	if (completion->rel != NULL)
+		completion->entry = dbsync_captured_find(completion->rel);
+	if (completion->rel == NULL || !is_as_read(completion->entry, table))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table %s is not what it was when its changes were captured",
+						table->qualified)));
+	completion->context = CurrentMemoryContext;
+	completion->ncolumns = table->ncolumns;
+	completion->nkeys = table->nkeys;
+	completion->index = index_open(completion->entry->captured.key_index, AccessShareLock);
+	find_operators(completion);
+	completion->found = table_slot_create(completion->rel, NULL);
+	completion->scan = index_beginscan(completion->rel, completion->index,
+									   GetActiveSnapshot(), completion->nkeys, 0);
+	return completion;
+}
+
+bool
+dbsync_complete_row(DbsyncCompletion *completion, Datum *values, bool *nulls, bool *unchanged)
+{
+	const DbsyncEntry *entry = completion->entry;
+	MemoryContext old = MemoryContextSwitchTo(completion->context);
+	bool		there;
+
+	for (int k = 0; k < completion->nkeys; k++)
+		completion->keys[k].sk_argument = values[entry->keys[k]];
+	index_rescan(completion->scan, completion->keys, completion->nkeys, NULL, 0);
+	there = index_getnext_slot(completion->scan, ForwardScanDirection, completion->found);
+	if (there)
+		slot_getallattrs(completion->found);
+	MemoryContextSwitchTo(old);
+	for (int i = 0; there && i < completion->ncolumns; i++)
+	{
+		int			from = entry->columns[i] - 1;
+
+		if (!unchanged[i])
+			continue;
+		values[i] = completion->found->tts_values[from];
+		nulls[i] = completion->found->tts_isnull[from];
+		unchanged[i] = false;
+	}
+	return there;
+}
+
+void
+dbsync_complete_end(DbsyncCompletion *completion)
+{
+	index_endscan(completion->scan);
+	ExecDropSingleTupleTableSlot(completion->found);
+	index_close(completion->index, NoLock);
+	table_close(completion->rel, NoLock);
+}
