@@ -81,7 +81,7 @@ define_worker_settings(void)
 	DefineCustomIntVariable("dbsync.gather_max",
 							"Longest pause between two batches while commits come faster than batches go.",
 							"Larger batches cost less per row; a target that keeps up is not kept waiting.",
-							&dbsync_gather_max, 100, 0, 10000,
+							&dbsync_gather_max, 100, 0, 1000,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 

@@ -49,7 +49,10 @@ dbsync_shmem_attach(void)
 		LWLockInitialize(&shared->lock, shared->tranche);
 		pg_atomic_init_u64(&shared->next_run, 1);
 		for (int i = 0; i < DBSYNC_SLOTS; i++)
+		{
 			ConditionVariableInit(&shared->slots[i].changed);
+			pg_atomic_init_u32(&shared->slots[i].calls, 0);
+		}
 	}
 	LWLockRelease(AddinShmemInitLock);
 	LWLockRegisterTranche(shared->tranche, "dbsync");
@@ -199,6 +202,16 @@ dbsync_shmem_put_text(char *field, const char *text)
 }
 
 void
+dbsync_shmem_wake(DbsyncSlot *slot)
+{
+	Latch	   *latch = slot->latch;
+
+	pg_atomic_fetch_add_u32(&slot->calls, 1);
+	if (latch != NULL)
+		SetLatch(latch);
+}
+
+void
 dbsync_shmem_wake_workers(void)
 {
 	/*
@@ -210,9 +223,8 @@ dbsync_shmem_wake_workers(void)
 	for (int i = 0; i < shared->used; i++)
 	{
 		DbsyncSlot *slot = &shared->slots[i];
-		Latch	   *latch = slot->latch;
 
-		if (latch != NULL && slot->database == MyDatabaseId)
-			SetLatch(latch);
+		if (slot->latch != NULL && slot->database == MyDatabaseId)
+			dbsync_shmem_wake(slot);
 	}
 }

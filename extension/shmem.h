@@ -19,6 +19,7 @@
 #define DBSYNC_EXTENSION_SHMEM_H
 
 #include "datatype/timestamp.h"
+#include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/latch.h"
 
@@ -66,6 +67,7 @@ typedef struct DbsyncSlot
 	int			subscription;
 	pid_t		pid;			/* 0: no worker */
 	Latch	   *latch;			/* the worker's, NULL with pid 0 */
+	pg_atomic_uint32 calls;		/* by whoever sets the latch, before that */
 	bool		stop;			/* asked to stop and not to come back */
 	bool		once;			/* works for run_once */
 	uint64		run;			/* which run_once call it works for */
@@ -98,6 +100,12 @@ extern DbsyncSlot *dbsync_shmem_slot(int subscription, bool create);
 
 /* The i-th slot, for listing; 0 <= i < DBSYNC_SLOTS.  Lock held. */
 extern DbsyncSlot *dbsync_shmem_slot_at(int i);
+
+/*
+ * Wake the slot's worker, if it has one.  The latch alone is not enough: whatever
+ * waits for something else on the worker's way resets it.
+ */
+extern void dbsync_shmem_wake(DbsyncSlot *slot);
 
 /* A number nobody else has: identifies one run_once call. */
 extern uint64 dbsync_shmem_next_run(void);

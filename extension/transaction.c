@@ -27,6 +27,7 @@
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -43,6 +44,9 @@ typedef struct Kept
 } Kept;
 
 DbsyncTransaction dbsync_transaction;
+
+/* committed, and the workers have not been woken yet */
+static bool wake_due = false;
 
 static Kept *kept;
 static int	nkept;
@@ -321,6 +325,19 @@ warn_without_header(void)
 				 errhint("Copy the table again with dbsync.copy_table().")));
 }
 
+/*
+ * Workers are woken last: when all that we have to tell of, changes of the
+ * configuration too, has been sent, and our locks are free.
+ */
+static void
+release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
+{
+	if (!wake_due || phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level)
+		return;
+	wake_due = false;
+	dbsync_shmem_wake_workers();
+}
+
 static void
 end_of_transaction(XactEvent event, void *arg)
 {
@@ -338,7 +355,7 @@ end_of_transaction(XactEvent event, void *arg)
 				warn_without_header();
 			if (dbsync_transaction.begun && dbsync_transaction.wake &&
 				event == XACT_EVENT_COMMIT)
-				dbsync_shmem_wake_workers();
+				wake_due = true;
 			forget();
 			break;
 		case XACT_EVENT_ABORT:
@@ -366,4 +383,5 @@ dbsync_transaction_init(void)
 {
 	RegisterXactCallback(end_of_transaction, NULL);
 	RegisterSubXactCallback(end_of_subtransaction, NULL);
+	RegisterResourceReleaseCallback(release, NULL);
 }

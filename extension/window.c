@@ -307,23 +307,59 @@ dbsync_window_is_empty(DbsyncWindow *window)
 	return window->next == window->n;
 }
 
-static void
-fetch_header(DbsyncWindow *window, const Entry *entry, DbsyncHeader *header)
+/* Header segments, opened for as long as a cut is put together. */
+typedef struct Reader
 {
-	Relation	rel = table_open(window->segments[entry->segment], AccessShareLock);
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	Relation   *rels;
+	TupleTableSlot **slots;
+} Reader;
+
+static void
+open_reader(const DbsyncWindow *window, Reader *reader)
+{
+	reader->rels = palloc0(sizeof(Relation) * window->nsegments);
+	reader->slots = palloc0(sizeof(TupleTableSlot *) * window->nsegments);
+}
+
+static void
+close_reader(const DbsyncWindow *window, Reader *reader)
+{
+	for (int i = 0; i < window->nsegments; i++)
+	{
+		if (reader->rels[i] == NULL)
+			continue;
+		ExecDropSingleTupleTableSlot(reader->slots[i]);
+		table_close(reader->rels[i], AccessShareLock);
+	}
+}
+
+static void
+fetch_header(const DbsyncWindow *window, Reader *reader, const Entry *entry, DbsyncHeader *header)
+{
+	int			segment = entry->segment;
+	Relation	rel;
+	TupleTableSlot *slot;
 	ItemPointerData tid = entry->tid;
 	bool		free_tuple;
 	HeapTuple	tuple;
 
+	if (reader->rels[segment] == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(reader->rels));
+
+		reader->rels[segment] = table_open(window->segments[segment], AccessShareLock);
+		reader->slots[segment] = table_slot_create(reader->rels[segment], NULL);
+		MemoryContextSwitchTo(old);
+	}
+	rel = reader->rels[segment];
+	slot = reader->slots[segment];
 	if (!table_tuple_fetch_row_version(rel, &tid, GetActiveSnapshot(), slot))
 		elog(ERROR, "header of transaction " UINT64_FORMAT " has gone", entry->xid);
 	tuple = ExecFetchSlotHeapTuple(slot, false, &free_tuple);
 	dbsync_header_decode(tuple, RelationGetDescr(rel), header);
 	if (free_tuple)
 		heap_freetuple(tuple);
-	ExecDropSingleTupleTableSlot(slot);
-	table_close(rel, AccessShareLock);
+	ExecClearTuple(slot);
 }
 
 static DbsyncCutSegment *
@@ -467,7 +503,7 @@ normalize_ranges(DbsyncCutSegment *segment)
 }
 
 static void
-reset_members(void)
+reset_members(int expected)
 {
 	HASHCTL		ctl;
 
@@ -476,7 +512,7 @@ reset_members(void)
 	ctl.keysize = sizeof(uint64);
 	ctl.entrysize = sizeof(Member);
 	ctl.hcxt = TopMemoryContext;
-	members = hash_create("dbsync window members", 64, &ctl,
+	members = hash_create("dbsync window members", Max(64, expected), &ctl,
 						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	last_xid = 0;
 	last_member = NULL;
@@ -518,17 +554,19 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 	ListCell   *lc;
 	ListCell   *ls;
 	MemoryContext scratch;
+	Reader		reader;
 	int			i;
 
 	if (dbsync_window_is_empty(window))
 		return NULL;
+	open_reader(window, &reader);
 
 	/* headers may be many and large; none outlives its turn */
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "dbsync header",
 									ALLOCSET_DEFAULT_SIZES);
 
 	cut = palloc0(sizeof(DbsyncCut));
-	reset_members();
+	reset_members(Min(window->n - window->next, MAX_CUT));
 	for (i = window->next; i < window->n && cut->ntransactions < MAX_CUT; i++)
 	{
 		const Entry *entry = &window->entries[i];
@@ -537,7 +575,7 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(scratch);
-		fetch_header(window, entry, &header);
+		fetch_header(window, &reader, entry, &header);
 		MemoryContextSwitchTo(old);
 		check_not_rolled_back(&header, request);
 		if (!(header.origin && request->skip_origin &&
@@ -562,6 +600,7 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 		cut->lag_bytes += header.bytes;
 	}
 	MemoryContextDelete(scratch);
+	close_reader(window, &reader);
 	cut->exhausts = (i == window->n && !window->more);
 
 	foreach(lc, cut->tables)
@@ -606,6 +645,16 @@ dbsync_window_reset_hits(void)
 	hits = 0;
 }
 
+bool
+dbsync_window_has_xid(uint64 xid)
+{
+	bool		found = find_member(xid) != NULL;
+
+	if (found)
+		hits++;
+	return found;
+}
+
 PG_FUNCTION_INFO_V1(dbsync_window_has);
 PG_FUNCTION_INFO_V1(dbsync_window_rank);
 
@@ -613,11 +662,8 @@ Datum
 dbsync_window_has(PG_FUNCTION_ARGS)
 {
 	FullTransactionId xid = PG_GETARG_FULLTRANSACTIONID(0);
-	bool		found = find_member(U64FromFullTransactionId(xid)) != NULL;
 
-	if (found)
-		hits++;
-	PG_RETURN_BOOL(found);
+	PG_RETURN_BOOL(dbsync_window_has_xid(U64FromFullTransactionId(xid)));
 }
 
 Datum

@@ -140,6 +140,9 @@ extern bool dbsync_window_knows(List *header_segments, uint64 xid,
 
 extern void dbsync_window_pass(DbsyncWindow *window, const DbsyncCut *cut);
 
+/* Is the transaction in the cut?  Counts as a hit, as window_has(xid8) does. */
+extern bool dbsync_window_has_xid(uint64 xid);
+
 /*
  * The cut whose transactions the SQL functions dbsync_internal.window_has(xid8)
  * and window_rank(xid8) know until the next call.  window_has counts its hits.

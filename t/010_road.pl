@@ -288,15 +288,49 @@ $pair->same_at_both_ends('public.simple');
 like(slurp_file($pair->target->logfile, $from), $by_keys, 'by the keys of its rows');
 $pair->target_sql(
 	"CREATE PUBLICATION halves FOR TABLE public.simple WITH (publish = 'insert, update')");
-# it is looked up when the table is, once per connection
-$pair->sql("SELECT dbsync.stop_subscription('road')");
 $from = -s $pair->target->logfile;
 as_writer("UPDATE public.simple SET t = t || '.'");
-$pair->start_subscription('road');
 $pair->arrives('road', 'one to a table that is published in part arrives');
 $pair->same_at_both_ends('public.simple');
 unlike(slurp_file($pair->target->logfile, $from), $by_keys, 'as an update');
 $pair->target_sql('DROP PUBLICATION halves');
+
+# runs of keys, in whatever order they come
+$pair->both('CREATE TABLE public.runs (id int8 PRIMARY KEY, v int)');
+$pair->sql("SELECT dbsync.add_table('road', 'public.runs')");
+$pair->sql("INSERT INTO public.runs SELECT g.i, 0 FROM generate_series(-20000, 20000) g(i)");
+$pair->sql("INSERT INTO public.runs VALUES (9223372036854775806, 0), (9223372036854775807, 0), (-9223372036854775808, 0), (-9223372036854775807, 0)");
+$pair->arrives('road', 'keys of all sizes arrive');
+$from = -s $pair->target->logfile;
+$pair->sql("DO \$\$ DECLARE r record; BEGIN
+  FOR r IN SELECT id FROM public.runs WHERE id NOT BETWEEN 5000 AND 6000 ORDER BY id % 7, id DESC LOOP
+    DELETE FROM public.runs WHERE id = r.id;
+  END LOOP; END \$\$");
+$pair->arrives('road', 'deletes in any order arrive');
+$pair->same_at_both_ends('public.runs');
+like(slurp_file($pair->target->logfile, $from), qr/DELETE FROM ONLY public\.runs WHERE id OPERATOR/, 'as ranges');
+$pair->sql("INSERT INTO public.runs SELECT g.i, 1 FROM generate_series(100000, 140000) g(i) WHERE g.i % 3 > 0");
+$pair->arrives('road', 'rows with gaps between their keys arrive');
+$pair->target_sql("INSERT INTO public.runs SELECT g.i, 2 FROM generate_series(100000, 140000) g(i) WHERE g.i % 3 = 0");
+$pair->sql("DELETE FROM public.runs WHERE id >= 100000");
+$pair->arrives('road', 'so do their deletes');
+is($pair->target_sql('SELECT count(*), min(v) FROM public.runs WHERE id >= 100000'), '13333|2',
+	'and nothing between the keys is touched');
+
+# --- DDL on the target while connected
+
+$pair->target_sql('ALTER TABLE public.binary ALTER c_int8 TYPE float8');
+my ($some, $values) = row_of_values('public.binary', 0);
+as_writer("INSERT INTO public.binary (id, $some) SELECT g.i, $values FROM generate_series(5000, 6000) g(i)");
+$pair->arrives('road', 'rows arrive in a column that has another type now');
+is($pair->target_sql('SELECT DISTINCT c_int8 FROM public.binary WHERE id >= 5000'),
+	'9.223372036854776e+18', 'with their values');
+$pair->target_sql("ALTER TABLE public.simple ADD COLUMN note text");
+$pair->target_sql("UPDATE public.simple SET note = 'ours'");
+as_writer("UPDATE public.simple SET t = t || ','");
+$pair->arrives('road', 'a large update arrives in a table that has got a column of its own');
+is($pair->target_sql('SELECT DISTINCT note FROM public.simple'), 'ours', 'which keeps its values');
+$pair->target_sql('ALTER TABLE public.simple DROP COLUMN note');
 
 as_writer("BEGIN", "TRUNCATE public.simple", "INSERT INTO public.simple VALUES (7, 'after')", "COMMIT")
   if $pair->sql("SELECT pg_catalog.has_table_privilege('writer', 'public.simple', 'TRUNCATE')") eq 't';

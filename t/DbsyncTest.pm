@@ -178,6 +178,7 @@ max_wal_size = 2GB
 shared_buffers = 64MB
 autovacuum_naptime = 5s
 dbsync.retry_max = '300ms'
+dbsync.poll_interval = '1h'
 CONF
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'dbsync'")
 	  if $options{preload};

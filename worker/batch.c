@@ -342,6 +342,7 @@ dbsync_batch_run(DbsyncWork *work)
 	ErrorContextCallback context;
 	int			done = 0;
 
+	work->caught_up = false;
 	batch.work = work;
 	batch.target = work->target;
 	context.callback = describe_batch;
@@ -365,6 +366,8 @@ dbsync_batch_run(DbsyncWork *work)
 
 	if (batch.stale)
 		dbsync_subscription_forget(work->subscription);
+	/* a window that was begun earlier, or by another worker, ends before S */
+	work->caught_up = batch.caught_up && !batch.stale && !batch.again;
 	if (done == 0)
 		return batch.stale || batch.again;
 	note_tables(&batch);

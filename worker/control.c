@@ -125,8 +125,7 @@ ask(const DbsyncFound *found)
 	if (slot != NULL && !slot->stop && (found->enabled || slot->pid != 0))
 	{
 		ticket = ++slot->asked;
-		if (slot->latch != NULL)
-			SetLatch(slot->latch);
+		dbsync_shmem_wake(slot);
 	}
 	dbsync_shmem_unlock();
 	return ticket;

@@ -86,7 +86,7 @@ how_to_send(Oid type)
 }
 
 DbsyncEncoder *
-dbsync_encoder_create(TupleDesc desc, int first, int n, bool binary)
+dbsync_encoder_create(TupleDesc desc, const int *at, int n, bool binary)
 {
 	DbsyncEncoder *encoder = palloc0(offsetof(DbsyncEncoder, columns) + n * sizeof(EncodeColumn));
 
@@ -94,7 +94,7 @@ dbsync_encoder_create(TupleDesc desc, int first, int n, bool binary)
 	for (int i = 0; i < n; i++)
 	{
 		EncodeColumn *column = &encoder->columns[i];
-		Oid			type = TupleDescAttr(desc, first + i)->atttypid;
+		Oid			type = TupleDescAttr(desc, at[i])->atttypid;
 		Oid			function = InvalidOid;
 		bool		varlena;
 

@@ -13,13 +13,13 @@
 typedef struct DbsyncEncoder DbsyncEncoder;
 
 /*
- * For n columns of "desc" from number "first" (counted from 0) on.  Allocates in
+ * For n columns of "desc", whose numbers (counted from 0) are in "at".  Allocates in
  * CurrentMemoryContext.
  */
-extern DbsyncEncoder *dbsync_encoder_create(TupleDesc desc, int first, int n, bool binary);
+extern DbsyncEncoder *dbsync_encoder_create(TupleDesc desc, const int *at, int n, bool binary);
 
 /*
- * Encode a value, not null, of column i (counted from "first").  Returns its
+ * Encode a value, not null, of the i-th of those columns.  Returns its
  * bytes, which text follows with a zero; they belong to CurrentMemoryContext, to
  * the value itself or to the encoder, and are good until the column's next value
  * at most.

@@ -29,6 +29,7 @@
 #include "worker/complete.h"
 #include "worker/fold.h"
 #include "worker/plan.h"
+#include "worker/scan.h"
 
 #define MAX_PLANS 500
 
@@ -307,6 +308,14 @@ dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
 	Params		params = {0};
 	int64		rows;
 
+	dbsync_window_reset_hits();
+	if (dbsync_scan_applies(subscription, table, cut, how))
+	{
+		dbsync_scan_cut(subscription, table, cut, how, relay);
+		if (dbsync_relay_result(relay, &rows))
+			check_hits(table, cut);
+		return;
+	}
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
 	if (how->fold && !how->marks)

@@ -30,7 +30,8 @@ struct DbsyncRelay
 	int64		rows;
 	MemoryContext context;		/* lives as long as the relay */
 	MemoryContext row_context;	/* reset for each row */
-	int			first;			/* column of the query that is our first */
+	const int  *at;				/* where the row that comes has our columns */
+	int			needed;			/* columns of it that we look at */
 	int			ncolumns;
 	DbsyncEncoder *encoder;
 	DbsyncRow	row;
@@ -41,6 +42,22 @@ struct DbsyncRelay
 	MemoryContext last_context[2];	/* its values are in one of them by turns */
 };
 
+/* A query yields our columns and nothing else, behind dbsync_op in that of changes. */
+static void
+take_all(DbsyncRelay *relay, TupleDesc desc)
+{
+	bool		with_op = relay->what == DBSYNC_RELAY_CHANGES || relay->what == DBSYNC_RELAY_REMAINING;
+	int			first = with_op ? 1 : 0;
+	int		   *at = palloc(sizeof(int) * Max(relay->ncolumns, 1));
+
+	if (desc->natts - first != relay->ncolumns)
+		elog(ERROR, "query yields %d columns, %d are expected",
+			 desc->natts - first, relay->ncolumns);
+	for (int i = 0; i < relay->ncolumns; i++)
+		at[i] = first + i;
+	relay->at = at;
+}
+
 static void
 startup(DestReceiver *self, int operation, TupleDesc desc)
 {
@@ -50,10 +67,22 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 	bool		binary = driver->table_is_binary &&
 		driver->table_is_binary(relay->table->handle);
 
-	if (desc->natts - relay->first != relay->ncolumns)
-		elog(ERROR, "query yields %d columns, %d are expected",
-			 desc->natts - relay->first, relay->ncolumns);
-	relay->encoder = dbsync_encoder_create(desc, relay->first, relay->ncolumns, binary);
+	if (relay->at == NULL)
+		take_all(relay, desc);
+	relay->needed = 1;			/* dbsync_op comes first */
+	for (int i = 0; i < relay->ncolumns; i++)
+		relay->needed = Max(relay->needed, relay->at[i] + 1);
+	relay->needed = Min(relay->needed, desc->natts);
+	for (int i = 0; binary && i < relay->ncolumns; i++)
+	{
+		int			column = relay->what == DBSYNC_RELAY_KEYS ? relay->table->keys[i] : i;
+
+		/* the driver has judged by these types */
+		if (getBaseType(TupleDescAttr(desc, relay->at[i])->atttypid) != relay->table->types[column])
+			elog(ERROR, "column %d of table %s has changed its type", column + 1,
+				 relay->table->qualified);
+	}
+	relay->encoder = dbsync_encoder_create(desc, relay->at, relay->ncolumns, binary);
 	relay->row.values = palloc(sizeof(char *) * Max(relay->ncolumns, 1));
 	relay->row.lengths = palloc(sizeof(int) * Max(relay->ncolumns, 1));
 	if (relay->what == DBSYNC_RELAY_CHUNK)
@@ -124,14 +153,14 @@ encode_row(DbsyncRelay *relay, TupleTableSlot *slot)
 
 	for (int i = 0; i < relay->ncolumns; i++)
 	{
-		if (slot->tts_isnull[relay->first + i] || (row->unchanged && row->unchanged[i]))
+		if (slot->tts_isnull[relay->at[i]] || (row->unchanged && row->unchanged[i]))
 		{
 			row->values[i] = NULL;
 			row->lengths[i] = 0;
 		}
 		else
 			row->values[i] = dbsync_encoder_value(relay->encoder, i,
-												  slot->tts_values[relay->first + i],
+												  slot->tts_values[relay->at[i]],
 												  &row->lengths[i]);
 	}
 }
@@ -143,7 +172,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	MemoryContext old;
 
 	CHECK_FOR_INTERRUPTS();
-	slot_getallattrs(slot);
+	slot_getsomeattrs(slot, relay->needed);
 	relay->rows++;
 	relay->row.kind = kind_of_row(relay, slot);
 	if (relay->what == DBSYNC_RELAY_REMAINING && relay->row.kind == DBSYNC_ROW_DELETE)
@@ -181,12 +210,17 @@ dbsync_relay_create(DbsyncTarget *target, const DbsyncTable *table, DbsyncRelayW
 	relay->target = target;
 	relay->table = table;
 	relay->what = what;
-	relay->first = (what == DBSYNC_RELAY_CHANGES || what == DBSYNC_RELAY_REMAINING) ? 1 : 0;
 	relay->ncolumns = (what == DBSYNC_RELAY_KEYS) ? table->nkeys : table->ncolumns;
 	relay->context = CurrentMemoryContext;
 	relay->row_context = AllocSetContextCreate(CurrentMemoryContext, "dbsync row",
 											   ALLOCSET_DEFAULT_SIZES);
 	return relay;
+}
+
+void
+dbsync_relay_place(DbsyncRelay *relay, const int *at)
+{
+	relay->at = at;
 }
 
 DestReceiver *

@@ -32,6 +32,12 @@ typedef enum DbsyncRelayWhat
 extern DbsyncRelay *dbsync_relay_create(DbsyncTarget *target,
 										const DbsyncTable *table, DbsyncRelayWhat what);
 
+/*
+ * Where the rows that come have the columns (counted from 0), when they have others
+ * beside them; dbsync_op is the first.  The array must live as long as the relay.
+ */
+extern void dbsync_relay_place(DbsyncRelay *relay, const int *at);
+
 extern DestReceiver *dbsync_relay_receiver(DbsyncRelay *relay);
 
 /* Columns of the rows that come next that stay as they are at the target; NULL: none. */

@@ -117,6 +117,12 @@ dbsync_report_asked(void)
 	return asked;
 }
 
+uint32
+dbsync_report_calls(void)
+{
+	return pg_atomic_read_u32(&mine->calls);
+}
+
 bool
 dbsync_report_is_awaited(void)
 {

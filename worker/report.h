@@ -35,6 +35,9 @@ extern bool dbsync_report_stop_asked(void);
 /* wait_for's tickets: those handed out so far, and those fulfilled. */
 extern uint64 dbsync_report_asked(void);
 
+/* How often this worker has been called: by commits, by wait_for. */
+extern uint32 dbsync_report_calls(void);
+
 /* Is there a wait_for that has not been answered? */
 extern bool dbsync_report_is_awaited(void);
 extern void dbsync_report_answer(uint64 ticket);

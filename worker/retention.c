@@ -28,6 +28,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -54,6 +56,11 @@ typedef struct Closed
 	Oid			relid;
 	DbsyncSnapshot *sealed;		/* NULL: not yet */
 } Closed;
+
+/* looks at triggers only, before segments are looked at without a reason */
+#define LOOKS_BETWEEN	30
+
+static int	looks = 0;
 
 /* has any relation changed since triggers were last looked after? */
 static bool relations_changed = true;
@@ -392,17 +399,19 @@ run(void *arg)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	tidy_captures();
 	MemoryContextSwitchTo(context);
-	if (work->retention_needed)
+	/* what was rolled back has no header, and takes up room all the same */
+	if (work->retention_needed || ++looks % LOOKS_BETWEEN == 0)
 		see_to_segments(work, context);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }
 
-bool
-dbsync_retention_is_wanted(const DbsyncWork *work)
+long
+dbsync_retention_pause(const DbsyncWork *work)
 {
-	return (work->retention_needed || relations_changed) &&
-		work->retention_due <= GetCurrentTimestamp();
+	if (!work->retention_needed && !relations_changed)
+		return LONG_MAX;
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), work->retention_due);
 }
 
 void
@@ -422,7 +431,12 @@ dbsync_retention_run(DbsyncWork *work)
 
 	/* somebody may hold a row of our tables in an open transaction: later then */
 	if (!dbsync_query_attempt(run, work))
+	{
 		dbsync_retention_reset(work);
+		/* if it was the target that waited in vain, its transaction is lost */
+		if (work->target != NULL && work->target->fault.sqlstate != 0)
+			dbsync_ledger_detach(work);
+	}
 	work->retention_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  dbsync_retention_interval);
 }

@@ -30,6 +30,7 @@ typedef struct DbsyncWork
 	MemoryContext position_context;
 	DbsyncPosition position;
 	DbsyncWindow *window;		/* NULL: none begun */
+	bool		caught_up;		/* the last round came as far as its own snapshot */
 	bool		careful;		/* the last attempt met a unique clash */
 	bool		complete;		/* the last attempt missed a row at the target */
 	int			blamed;			/* captured id of the table being copied from, or 0 */
@@ -123,8 +124,8 @@ extern bool dbsync_install_tables(DbsyncWork *work, bool insist);
 /* Close full segments, and empty those that every subscription has passed. */
 extern void dbsync_retention_run(DbsyncWork *work);
 
-/* Is it time to look, and is there a reason to? */
-extern bool dbsync_retention_is_wanted(const DbsyncWork *work);
+/* In how many ms there is a reason to look; LONG_MAX: in none, as far as is known. */
+extern long dbsync_retention_pause(const DbsyncWork *work);
 
 /* Next time, look at everything: at the start, and after an error. */
 extern void dbsync_retention_reset(DbsyncWork *work);

@@ -57,6 +57,9 @@ static uint64 run = 0;			/* not 0: works for this run_once call */
 /* transactions that had ended in this cluster when we last looked for work */
 static uint64 completions = 0;
 
+/* and how often we had been called; the latch is reset by other waits, too */
+static uint32 calls = 0;
+
 static volatile sig_atomic_t got_sigterm = false;
 static bool connecting = false;
 
@@ -117,6 +120,8 @@ pin_settings(void)
 		/* waiting for synchronous standbys must not be left to chance */
 		{"synchronous_commit", "on"},
 		{"jit", "off"},
+		/* for folding; a cut is a good deal more than the default holds */
+		{"work_mem", "32MB"},
 	};
 
 	for (int i = 0; i < lengthof(pins); i++)
@@ -153,6 +158,9 @@ read_configuration(void)
 	dbsync_query_commit();
 	if (work->subscription == NULL || !work->subscription->adopted)
 		return false;
+
+	/* segments may have been closed, and wait for our position */
+	work->retention_needed = true;
 
 	/* tables may have begun to flow; a window is cheap to begin again */
 	if (work->window != NULL)
@@ -191,15 +199,14 @@ static void
 forget_wakeups(void)
 {
 	completions = dbsync_completions_compat();
+	calls = dbsync_report_calls();
 	ResetLatch(MyLatch);
-	if (work->target != NULL)
-		work->target->woken = false;
 }
 
 static bool
 was_woken(void)
 {
-	return MyLatch->is_set || (work->target != NULL && work->target->woken);
+	return MyLatch->is_set || calls != dbsync_report_calls();
 }
 
 /*
@@ -270,8 +277,8 @@ work_through(void)
 		if (!did)
 			return true;
 		tidied = false;
-		/* the window was used up, and who commits after its snapshot wakes us */
-		if (work->window == NULL && !copies_pending())
+		/* all that this round's snapshot shows is there; who commits later calls us */
+		if (work->caught_up && !copies_pending())
 		{
 			if (!was_woken())
 				return true;
@@ -365,6 +372,7 @@ sleep_for(long timeout, bool through)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
 
+	exit_if_asked();
 	while (timeout > 0)
 	{
 		int			events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
@@ -386,6 +394,30 @@ sleep_for(long timeout, bool through)
 	return true;
 }
 
+/* progress of a copy that could not be noted yet */
+static bool
+notes_due(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		if (((DbsyncTable *) lfirst(lc))->note_due)
+			return true;
+	}
+	return false;
+}
+
+static long
+idle_pause(void)
+{
+	long		pause = dbsync_poll_interval;
+
+	if (copies_pending())
+		pause = Min(pause, 1000);
+	return Min(pause, dbsync_retention_pause(work));
+}
+
 /*
  * Sleep until there may be something to do.  The poll stands behind what wakes
  * nobody, as COMMIT PREPARED does; where no transaction has ended meanwhile it
@@ -394,10 +426,12 @@ sleep_for(long timeout, bool through)
 static void
 sleep_until_wanted(void)
 {
-	while (sleep_for(copies_pending() ? Min(1000, dbsync_poll_interval) : dbsync_poll_interval,
-					 false))
+	while (!was_woken() && sleep_for(idle_pause(), false))
 	{
-		if (copies_pending() || dbsync_retention_is_wanted(work) ||
+		AcceptInvalidationMessages();
+		if (copies_pending() || notes_due() || dbsync_retention_pause(work) == 0 ||
+			work->subscription->generation != dbsync_catalog_generation() ||
+			dbsync_ledger_is_outdated() ||
 			completions != dbsync_completions_compat())
 			return;
 	}

@@ -298,7 +298,10 @@ postgres_begin(DbsyncTarget *base, const pg_uuid_t *subscription, int64 batch,
 		!dbsync_postgres_queue_fence(target, subscription, batch))
 		return false;
 	/* for a large batch, know that it is ours before reading its rows */
-	return dbsync_postgres_is_large(expected_rows) ? dbsync_postgres_settle(target) : true;
+	if (dbsync_postgres_is_large(expected_rows))
+		return dbsync_postgres_settle(target);
+	/* the server is awake and at the ledger while the source reads its few rows */
+	return PQflush(target->conn) < 0 ? dbsync_postgres_lost(target) : true;
 }
 
 static bool

@@ -73,6 +73,8 @@ dbsync_postgres_copy_begin(PostgresTarget *target)
 	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = rows->table};
 	PGresult   *result;
 
+	if (rows->mode == DBSYNC_ROWS_APPEND && !dbsync_postgres_guard(target, rows->table))
+		return false;
 	if (!dbsync_postgres_settle(target) ||
 		(rows->mode != DBSYNC_ROWS_APPEND && !make_stage(target, rows->table, stage_of(rows->mode))))
 		return false;
@@ -386,7 +388,7 @@ prepare_merge(PostgresTarget *target)
 							   " < pg_catalog.pg_size_bytes('" MERGE_MEMORY "')",
 							   target->rows.table->relid, target->rows.table->relid);
 
-	return dbsync_postgres_queue_sql(target, target->rows.table, sql);
+	return dbsync_postgres_queue_sql(target, target->rows.table, POSTGRES_STEP_PLAIN, sql);
 }
 
 static bool
@@ -400,7 +402,7 @@ merge_upsert(PostgresTarget *target)
 	int64		inserted = 0;
 
 	if (rows->deletes > 0 &&
-		!dbsync_postgres_queue_sql(target, table,
+		!dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN,
 								   dbsync_postgres_merge_delete_sql(table, stage)))
 		return false;
 	if (upserts > 0 && table->assignable &&
@@ -440,14 +442,15 @@ dbsync_postgres_copy_end(PostgresTarget *target)
 		return false;
 	if (rows->mode == DBSYNC_ROWS_APPEND)
 		return true;
-	if (rows->inserts + rows->updates + rows->deletes >= ANALYZE_ROWS &&
-		!dbsync_postgres_queue_sql(target, table,
+	/* how many they are the planner sees for itself, and a key of one column is in no doubt */
+	if (rows->inserts + rows->updates + rows->deletes >= ANALYZE_ROWS && table->nkeys > 1 &&
+		!dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN,
 								   dbsync_postgres_stage_analyze_sql(table, stage)))
 		return false;
 	if (!prepare_merge(target))
 		return false;
 	if (rows->mode == DBSYNC_ROWS_DELETE)
-		return dbsync_postgres_queue_sql(target, table,
+		return dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN,
 										 dbsync_postgres_merge_delete_sql(table, stage));
 	return merge_upsert(target);
 }

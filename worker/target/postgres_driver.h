@@ -52,6 +52,7 @@ typedef enum PostgresStepKind
 {
 	POSTGRES_STEP_PLAIN,
 	POSTGRES_STEP_FENCE,		/* its cast fails when the ledger has moved */
+	POSTGRES_STEP_GUARD,		/* its cast fails when the table has changed */
 	POSTGRES_STEP_PATCH,		/* its cast fails when the row is not there */
 	POSTGRES_STEP_COMMIT
 } PostgresStepKind;
@@ -116,6 +117,9 @@ struct DbsyncTargetTable
 	const int  *binary_formats; /* as many ones as there are columns */
 	bool		replaceable;	/* delete and insert, in place of update, is as good */
 	double		tuples;			/* rows, as far as the target's statistics know */
+	const char *facts;			/* what it was when it was looked up */
+	int64		guarded;		/* batch in which that was compared */
+	int64		emptied;		/* batch in which many of its rows were deleted */
 	bool		prepared[POSTGRES_TABLE_NSTATEMENTS];
 	int			nmasks;			/* for which an UPDATE is prepared */
 	const bool *masks[POSTGRES_MAX_MASKS];
@@ -130,6 +134,13 @@ typedef struct PostgresWaitingRow
 	DbsyncRow	row;
 } PostgresWaitingRow;
 
+/* keys, all integers from first to last */
+typedef struct PostgresRun
+{
+	int64		first;
+	int64		last;
+} PostgresRun;
+
 /* between rows_begin and rows_end */
 typedef struct PostgresRows
 {
@@ -137,6 +148,10 @@ typedef struct PostgresRows
 	DbsyncRowsMode mode;
 	int			ncolumns;		/* that each row has: in mode DELETE its keys */
 	bool		large;			/* expected to be: takes the large road at once */
+	bool		ranging;		/* large road, mode DELETE: keys are kept as runs */
+	int			nruns;
+	int			maxruns;
+	PostgresRun *runs;			/* room for them, kept for the next */
 	bool		copying;		/* large road: a COPY is open */
 	int64		inserts;
 	int64		updates;
@@ -261,7 +276,7 @@ extern bool dbsync_postgres_queue_patch(PostgresTarget *target, DbsyncTargetTabl
  * the source reads on.
  */
 extern bool dbsync_postgres_queue_sql(PostgresTarget *target, const DbsyncTargetTable *table,
-									  const char *sql);
+									  PostgresStepKind kind, const char *sql);
 
 /* Send what is queued and read all results; leaves pipeline mode. */
 extern bool dbsync_postgres_settle(PostgresTarget *target);
@@ -382,6 +397,22 @@ extern bool dbsync_postgres_is_large(int64 rows);
 
 /* Is the binary form of this built-in type the same in all majors we speak to? */
 extern bool dbsync_postgres_is_binary_type(const PostgresTarget *target, Oid type);
+
+/* in postgres_guard.c */
+
+/* Find out and keep what the guard compares; the table must have been found. */
+extern bool dbsync_postgres_look_at_facts(PostgresTarget *target, DbsyncTargetTable *table);
+
+/* Queue the guard, once a batch: before rows go straight into the table. */
+extern bool dbsync_postgres_guard(PostgresTarget *target, DbsyncTargetTable *table);
+
+/* in postgres_ranges.c: many keys to delete, as ranges */
+
+/* Can the table's keys be taken as ranges? */
+extern bool dbsync_postgres_ranges_apply(const DbsyncTargetTable *table);
+
+extern bool dbsync_postgres_ranges_put(PostgresTarget *target, const DbsyncRow *row);
+extern bool dbsync_postgres_ranges_end(PostgresTarget *target);
 
 /* in postgres_copy.c: the large road of a table's rows */
 

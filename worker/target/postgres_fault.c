@@ -142,6 +142,13 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 									  "another worker has moved the ledger of this subscription",
 									  NULL, NULL);
 
+	if (step && step->kind == POSTGRES_STEP_GUARD &&
+		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION)
+		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+									  psprintf("target table %s has changed since it was looked up",
+											   step->table->label),
+									  NULL, "The next attempt looks it up again.");
+
 	if (step && step->kind == POSTGRES_STEP_PATCH &&
 		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
 		strstr(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), POSTGRES_MISSING_ROW))

@@ -32,12 +32,8 @@ static const char *const table_sql =
 "  AND s.oid IN (SELECT relid FROM pg_partition_tree(c.oid))),"
 " EXISTS (SELECT FROM pg_class s WHERE s.relkind = 'r' AND s.relpersistence <> 'p'"
 "  AND (s.oid = c.oid OR s.oid IN (SELECT relid FROM pg_partition_tree(c.oid)))),"
-/* would a delete and an insert be told from an update?  And is it dearer? */
-" c.relkind = 'r' AND NOT c.relhasrules"
-" AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal"
-"  AND g.tgenabled <> 'D' AND (g.tgenabled <> 'O' OR current_setting('session_replication_role') <> 'replica'))"
-" AND NOT EXISTS (SELECT FROM pg_publication WHERE NOT (pubinsert AND pubupdate AND pubdelete))"
-" AND pg_stat_get_tuples_hot_updated(c.oid) * 2 <= pg_stat_get_tuples_updated(c.oid),"
+/* not where updates have mostly been heap-only: those are cheaper still */
+" pg_stat_get_tuples_hot_updated(c.oid) * 2 <= pg_stat_get_tuples_updated(c.oid),"
 /* rows; where nobody has counted, as many as there can be at most, or nearly */
 " CASE WHEN c.relkind <> 'r' THEN 0"
 "  WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages ELSE 128 END"
@@ -219,7 +215,8 @@ look_at_table(PostgresTarget *target, DbsyncTargetTable *table)
 		check_storage(target, table, is_true(result, 0, 7), is_true(result, 0, 8)) &&
 		check_rights(target, table, result) &&
 		check_row_security(target, table, is_true(result, 0, 4)) &&
-		check_foreign_keys(target, table, is_true(result, 0, 5));
+		check_foreign_keys(target, table, is_true(result, 0, 5)) &&
+		dbsync_postgres_look_at_facts(target, table);
 }
 
 /* the row of the result that has this column, or -1 */

@@ -31,7 +31,7 @@
  * pages the chance of heap-only updates.
  */
 #define REPLACE_ROWS	20000
-#define REPLACE_PART	0.1
+#define REPLACE_PART	0.3
 
 bool
 dbsync_postgres_is_large(int64 rows)
@@ -61,12 +61,18 @@ dbsync_postgres_rows_begin(DbsyncTarget *base, DbsyncTargetTable *table,
 	rows->mode = mode;
 	rows->ncolumns = mode == DBSYNC_ROWS_DELETE ? table->nkeys : table->ncolumns;
 	rows->large = dbsync_postgres_is_large(expected_rows);
+	rows->ranging = mode == DBSYNC_ROWS_DELETE && rows->large && dbsync_postgres_ranges_apply(table);
+	rows->nruns = 0;
 	rows->copying = false;
 	rows->inserts = rows->updates = rows->deletes = rows->patches = 0;
 	rows->first = NULL;
 	rows->last = &rows->first;
 	rows->bytes = 0;
-	return true;
+	if (mode != DBSYNC_ROWS_DELETE || !rows->large)
+		return true;
+	/* what is deleted here may be inserted anew */
+	table->emptied = target->batches;
+	return dbsync_postgres_guard(target, table);
 }
 
 /* copy of a row, values behind it, in one piece */
@@ -158,6 +164,8 @@ dbsync_postgres_rows_put(DbsyncTarget *base, const DbsyncRow *row)
 	}
 	if (row->unchanged != NULL)
 		rows->patches++;
+	if (rows->ranging)
+		return dbsync_postgres_ranges_put(target, row);
 	/* not before the first row: what was queued goes on while the source sorts */
 	if (!rows->copying &&
 		(rows->large || dbsync_postgres_is_large(rows->inserts + rows->updates + rows->deletes) ||
@@ -226,10 +234,12 @@ dbsync_postgres_rows_end(DbsyncTarget *base)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
 	PostgresRows *rows = &target->rows;
-	bool		good = rows->copying ? dbsync_postgres_copy_end(target) : queue_waiting(target);
+	bool		good = rows->ranging ? dbsync_postgres_ranges_end(target) :
+		rows->copying ? dbsync_postgres_copy_end(target) : queue_waiting(target);
 
 	/* statistics are read once per connection: keep up with what we do */
-	rows->table->tuples = Max(0, rows->table->tuples + rows->inserts - rows->deletes);
+	if (rows->mode == DBSYNC_ROWS_APPEND && rows->table->emptied != target->batches)
+		rows->table->tuples += rows->inserts;
 	rows->table = NULL;
 	return good;
 }

@@ -197,13 +197,14 @@ dbsync_postgres_queue_patch(PostgresTarget *target, DbsyncTargetTable *table,
 }
 
 bool
-dbsync_postgres_queue_sql(PostgresTarget *target, const DbsyncTargetTable *table, const char *sql)
+dbsync_postgres_queue_sql(PostgresTarget *target, const DbsyncTargetTable *table,
+						  PostgresStepKind kind, const char *sql)
 {
 	if (!enter_pipeline(target))
 		return false;
 	if (PQsendQueryParams(target->conn, sql, 0, NULL, NULL, NULL, NULL, 0) == 0)
 		return dbsync_postgres_lost(target);
-	add_step(target, POSTGRES_STEP_PLAIN, table);
+	add_step(target, kind, table);
 	/* what the socket does not take now goes with the next */
 	return PQflush(target->conn) < 0 ? dbsync_postgres_lost(target) : true;
 }

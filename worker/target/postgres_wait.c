@@ -61,7 +61,6 @@ dbsync_postgres_wait(PostgresTarget *target, uint32 events)
 		if (event.events & WL_LATCH_SET)
 		{
 			ResetLatch(MyLatch);
-			target->base.woken = true;
 			continue;
 		}
 		return;

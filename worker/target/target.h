@@ -14,7 +14,6 @@
  *	  also half-way through a batch; what was not committed is then rolled back
  *	  by the remote.
  *	- Every wait is a wait on MyLatch and the socket, with CHECK_FOR_INTERRUPTS.
- *	  Who resets the latch there sets target->woken: somebody wants something.
  *	- Strings handed out live in target->context, which dies with close().
  *	- A driver runs in one process and need not be reentrant.
  *
@@ -263,7 +262,6 @@ struct DbsyncTarget
 	MemoryContext context;
 	DbsyncTargetIdentity identity;
 	DbsyncFault fault;
-	bool		woken;			/* the latch was reset during a wait */
 	/* the driver's own fields follow in a struct that begins with this one */
 };
 

@@ -1,0 +1,131 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/scan.c
+ *	  A cut's rows of one table, straight from their blocks.
+ *
+ * A cut that has nothing to fold and nothing to leave out needs no query: its rows
+ * go to the relay as they lie, which is most of the time that a batch of one row
+ * spends on this side, and a third of it for a million.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/xid8.h"
+
+#include "extension/header.h"
+#include "worker/scan.h"
+
+/* where the table's columns are in a slot of a segment */
+#define FIRST_COLUMN	(DBSYNC_SEGMENT_FIRST_COLUMN - 1)
+
+/* Are the segment's columns the table's, in their order? */
+static bool
+segment_matches(Oid segment, const DbsyncTable *table)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		char	   *name = get_attname(segment, DBSYNC_SEGMENT_FIRST_COLUMN + i, true);
+		bool		same = name != NULL && strcmp(name, table->columns[i]) == 0;
+
+		if (name != NULL)
+			pfree(name);
+		if (!same || get_atttype(segment, DBSYNC_SEGMENT_FIRST_COLUMN + i) != table->types[i])
+			return false;
+	}
+	return true;
+}
+
+bool
+dbsync_scan_applies(DbsyncSubscription *subscription, const DbsyncTable *table,
+					const DbsyncCutTable *cut, const DbsyncReadCut *how)
+{
+	ListCell   *lc;
+
+	if (how->fold || how->marks || how->after != NULL || cut->truncates > 0 || !table->part.live)
+		return false;
+	foreach(lc, cut->segments)
+	{
+		const DbsyncCutSegment *segment = lfirst(lc);
+
+		if (!segment_matches(dbsync_subscription_segment(subscription, segment->segment_id)->relid,
+							 table))
+			return false;
+	}
+	return true;
+}
+
+/* Tell the relay which columns of the segment it is to take. */
+static void
+place_columns(const DbsyncTable *table, const DbsyncReadCut *how, DbsyncRelay *relay)
+{
+	bool		keys = how->what == DBSYNC_RELAY_KEYS;
+	int			n = keys ? table->nkeys : table->ncolumns;
+	int		   *at = palloc(sizeof(int) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		at[i] = FIRST_COLUMN + (keys ? table->keys[i] : i);
+	dbsync_relay_place(relay, at);
+}
+
+/* Returns false when the relay wants no more. */
+static bool
+scan_segment(Relation rel, const DbsyncCutSegment *segment, DestReceiver *receiver)
+{
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	TableScanDesc scan = NULL;
+	bool		more = true;
+
+	for (int r = 0; more && r < segment->n; r++)
+	{
+		ItemPointerData first;
+		ItemPointerData last;
+
+		ItemPointerSet(&first, segment->first[r], FirstOffsetNumber);
+		ItemPointerSet(&last, segment->last[r], MaxOffsetNumber);
+		if (scan == NULL)
+			scan = table_beginscan_tidrange(rel, GetActiveSnapshot(), &first, &last);
+		else
+			table_rescan_tidrange(scan, &first, &last);
+		while (more && table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
+		{
+			bool		isnull;
+			Datum		xid = slot_getattr(slot, DBSYNC_SEGMENT_XID, &isnull);
+
+			if (dbsync_window_has_xid(U64FromFullTransactionId(DatumGetFullTransactionId(xid))))
+				more = receiver->receiveSlot(slot, receiver);
+		}
+	}
+	if (scan != NULL)
+		table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	return more;
+}
+
+void
+dbsync_scan_cut(DbsyncSubscription *subscription, const DbsyncTable *table,
+				const DbsyncCutTable *cut, const DbsyncReadCut *how, DbsyncRelay *relay)
+{
+	DestReceiver *receiver = dbsync_relay_receiver(relay);
+	bool		more = true;
+	ListCell   *lc;
+
+	place_columns(table, how, relay);
+	foreach(lc, cut->segments)
+	{
+		const DbsyncCutSegment *segment = lfirst(lc);
+		Relation	rel = table_open(dbsync_subscription_segment(subscription, segment->segment_id)->relid,
+									 AccessShareLock);
+
+		if (foreach_current_index(lc) == 0)
+			receiver->rStartup(receiver, CMD_SELECT, RelationGetDescr(rel));
+		if (more)
+			more = scan_segment(rel, segment, receiver);
+		table_close(rel, NoLock);
+	}
+}

@@ -1,0 +1,73 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/target/postgres_guard.c
+ *	  PostgreSQL driver: is a table still what it was when it was looked up?
+ *
+ * A table is looked up once per connection, and nobody tells us of DDL on the
+ * target.  Where statements name columns and types, a change makes them fail or
+ * does not matter.  A binary COPY into the table takes eight bytes for whatever
+ * the column has become, and a row that is deleted and inserted loses a column
+ * that the target has been given since.  So these begin with a lock, under which
+ * what they rely on is compared.  Queued, it costs no round trip; a table that has
+ * changed raises on the server, and is looked up anew with the next connection.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "worker/target/postgres_driver.h"
+
+/*
+ * Which relation stands behind the name, its columns, and whether a delete and an
+ * insert could be told from an update: by triggers, rules, publications of some
+ * kinds only, and rows elsewhere that reference it.
+ */
+static char *
+facts_sql(const DbsyncTargetTable *table)
+{
+	return psprintf("SELECT concat_ws(' ',"
+					" c.relkind = 'r' AND NOT c.relhasrules"
+					" AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgenabled <> 'D'"
+					"  AND (g.tgenabled <> 'O' OR current_setting('session_replication_role') <> 'replica'))"
+					" AND NOT EXISTS (SELECT FROM pg_publication WHERE NOT (pubinsert AND pubupdate AND pubdelete))"
+					" AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = c.oid),"
+					" c.oid, (SELECT string_agg(concat_ws(':', a.attnum, a.attname, a.atttypid, a.attgenerated), ' '"
+					"  ORDER BY a.attnum) FROM pg_attribute a"
+					"  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))"
+					" FROM pg_class c WHERE c.oid = %s::regclass",
+					quote_literal_cstr(table->quoted));
+}
+
+bool
+dbsync_postgres_look_at_facts(PostgresTarget *target, DbsyncTargetTable *table)
+{
+	PGresult   *result = dbsync_postgres_query(target, facts_sql(table), 0, NULL);
+
+	if (result == NULL)
+		return false;
+	table->facts = pstrdup(PQntuples(result) == 1 ? PQgetvalue(result, 0, 0) : "");
+	if (table->facts[0] != 't')
+		table->replaceable = false;
+	return true;
+}
+
+bool
+dbsync_postgres_guard(PostgresTarget *target, DbsyncTargetTable *table)
+{
+	char	   *lock;
+	char	   *compare;
+
+	if (table->guarded == target->batches)
+		return true;
+	table->guarded = target->batches;
+	lock = psprintf("LOCK TABLE %s IN ROW EXCLUSIVE MODE", table->only);
+	/* the planner cannot work the cast out beforehand, as it does not know the case */
+	compare = psprintf("SELECT CAST(CASE WHEN (%s) = %s THEN '1'"
+					   " ELSE 'dbsync: the table has changed' END AS integer)",
+					   facts_sql(table), quote_literal_cstr(table->facts));
+	return dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN, lock) &&
+		dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_GUARD, compare);
+}
