@@ -27,10 +27,8 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/pg_lsn.h"
 #include "utils/rel.h"
@@ -38,6 +36,8 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
+#include "extension/cut.h"
+#include "extension/members.h"
 #include "extension/window.h"
 
 /* headers remembered at a time; 24 bytes each, twice as many while collecting */
@@ -70,18 +70,6 @@ struct DbsyncWindow
 	bool		more;			/* there are entries beyond those kept */
 	DbsyncWindowLag lag;
 };
-
-/* the transactions of the current cut, for the SQL functions */
-typedef struct Member
-{
-	uint64		xid;
-	int32		rank;			/* place in closing order */
-} Member;
-
-static HTAB *members = NULL;
-static uint64 last_xid = 0;
-static Member *last_member = NULL;
-static int64 hits = 0;
 
 DbsyncWindow *
 dbsync_window_begin(MemoryContext parent, const DbsyncPosition *position,
@@ -362,170 +350,6 @@ fetch_header(const DbsyncWindow *window, Reader *reader, const Entry *entry, Dbs
 	ExecClearTuple(slot);
 }
 
-static DbsyncCutSegment *
-cut_segment(DbsyncCutTable *table, int segment_id)
-{
-	DbsyncCutSegment *segment;
-	ListCell   *lc;
-
-	foreach(lc, table->segments)
-	{
-		segment = lfirst(lc);
-		if (segment->segment_id == segment_id)
-			return segment;
-	}
-	segment = palloc0(sizeof(DbsyncCutSegment));
-	segment->segment_id = segment_id;
-	segment->allocated = 8;
-	segment->first = palloc(sizeof(BlockNumber) * segment->allocated);
-	segment->last = palloc(sizeof(BlockNumber) * segment->allocated);
-	table->segments = lappend(table->segments, segment);
-	return segment;
-}
-
-/*
- * Add a range.  Most transactions write right behind the one before, so the
- * newest range usually just grows.
- */
-static void
-add_range(DbsyncCutSegment *segment, BlockNumber first, BlockNumber last)
-{
-	int			n = segment->n;
-
-	if (n > 0 && first >= segment->first[n - 1] &&
-		(uint64) first <= (uint64) segment->last[n - 1] + 1)
-	{
-		segment->last[n - 1] = Max(segment->last[n - 1], last);
-		return;
-	}
-	if (n == segment->allocated)
-	{
-		segment->allocated *= 2;
-		segment->first = repalloc(segment->first, sizeof(BlockNumber) * segment->allocated);
-		segment->last = repalloc(segment->last, sizeof(BlockNumber) * segment->allocated);
-	}
-	segment->first[n] = first;
-	segment->last[n] = last;
-	segment->n++;
-}
-
-static DbsyncCutTable *
-cut_table(DbsyncCut *cut, int captured_id)
-{
-	DbsyncCutTable *table;
-	ListCell   *lc;
-
-	foreach(lc, cut->tables)
-	{
-		table = lfirst(lc);
-		if (table->captured_id == captured_id)
-			return table;
-	}
-	table = palloc0(sizeof(DbsyncCutTable));
-	table->captured_id = captured_id;
-	cut->tables = lappend(cut->tables, table);
-	return table;
-}
-
-static void
-add_parts(DbsyncCut *cut, const DbsyncHeader *header, const DbsyncCutRequest *request)
-{
-	for (int i = 0; i < header->nparts; i++)
-	{
-		const DbsyncPart *part = &header->parts[i];
-		DbsyncCutTable *table;
-		DbsyncCutSegment *segment;
-
-		if (!request->wants(part->captured_id, part->segment_id, request->arg))
-			continue;
-		table = cut_table(cut, part->captured_id);
-		table->inserts += part->inserts;
-		table->updates += part->updates;
-		table->deletes += part->deletes;
-		table->truncates += part->truncates;
-		table->resolved += part->resolved;
-		table->statements += part->statements;
-		table->marked += part->marked;
-		cut->rows += part->inserts + part->updates + part->deletes +
-			part->truncates + part->resolved;
-		segment = cut_segment(table, part->segment_id);
-		for (int r = 0; r < part->ranges.n; r++)
-			add_range(segment, part->ranges.first[r], part->ranges.last[r]);
-	}
-}
-
-/*
- * Of one statement, and of one kind: a statement touches a row once, and rows
- * that come and go under one key in it are of two kinds.
- */
-bool
-dbsync_cut_table_is_distinct(const DbsyncCutTable *table)
-{
-	int64		rows = dbsync_cut_table_rows(table);
-
-	return rows <= 1 ||
-		(table->statements == 1 && table->truncates == 0 &&
-		 (rows == table->inserts || rows == table->updates || rows == table->deletes));
-}
-
-typedef struct Range
-{
-	BlockNumber first;
-	BlockNumber last;
-} Range;
-
-static int
-compare_ranges(const void *a, const void *b)
-{
-	BlockNumber x = ((const Range *) a)->first;
-	BlockNumber y = ((const Range *) b)->first;
-
-	return x < y ? -1 : (x > y ? 1 : 0);
-}
-
-/* sort and join a segment's ranges, so that each block is read once */
-static void
-normalize_ranges(DbsyncCutSegment *segment)
-{
-	Range	   *ranges = palloc(sizeof(Range) * segment->n);
-	int			n = segment->n;
-
-	for (int i = 0; i < n; i++)
-	{
-		ranges[i].first = segment->first[i];
-		ranges[i].last = segment->last[i];
-	}
-	qsort(ranges, n, sizeof(Range), compare_ranges);
-	segment->n = 0;
-	for (int i = 0; i < n; i++)
-		add_range(segment, ranges[i].first, ranges[i].last);
-	pfree(ranges);
-}
-
-static void
-reset_members(int expected)
-{
-	HASHCTL		ctl;
-
-	if (members != NULL)
-		hash_destroy(members);
-	ctl.keysize = sizeof(uint64);
-	ctl.entrysize = sizeof(Member);
-	ctl.hcxt = TopMemoryContext;
-	members = hash_create("dbsync window members", Max(64, expected), &ctl,
-						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	last_xid = 0;
-	last_member = NULL;
-}
-
-static void
-add_member(uint64 xid, int rank)
-{
-	Member	   *member = hash_search(members, &xid, HASH_ENTER, NULL);
-
-	member->rank = rank;
-}
-
 static void
 check_not_rolled_back(const DbsyncHeader *header, const DbsyncCutRequest *request)
 {
@@ -551,8 +375,6 @@ DbsyncCut *
 dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 {
 	DbsyncCut  *cut;
-	ListCell   *lc;
-	ListCell   *ls;
 	MemoryContext scratch;
 	Reader		reader;
 	int			i;
@@ -566,7 +388,7 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 									ALLOCSET_DEFAULT_SIZES);
 
 	cut = palloc0(sizeof(DbsyncCut));
-	reset_members(Min(window->n - window->next, MAX_CUT));
+	dbsync_members_reset(Min(window->n - window->next, MAX_CUT));
 	for (i = window->next; i < window->n && cut->ntransactions < MAX_CUT; i++)
 	{
 		const Entry *entry = &window->entries[i];
@@ -586,11 +408,11 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 			if (before > 0 && (before >= request->max_rows ||
 							   !same_origin(cut->origin, header.origin)))
 				break;
-			add_parts(cut, &header, request);
+			dbsync_cut_add(cut, &header, request);
 			if (cut->rows > before)
 			{
 				cut->origin = header.origin ? pstrdup(header.origin) : NULL;
-				add_member(entry->xid, i - window->next);
+				dbsync_members_add(entry->xid, i - window->next);
 			}
 		}
 		cut->closing = entry->closing;
@@ -603,9 +425,7 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 	close_reader(window, &reader);
 	cut->exhausts = (i == window->n && !window->more);
 
-	foreach(lc, cut->tables)
-		foreach(ls, ((DbsyncCutTable *) lfirst(lc))->segments)
-			normalize_ranges(lfirst(ls));
+	dbsync_cut_finish(cut);
 	return cut;
 }
 
@@ -619,60 +439,4 @@ dbsync_window_pass(DbsyncWindow *window, const DbsyncCut *cut)
 	window->lag.bytes = Max(0, window->lag.bytes - cut->lag_bytes);
 	if (cut->exhausts)
 		memset(&window->lag, 0, sizeof(window->lag));
-}
-
-static Member *
-find_member(uint64 xid)
-{
-	/* rows of one transaction lie side by side */
-	if (xid != last_xid || last_xid == 0)
-	{
-		last_member = members ? hash_search(members, &xid, HASH_FIND, NULL) : NULL;
-		last_xid = xid;
-	}
-	return last_member;
-}
-
-int64
-dbsync_window_hits(void)
-{
-	return hits;
-}
-
-void
-dbsync_window_reset_hits(void)
-{
-	hits = 0;
-}
-
-bool
-dbsync_window_has_xid(uint64 xid)
-{
-	bool		found = find_member(xid) != NULL;
-
-	if (found)
-		hits++;
-	return found;
-}
-
-PG_FUNCTION_INFO_V1(dbsync_window_has);
-PG_FUNCTION_INFO_V1(dbsync_window_rank);
-
-Datum
-dbsync_window_has(PG_FUNCTION_ARGS)
-{
-	FullTransactionId xid = PG_GETARG_FULLTRANSACTIONID(0);
-
-	PG_RETURN_BOOL(dbsync_window_has_xid(U64FromFullTransactionId(xid)));
-}
-
-Datum
-dbsync_window_rank(PG_FUNCTION_ARGS)
-{
-	FullTransactionId xid = PG_GETARG_FULLTRANSACTIONID(0);
-	Member	   *member = find_member(U64FromFullTransactionId(xid));
-
-	if (member == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_INT32(member->rank);
 }

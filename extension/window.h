@@ -119,7 +119,8 @@ typedef struct DbsyncCutRequest
 } DbsyncCutRequest;
 
 /*
- * The next cut, allocated in CurrentMemoryContext; NULL when nothing is left.
+ * The next cut, allocated in CurrentMemoryContext; NULL when nothing is left.  Its
+ * transactions are those that members.h knows until the next call.
  * Does not move the window: dbsync_window_pass() does, once the cut is on the
  * target.  Transactions of one cut share one origin.
  *
@@ -139,15 +140,5 @@ extern bool dbsync_window_knows(List *header_segments, uint64 xid,
 								XLogRecPtr closing, TimestampTz start);
 
 extern void dbsync_window_pass(DbsyncWindow *window, const DbsyncCut *cut);
-
-/* Is the transaction in the cut?  Counts as a hit, as window_has(xid8) does. */
-extern bool dbsync_window_has_xid(uint64 xid);
-
-/*
- * The cut whose transactions the SQL functions dbsync_internal.window_has(xid8)
- * and window_rank(xid8) know until the next call.  window_has counts its hits.
- */
-extern int64 dbsync_window_hits(void);
-extern void dbsync_window_reset_hits(void);
 
 #endif							/* DBSYNC_EXTENSION_WINDOW_H */

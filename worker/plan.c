@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "extension/members.h"
 #include "worker/complete.h"
 #include "worker/fold.h"
 #include "worker/plan.h"
@@ -262,12 +263,12 @@ check_hits(const DbsyncTable *table, const DbsyncCutTable *cut)
 	int64		expected = cut->inserts + cut->updates + cut->deletes +
 	cut->truncates + cut->resolved;
 
-	if (dbsync_window_hits() != expected)
+	if (dbsync_members_hits() != expected)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("tracking data of table %s is incomplete", table->qualified),
 				 errdetail("Transaction headers announce " INT64_FORMAT " rows, " INT64_FORMAT " were found.",
-						   expected, dbsync_window_hits()),
+						   expected, dbsync_members_hits()),
 				 errhint("Copy the table anew with dbsync.copy_table().")));
 }
 
@@ -293,7 +294,7 @@ run_cut(SPIPlanPtr plan, const Params *params, const DbsyncTable *table,
 		completion = dbsync_complete_begin(table);
 	if (how->marks)
 		receiver = dbsync_fold_receiver(dbsync_fold_create(table, how->fold, completion, relay));
-	dbsync_window_reset_hits();
+	dbsync_members_reset_hits();
 	run_plan(plan, params, receiver);
 	if (how->complete)
 		dbsync_complete_end(completion);
@@ -308,7 +309,7 @@ dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
 	Params		params = {0};
 	int64		rows;
 
-	dbsync_window_reset_hits();
+	dbsync_members_reset_hits();
 	if (dbsync_scan_applies(subscription, table, cut, how))
 	{
 		dbsync_scan_cut(subscription, table, cut, how, relay);

@@ -19,6 +19,7 @@
 #include "utils/xid8.h"
 
 #include "extension/header.h"
+#include "extension/members.h"
 #include "worker/scan.h"
 
 /* where the table's columns are in a slot of a segment */
@@ -97,7 +98,7 @@ scan_segment(Relation rel, const DbsyncCutSegment *segment, DestReceiver *receiv
 			bool		isnull;
 			Datum		xid = slot_getattr(slot, DBSYNC_SEGMENT_XID, &isnull);
 
-			if (dbsync_window_has_xid(U64FromFullTransactionId(DatumGetFullTransactionId(xid))))
+			if (dbsync_members_has(U64FromFullTransactionId(DatumGetFullTransactionId(xid))))
 				more = receiver->receiveSlot(slot, receiver);
 		}
 	}

@@ -24,7 +24,6 @@
 #include "common/pg_prng.h"
 #include "executor/spi.h"
 #include "libpq/pqsignal.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -42,6 +41,7 @@
 #include "extension/catalog.h"
 #include "extension/settings.h"
 #include "worker/launcher.h"
+#include "worker/pins.h"
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/work.h"
@@ -87,47 +87,6 @@ exit_if_asked(void)
 	dbsync_ledger_detach(work);
 	dbsync_report_release();
 	proc_exit(stop ? 0 : 1);
-}
-
-/*
- * The text form of values must not depend on anybody's taste.  The driver does
- * the same on its side.
- */
-static void
-pin_settings(void)
-{
-	static const char *const pins[][2] = {
-		{"search_path", ""},
-		{"datestyle", "ISO, YMD"},
-		{"intervalstyle", "postgres"},
-		{"timezone", "UTC"},
-		{"extra_float_digits", "3"},
-		{"bytea_output", "hex"},
-		{"lc_monetary", "C"},
-		{"xmloption", "content"},
-		{"array_nulls", "on"},
-		{"standard_conforming_strings", "on"},
-		{"row_security", "off"},
-		{"statement_timeout", "0"},
-		/* whoever waits longer tries again later; see dbsync_query_attempt() */
-		{"lock_timeout", "1s"},
-		{"idle_in_transaction_session_timeout", "0"},
-		{"default_transaction_isolation", "read committed"},
-		{"default_transaction_read_only", "off"},
-		{"default_transaction_deferrable", "off"},
-		{"session_replication_role", "origin"},
-		{"default_tablespace", ""},
-		/* waiting for synchronous standbys must not be left to chance */
-		{"synchronous_commit", "on"},
-		{"jit", "off"},
-		/* for folding; a cut is a good deal more than the default holds */
-		{"work_mem", "32MB"},
-	};
-
-	for (int i = 0; i < lengthof(pins); i++)
-		SetConfigOption(pins[i][0], pins[i][1], PGC_SUSET, PGC_S_OVERRIDE);
-	/* send functions convert; the driver says what encoding we speak */
-	SetConfigOption("client_encoding", GetDatabaseEncodingName(), PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 /* a worker that was started in a transaction sees its rows once that has ended */
@@ -524,7 +483,7 @@ dbsync_worker_main(Datum arg)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
 	connect_to_database(args.database);
-	pin_settings();
+	dbsync_pin_settings();
 	wait_for_starter(args.starter);
 
 	switch (dbsync_report_claim(DatumGetInt32(arg), run))

@@ -1,0 +1,165 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/cut.c
+ *	  Putting a cut together: what its headers say of each table, added up.
+ *
+ * Transactions mostly write right behind one another, so their block ranges are
+ * joined as they come, and once more, sorted, when all are known: each block is read
+ * once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "extension/cut.h"
+
+static DbsyncCutSegment *
+cut_segment(DbsyncCutTable *table, int segment_id)
+{
+	DbsyncCutSegment *segment;
+	ListCell   *lc;
+
+	foreach(lc, table->segments)
+	{
+		segment = lfirst(lc);
+		if (segment->segment_id == segment_id)
+			return segment;
+	}
+	segment = palloc0(sizeof(DbsyncCutSegment));
+	segment->segment_id = segment_id;
+	segment->allocated = 8;
+	segment->first = palloc(sizeof(BlockNumber) * segment->allocated);
+	segment->last = palloc(sizeof(BlockNumber) * segment->allocated);
+	table->segments = lappend(table->segments, segment);
+	return segment;
+}
+
+/*
+ * Add a range.  Most transactions write right behind the one before, so the
+ * newest range usually just grows.
+ */
+static void
+add_range(DbsyncCutSegment *segment, BlockNumber first, BlockNumber last)
+{
+	int			n = segment->n;
+
+	if (n > 0 && first >= segment->first[n - 1] &&
+		(uint64) first <= (uint64) segment->last[n - 1] + 1)
+	{
+		segment->last[n - 1] = Max(segment->last[n - 1], last);
+		return;
+	}
+	if (n == segment->allocated)
+	{
+		segment->allocated *= 2;
+		segment->first = repalloc(segment->first, sizeof(BlockNumber) * segment->allocated);
+		segment->last = repalloc(segment->last, sizeof(BlockNumber) * segment->allocated);
+	}
+	segment->first[n] = first;
+	segment->last[n] = last;
+	segment->n++;
+}
+
+static DbsyncCutTable *
+cut_table(DbsyncCut *cut, int captured_id)
+{
+	DbsyncCutTable *table;
+	ListCell   *lc;
+
+	foreach(lc, cut->tables)
+	{
+		table = lfirst(lc);
+		if (table->captured_id == captured_id)
+			return table;
+	}
+	table = palloc0(sizeof(DbsyncCutTable));
+	table->captured_id = captured_id;
+	cut->tables = lappend(cut->tables, table);
+	return table;
+}
+
+void
+dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header, const DbsyncCutRequest *request)
+{
+	for (int i = 0; i < header->nparts; i++)
+	{
+		const DbsyncPart *part = &header->parts[i];
+		DbsyncCutTable *table;
+		DbsyncCutSegment *segment;
+
+		if (!request->wants(part->captured_id, part->segment_id, request->arg))
+			continue;
+		table = cut_table(cut, part->captured_id);
+		table->inserts += part->inserts;
+		table->updates += part->updates;
+		table->deletes += part->deletes;
+		table->truncates += part->truncates;
+		table->resolved += part->resolved;
+		table->statements += part->statements;
+		table->marked += part->marked;
+		cut->rows += part->inserts + part->updates + part->deletes +
+			part->truncates + part->resolved;
+		segment = cut_segment(table, part->segment_id);
+		for (int r = 0; r < part->ranges.n; r++)
+			add_range(segment, part->ranges.first[r], part->ranges.last[r]);
+	}
+}
+
+/*
+ * Of one statement, and of one kind: a statement touches a row once, and rows
+ * that come and go under one key in it are of two kinds.
+ */
+bool
+dbsync_cut_table_is_distinct(const DbsyncCutTable *table)
+{
+	int64		rows = dbsync_cut_table_rows(table);
+
+	return rows <= 1 ||
+		(table->statements == 1 && table->truncates == 0 &&
+		 (rows == table->inserts || rows == table->updates || rows == table->deletes));
+}
+
+typedef struct Range
+{
+	BlockNumber first;
+	BlockNumber last;
+} Range;
+
+static int
+compare_ranges(const void *a, const void *b)
+{
+	BlockNumber x = ((const Range *) a)->first;
+	BlockNumber y = ((const Range *) b)->first;
+
+	return x < y ? -1 : (x > y ? 1 : 0);
+}
+
+/* sort and join a segment's ranges, so that each block is read once */
+static void
+normalize_ranges(DbsyncCutSegment *segment)
+{
+	Range	   *ranges = palloc(sizeof(Range) * segment->n);
+	int			n = segment->n;
+
+	for (int i = 0; i < n; i++)
+	{
+		ranges[i].first = segment->first[i];
+		ranges[i].last = segment->last[i];
+	}
+	qsort(ranges, n, sizeof(Range), compare_ranges);
+	segment->n = 0;
+	for (int i = 0; i < n; i++)
+		add_range(segment, ranges[i].first, ranges[i].last);
+	pfree(ranges);
+}
+
+void
+dbsync_cut_finish(DbsyncCut *cut)
+{
+	ListCell   *lc;
+	ListCell   *ls;
+
+	foreach(lc, cut->tables)
+		foreach(ls, ((DbsyncCutTable *) lfirst(lc))->segments)
+			normalize_ranges(lfirst(ls));
+}

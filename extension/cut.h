@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/cut.h
+ *	  Putting a cut together: what its headers say of each table, added up.
+ *
+ * Called by window.c only; what a cut is stands in window.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_CUT_H
+#define DBSYNC_EXTENSION_CUT_H
+
+#include "extension/window.h"
+
+/* Add a transaction's rows in the tables that the request wants. */
+extern void dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header,
+						   const DbsyncCutRequest *request);
+
+/* No more will come: sort and join the block ranges. */
+extern void dbsync_cut_finish(DbsyncCut *cut);
+
+#endif							/* DBSYNC_EXTENSION_CUT_H */
