@@ -57,6 +57,11 @@ static uint64 run = 0;			/* not 0: works for this run_once call */
 /* transactions that had ended in this cluster when we last looked for work */
 static uint64 completions = 0;
 
+/* rounds in a row in which commits came faster than we went; so many are no chance */
+static int	rounds_behind = 0;
+
+#define MANY_ROUNDS 8
+
 /* and how often we had been called; the latch is reset by other waits, too */
 static uint32 calls = 0;
 
@@ -171,9 +176,10 @@ was_woken(void)
 /*
  * While commits come faster than batches go, the time of one batch four times
  * over is left to them to gather: a row costs several times less in a batch of
- * thousands than alone, and writers want the processors too.  A batch that ends
- * before the next commit is not followed by a pause, nor is one that somebody
- * waits for.  The latch stays as it is, so that commits do not signal us.
+ * thousands than alone, and writers want the processors too.  Commits that come
+ * close together by chance are no reason yet, but a row of rounds that all ended
+ * behind them; and nobody is kept waiting who waits for us.  The latch stays as it
+ * is, so that commits do not signal us.
  */
 static void
 let_commits_gather(instr_time begun)
@@ -181,6 +187,8 @@ let_commits_gather(instr_time begun)
 	instr_time	took;
 	double		pause;
 
+	if (++rounds_behind <= MANY_ROUNDS)
+		return;
 	INSTR_TIME_SET_CURRENT(took);
 	INSTR_TIME_SUBTRACT(took, begun);
 	pause = Min(4 * INSTR_TIME_GET_MILLISEC(took), dbsync_gather_max);
@@ -234,13 +242,19 @@ work_through(void)
 			continue;
 		}
 		if (!did)
+		{
+			rounds_behind = 0;
 			return true;
+		}
 		tidied = false;
 		/* all that this round's snapshot shows is there; who commits later calls us */
 		if (work->caught_up && !copies_pending())
 		{
 			if (!was_woken())
+			{
+				rounds_behind = 0;
 				return true;
+			}
 			let_commits_gather(begun);
 		}
 	}
