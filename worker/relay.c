@@ -39,7 +39,7 @@ struct DbsyncRelay
 	/* of chunks: the key of the last row, per key column */
 	TupleDesc	desc;
 	Datum	   *last_key;
-	MemoryContext last_context[2];	/* its values are in one of them by turns */
+	MemoryContext key_context;	/* of its values; reset for each row */
 };
 
 /* A query yields our columns and nothing else, behind dbsync_op in that of changes. */
@@ -89,9 +89,8 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 	{
 		relay->desc = CreateTupleDescCopy(desc);
 		relay->last_key = palloc(sizeof(Datum) * relay->table->nkeys);
-		for (int i = 0; i < 2; i++)
-			relay->last_context[i] = AllocSetContextCreate(relay->context, "dbsync key",
-														   ALLOCSET_SMALL_SIZES);
+		relay->key_context = AllocSetContextCreate(relay->context, "dbsync key",
+												   ALLOCSET_SMALL_SIZES);
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -131,10 +130,9 @@ kind_of_row(const DbsyncRelay *relay, const TupleTableSlot *slot)
 static void
 remember_key(DbsyncRelay *relay, TupleTableSlot *slot)
 {
-	MemoryContext mine = relay->last_context[relay->rows % 2];
-	MemoryContext old = MemoryContextSwitchTo(mine);
+	MemoryContext old = MemoryContextSwitchTo(relay->key_context);
 
-	MemoryContextReset(mine);
+	MemoryContextReset(relay->key_context);
 	for (int k = 0; k < relay->table->nkeys; k++)
 	{
 		int			column = relay->table->keys[k];

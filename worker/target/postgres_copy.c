@@ -216,7 +216,7 @@ append_escaped(StringInfo frame, const char *value, int length)
 
 /* a long value goes in pieces, so that the frame stays small */
 static bool
-append_text(PostgresTarget *target, const char *value, int length)
+append_value(PostgresTarget *target, const char *value, int length)
 {
 	StringInfo	frame = &target->rows.frame;
 
@@ -224,7 +224,7 @@ append_text(PostgresTarget *target, const char *value, int length)
 	{
 		int			piece = Min(length, FRAME_SIZE);
 
-		if (needs_escape(value, piece))
+		if (!target->rows.table->binary && needs_escape(value, piece))
 			append_escaped(frame, value, piece);
 		else
 			appendBinaryStringInfo(frame, value, piece);
@@ -263,7 +263,7 @@ copy_text_row(PostgresTarget *target, const DbsyncRow *row)
 	{
 		if (row->values[i] == NULL)
 			appendBinaryStringInfo(frame, "\\N", 2);
-		else if (!append_text(target, row->values[i], row->lengths[i]))
+		else if (!append_value(target, row->values[i], row->lengths[i]))
 			return false;
 		appendStringInfoChar(frame, i < n - 1 ? '\t' : '\n');
 	}
@@ -286,25 +286,6 @@ put_int16(char *out, int16 value)
 
 	memcpy(out, &ordered, sizeof(ordered));
 	return out + sizeof(ordered);
-}
-
-/* a long value goes in pieces here too */
-static bool
-append_long(PostgresTarget *target, const char *value, int length)
-{
-	StringInfo	frame = &target->rows.frame;
-
-	while (length > 0)
-	{
-		int			piece = Min(length, FRAME_SIZE);
-
-		appendBinaryStringInfo(frame, value, piece);
-		value += piece;
-		length -= piece;
-		if (frame->len >= FRAME_SIZE && !send_frame(target))
-			return false;
-	}
-	return true;
 }
 
 /*
@@ -346,7 +327,7 @@ copy_binary_row(PostgresTarget *target, const DbsyncRow *row)
 		else if (row->values[i])
 		{
 			frame->len = out - frame->data;
-			if (!append_long(target, row->values[i], length))
+			if (!append_value(target, row->values[i], length))
 				return false;
 			enlargeStringInfo(frame, room);
 			out = frame->data + frame->len;
