@@ -12,6 +12,9 @@
  *	AFTER I/U/D ROW			in replica role only: logical replication fires no
  *							statement triggers; else it leaves the row to them
  *
+ * Most statements do without: direct.c takes our triggers out of their plans and
+ * captures the rows as they are written.
+ *
  * What becomes of a statement:
  *
  *	INSERT, COPY			I with the row
@@ -38,12 +41,10 @@
 #include "extension/capture.h"
 #include "extension/captured.h"
 #include "extension/executor.h"
-#include "extension/form.h"
 #include "extension/statement.h"
 #include "extension/track.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/datum.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
@@ -103,42 +104,6 @@ put_all(DbsyncTrack *track, char op, Tuplestorestate *rows)
 	ExecClearTuple(slot);
 }
 
-/* Are the key columns of both rows the same, byte for byte? */
-static bool
-same_key(DbsyncEntry *entry, TupleTableSlot *old, TupleTableSlot *new)
-{
-	if (dbsync_form_same_key(entry, old, new))
-		return true;
-	slot_getsomeattrs(old, entry->last_key);
-	slot_getsomeattrs(new, entry->last_key);
-	for (int i = 0; i < entry->nkeys; i++)
-	{
-		int			at = entry->columns[entry->keys[i]] - 1;
-		Form_pg_attribute att = TupleDescAttr(entry->desc, at);
-
-		if (old->tts_isnull[at] != new->tts_isnull[at])
-			return false;
-		/* compares values, not how they are stored */
-		if (!old->tts_isnull[at] &&
-			!datum_image_eq(old->tts_values[at], new->tts_values[at],
-							att->attbyval, att->attlen))
-			return false;
-	}
-	return true;
-}
-
-static void
-put_update(DbsyncTrack *track, TupleTableSlot *old, TupleTableSlot *new)
-{
-	if (same_key(track->entry, old, new))
-		dbsync_track_put_update(track, old, new);
-	else
-	{
-		dbsync_track_put(track, DBSYNC_OP_DELETE, old);
-		dbsync_track_put(track, DBSYNC_OP_INSERT, new);
-	}
-}
-
 static void
 put_updates(DbsyncTrack *track, Tuplestorestate *olds, Tuplestorestate *news)
 {
@@ -146,7 +111,7 @@ put_updates(DbsyncTrack *track, Tuplestorestate *olds, Tuplestorestate *news)
 	TupleTableSlot *new = begin_rows(news, track->entry, 1);
 
 	while (next_row(olds, old) && next_row(news, new))
-		put_update(track, old, new);
+		dbsync_track_put_update(track, old, new);
 	ExecClearTuple(old);
 	ExecClearTuple(new);
 }
@@ -246,7 +211,7 @@ capture_row(const TriggerData *trigdata, DbsyncEntry *entry)
 	else if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 		dbsync_track_put(&track, DBSYNC_OP_DELETE, trigdata->tg_trigslot);
 	else
-		put_update(&track, trigdata->tg_trigslot, trigdata->tg_newslot);
+		dbsync_track_put_update(&track, trigdata->tg_trigslot, trigdata->tg_newslot);
 	dbsync_track_end(&track);
 	dbsync_statement_note_row(dbsync_captured_touch(entry));
 }
@@ -267,7 +232,6 @@ dbsync_capture(PG_FUNCTION_ARGS)
 	DbsyncEntry *entry;
 
 	check_called_as_trigger(fcinfo, "capture");
-	dbsync_executor_learn_function(fcinfo->flinfo->fn_oid);
 	entry = dbsync_captured_find(trigdata->tg_relation);
 
 	if (entry->mode == DBSYNC_MODE_DORMANT)

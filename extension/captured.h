@@ -59,6 +59,7 @@ typedef struct DbsyncEntry
 	int			key_bytes;		/* if also its key is its first bytes; else 0 */
 	int			head;			/* header of a segment's row */
 	int			head_nulls;		/* the same, with a null bitmap */
+	int			head_marked;	/* the same, of a row with dbsync_same */
 	TupleDesc	unmarked;		/* of rows that say nothing of columns untouched */
 
 	uint64		serial;			/* transaction that "touched" belongs to */

@@ -21,11 +21,15 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_proc.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "extension/catalog.h"
+#include "extension/direct.h"
 #include "extension/executor.h"
 #include "nodes/execnodes.h"
 #include "nodes/plannodes.h"
+#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -41,16 +45,13 @@ typedef struct Running
 } Running;
 
 static Running *running = NULL;
-static Oid	trigger_function = InvalidOid;
+
+/* dbsync_internal.capture(), looked up when the first plan with triggers runs */
+static FmgrInfo capture_info;	/* fn_oid 0: not known */
+static bool looked_up = false;
 
 static ExecutorRun_hook_type previous_run = NULL;
 static ExecutorFinish_hook_type previous_finish = NULL;
-
-void
-dbsync_executor_learn_function(Oid function)
-{
-	trigger_function = function;
-}
 
 static bool
 writes(QueryDesc *query)
@@ -97,49 +98,64 @@ dbsync_executor_disturbed(const TriggerData *trigdata)
 	return running->disturbed;
 }
 
-/*
- * Each execution of a plan looks its triggers' functions up; save it ours.  The
- * function is looked up anew when its pg_proc row may have changed.
- */
-static FmgrInfo capture_info;	/* fn_oid 0: not known */
-
 static void
 forget_function(Datum arg, int cacheid, uint32 hash)
 {
 	capture_info.fn_oid = InvalidOid;
+	looked_up = false;
 }
 
-static bool
-know_function(void)
+/*
+ * The function by which our triggers are told from others; InvalidOid where the
+ * extension is not installed.  It is looked up anew when a function may have
+ * changed.
+ */
+static Oid
+capture_function(void)
 {
 	static bool registered = false;
+	Oid			schema;
+	Oid			function = InvalidOid;
 
-	if (!OidIsValid(trigger_function))
-		return false;
-	if (capture_info.fn_oid == trigger_function)
-		return true;
+	if (looked_up)
+		return capture_info.fn_oid;
 	if (!registered)
 	{
 		CacheRegisterSyscacheCallback(PROCOID, forget_function, (Datum) 0);
+		CacheRegisterSyscacheCallback(NAMESPACEOID, forget_function, (Datum) 0);
 		registered = true;
 	}
-	fmgr_info_cxt(trigger_function, &capture_info, TopMemoryContext);
-	return true;
+	looked_up = true;
+	schema = dbsync_catalog_internal_schema();
+	if (OidIsValid(schema))
+		function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+								   CStringGetDatum("capture"),
+								   PointerGetDatum(buildoidvector(NULL, 0)),
+								   ObjectIdGetDatum(schema));
+	if (OidIsValid(function))
+		fmgr_info_cxt(function, &capture_info, TopMemoryContext);
+	return function;
 }
 
+static bool
+has_triggers(const QueryDesc *query)
+{
+	const ModifyTableState *state = (ModifyTableState *) query->planstate;
+
+	return state != NULL && IsA(state, ModifyTableState) &&
+		state->rootResultRelInfo->ri_TrigDesc != NULL;
+}
+
+/*
+ * Each execution of a plan looks its triggers' functions up; save it ours.
+ */
 static void
 fill_functions(QueryDesc *query)
 {
 	ModifyTableState *state = (ModifyTableState *) query->planstate;
-	ResultRelInfo *target;
-	TriggerDesc *triggers;
+	ResultRelInfo *target = state->rootResultRelInfo;
+	TriggerDesc *triggers = target->ri_TrigDesc;
 
-	if (state == NULL || !IsA(state, ModifyTableState))
-		return;
-	target = state->rootResultRelInfo;
-	triggers = target->ri_TrigDesc;
-	if (triggers == NULL || !know_function())
-		return;
 	for (int i = 0; i < triggers->numtriggers; i++)
 	{
 		FmgrInfo   *info = &target->ri_TrigFunctions[i];
@@ -176,6 +192,7 @@ static void
 note_run(QueryDesc *query, ScanDirection direction, uint64 count, bool once)
 {
 	Running		mine;
+	DbsyncDirect direct;
 
 	if (!writes(query))
 	{
@@ -183,13 +200,22 @@ note_run(QueryDesc *query, ScanDirection direction, uint64 count, bool once)
 		return;
 	}
 	begin_running(&mine, query);
-	fill_functions(query);
+	direct.state = NULL;
 	PG_TRY();
 	{
+		if (has_triggers(query) && OidIsValid(capture_function()))
+		{
+			if (!dbsync_direct_begin(&direct, query, capture_info.fn_oid))
+				fill_functions(query);
+			else if (!query->plannedstmt->hasReturning)
+				count = 0;		/* none are returned, so none are counted */
+		}
 		pass_run(query, direction, count, once);
+		dbsync_direct_flush(&direct);
 	}
 	PG_FINALLY();
 	{
+		dbsync_direct_end(&direct);
 		running = mine.below;
 	}
 	PG_END_TRY();
@@ -247,7 +273,7 @@ end_stopped_statement(QueryDesc *query)
 		return;
 	target = state->rootResultRelInfo;
 	all = target->ri_TrigDesc;
-	if (all == NULL || !OidIsValid(trigger_function))
+	if (all == NULL || !OidIsValid(capture_function()))
 		return;
 
 	old = MemoryContextSwitchTo(estate->es_query_cxt);
@@ -256,7 +282,7 @@ end_stopped_statement(QueryDesc *query)
 	memcpy(ours.triggers, all->triggers, all->numtriggers * sizeof(Trigger));
 	for (int i = 0; i < ours.numtriggers; i++)
 	{
-		if (ours.triggers[i].tgfoid != trigger_function)
+		if (ours.triggers[i].tgfoid != capture_info.fn_oid)
 			ours.triggers[i].tgenabled = TRIGGER_DISABLED;
 	}
 	target->ri_TrigDesc = &ours;

@@ -13,9 +13,6 @@
 /* Install the hooks; called once, from dbsync_capture_init. */
 extern void dbsync_executor_init(void);
 
-/* The trigger function's oid, by which our triggers are told from others. */
-extern void dbsync_executor_learn_function(Oid function);
-
 /*
  * The running plan that fired this trigger, if that is an upsert or MERGE and
  * nothing else that writes; NULL if it is not, or in any doubt.  The address

@@ -4,18 +4,20 @@
  *	  Forming a segment's row from a row of the captured table.
  *
  * A segment's own columns take 24 bytes, so the values of a row lie behind them
- * just as in the table, and a row of a transition table is copied in one piece:
+ * just as in the table, and a row, of a transition table or fresh from the executor
+ * (direct.c), is copied in one piece:
  * the null bitmap moved up by three, the values as they are.  Of a deleted row
  * only the key stays; it is copied in one piece where the key's columns are the
  * table's first ones and have fixed widths, so that it lies at the beginning.
  *
+ * A row ends before the segment's last column, unless it is of an UPDATE that left
+ * large values untouched (unchanged.c): these are left out, and where they are the
+ * row's last ones, what comes before them is still copied in one piece.
+ *
  * Where that does not hold, rows are taken apart and formed anew: tables with
  * dropped or generated columns, rows from before a column was added, rows with
- * values out of line (they are counted, and stored anew by heap_insert), rows
- * that do not come from a transition table.
- *
- * A row ends before the segment's last column, unless it is of an UPDATE that left
- * large values untouched (unchanged.c).
+ * values out of line (they are counted, and stored anew by heap_insert), rows that
+ * are not stored in one piece.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +27,7 @@
 #include "access/htup_details.h"
 #include "extension/form.h"
 #include "extension/track.h"
+#include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/xid8.h"
 
@@ -98,6 +101,7 @@ dbsync_form_learn(DbsyncEntry *entry, TupleDesc segment)
 	entry->key_bytes = entry->copies ? measure_key(entry) : 0;
 	entry->head = MAXALIGN(SizeofHeapTupleHeader);
 	entry->head_nulls = MAXALIGN(SizeofHeapTupleHeader + nulls);
+	entry->head_marked = MAXALIGN(SizeofHeapTupleHeader + BITMAPLEN(segment->natts));
 	if (entry->unmarked == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(entry->context);
@@ -111,64 +115,127 @@ dbsync_form_learn(DbsyncEntry *entry, TupleDesc segment)
 }
 
 static char *
-data_of(MinimalTuple source)
+data_of(DbsyncSource source)
 {
-	return (char *) source + source->t_hoff - MINIMAL_TUPLE_OFFSET;
-}
-
-static Size
-data_length(MinimalTuple source)
-{
-	return source->t_len - (source->t_hoff - MINIMAL_TUPLE_OFFSET);
+	return (char *) source.header + source.header->t_hoff;
 }
 
 static bool
-key_has_null(const DbsyncEntry *entry, MinimalTuple source)
+key_has_null(const DbsyncEntry *entry, HeapTupleHeader row)
 {
 	int			all = (1 << entry->nkeys) - 1;
 
-	return (source->t_infomask & HEAP_HASNULL) && (source->t_bits[0] & all) != all;
+	return (row->t_infomask & HEAP_HASNULL) && (row->t_bits[0] & all) != all;
 }
 
 /* Is the key at the beginning of the row, without nulls? */
 static bool
-key_is_first(const DbsyncEntry *entry, MinimalTuple source)
+key_is_first(const DbsyncEntry *entry, HeapTupleHeader row)
 {
 	return entry->key_bytes > 0 &&
-		HeapTupleHeaderGetNatts(source) >= entry->nkeys &&
-		!key_has_null(entry, source);
+		HeapTupleHeaderGetNatts(row) >= entry->nkeys &&
+		!key_has_null(entry, row);
 }
 
-MinimalTuple
-dbsync_form_source(const DbsyncEntry *entry, char op, TupleTableSlot *slot)
+DbsyncSource
+dbsync_form_stored(TupleTableSlot *slot)
 {
-	MinimalTuple source;
+	DbsyncSource source = {NULL, 0};
 
-	if (!entry->copies || slot == NULL || !TTS_IS_MINIMALTUPLE(slot))
-		return NULL;
-	source = ((MinimalTupleTableSlot *) slot)->mintuple;
-	if (source == NULL)
-		return NULL;
-	if (op == DBSYNC_OP_DELETE)
-		return key_is_first(entry, source) ? source : NULL;
-	if (HeapTupleHeaderGetNatts(source) != entry->desc->natts ||
-		(source->t_infomask & (HEAP_HASEXTERNAL | HEAP_HASOID_OLD)))
-		return NULL;
+	if (TTS_IS_MINIMALTUPLE(slot))
+	{
+		MinimalTuple row = ((MinimalTupleTableSlot *) slot)->mintuple;
+
+		/* it lacks the first bytes of a heap tuple, which nobody here reads */
+		if (row != NULL)
+		{
+			source.header = (HeapTupleHeader) ((char *) row - MINIMAL_TUPLE_OFFSET);
+			source.data = row->t_len + MINIMAL_TUPLE_OFFSET - row->t_hoff;
+		}
+	}
+	else if (TTS_IS_HEAPTUPLE(slot) || TTS_IS_BUFFERTUPLE(slot))
+	{
+		HeapTuple	row = ((HeapTupleTableSlot *) slot)->tuple;
+
+		if (row != NULL)
+		{
+			source.header = row->t_data;
+			source.data = row->t_len - row->t_data->t_hoff;
+		}
+	}
 	return source;
 }
 
-Size
-dbsync_form_size(const DbsyncEntry *entry, char op, MinimalTuple source)
+/*
+ * Bytes of data before the first marked column, if all columns from there on are
+ * marked and our vector can take the place of the first; else 0.
+ */
+static Size
+data_before_marks(const DbsyncEntry *entry, const int2vector *same, DbsyncSource source,
+				  TupleTableSlot *slot)
+{
+	int			first = same->values[0] - 1;
+	const char *value;
+
+	/* both lie at the next multiple of 4, as long values without packing do */
+	if (same->dim1 != entry->ncolumns - first ||
+		TupleDescAttr(entry->desc, first)->attalign != TYPALIGN_INT)
+		return 0;
+	slot_getsomeattrs(slot, first + 1);
+	value = DatumGetPointer(slot->tts_values[first]);
+	if (value <= data_of(source) || value >= data_of(source) + source.data)
+		return 0;
+	return value - data_of(source);
+}
+
+DbsyncSource
+dbsync_form_source(const DbsyncEntry *entry, const DbsyncStamp *stamp, TupleTableSlot *slot)
+{
+	const DbsyncSource none = {NULL, 0};
+	DbsyncSource source;
+
+	if (!entry->copies || slot == NULL)
+		return none;
+	source = dbsync_form_stored(slot);
+	if (source.header == NULL)
+		return none;
+	if (stamp->op == DBSYNC_OP_DELETE)
+	{
+		source.data = entry->key_bytes;
+		return key_is_first(entry, source.header) ? source : none;
+	}
+	if (HeapTupleHeaderGetNatts(source.header) != entry->desc->natts ||
+		(source.header->t_infomask & (HEAP_HASEXTERNAL | HEAP_HASOID_OLD)))
+		return none;
+	if (stamp->same != NULL)
+	{
+		source.data = data_before_marks(entry, stamp->same, source, slot);
+		return source.data > 0 ? source : none;
+	}
+	return source;
+}
+
+/* The row's header, with a null bitmap if the row to be made needs one. */
+static int
+head_size(const DbsyncEntry *entry, const DbsyncStamp *stamp, DbsyncSource source)
 {
 	bool		nulls;
 
-	if (op == DBSYNC_OP_DELETE)
-	{
+	if (stamp->same != NULL)
+		return entry->head_marked;
+	if (stamp->op == DBSYNC_OP_DELETE)
 		nulls = entry->nkeys < entry->ncolumns;
-		return (nulls ? entry->head_nulls : entry->head) + sizeof(Ours) + entry->key_bytes;
-	}
-	nulls = (source->t_infomask & HEAP_HASNULL) != 0;
-	return (nulls ? entry->head_nulls : entry->head) + sizeof(Ours) + data_length(source);
+	else
+		nulls = (source.header->t_infomask & HEAP_HASNULL) != 0;
+	return nulls ? entry->head_nulls : entry->head;
+}
+
+Size
+dbsync_form_size(const DbsyncEntry *entry, const DbsyncStamp *stamp, DbsyncSource source)
+{
+	Size		size = head_size(entry, stamp, source) + sizeof(Ours) + source.data;
+
+	return stamp->same == NULL ? size : size + VARSIZE(stamp->same);
 }
 
 /* Our columns are never null; theirs follow, three bits further up. */
@@ -187,47 +254,74 @@ move_nulls(bits8 *to, const bits8 *from, int natts)
 		to[n] = carried;
 }
 
-/* Of the columns only the first ones, the key, are not null. */
+/* Of so many columns of the table, from the first on, none is null. */
 static void
-set_key_only(bits8 *bits, int nkeys)
+set_not_null(bits8 *bits, int ncolumns)
 {
-	for (int i = 0; i < OURS + nkeys; i++)
+	for (int i = 0; i < OURS + ncolumns; i++)
 		bits[i / BITS_PER_BYTE] |= 1 << (i % BITS_PER_BYTE);
 }
 
-void
-dbsync_form_copy(const DbsyncEntry *entry, const DbsyncStamp *stamp,
-				 MinimalTuple source, HeapTuple tuple, void *room)
+/* The columns from the first marked one on are null, but for our vector. */
+static void
+set_marked(bits8 *bits, int first, int ncolumns)
 {
-	HeapTupleHeader header = room;
+	for (int i = OURS + first; i < OURS + ncolumns; i++)
+		bits[i / BITS_PER_BYTE] &= ~(1 << (i % BITS_PER_BYTE));
+	bits[(OURS + ncolumns) / BITS_PER_BYTE] |= 1 << ((OURS + ncolumns) % BITS_PER_BYTE);
+}
+
+static void
+fill_header(const DbsyncEntry *entry, const DbsyncStamp *stamp, DbsyncSource source,
+			HeapTupleHeader header, int head)
+{
+	const int2vector *same = stamp->same;
 	bool		key_only = (stamp->op == DBSYNC_OP_DELETE);
-	bool		nulls = key_only ? entry->nkeys < entry->ncolumns
-		: (source->t_infomask & HEAP_HASNULL) != 0;
-	int			head = nulls ? entry->head_nulls : entry->head;
-	Size		length = key_only ? entry->key_bytes : data_length(source);
-	Ours	   *ours = (Ours *) ((char *) room + head);
+	bool		nulls = (source.header->t_infomask & HEAP_HASNULL) != 0;
 
 	/* no byte may be left as it was found: they go to disk */
 	memset(header, 0, head);
 	header->t_hoff = head;
-	HeapTupleHeaderSetNatts(header, entry->ncolumns + OURS);
-	if (!key_only)
-		header->t_infomask = source->t_infomask & (HEAP_HASNULL | HEAP_HASVARWIDTH);
-	else if (nulls)
+	HeapTupleHeaderSetNatts(header, entry->ncolumns + OURS + (same != NULL ? 1 : 0));
+	if (key_only && entry->nkeys < entry->ncolumns)
+	{
 		header->t_infomask = HEAP_HASNULL;
-	if (nulls && key_only)
-		set_key_only(header->t_bits, entry->nkeys);
-	else if (nulls)
-		move_nulls(header->t_bits, source->t_bits, entry->ncolumns);
+		set_not_null(header->t_bits, entry->nkeys);
+	}
+	else if (!key_only)
+		header->t_infomask = source.header->t_infomask & (HEAP_HASNULL | HEAP_HASVARWIDTH);
+	if (!key_only && nulls)
+		move_nulls(header->t_bits, source.header->t_bits, entry->ncolumns);
+	else if (same != NULL)
+		set_not_null(header->t_bits, entry->ncolumns);
+	if (same != NULL)
+	{
+		header->t_infomask = HEAP_HASNULL | HEAP_HASVARWIDTH;
+		set_marked(header->t_bits, same->values[0] - 1, entry->ncolumns);
+	}
+}
 
+void
+dbsync_form_copy(const DbsyncEntry *entry, const DbsyncStamp *stamp,
+				 DbsyncSource source, HeapTuple tuple, void *room)
+{
+	int			head = head_size(entry, stamp, source);
+	Ours	   *ours = (Ours *) ((char *) room + head);
+	char	   *end = (char *) (ours + 1) + source.data;
+
+	fill_header(entry, stamp, source, room, head);
 	memset(ours, 0, sizeof(Ours));
 	ours->op = stamp->op;
 	ours->xid = U64FromFullTransactionId(stamp->xid);
 	ours->no = stamp->no;
-	memcpy(ours + 1, data_of(source), length);
-
-	tuple->t_len = head + sizeof(Ours) + length;
-	tuple->t_data = header;
+	memcpy(ours + 1, data_of(source), source.data);
+	if (stamp->same != NULL)
+	{
+		memcpy(end, stamp->same, VARSIZE(stamp->same));
+		end += VARSIZE(stamp->same);
+	}
+	tuple->t_len = end - (char *) room;
+	tuple->t_data = room;
 	tuple->t_tableOid = InvalidOid;
 	ItemPointerSetInvalid(&tuple->t_self);
 }
@@ -289,17 +383,37 @@ dbsync_form_values(DbsyncEntry *entry, const DbsyncStamp *stamp,
 	return heap_form_tuple(segment, entry->values, entry->nulls);
 }
 
-bool
-dbsync_form_same_key(const DbsyncEntry *entry, TupleTableSlot *a, TupleTableSlot *b)
+/* The same, as they lie there?  False says nothing: they may be stored differently. */
+static bool
+same_key_bytes(const DbsyncEntry *entry, TupleTableSlot *a, TupleTableSlot *b)
 {
-	MinimalTuple old;
-	MinimalTuple new;
+	DbsyncSource old = dbsync_form_stored(a);
+	DbsyncSource new = dbsync_form_stored(b);
 
-	if (!TTS_IS_MINIMALTUPLE(a) || !TTS_IS_MINIMALTUPLE(b))
-		return false;
-	old = ((MinimalTupleTableSlot *) a)->mintuple;
-	new = ((MinimalTupleTableSlot *) b)->mintuple;
-	return old != NULL && new != NULL &&
-		key_is_first(entry, old) && key_is_first(entry, new) &&
+	return old.header != NULL && new.header != NULL &&
+		key_is_first(entry, old.header) && key_is_first(entry, new.header) &&
 		memcmp(data_of(old), data_of(new), entry->key_bytes) == 0;
+}
+
+bool
+dbsync_form_same_key(const DbsyncEntry *entry, TupleTableSlot *old, TupleTableSlot *new)
+{
+	if (same_key_bytes(entry, old, new))
+		return true;
+	slot_getsomeattrs(old, entry->last_key);
+	slot_getsomeattrs(new, entry->last_key);
+	for (int i = 0; i < entry->nkeys; i++)
+	{
+		int			at = entry->columns[entry->keys[i]] - 1;
+		Form_pg_attribute att = TupleDescAttr(entry->desc, at);
+
+		if (old->tts_isnull[at] != new->tts_isnull[at])
+			return false;
+		/* compares values, not how they are stored */
+		if (!old->tts_isnull[at] &&
+			!datum_image_eq(old->tts_values[at], new->tts_values[at],
+							att->attbyval, att->attlen))
+			return false;
+	}
+	return true;
 }

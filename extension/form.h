@@ -25,27 +25,33 @@ typedef struct DbsyncStamp
 /* How rows get from the table to the segment; called as the segment is checked. */
 extern void dbsync_form_learn(DbsyncEntry *entry, TupleDesc segment);
 
-/*
- * The row of a transition table if a segment row can be copied from it; else
- * NULL, for the slow road.
- */
-extern MinimalTuple dbsync_form_source(const DbsyncEntry *entry, char op, TupleTableSlot *slot);
+/* a row that a segment's row can be copied from; lives as long as the slot has it */
+typedef struct DbsyncSource
+{
+	HeapTupleHeader header;		/* NULL: none, take the slow road */
+	Size		data;			/* bytes of its data, or of what is copied of them */
+} DbsyncSource;
+
+/* The slot's row, if the segment's row with this stamp can be copied from it. */
+extern DbsyncSource dbsync_form_source(const DbsyncEntry *entry, const DbsyncStamp *stamp,
+									   TupleTableSlot *slot);
+
+/* The slot's row as it lies in memory; the header is NULL where there is none. */
+extern DbsyncSource dbsync_form_stored(TupleTableSlot *slot);
 
 /* How many bytes dbsync_form_copy will write. */
-extern Size dbsync_form_size(const DbsyncEntry *entry, char op, MinimalTuple source);
+extern Size dbsync_form_size(const DbsyncEntry *entry, const DbsyncStamp *stamp,
+							 DbsyncSource source);
 
 /* The short road: copy the data of the source, into room for that many bytes. */
 extern void dbsync_form_copy(const DbsyncEntry *entry, const DbsyncStamp *stamp,
-							 MinimalTuple source, HeapTuple tuple, void *room);
+							 DbsyncSource source, HeapTuple tuple, void *room);
 
 /* The slow road, value by value; NULL: a row of nulls.  A fresh tuple. */
 extern HeapTuple dbsync_form_values(DbsyncEntry *entry, const DbsyncStamp *stamp,
 									TupleTableSlot *slot, TupleDesc segment);
 
-/*
- * Are the keys of both rows the same as they lie there?  False says nothing:
- * they may be stored in different ways.
- */
-extern bool dbsync_form_same_key(const DbsyncEntry *entry, TupleTableSlot *a, TupleTableSlot *b);
+/* Are the key columns of both rows the same, byte for byte? */
+extern bool dbsync_form_same_key(const DbsyncEntry *entry, TupleTableSlot *old, TupleTableSlot *new);
 
 #endif							/* DBSYNC_EXTENSION_FORM_H */

@@ -15,6 +15,7 @@
 
 char	   *dbsync_tag = NULL;
 char	   *dbsync_origin = NULL;
+bool		dbsync_direct_capture;
 int			dbsync_segment_size;
 int			dbsync_batch_rows;
 int			dbsync_copy_chunk_rows;
@@ -43,6 +44,12 @@ define_session_settings(void)
 							   "Set by dbsync's own apply sessions; empty means this database.",
 							   &dbsync_origin, "", PGC_USERSET, 0,
 							   NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("dbsync.direct_capture",
+							 "Captures plain statements as the executor writes their rows.",
+							 "Off leaves all to triggers, which is slower and comes to the same.",
+							 &dbsync_direct_capture, true, PGC_USERSET, GUC_NOT_IN_SAMPLE,
+							 NULL, NULL, NULL);
 }
 
 static void

@@ -12,6 +12,9 @@
 extern char *dbsync_tag;
 extern char *dbsync_origin;
 
+/* capture plain statements without triggers */
+extern bool dbsync_direct_capture;
+
 /* of the worker; sizes in kB, times in ms */
 extern int	dbsync_segment_size;
 extern int	dbsync_batch_rows;

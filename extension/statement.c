@@ -14,6 +14,9 @@
  * Not flagged is a period made of one upsert or MERGE alone, which captures by
  * operation but touches no row twice.
  *
+ * A statement that is captured row by row (direct.c) opens no period: its rows are
+ * in their right places.  Inside another's period it is one more capture.
+ *
  * The per-row trigger works where no statement triggers fire (logical
  * replication), so there is no period to speak of: then all that the
  * transaction captured of the table is doubted.
@@ -96,4 +99,16 @@ dbsync_statement_note_row(DbsyncTouched *touched)
 
 	dbsync_transaction_save(periods);
 	flag_everything(periods);
+}
+
+void
+dbsync_statement_note_direct(DbsyncTouched *touched)
+{
+	DbsyncPeriods *periods = &touched->periods;
+
+	if (periods->open == 0)
+		return;
+	dbsync_transaction_save(periods);
+	periods->captures++;
+	periods->plan = NULL;
 }

@@ -22,4 +22,7 @@ extern void dbsync_statement_close(DbsyncTouched *touched, const TriggerData *tr
 /* The per-row trigger captured a row, outside any statement. */
 extern void dbsync_statement_note_row(DbsyncTouched *touched);
 
+/* A statement that is captured as it goes (direct.c) has its first row. */
+extern void dbsync_statement_note_direct(DbsyncTouched *touched);
+
 #endif							/* DBSYNC_EXTENSION_STATEMENT_H */

@@ -119,7 +119,7 @@ make_batch(DbsyncTrack *track, int64 expected)
 	int			n = Min(expected, MAX_WAITING);
 	MemoryContext old;
 
-	track->context = AllocSetContextCreate(CurrentMemoryContext, "dbsync track",
+	track->context = AllocSetContextCreate(track->parent, "dbsync track",
 										   ALLOCSET_DEFAULT_SIZES);
 	track->large = AllocSetContextCreate(track->context, "dbsync track rows",
 										 ALLOCSET_DEFAULT_SIZES);
@@ -164,7 +164,10 @@ dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected)
 	track->nrows = 0;
 	track->stamp.xid = GetTopFullTransactionId();
 	track->stamp.same = NULL;
+	track->assigned = NIL;
+	track->parent = CurrentMemoryContext;
 	track->context = NULL;
+	track->grows = (expected == 0);
 	if (expected >= FEW_ROWS)
 		make_batch(track, expected);
 	return true;
@@ -256,14 +259,14 @@ room_in_batch(DbsyncTrack *track, Size size)
 }
 
 static void
-put_waiting(DbsyncTrack *track, MinimalTuple source, TupleTableSlot *slot)
+put_waiting(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
 {
 	DbsyncEntry *entry = track->entry;
 	HeapTuple	tuple;
 
-	if (source != NULL)
+	if (source.header != NULL)
 	{
-		Size		size = dbsync_form_size(entry, track->stamp.op, source);
+		Size		size = dbsync_form_size(entry, &track->stamp, source);
 		void	   *room = room_in_batch(track, size);
 
 		tuple = &track->rows[track->nwaiting].tuple;
@@ -287,7 +290,7 @@ put_waiting(DbsyncTrack *track, MinimalTuple source, TupleTableSlot *slot)
 }
 
 static void
-put_single(DbsyncTrack *track, MinimalTuple source, TupleTableSlot *slot)
+put_single(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
 {
 	DbsyncEntry *entry = track->entry;
 	union
@@ -299,9 +302,9 @@ put_single(DbsyncTrack *track, MinimalTuple source, TupleTableSlot *slot)
 	HeapTuple	tuple = &copied;
 	void	   *allocated = NULL;
 
-	if (source != NULL)
+	if (source.header != NULL)
 	{
-		Size		size = dbsync_form_size(entry, track->stamp.op, source);
+		Size		size = dbsync_form_size(entry, &track->stamp, source);
 
 		if (size > sizeof(room))
 			allocated = palloc(size);
@@ -325,12 +328,15 @@ put_single(DbsyncTrack *track, MinimalTuple source, TupleTableSlot *slot)
 void
 dbsync_track_put(DbsyncTrack *track, char op, TupleTableSlot *slot)
 {
-	MinimalTuple source = dbsync_form_source(track->entry, op, slot);
+	DbsyncSource source;
 
 	track->stamp.op = op;
 	track->stamp.no = dbsync_transaction.next_no++;
+	source = dbsync_form_source(track->entry, &track->stamp, slot);
 	count_row(&track->written->part, op);
 	track->nrows++;
+	if (track->grows && track->nrows == FEW_ROWS)
+		make_batch(track, MAX_WAITING);
 	if (track->context == NULL)
 		put_single(track, source, slot);
 	else
@@ -340,7 +346,13 @@ dbsync_track_put(DbsyncTrack *track, char op, TupleTableSlot *slot)
 void
 dbsync_track_put_update(DbsyncTrack *track, TupleTableSlot *old, TupleTableSlot *new)
 {
-	track->stamp.same = dbsync_unchanged_find(track->entry, old, new);
+	if (!dbsync_form_same_key(track->entry, old, new))
+	{
+		dbsync_track_put(track, DBSYNC_OP_DELETE, old);
+		dbsync_track_put(track, DBSYNC_OP_INSERT, new);
+		return;
+	}
+	track->stamp.same = dbsync_unchanged_find(track->entry, track->assigned, old, new);
 	if (track->stamp.same != NULL)
 		track->written->part.marked++;
 	dbsync_track_put(track, DBSYNC_OP_UPDATE, new);

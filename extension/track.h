@@ -34,9 +34,12 @@ typedef struct DbsyncTrack
 	Relation	segment;
 	CommandId	cid;
 	DbsyncStamp stamp;			/* of the row under way */
+	const List *assigned;		/* see dbsync_unchanged_find; NIL unless set */
 	int64		nrows;			/* put so far */
+	bool		grows;			/* from single rows to a batch, as they come */
 
 	/* rows that wait to be written together; unused when rows come singly */
+	MemoryContext parent;		/* of the following */
 	MemoryContext context;		/* of all this; NULL: singly */
 	MemoryContext large;		/* of what is gone when the rows are written */
 	DbsyncTrackRow *rows;
@@ -51,7 +54,8 @@ typedef struct DbsyncTrack
 /*
  * Lock the active segment (and the active header segment) to the end of the
  * transaction and get ready to append.  expected: about how many rows will
- * come.  False if the table turns out not to be captured any more.
+ * come; 0: nobody knows.  CurrentMemoryContext must live until the end.  False if
+ * the table turns out not to be captured any more.
  */
 extern bool dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected);
 
@@ -62,7 +66,7 @@ extern bool dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected)
  */
 extern void dbsync_track_put(DbsyncTrack *track, char op, TupleTableSlot *slot);
 
-/* The same for an UPDATE that left the key as it was; both versions of the row. */
+/* The same for an UPDATE, with both versions of the row. */
 extern void dbsync_track_put_update(DbsyncTrack *track, TupleTableSlot *old, TupleTableSlot *new);
 
 /* Write what waits and let go of everything but the locks. */

@@ -3,11 +3,11 @@
  * extension/unchanged.c
  *	  Large values that an UPDATE left untouched.
  *
- * The new version of a row points to the same out-of-line value as the old one
- * when the UPDATE did not touch the column.  Such a value is not written to the
- * segment, which would copy it: the row says instead that the column stays what it
- * was.  Two values that are equal but do not lie in the same place are none of our
- * business, and values inside the row are always written.
+ * Untouched is a value that lies in the same place out of line in both versions of
+ * the row, or that both have inside, byte for byte the same, and is long enough for
+ * the comparison to be worth it.  Such a value is not written to the segment, which
+ * would copy it (and the WAL, and the wire): the row says instead that the column
+ * stays what it was.
  *
  * Why that is enough to go by: rows of a key are folded in the order of capture,
  * and where that may not be the order of truth a whole row follows at commit
@@ -20,7 +20,15 @@
 #include "access/detoast.h"
 #include "access/htup_details.h"
 #include "catalog/pg_type_d.h"
+#include "extension/form.h"
 #include "extension/unchanged.h"
+
+/*
+ * A value inside the row is large from so many bytes on.  What is left out has to be
+ * put together again at the target, which only pays for what would weigh more than
+ * the rest of a captured row.
+ */
+#define LARGE	256
 
 static bool
 is_key(const DbsyncEntry *entry, int column)
@@ -64,44 +72,65 @@ dbsync_unchanged_learn(DbsyncEntry *entry)
 	entry->same = make_vector(entry->nlarge);
 }
 
-/* Is it certain, without a look at the values, that none is out of line? */
+/* Is it certain, without a look at the values, that none is large? */
 static bool
-has_nothing_outside(TupleTableSlot *slot)
+has_nothing_large(TupleTableSlot *slot)
 {
-	MinimalTuple tuple;
+	DbsyncSource row = dbsync_form_stored(slot);
 
-	if (!TTS_IS_MINIMALTUPLE(slot))
-		return false;
-	tuple = ((MinimalTupleTableSlot *) slot)->mintuple;
-	return tuple != NULL && (tuple->t_infomask & HEAP_HASEXTERNAL) == 0;
+	return row.header != NULL && row.data < LARGE &&
+		(row.header->t_infomask & HEAP_HASEXTERNAL) == 0;
 }
 
 static bool
-same_place(Datum old, Datum new)
+is_large(Datum value)
+{
+	const char *v = DatumGetPointer(value);
+
+	return VARATT_IS_EXTERNAL(v) ? VARATT_IS_EXTERNAL_ONDISK(v) : VARSIZE_ANY(v) >= LARGE;
+}
+
+/* Both large: are they the same? */
+static bool
+same_value(Datum old, Datum new)
 {
 	const char *a = DatumGetPointer(old);
 	const char *b = DatumGetPointer(new);
 
-	return VARATT_IS_EXTERNAL_ONDISK(a) && VARATT_IS_EXTERNAL_ONDISK(b) &&
-		memcmp(VARDATA_EXTERNAL(a), VARDATA_EXTERNAL(b), sizeof(varatt_external)) == 0;
+	if (VARATT_IS_EXTERNAL(a) != VARATT_IS_EXTERNAL(b))
+		return false;
+	if (VARATT_IS_EXTERNAL(a))
+		return memcmp(VARDATA_EXTERNAL(a), VARDATA_EXTERNAL(b), sizeof(varatt_external)) == 0;
+	return VARSIZE_ANY(a) == VARSIZE_ANY(b) && memcmp(a, b, VARSIZE_ANY(a)) == 0;
+}
+
+static bool
+is_untouched(AttrNumber attno, const List *assigned, TupleTableSlot *old, TupleTableSlot *new)
+{
+	int			at = attno - 1;
+
+	if (new->tts_isnull[at] || !is_large(new->tts_values[at]))
+		return false;
+	if (assigned != NIL && !list_member_int(assigned, attno))
+		return true;
+	slot_getsomeattrs(old, attno);
+	return !old->tts_isnull[at] && is_large(old->tts_values[at]) &&
+		same_value(old->tts_values[at], new->tts_values[at]);
 }
 
 int2vector *
-dbsync_unchanged_find(DbsyncEntry *entry, TupleTableSlot *old, TupleTableSlot *new)
+dbsync_unchanged_find(DbsyncEntry *entry, const List *assigned,
+					  TupleTableSlot *old, TupleTableSlot *new)
 {
 	int2vector *same = entry->same;
 	int			n = 0;
 
-	if (entry->nlarge == 0 || has_nothing_outside(old) || has_nothing_outside(new))
+	if (entry->nlarge == 0 || has_nothing_large(new))
 		return NULL;
-	slot_getsomeattrs(old, entry->last_large);
 	slot_getsomeattrs(new, entry->last_large);
 	for (int i = 0; i < entry->nlarge; i++)
 	{
-		int			at = entry->columns[entry->large[i]] - 1;
-
-		if (!old->tts_isnull[at] && !new->tts_isnull[at] &&
-			same_place(old->tts_values[at], new->tts_values[at]))
+		if (is_untouched(entry->columns[entry->large[i]], assigned, old, new))
 			same->values[n++] = entry->large[i] + 1;
 	}
 	if (n == 0)

@@ -10,16 +10,17 @@
 
 #include "executor/tuptable.h"
 #include "extension/captured.h"
+#include "nodes/pg_list.h"
 
 /* Which columns can have large values; as the entry's shape is filled in. */
 extern void dbsync_unchanged_learn(DbsyncEntry *entry);
 
 /*
- * The numbers, from 1, of captured columns whose values both rows have out of line
- * in the very same place; NULL if there is none.  Good until the next call for
- * the table.
+ * The numbers, from 1, of captured columns whose values are large and the same in
+ * both rows; NULL if there is none.  assigned: the table's columns that can differ,
+ * whose values are compared; NIL: all.  Good until the next call for the table.
  */
-extern int2vector *dbsync_unchanged_find(DbsyncEntry *entry, TupleTableSlot *old,
-										 TupleTableSlot *new);
+extern int2vector *dbsync_unchanged_find(DbsyncEntry *entry, const List *assigned,
+										 TupleTableSlot *old, TupleTableSlot *new);
 
 #endif							/* DBSYNC_EXTENSION_UNCHANGED_H */

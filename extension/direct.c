@@ -1,0 +1,351 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/direct.c
+ *	  Capturing rows as the executor makes them, without our triggers.
+ *
+ * A trigger with transition tables has every row, old and new, copied into a
+ * tuplestore, which goes to temporary files when it is large, and read from there
+ * when the statement ends.  For the plain statements that nearly all are, we are
+ * called by the executor itself, row by row: RETURNING is worked out for each row
+ * that was really written, after everything that could change or reject it, and
+ * the place where the executor finds what to work out is ours to fill in.  If the
+ * statement has RETURNING of its own, that follows.  Our triggers and their
+ * transition tables are taken out of the plan for that run.
+ *
+ * What is captured is the same.  The order is better: a row is captured when it is
+ * written, not at the end of its statement, so what functions and triggers do to
+ * the same table in between comes in the order of truth.  Where a statement of the
+ * other kind is open on the table meanwhile, it is told (statement.c).
+ *
+ * Left to the triggers are: COPY and logical replication (no plan), MERGE, plans
+ * with modifying CTEs or several result relations, partitioned tables, tables with
+ * other triggers that have transition tables, foreign-key actions (their triggers
+ * belong to another statement), plans that EXPLAIN ANALYZE or auto_explain count
+ * the rows of, and statements that were begun without us: where the library is not
+ * preloaded, the first one of each session.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "extension/direct.h"
+#include "extension/settings.h"
+#include "extension/statement.h"
+#include "nodes/plannodes.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+static bool
+is_ours(const Trigger *trigger, Oid function)
+{
+	return trigger->tgfoid == function;
+}
+
+/* Would our AFTER STATEMENT trigger capture this kind of change? */
+static bool
+would_capture(const TriggerDesc *triggers, Oid function, int16 event)
+{
+	for (int i = 0; i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (is_ours(trigger, function) && trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
+			TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_STATEMENT,
+								 TRIGGER_TYPE_AFTER, event))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Foreign-key actions of this statement on the same table would find its rows in
+ * transition tables that are kept for others.
+ */
+static bool
+others_want_tables(const TriggerDesc *triggers, Oid function)
+{
+	for (int i = 0; i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (!is_ours(trigger, function) &&
+			(trigger->tgoldtable != NULL || trigger->tgnewtable != NULL))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_upsert(const ModifyTableState *state)
+{
+	return ((ModifyTable *) state->ps.plan)->onConflictAction == ONCONFLICT_UPDATE;
+}
+
+static bool
+is_captured(const ModifyTableState *state, Oid function)
+{
+	const TriggerDesc *triggers = state->rootResultRelInfo->ri_TrigDesc;
+
+	if (triggers == NULL || others_want_tables(triggers, function))
+		return false;
+	switch (state->operation)
+	{
+		case CMD_INSERT:
+			return would_capture(triggers, function, TRIGGER_TYPE_INSERT) &&
+				(!is_upsert(state) ||
+				 would_capture(triggers, function, TRIGGER_TYPE_UPDATE));
+		case CMD_UPDATE:
+			return would_capture(triggers, function, TRIGGER_TYPE_UPDATE);
+		case CMD_DELETE:
+			return would_capture(triggers, function, TRIGGER_TYPE_DELETE);
+		default:
+			return false;
+	}
+}
+
+/* Is it a plan of the plain kind? */
+static bool
+is_plain(const QueryDesc *query)
+{
+	const ModifyTableState *state = (ModifyTableState *) query->planstate;
+
+	return state != NULL && IsA(state, ModifyTableState) &&
+		state->mt_nrels == 1 &&
+		state->rootResultRelInfo == state->resultRelInfo &&
+		state->rootResultRelInfo->ri_RelationDesc->rd_rel->relkind == RELKIND_RELATION &&
+		state->fireBSTriggers &&
+		query->estate->es_instrument == 0 &&
+		!(query->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) &&
+		!query->plannedstmt->hasModifyingCTE;
+}
+
+static bool
+has_trigger(const TriggerDesc *triggers, int16 level, int16 timing, int16 event)
+{
+	for (int i = 0; i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (trigger->tgenabled != TRIGGER_DISABLED &&
+			TRIGGER_TYPE_MATCHES(trigger->tgtype, level, timing, event))
+			return true;
+	}
+	return false;
+}
+
+#define HAS(level, timing, event) \
+	has_trigger(triggers, TRIGGER_TYPE_##level, TRIGGER_TYPE_##timing, TRIGGER_TYPE_##event)
+
+/* Say anew what there is, now that some triggers are disabled. */
+static void
+set_flags(TriggerDesc *triggers)
+{
+	triggers->trig_insert_before_row = HAS(ROW, BEFORE, INSERT);
+	triggers->trig_insert_after_row = HAS(ROW, AFTER, INSERT);
+	triggers->trig_insert_before_statement = HAS(STATEMENT, BEFORE, INSERT);
+	triggers->trig_insert_after_statement = HAS(STATEMENT, AFTER, INSERT);
+	triggers->trig_update_before_row = HAS(ROW, BEFORE, UPDATE);
+	triggers->trig_update_after_row = HAS(ROW, AFTER, UPDATE);
+	triggers->trig_update_before_statement = HAS(STATEMENT, BEFORE, UPDATE);
+	triggers->trig_update_after_statement = HAS(STATEMENT, AFTER, UPDATE);
+	triggers->trig_delete_before_row = HAS(ROW, BEFORE, DELETE);
+	triggers->trig_delete_after_row = HAS(ROW, AFTER, DELETE);
+	triggers->trig_delete_before_statement = HAS(STATEMENT, BEFORE, DELETE);
+	triggers->trig_delete_after_statement = HAS(STATEMENT, AFTER, DELETE);
+}
+
+/*
+ * The triggers without ours; NULL if there are no others.  Places stay as they
+ * are: the executor keeps things by number.
+ */
+static TriggerDesc *
+without_ours(const TriggerDesc *all, Oid function, MemoryContext context)
+{
+	TriggerDesc *others;
+	int			n = 0;
+
+	for (int i = 0; i < all->numtriggers; i++)
+	{
+		if (!is_ours(&all->triggers[i], function))
+			n++;
+	}
+	if (n == 0)
+		return NULL;
+	others = MemoryContextAlloc(context, sizeof(TriggerDesc));
+	*others = *all;
+	others->triggers = MemoryContextAlloc(context, all->numtriggers * sizeof(Trigger));
+	memcpy(others->triggers, all->triggers, all->numtriggers * sizeof(Trigger));
+	for (int i = 0; i < all->numtriggers; i++)
+	{
+		if (is_ours(&others->triggers[i], function))
+			others->triggers[i].tgenabled = TRIGGER_DISABLED;
+	}
+	set_flags(others);
+	return others;
+}
+
+/* The row before an UPDATE, as the executor has it at hand. */
+static TupleTableSlot *
+old_row(const DbsyncDirect *direct)
+{
+	const TriggerDesc *triggers = direct->target->ri_TrigDesc;
+
+	/* for a BEFORE ROW trigger it was locked, so it may be a newer one */
+	if (triggers != NULL && triggers->trig_update_before_row)
+		return direct->target->ri_TrigOldSlot;
+	return direct->target->ri_oldTupleSlot;
+}
+
+static void
+put_row(DbsyncDirect *direct, TupleTableSlot *row)
+{
+	OnConflictSetState *conflict = direct->target->ri_onConflict;
+
+	switch (direct->state->operation)
+	{
+		case CMD_UPDATE:
+			dbsync_track_put_update(&direct->track, old_row(direct), row);
+			break;
+		case CMD_DELETE:
+			dbsync_track_put(&direct->track, DBSYNC_OP_DELETE, row);
+			break;
+		default:
+			if (conflict != NULL && row == conflict->oc_ProjSlot)
+				dbsync_track_put_update(&direct->track, conflict->oc_Existing, row);
+			else
+				dbsync_track_put(&direct->track, DBSYNC_OP_INSERT, row);
+			break;
+	}
+}
+
+/* The columns that an UPDATE (or upsert) assigns; NIL: unknown, a trigger may too. */
+static const List *
+assigned_columns(const DbsyncDirect *direct)
+{
+	const ModifyTable *plan = (ModifyTable *) direct->state->ps.plan;
+	const TriggerDesc *others = direct->target->ri_TrigDesc;
+
+	if (others != NULL && others->trig_update_before_row)
+		return NIL;
+	if (direct->state->operation == CMD_UPDATE)
+		return linitial(plan->updateColnosLists);
+	return plan->onConflictCols;
+}
+
+static bool
+begin_track(DbsyncDirect *direct)
+{
+	if (!dbsync_track_begin(&direct->track, direct->target->ri_RelationDesc, 0))
+	{
+		direct->ignored = true;
+		return false;
+	}
+	direct->begun = true;
+	direct->track.assigned = assigned_columns(direct);
+	dbsync_statement_note_direct(dbsync_captured_touch(direct->track.entry));
+	return true;
+}
+
+/* Called by the executor where it would work out RETURNING. */
+static Datum
+capture_row(ExprState *expression, ExprContext *econtext, bool *isnull)
+{
+	DbsyncDirect *direct = (DbsyncDirect *)
+		((char *) expression - offsetof(DbsyncDirect, projection.pi_state));
+	ExprState  *returning;
+	MemoryContext old;
+
+	/* ours is emptied after each row */
+	old = MemoryContextSwitchTo(direct->state->ps.state->es_query_cxt);
+	if (direct->begun || (!direct->ignored && begin_track(direct)))
+		put_row(direct, econtext->ecxt_scantuple);
+	MemoryContextSwitchTo(old);
+	if (direct->returning == NULL)
+		return (Datum) 0;
+	returning = &direct->returning->pi_state;
+	return returning->evalfunc(returning, econtext, isnull);
+}
+
+/* What a row becomes where nothing is returned: one without columns. */
+static TupleTableSlot *
+no_columns(void)
+{
+	static TupleTableSlot *slot = NULL;
+
+	if (slot == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		slot = MakeSingleTupleTableSlot(CreateTemplateTupleDesc(0), &TTSOpsVirtual);
+		MemoryContextSwitchTo(old);
+	}
+	return slot;
+}
+
+static void
+set_projection(DbsyncDirect *direct, EState *estate)
+{
+	ProjectionInfo *mine = &direct->projection;
+
+	if (direct->returning != NULL)
+		*mine = *direct->returning;
+	else
+	{
+		memset(mine, 0, sizeof(ProjectionInfo));
+		mine->type = T_ProjectionInfo;
+		mine->pi_state.type = T_ExprState;
+		mine->pi_state.resultslot = no_columns();
+		mine->pi_exprContext = GetPerTupleExprContext(estate);
+	}
+	mine->pi_state.evalfunc = capture_row;
+	direct->target->ri_projectReturning = mine;
+}
+
+bool
+dbsync_direct_begin(DbsyncDirect *direct, QueryDesc *query, Oid function)
+{
+	ModifyTableState *state = (ModifyTableState *) query->planstate;
+	ResultRelInfo *target;
+
+	if (!dbsync_direct_capture ||
+		!is_plain(query) || !is_captured(state, function))
+		return false;
+	target = state->rootResultRelInfo;
+	if (dbsync_captured_find(target->ri_RelationDesc)->mode != DBSYNC_MODE_CAPTURE)
+		return false;
+	direct->begun = direct->ignored = false;
+	direct->state = state;
+	direct->target = target;
+	direct->triggers = target->ri_TrigDesc;
+	direct->rows = state->mt_transition_capture;
+	direct->upserted = state->mt_oc_transition_capture;
+	direct->returning = target->ri_projectReturning;
+	target->ri_TrigDesc = without_ours(direct->triggers, function,
+									   query->estate->es_query_cxt);
+	state->mt_transition_capture = state->mt_oc_transition_capture = NULL;
+	set_projection(direct, query->estate);
+	return true;
+}
+
+void
+dbsync_direct_flush(DbsyncDirect *direct)
+{
+	if (direct->state != NULL && direct->begun)
+		dbsync_track_end(&direct->track);
+}
+
+void
+dbsync_direct_end(DbsyncDirect *direct)
+{
+	if (direct->state == NULL)
+		return;
+	direct->target->ri_TrigDesc = direct->triggers;
+	direct->target->ri_projectReturning = direct->returning;
+	direct->state->mt_transition_capture = direct->rows;
+	direct->state->mt_oc_transition_capture = direct->upserted;
+}

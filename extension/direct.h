@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/direct.h
+ *	  Capturing rows as the executor makes them, without our triggers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_DIRECT_H
+#define DBSYNC_EXTENSION_DIRECT_H
+
+#include "executor/execdesc.h"
+#include "extension/track.h"
+#include "nodes/execnodes.h"
+
+/* one run of a plan; lives on the stack of the executor's hook */
+typedef struct DbsyncDirect
+{
+	ProjectionInfo projection;	/* what the executor calls for each row */
+	ProjectionInfo *returning;	/* the statement's own, or NULL */
+	ModifyTableState *state;	/* NULL: the triggers capture, as always */
+	ResultRelInfo *target;
+	TriggerDesc *triggers;		/* as they were before */
+	TransitionCaptureState *rows;
+	TransitionCaptureState *upserted;
+	bool		begun;			/* track is; so there was a row */
+	bool		ignored;		/* the table is not captured any more */
+	DbsyncTrack track;
+} DbsyncDirect;
+
+/*
+ * Take over from our triggers (function: which those call) for one run of the
+ * plan, if the statement is of a kind that can be captured directly.  state must
+ * be NULL before, and stays it otherwise.
+ */
+extern bool dbsync_direct_begin(DbsyncDirect *direct, QueryDesc *query, Oid function);
+
+/* The run has ended well: write what waits. */
+extern void dbsync_direct_flush(DbsyncDirect *direct);
+
+/* Put the plan back as it was, also after an error. */
+extern void dbsync_direct_end(DbsyncDirect *direct);
+
+#endif							/* DBSYNC_EXTENSION_DIRECT_H */
