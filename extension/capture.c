@@ -136,6 +136,22 @@ put_statement(DbsyncTrack *track, const TriggerData *trigdata)
 	}
 }
 
+/* The plan was started with our hooks and run without them (plain.c). */
+static void
+check_tables(const TriggerData *trigdata)
+{
+	const Trigger *trigger = trigdata->tg_trigger;
+
+	if ((trigger->tgoldtable != NULL && trigdata->tg_oldtable == NULL) ||
+		(trigger->tgnewtable != NULL && trigdata->tg_newtable == NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("changes to table \"%s\" were not captured",
+						RelationGetRelationName(trigdata->tg_relation)),
+				 errdetail("Another module ran the statement without calling dbsync."),
+				 errhint("Set dbsync.direct_capture to off.")));
+}
+
 static int64
 count_rows(const TriggerData *trigdata)
 {
@@ -182,6 +198,7 @@ capture_statement(const TriggerData *trigdata, DbsyncEntry *entry)
 	int64		expected = count_rows(trigdata);
 	int64		rows = 0;
 
+	check_tables(trigdata);
 	if (entry->mode == DBSYNC_MODE_CAPTURE && expected > 0 &&
 		dbsync_track_begin(&track, trigdata->tg_relation, expected))
 	{

@@ -17,112 +17,22 @@
  * the same table in between comes in the order of truth.  Where a statement of the
  * other kind is open on the table meanwhile, it is told (statement.c).
  *
- * Left to the triggers are: COPY and logical replication (no plan), MERGE, plans
- * with modifying CTEs or several result relations, partitioned tables, tables with
- * other triggers that have transition tables, foreign-key actions (their triggers
- * belong to another statement), plans that EXPLAIN ANALYZE or auto_explain count
- * the rows of, and statements that were begun without us: where the library is not
- * preloaded, the first one of each session.
+ * Which statements can do without our triggers is decided in plain.c.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "extension/direct.h"
-#include "extension/settings.h"
+#include "extension/plain.h"
 #include "extension/statement.h"
 #include "nodes/plannodes.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-
-static bool
-is_ours(const Trigger *trigger, Oid function)
-{
-	return trigger->tgfoid == function;
-}
-
-/* Would our AFTER STATEMENT trigger capture this kind of change? */
-static bool
-would_capture(const TriggerDesc *triggers, Oid function, int16 event)
-{
-	for (int i = 0; i < triggers->numtriggers; i++)
-	{
-		const Trigger *trigger = &triggers->triggers[i];
-
-		if (is_ours(trigger, function) && trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
-			TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_STATEMENT,
-								 TRIGGER_TYPE_AFTER, event))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Foreign-key actions of this statement on the same table would find its rows in
- * transition tables that are kept for others.
- */
-static bool
-others_want_tables(const TriggerDesc *triggers, Oid function)
-{
-	for (int i = 0; i < triggers->numtriggers; i++)
-	{
-		const Trigger *trigger = &triggers->triggers[i];
-
-		if (!is_ours(trigger, function) &&
-			(trigger->tgoldtable != NULL || trigger->tgnewtable != NULL))
-			return true;
-	}
-	return false;
-}
-
-static bool
-is_upsert(const ModifyTableState *state)
-{
-	return ((ModifyTable *) state->ps.plan)->onConflictAction == ONCONFLICT_UPDATE;
-}
-
-static bool
-is_captured(const ModifyTableState *state, Oid function)
-{
-	const TriggerDesc *triggers = state->rootResultRelInfo->ri_TrigDesc;
-
-	if (triggers == NULL || others_want_tables(triggers, function))
-		return false;
-	switch (state->operation)
-	{
-		case CMD_INSERT:
-			return would_capture(triggers, function, TRIGGER_TYPE_INSERT) &&
-				(!is_upsert(state) ||
-				 would_capture(triggers, function, TRIGGER_TYPE_UPDATE));
-		case CMD_UPDATE:
-			return would_capture(triggers, function, TRIGGER_TYPE_UPDATE);
-		case CMD_DELETE:
-			return would_capture(triggers, function, TRIGGER_TYPE_DELETE);
-		default:
-			return false;
-	}
-}
-
-/* Is it a plan of the plain kind? */
-static bool
-is_plain(const QueryDesc *query)
-{
-	const ModifyTableState *state = (ModifyTableState *) query->planstate;
-
-	return state != NULL && IsA(state, ModifyTableState) &&
-		state->mt_nrels == 1 &&
-		state->rootResultRelInfo == state->resultRelInfo &&
-		state->rootResultRelInfo->ri_RelationDesc->rd_rel->relkind == RELKIND_RELATION &&
-		state->fireBSTriggers &&
-		query->estate->es_instrument == 0 &&
-		!(query->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) &&
-		!query->plannedstmt->hasModifyingCTE;
-}
 
 static bool
 has_trigger(const TriggerDesc *triggers, int16 level, int16 timing, int16 event)
@@ -171,7 +81,7 @@ without_ours(const TriggerDesc *all, Oid function, MemoryContext context)
 
 	for (int i = 0; i < all->numtriggers; i++)
 	{
-		if (!is_ours(&all->triggers[i], function))
+		if (!dbsync_plain_is_ours(&all->triggers[i], function))
 			n++;
 	}
 	if (n == 0)
@@ -182,7 +92,7 @@ without_ours(const TriggerDesc *all, Oid function, MemoryContext context)
 	memcpy(others->triggers, all->triggers, all->numtriggers * sizeof(Trigger));
 	for (int i = 0; i < all->numtriggers; i++)
 	{
-		if (is_ours(&others->triggers[i], function))
+		if (dbsync_plain_is_ours(&others->triggers[i], function))
 			others->triggers[i].tgenabled = TRIGGER_DISABLED;
 	}
 	set_flags(others);
@@ -300,7 +210,10 @@ set_projection(DbsyncDirect *direct, EState *estate)
 		mine->type = T_ProjectionInfo;
 		mine->pi_state.type = T_ExprState;
 		mine->pi_state.resultslot = no_columns();
-		mine->pi_exprContext = GetPerTupleExprContext(estate);
+		memset(&direct->context, 0, sizeof(ExprContext));
+		direct->context.type = T_ExprContext;
+		direct->context.ecxt_per_tuple_memory = estate->es_query_cxt;
+		mine->pi_exprContext = &direct->context;
 	}
 	mine->pi_state.evalfunc = capture_row;
 	direct->target->ri_projectReturning = mine;
@@ -310,13 +223,10 @@ bool
 dbsync_direct_begin(DbsyncDirect *direct, QueryDesc *query, Oid function)
 {
 	ModifyTableState *state = (ModifyTableState *) query->planstate;
-	ResultRelInfo *target;
+	ResultRelInfo *target = state->rootResultRelInfo;
 
-	if (!dbsync_direct_capture ||
-		!is_plain(query) || !is_captured(state, function))
-		return false;
-	target = state->rootResultRelInfo;
-	if (dbsync_captured_find(target->ri_RelationDesc)->mode != DBSYNC_MODE_CAPTURE)
+	if (!dbsync_plain_is(query, function) ||
+		dbsync_captured_find(target->ri_RelationDesc)->mode != DBSYNC_MODE_CAPTURE)
 		return false;
 	direct->begun = direct->ignored = false;
 	direct->state = state;

@@ -16,6 +16,7 @@
 typedef struct DbsyncDirect
 {
 	ProjectionInfo projection;	/* what the executor calls for each row */
+	ExprContext context;		/* where it puts the row, unless there is RETURNING */
 	ProjectionInfo *returning;	/* the statement's own, or NULL */
 	ModifyTableState *state;	/* NULL: the triggers capture, as always */
 	ResultRelInfo *target;

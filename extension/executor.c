@@ -27,6 +27,7 @@
 #include "extension/catalog.h"
 #include "extension/direct.h"
 #include "extension/executor.h"
+#include "extension/plain.h"
 #include "nodes/execnodes.h"
 #include "nodes/plannodes.h"
 #include "utils/builtins.h"
@@ -50,6 +51,7 @@ static Running *running = NULL;
 static FmgrInfo capture_info;	/* fn_oid 0: not known */
 static bool looked_up = false;
 
+static ExecutorStart_hook_type previous_start = NULL;
 static ExecutorRun_hook_type previous_run = NULL;
 static ExecutorFinish_hook_type previous_finish = NULL;
 
@@ -180,6 +182,37 @@ begin_running(Running *mine, QueryDesc *query)
 }
 
 static void
+pass_start(QueryDesc *query, int eflags)
+{
+	if (previous_start)
+		previous_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
+static void
+note_start(QueryDesc *query, int eflags)
+{
+	DbsyncHidden hidden;
+
+	if (!writes(query) || !OidIsValid(capture_function()))
+	{
+		pass_start(query, eflags);
+		return;
+	}
+	dbsync_plain_hide_tables(&hidden, query, eflags, capture_info.fn_oid);
+	PG_TRY();
+	{
+		pass_start(query, eflags);
+	}
+	PG_FINALLY();
+	{
+		dbsync_plain_show_tables(&hidden);
+	}
+	PG_END_TRY();
+}
+
+static void
 pass_run(QueryDesc *query, ScanDirection direction, uint64 count, bool once)
 {
 	if (previous_run)
@@ -206,7 +239,10 @@ note_run(QueryDesc *query, ScanDirection direction, uint64 count, bool once)
 		if (has_triggers(query) && OidIsValid(capture_function()))
 		{
 			if (!dbsync_direct_begin(&direct, query, capture_info.fn_oid))
+			{
+				dbsync_plain_make_tables(query);
 				fill_functions(query);
+			}
 			else if (!query->plannedstmt->hasReturning)
 				count = 0;		/* none are returned, so none are counted */
 		}
@@ -268,8 +304,9 @@ end_stopped_statement(QueryDesc *query)
 	TriggerDesc ours;
 	MemoryContext old;
 
-	if (state == NULL || !IsA(state, ModifyTableState) ||
-		state->mt_done || state->fireBSTriggers)
+	/* without transition tables it was captured as it went */
+	if (state == NULL || !IsA(state, ModifyTableState) || state->mt_done ||
+		state->fireBSTriggers || state->mt_transition_capture == NULL)
 		return;
 	target = state->rootResultRelInfo;
 	all = target->ri_TrigDesc;
@@ -333,6 +370,8 @@ note_finish(QueryDesc *query)
 void
 dbsync_executor_init(void)
 {
+	previous_start = ExecutorStart_hook;
+	ExecutorStart_hook = note_start;
 	previous_run = ExecutorRun_hook;
 	ExecutorRun_hook = note_run;
 	previous_finish = ExecutorFinish_hook;

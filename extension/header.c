@@ -38,6 +38,7 @@
 #include "utils/memutils.h"
 #include "utils/pg_lsn.h"
 #include "utils/rel.h"
+#include "utils/relcache.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
@@ -260,23 +261,33 @@ index_info(Relation index)
 	return info;
 }
 
-/* A header segment has one index, on the xid. */
+/*
+ * A header segment has an index on the xid, or two while one is built in the place of
+ * the other.  The lock on the segment is enough: whoever makes or drops an index waits
+ * for those who have it.
+ */
 static void
-insert_into_index(Relation rel, HeapTuple tuple, const DbsyncHeader *header)
+insert_into_indexes(Relation rel, HeapTuple tuple, const DbsyncHeader *header)
 {
 	List	   *indexes = RelationGetIndexList(rel);
-	Relation	index;
-	Datum		value;
+	Datum		value = FullTransactionIdGetDatum(FullTransactionIdFromU64(header->xid));
 	bool		isnull = false;
+	ListCell   *lc;
 
-	if (list_length(indexes) != 1)
-		elog(ERROR, "header segment \"%s\" has %d indexes instead of one",
-			 RelationGetRelationName(rel), list_length(indexes));
-	value = FullTransactionIdGetDatum(FullTransactionIdFromU64(header->xid));
-	index = index_open(linitial_oid(indexes), RowExclusiveLock);
-	index_insert(index, &value, &isnull, &tuple->t_self, rel,
-				 UNIQUE_CHECK_YES, false, index_info(index));
-	index_close(index, NoLock);
+	if (indexes == NIL)
+		elog(ERROR, "header segment \"%s\" has lost its index",
+			 RelationGetRelationName(rel));
+	foreach(lc, indexes)
+	{
+		Relation	index = RelationIdGetRelation(lfirst_oid(lc));
+
+		if (index == NULL)
+			continue;			/* dropped just now; another is there */
+		if (index->rd_index->indisready)
+			index_insert(index, &value, &isnull, &tuple->t_self, rel,
+						 UNIQUE_CHECK_NO, false, index_info(index));
+		RelationClose(index);
+	}
 	list_free(indexes);
 }
 
@@ -293,7 +304,7 @@ dbsync_header_write(DbsyncHeader *header)
 	header->closing = GetXLogInsertRecPtr();
 	tuple = form_tuple(RelationGetDescr(rel), header);
 	heap_insert(rel, tuple, GetCurrentCommandId(true), 0, NULL);
-	insert_into_index(rel, tuple, header);
+	insert_into_indexes(rel, tuple, header);
 	heap_freetuple(tuple);
 	table_close(rel, NoLock);
 }

@@ -32,6 +32,7 @@
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/relcache.h"
 
 /* from so many rows on, forming a batch costs less than it saves */
 #define FEW_ROWS			4
@@ -154,9 +155,14 @@ dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected)
 	if (!lock_active(track, rel))
 		return false;
 	entry = track->entry;
-	track->segment = table_open(entry->segment, NoLock);
-	if (!entry->segment_checked)
+	track->segment = NULL;
+	if (entry->segment_checked)
+		track->segment = RelationIdGetRelation(entry->segment);
+	if (track->segment == NULL)
+	{
+		track->segment = table_open(entry->segment, NoLock);
 		dbsync_captured_check_segment(entry, track->segment);
+	}
 	dbsync_transaction_save(track->written);
 	track->written->locked = true;
 	track->written->part.statements++;

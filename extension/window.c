@@ -181,6 +181,28 @@ look_at_header(DbsyncWindow *window, int segment, TupleTableSlot *slot, int *all
 	keep_entry(window, &entry, allocated);
 }
 
+/* The segment's index; there are two while one is built in the other's place. */
+static Relation
+open_index(Relation rel)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+
+		if (index->rd_index->indisvalid)
+		{
+			list_free(indexes);
+			return index;
+		}
+		index_close(index, AccessShareLock);
+	}
+	elog(ERROR, "header segment \"%s\" has lost its index",
+		 RelationGetRelationName(rel));
+}
+
 static void
 scan_headers(DbsyncWindow *window, int segment, Relation rel, Relation index,
 			 StrategyNumber strategy, RegProcedure procedure, uint64 xid,
@@ -221,13 +243,8 @@ collect(DbsyncWindow *window)
 	for (int i = 0; i < window->nsegments; i++)
 	{
 		Relation	rel = table_open(window->segments[i], AccessShareLock);
-		List	   *indexes = RelationGetIndexList(rel);
-		Relation	index;
+		Relation	index = open_index(rel);
 
-		if (indexes == NIL)
-			elog(ERROR, "header segment \"%s\" has lost its index",
-				 RelationGetRelationName(rel));
-		index = index_open(linitial_oid(indexes), AccessShareLock);
 		scan_headers(window, i, rel, index, BTGreaterEqualStrategyNumber,
 					 F_XID8GE, window->after->xmax, &allocated);
 		for (int x = 0; x < window->after->nxip; x++)
@@ -277,8 +294,7 @@ dbsync_window_knows(List *header_segments, uint64 xid, XLogRecPtr closing,
 	foreach(lc, header_segments)
 	{
 		Relation	rel = table_open(lfirst_oid(lc), AccessShareLock);
-		List	   *indexes = RelationGetIndexList(rel);
-		Relation	index = index_open(linitial_oid(indexes), AccessShareLock);
+		Relation	index = open_index(rel);
 
 		found |= segment_knows(rel, index, xid, closing, start);
 		index_close(index, AccessShareLock);

@@ -125,7 +125,7 @@ CREATE TABLE dbsync_internal.header_1 (
     -- last block
     parts bigint[] NOT NULL
 ) USING heap WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off, vacuum_truncate = off);
-CREATE UNIQUE INDEX header_1_xid ON dbsync_internal.header_1 (xid);
+CREATE INDEX header_1_xid ON dbsync_internal.header_1 (xid);
 COMMENT ON TABLE dbsync_internal.header_1 IS 'one row per captured transaction, written as it commits';
 
 INSERT INTO dbsync.segment (id, captured_id, relid, active)

@@ -135,7 +135,7 @@ BEGIN
     EXECUTE format('CREATE TABLE %s (%s) USING heap WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off,
         vacuum_truncate = off, toast.vacuum_truncate = off)', segment, body);
     IF captured_id = 0 THEN
-        EXECUTE format('CREATE UNIQUE INDEX %I ON %s (xid)', 'header_' || new_id || '_xid', segment);
+        EXECUTE format('CREATE INDEX %I ON %s (xid)', 'header_' || new_id || '_xid', segment);
     END IF;
     EXECUTE format('COMMENT ON TABLE %s IS %L', segment, CASE captured_id
         WHEN 0 THEN 'one row per captured transaction, written as it commits'

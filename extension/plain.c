@@ -1,0 +1,203 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/plain.c
+ *	  Which plans are captured without triggers, and their transition tables.
+ *
+ * A plain plan writes to one captured table, in a way that our triggers would see
+ * from beginning to end: direct.c can stand in for them.  Left to the triggers are
+ * COPY and logical replication (no plan), MERGE, plans with modifying CTEs or several
+ * result relations, partitioned tables, tables with other triggers that have
+ * transition tables, foreign-key actions (their triggers belong to another
+ * statement), plans whose rows EXPLAIN ANALYZE or auto_explain count, and plans that
+ * were begun without us: where the library is not preloaded, the first one of each
+ * session.
+ *
+ * Transition tables are made as a plan is started, whether or not they will be used,
+ * and cost as much as the capture of a row.  So while a plain plan is started its
+ * table says that none are wanted.  If it is then run by the triggers after all, they
+ * are made late; and should it run past our hooks, the triggers are still there, find
+ * that their tables are missing and fail the statement (capture.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "extension/plain.h"
+#include "extension/settings.h"
+#include "nodes/plannodes.h"
+#include "parser/parsetree.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+
+bool
+dbsync_plain_is_ours(const Trigger *trigger, Oid function)
+{
+	return trigger->tgfoid == function;
+}
+
+/* The kinds of change that a plan makes; 0 for MERGE. */
+static int16
+changes_of(const ModifyTable *plan)
+{
+	switch (plan->operation)
+	{
+		case CMD_INSERT:
+			return plan->onConflictAction == ONCONFLICT_UPDATE ?
+				TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE : TRIGGER_TYPE_INSERT;
+		case CMD_UPDATE:
+			return TRIGGER_TYPE_UPDATE;
+		case CMD_DELETE:
+			return TRIGGER_TYPE_DELETE;
+		default:
+			return 0;
+	}
+}
+
+/*
+ * Would our AFTER STATEMENT triggers capture all that this plan does?  Others must
+ * not want transition tables: foreign-key actions of this statement on the same table
+ * would find its rows in them.
+ */
+static bool
+is_captured(const TriggerDesc *triggers, Oid function, const ModifyTable *plan)
+{
+	int16		changes = changes_of(plan);
+	int16		captured = 0;
+
+	if (triggers == NULL || changes == 0)
+		return false;
+	for (int i = 0; i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (!dbsync_plain_is_ours(trigger, function))
+		{
+			if (trigger->tgoldtable != NULL || trigger->tgnewtable != NULL)
+				return false;
+		}
+		else if (trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
+				 TRIGGER_FOR_AFTER(trigger->tgtype) && !TRIGGER_FOR_ROW(trigger->tgtype))
+			captured |= trigger->tgtype;
+	}
+	return (captured & changes) == changes;
+}
+
+/* Is it a plan of the plain kind?  As far as that is known before it is begun. */
+static bool
+is_plain(const QueryDesc *query, int eflags)
+{
+	const PlannedStmt *stmt = query->plannedstmt;
+
+	return dbsync_direct_capture &&
+		IsA(stmt->planTree, ModifyTable) &&
+		list_length(((ModifyTable *) stmt->planTree)->resultRelations) == 1 &&
+		((ModifyTable *) stmt->planTree)->rootRelation == 0 &&
+		query->instrument_options == 0 &&
+		!(eflags & (EXEC_FLAG_SKIP_TRIGGERS | EXEC_FLAG_EXPLAIN_ONLY)) &&
+		!stmt->hasModifyingCTE;
+}
+
+/* And of one table, and still to begin? */
+static bool
+is_simple(const ModifyTableState *state)
+{
+	return state->mt_nrels == 1 &&
+		state->rootResultRelInfo == state->resultRelInfo &&
+		state->rootResultRelInfo->ri_RelationDesc->rd_rel->relkind == RELKIND_RELATION &&
+		state->fireBSTriggers;
+}
+
+bool
+dbsync_plain_is(const QueryDesc *query, Oid function)
+{
+	const ModifyTableState *state = (ModifyTableState *) query->planstate;
+
+	return is_plain(query, query->estate->es_top_eflags) && is_simple(state) &&
+		query->estate->es_instrument == 0 &&
+		is_captured(state->rootResultRelInfo->ri_TrigDesc, function,
+					(ModifyTable *) state->ps.plan);
+}
+
+void
+dbsync_plain_hide_tables(DbsyncHidden *hidden, const QueryDesc *query, int eflags,
+						  Oid function)
+{
+	ModifyTable *plan = (ModifyTable *) query->plannedstmt->planTree;
+	Relation	rel;
+	TriggerDesc *triggers;
+
+	hidden->rel = NULL;
+	if (!is_plain(query, eflags))
+		return;
+	rel = RelationIdGetRelation(rt_fetch(linitial_int(plan->resultRelations),
+										 query->plannedstmt->rtable)->relid);
+	if (rel == NULL)
+		return;
+	triggers = rel->trigdesc;
+	if (rel->rd_rel->relkind != RELKIND_RELATION || !is_captured(triggers, function, plan))
+	{
+		RelationClose(rel);
+		return;
+	}
+	hidden->rel = rel;
+	hidden->triggers = triggers;
+	hidden->before = *triggers;
+	triggers->trig_insert_new_table = false;
+	triggers->trig_update_old_table = false;
+	triggers->trig_update_new_table = false;
+	triggers->trig_delete_old_table = false;
+}
+
+void
+dbsync_plain_show_tables(DbsyncHidden *hidden)
+{
+	Relation	rel = hidden->rel;
+
+	if (rel == NULL)
+		return;
+	/* made anew meanwhile it is as it should be, wherever it lies */
+	if (rel->trigdesc == hidden->triggers)
+	{
+		rel->trigdesc->trig_insert_new_table = hidden->before.trig_insert_new_table;
+		rel->trigdesc->trig_update_old_table = hidden->before.trig_update_old_table;
+		rel->trigdesc->trig_update_new_table = hidden->before.trig_update_new_table;
+		rel->trigdesc->trig_delete_old_table = hidden->before.trig_delete_old_table;
+	}
+	hidden->rel = NULL;
+	RelationClose(rel);
+}
+
+void
+dbsync_plain_make_tables(QueryDesc *query)
+{
+	ModifyTableState *state = (ModifyTableState *) query->planstate;
+	ResultRelInfo *target = state->rootResultRelInfo;
+	TriggerDesc *triggers = target->ri_TrigDesc;
+	Oid			relid = RelationGetRelid(target->ri_RelationDesc);
+	MemoryContext old;
+
+	if (!state->fireBSTriggers || state->mt_transition_capture != NULL)
+		return;
+	for (int i = 0; i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+		bool		old_table = trigger->tgoldtable != NULL;
+		bool		new_table = trigger->tgnewtable != NULL;
+
+		triggers->trig_insert_new_table |= new_table && TRIGGER_FOR_INSERT(trigger->tgtype);
+		triggers->trig_update_new_table |= new_table && TRIGGER_FOR_UPDATE(trigger->tgtype);
+		triggers->trig_update_old_table |= old_table && TRIGGER_FOR_UPDATE(trigger->tgtype);
+		triggers->trig_delete_old_table |= old_table && TRIGGER_FOR_DELETE(trigger->tgtype);
+	}
+	old = MemoryContextSwitchTo(query->estate->es_query_cxt);
+	state->mt_transition_capture =
+		MakeTransitionCaptureState(triggers, relid, state->operation);
+	if (((ModifyTable *) state->ps.plan)->onConflictAction == ONCONFLICT_UPDATE)
+		state->mt_oc_transition_capture =
+			MakeTransitionCaptureState(triggers, relid, CMD_UPDATE);
+	MemoryContextSwitchTo(old);
+}

@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/plain.h
+ *	  Which plans are captured without triggers, and their transition tables.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_PLAIN_H
+#define DBSYNC_EXTENSION_PLAIN_H
+
+#include "executor/execdesc.h"
+#include "utils/rel.h"
+#include "utils/reltrigger.h"
+
+/* a table whose triggers' wish for transition tables is hidden */
+typedef struct DbsyncHidden
+{
+	Relation	rel;			/* NULL: none */
+	TriggerDesc *triggers;
+	TriggerDesc before;
+} DbsyncHidden;
+
+/* Does this trigger call our function? */
+extern bool dbsync_plain_is_ours(const Trigger *trigger, Oid function);
+
+/* Can the plan, which is started and has not been run, do without our triggers? */
+extern bool dbsync_plain_is(const QueryDesc *query, Oid function);
+
+/*
+ * Around the start of a plan: have no transition tables made if it looks like a plain
+ * one.  After hiding, showing must follow, also after an error.
+ */
+extern void dbsync_plain_hide_tables(DbsyncHidden *hidden, const QueryDesc *query,
+									 int eflags, Oid function);
+extern void dbsync_plain_show_tables(DbsyncHidden *hidden);
+
+/* The triggers will capture after all: make the tables if they were left out. */
+extern void dbsync_plain_make_tables(QueryDesc *query);
+
+#endif							/* DBSYNC_EXTENSION_PLAIN_H */
