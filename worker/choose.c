@@ -288,7 +288,6 @@ dbsync_choose_work(DbsyncBatch *batch)
 {
 	batch->cut = NULL;
 	batch->caught_up = batch->with_chunk = false;
-	batch->parts = NIL;
 	batch->rows = 0;
 	choose_cut(batch);
 	if (!batch->stale)

@@ -22,11 +22,11 @@ typedef struct DbsyncBatch
 	DbsyncCut  *cut;			/* NULL: nothing but a chunk or a note */
 	DbsyncSnapshot *now;		/* S: the transaction's own snapshot */
 	DbsyncPosition position;	/* where the target will be */
+	int64		number;			/* as the ledger counts */
 	bool		fresh;			/* the window was begun at the last position, up to S */
 	bool		caught_up;		/* the batch reaches S */
 	bool		with_chunk;
 	int64		rows;
-	List	   *parts;			/* of DbsyncLedgerPart to be written */
 	DbsyncTable *current;		/* for the error context */
 	uint64		asked;			/* tickets handed out before S was taken */
 	bool		stale;			/* S shows more than the configuration read */
