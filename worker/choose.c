@@ -26,6 +26,9 @@
 #include "worker/query.h"
 #include "worker/report.h"
 
+/* rows of a cut for whose time it is not worth telling how many there are */
+#define FEW_ROWS		1000
+
 /* before a table that was locked is looked at again, in ms */
 #define LOCKED_PAUSE 1000
 
@@ -189,6 +192,16 @@ dbsync_choose_finish_window(DbsyncWork *work)
 		dbsync_report_answer(work->asked);
 }
 
+/* What is waiting.  A few rows that go well are gone before anybody can look. */
+static void
+report_lag(const DbsyncBatch *batch)
+{
+	DbsyncWindowLag lag = dbsync_window_lag(batch->work->window);
+
+	if (!batch->cut->exhausts || batch->cut->rows > FEW_ROWS || dbsync_report_failures() > 0)
+		dbsync_report_lag(&lag, batch->work->position.after);
+}
+
 /*
  * Find the next cut that has rows for us.  Others are passed without a word to
  * the target: the ledger's position stays behind and is true all the same.
@@ -219,10 +232,8 @@ choose_cut(DbsyncBatch *batch)
 		batch->position = position_behind(work, batch->cut);
 		if (batch->cut != NULL && batch->cut->rows > 0)
 		{
-			DbsyncWindowLag lag = dbsync_window_lag(work->window);
-
-			dbsync_report_lag(&lag, work->position.after);
 			batch->caught_up = batch->fresh && batch->cut->exhausts;
+			report_lag(batch);
 			return;
 		}
 
