@@ -29,6 +29,14 @@
 /* work_mem of a merge, on the target and unless it has more anyway */
 #define MERGE_MEMORY	"64MB"
 
+/*
+ * Up to this part of a table, its rows are looked up one by one.  They come in the
+ * order of their keys, mostly, so the index's pages are at hand, and the rows' own
+ * have to be read for the update anyway.  The planner, which takes each for a
+ * random page, would rather read the table and hash it, in twice the time.
+ */
+#define LOOKUP_PART		0.25
+
 static PostgresStageKind
 stage_of(DbsyncRowsMode mode)
 {
@@ -356,20 +364,45 @@ dbsync_postgres_copy_row(PostgresTarget *target, const DbsyncRow *row)
  * once, is the only one allowed.  And the hash of one merge may take some memory:
  * in the default's few megabytes it would go through files.
  */
+static char *
+prepare_merge_sql(Oid relid)
+{
+	return psprintf("SELECT pg_catalog.set_config('enable_nestloop', 'off', true),"
+					" pg_catalog.set_config('enable_hashjoin', 'on', true)"
+					" WHERE EXISTS (SELECT FROM pg_catalog.pg_class c"
+					" WHERE (c.oid = %u OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(%u)))"
+					" AND c.relkind = 'r' AND c.relpages > 0 AND c.reltuples < c.relpages"
+					" AND pg_catalog.pg_relation_size(c.oid) > 512 * 1024)"
+					" UNION ALL SELECT pg_catalog.set_config('work_mem', '" MERGE_MEMORY "', true), NULL"
+					" WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('work_mem'))"
+					" < pg_catalog.pg_size_bytes('" MERGE_MEMORY "')",
+					relid, relid);
+}
+
+/* Joins of merges from here on: by index alone, or as the planner likes. */
+static bool
+restrict_joins(PostgresTarget *target, bool by_index)
+{
+	const char *value = by_index ? "off" : "on";
+
+	if (by_index == (target->joined_by_index == target->batches))
+		return true;
+	target->joined_by_index = by_index ? target->batches : 0;
+	return dbsync_postgres_queue_sql(target, target->rows.table, POSTGRES_STEP_PLAIN,
+									 psprintf("SELECT pg_catalog.set_config('enable_hashjoin', '%s', true),"
+											  " pg_catalog.set_config('enable_mergejoin', '%s', true)",
+											  value, value));
+}
+
 static bool
 prepare_merge(PostgresTarget *target)
 {
-	char	   *sql = psprintf("SELECT pg_catalog.set_config('enable_nestloop', 'off', true)"
-							   " WHERE EXISTS (SELECT FROM pg_catalog.pg_class c"
-							   " WHERE (c.oid = %u OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(%u)))"
-							   " AND c.relkind = 'r' AND c.relpages > 0 AND c.reltuples < c.relpages"
-							   " AND pg_catalog.pg_relation_size(c.oid) > 512 * 1024)"
-							   " UNION ALL SELECT pg_catalog.set_config('work_mem', '" MERGE_MEMORY "', true)"
-							   " WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('work_mem'))"
-							   " < pg_catalog.pg_size_bytes('" MERGE_MEMORY "')",
-							   target->rows.table->relid, target->rows.table->relid);
+	const PostgresRows *rows = &target->rows;
+	double		n = rows->inserts + rows->updates + rows->deletes;
 
-	return dbsync_postgres_queue_sql(target, target->rows.table, POSTGRES_STEP_PLAIN, sql);
+	return restrict_joins(target, n <= rows->table->tuples * LOOKUP_PART) &&
+		dbsync_postgres_queue_sql(target, rows->table, POSTGRES_STEP_PLAIN,
+								  prepare_merge_sql(rows->table->relid));
 }
 
 static bool

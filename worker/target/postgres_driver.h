@@ -198,6 +198,7 @@ typedef struct PostgresTarget
 	int			ntables;		/* numbers given out */
 
 	int64		batches;		/* begun on this connection */
+	int64		joined_by_index;	/* batch whose transaction allows no other joins */
 	PostgresRows rows;
 } PostgresTarget;
 
