@@ -248,13 +248,20 @@ send_chunk(DbsyncBatch *batch)
 	batch->current = NULL;
 }
 
-/* how far copies have come: known when their rows have been read */
+/* What was not known as the batch began: further cuts, and how far copies have come. */
 static void
-write_parts(DbsyncBatch *batch)
+write_ledger(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
 	List	   *parts = NIL;
 	ListCell   *lc;
+
+	if (batch->sliced)
+	{
+		move_ledger(batch);
+		if (!batch->target->driver->ledger_move(batch->target, &work->ledger))
+			dbsync_fault_raise(batch->target, "writing the ledger");
+	}
 
 	foreach(lc, work->subscription->tables)
 	{
@@ -291,7 +298,8 @@ pass(DbsyncBatch *batch)
 	dbsync_ledger_set_position(work, &batch->position);
 	if (batch->cut != NULL)
 	{
-		dbsync_window_pass(work->window, batch->cut);
+		if (!batch->passed)
+			dbsync_window_pass(work->window, batch->cut);
 		if (batch->cut->exhausts)
 			dbsync_choose_finish_window(work);
 	}
@@ -333,10 +341,12 @@ apply(DbsyncBatch *batch)
 	}
 	begin_target(batch);
 	if (batch->cut)
-		send_cut(batch);
+		do
+			send_cut(batch);
+		while (dbsync_choose_more(batch));
 	if (batch->with_chunk)
 		send_chunk(batch);
-	write_parts(batch);
+	write_ledger(batch);
 	commit_target(batch);
 	SPI_finish();
 	pass(batch);
@@ -408,7 +418,7 @@ dbsync_batch_write_position(DbsyncWork *work)
 	batch.position = work->position;
 	batch.number = work->ledger.batch + 1;
 	begin_target(&batch);
-	write_parts(&batch);
+	write_ledger(&batch);
 	commit_target(&batch);
 	MemoryContextSwitchTo(old);
 }

@@ -321,7 +321,9 @@ postgres_hurry(DbsyncTarget *base)
 static bool
 postgres_commit(DbsyncTarget *base)
 {
-	return dbsync_postgres_commit((PostgresTarget *) base);
+	PostgresTarget *target = (PostgresTarget *) base;
+
+	return dbsync_postgres_merge_finish(target) && dbsync_postgres_commit(target);
 }
 
 const DbsyncDriver dbsync_postgres_driver = {
@@ -339,6 +341,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.rows_begin = dbsync_postgres_rows_begin,
 	.rows_put = dbsync_postgres_rows_put,
 	.rows_end = dbsync_postgres_rows_end,
+	.ledger_move = dbsync_postgres_ledger_move,
 	.ledger_write_parts = dbsync_postgres_ledger_write_parts,
 	.hurry = postgres_hurry,
 	.commit = postgres_commit,

@@ -81,6 +81,8 @@ dbsync_postgres_copy_begin(PostgresTarget *target)
 	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = rows->table};
 	PGresult   *result;
 
+	if (!dbsync_postgres_merge_finish(target))
+		return false;
 	if (rows->mode == DBSYNC_ROWS_APPEND && !dbsync_postgres_guard(target, rows->table))
 		return false;
 	if (!dbsync_postgres_settle(target) ||
@@ -405,30 +407,52 @@ prepare_merge(PostgresTarget *target)
 								  prepare_merge_sql(rows->table->relid));
 }
 
+/*
+ * Deletes and updates are queued.  Whether there is anything left to insert is
+ * looked at when something else is to be sent: until then the source reads on.
+ */
 static bool
 merge_upsert(PostgresTarget *target)
 {
 	const PostgresRows *rows = &target->rows;
-	const DbsyncTargetTable *table = rows->table;
+	DbsyncTargetTable *table = rows->table;
 	PostgresStageKind stage = stage_of(rows->mode);
 	int64		upserts = rows->inserts + rows->updates;
-	int64		found = 0;
-	int64		inserted = 0;
 
 	if (rows->deletes > 0 &&
 		!dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN,
 								   dbsync_postgres_merge_delete_sql(table, stage)))
 		return false;
-	if (upserts > 0 && table->assignable &&
-		!dbsync_postgres_execute(target, table,
-								 dbsync_postgres_merge_update_sql(table, stage), &found))
+	if (upserts == 0)
+		return true;
+	target->merge.table = table;
+	target->merge.stage = stage;
+	target->merge.upserts = upserts;
+	target->merge.patches = rows->patches;
+	target->merge.found = 0;
+	return !table->assignable ||
+		dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_MERGE,
+								  dbsync_postgres_merge_update_sql(table, stage));
+}
+
+bool
+dbsync_postgres_merge_finish(PostgresTarget *target)
+{
+	PostgresMerge *merge = &target->merge;
+	const DbsyncTargetTable *table = merge->table;
+	int64		inserted = 0;
+
+	if (table == NULL)
+		return true;
+	if (!dbsync_postgres_settle(target))
 		return false;
-	if (found < upserts &&
+	merge->table = NULL;
+	if (merge->found < merge->upserts &&
 		!dbsync_postgres_execute(target, table,
-								 dbsync_postgres_merge_insert_sql(table, stage), &inserted))
+								 dbsync_postgres_merge_insert_sql(table, merge->stage), &inserted))
 		return false;
 	/* what was neither there nor could be inserted lacks columns */
-	if (rows->patches > 0 && found + inserted < upserts)
+	if (merge->patches > 0 && merge->found + inserted < merge->upserts)
 		return dbsync_postgres_incomplete(target, table);
 	return true;
 }

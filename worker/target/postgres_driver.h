@@ -34,6 +34,7 @@ typedef enum PostgresFixed
 	POSTGRES_PINS,
 	POSTGRES_FENCE,
 	POSTGRES_WHOLE_FENCE,
+	POSTGRES_POSITION,
 	POSTGRES_PART,
 	POSTGRES_COMMIT,
 	POSTGRES_NFIXED
@@ -55,6 +56,7 @@ typedef enum PostgresStepKind
 	POSTGRES_STEP_FENCE,		/* its cast fails when the ledger has moved */
 	POSTGRES_STEP_GUARD,		/* its cast fails when the table has changed */
 	POSTGRES_STEP_PATCH,		/* its cast fails when the row is not there */
+	POSTGRES_STEP_MERGE,		/* how many rows it has found is wanted */
 	POSTGRES_STEP_COMMIT
 } PostgresStepKind;
 
@@ -167,6 +169,16 @@ typedef struct PostgresRows
 	StringInfoData frame;		/* COPY data not yet handed to libpq */
 } PostgresRows;
 
+/* an UPDATE from a stage that is under way; rows it does not find are inserted */
+typedef struct PostgresMerge
+{
+	DbsyncTargetTable *table;	/* NULL: none */
+	PostgresStageKind stage;
+	int64		upserts;
+	int64		patches;		/* of these lack columns and cannot be inserted */
+	int64		found;			/* when its result has been read */
+} PostgresMerge;
+
 typedef struct PostgresTarget
 {
 	DbsyncTarget base;			/* first: the worker knows us by it */
@@ -200,6 +212,7 @@ typedef struct PostgresTarget
 	int64		batches;		/* begun on this connection */
 	int64		joined_by_index;	/* batch whose transaction allows no other joins */
 	PostgresRows rows;
+	PostgresMerge merge;
 } PostgresTarget;
 
 /* in postgres.c */
@@ -326,6 +339,7 @@ extern bool dbsync_postgres_commit(PostgresTarget *target);
 
 extern const char *dbsync_postgres_fence_sql(void);
 extern const char *dbsync_postgres_whole_fence_sql(void);
+extern const char *dbsync_postgres_position_sql(void);
 extern const char *dbsync_postgres_part_sql(void);
 
 /* Queue fence and position: the first statement of a batch after its pins. */
@@ -337,6 +351,7 @@ extern bool dbsync_postgres_ledger_read_parts(DbsyncTarget *base,
 											  const pg_uuid_t *subscription, List **parts);
 extern bool dbsync_postgres_ledger_create(DbsyncTarget *base, const DbsyncLedger *ledger);
 extern bool dbsync_postgres_ledger_forget(DbsyncTarget *base, const pg_uuid_t *subscription);
+extern bool dbsync_postgres_ledger_move(DbsyncTarget *base, const DbsyncLedger *ledger);
 extern bool dbsync_postgres_ledger_write_parts(DbsyncTarget *base, const pg_uuid_t *subscription,
 											   List *parts);
 extern bool dbsync_postgres_confirm(DbsyncTarget *base, const pg_uuid_t *subscription);
@@ -438,5 +453,8 @@ extern bool dbsync_postgres_ranges_end(PostgresTarget *target);
 extern bool dbsync_postgres_copy_begin(PostgresTarget *target);
 extern bool dbsync_postgres_copy_row(PostgresTarget *target, const DbsyncRow *row);
 extern bool dbsync_postgres_copy_end(PostgresTarget *target);
+
+/* Wait for a merge that is under way, and insert the rows that it has not found. */
+extern bool dbsync_postgres_merge_finish(PostgresTarget *target);
 
 #endif							/* DBSYNC_WORKER_TARGET_POSTGRES_DRIVER_H */

@@ -36,6 +36,9 @@
 #define FROM_MICROSECONDS(param) \
 	"timestamptz 'epoch' + " param "::bigint * interval '1 microsecond'"
 
+#define MOVING_ASSIGNMENTS \
+	"lsn = $2, batch = $3, after = $4, upto = $5, closing = $6, closing_xid = $7"
+
 /* EXISTS keeps the planner from working the cast out beforehand */
 #define FENCE(assignments, batch) \
 	"WITH moved AS (UPDATE dbsync_ledger.position SET " assignments ", updated = now()" \
@@ -46,8 +49,13 @@
 const char *
 dbsync_postgres_fence_sql(void)
 {
-	return FENCE("lsn = $2, batch = $3, after = $4, upto = $5, closing = $6, closing_xid = $7",
-				 "$3");
+	return FENCE(MOVING_ASSIGNMENTS, "$3");
+}
+
+const char *
+dbsync_postgres_position_sql(void)
+{
+	return "UPDATE dbsync_ledger.position SET " MOVING_ASSIGNMENTS " WHERE id = $1";
 }
 
 const char *
@@ -303,6 +311,17 @@ dbsync_postgres_queue_fence(PostgresTarget *target, const DbsyncLedger *ledger)
 	dbsync_postgres_remember(target, &target->ledger_name, ledger->subscription_name);
 	position_values(ledger, values);
 	return dbsync_postgres_queue_fixed(target, POSTGRES_WHOLE_FENCE, POSITION_PARAMETERS, values);
+}
+
+bool
+dbsync_postgres_ledger_move(DbsyncTarget *base, const DbsyncLedger *ledger)
+{
+	const char *values[FENCE_PARAMETERS];
+
+	values[0] = uuid_text(&ledger->subscription);
+	moving_values(ledger, values + 1);
+	return dbsync_postgres_queue_fixed((PostgresTarget *) base, POSTGRES_POSITION,
+									   FENCE_PARAMETERS, values);
 }
 
 static bool

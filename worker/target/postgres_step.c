@@ -32,6 +32,8 @@ fixed_sql(PostgresTarget *target, PostgresFixed fixed)
 			return dbsync_postgres_fence_sql();
 		case POSTGRES_WHOLE_FENCE:
 			return dbsync_postgres_whole_fence_sql();
+		case POSTGRES_POSITION:
+			return dbsync_postgres_position_sql();
 		case POSTGRES_PART:
 			return dbsync_postgres_part_sql();
 		case POSTGRES_COMMIT:
@@ -259,6 +261,8 @@ read_step(PostgresTarget *target, const PostgresStep *step)
 		return dbsync_postgres_refused(target, result, step);
 	if (step->kind == POSTGRES_STEP_COMMIT && !committed(target, result))
 		return false;
+	if (step->kind == POSTGRES_STEP_MERGE)
+		target->merge.found = strtoll(PQcmdTuples(result), NULL, 10);
 	/* each statement's results end with a NULL */
 	if (dbsync_postgres_next_result(target) != NULL)
 		return dbsync_postgres_refused(target, target->result, step);

@@ -209,13 +209,17 @@ typedef struct DbsyncDriver
 	bool		(*truncate) (DbsyncTarget *target, DbsyncTargetTable **tables, int ntables);
 
 	/*
-	 * Rows of one table: begin, row per row, end.  Not nested.  In modes MERGE and
-	 * PATCH of a row to delete only the key columns mean something.
+	 * Rows of one table: begin, row per row, end.  Not nested; a table's may come
+	 * several times in a batch, later ones on top of those before.  In modes MERGE
+	 * and PATCH of a row to delete only the key columns mean something.
 	 */
 	bool		(*rows_begin) (DbsyncTarget *target, DbsyncTargetTable *table,
 							   DbsyncRowsMode mode, int64 expected_rows);
 	bool		(*rows_put) (DbsyncTarget *target, const DbsyncRow *row);
 	bool		(*rows_end) (DbsyncTarget *target);
+
+	/* Write the position once more, as the batch has become longer since begin(). */
+	bool		(*ledger_move) (DbsyncTarget *target, const DbsyncLedger *ledger);
 
 	/*
 	 * Write these attachments' parts (List of DbsyncLedgerPart: inserted or
