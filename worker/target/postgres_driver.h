@@ -454,6 +454,11 @@ extern bool dbsync_postgres_copy_begin(PostgresTarget *target);
 extern bool dbsync_postgres_copy_row(PostgresTarget *target, const DbsyncRow *row);
 extern bool dbsync_postgres_copy_end(PostgresTarget *target);
 
+/* in postgres_merge.c */
+
+/* Merge what has been copied to the stage, according to the rows' mode: queued. */
+extern bool dbsync_postgres_merge_begin(PostgresTarget *target, PostgresStageKind stage);
+
 /* Wait for a merge that is under way, and insert the rows that it has not found. */
 extern bool dbsync_postgres_merge_finish(PostgresTarget *target);
 
