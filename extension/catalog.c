@@ -29,6 +29,7 @@
 #include "catalog/namespace.h"
 #include "extension/catalog.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
@@ -59,7 +60,15 @@ static const char *const watched_names[] = {
 	"node", "captured_table", "segment", "subscription", "subscription_table"
 };
 
+/* place of "segment" among them, and the index that leads to header segments */
+#define WATCHED_SEGMENT		2
+#define HEADERS_INDEX		"segment_captured"
+
+/* so many blocks are read faster than looked up in; this runs for each batch */
+#define FEW_BLOCKS			2
+
 static Oid	watched[lengthof(watched_names)];
+static Oid	headers_index;
 static bool watched_known = false;
 static bool callback_registered = false;
 static uint64 generation = 1;
@@ -139,6 +148,7 @@ learn_watched(void)
 		watched[i] = find_relation(watched_names[i]);
 		all &= OidIsValid(watched[i]);
 	}
+	headers_index = find_relation(HEADERS_INDEX);
 	watched_known = all && generation == before;
 }
 
@@ -269,8 +279,10 @@ read_adopted(void)
 List *
 dbsync_catalog_header_segments(Snapshot snapshot)
 {
-	Oid			index = find_relation("segment_captured");
-	Relation	rel = table_open(dbsync_catalog_relation("segment"), AccessShareLock);
+	bool		known = watched_known;
+	Oid			index = known ? headers_index : find_relation(HEADERS_INDEX);
+	Relation	rel = table_open(known ? watched[WATCHED_SEGMENT]
+								 : dbsync_catalog_relation("segment"), AccessShareLock);
 	List	   *result = NIL;
 	SysScanDesc scan;
 	ScanKeyData key;
@@ -278,7 +290,9 @@ dbsync_catalog_header_segments(Snapshot snapshot)
 
 	ScanKeyInit(&key, SEGMENT_CAPTURED_ID, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(0));
-	scan = systable_beginscan(rel, index, OidIsValid(index), snapshot, 1, &key);
+	scan = systable_beginscan(rel, index,
+							  OidIsValid(index) && RelationGetNumberOfBlocks(rel) > FEW_BLOCKS,
+							  snapshot, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		result = lappend_oid(result,
 							 DatumGetObjectId(required(tuple, SEGMENT_RELID, rel)));

@@ -12,7 +12,6 @@
 
 #include "access/transam.h"
 #include "fmgr.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/xid8.h"
 
@@ -23,9 +22,25 @@ typedef struct Member
 {
 	uint64		xid;
 	int32		rank;			/* place in closing order */
+	char		status;			/* the table's own */
 } Member;
 
-static HTAB *members = NULL;
+/* ids come one after the other: spread them, and take the bits that are mixed best */
+#define SH_PREFIX		members
+#define SH_ELEMENT_TYPE	Member
+#define SH_KEY_TYPE		uint64
+#define SH_KEY			xid
+#define SH_HASH_KEY(tb, key)	((uint32) (((key) * UINT64CONST(0x9E3779B97F4A7C15)) >> 32))
+#define SH_EQUAL(tb, a, b)	((a) == (b))
+#define SH_SCOPE		static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* a table of this size is emptied faster than made anew */
+#define SMALL_TABLE		1024
+
+static members_hash *members = NULL;
 static uint64 last_xid = 0;
 static Member *last_member = NULL;
 static int64 hits = 0;
@@ -33,15 +48,15 @@ static int64 hits = 0;
 void
 dbsync_members_reset(int expected)
 {
-	HASHCTL		ctl;
-
-	if (members != NULL)
-		hash_destroy(members);
-	ctl.keysize = sizeof(uint64);
-	ctl.entrysize = sizeof(Member);
-	ctl.hcxt = TopMemoryContext;
-	members = hash_create("dbsync window members", Max(64, expected), &ctl,
-						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	if (members != NULL && members->size <= SMALL_TABLE && expected <= SMALL_TABLE)
+		members_reset(members);
+	else
+	{
+		if (members != NULL)
+			members_destroy(members);
+		members = NULL;
+		members = members_create(TopMemoryContext, Max(64, expected), NULL);
+	}
 	last_xid = 0;
 	last_member = NULL;
 }
@@ -49,9 +64,9 @@ dbsync_members_reset(int expected)
 void
 dbsync_members_add(uint64 xid, int rank)
 {
-	Member	   *member = hash_search(members, &xid, HASH_ENTER, NULL);
+	bool		found;
 
-	member->rank = rank;
+	members_insert(members, xid, &found)->rank = rank;
 }
 
 static Member *
@@ -60,7 +75,7 @@ find_member(uint64 xid)
 	/* rows of one transaction lie side by side */
 	if (xid != last_xid || last_xid == 0)
 	{
-		last_member = members ? hash_search(members, &xid, HASH_FIND, NULL) : NULL;
+		last_member = members ? members_lookup(members, xid) : NULL;
 		last_xid = xid;
 	}
 	return last_member;

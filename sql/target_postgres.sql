@@ -196,6 +196,12 @@ SELECT dbsync.run_once('driver') > 0 AS applied;
 \c :target
 SELECT count(*) FROM public.driver WHERE v = 'last';
 \c :source
+-- nor in a batch that goes without BEGIN
+UPDATE public.driver SET v = 'very last' WHERE id < 10;
+SELECT dbsync.run_once('driver') > 0 AS applied;
+\c :target
+SELECT count(*) FROM public.driver WHERE v = 'very last';
+\c :source
 
 -- the ledger of a subscription that is dropped goes
 SELECT dbsync.drop_subscription('driver');

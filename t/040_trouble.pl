@@ -112,6 +112,38 @@ $pair->sql("UPDATE public.sick SET n = n + 1 WHERE id > 0");
 trouble('no unique index', 'unique',
 	sub { $pair->target_sql('ALTER TABLE public.sick ADD PRIMARY KEY (id)') });
 
+# --- what is found out only at the commit
+
+my $batch = "SELECT batch FROM dbsync_ledger.position WHERE name = 'sick'";
+my $before = $pair->target_sql($batch);
+$pair->target_sql(q(
+	CREATE FUNCTION public.object() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN RAISE EXCEPTION 'objection at the last moment'; END $$;
+	CREATE CONSTRAINT TRIGGER object AFTER INSERT ON public.sick
+		DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.object();
+	ALTER TABLE public.sick ENABLE ALWAYS TRIGGER object));
+$pair->sql("INSERT INTO public.sick VALUES (50, 'fifty', 50)");
+trouble('refused at commit', 'objection', sub {
+	is($pair->target_sql($batch), $before, 'refused at commit: so is the ledger');
+	$pair->target_sql('DROP TRIGGER object ON public.sick');
+});
+
+# --- the ledger's row goes, or moves, while a worker is connected
+
+$pair->target_sql("CREATE TABLE public.kept AS SELECT * FROM dbsync_ledger.position;
+	DELETE FROM dbsync_ledger.position");
+$pair->sql("INSERT INTO public.sick VALUES (51, 'fifty-one', 51)");
+trouble('no row in the ledger', 'ledger', sub {
+	is($pair->target_sql('SELECT count(*) FROM public.sick WHERE id = 51'), '0',
+		'no row in the ledger: nothing is applied');
+	$pair->target_sql('INSERT INTO dbsync_ledger.position SELECT * FROM public.kept');
+});
+$pair->target_sql("UPDATE dbsync_ledger.position SET batch = batch + 1");
+$pair->sql("INSERT INTO public.sick VALUES (52, 'fifty-two', 52)");
+$pair->arrives('sick', 'ledger moved: read again');
+like(PostgreSQL::Test::Utils::slurp_file($source->logfile),
+	qr/another worker has moved the ledger/, 'ledger moved: and first refused');
+
 # --- somebody holds a lock on the target's table
 
 my $holder = $target->background_psql('postgres');

@@ -47,11 +47,10 @@ describe_batch(void *arg)
 
 	if (batch->current)
 		errcontext("batch " INT64_FORMAT " of subscription \"%s\", table %s",
-				   batch->work->ledger.batch + 1,
-				   batch->work->subscription->name, batch->current->qualified);
+				   batch->number, batch->work->subscription->name, batch->current->qualified);
 	else
 		errcontext("batch " INT64_FORMAT " of subscription \"%s\"",
-				   batch->work->ledger.batch + 1, batch->work->subscription->name);
+				   batch->number, batch->work->subscription->name);
 }
 
 /* Can rows of the current table be completed, if they must?  See lock_to_complete(). */
@@ -98,6 +97,28 @@ open_tables(DbsyncBatch *batch)
 	batch->work->blamed = 0;
 }
 
+/*
+ * What the ledger will say.  The target is told before it is told the rows, and
+ * commits both or none; the WAL position is known, though not flushed, since S.
+ */
+static void
+move_ledger(DbsyncBatch *batch)
+{
+	DbsyncWork *work = batch->work;
+	DbsyncLedger *ledger = &work->ledger;
+
+	ledger->subscription = work->subscription->uid;
+	ledger->subscription_name = work->subscription->name;
+	ledger->timeline = dbsync_timeline_compat();
+	ledger->lsn = dbsync_ledger_source_end();
+	ledger->server_start = PgStartTime;
+	ledger->batch = batch->number;
+	ledger->after = dbsync_snapshot_text(batch->position.after);
+	ledger->upto = batch->position.upto ? dbsync_snapshot_text(batch->position.upto) : NULL;
+	ledger->closing = batch->position.closing;
+	ledger->closing_xid = batch->position.closing_xid;
+}
+
 static void
 begin_target(DbsyncBatch *batch)
 {
@@ -108,8 +129,8 @@ begin_target(DbsyncBatch *batch)
 		(batch->with_chunk ? dbsync_copy_chunk_rows : 0);
 	int			flags = batch->with_chunk ? DBSYNC_BATCH_CHUNK : 0;
 
-	if (!batch->target->driver->begin(batch->target, &work->subscription->uid,
-									  work->ledger.batch, origin, expected, flags))
+	move_ledger(batch);
+	if (!batch->target->driver->begin(batch->target, &work->ledger, origin, expected, flags))
 		dbsync_fault_raise(batch->target, "beginning a batch");
 }
 
@@ -227,37 +248,42 @@ send_chunk(DbsyncBatch *batch)
 	batch->current = NULL;
 }
 
+/* What was not known as the batch began: further cuts, and how far copies have come. */
 static void
 write_ledger(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
-	DbsyncLedger *ledger = &work->ledger;
+	List	   *parts = NIL;
 	ListCell   *lc;
+
+	if (batch->sliced)
+	{
+		move_ledger(batch);
+		if (!batch->target->driver->ledger_move(batch->target, &work->ledger))
+			dbsync_fault_raise(batch->target, "writing the ledger");
+	}
 
 	foreach(lc, work->subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
 
 		if (table->part_dirty)
-			batch->parts = lappend(batch->parts, &table->part);
+			parts = lappend(parts, &table->part);
 	}
-	ledger->subscription = work->subscription->uid;
-	ledger->subscription_name = work->subscription->name;
-	ledger->timeline = dbsync_timeline_compat();
-	ledger->lsn = dbsync_ledger_flush_source();
-	ledger->server_start = PgStartTime;
-	ledger->batch++;
-	ledger->after = dbsync_snapshot_text(batch->position.after);
-	ledger->upto = batch->position.upto ? dbsync_snapshot_text(batch->position.upto) : NULL;
-	ledger->closing = batch->position.closing;
-	ledger->closing_xid = batch->position.closing_xid;
-	if (!batch->target->driver->ledger_write(batch->target, ledger, batch->parts))
+	if (parts != NIL &&
+		!batch->target->driver->ledger_write_parts(batch->target, &work->subscription->uid, parts))
 		dbsync_fault_raise(batch->target, "writing the ledger");
 }
 
+/* The target must not get ahead of what the source would still have after a crash. */
 static void
 commit_target(DbsyncBatch *batch)
 {
+	XLogRecPtr	lsn = batch->work->ledger.lsn;
+
+	if (!dbsync_ledger_is_flushed(lsn) && !batch->target->driver->hurry(batch->target))
+		dbsync_fault_raise(batch->target, "sending a batch");
+	dbsync_ledger_flush_source(lsn);
 	if (!batch->target->driver->commit(batch->target))
 		dbsync_fault_raise(batch->target, "committing a batch");
 }
@@ -272,7 +298,8 @@ pass(DbsyncBatch *batch)
 	dbsync_ledger_set_position(work, &batch->position);
 	if (batch->cut != NULL)
 	{
-		dbsync_window_pass(work->window, batch->cut);
+		if (!batch->passed)
+			dbsync_window_pass(work->window, batch->cut);
 		if (batch->cut->exhausts)
 			dbsync_choose_finish_window(work);
 	}
@@ -314,7 +341,9 @@ apply(DbsyncBatch *batch)
 	}
 	begin_target(batch);
 	if (batch->cut)
-		send_cut(batch);
+		do
+			send_cut(batch);
+		while (dbsync_choose_more(batch));
 	if (batch->with_chunk)
 		send_chunk(batch);
 	write_ledger(batch);
@@ -354,6 +383,7 @@ dbsync_batch_run(DbsyncWork *work)
 	do
 	{
 		INSTR_TIME_SET_CURRENT(batch.begun);
+		batch.number = work->ledger.batch + 1;
 		if (!dbsync_choose_work(&batch))
 			break;
 		if (!apply(&batch))
@@ -386,6 +416,7 @@ dbsync_batch_write_position(DbsyncWork *work)
 	batch.work = work;
 	batch.target = work->target;
 	batch.position = work->position;
+	batch.number = work->ledger.batch + 1;
 	begin_target(&batch);
 	write_ledger(&batch);
 	commit_target(&batch);

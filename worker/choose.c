@@ -26,6 +26,21 @@
 #include "worker/query.h"
 #include "worker/report.h"
 
+/* rows of a cut for whose time it is not worth telling how many there are */
+#define FEW_ROWS		1000
+
+/*
+ * A batch's first cut is so small a part of dbsync.batch_rows, but not below so many
+ * rows, that the target soon has something to do; each further one is so many times
+ * as large as the one before: every cut costs some folding, and statements.
+ */
+#define FIRST_SLICE_PART	20
+#define FIRST_SLICE_MIN		1000
+#define SLICE_GROWS			4
+
+/* a cut of which folding leaves less than this is better folded in one */
+#define SLICE_KEEPS		0.9
+
 /* before a table that was locked is looked at again, in ms */
 #define LOCKED_PAUSE 1000
 
@@ -132,7 +147,7 @@ next_cut(DbsyncBatch *batch)
 	request.wants = wants_table;
 	request.arg = batch;
 	request.skip_origin = work->target_origin;
-	request.max_rows = dbsync_batch_rows;
+	request.max_rows = batch->slice;
 	request.ledger_lsn = work->ledger.lsn;
 	request.ledger_start = work->ledger.server_start;
 	return dbsync_window_next(work->window, &request);
@@ -189,6 +204,16 @@ dbsync_choose_finish_window(DbsyncWork *work)
 		dbsync_report_answer(work->asked);
 }
 
+/* What is waiting.  A few rows that go well are gone before anybody can look. */
+static void
+report_lag(const DbsyncBatch *batch)
+{
+	DbsyncWindowLag lag = dbsync_window_lag(batch->work->window);
+
+	if (!batch->cut->exhausts || batch->cut->rows > FEW_ROWS || dbsync_report_failures() > 0)
+		dbsync_report_lag(&lag, batch->work->position.after);
+}
+
 /*
  * Find the next cut that has rows for us.  Others are passed without a word to
  * the target: the ledger's position stays behind and is true all the same.
@@ -219,10 +244,8 @@ choose_cut(DbsyncBatch *batch)
 		batch->position = position_behind(work, batch->cut);
 		if (batch->cut != NULL && batch->cut->rows > 0)
 		{
-			DbsyncWindowLag lag = dbsync_window_lag(work->window);
-
-			dbsync_report_lag(&lag, work->position.after);
 			batch->caught_up = batch->fresh && batch->cut->exhausts;
+			report_lag(batch);
 			return;
 		}
 
@@ -261,14 +284,14 @@ any_part_dirty(DbsyncWork *work)
  * Capture may be taken off a table at any moment: then what was chosen is void.
  */
 static bool
-lock_segments(DbsyncBatch *batch)
+lock_segments(const DbsyncBatch *batch, const DbsyncCut *in)
 {
 	ListCell   *lc;
 	ListCell   *ls;
 
-	if (batch->cut == NULL)
+	if (in == NULL)
 		return true;
-	foreach(lc, batch->cut->tables)
+	foreach(lc, in->tables)
 		foreach(ls, ((DbsyncCutTable *) lfirst(lc))->segments)
 	{
 		DbsyncCutSegment *cut = lfirst(ls);
@@ -282,17 +305,119 @@ lock_segments(DbsyncBatch *batch)
 	return true;
 }
 
+/*
+ * Chunks are of S, which the last cut reaches or not; and a batch that is being
+ * careful has had enough surprises.
+ */
+static bool
+may_be_sliced(const DbsyncBatch *batch)
+{
+	return batch->copying == NULL && !batch->work->careful && !batch->work->complete;
+}
+
+static int64
+first_slice(const DbsyncBatch *batch)
+{
+	int64		slice = Max(dbsync_batch_rows / FIRST_SLICE_PART, FIRST_SLICE_MIN);
+
+	return may_be_sliced(batch) ? Min(slice, dbsync_batch_rows) : dbsync_batch_rows;
+}
+
+/*
+ * Does folding leave so little, or does so much of a table seem to change, that the
+ * rest is better taken at once?  The rest is taken to be like this cut.
+ */
+static bool
+is_better_whole(const DbsyncBatch *batch)
+{
+	const DbsyncDriver *driver = batch->target->driver;
+	int64		rest = dbsync_window_lag(batch->work->window).rows;
+	ListCell   *lc;
+
+	if (batch->rows < batch->taken * SLICE_KEEPS)
+		return true;
+	foreach(lc, batch->cut->tables)
+	{
+		const DbsyncCutTable *cut = lfirst(lc);
+		DbsyncTable *table = dbsync_subscription_table(batch->work->subscription, cut->captured_id);
+		double		part = (double) dbsync_cut_table_rows(cut) / batch->cut->rows;
+
+		if (driver->table_wants_replace &&
+			driver->table_wants_replace(table->handle, (int64) (rest * part)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Can it go into the batch that is open?  It must be of the same origin; its tables
+ * must have been looked up, which takes a transaction of its own; and rows that need
+ * completing want a lock from before S.
+ */
+static bool
+fits(const DbsyncBatch *batch, const DbsyncCut *cut)
+{
+	ListCell   *lc;
+
+	if (cut->rows > 0 && (cut->origin == NULL) != (batch->cut->origin == NULL))
+		return false;
+	if (cut->rows > 0 && cut->origin != NULL && strcmp(cut->origin, batch->cut->origin) != 0)
+		return false;
+	foreach(lc, cut->tables)
+	{
+		DbsyncCutTable *of = lfirst(lc);
+		DbsyncTable *table = dbsync_subscription_table(batch->work->subscription, of->captured_id);
+
+		if (table->handle == NULL ||
+			(of->marked > 0 && dbsync_choose_completes(batch->work, table)))
+			return false;
+	}
+	return lock_segments(batch, cut);
+}
+
+bool
+dbsync_choose_more(DbsyncBatch *batch)
+{
+	DbsyncWork *work = batch->work;
+	MemoryContext old;
+	DbsyncCut  *cut;
+
+	if (!may_be_sliced(batch) || batch->cut->exhausts ||
+		batch->cut->rows < batch->slice || batch->taken >= dbsync_batch_rows)
+		return false;
+	dbsync_window_pass(work->window, batch->cut);
+	batch->slice = Min(is_better_whole(batch) ? dbsync_batch_rows : batch->slice * SLICE_GROWS,
+					   dbsync_batch_rows - batch->taken);
+	/* as the first one, it outlives what its rows are read in */
+	old = MemoryContextSwitchTo(work->batch_context);
+	cut = next_cut(batch);
+	MemoryContextSwitchTo(old);
+
+	/* what does not fit in is found again by the next round */
+	batch->passed = (cut == NULL || batch->stale || !fits(batch, cut) || cut->rows == 0);
+	if (batch->passed)
+		return false;
+	batch->cut = cut;
+	batch->taken += cut->rows;
+	batch->sliced = true;
+	batch->position = position_behind(work, cut);
+	batch->caught_up = batch->fresh && cut->exhausts;
+	return true;
+}
+
 /* Is there anything to tell the target? */
 bool
 dbsync_choose_work(DbsyncBatch *batch)
 {
 	batch->cut = NULL;
 	batch->caught_up = batch->with_chunk = false;
-	batch->parts = NIL;
 	batch->rows = 0;
+	batch->sliced = batch->passed = false;
+	batch->slice = first_slice(batch);
 	choose_cut(batch);
+	batch->taken = batch->cut ? batch->cut->rows : 0;
 	if (!batch->stale)
-		batch->stale = !lock_segments(batch);
+		batch->stale = !lock_segments(batch, batch->cut);
 	if (batch->stale)
 		return false;
 

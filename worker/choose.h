@@ -22,11 +22,15 @@ typedef struct DbsyncBatch
 	DbsyncCut  *cut;			/* NULL: nothing but a chunk or a note */
 	DbsyncSnapshot *now;		/* S: the transaction's own snapshot */
 	DbsyncPosition position;	/* where the target will be */
+	int64		number;			/* as the ledger counts */
+	int64		taken;			/* rows of its cuts so far */
+	int64		slice;			/* rows of the next cut, about */
+	bool		sliced;			/* it has more cuts than the one it began with */
+	bool		passed;			/* the window is past the last of them already */
 	bool		fresh;			/* the window was begun at the last position, up to S */
 	bool		caught_up;		/* the batch reaches S */
 	bool		with_chunk;
 	int64		rows;
-	List	   *parts;			/* of DbsyncLedgerPart to be written */
 	DbsyncTable *current;		/* for the error context */
 	uint64		asked;			/* tickets handed out before S was taken */
 	bool		stale;			/* S shows more than the configuration read */
@@ -50,6 +54,12 @@ extern void dbsync_choose_end(DbsyncBatch *batch);
  * batch->stale says that the configuration must be read again first.
  */
 extern bool dbsync_choose_work(DbsyncBatch *batch);
+
+/*
+ * When the cut has been sent: choose another for the same batch, so that the
+ * target merges the one while the next is read.  False: commit.
+ */
+extern bool dbsync_choose_more(DbsyncBatch *batch);
 
 /* The window is used up: the position is its end, and waiters are answered. */
 extern void dbsync_choose_finish_window(DbsyncWork *work);

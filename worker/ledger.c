@@ -73,7 +73,7 @@ standbys_have(XLogRecPtr lsn)
 }
 
 XLogRecPtr
-dbsync_ledger_flush_source(void)
+dbsync_ledger_source_end(void)
 {
 	XLogRecPtr	lsn = GetXLogInsertRecPtr();
 
@@ -85,7 +85,18 @@ dbsync_ledger_flush_source(void)
 		lsn -= SizeOfXLogLongPHD;
 	else if (lsn % XLOG_BLCKSZ == SizeOfXLogShortPHD)
 		lsn -= SizeOfXLogShortPHD;
+	return lsn;
+}
 
+bool
+dbsync_ledger_is_flushed(XLogRecPtr lsn)
+{
+	return GetFlushRecPtr(NULL) >= lsn;
+}
+
+void
+dbsync_ledger_flush_source(XLogRecPtr lsn)
+{
 	XLogFlush(lsn);
 
 	/*
@@ -102,7 +113,6 @@ dbsync_ledger_flush_source(void)
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg("the wait for a synchronous standby was broken off"),
 				 errdetail("The target must not get what the standby does not have.")));
-	return lsn;
 }
 
 void
@@ -352,7 +362,8 @@ create_ledger(DbsyncWork *work)
 	ledger->system_identifier = GetSystemIdentifier();
 	ledger->database_oid = MyDatabaseId;
 	ledger->timeline = dbsync_timeline_compat();
-	ledger->lsn = dbsync_ledger_flush_source();
+	ledger->lsn = dbsync_ledger_source_end();
+	dbsync_ledger_flush_source(ledger->lsn);
 	ledger->server_start = PgStartTime;
 	ledger->after = dbsync_snapshot_text(after);
 	PopActiveSnapshot();

@@ -13,7 +13,6 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/xid8.h"
@@ -29,17 +28,19 @@
 static bool
 segment_matches(Oid segment, const DbsyncTable *table)
 {
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		char	   *name = get_attname(segment, DBSYNC_SEGMENT_FIRST_COLUMN + i, true);
-		bool		same = name != NULL && strcmp(name, table->columns[i]) == 0;
+	Relation	rel = table_open(segment, NoLock);	/* has been locked */
+	TupleDesc	desc = RelationGetDescr(rel);
+	bool		same = desc->natts >= FIRST_COLUMN + table->ncolumns;
 
-		if (name != NULL)
-			pfree(name);
-		if (!same || get_atttype(segment, DBSYNC_SEGMENT_FIRST_COLUMN + i) != table->types[i])
-			return false;
+	for (int i = 0; same && i < table->ncolumns; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, FIRST_COLUMN + i);
+
+		same = !att->attisdropped && att->atttypid == table->types[i] &&
+			strcmp(NameStr(att->attname), table->columns[i]) == 0;
 	}
-	return true;
+	table_close(rel, NoLock);
+	return same;
 }
 
 bool

@@ -10,7 +10,8 @@
  * pooler nothing leaks to others.  (Prepared statements and staging tables do
  * belong to the session: a pooler has to keep sessions together.)  Where no
  * pooler is between us and the server the session is ours alone and is pinned
- * once: two dozen settings would take longer than a batch of one row.
+ * once: two dozen settings would take longer than a batch of one row.  There a
+ * small batch also does without BEGIN and COMMIT (postgres_step.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -37,6 +38,10 @@ static const Pin pins[] = {
 	{"statement_timeout", "'0'", 0},
 	{"idle_in_transaction_session_timeout", "'0'", 0},
 	{"transaction_timeout", "'0'", 170000},
+	/* what BEGIN says, for transactions that do without one */
+	{"default_transaction_isolation", "'read committed'", 0},
+	{"default_transaction_read_only", "'off'", 0},
+	{"default_transaction_deferrable", "'off'", 0},
 	/* what values look like; the source writes them under the same */
 	{"DateStyle", "'ISO, YMD'", 0},
 	{"IntervalStyle", "'postgres'", 0},
@@ -281,33 +286,44 @@ postgres_close(DbsyncTarget *base)
 }
 
 static bool
-postgres_begin(DbsyncTarget *base, const pg_uuid_t *subscription, int64 batch,
+postgres_begin(DbsyncTarget *base, const DbsyncLedger *ledger,
 			   const char *origin, int64 expected_rows, int flags)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
 	/* what is copied is not copied again, also after a crash of the target */
 	const char *synchronous_commit = (flags & DBSYNC_BATCH_CHUNK) ? "local" : "off";
+	bool		large = dbsync_postgres_is_large(expected_rows);
+	bool		begun;
 
 	target->batches++;
+	begun = large ? dbsync_postgres_begin(target, synchronous_commit, origin)
+		: dbsync_postgres_begin_short(target, synchronous_commit, origin);
 
-	/*
-	 * The fence is the first statement that does something, and FOR UPDATE also
-	 * for chunks: the worker sends none beside its windows.
-	 */
-	if (!dbsync_postgres_begin(target, synchronous_commit, origin) ||
-		!dbsync_postgres_queue_fence(target, subscription, batch))
+	/* the fence is the first statement that does something */
+	if (!begun || !dbsync_postgres_queue_fence(target, ledger))
 		return false;
 	/* for a large batch, know that it is ours before reading its rows */
-	if (dbsync_postgres_is_large(expected_rows))
-		return dbsync_postgres_settle(target);
-	/* the server is awake and at the ledger while the source reads its few rows */
+	return large ? dbsync_postgres_settle(target) : true;
+}
+
+/*
+ * Only now, and not when the ledger's row was queued: the server would wake up for
+ * it, and once more for the rest, on a processor that the worker wants too.
+ */
+static bool
+postgres_hurry(DbsyncTarget *base)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+
 	return PQflush(target->conn) < 0 ? dbsync_postgres_lost(target) : true;
 }
 
 static bool
 postgres_commit(DbsyncTarget *base)
 {
-	return dbsync_postgres_commit((PostgresTarget *) base);
+	PostgresTarget *target = (PostgresTarget *) base;
+
+	return dbsync_postgres_merge_finish(target) && dbsync_postgres_commit(target);
 }
 
 const DbsyncDriver dbsync_postgres_driver = {
@@ -325,7 +341,9 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.rows_begin = dbsync_postgres_rows_begin,
 	.rows_put = dbsync_postgres_rows_put,
 	.rows_end = dbsync_postgres_rows_end,
-	.ledger_write = dbsync_postgres_ledger_write,
+	.ledger_move = dbsync_postgres_ledger_move,
+	.ledger_write_parts = dbsync_postgres_ledger_write_parts,
+	.hurry = postgres_hurry,
 	.commit = postgres_commit,
 	.confirm = dbsync_postgres_confirm,
 	.table_is_binary = dbsync_postgres_table_is_binary,

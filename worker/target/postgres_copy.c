@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * worker/target/postgres_copy.c
- *	  PostgreSQL driver: the large road, COPY and merge by sets.
+ *	  PostgreSQL driver: the large road, rows by COPY.
  *
- * Rows that can be there already are copied to a staging table, a temporary one
- * per target table, and from there: deletes, updates of what is there, inserts
- * of what the updates have not found, whatever a row was called on its way.
- * (ON CONFLICT would do the last two in one, at more than twice the cost of the
- * inserts.)  Keys of rows to delete are staged without the rest of the row.
+ * Rows that cannot be there already go straight in.  Others are copied to a
+ * staging table, a temporary one per target table, and merged from there
+ * (postgres_merge.c).  Keys of rows to delete are staged without the rest of the
+ * row.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,15 +18,6 @@
 
 /* COPY text is handed to libpq in pieces of about this size */
 #define FRAME_SIZE	(64 * 1024)
-
-/*
- * From this many rows on, the merge's plan is worth an ANALYZE of the stage
- * (some milliseconds, and a few dead rows in the target's catalogs).
- */
-#define ANALYZE_ROWS	5000
-
-/* work_mem of a merge, on the target and unless it has more anyway */
-#define MERGE_MEMORY	"64MB"
 
 static PostgresStageKind
 stage_of(DbsyncRowsMode mode)
@@ -73,6 +63,8 @@ dbsync_postgres_copy_begin(PostgresTarget *target)
 	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = rows->table};
 	PGresult   *result;
 
+	if (!dbsync_postgres_merge_finish(target))
+		return false;
 	if (rows->mode == DBSYNC_ROWS_APPEND && !dbsync_postgres_guard(target, rows->table))
 		return false;
 	if (!dbsync_postgres_settle(target) ||
@@ -348,67 +340,13 @@ dbsync_postgres_copy_row(PostgresTarget *target, const DbsyncRow *row)
 	return target->rows.frame.len < FRAME_SIZE || send_frame(target);
 }
 
-/*
- * A table that was analyzed while it was nearly empty, and has been filled since,
- * is one of a few rows to the planner.  It may then scan the whole stage for
- * each row of the table: minutes for a thousand rows.  Where the statistics say
- * that pages hold less than a row, a hash join, which at worst reads the table
- * once, is the only one allowed.  And the hash of one merge may take some memory:
- * in the default's few megabytes it would go through files.
- */
-static bool
-prepare_merge(PostgresTarget *target)
-{
-	char	   *sql = psprintf("SELECT pg_catalog.set_config('enable_nestloop', 'off', true)"
-							   " WHERE EXISTS (SELECT FROM pg_catalog.pg_class c"
-							   " WHERE (c.oid = %u OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(%u)))"
-							   " AND c.relkind = 'r' AND c.relpages > 0 AND c.reltuples < c.relpages"
-							   " AND pg_catalog.pg_relation_size(c.oid) > 512 * 1024)"
-							   " UNION ALL SELECT pg_catalog.set_config('work_mem', '" MERGE_MEMORY "', true)"
-							   " WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('work_mem'))"
-							   " < pg_catalog.pg_size_bytes('" MERGE_MEMORY "')",
-							   target->rows.table->relid, target->rows.table->relid);
-
-	return dbsync_postgres_queue_sql(target, target->rows.table, POSTGRES_STEP_PLAIN, sql);
-}
-
-static bool
-merge_upsert(PostgresTarget *target)
-{
-	const PostgresRows *rows = &target->rows;
-	const DbsyncTargetTable *table = rows->table;
-	PostgresStageKind stage = stage_of(rows->mode);
-	int64		upserts = rows->inserts + rows->updates;
-	int64		found = 0;
-	int64		inserted = 0;
-
-	if (rows->deletes > 0 &&
-		!dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN,
-								   dbsync_postgres_merge_delete_sql(table, stage)))
-		return false;
-	if (upserts > 0 && table->assignable &&
-		!dbsync_postgres_execute(target, table,
-								 dbsync_postgres_merge_update_sql(table, stage), &found))
-		return false;
-	if (found < upserts &&
-		!dbsync_postgres_execute(target, table,
-								 dbsync_postgres_merge_insert_sql(table, stage), &inserted))
-		return false;
-	/* what was neither there nor could be inserted lacks columns */
-	if (rows->patches > 0 && found + inserted < upserts)
-		return dbsync_postgres_incomplete(target, table);
-	return true;
-}
-
 bool
 dbsync_postgres_copy_end(PostgresTarget *target)
 {
 	PostgresRows *rows = &target->rows;
-	DbsyncTargetTable *table = rows->table;
-	PostgresStageKind stage = stage_of(rows->mode);
 	char		trailer[sizeof(int16)];
 
-	if (table->binary)
+	if (rows->table->binary)
 	{
 		put_int16(trailer, -1);
 		appendBinaryStringInfo(&rows->frame, trailer, sizeof(trailer));
@@ -423,15 +361,5 @@ dbsync_postgres_copy_end(PostgresTarget *target)
 		return false;
 	if (rows->mode == DBSYNC_ROWS_APPEND)
 		return true;
-	/* how many they are the planner sees for itself, and a key of one column is in no doubt */
-	if (rows->inserts + rows->updates + rows->deletes >= ANALYZE_ROWS && table->nkeys > 1 &&
-		!dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN,
-								   dbsync_postgres_stage_analyze_sql(table, stage)))
-		return false;
-	if (!prepare_merge(target))
-		return false;
-	if (rows->mode == DBSYNC_ROWS_DELETE)
-		return dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN,
-										 dbsync_postgres_merge_delete_sql(table, stage));
-	return merge_upsert(target);
+	return dbsync_postgres_merge_begin(target, stage_of(rows->mode));
 }

@@ -30,8 +30,10 @@
 typedef enum PostgresFixed
 {
 	POSTGRES_BEGIN,
+	POSTGRES_BLOCK,
 	POSTGRES_PINS,
 	POSTGRES_FENCE,
+	POSTGRES_WHOLE_FENCE,
 	POSTGRES_POSITION,
 	POSTGRES_PART,
 	POSTGRES_COMMIT,
@@ -54,6 +56,7 @@ typedef enum PostgresStepKind
 	POSTGRES_STEP_FENCE,		/* its cast fails when the ledger has moved */
 	POSTGRES_STEP_GUARD,		/* its cast fails when the table has changed */
 	POSTGRES_STEP_PATCH,		/* its cast fails when the row is not there */
+	POSTGRES_STEP_MERGE,		/* how many rows it has found is wanted */
 	POSTGRES_STEP_COMMIT
 } PostgresStepKind;
 
@@ -166,6 +169,16 @@ typedef struct PostgresRows
 	StringInfoData frame;		/* COPY data not yet handed to libpq */
 } PostgresRows;
 
+/* an UPDATE from a stage that is under way; rows it does not find are inserted */
+typedef struct PostgresMerge
+{
+	DbsyncTargetTable *table;	/* NULL: none */
+	PostgresStageKind stage;
+	int64		upserts;
+	int64		patches;		/* of these lack columns and cannot be inserted */
+	int64		found;			/* when its result has been read */
+} PostgresMerge;
+
 typedef struct PostgresTarget
 {
 	DbsyncTarget base;			/* first: the worker knows us by it */
@@ -184,18 +197,22 @@ typedef struct PostgresTarget
 	int			nsteps;
 	int			maxsteps;
 	bool		commit_sent;	/* if the connection is lost now, who knows */
+	bool		implicit;		/* there was no BEGIN: the next Sync would commit */
 
 	bool		prepared[POSTGRES_NFIXED];
 	const char *pins;			/* SQL of POSTGRES_PINS */
 	bool		pinned;			/* the session keeps what does not change, */
 	char	   *pinned_commit;	/* and these parameters of POSTGRES_PINS too; */
 	char	   *pinned_origin;	/* NULL: not sent yet */
+	char	   *ledger_name;	/* that the ledger has; NULL: not written yet */
 
 	List	   *tables;			/* of DbsyncTargetTable */
 	int			ntables;		/* numbers given out */
 
 	int64		batches;		/* begun on this connection */
+	int64		joined_by_index;	/* batch whose transaction allows no other joins */
 	PostgresRows rows;
+	PostgresMerge merge;
 } PostgresTarget;
 
 /* in postgres.c */
@@ -278,7 +295,10 @@ extern bool dbsync_postgres_queue_patch(PostgresTarget *target, DbsyncTargetTabl
 extern bool dbsync_postgres_queue_sql(PostgresTarget *target, const DbsyncTargetTable *table,
 									  PostgresStepKind kind, const char *sql);
 
-/* Send what is queued and read all results; leaves pipeline mode. */
+/*
+ * Send what is queued and read all results; leaves pipeline mode, and the
+ * transaction open.
+ */
 extern bool dbsync_postgres_settle(PostgresTarget *target);
 
 /*
@@ -292,6 +312,9 @@ extern PGresult *dbsync_postgres_query(PostgresTarget *target, const char *sql,
 extern bool dbsync_postgres_execute(PostgresTarget *target, const DbsyncTargetTable *table,
 									const char *sql, int64 *affected);
 
+/* Keep a copy in place of the old one, which may be NULL. */
+extern void dbsync_postgres_remember(PostgresTarget *target, char **place, const char *value);
+
 /*
  * Begin a pinned transaction, queued.  synchronous_commit: "on" or "off";
  * origin may be NULL.
@@ -299,18 +322,28 @@ extern bool dbsync_postgres_execute(PostgresTarget *target, const DbsyncTargetTa
 extern bool dbsync_postgres_begin(PostgresTarget *target, const char *synchronous_commit,
 								  const char *origin);
 
+/*
+ * The same for a transaction that is likely to be one pipeline: where the session
+ * is pinned it does without BEGIN and COMMIT.
+ */
+extern bool dbsync_postgres_begin_short(PostgresTarget *target, const char *synchronous_commit,
+										const char *origin);
+
 /* Commit, settle, and check that it was one. */
 extern bool dbsync_postgres_commit(PostgresTarget *target);
 
 /* in postgres_ledger.c */
 
+/* what the server says when the fence holds; part of a message of its own */
+#define POSTGRES_LEDGER_MOVED	"dbsync: the ledger has moved"
+
 extern const char *dbsync_postgres_fence_sql(void);
+extern const char *dbsync_postgres_whole_fence_sql(void);
 extern const char *dbsync_postgres_position_sql(void);
 extern const char *dbsync_postgres_part_sql(void);
 
-/* Queue the fence: the first statement of a batch after its pins. */
-extern bool dbsync_postgres_queue_fence(PostgresTarget *target,
-										const pg_uuid_t *subscription, int64 batch);
+/* Queue fence and position: the first statement of a batch after its pins. */
+extern bool dbsync_postgres_queue_fence(PostgresTarget *target, const DbsyncLedger *ledger);
 
 extern bool dbsync_postgres_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription,
 										DbsyncLedger *ledger, bool *found);
@@ -318,8 +351,9 @@ extern bool dbsync_postgres_ledger_read_parts(DbsyncTarget *base,
 											  const pg_uuid_t *subscription, List **parts);
 extern bool dbsync_postgres_ledger_create(DbsyncTarget *base, const DbsyncLedger *ledger);
 extern bool dbsync_postgres_ledger_forget(DbsyncTarget *base, const pg_uuid_t *subscription);
-extern bool dbsync_postgres_ledger_write(DbsyncTarget *base, const DbsyncLedger *ledger,
-										 List *parts);
+extern bool dbsync_postgres_ledger_move(DbsyncTarget *base, const DbsyncLedger *ledger);
+extern bool dbsync_postgres_ledger_write_parts(DbsyncTarget *base, const pg_uuid_t *subscription,
+											   List *parts);
 extern bool dbsync_postgres_confirm(DbsyncTarget *base, const pg_uuid_t *subscription);
 
 /* in postgres_install.c */
@@ -419,5 +453,13 @@ extern bool dbsync_postgres_ranges_end(PostgresTarget *target);
 extern bool dbsync_postgres_copy_begin(PostgresTarget *target);
 extern bool dbsync_postgres_copy_row(PostgresTarget *target, const DbsyncRow *row);
 extern bool dbsync_postgres_copy_end(PostgresTarget *target);
+
+/* in postgres_merge.c */
+
+/* Merge what has been copied to the stage, according to the rows' mode: queued. */
+extern bool dbsync_postgres_merge_begin(PostgresTarget *target, PostgresStageKind stage);
+
+/* Wait for a merge that is under way, and insert the rows that it has not found. */
+extern bool dbsync_postgres_merge_finish(PostgresTarget *target);
 
 #endif							/* DBSYNC_WORKER_TARGET_POSTGRES_DRIVER_H */

@@ -137,7 +137,8 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 									  keep_trimmed(target, PQresultErrorMessage(result)), NULL);
 
 	if (step && step->kind == POSTGRES_STEP_FENCE &&
-		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION)
+		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
+		strstr(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), POSTGRES_LEDGER_MOVED))
 		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 									  "another worker has moved the ledger of this subscription",
 									  NULL, NULL);

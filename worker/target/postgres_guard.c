@@ -60,6 +60,8 @@ dbsync_postgres_guard(PostgresTarget *target, DbsyncTargetTable *table)
 	char	   *lock;
 	char	   *compare;
 
+	if (!dbsync_postgres_merge_finish(target))
+		return false;
 	if (table->guarded == target->batches)
 		return true;
 	table->guarded = target->batches;

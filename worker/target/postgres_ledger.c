@@ -3,9 +3,11 @@
  * worker/target/postgres_ledger.c
  *	  PostgreSQL driver: reading and writing the ledger, and the fence.
  *
- * The fence has to raise on the server, because a pipelined COMMIT is on its
- * way before we could look at a row count, and without a function on the
- * target: so it casts a sentence to a number when the row is not as expected.
+ * The fence is the batch's own UPDATE of its ledger row: one statement, the first,
+ * looks whether the row is as expected, locks it and moves it on.  It has to raise
+ * on the server, because the end of the pipeline, which commits, is on its way
+ * before we could look at a row count, and without a function on the target: so it
+ * casts a sentence to a number when there was no such row.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,27 +30,41 @@
 /* columns of a subscription's row, as parameters 2 ... 12; 1 is its id */
 #define POSITION_PARAMETERS	12
 
+/* those that differ from batch to batch come last: 2 ... 7 of the usual fence */
+#define FENCE_PARAMETERS	7
+
 #define FROM_MICROSECONDS(param) \
 	"timestamptz 'epoch' + " param "::bigint * interval '1 microsecond'"
+
+#define MOVING_ASSIGNMENTS \
+	"lsn = $2, batch = $3, after = $4, upto = $5, closing = $6, closing_xid = $7"
+
+/* EXISTS keeps the planner from working the cast out beforehand */
+#define FENCE(assignments, batch) \
+	"WITH moved AS (UPDATE dbsync_ledger.position SET " assignments ", updated = now()" \
+	" WHERE id = $1 AND batch = " batch " - 1 RETURNING true)" \
+	" SELECT CAST(CASE WHEN EXISTS (SELECT FROM moved) THEN '1'" \
+	" ELSE '" POSTGRES_LEDGER_MOVED "' END AS integer)"
 
 const char *
 dbsync_postgres_fence_sql(void)
 {
-	/* count(*) keeps the planner from working the cast out beforehand */
-	return "SELECT CAST(CASE count(*) WHEN 1 THEN '1'"
-		" ELSE 'dbsync: the ledger has moved' END AS integer)"
-		" FROM (SELECT FROM dbsync_ledger.position"
-		" WHERE id = $1 AND batch = $2 FOR UPDATE) AS fence";
+	return FENCE(MOVING_ASSIGNMENTS, "$3");
 }
 
 const char *
 dbsync_postgres_position_sql(void)
 {
-	return "UPDATE dbsync_ledger.position SET name = $2, system_identifier = $3,"
-		" database_oid = $4, timeline = $5, lsn = $6,"
-		" server_start = " FROM_MICROSECONDS("$7") ","
-		" batch = $8, after = $9, upto = $10, closing = $11, closing_xid = $12,"
-		" updated = now() WHERE id = $1";
+	return "UPDATE dbsync_ledger.position SET " MOVING_ASSIGNMENTS " WHERE id = $1";
+}
+
+const char *
+dbsync_postgres_whole_fence_sql(void)
+{
+	return FENCE("name = $2, system_identifier = $3, database_oid = $4, timeline = $5,"
+				 " server_start = " FROM_MICROSECONDS("$6") ","
+				 " lsn = $7, batch = $8, after = $9, upto = $10, closing = $11, closing_xid = $12",
+				 "$8");
 }
 
 const char *
@@ -84,7 +100,19 @@ lsn_parse(const char *text)
 	return DatumGetLSN(DirectFunctionCall1(pg_lsn_in, CStringGetDatum(text)));
 }
 
-/* parameters of POSTGRES_POSITION */
+/* of a subscription's row, what differs from batch to batch */
+static void
+moving_values(const DbsyncLedger *ledger, const char **values)
+{
+	values[0] = lsn_text(ledger->lsn);
+	values[1] = psprintf(INT64_FORMAT, ledger->batch);
+	values[2] = ledger->after;
+	values[3] = ledger->upto;
+	values[4] = ledger->closing ? lsn_text(ledger->closing) : NULL;
+	values[5] = ledger->closing ? psprintf(INT64_FORMAT, (int64) ledger->closing_xid) : NULL;
+}
+
+/* all of it */
 static void
 position_values(const DbsyncLedger *ledger, const char **values)
 {
@@ -95,14 +123,8 @@ position_values(const DbsyncLedger *ledger, const char **values)
 	values[n++] = psprintf(INT64_FORMAT, (int64) ledger->system_identifier);
 	values[n++] = psprintf("%u", ledger->database_oid);
 	values[n++] = psprintf("%u", ledger->timeline);
-	values[n++] = lsn_text(ledger->lsn);
 	values[n++] = psprintf(INT64_FORMAT, ledger->server_start + UNIX_EPOCH_OFFSET);
-	values[n++] = psprintf(INT64_FORMAT, ledger->batch);
-	values[n++] = ledger->after;
-	values[n++] = ledger->upto;
-	values[n++] = ledger->closing ? lsn_text(ledger->closing) : NULL;
-	values[n++] = ledger->closing ? psprintf(INT64_FORMAT, (int64) ledger->closing_xid) : NULL;
-	Assert(n == POSITION_PARAMETERS);
+	moving_values(ledger, values + n);
 }
 
 /* text[] literal */
@@ -254,10 +276,10 @@ dbsync_postgres_ledger_create(DbsyncTarget *base, const DbsyncLedger *ledger)
 	return dbsync_postgres_begin(target, "on", NULL) &&
 		dbsync_postgres_query(target,
 							  "INSERT INTO dbsync_ledger.position (id, subscription, name,"
-							  " system_identifier, database_oid, timeline, lsn, server_start,"
+							  " system_identifier, database_oid, timeline, server_start, lsn,"
 							  " batch, after, upto, closing, closing_xid)"
-							  " VALUES ($1, $1, $2, $3, $4, $5, $6, " FROM_MICROSECONDS("$7") ","
-							  " $8, $9, $10, $11, $12)",
+							  " VALUES ($1, $1, $2, $3, $4, $5, " FROM_MICROSECONDS("$6") ","
+							  " $7, $8, $9, $10, $11, $12)",
 							  POSITION_PARAMETERS, values) != NULL &&
 		dbsync_postgres_commit(target);
 }
@@ -275,26 +297,40 @@ dbsync_postgres_ledger_forget(DbsyncTarget *base, const pg_uuid_t *subscription)
 }
 
 bool
-dbsync_postgres_queue_fence(PostgresTarget *target, const pg_uuid_t *subscription, int64 batch)
+dbsync_postgres_queue_fence(PostgresTarget *target, const DbsyncLedger *ledger)
 {
-	char		number[32];
-	char	   *id = uuid_text(subscription);
-	const char *values[2] = {id, number};
-	bool		queued;
+	const char *values[POSITION_PARAMETERS];
 
-	snprintf(number, sizeof(number), INT64_FORMAT, batch);
-	queued = dbsync_postgres_queue_fixed(target, POSTGRES_FENCE, 2, values);
-	pfree(id);
-	return queued;
+	/* of the rest, only the name can change while we are connected */
+	if (target->ledger_name != NULL && strcmp(target->ledger_name, ledger->subscription_name) == 0)
+	{
+		values[0] = uuid_text(&ledger->subscription);
+		moving_values(ledger, values + 1);
+		return dbsync_postgres_queue_fixed(target, POSTGRES_FENCE, FENCE_PARAMETERS, values);
+	}
+	dbsync_postgres_remember(target, &target->ledger_name, ledger->subscription_name);
+	position_values(ledger, values);
+	return dbsync_postgres_queue_fixed(target, POSTGRES_WHOLE_FENCE, POSITION_PARAMETERS, values);
+}
+
+bool
+dbsync_postgres_ledger_move(DbsyncTarget *base, const DbsyncLedger *ledger)
+{
+	const char *values[FENCE_PARAMETERS];
+
+	values[0] = uuid_text(&ledger->subscription);
+	moving_values(ledger, values + 1);
+	return dbsync_postgres_queue_fixed((PostgresTarget *) base, POSTGRES_POSITION,
+									   FENCE_PARAMETERS, values);
 }
 
 static bool
-queue_part(PostgresTarget *target, const DbsyncLedger *ledger, const DbsyncLedgerPart *part)
+queue_part(PostgresTarget *target, const pg_uuid_t *subscription, const DbsyncLedgerPart *part)
 {
 	const char *values[5];
 
 	values[0] = uuid_text(&part->attachment);
-	values[1] = uuid_text(&ledger->subscription);
+	values[1] = uuid_text(subscription);
 	values[2] = part->live ? "t" : "f";
 	values[3] = part->nkeys > 0 ? array_text(part->nkeys, part->boundary) : NULL;
 	values[4] = psprintf(INT64_FORMAT, part->rows);
@@ -302,26 +338,16 @@ queue_part(PostgresTarget *target, const DbsyncLedger *ledger, const DbsyncLedge
 }
 
 bool
-dbsync_postgres_ledger_write(DbsyncTarget *base, const DbsyncLedger *ledger, List *parts)
+dbsync_postgres_ledger_write_parts(DbsyncTarget *base, const pg_uuid_t *subscription, List *parts)
 {
-	PostgresTarget *target = (PostgresTarget *) base;
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dbsync ledger",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	const char *values[POSITION_PARAMETERS];
 	ListCell   *lc;
-	bool		queued;
 
-	position_values(ledger, values);
-	queued = dbsync_postgres_queue_fixed(target, POSTGRES_POSITION, POSITION_PARAMETERS, values);
 	foreach(lc, parts)
 	{
-		if (queued)
-			queued = queue_part(target, ledger, lfirst(lc));
+		if (!queue_part((PostgresTarget *) base, subscription, lfirst(lc)))
+			return false;
 	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-	return queued;
+	return true;
 }
 
 /*

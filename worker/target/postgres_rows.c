@@ -216,6 +216,8 @@ queue_waiting(PostgresTarget *target)
 {
 	PostgresRows *rows = &target->rows;
 
+	if (rows->first != NULL && !dbsync_postgres_merge_finish(target))
+		return false;
 	for (PostgresWaitingRow *waiting = rows->first; waiting; waiting = waiting->next)
 	{
 		if (waiting->row.kind == DBSYNC_ROW_DELETE && !queue_delete(target, &waiting->row))

@@ -24,10 +24,14 @@ fixed_sql(PostgresTarget *target, PostgresFixed fixed)
 		case POSTGRES_BEGIN:
 			/* the session's defaults do not matter, nor does read only */
 			return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE";
+		case POSTGRES_BLOCK:
+			return "BEGIN";
 		case POSTGRES_PINS:
 			return target->pins;
 		case POSTGRES_FENCE:
 			return dbsync_postgres_fence_sql();
+		case POSTGRES_WHOLE_FENCE:
+			return dbsync_postgres_whole_fence_sql();
 		case POSTGRES_POSITION:
 			return dbsync_postgres_position_sql();
 		case POSTGRES_PART:
@@ -46,6 +50,7 @@ kind_of(PostgresFixed fixed)
 	switch (fixed)
 	{
 		case POSTGRES_FENCE:
+		case POSTGRES_WHOLE_FENCE:
 			return POSTGRES_STEP_FENCE;
 		case POSTGRES_COMMIT:
 			return POSTGRES_STEP_COMMIT;
@@ -196,11 +201,25 @@ dbsync_postgres_queue_patch(PostgresTarget *target, DbsyncTargetTable *table,
 	return queued;
 }
 
+/*
+ * What has been sent without a BEGIN becomes the beginning of a transaction block:
+ * a Sync is to come in the middle of it, or a command that wants a block.  The
+ * isolation level is out of the question by now; the session's is pinned.
+ */
+static bool
+make_block(PostgresTarget *target)
+{
+	if (!target->implicit)
+		return true;
+	target->implicit = false;
+	return dbsync_postgres_queue_fixed(target, POSTGRES_BLOCK, 0, NULL);
+}
+
 bool
 dbsync_postgres_queue_sql(PostgresTarget *target, const DbsyncTargetTable *table,
 						  PostgresStepKind kind, const char *sql)
 {
-	if (!enter_pipeline(target))
+	if (!make_block(target) || !enter_pipeline(target))
 		return false;
 	if (PQsendQueryParams(target->conn, sql, 0, NULL, NULL, NULL, NULL, 0) == 0)
 		return dbsync_postgres_lost(target);
@@ -242,19 +261,20 @@ read_step(PostgresTarget *target, const PostgresStep *step)
 		return dbsync_postgres_refused(target, result, step);
 	if (step->kind == POSTGRES_STEP_COMMIT && !committed(target, result))
 		return false;
+	if (step->kind == POSTGRES_STEP_MERGE)
+		target->merge.found = strtoll(PQcmdTuples(result), NULL, 10);
 	/* each statement's results end with a NULL */
 	if (dbsync_postgres_next_result(target) != NULL)
 		return dbsync_postgres_refused(target, target->result, step);
 	return true;
 }
 
-bool
-dbsync_postgres_settle(PostgresTarget *target)
+/* Send what is queued, with a Sync behind it, and read all results. */
+static bool
+end_pipeline(PostgresTarget *target)
 {
 	PGresult   *result;
 
-	if (!target->pipelined)
-		return true;
 	if (PQpipelineSync(target->conn) == 0 || !dbsync_postgres_flush(target))
 		return dbsync_postgres_lost(target);
 	for (int i = 0; i < target->nsteps; i++)
@@ -272,6 +292,14 @@ dbsync_postgres_settle(PostgresTarget *target)
 		return dbsync_postgres_lost(target);
 	target->pipelined = false;
 	return true;
+}
+
+bool
+dbsync_postgres_settle(PostgresTarget *target)
+{
+	if (!target->pipelined)
+		return true;
+	return make_block(target) && end_pipeline(target);
 }
 
 /* one statement outside of pipeline mode, settled before */
@@ -332,9 +360,8 @@ dbsync_postgres_execute(PostgresTarget *target, const DbsyncTargetTable *table,
 	return true;
 }
 
-/* a copy in place of the old one, which may be NULL */
-static void
-remember(PostgresTarget *target, char **place, const char *value)
+void
+dbsync_postgres_remember(PostgresTarget *target, char **place, const char *value)
 {
 	if (*place)
 		pfree(*place);
@@ -350,8 +377,8 @@ queue_pins(PostgresTarget *target, const char *const *values)
 			strcmp(target->pinned_origin, values[1]) == 0)
 			return true;
 		/* a transaction that fails takes the connection with it */
-		remember(target, &target->pinned_commit, values[0]);
-		remember(target, &target->pinned_origin, values[1]);
+		dbsync_postgres_remember(target, &target->pinned_commit, values[0]);
+		dbsync_postgres_remember(target, &target->pinned_origin, values[1]);
 	}
 	return dbsync_postgres_queue_fixed(target, POSTGRES_PINS, 2, values);
 }
@@ -367,8 +394,42 @@ dbsync_postgres_begin(PostgresTarget *target, const char *synchronous_commit,
 }
 
 bool
+dbsync_postgres_begin_short(PostgresTarget *target, const char *synchronous_commit,
+							const char *origin)
+{
+	const char *values[2] = {synchronous_commit, origin ? origin : ""};
+
+	/* else BEGIN must say what the session's defaults may not */
+	if (!target->pinned)
+		return dbsync_postgres_begin(target, synchronous_commit, origin);
+	target->implicit = true;
+	return queue_pins(target, values);
+}
+
+/*
+ * Statements up to a Sync are one transaction, which the Sync commits: all or
+ * nothing, as the server skips what follows an error.  That is all of an error's
+ * answer there, so none, and no transaction open, means committed.
+ */
+static bool
+commit_implicitly(PostgresTarget *target)
+{
+	target->implicit = false;
+	target->commit_sent = true;
+	if (!end_pipeline(target))
+		return false;
+	if (PQtransactionStatus(target->conn) != PQTRANS_IDLE)
+		return dbsync_postgres_refuse(target, ERRCODE_PROTOCOL_VIOLATION,
+									  "the target has left the transaction open", NULL, NULL);
+	target->commit_sent = false;
+	return true;
+}
+
+bool
 dbsync_postgres_commit(PostgresTarget *target)
 {
+	if (target->implicit)
+		return commit_implicitly(target);
 	return dbsync_postgres_queue_fixed(target, POSTGRES_COMMIT, 0, NULL) &&
-		dbsync_postgres_settle(target);
+		end_pipeline(target);
 }

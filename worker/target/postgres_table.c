@@ -211,6 +211,8 @@ dbsync_postgres_truncate(DbsyncTarget *base, DbsyncTargetTable **tables, int nta
 
 	if (ntables == 0)
 		return true;
+	if (!dbsync_postgres_merge_finish(target))
+		return false;
 	if (!can_truncate(target, tables, ntables, &can))
 		return false;
 	initStringInfo(&sql);

@@ -78,7 +78,7 @@ typedef struct DbsyncLedger
 	uint64		system_identifier;	/* of the source ... */
 	Oid			database_oid;
 	TimeLineID	timeline;
-	XLogRecPtr	lsn;			/* source WAL flushed up to here beforehand */
+	XLogRecPtr	lsn;			/* source WAL flushed up to here before the commit */
 	TimestampTz server_start;	/* PgStartTime of the source server */
 	int64		batch;			/* counts commits; the fence compares it */
 	const char *after;			/* pg_snapshot as text */
@@ -195,34 +195,44 @@ typedef struct DbsyncDriver
 								   bool *has_rows);
 
 	/*
-	 * Begin a batch.  The first statement locks the ledger row and raises on the
-	 * server unless its batch number is "batch".  expected_rows chooses the road
+	 * Begin a batch.  The first statement writes the position where the target will
+	 * be, so that the ledger row is locked, and raises on the server unless the batch
+	 * number there is the one before ours.  expected_rows chooses the road
 	 * (a small batch may be pipelined whole, up to and including COMMIT, so a
 	 * refusal of any step may surface only in commit()).  "origin" marks the
 	 * session's writes for loop prevention.
 	 */
-	bool		(*begin) (DbsyncTarget *target, const pg_uuid_t *subscription,
-						  int64 batch, const char *origin,
-						  int64 expected_rows, int flags);
+	bool		(*begin) (DbsyncTarget *target, const DbsyncLedger *ledger,
+						  const char *origin, int64 expected_rows, int flags);
 
 	/* Empty these tables, in one command where the target can. */
 	bool		(*truncate) (DbsyncTarget *target, DbsyncTargetTable **tables, int ntables);
 
 	/*
-	 * Rows of one table: begin, row per row, end.  Not nested.  In modes MERGE and
-	 * PATCH of a row to delete only the key columns mean something.
+	 * Rows of one table: begin, row per row, end.  Not nested; a table's may come
+	 * several times in a batch, later ones on top of those before.  In modes MERGE
+	 * and PATCH of a row to delete only the key columns mean something.
 	 */
 	bool		(*rows_begin) (DbsyncTarget *target, DbsyncTargetTable *table,
 							   DbsyncRowsMode mode, int64 expected_rows);
 	bool		(*rows_put) (DbsyncTarget *target, const DbsyncRow *row);
 	bool		(*rows_end) (DbsyncTarget *target);
 
+	/* Write the position once more, as the batch has become longer since begin(). */
+	bool		(*ledger_move) (DbsyncTarget *target, const DbsyncLedger *ledger);
+
 	/*
-	 * Write the position (and these attachments' parts, List of
-	 * DbsyncLedgerPart: inserted or replaced) in the batch's transaction.
+	 * Write these attachments' parts (List of DbsyncLedgerPart: inserted or
+	 * replaced) in the batch's transaction.
 	 */
-	bool		(*ledger_write) (DbsyncTarget *target, const DbsyncLedger *ledger,
-								 List *parts);
+	bool		(*ledger_write_parts) (DbsyncTarget *target, const pg_uuid_t *subscription,
+									   List *parts);
+
+	/*
+	 * The worker is about to wait for something else, between the last row and
+	 * commit(): let the target begin with what it has not been sent yet.
+	 */
+	bool		(*hurry) (DbsyncTarget *target);
 
 	/*
 	 * Commit.  False with fault->connection_lost: the outcome is unknown and
