@@ -197,27 +197,32 @@ fill_keys(DbsyncEntry *entry, Relation rel)
 	ReleaseSysCache(tuple);
 }
 
+/*
+ * A statement that is captured row by row goes on with the entry, whatever its own
+ * functions do meanwhile: an error here leaves the shape as it was.
+ */
 static void
 fill_shape(DbsyncEntry *entry, Relation rel)
 {
+	DbsyncEntry filled = *entry;
 	MemoryContext old;
 
-	dbsync_catalog_active_segment(entry->captured.id,
-								  &entry->segment_id, &entry->segment);
-	entry->segment_checked = false;
-	entry->rows[0] = entry->rows[1] = NULL;
-	entry->unmarked = NULL;
-	if (entry->context == NULL)
-		entry->context = AllocSetContextCreate(entries_context,
-											   "dbsync captured table",
-											   ALLOCSET_SMALL_SIZES);
-	else
-		MemoryContextReset(entry->context);
-	old = MemoryContextSwitchTo(entry->context);
-	fill_columns(entry, rel);
-	fill_keys(entry, rel);
-	dbsync_unchanged_learn(entry);
+	dbsync_catalog_active_segment(entry->captured.id, &filled.segment_id, &filled.segment);
+	filled.segment_checked = false;
+	filled.rows[0] = filled.rows[1] = NULL;
+	filled.unmarked = NULL;
+	filled.context = AllocSetContextCreate(CurrentMemoryContext, "dbsync captured table",
+										   ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(filled.context);
+	fill_columns(&filled, rel);
+	fill_keys(&filled, rel);
+	dbsync_unchanged_learn(&filled);
 	MemoryContextSwitchTo(old);
+	MemoryContextSetParent(filled.context, entries_context);
+	if (entry->context != NULL)
+		MemoryContextDelete(entry->context);
+	filled.valid = entry->valid;	/* an invalidation may have come in */
+	*entry = filled;
 }
 
 static void

@@ -54,4 +54,16 @@
 #define dbsync_insert_wants_snapshot_compat false
 #endif
 
+/*
+ * RETURNING old and new, from PostgreSQL 18 on: whether there is such a row is said
+ * in the state that the executor found.
+ */
+#if PG_VERSION_NUM >= 180000
+#define dbsync_hand_on_returning_flags_compat(to, from) \
+	((to)->flags = ((to)->flags & ~(EEO_FLAG_OLD_IS_NULL | EEO_FLAG_NEW_IS_NULL)) | \
+	 ((from)->flags & (EEO_FLAG_OLD_IS_NULL | EEO_FLAG_NEW_IS_NULL)))
+#else
+#define dbsync_hand_on_returning_flags_compat(to, from) ((void) 0)
+#endif
+
 #endif							/* DBSYNC_EXTENSION_COMPAT_H */

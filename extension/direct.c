@@ -34,6 +34,8 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "extension/compat.h"
+
 static bool
 has_trigger(const TriggerDesc *triggers, int16 level, int16 timing, int16 event)
 {
@@ -147,6 +149,44 @@ assigned_columns(const DbsyncDirect *direct)
 	return plan->onConflictCols;
 }
 
+/*
+ * WHEN of AFTER ROW triggers and WITH CHECK OPTION are worked out when the row is
+ * written already and not yet captured.
+ */
+static bool
+can_be_interrupted(const DbsyncDirect *direct)
+{
+	const TriggerDesc *others = direct->target->ri_TrigDesc;
+
+	if (direct->target->ri_WithCheckOptions != NIL)
+		return true;
+	for (int i = 0; others != NULL && i < others->numtriggers; i++)
+	{
+		const Trigger *trigger = &others->triggers[i];
+
+		if (trigger->tgqual != NULL && TRIGGER_FOR_ROW(trigger->tgtype) &&
+			TRIGGER_FOR_AFTER(trigger->tgtype))
+			return true;
+	}
+	return false;
+}
+
+static int64
+next_no(void)
+{
+	return dbsync_transaction.begun ? dbsync_transaction.next_no : 1;
+}
+
+/* Doubt what was captured since our last row, if that may be newer than this row. */
+static void
+check_order(DbsyncDirect *direct, int64 no)
+{
+	if (direct->interrupts && no != direct->next_no)
+		dbsync_statement_doubt(dbsync_captured_touch(direct->track.entry),
+							   direct->next_no, next_no() - 1);
+	direct->next_no = next_no();
+}
+
 static bool
 begin_track(DbsyncDirect *direct)
 {
@@ -167,17 +207,22 @@ capture_row(ExprState *expression, ExprContext *econtext, bool *isnull)
 {
 	DbsyncDirect *direct = (DbsyncDirect *)
 		((char *) expression - offsetof(DbsyncDirect, projection.pi_state));
+	int64		no = next_no();
 	ExprState  *returning;
 	MemoryContext old;
 
 	/* ours is emptied after each row */
 	old = MemoryContextSwitchTo(direct->state->ps.state->es_query_cxt);
 	if (direct->begun || (!direct->ignored && begin_track(direct)))
+	{
 		put_row(direct, econtext->ecxt_scantuple);
+		check_order(direct, no);
+	}
 	MemoryContextSwitchTo(old);
 	if (direct->returning == NULL)
 		return (Datum) 0;
 	returning = &direct->returning->pi_state;
+	dbsync_hand_on_returning_flags_compat(returning, expression);
 	return returning->evalfunc(returning, econtext, isnull);
 }
 
@@ -238,6 +283,8 @@ dbsync_direct_begin(DbsyncDirect *direct, QueryDesc *query, Oid function)
 	target->ri_TrigDesc = without_ours(direct->triggers, function,
 									   query->estate->es_query_cxt);
 	state->mt_transition_capture = state->mt_oc_transition_capture = NULL;
+	direct->interrupts = can_be_interrupted(direct);
+	direct->next_no = next_no();
 	set_projection(direct, query->estate);
 	return true;
 }

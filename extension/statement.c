@@ -112,3 +112,10 @@ dbsync_statement_note_direct(DbsyncTouched *touched)
 	periods->captures++;
 	periods->plan = NULL;
 }
+
+void
+dbsync_statement_doubt(DbsyncTouched *touched, int64 from, int64 to)
+{
+	dbsync_transaction_save(&touched->periods);
+	flag_interval(&touched->periods, from, to);
+}

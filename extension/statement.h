@@ -25,4 +25,7 @@ extern void dbsync_statement_note_row(DbsyncTouched *touched);
 /* A statement that is captured as it goes (direct.c) has its first row. */
 extern void dbsync_statement_note_direct(DbsyncTouched *touched);
 
+/* Rows of the table with these numbers may not be in the order of truth. */
+extern void dbsync_statement_doubt(DbsyncTouched *touched, int64 from, int64 to);
+
 #endif							/* DBSYNC_EXTENSION_STATEMENT_H */

@@ -291,7 +291,9 @@ put_waiting(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
 	track->written->bytes += tuple->t_len;
 	track->waiting += tuple->t_len;
 	track->nwaiting++;
-	if (track->nwaiting == track->max || track->waiting >= MAX_WAITING_BYTES)
+	/* a value out of line may be another table's, which need not live on */
+	if (track->nwaiting == track->max || track->waiting >= MAX_WAITING_BYTES ||
+		HeapTupleHasExternal(tuple))
 		write_waiting(track);
 }
 
@@ -331,11 +333,27 @@ put_single(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
 		pfree(allocated);
 }
 
+/*
+ * Between two rows of a statement its functions may have had the entry filled anew,
+ * perhaps with another segment than ours.
+ */
+static void
+refresh(DbsyncTrack *track)
+{
+	DbsyncEntry *entry = track->entry;
+
+	if (entry->segment_checked)
+		return;
+	dbsync_captured_check_segment(entry, track->segment);
+	entry->segment_checked = (entry->segment == RelationGetRelid(track->segment));
+}
+
 void
 dbsync_track_put(DbsyncTrack *track, char op, TupleTableSlot *slot)
 {
 	DbsyncSource source;
 
+	refresh(track);
 	track->stamp.op = op;
 	track->stamp.no = dbsync_transaction.next_no++;
 	source = dbsync_form_source(track->entry, &track->stamp, slot);
@@ -352,6 +370,7 @@ dbsync_track_put(DbsyncTrack *track, char op, TupleTableSlot *slot)
 void
 dbsync_track_put_update(DbsyncTrack *track, TupleTableSlot *old, TupleTableSlot *new)
 {
+	refresh(track);
 	if (!dbsync_form_same_key(track->entry, old, new))
 	{
 		dbsync_track_put(track, DBSYNC_OP_DELETE, old);

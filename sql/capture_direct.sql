@@ -223,4 +223,92 @@ INSERT INTO inside SELECT id, 'x' FROM inside WHERE id % 9 = 0 ON CONFLICT (id) 
 SELECT op, same, count(*) FROM capture_test.rows('inside') GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT capture_test.verdict('inside');
 
-SELECT capture_test.end('d'), capture_test.end('inside');
+-- What is known of the table is looked up anew in the middle of a statement: by a
+-- nested one after ANALYZE, also into another segment, also in vain.
+CREATE TABLE m (id int PRIMARY KEY, gone int, v int, x text);
+ALTER TABLE m DROP COLUMN gone;
+SELECT capture_test.begin('m');
+INSERT INTO m SELECT i, 0, repeat('x', 100) FROM generate_series(1, 9) i;
+CREATE FUNCTION rotate() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    spare int = dbsync_internal.create_segment(id) FROM dbsync.captured_table WHERE relid = 'm'::regclass;
+BEGIN
+    UPDATE dbsync.segment SET active = false WHERE captured_id = (SELECT s.captured_id FROM dbsync.segment s WHERE s.id = spare);
+    UPDATE dbsync.segment SET active = true WHERE id = spare;
+END $$;
+CREATE FUNCTION refill(i int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+    IF i = 2 THEN
+        ANALYZE m;
+        UPDATE m SET v = v WHERE id = -1;
+    ELSIF i = 6 THEN
+        PERFORM rotate();
+        UPDATE m SET v = v + 1 WHERE id = 1;
+    ELSIF i = 8 THEN
+        UPDATE dbsync.segment SET active = false WHERE captured_id = (SELECT id FROM dbsync.captured_table WHERE relid = 'm'::regclass);
+        BEGIN
+            INSERT INTO m VALUES (100);
+        EXCEPTION WHEN OTHERS THEN
+            UPDATE dbsync.segment SET active = true WHERE id = (SELECT max(id) FROM dbsync.segment);
+        END;
+    END IF;
+    RETURN i;
+END $$;
+UPDATE m SET v = refill(id);
+SELECT capture_test.verdict('m');
+
+-- user code between a row and its capture: WHEN of an AFTER ROW trigger, and a view's
+-- check; what it does to the row is settled at commit
+CREATE FUNCTION meddle(i int) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE d SET v = v + 100 WHERE id = i AND v < 100;
+    RETURN true;
+END $$;
+CREATE FUNCTION revive(i int) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO d VALUES (i, 555);
+    RETURN false;
+END $$;
+SELECT count(*) >= 0 FROM look();
+CREATE TRIGGER w1 AFTER INSERT ON d FOR EACH ROW WHEN (meddle(NEW.id)) EXECUTE FUNCTION say();
+INSERT INTO d VALUES (91, 1), (92, 2);
+SELECT * FROM look();
+DROP TRIGGER w1 ON d;
+CREATE TRIGGER w2 AFTER DELETE ON d FOR EACH ROW WHEN (revive(OLD.id)) EXECUTE FUNCTION say();
+DELETE FROM d WHERE id IN (91, 92);
+SELECT * FROM look();
+DROP TRIGGER w2 ON d;
+CREATE VIEW meddled AS SELECT * FROM d WHERE meddle(id) WITH CHECK OPTION;
+INSERT INTO meddled VALUES (95, 5);
+SELECT * FROM look();
+SELECT capture_test.verdict('d');
+
+-- a short row of another table, taken over as it is: it has this table's default
+CREATE TABLE short (id int);
+INSERT INTO short VALUES (1), (2);
+ALTER TABLE short ADD COLUMN b int;
+CREATE TABLE late (id int PRIMARY KEY);
+ALTER TABLE late ADD COLUMN b int DEFAULT 7;
+SELECT capture_test.begin('late');
+INSERT INTO late SELECT * FROM short;
+INSERT INTO late SELECT id + 10, b FROM short;
+SELECT * FROM late ORDER BY id;
+SELECT capture_test.verdict('late');
+
+-- values of a table that is gone before the statement ends
+CREATE FUNCTION staged(i int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    value text;
+BEGIN
+    SET LOCAL client_min_messages = warning;
+    DROP TABLE IF EXISTS stage;
+    CREATE TEMP TABLE stage (x text);
+    ALTER TABLE stage ALTER x SET STORAGE EXTERNAL;
+    INSERT INTO stage VALUES (repeat(i::text, 5000));
+    SELECT x INTO value FROM stage;
+    RETURN value;
+END $$;
+INSERT INTO inside SELECT 100 + i, staged(i) FROM generate_series(1, 9) i;
+SELECT capture_test.verdict('inside');
+
+SELECT capture_test.end('d'), capture_test.end('inside'), capture_test.end('m'), capture_test.end('late');
