@@ -42,7 +42,7 @@ idle_watch()
 	checkpoint "$@"
 	# what the checkpoint has set off is over: a server writes a record about what is
 	# running up to 15 s after the last time that there was something to say
-	sleep $((bench_seconds < 20 ? 5 : 20))
+	sleep $((${#bench_quick} > 0 ? 5 : 20))
 	for server in "$@"; do
 		wal[$server]=$(wal_position "$server")
 	done
