@@ -33,6 +33,7 @@
 #include "worker/plan.h"
 #include "worker/query.h"
 #include "worker/report.h"
+#include "worker/side.h"
 #include "worker/work.h"
 
 #include "extension/compat.h"
@@ -145,7 +146,7 @@ send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut, DbsyncRowsMode mode,
 {
 	DbsyncTarget *target = batch->target;
 	DbsyncTable *table = batch->current;
-	DbsyncRelay *relay = dbsync_relay_create(target, table, how->what);
+	DbsyncRelay *relay = dbsync_relay_create(target, table->handle, table, how->what);
 	int64		sent;
 
 	if (!target->driver->rows_begin(target, table->handle, mode,
@@ -218,22 +219,41 @@ send_cut(DbsyncBatch *batch)
 		send_table(batch, lfirst(lc), &places[foreach_current_index(lc)]);
 }
 
+/*
+ * Other connections could not get at a table that has been emptied in this very
+ * transaction.
+ */
+static bool
+goes_alone(const DbsyncBatch *batch)
+{
+	ListCell   *lc;
+
+	if (batch->cut)
+		foreach(lc, batch->cut->tables)
+		{
+			if (((DbsyncCutTable *) lfirst(lc))->truncates > 0)
+				return true;
+		}
+	return false;
+}
+
 static void
 send_chunk(DbsyncBatch *batch)
 {
 	batch->current = batch->copying;
 	batch->work->blamed = batch->copying->captured_id;
-	batch->rows += dbsync_copy_send_chunk(batch->work, batch->copying);
+	batch->rows += dbsync_copy_send_chunk(batch->work, batch->copying, goes_alone(batch));
 	batch->current = NULL;
 }
 
 static void
-write_ledger(DbsyncBatch *batch)
+write_ledger(DbsyncBatch *batch, DbsyncTarget *target)
 {
 	DbsyncWork *work = batch->work;
 	DbsyncLedger *ledger = &work->ledger;
 	ListCell   *lc;
 
+	batch->parts = NIL;
 	foreach(lc, work->subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
@@ -251,15 +271,38 @@ write_ledger(DbsyncBatch *batch)
 	ledger->upto = batch->position.upto ? dbsync_snapshot_text(batch->position.upto) : NULL;
 	ledger->closing = batch->position.closing;
 	ledger->closing_xid = batch->position.closing_xid;
-	if (!batch->target->driver->ledger_write(batch->target, ledger, batch->parts))
-		dbsync_fault_raise(batch->target, "writing the ledger");
+	if (!target->driver->ledger_write(target, ledger, batch->parts))
+		dbsync_fault_raise(target, "writing the ledger");
 }
 
 static void
-commit_target(DbsyncBatch *batch)
+commit_target(DbsyncTarget *target)
 {
-	if (!batch->target->driver->commit(batch->target))
-		dbsync_fault_raise(batch->target, "committing a batch");
+	if (!target->driver->commit(target))
+		dbsync_fault_raise(target, "committing a batch");
+}
+
+/*
+ * Chunks that went over other connections at the same time.  Each is a batch of its
+ * own, at the position reached: it counts only behind the one before it (side.c).
+ */
+static void
+commit_further_chunks(DbsyncBatch *batch)
+{
+	DbsyncWork *work = batch->work;
+	DbsyncTarget *target;
+	int64		rows;
+
+	/* what fails from here on is no fault of the table */
+	work->blamed = 0;
+	while ((target = dbsync_copy_next_chunk(work, batch->copying, &rows)) != NULL)
+	{
+		if (!target->driver->fence(target, &work->subscription->uid, work->ledger.batch))
+			dbsync_fault_raise(target, "beginning a batch");
+		write_ledger(batch, target);
+		commit_target(target);
+		batch->rows += rows;
+	}
 }
 
 /* The target has it: move on here too. */
@@ -317,8 +360,10 @@ apply(DbsyncBatch *batch)
 		send_cut(batch);
 	if (batch->with_chunk)
 		send_chunk(batch);
-	write_ledger(batch);
-	commit_target(batch);
+	write_ledger(batch, batch->target);
+	commit_target(batch->target);
+	if (batch->with_chunk)
+		commit_further_chunks(batch);
 	SPI_finish();
 	pass(batch);
 	return true;
@@ -350,6 +395,7 @@ dbsync_batch_run(DbsyncWork *work)
 	context.previous = error_context_stack;
 	error_context_stack = &context;
 
+	dbsync_side_prepare(work);
 	dbsync_choose_begin(&batch);
 	do
 	{
@@ -371,6 +417,8 @@ dbsync_batch_run(DbsyncWork *work)
 	if (done == 0)
 		return batch.stale || batch.again;
 	note_tables(&batch);
+	if (dbsync_copy_next_table(work) == NULL)
+		dbsync_side_close(work, 0);
 	if (work->window == NULL && dbsync_choose_all_live(work))
 		dbsync_report_answer(work->asked);
 	return true;
@@ -387,7 +435,7 @@ dbsync_batch_write_position(DbsyncWork *work)
 	batch.target = work->target;
 	batch.position = work->position;
 	begin_target(&batch);
-	write_ledger(&batch);
-	commit_target(&batch);
+	write_ledger(&batch, batch.target);
+	commit_target(batch.target);
 	MemoryContextSwitchTo(old);
 }

@@ -41,6 +41,7 @@
 
 #include "extension/catalog.h"
 #include "worker/query.h"
+#include "worker/side.h"
 #include "worker/target_config.h"
 #include "worker/work.h"
 
@@ -140,6 +141,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 			table->part.boundary = NULL;
 			table->part.nkeys = 0;
 		}
+	dbsync_side_close(work, 0);
 	if (work->target != NULL)
 		work->target->driver->close(work->target);
 	work->target = NULL;

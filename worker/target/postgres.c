@@ -24,6 +24,13 @@
 /* a target table that somebody has locked becomes a fault, and is tried again */
 #define LOCK_TIMEOUT	"30s"
 
+/*
+ * One that stands in the way of rows that go beside another connection's is none
+ * to wait for: the other connection's own locks may be held meanwhile, and the
+ * server does not see that both are one worker's.
+ */
+#define BESIDE_LOCK_TIMEOUT	"1s"
+
 typedef struct Pin
 {
 	const char *name;
@@ -119,6 +126,7 @@ new_target(const DbsyncTargetConfig *config)
 	target->rows.context = AllocSetContextCreate(context, "dbsync waiting rows",
 												 ALLOCSET_DEFAULT_SIZES);
 	initStringInfo(&target->rows.frame);
+	initStringInfo(&target->rows.held);
 	target->cleanup.func = cleanup;
 	target->cleanup.arg = target;
 	MemoryContextRegisterResetCallback(context, &target->cleanup);
@@ -292,16 +300,30 @@ postgres_begin(DbsyncTarget *base, const pg_uuid_t *subscription, int64 batch,
 
 	/*
 	 * The fence is the first statement that does something, and FOR UPDATE also
-	 * for chunks: the worker sends none beside its windows.
+	 * for chunks.  Of those that go beside it the fence comes last.
 	 */
-	if (!dbsync_postgres_begin(target, synchronous_commit, origin) ||
-		!dbsync_postgres_queue_fence(target, subscription, batch))
+	if (!dbsync_postgres_begin(target, synchronous_commit, origin))
+		return false;
+	if (flags & DBSYNC_BATCH_BESIDE)
+		return dbsync_postgres_queue_sql(target, NULL, POSTGRES_STEP_PLAIN,
+										 "SET LOCAL lock_timeout = '" BESIDE_LOCK_TIMEOUT "'");
+	if (!dbsync_postgres_queue_fence(target, subscription, batch))
 		return false;
 	/* for a large batch, know that it is ours before reading its rows */
 	if (dbsync_postgres_is_large(expected_rows))
 		return dbsync_postgres_settle(target);
 	/* the server is awake and at the ledger while the source reads its few rows */
 	return PQflush(target->conn) < 0 ? dbsync_postgres_lost(target) : true;
+}
+
+static bool
+postgres_fence(DbsyncTarget *base, const pg_uuid_t *subscription, int64 batch)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+
+	return dbsync_postgres_queue_sql(target, NULL, POSTGRES_STEP_PLAIN,
+									 "SET LOCAL lock_timeout = '" LOCK_TIMEOUT "'") &&
+		dbsync_postgres_queue_fence(target, subscription, batch);
 }
 
 static bool
@@ -331,4 +353,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.table_is_binary = dbsync_postgres_table_is_binary,
 	.table_wants_replace = dbsync_postgres_table_wants_replace,
 	.table_takes_unchanged = dbsync_postgres_table_takes_unchanged,
+	.table_takes_several = dbsync_postgres_table_takes_several,
+	.fence = postgres_fence,
+	.rows_go_between = dbsync_postgres_rows_go_between,
 };

@@ -143,6 +143,8 @@ typedef enum DbsyncRowsMode
 } DbsyncRowsMode;
 
 #define DBSYNC_BATCH_CHUNK		0x01	/* carries a chunk of a first copy */
+#define DBSYNC_BATCH_BESIDE		0x02	/* ... whose rows go while another connection's
+										 * batch is open; its fence comes behind them */
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
@@ -199,7 +201,8 @@ typedef struct DbsyncDriver
 	 * server unless its batch number is "batch".  expected_rows chooses the road
 	 * (a small batch may be pipelined whole, up to and including COMMIT, so a
 	 * refusal of any step may surface only in commit()).  "origin" marks the
-	 * session's writes for loop prevention.
+	 * session's writes for loop prevention.  With DBSYNC_BATCH_BESIDE the fence is
+	 * left to fence().
 	 */
 	bool		(*begin) (DbsyncTarget *target, const pg_uuid_t *subscription,
 						  int64 batch, const char *origin,
@@ -254,6 +257,28 @@ typedef struct DbsyncDriver
 	 * no.  NULL: no.
 	 */
 	bool		(*table_takes_unchanged) (const DbsyncTargetTable *table);
+
+	/*
+	 * Can rows be appended to the table over several connections at a time, none
+	 * of which will ever have to wait for what another has not committed?  NULL: no.
+	 */
+	bool		(*table_takes_several) (const DbsyncTargetTable *table);
+
+	/*
+	 * Of a batch that was begun with DBSYNC_BATCH_BESIDE, between its rows and its
+	 * ledger_write(): what begin() does otherwise, lock the ledger row and raise on
+	 * the server unless its batch number is "batch".  Until then the batch must
+	 * fail, rather than wait for long, where it meets somebody's lock.  Required
+	 * with table_takes_several.
+	 */
+	bool		(*fence) (DbsyncTarget *target, const pg_uuid_t *subscription, int64 batch);
+
+	/*
+	 * After rows_begin() in mode APPEND: another connection inserts rows with
+	 * greater keys at the same time, so the order of keys, in which the rows come, may
+	 * not be the best for the target's indexes.  NULL: it does not matter.
+	 */
+	void		(*rows_go_between) (DbsyncTarget *target);
 } DbsyncDriver;
 
 struct DbsyncTarget
