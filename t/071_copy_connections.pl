@@ -118,12 +118,13 @@ my $bank = DbsyncTest::Bank->open_bank($pair);
 my @tables = (@DbsyncTest::Bank::tables, 'public.words', 'public.numbers');
 sub load
 {
-	my ($name, $command) = @_;
+	my ($command) = @_;
 
 	push @{ $bank->{loads} }, DbsyncTest::Bank::start_process(
 		sub {
 			my @psql = ('psql', '-Xq', '-h', $pair->source->host, '-p', $pair->source->port, 'postgres');
-			$ENV{PGAPPNAME} = $name;
+			# whose sessions stop_load waits for
+			$ENV{PGAPPNAME} = 'bank';
 			open(my $in, '|-', @psql) or return;
 			print $in $command x 20;
 			close($in);
@@ -131,7 +132,7 @@ sub load
 	return;
 }
 $bank->start_load(rate => 50);
-load('mover', <<'SQL');
+load(<<'SQL');
 UPDATE public.words SET b = 6 - b, v = v + 1 WHERE lower(a) LIKE substr(md5(random()::text), 1, 2) || '%';
 DELETE FROM public.words WHERE lower(a) LIKE substr(md5(random()::text), 1, 3) || '%';
 INSERT INTO public.words SELECT md5(random()::text), 1, 1 FROM generate_series(1, 20) ON CONFLICT DO NOTHING;

@@ -167,11 +167,11 @@ rows_in_turn(const DbsyncRelay *relay)
 /*
  * Read chunks into the driver: the next one over the main connection, and those
  * behind it over the others, if there are any and it is not to go alone.  Returns
- * the relay of the first, which knows how far.
+ * the relay of the first, which knows how far; *complete: there are no more.
  */
 static DbsyncRelay *
 send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
-			DbsyncRelayWhat what, bool alone)
+			DbsyncRelayWhat what, bool alone, bool *complete)
 {
 	DbsyncTarget *target = work->target;
 	DbsyncRelay *relay = dbsync_relay_create(target, table->handle, table, what);
@@ -179,18 +179,19 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	DbsyncReading reading;
 	DbsyncChunk *chunk;
 	bool		more = true;
+	int64		limit = dbsync_copy_chunk_rows;
 	int64		rows;
 
 	if (!target->driver->rows_begin(target, table->handle, mode, dbsync_copy_chunk_rows))
 		dbsync_fault_raise(target, "copying rows");
 	dbsync_chunk_begin_reading(&reading, work->subscription->owner);
-	chunk = dbsync_chunk_open(table, after, dbsync_copy_chunk_rows, what, relay);
 	if (!alone)
-		dbsync_side_begin(work, table);
+		limit = dbsync_side_begin(work, table);
+	chunk = dbsync_chunk_open(table, after, limit, what, relay);
 	while (more)
 	{
 		/* the main connection first: it is to have its locks before the others ask */
-		more = dbsync_chunk_read(chunk, alone ? 0 : rows_in_turn(relay));
+		more = dbsync_chunk_read(chunk, alone ? 0 : dbsync_side_share(rows_in_turn(relay), limit));
 		if (!alone && dbsync_relay_result(relay, &rows))
 			more |= dbsync_side_send(work, rows_in_turn(relay));
 	}
@@ -198,6 +199,7 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	dbsync_chunk_end_reading(&reading);
 	if (!dbsync_relay_result(relay, &rows) || !target->driver->rows_end(target))
 		dbsync_fault_raise(target, "copying rows");
+	*complete = rows < limit;
 	return relay;
 }
 
@@ -209,6 +211,7 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone)
 	bool		keep = table->existing_rows && strcmp(table->existing_rows, "keep") == 0;
 	DbsyncRowsMode mode = DBSYNC_ROWS_APPEND;
 	DbsyncRelay *relay;
+	bool		complete;
 	int64		rows;
 
 	/* without a copy it is live from this snapshot on */
@@ -225,13 +228,12 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone)
 	/* rows may be there already: all of the chunk's keys go first, or upserts do */
 	if (work->careful || (keep && driver->table_wants_replace &&
 						  driver->table_wants_replace(table->handle, dbsync_copy_chunk_rows)))
-		(void) send_chunks(work, table, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS, true);
+		(void) send_chunks(work, table, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS, true, &complete);
 	else if (keep)
 		mode = DBSYNC_ROWS_MERGE;
-	relay = send_chunks(work, table, mode, DBSYNC_RELAY_CHUNK, alone || work->nsides == 0);
+	relay = send_chunks(work, table, mode, DBSYNC_RELAY_CHUNK, alone || work->nsides == 0, &complete);
 	(void) dbsync_relay_result(relay, &rows);
-	advance(work, table, dbsync_relay_last_key(relay), rows,
-			rows < dbsync_copy_chunk_rows);
+	advance(work, table, dbsync_relay_last_key(relay), rows, complete);
 	return rows;
 }
 
@@ -243,7 +245,7 @@ dbsync_copy_next_chunk(DbsyncWork *work, DbsyncTable *table, int64 *rows)
 
 	if (side == NULL)
 		return NULL;
-	advance(work, table, last_key, *rows, *rows < dbsync_copy_chunk_rows);
+	advance(work, table, last_key, *rows, *rows < side->limit);
 	return side->target;
 }
 

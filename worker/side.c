@@ -36,6 +36,9 @@
 #include "worker/side.h"
 #include "worker/target_config.h"
 
+/* rows of a chunk that has others behind it, of dbsync.copy_chunk_rows */
+#define PART_BETWEEN	0.6
+
 /* not to be tried again at once */
 static void
 put_off(DbsyncWork *work)
@@ -173,62 +176,72 @@ begin_range(DbsyncWork *work, DbsyncSide *side, DbsyncTable *table)
 	DbsyncTarget *target = side->target;
 	const DbsyncDriver *driver = target->driver;
 
-	if (!driver->begin(target, &work->subscription->uid, work->ledger.batch,
-					   dbsync_ledger_own_origin(), dbsync_copy_chunk_rows,
-					   DBSYNC_BATCH_CHUNK | DBSYNC_BATCH_BESIDE) ||
-		!driver->rows_begin(target, side->handle, DBSYNC_ROWS_APPEND, dbsync_copy_chunk_rows))
-		return false;
-	side->relay = dbsync_relay_create(target, side->handle, table, DBSYNC_RELAY_CHUNK);
-	side->chunk = dbsync_chunk_open(table, side->after, dbsync_copy_chunk_rows,
-									DBSYNC_RELAY_CHUNK, side->relay);
-	side->begun = true;
-	return true;
+	side->begun = driver->begin(target, &work->subscription->uid, work->ledger.batch,
+								dbsync_ledger_own_origin(), dbsync_copy_chunk_rows,
+								DBSYNC_BATCH_CHUNK | DBSYNC_BATCH_BESIDE) &&
+		driver->rows_begin(target, side->handle, DBSYNC_ROWS_APPEND, dbsync_copy_chunk_rows);
+	return side->begun;
 }
 
-/* all but the last have others behind them */
-static void
-tell_order(DbsyncWork *work)
-{
-	const DbsyncDriver *driver = work->target->driver;
-	DbsyncTarget *before = work->target;
-
-	for (int i = 0; driver->rows_go_between && i < work->nsides && work->sides[i]->begun; i++)
-	{
-		driver->rows_go_between(before);
-		before = work->sides[i]->target;
-	}
-}
-
-static void
-begin_ranges(DbsyncWork *work, DbsyncTable *table)
+/*
+ * Begin as many batches as the table has ranges; returns their number.  All chunks
+ * but the last have "limit" rows, as those go in front of others, which takes longer.
+ */
+static int
+begin_batches(DbsyncWork *work, DbsyncTable *table, int64 limit)
 {
 	char	  **after = table->part.boundary;
+	int			n;
 
 	/* the batch may be for another table than we were prepared for */
 	if (!is_wanted(work, table))
-		return;
+		return 0;
+	for (n = 0; n < work->nsides; n++)
+	{
+		DbsyncSide *side = work->sides[n];
+
+		if (side->of != table->handle)
+			break;
+		after = dbsync_chunk_find_end(table, after, limit);
+		if (after == NULL)
+			break;
+		side->after = after;
+		if (!begin_range(work, side, table))
+			give_up(work, n);
+	}
+	return Min(n, work->nsides);
+}
+
+int64
+dbsync_side_begin(DbsyncWork *work, DbsyncTable *table)
+{
+	const DbsyncDriver *driver = work->target->driver;
+	DbsyncTarget *before = work->target;
+	int64		limit = Max(1, dbsync_copy_chunk_rows * PART_BETWEEN);
+	int			n;
+
 	for (int i = 0; i < work->nsides; i++)
 		work->sides[i]->begun = false;
-	for (int i = 0; i < work->nsides; i++)
+	n = begin_batches(work, table, limit);
+	for (int i = 0; i < n; i++)
 	{
 		DbsyncSide *side = work->sides[i];
 
-		if (side->of != table->handle)
-			return;
-		after = dbsync_chunk_find_end(table, after, dbsync_copy_chunk_rows);
-		if (after == NULL)
-			return;
-		side->after = after;
-		if (!begin_range(work, side, table))
-			give_up(work, i);
+		side->limit = i < n - 1 ? limit : dbsync_copy_chunk_rows;
+		side->relay = dbsync_relay_create(side->target, side->handle, table, DBSYNC_RELAY_CHUNK);
+		side->chunk = dbsync_chunk_open(table, side->after, side->limit,
+										DBSYNC_RELAY_CHUNK, side->relay);
+		if (driver->rows_go_between)
+			driver->rows_go_between(before);
+		before = side->target;
 	}
+	return n > 0 ? limit : dbsync_copy_chunk_rows;
 }
 
-void
-dbsync_side_begin(DbsyncWork *work, DbsyncTable *table)
+long
+dbsync_side_share(long rows, int64 limit)
 {
-	begin_ranges(work, table);
-	tell_order(work);
+	return Max(1, rows * limit / dbsync_copy_chunk_rows);
 }
 
 bool
@@ -243,7 +256,7 @@ dbsync_side_send(DbsyncWork *work, long rows)
 
 		if (!side->begun || side->chunk == NULL)
 			continue;
-		if (dbsync_chunk_read(side->chunk, rows))
+		if (dbsync_chunk_read(side->chunk, dbsync_side_share(rows, side->limit)))
 		{
 			more = true;
 			continue;

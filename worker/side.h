@@ -23,6 +23,7 @@ typedef struct DbsyncSide
 	bool		begun;			/* has a batch; the rest means nothing else */
 	bool		ending;			/* that batch is being committed */
 	char	  **after;			/* key behind which its range begins */
+	int64		limit;			/* rows that it has at most */
 	DbsyncChunk *chunk;
 	DbsyncRelay *relay;
 } DbsyncSide;
@@ -40,9 +41,13 @@ extern void dbsync_side_close(DbsyncWork *work, int keep);
 /*
  * Begin a batch on each connection, with the ranges that follow the next chunk of
  * the table; stops where the table ends.  Between begin_reading and end_reading,
- * behind the main connection's fence.
+ * behind the main connection's fence.  Returns how many rows that next chunk has
+ * at most.
  */
-extern void dbsync_side_begin(DbsyncWork *work, DbsyncTable *table);
+extern int64 dbsync_side_begin(DbsyncWork *work, DbsyncTable *table);
+
+/* How many of so many rows a chunk of this size takes in its turn. */
+extern long dbsync_side_share(long rows, int64 limit);
 
 /* Send some rows of each range; false when there are no more. */
 extern bool dbsync_side_send(DbsyncWork *work, long rows);
