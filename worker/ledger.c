@@ -379,6 +379,9 @@ keep_part(DbsyncSubscription *subscription, DbsyncTable *table,
 	table->part.boundary = palloc(sizeof(char *) * Max(part->nkeys, 1));
 	for (int k = 0; k < part->nkeys; k++)
 		table->part.boundary[k] = pstrdup(part->boundary[k]);
+	/* a worker that ended behind the target's commit has not noted it here */
+	if (part->live && (table->state == DBSYNC_TABLE_NEW || table->state == DBSYNC_TABLE_COPYING))
+		table->note_due = true;
 	MemoryContextSwitchTo(old);
 }
 
