@@ -65,7 +65,7 @@ define_worker_settings(void)
 	DefineCustomIntVariable("dbsync.copy_connections",
 							"Connections to the target over which a large table is copied at first.",
 							"Each takes a chunk at a time; the worker reads for all of them.",
-							&dbsync_copy_connections, 2, 1, DBSYNC_MAX_COPY_CONNECTIONS,
+							&dbsync_copy_connections, 1, 1, DBSYNC_MAX_COPY_CONNECTIONS,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("dbsync.retry_max",
 							"Longest pause between two attempts of a failing subscription.",

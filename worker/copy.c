@@ -165,6 +165,36 @@ rows_in_turn(const DbsyncRelay *relay)
 }
 
 /*
+ * Rows of all chunks, a few of each in turn.  A connection that is full is passed
+ * over while another has room, and waited for when none has; the main one comes
+ * first, as it is to have its locks before the others ask for theirs.
+ */
+static void
+send_in_turn(DbsyncWork *work, DbsyncChunk *chunk, DbsyncRelay *relay, int64 limit)
+{
+	bool		left = true;	/* of the first chunk */
+	bool		more = true;
+	bool		wait = true;
+	int64		rows;
+
+	while (more)
+	{
+		bool		sent = false;
+
+		if (left && (wait || dbsync_side_has_room(work->target)))
+		{
+			left = dbsync_chunk_read(chunk, dbsync_side_share(rows_in_turn(relay), limit));
+			sent = true;
+			wait = false;
+			if (!dbsync_relay_result(relay, &rows))
+				return;
+		}
+		more = dbsync_side_send(work, rows_in_turn(relay), wait, &sent) || left;
+		wait = !sent;
+	}
+}
+
+/*
  * Read chunks into the driver: the next one over the main connection, and those
  * behind it over the others, if there are any and it is not to go alone.  Returns
  * the relay of the first, which knows how far; *complete: there are no more.
@@ -178,7 +208,6 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	char	  **after = table->part.nkeys > 0 ? table->part.boundary : NULL;
 	DbsyncReading reading;
 	DbsyncChunk *chunk;
-	bool		more = true;
 	int64		limit = dbsync_copy_chunk_rows;
 	int64		rows;
 
@@ -188,13 +217,10 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	if (!alone)
 		limit = dbsync_side_begin(work, table);
 	chunk = dbsync_chunk_open(table, after, limit, what, relay);
-	while (more)
-	{
-		/* the main connection first: it is to have its locks before the others ask */
-		more = dbsync_chunk_read(chunk, alone ? 0 : dbsync_side_share(rows_in_turn(relay), limit));
-		if (!alone && dbsync_relay_result(relay, &rows))
-			more |= dbsync_side_send(work, rows_in_turn(relay));
-	}
+	if (alone)
+		(void) dbsync_chunk_read(chunk, 0);
+	else
+		send_in_turn(work, chunk, relay, limit);
 	dbsync_chunk_close(chunk);
 	dbsync_chunk_end_reading(&reading);
 	if (!dbsync_relay_result(relay, &rows) || !target->driver->rows_end(target))

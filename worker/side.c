@@ -245,10 +245,16 @@ dbsync_side_share(long rows, int64 limit)
 }
 
 bool
-dbsync_side_send(DbsyncWork *work, long rows)
+dbsync_side_has_room(DbsyncTarget *target)
+{
+	return target->driver->rows_have_room == NULL || target->driver->rows_have_room(target);
+}
+
+bool
+dbsync_side_send(DbsyncWork *work, long rows, bool wait, bool *sent)
 {
 	bool		more = false;
-	int64		sent;
+	int64		total;
 
 	for (int i = 0; i < work->nsides; i++)
 	{
@@ -256,6 +262,13 @@ dbsync_side_send(DbsyncWork *work, long rows)
 
 		if (!side->begun || side->chunk == NULL)
 			continue;
+		if (!wait && !dbsync_side_has_room(side->target))
+		{
+			more = true;
+			continue;
+		}
+		wait = false;
+		*sent = true;
 		if (dbsync_chunk_read(side->chunk, dbsync_side_share(rows, side->limit)))
 		{
 			more = true;
@@ -263,7 +276,7 @@ dbsync_side_send(DbsyncWork *work, long rows)
 		}
 		dbsync_chunk_close(side->chunk);
 		side->chunk = NULL;
-		if (!dbsync_relay_result(side->relay, &sent))
+		if (!dbsync_relay_result(side->relay, &total))
 			give_up(work, i);
 	}
 	return more;

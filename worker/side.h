@@ -49,8 +49,14 @@ extern int64 dbsync_side_begin(DbsyncWork *work, DbsyncTable *table);
 /* How many of so many rows a chunk of this size takes in its turn. */
 extern long dbsync_side_share(long rows, int64 limit);
 
-/* Send some rows of each range; false when there are no more. */
-extern bool dbsync_side_send(DbsyncWork *work, long rows);
+/*
+ * Send some rows of each range whose connection has room for them, with "wait" of
+ * one at least; *sent is set if there were any.  False when there are no more.
+ */
+extern bool dbsync_side_send(DbsyncWork *work, long rows, bool wait, bool *sent);
+
+/* Would rows leave over this connection at once? */
+extern bool dbsync_side_has_room(DbsyncTarget *target);
 
 /*
  * The next of these batches, once everything before it has been committed: have its

@@ -153,9 +153,7 @@ sub first_copy
 	my ($data, $name) = @_;
 	return (
 		check('1 connection', 'bare text ÷ dbsync', '>=', 0.95, ratios($data, $name, '1 connection', 'bare text', 'dbsync')),
-		# as people get it, with the default of dbsync.copy_connections
-		check('1 connection', 'pgcopydb ÷ dbsync, 2 connections', '>=', 1.2,
-			ratios($data, $name, '1 connection', 'pgcopydb', 'dbsync, 2 connections')));
+		check('1 connection', 'pgcopydb ÷ dbsync', '>=', 1.2, ratios($data, $name, '1 connection', 'pgcopydb', 'dbsync')));
 }
 
 # Source and target together.

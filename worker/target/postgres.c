@@ -356,4 +356,5 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.table_takes_several = dbsync_postgres_table_takes_several,
 	.fence = postgres_fence,
 	.rows_go_between = dbsync_postgres_rows_go_between,
+	.rows_have_room = dbsync_postgres_rows_have_room,
 };

@@ -398,6 +398,7 @@ extern bool dbsync_postgres_rows_begin(DbsyncTarget *base, DbsyncTargetTable *ta
 									   DbsyncRowsMode mode, int64 expected_rows);
 extern bool dbsync_postgres_rows_put(DbsyncTarget *base, const DbsyncRow *row);
 extern bool dbsync_postgres_rows_end(DbsyncTarget *base);
+extern bool dbsync_postgres_rows_have_room(DbsyncTarget *base);
 
 /* More rows than this for one table take the large road. */
 extern bool dbsync_postgres_is_large(int64 rows);

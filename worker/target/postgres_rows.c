@@ -245,3 +245,10 @@ dbsync_postgres_rows_end(DbsyncTarget *base)
 	rows->table = NULL;
 	return good;
 }
+
+bool
+dbsync_postgres_rows_have_room(DbsyncTarget *base)
+{
+	/* 1: the socket does not take what is there already; of errors the next row tells */
+	return PQflush(((PostgresTarget *) base)->conn) != 1;
+}

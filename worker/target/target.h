@@ -279,6 +279,12 @@ typedef struct DbsyncDriver
 	 * not be the best for the target's indexes.  NULL: it does not matter.
 	 */
 	void		(*rows_go_between) (DbsyncTarget *target);
+
+	/*
+	 * Between rows_begin() and rows_end(): would more rows leave without waiting for
+	 * the target?  When in doubt, yes.  NULL: always in doubt.
+	 */
+	bool		(*rows_have_room) (DbsyncTarget *target);
 } DbsyncDriver;
 
 struct DbsyncTarget
