@@ -19,6 +19,7 @@ bool		dbsync_direct_capture;
 int			dbsync_segment_size;
 int			dbsync_batch_rows;
 int			dbsync_copy_chunk_rows;
+int			dbsync_copy_connections;
 int			dbsync_retry_max;
 int			dbsync_install_lock_timeout;
 int			dbsync_retention_interval;
@@ -68,6 +69,11 @@ define_worker_settings(void)
 							"Rows of one chunk of a first copy.",
 							NULL, &dbsync_copy_chunk_rows, 200000, 1, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("dbsync.copy_connections",
+							"Connections to the target over which a large table is copied at first.",
+							"Each takes a chunk at a time; the worker reads for all of them.",
+							&dbsync_copy_connections, 1, 1, DBSYNC_MAX_COPY_CONNECTIONS,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("dbsync.retry_max",
 							"Longest pause between two attempts of a failing subscription.",
 							NULL, &dbsync_retry_max, 60000, 10, INT_MAX,

@@ -8,6 +8,9 @@
 #ifndef DBSYNC_EXTENSION_SETTINGS_H
 #define DBSYNC_EXTENSION_SETTINGS_H
 
+/* so many at most of dbsync.copy_connections */
+#define DBSYNC_MAX_COPY_CONNECTIONS	8
+
 /* per transaction, set by users or by an apply session */
 extern char *dbsync_tag;
 extern char *dbsync_origin;
@@ -19,6 +22,7 @@ extern bool dbsync_direct_capture;
 extern int	dbsync_segment_size;
 extern int	dbsync_batch_rows;
 extern int	dbsync_copy_chunk_rows;
+extern int	dbsync_copy_connections;
 extern int	dbsync_retry_max;
 extern int	dbsync_install_lock_timeout;
 extern int	dbsync_retention_interval;

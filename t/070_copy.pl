@@ -4,7 +4,7 @@ use strict;
 use warnings;
 
 use lib 't';
-use DbsyncTest qw(ask poll_until random_below uri_of);
+use DbsyncTest qw(ask becomes_true poll_until random_below uri_of);
 use DbsyncTest::Bank;
 use Test::More;
 
@@ -112,5 +112,24 @@ $pair->sql("SELECT dbsync.copy_table('bank', 'public.late')");
 $pair->sql("UPDATE public.late SET t = 'y' WHERE id < 100");
 $pair->arrives('bank', 'copy_table copies anew');
 $pair->same_at_both_ends('public.late');
+
+# --- a worker that ends between the target's commit and its note of it: the next
+#     one makes up for the note, though nothing is left to copy
+
+$pair->both('CREATE TABLE public.noted (id int PRIMARY KEY)');
+$pair->sql('INSERT INTO public.noted SELECT generate_series(1, 5000)');
+$pair->stop_subscription('bank');
+$pair->sql("SELECT dbsync.add_table('bank', 'public.noted')");
+my $locker = $pair->source->background_psql('postgres');
+$locker->query_safe('BEGIN; LOCK TABLE dbsync.subscription_table IN SHARE MODE');
+$pair->start_subscription('bank');
+ok(becomes_true($pair->target, 'SELECT count(*) = 5000 FROM public.noted'), 'all of a table is copied');
+my $worker = $pair->wait_for_worker('bank');
+$pair->sql("SELECT pg_terminate_backend($worker)");
+poll_until(sub { my $pid = $pair->worker_pid('bank'); $pid && $pid != $worker }, 'the next worker');
+$locker->query_safe('COMMIT');
+$locker->quit;
+ok(poll_until(\&all_live, 'the note'), 'the next worker notes that it is live')
+  or $pair->describe_state('no note');
 
 DbsyncTest::finish();

@@ -33,6 +33,7 @@
 #include "worker/plan.h"
 #include "worker/query.h"
 #include "worker/report.h"
+#include "worker/side.h"
 #include "worker/work.h"
 
 #include "extension/compat.h"
@@ -166,7 +167,7 @@ send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut, DbsyncRowsMode mode,
 {
 	DbsyncTarget *target = batch->target;
 	DbsyncTable *table = batch->current;
-	DbsyncRelay *relay = dbsync_relay_create(target, table, how->what);
+	DbsyncRelay *relay = dbsync_relay_create(target, table->handle, table, how->what);
 	int64		sent;
 
 	if (!target->driver->rows_begin(target, table->handle, mode,
@@ -239,29 +240,41 @@ send_cut(DbsyncBatch *batch)
 		send_table(batch, lfirst(lc), &places[foreach_current_index(lc)]);
 }
 
+/*
+ * Other connections could not get at a table that has been emptied in this very
+ * transaction, perhaps by a cut before this one.
+ */
+static bool
+goes_alone(const DbsyncBatch *batch)
+{
+	ListCell   *lc;
+
+	if (batch->sliced)
+		return true;
+	if (batch->cut)
+		foreach(lc, batch->cut->tables)
+		{
+			if (((DbsyncCutTable *) lfirst(lc))->truncates > 0)
+				return true;
+		}
+	return false;
+}
+
 static void
 send_chunk(DbsyncBatch *batch)
 {
 	batch->current = batch->copying;
 	batch->work->blamed = batch->copying->captured_id;
-	batch->rows += dbsync_copy_send_chunk(batch->work, batch->copying);
+	batch->rows += dbsync_copy_send_chunk(batch->work, batch->copying, goes_alone(batch));
 	batch->current = NULL;
 }
 
-/* What was not known as the batch began: further cuts, and how far copies have come. */
 static void
-write_ledger(DbsyncBatch *batch)
+write_parts(DbsyncBatch *batch, DbsyncTarget *target)
 {
 	DbsyncWork *work = batch->work;
 	List	   *parts = NIL;
 	ListCell   *lc;
-
-	if (batch->sliced)
-	{
-		move_ledger(batch);
-		if (!batch->target->driver->ledger_move(batch->target, &work->ledger))
-			dbsync_fault_raise(batch->target, "writing the ledger");
-	}
 
 	foreach(lc, work->subscription->tables)
 	{
@@ -271,21 +284,59 @@ write_ledger(DbsyncBatch *batch)
 			parts = lappend(parts, &table->part);
 	}
 	if (parts != NIL &&
-		!batch->target->driver->ledger_write_parts(batch->target, &work->subscription->uid, parts))
-		dbsync_fault_raise(batch->target, "writing the ledger");
+		!target->driver->ledger_write_parts(target, &work->subscription->uid, parts))
+		dbsync_fault_raise(target, "writing the ledger");
+}
+
+/* What was not known as the batch began: further cuts, and how far copies have come. */
+static void
+write_ledger(DbsyncBatch *batch)
+{
+	if (batch->sliced)
+	{
+		move_ledger(batch);
+		if (!batch->target->driver->ledger_move(batch->target, &batch->work->ledger))
+			dbsync_fault_raise(batch->target, "writing the ledger");
+	}
+	write_parts(batch, batch->target);
 }
 
 /* The target must not get ahead of what the source would still have after a crash. */
 static void
-commit_target(DbsyncBatch *batch)
+commit_target(DbsyncBatch *batch, DbsyncTarget *target)
 {
 	XLogRecPtr	lsn = batch->work->ledger.lsn;
 
-	if (!dbsync_ledger_is_flushed(lsn) && !batch->target->driver->hurry(batch->target))
-		dbsync_fault_raise(batch->target, "sending a batch");
+	if (!dbsync_ledger_is_flushed(lsn) && !target->driver->hurry(target))
+		dbsync_fault_raise(target, "sending a batch");
 	dbsync_ledger_flush_source(lsn);
-	if (!batch->target->driver->commit(batch->target))
-		dbsync_fault_raise(batch->target, "committing a batch");
+	if (!target->driver->commit(target))
+		dbsync_fault_raise(target, "committing a batch");
+}
+
+/*
+ * Chunks that went over other connections at the same time.  Each is a batch of its
+ * own, at the position reached: it counts only behind the one before it (side.c).
+ */
+static void
+commit_further_chunks(DbsyncBatch *batch)
+{
+	DbsyncWork *work = batch->work;
+	DbsyncTarget *target;
+	int64		rows;
+
+	/* what fails from here on is no fault of the table */
+	work->blamed = 0;
+	while ((target = dbsync_copy_next_chunk(work, batch->copying, &rows)) != NULL)
+	{
+		batch->number = work->ledger.batch + 1;
+		move_ledger(batch);
+		if (!target->driver->fence(target, &work->ledger))
+			dbsync_fault_raise(target, "beginning a batch");
+		write_parts(batch, target);
+		commit_target(batch, target);
+		batch->rows += rows;
+	}
 }
 
 /* The target has it: move on here too. */
@@ -347,7 +398,9 @@ apply(DbsyncBatch *batch)
 	if (batch->with_chunk)
 		send_chunk(batch);
 	write_ledger(batch);
-	commit_target(batch);
+	commit_target(batch, batch->target);
+	if (batch->with_chunk)
+		commit_further_chunks(batch);
 	SPI_finish();
 	pass(batch);
 	return true;
@@ -379,6 +432,7 @@ dbsync_batch_run(DbsyncWork *work)
 	context.previous = error_context_stack;
 	error_context_stack = &context;
 
+	dbsync_side_prepare(work);
 	dbsync_choose_begin(&batch);
 	do
 	{
@@ -401,6 +455,8 @@ dbsync_batch_run(DbsyncWork *work)
 	if (done == 0)
 		return batch.stale || batch.again;
 	note_tables(&batch);
+	if (dbsync_copy_next_table(work) == NULL)
+		dbsync_side_close(work, 0);
 	if (work->window == NULL && dbsync_choose_all_live(work))
 		dbsync_report_answer(work->asked);
 	return true;
@@ -419,6 +475,6 @@ dbsync_batch_write_position(DbsyncWork *work)
 	batch.number = work->ledger.batch + 1;
 	begin_target(&batch);
 	write_ledger(&batch);
-	commit_target(&batch);
+	commit_target(&batch, batch.target);
 	MemoryContextSwitchTo(old);
 }

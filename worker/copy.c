@@ -31,9 +31,14 @@
 #include "utils/timestamp.h"
 
 #include "extension/settings.h"
-#include "worker/plan.h"
+#include "worker/chunk.h"
 #include "worker/query.h"
+#include "worker/side.h"
 #include "worker/work.h"
+
+/* so much of each chunk goes before it is the next one's turn */
+#define ROWS_IN_TURN	200
+#define BYTES_IN_TURN	(64 * 1024)
 
 DbsyncTable *
 dbsync_copy_next_table(DbsyncWork *work)
@@ -78,15 +83,13 @@ refuse_same_table(DbsyncWork *work, DbsyncTable *table)
 				 errhint("Name another target table with dbsync.add_table(..., target_table => ...).")));
 }
 
-void
-dbsync_copy_open_table(DbsyncWork *work, DbsyncTable *table)
+DbsyncTargetTable *
+dbsync_copy_look_up(DbsyncTarget *target, MemoryContext context, const DbsyncTable *table)
 {
+	MemoryContext old = MemoryContextSwitchTo(context);
+	DbsyncTargetTable *handle;
 	DbsyncTableSpec spec;
-	MemoryContext old;
 
-	if (table->handle != NULL)
-		return;
-	refuse_same_table(work, table);
 	spec.schema = table->target_schema;
 	spec.table = table->target_table;
 	spec.ncolumns = table->ncolumns;
@@ -96,12 +99,21 @@ dbsync_copy_open_table(DbsyncWork *work, DbsyncTable *table)
 	spec.keys = table->keys;
 	spec.ngenerated = table->ngenerated;
 	spec.generated = table->generated;
-	old = MemoryContextSwitchTo(work->target_context);
-	table->handle = work->target->driver->table_open(work->target, &spec);
+	handle = target->driver->table_open(target, &spec);
 	MemoryContextSwitchTo(old);
+	return handle;
+}
+
+void
+dbsync_copy_open_table(DbsyncWork *work, DbsyncTable *table)
+{
+	if (table->handle != NULL)
+		return;
+	refuse_same_table(work, table);
+	table->handle = dbsync_copy_look_up(work->target, work->target_context, table);
 	if (table->handle == NULL)
 		dbsync_fault_raise(work->target, psprintf("looking up target table \"%s.%s\"",
-												  spec.schema, spec.table));
+												  table->target_schema, table->target_table));
 }
 
 void
@@ -146,30 +158,86 @@ advance(DbsyncWork *work, DbsyncTable *table, char **last_key, int64 rows, bool 
 	MemoryContextSwitchTo(old);
 }
 
-/* Read the next chunk into the driver; returns the relay, which knows how far. */
+static long
+rows_in_turn(const DbsyncRelay *relay)
+{
+	return Max(1, Min(ROWS_IN_TURN, BYTES_IN_TURN / dbsync_relay_row_size(relay)));
+}
+
+/*
+ * Rows of all chunks, a few of each in turn.  A connection that is full is passed
+ * over while another has room, and waited for when none has; the main one comes
+ * first, as it is to have its locks before the others ask for theirs.
+ */
+static void
+send_in_turn(DbsyncWork *work, DbsyncChunk *chunk, DbsyncRelay *relay, int64 limit)
+{
+	bool		left = true;	/* of the first chunk */
+	bool		more = true;
+	bool		wait = true;
+	int64		rows;
+
+	while (more)
+	{
+		bool		sent = false;
+
+		if (left && (wait || dbsync_side_has_room(work->target)))
+		{
+			left = dbsync_chunk_read(chunk, dbsync_side_share(rows_in_turn(relay), limit));
+			sent = true;
+			wait = false;
+			if (!dbsync_relay_result(relay, &rows))
+				return;
+		}
+		more = dbsync_side_send(work, rows_in_turn(relay), wait, &sent) || left;
+		wait = !sent;
+	}
+}
+
+/*
+ * Read chunks into the driver: the next one over the main connection, and those
+ * behind it over the others, if there are any and it is not to go alone.  Returns
+ * the relay of the first, which knows how far; *complete: there are no more.
+ */
 static DbsyncRelay *
-send_chunk(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode, DbsyncRelayWhat what)
+send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
+			DbsyncRelayWhat what, bool alone, bool *complete)
 {
 	DbsyncTarget *target = work->target;
-	DbsyncRelay *relay = dbsync_relay_create(target, table, what);
+	DbsyncRelay *relay = dbsync_relay_create(target, table->handle, table, what);
+	char	  **after = table->part.nkeys > 0 ? table->part.boundary : NULL;
+	DbsyncReading reading;
+	DbsyncChunk *chunk;
+	int64		limit = dbsync_copy_chunk_rows;
 	int64		rows;
 
 	if (!target->driver->rows_begin(target, table->handle, mode, dbsync_copy_chunk_rows))
 		dbsync_fault_raise(target, "copying rows");
-	dbsync_plan_read_chunk(table, work->subscription->owner, dbsync_copy_chunk_rows, what, relay);
+	dbsync_chunk_begin_reading(&reading, work->subscription->owner);
+	if (!alone)
+		limit = dbsync_side_begin(work, table);
+	chunk = dbsync_chunk_open(table, after, limit, what, relay);
+	if (alone)
+		(void) dbsync_chunk_read(chunk, 0);
+	else
+		send_in_turn(work, chunk, relay, limit);
+	dbsync_chunk_close(chunk);
+	dbsync_chunk_end_reading(&reading);
 	if (!dbsync_relay_result(relay, &rows) || !target->driver->rows_end(target))
 		dbsync_fault_raise(target, "copying rows");
+	*complete = rows < limit;
 	return relay;
 }
 
 int64
-dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table)
+dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone)
 {
 	DbsyncTarget *target = work->target;
 	const DbsyncDriver *driver = target->driver;
 	bool		keep = table->existing_rows && strcmp(table->existing_rows, "keep") == 0;
 	DbsyncRowsMode mode = DBSYNC_ROWS_APPEND;
 	DbsyncRelay *relay;
+	bool		complete;
 	int64		rows;
 
 	/* without a copy it is live from this snapshot on */
@@ -186,14 +254,25 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table)
 	/* rows may be there already: all of the chunk's keys go first, or upserts do */
 	if (work->careful || (keep && driver->table_wants_replace &&
 						  driver->table_wants_replace(table->handle, dbsync_copy_chunk_rows)))
-		(void) send_chunk(work, table, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS);
+		(void) send_chunks(work, table, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS, true, &complete);
 	else if (keep)
 		mode = DBSYNC_ROWS_MERGE;
-	relay = send_chunk(work, table, mode, DBSYNC_RELAY_CHUNK);
+	relay = send_chunks(work, table, mode, DBSYNC_RELAY_CHUNK, alone || work->nsides == 0, &complete);
 	(void) dbsync_relay_result(relay, &rows);
-	advance(work, table, dbsync_relay_last_key(relay), rows,
-			rows < dbsync_copy_chunk_rows);
+	advance(work, table, dbsync_relay_last_key(relay), rows, complete);
 	return rows;
+}
+
+DbsyncTarget *
+dbsync_copy_next_chunk(DbsyncWork *work, DbsyncTable *table, int64 *rows)
+{
+	char	  **last_key;
+	DbsyncSide *side = dbsync_side_next(work, table, &last_key, rows);
+
+	if (side == NULL)
+		return NULL;
+	advance(work, table, last_key, *rows, *rows < side->limit);
+	return side->target;
 }
 
 static void

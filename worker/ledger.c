@@ -41,6 +41,7 @@
 
 #include "extension/catalog.h"
 #include "worker/query.h"
+#include "worker/side.h"
 #include "worker/target_config.h"
 #include "worker/work.h"
 
@@ -150,6 +151,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 			table->part.boundary = NULL;
 			table->part.nkeys = 0;
 		}
+	dbsync_side_close(work, 0);
 	if (work->target != NULL)
 		work->target->driver->close(work->target);
 	work->target = NULL;
@@ -388,6 +390,9 @@ keep_part(DbsyncSubscription *subscription, DbsyncTable *table,
 	table->part.boundary = palloc(sizeof(char *) * Max(part->nkeys, 1));
 	for (int k = 0; k < part->nkeys; k++)
 		table->part.boundary[k] = pstrdup(part->boundary[k]);
+	/* a worker that ended behind the target's commit has not noted it here */
+	if (part->live && (table->state == DBSYNC_TABLE_NEW || table->state == DBSYNC_TABLE_COPYING))
+		table->note_due = true;
 	MemoryContextSwitchTo(old);
 }
 

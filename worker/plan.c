@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker/plan.c
- *	  The SQL that reads a cut, or a chunk, of one table.
+ *	  The SQL that reads a cut of one table.
  *
  * A cut is read from the blocks that its headers name, and from no others.
  * Ranges are parameters: the planner makes a TID range scan of them only under
@@ -17,10 +17,8 @@
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -353,75 +351,4 @@ dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
 	run_cut(plan_for(sql.data, &params), &params, table, how, relay);
 	if (dbsync_relay_result(relay, &rows))
 		check_hits(table, cut);
-}
-
-/*
- * The planner would rather sort a table than follow its index for a large
- * part of it; a chunk must not look at more than it takes.
- */
-static void
-prefer_key_order(void)
-{
-	static const char *const off[] = {"enable_seqscan", "enable_bitmapscan", "enable_sort",
-	"enable_incremental_sort"};
-
-	for (int i = 0; i < lengthof(off); i++)
-		(void) set_config_option(off[i], "off", PGC_SUSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("max_parallel_workers_per_gather", "0", PGC_SUSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
-static char *
-chunk_sql(DbsyncTable *table, int64 limit, DbsyncRelayWhat what, Params *params)
-{
-	StringInfoData sql;
-	StringInfoData keys;
-
-	initStringInfo(&sql);
-	initStringInfo(&keys);
-	for (int k = 0; k < table->nkeys; k++)
-		appendStringInfo(&keys, "%ss.%s", k > 0 ? ", " : "",
-						 quote_identifier(table->columns[table->keys[k]]));
-	appendStringInfoString(&sql, "SELECT ");
-	if (what == DBSYNC_RELAY_KEYS)
-		appendStringInfoString(&sql, keys.data);
-	for (int i = 0; what == DBSYNC_RELAY_CHUNK && i < table->ncolumns; i++)
-		appendStringInfo(&sql, "%ss.%s", i > 0 ? ", " : "",
-						 quote_identifier(table->columns[i]));
-	appendStringInfo(&sql, " FROM ONLY %s s", table->qualified);
-	if (table->part.nkeys > 0)
-	{
-		appendStringInfo(&sql, " WHERE (%s) > (", keys.data);
-		append_boundary(&sql, params, table);
-		appendStringInfoString(&sql, ")");
-	}
-	appendStringInfo(&sql, " ORDER BY %s LIMIT " INT64_FORMAT, keys.data, limit);
-	return sql.data;
-}
-
-void
-dbsync_plan_read_chunk(DbsyncTable *table, Oid owner, int64 limit,
-					   DbsyncRelayWhat what, DbsyncRelay *relay)
-{
-	Params		params = {0};
-	char	   *sql = chunk_sql(table, limit, what, &params);
-	SPIPlanPtr	plan;
-	Oid			user;
-	int			security;
-	int			nest = NewGUCNestLevel();
-
-	GetUserIdAndSecContext(&user, &security);
-	prefer_key_order();
-	/* rows that a policy hides would be missing without a word */
-	(void) set_config_option("row_security", "off", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	SetUserIdAndSecContext(owner, security | SECURITY_RESTRICTED_OPERATION);
-	plan = SPI_prepare(sql, params.n, params.types);
-	if (plan == NULL)
-		elog(ERROR, "could not plan \"%s\"", sql);
-	run_plan(plan, &params, dbsync_relay_receiver(relay));
-	SPI_freeplan(plan);
-	SetUserIdAndSecContext(user, security);
-	AtEOXact_GUC(true, nest);
 }

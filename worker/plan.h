@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker/plan.h
- *	  The SQL that reads a cut, or a chunk, of one table.
+ *	  The SQL that reads a cut of one table.
  *
  * All run on the active snapshot, which must be the one of the batch.
  *
@@ -47,13 +47,5 @@ typedef struct DbsyncReadCut
 extern void dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
 								 const DbsyncCutTable *cut, const DbsyncReadCut *how,
 								 DbsyncRelay *relay);
-
-/*
- * Send the next "limit" rows of the table itself, or their keys, in the order of
- * its key, behind what is copied already; read with the rights of "owner".  Needs
- * SPI.
- */
-extern void dbsync_plan_read_chunk(DbsyncTable *table, Oid owner, int64 limit,
-								   DbsyncRelayWhat what, DbsyncRelay *relay);
 
 #endif							/* DBSYNC_WORKER_PLAN_H */

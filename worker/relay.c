@@ -24,10 +24,12 @@ struct DbsyncRelay
 {
 	DestReceiver receiver;		/* first: the executor knows us by it */
 	DbsyncTarget *target;
+	const DbsyncTargetTable *handle;
 	const DbsyncTable *table;
 	DbsyncRelayWhat what;
 	bool		refused;
 	int64		rows;
+	int64		bytes;			/* of their values */
 	MemoryContext context;		/* lives as long as the relay */
 	MemoryContext row_context;	/* reset for each row */
 	const int  *at;				/* where the row that comes has our columns */
@@ -62,11 +64,14 @@ static void
 startup(DestReceiver *self, int operation, TupleDesc desc)
 {
 	DbsyncRelay *relay = (DbsyncRelay *) self;
-	MemoryContext old = MemoryContextSwitchTo(relay->context);
 	const DbsyncDriver *driver = relay->target->driver;
-	bool		binary = driver->table_is_binary &&
-		driver->table_is_binary(relay->table->handle);
+	bool		binary = driver->table_is_binary && driver->table_is_binary(relay->handle);
+	MemoryContext old;
 
+	/* a query that is fetched in pieces begins with each of them */
+	if (relay->encoder != NULL)
+		return;
+	old = MemoryContextSwitchTo(relay->context);
 	if (relay->at == NULL)
 		take_all(relay, desc);
 	relay->needed = 1;			/* dbsync_op comes first */
@@ -157,9 +162,12 @@ encode_row(DbsyncRelay *relay, TupleTableSlot *slot)
 			row->lengths[i] = 0;
 		}
 		else
+		{
 			row->values[i] = dbsync_encoder_value(relay->encoder, i,
 												  slot->tts_values[relay->at[i]],
 												  &row->lengths[i]);
+			relay->bytes += row->lengths[i];
+		}
 	}
 }
 
@@ -196,7 +204,8 @@ destroy(DestReceiver *self)
 }
 
 DbsyncRelay *
-dbsync_relay_create(DbsyncTarget *target, const DbsyncTable *table, DbsyncRelayWhat what)
+dbsync_relay_create(DbsyncTarget *target, const DbsyncTargetTable *handle,
+					const DbsyncTable *table, DbsyncRelayWhat what)
 {
 	DbsyncRelay *relay = palloc0(sizeof(DbsyncRelay));
 
@@ -206,6 +215,7 @@ dbsync_relay_create(DbsyncTarget *target, const DbsyncTable *table, DbsyncRelayW
 	relay->receiver.rDestroy = destroy;
 	relay->receiver.mydest = DestNone;
 	relay->target = target;
+	relay->handle = handle;
 	relay->table = table;
 	relay->what = what;
 	relay->ncolumns = (what == DBSYNC_RELAY_KEYS) ? table->nkeys : table->ncolumns;
@@ -238,6 +248,12 @@ dbsync_relay_result(DbsyncRelay *relay, int64 *rows)
 {
 	*rows = relay->rows;
 	return !relay->refused;
+}
+
+int64
+dbsync_relay_row_size(const DbsyncRelay *relay)
+{
+	return relay->rows > 0 ? relay->bytes / relay->rows + 1 : 1;
 }
 
 char **

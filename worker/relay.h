@@ -25,11 +25,11 @@ typedef enum DbsyncRelayWhat
 } DbsyncRelayWhat;
 
 /*
- * A receiver for a query on the table, which must be open at the target.  Rows go
- * to the driver between its rows_begin and rows_end, which are the caller's.
- * Allocates in CurrentMemoryContext, which must outlive the query.
+ * A receiver for a query on the table, which is open at the target as "handle".
+ * Rows go to the driver between its rows_begin and rows_end, which are the
+ * caller's.  Allocates in CurrentMemoryContext, which must outlive the query.
  */
-extern DbsyncRelay *dbsync_relay_create(DbsyncTarget *target,
+extern DbsyncRelay *dbsync_relay_create(DbsyncTarget *target, const DbsyncTargetTable *handle,
 										const DbsyncTable *table, DbsyncRelayWhat what);
 
 /*
@@ -45,6 +45,9 @@ extern void dbsync_relay_set_unchanged(DbsyncRelay *relay, const bool *unchanged
 
 /* Rows that came, also those left out; false if the driver refused one (then its fault is set). */
 extern bool dbsync_relay_result(DbsyncRelay *relay, int64 *rows);
+
+/* Bytes of a row that came, on average; at least 1. */
+extern int64 dbsync_relay_row_size(const DbsyncRelay *relay);
 
 /* Of a chunk: key of the last row, as text, nkeys of them; NULL if there was none. */
 extern char **dbsync_relay_last_key(DbsyncRelay *relay);

@@ -9,6 +9,7 @@
 #ifndef DBSYNC_WORKER_WORK_H
 #define DBSYNC_WORKER_WORK_H
 
+#include "extension/settings.h"
 #include "extension/window.h"
 #include "worker/subscription.h"
 #include "worker/target/target.h"
@@ -33,6 +34,11 @@ typedef struct DbsyncWork
 	bool		caught_up;		/* the last round came as far as its own snapshot */
 	bool		careful;		/* the last attempt met a unique clash */
 	bool		complete;		/* the last attempt missed a row at the target */
+	/* further connections, for first copies */
+	struct DbsyncSide *sides[DBSYNC_MAX_COPY_CONNECTIONS - 1];
+	int			nsides;
+	TimestampTz sides_after;	/* one was not to be had; try again then */
+
 	int			blamed;			/* captured id of the table being copied from, or 0 */
 	bool		copy_failed;	/* the last attempt did, in a table's copy */
 
@@ -95,11 +101,24 @@ extern DbsyncTable *dbsync_copy_next_table(DbsyncWork *work);
 /* Look up and check the target's table, once per connection. */
 extern void dbsync_copy_open_table(DbsyncWork *work, DbsyncTable *table);
 
+/* The same over another connection; NULL: its fault says why not. */
+extern DbsyncTargetTable *dbsync_copy_look_up(DbsyncTarget *target, MemoryContext context,
+											  const DbsyncTable *table);
+
 /* Before a batch with a table's first chunk: may it be copied into? */
 extern void dbsync_copy_check_target(DbsyncWork *work, DbsyncTable *table);
 
-/* Send the next chunk within the batch that is open; returns rows sent. */
-extern int64 dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table);
+/*
+ * Send the next chunk within the batch that is open; returns rows sent.  Unless it
+ * goes alone, chunks that follow it go over the further connections.
+ */
+extern int64 dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone);
+
+/*
+ * After that batch's commit: the next connection whose chunk is to be committed
+ * now, as a batch of its own that lacks fence and ledger; NULL: there is none.
+ */
+extern DbsyncTarget *dbsync_copy_next_chunk(DbsyncWork *work, DbsyncTable *table, int64 *rows);
 
 /* Note the progress of tables whose note is due in the source's catalog. */
 extern void dbsync_copy_note_progress(DbsyncWork *work);

@@ -223,7 +223,11 @@ work_through(void)
 		if (work->target != NULL && dbsync_ledger_is_outdated())
 			dbsync_ledger_detach(work);
 		if (work->target == NULL)
+		{
 			dbsync_ledger_attach(work);
+			/* the ledger may know of more than was noted */
+			dbsync_copy_note_progress(work);
+		}
 		if (!dbsync_install_tables(work, run != 0))
 			dbsync_report_state(DBSYNC_WORKER_INSTALLING);
 		else

@@ -8,8 +8,7 @@
 # All but pgcopydb fill an existing table with its primary key; pgcopydb clone
 # makes the table itself and builds the primary key after the rows, which is less
 # work than keeping it up, and the way it is meant to be used.
-# One connection each; with dbsync.copy_connections, if there is such a setting,
-# also two.  One source and one target server for all; fsync off.
+# One connection each, as is dbsync's default; dbsync also with two.  One source and one target server for all; fsync off.
 
 # The source and the target have the names of a pair, which dbsync's and native
 # replication's functions expect; both names are the same two servers.
@@ -69,9 +68,10 @@ first_copy_turn()
 			SQL
 			;;
 	esac
-	if [ "$system" = "dbsync, 2 connections" ]; then
-		set_server dbsync_source "dbsync.copy_connections = 2"
-	fi
+	case $system in
+		dbsync) set_server dbsync_source "dbsync.copy_connections = 1" ;;
+		"dbsync, 2 connections") set_server dbsync_source "dbsync.copy_connections = 2" ;;
+	esac
 	checkpoint dbsync_source dbsync_target
 	start=$(now)
 	first_copy_by "$system"
@@ -84,14 +84,11 @@ first_copy_turn()
 			;;
 		native) native_unsubscribe ;;
 	esac
-	if [ "$system" = "dbsync, 2 connections" ]; then
-		set_server dbsync_source "dbsync.copy_connections = 1"
-	fi
 }
 
 run_first_copy()
 {
-	local systems=("bare text" "bare binary" dbsync native)
+	local systems=("bare text" "bare binary" dbsync "dbsync, 2 connections" native)
 	local i
 
 	first_copy_servers
@@ -99,11 +96,6 @@ run_first_copy()
 	narrow_table dbsync_source bench
 	fill_table dbsync_source bench narrow "$bench_copy_rows"
 	tidy bench dbsync_source
-	quietly dbsync_source bench <<<"CREATE EXTENSION dbsync;"
-	if [ "$(value dbsync_source bench "LOAD 'dbsync'; SELECT count(*) FROM pg_settings WHERE name = 'dbsync.copy_connections'")" = 1 ]; then
-		systems+=("dbsync, 2 connections")
-	fi
-	quietly dbsync_source bench <<<"DROP EXTENSION dbsync;"
 	if pgcopydb_available; then
 		systems+=(pgcopydb)
 	fi

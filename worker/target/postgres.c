@@ -25,6 +25,13 @@
 /* a target table that somebody has locked becomes a fault, and is tried again */
 #define LOCK_TIMEOUT	"30s"
 
+/*
+ * One that stands in the way of rows that go beside another connection's is none
+ * to wait for: the other connection's own locks may be held meanwhile, and the
+ * server does not see that both are one worker's.
+ */
+#define BESIDE_LOCK_TIMEOUT	"1s"
+
 typedef struct Pin
 {
 	const char *name;
@@ -124,6 +131,7 @@ new_target(const DbsyncTargetConfig *config)
 	target->rows.context = AllocSetContextCreate(context, "dbsync waiting rows",
 												 ALLOCSET_DEFAULT_SIZES);
 	initStringInfo(&target->rows.frame);
+	initStringInfo(&target->rows.held);
 	target->cleanup.func = cleanup;
 	target->cleanup.arg = target;
 	MemoryContextRegisterResetCallback(context, &target->cleanup);
@@ -299,8 +307,14 @@ postgres_begin(DbsyncTarget *base, const DbsyncLedger *ledger,
 	begun = large ? dbsync_postgres_begin(target, synchronous_commit, origin)
 		: dbsync_postgres_begin_short(target, synchronous_commit, origin);
 
+	if (!begun)
+		return false;
+	/* of chunks that go beside others the fence comes last */
+	if (flags & DBSYNC_BATCH_BESIDE)
+		return dbsync_postgres_queue_sql(target, NULL, POSTGRES_STEP_PLAIN,
+										 "SET LOCAL lock_timeout = '" BESIDE_LOCK_TIMEOUT "'");
 	/* the fence is the first statement that does something */
-	if (!begun || !dbsync_postgres_queue_fence(target, ledger))
+	if (!dbsync_postgres_queue_fence(target, ledger))
 		return false;
 	/* for a large batch, know that it is ours before reading its rows */
 	return large ? dbsync_postgres_settle(target) : true;
@@ -316,6 +330,16 @@ postgres_hurry(DbsyncTarget *base)
 	PostgresTarget *target = (PostgresTarget *) base;
 
 	return PQflush(target->conn) < 0 ? dbsync_postgres_lost(target) : true;
+}
+
+static bool
+postgres_fence(DbsyncTarget *base, const DbsyncLedger *ledger)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+
+	return dbsync_postgres_queue_sql(target, NULL, POSTGRES_STEP_PLAIN,
+									 "SET LOCAL lock_timeout = '" LOCK_TIMEOUT "'") &&
+		dbsync_postgres_queue_fence(target, ledger);
 }
 
 static bool
@@ -349,4 +373,8 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.table_is_binary = dbsync_postgres_table_is_binary,
 	.table_wants_replace = dbsync_postgres_table_wants_replace,
 	.table_takes_unchanged = dbsync_postgres_table_takes_unchanged,
+	.table_takes_several = dbsync_postgres_table_takes_several,
+	.fence = postgres_fence,
+	.rows_go_between = dbsync_postgres_rows_go_between,
+	.rows_have_room = dbsync_postgres_rows_have_room,
 };

@@ -16,9 +16,6 @@
 
 #include "worker/target/postgres_driver.h"
 
-/* COPY text is handed to libpq in pieces of about this size */
-#define FRAME_SIZE	(64 * 1024)
-
 static PostgresStageKind
 stage_of(DbsyncRowsMode mode)
 {
@@ -115,8 +112,8 @@ read_outcome(PostgresTarget *target)
  * Hand the frame over.  libpq would take any amount, so the one before must have
  * left first; this one may leave while the next is being filled.
  */
-static bool
-send_frame(PostgresTarget *target)
+bool
+dbsync_postgres_send_frame(PostgresTarget *target)
 {
 	StringInfo	frame = &target->rows.frame;
 
@@ -139,6 +136,7 @@ send_frame(PostgresTarget *target)
 	if (PQputCopyData(target->conn, frame->data, frame->len) != 1 || PQflush(target->conn) < 0)
 		return dbsync_postgres_lost(target);
 	resetStringInfo(frame);
+	target->rows.frames++;
 	return true;
 }
 
@@ -214,7 +212,7 @@ append_value(PostgresTarget *target, const char *value, int length)
 
 	while (length > 0)
 	{
-		int			piece = Min(length, FRAME_SIZE);
+		int			piece = Min(length, POSTGRES_FRAME_SIZE);
 
 		if (!target->rows.table->binary && needs_escape(value, piece))
 			append_escaped(frame, value, piece);
@@ -222,7 +220,7 @@ append_value(PostgresTarget *target, const char *value, int length)
 			appendBinaryStringInfo(frame, value, piece);
 		value += piece;
 		length -= piece;
-		if (frame->len >= FRAME_SIZE && !send_frame(target))
+		if (frame->len >= POSTGRES_FRAME_SIZE && !dbsync_postgres_send_frame(target))
 			return false;
 	}
 	return true;
@@ -296,7 +294,7 @@ copy_binary_row(PostgresTarget *target, const DbsyncRow *row)
 	char	   *out;
 
 	for (int i = 0; i < n; i++)
-		room += sizeof(int32) + (row->lengths[i] < FRAME_SIZE ? row->lengths[i] : 0);
+		room += sizeof(int32) + (row->lengths[i] < POSTGRES_FRAME_SIZE ? row->lengths[i] : 0);
 	enlargeStringInfo(frame, room);
 	out = put_int16(frame->data + frame->len, n + (op_length > 0 ? 1 : 0));
 	if (op_length > 0)
@@ -310,7 +308,7 @@ copy_binary_row(PostgresTarget *target, const DbsyncRow *row)
 		int			length = row->lengths[i];
 
 		out = put_int32(out, row->values[i] ? length : -1);
-		if (row->values[i] && length < FRAME_SIZE)
+		if (row->values[i] && length < POSTGRES_FRAME_SIZE)
 		{
 			memcpy(out, row->values[i], length);
 			out += length;
@@ -332,12 +330,18 @@ copy_binary_row(PostgresTarget *target, const DbsyncRow *row)
 bool
 dbsync_postgres_copy_row(PostgresTarget *target, const DbsyncRow *row)
 {
-	bool		good = target->rows.table->binary
+	PostgresRows *rows = &target->rows;
+	int64		frames = rows->frames;
+	int			from = rows->frame.len;
+	bool		good = rows->table->binary
 		? copy_binary_row(target, row) : copy_text_row(target, row);
 
+	/* one that has left in part must leave as a whole */
+	if (good && rows->between && rows->frames == frames)
+		good = dbsync_postgres_between_row(target, from);
 	if (!good)
 		return false;
-	return target->rows.frame.len < FRAME_SIZE || send_frame(target);
+	return rows->frame.len < POSTGRES_FRAME_SIZE || dbsync_postgres_send_frame(target);
 }
 
 bool
@@ -346,12 +350,14 @@ dbsync_postgres_copy_end(PostgresTarget *target)
 	PostgresRows *rows = &target->rows;
 	char		trailer[sizeof(int16)];
 
+	if (rows->between && !dbsync_postgres_between_end(target))
+		return false;
 	if (rows->table->binary)
 	{
 		put_int16(trailer, -1);
 		appendBinaryStringInfo(&rows->frame, trailer, sizeof(trailer));
 	}
-	if (rows->frame.len > 0 && !send_frame(target))
+	if (rows->frame.len > 0 && !dbsync_postgres_send_frame(target))
 		return false;
 	if (!dbsync_postgres_flush(target))
 		return false;

@@ -118,6 +118,7 @@ struct DbsyncTargetTable
 	bool		overriding;		/* has a GENERATED ALWAYS identity column */
 	bool		binary;			/* values come in binary form */
 	const int  *binary_formats; /* as many ones as there are columns */
+	bool		independent;	/* inserts of different keys never wait for one another */
 	bool		replaceable;	/* delete and insert, in place of update, is as good */
 	double		tuples;			/* rows, as far as the target's statistics know */
 	const char *facts;			/* what it was when it was looked up */
@@ -136,6 +137,9 @@ typedef struct PostgresWaitingRow
 	struct PostgresWaitingRow *next;
 	DbsyncRow	row;
 } PostgresWaitingRow;
+
+/* COPY data is handed to libpq in pieces of about this size */
+#define POSTGRES_FRAME_SIZE	(64 * 1024)
 
 /* keys, all integers from first to last */
 typedef struct PostgresRun
@@ -167,6 +171,10 @@ typedef struct PostgresRows
 	Size		bytes;
 	/* large road */
 	StringInfoData frame;		/* COPY data not yet handed to libpq */
+	int64		frames;			/* handed over so far */
+	bool		between;		/* others with greater keys are being inserted */
+	int64		turn;			/* rows counted for it */
+	StringInfoData held;		/* of them, those to be sent later */
 } PostgresRows;
 
 /* an UPDATE from a stage that is under way; rows it does not find are inserted */
@@ -371,6 +379,7 @@ extern bool dbsync_postgres_truncate(DbsyncTarget *base, DbsyncTargetTable **tab
 									 int ntables);
 
 extern bool dbsync_postgres_table_is_binary(const DbsyncTargetTable *table);
+extern bool dbsync_postgres_table_takes_several(const DbsyncTargetTable *table);
 extern bool dbsync_postgres_table_wants_replace(const DbsyncTargetTable *table, int64 rows);
 
 /* in postgres_look.c */
@@ -423,6 +432,7 @@ extern bool dbsync_postgres_rows_begin(DbsyncTarget *base, DbsyncTargetTable *ta
 									   DbsyncRowsMode mode, int64 expected_rows);
 extern bool dbsync_postgres_rows_put(DbsyncTarget *base, const DbsyncRow *row);
 extern bool dbsync_postgres_rows_end(DbsyncTarget *base);
+extern bool dbsync_postgres_rows_have_room(DbsyncTarget *base);
 
 /* More rows than this for one table take the large road. */
 extern bool dbsync_postgres_is_large(int64 rows);
@@ -454,6 +464,9 @@ extern bool dbsync_postgres_copy_begin(PostgresTarget *target);
 extern bool dbsync_postgres_copy_row(PostgresTarget *target, const DbsyncRow *row);
 extern bool dbsync_postgres_copy_end(PostgresTarget *target);
 
+/* Hand the frame over; it is empty afterwards. */
+extern bool dbsync_postgres_send_frame(PostgresTarget *target);
+
 /* in postgres_merge.c */
 
 /* Merge what has been copied to the stage, according to the rows' mode: queued. */
@@ -461,5 +474,15 @@ extern bool dbsync_postgres_merge_begin(PostgresTarget *target, PostgresStageKin
 
 /* Wait for a merge that is under way, and insert the rows that it has not found. */
 extern bool dbsync_postgres_merge_finish(PostgresTarget *target);
+
+/* in postgres_between.c */
+
+extern void dbsync_postgres_rows_go_between(DbsyncTarget *base);
+
+/* A row has been added to the frame, behind "from"; shall it wait? */
+extern bool dbsync_postgres_between_row(PostgresTarget *target, int from);
+
+/* Let go those that wait. */
+extern bool dbsync_postgres_between_end(PostgresTarget *target);
 
 #endif							/* DBSYNC_WORKER_TARGET_POSTGRES_DRIVER_H */

@@ -37,7 +37,12 @@ static const char *const table_sql =
 /* rows; where nobody has counted, as many as there can be at most, or nearly */
 " CASE WHEN c.relkind <> 'r' THEN 0"
 "  WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages ELSE 128 END"
-" * pg_relation_size(c.oid) / current_setting('block_size')::int"
+" * pg_relation_size(c.oid) / current_setting('block_size')::int,"
+/* can what one session inserts wait for another's other keys?  Only by a second unique index, or a trigger */
+" c.relkind = 'r' AND NOT c.relhasrules"
+" AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgenabled <> 'D'"
+"  AND (g.tgenabled <> 'O' OR current_setting('session_replication_role') <> 'replica'))"
+" AND (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion)) = 1"
 " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 " WHERE n.nspname = $1 AND c.relname = $2";
 
@@ -208,6 +213,7 @@ look_at_table(PostgresTarget *target, DbsyncTargetTable *table)
 	relkind = PQgetvalue(result, 0, 1)[0];
 	table->replaceable = is_true(result, 0, 9);
 	table->tuples = atof(PQgetvalue(result, 0, 10));
+	table->independent = is_true(result, 0, 11);
 
 	/* children of plain inheritance are not ours to touch */
 	table->only = (relkind == 'r') ? psprintf("ONLY %s", table->quoted) : table->quoted;

@@ -63,7 +63,9 @@ dbsync_postgres_rows_begin(DbsyncTarget *base, DbsyncTargetTable *table,
 	rows->large = dbsync_postgres_is_large(expected_rows);
 	rows->ranging = mode == DBSYNC_ROWS_DELETE && rows->large && dbsync_postgres_ranges_apply(table);
 	rows->nruns = 0;
-	rows->copying = false;
+	rows->copying = rows->between = false;
+	rows->turn = 0;
+	resetStringInfo(&rows->held);
 	rows->inserts = rows->updates = rows->deletes = rows->patches = 0;
 	rows->first = NULL;
 	rows->last = &rows->first;
@@ -244,4 +246,11 @@ dbsync_postgres_rows_end(DbsyncTarget *base)
 		rows->table->tuples += rows->inserts;
 	rows->table = NULL;
 	return good;
+}
+
+bool
+dbsync_postgres_rows_have_room(DbsyncTarget *base)
+{
+	/* 1: the socket does not take what is there already; of errors the next row tells */
+	return PQflush(((PostgresTarget *) base)->conn) != 1;
 }

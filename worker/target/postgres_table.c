@@ -172,6 +172,12 @@ dbsync_postgres_table_has_rows(DbsyncTarget *base, DbsyncTargetTable *table, boo
 	return dbsync_postgres_commit(target);
 }
 
+bool
+dbsync_postgres_table_takes_several(const DbsyncTargetTable *table)
+{
+	return table->independent;
+}
+
 /* may all of these go in one TRUNCATE? */
 static bool
 can_truncate(PostgresTarget *target, DbsyncTargetTable **tables, int ntables, bool *can)

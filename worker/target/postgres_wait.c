@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -24,12 +25,32 @@
 
 #include "extension/compat.h"
 
+/* bytes, of which the kernel gives us what it may */
+#define SEND_BUFFER		(1024 * 1024)
+
 /* position of the socket in the set; latch and postmaster come before it */
 #define SOCKET_EVENT	0
+
+/*
+ * A socket within one machine takes 200 kB, which a backend has used up before the
+ * scheduler comes back to us, where processors are few.  TCP sees to it by itself.
+ */
+static void
+enlarge_buffer(int socket)
+{
+	struct sockaddr_storage address;
+	socklen_t	length = sizeof(address);
+	int			size = SEND_BUFFER;
+
+	if (getsockname(socket, (struct sockaddr *) &address, &length) == 0 &&
+		address.ss_family == AF_UNIX)
+		(void) setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
 
 void
 dbsync_postgres_watch(PostgresTarget *target)
 {
+	enlarge_buffer(PQsocket(target->conn));
 	target->wait_set = dbsync_create_wait_set_compat(target->base.context, 3);
 	target->wait_events = WL_SOCKET_READABLE;
 	AddWaitEventToSet(target->wait_set, target->wait_events,

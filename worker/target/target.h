@@ -143,6 +143,8 @@ typedef enum DbsyncRowsMode
 } DbsyncRowsMode;
 
 #define DBSYNC_BATCH_CHUNK		0x01	/* carries a chunk of a first copy */
+#define DBSYNC_BATCH_BESIDE		0x02	/* ... whose rows go while another connection's
+										 * batch is open; its fence comes behind them */
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
@@ -200,7 +202,8 @@ typedef struct DbsyncDriver
 	 * number there is the one before ours.  expected_rows chooses the road
 	 * (a small batch may be pipelined whole, up to and including COMMIT, so a
 	 * refusal of any step may surface only in commit()).  "origin" marks the
-	 * session's writes for loop prevention.
+	 * session's writes for loop prevention.  With DBSYNC_BATCH_BESIDE the fence is
+	 * left to fence().
 	 */
 	bool		(*begin) (DbsyncTarget *target, const DbsyncLedger *ledger,
 						  const char *origin, int64 expected_rows, int flags);
@@ -264,6 +267,34 @@ typedef struct DbsyncDriver
 	 * no.  NULL: no.
 	 */
 	bool		(*table_takes_unchanged) (const DbsyncTargetTable *table);
+
+	/*
+	 * Can rows be appended to the table over several connections at a time, none
+	 * of which will ever have to wait for what another has not committed?  NULL: no.
+	 */
+	bool		(*table_takes_several) (const DbsyncTargetTable *table);
+
+	/*
+	 * Of a batch that was begun with DBSYNC_BATCH_BESIDE, behind its rows: what
+	 * begin() does otherwise, move the ledger row on and raise on the server unless
+	 * it was where the ledger's batch number expects it.  Until then the batch must
+	 * fail, rather than wait for long, where it meets somebody's lock.  Required
+	 * with table_takes_several.
+	 */
+	bool		(*fence) (DbsyncTarget *target, const DbsyncLedger *ledger);
+
+	/*
+	 * After rows_begin() in mode APPEND: another connection inserts rows with
+	 * greater keys at the same time, so the order of keys, in which the rows come, may
+	 * not be the best for the target's indexes.  NULL: it does not matter.
+	 */
+	void		(*rows_go_between) (DbsyncTarget *target);
+
+	/*
+	 * Between rows_begin() and rows_end(): would more rows leave without waiting for
+	 * the target?  When in doubt, yes.  NULL: always in doubt.
+	 */
+	bool		(*rows_have_room) (DbsyncTarget *target);
 } DbsyncDriver;
 
 struct DbsyncTarget

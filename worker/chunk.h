@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/chunk.h
+ *	  Reading a range of a table itself, in the order of its key.
+ *
+ * All run on the active snapshot, which must be the one of the batch, and need SPI.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_CHUNK_H
+#define DBSYNC_WORKER_CHUNK_H
+
+#include "worker/relay.h"
+#include "worker/subscription.h"
+
+/* a range that is being read */
+typedef struct DbsyncChunk DbsyncChunk;
+
+/* what is put back when reading ends; after an error the transaction's end does it */
+typedef struct DbsyncReading
+{
+	Oid			user;
+	int			security;
+	int			nest;
+} DbsyncReading;
+
+/* Chunks are opened and read between these two: with the rights of "owner". */
+extern void dbsync_chunk_begin_reading(DbsyncReading *reading, Oid owner);
+extern void dbsync_chunk_end_reading(const DbsyncReading *reading);
+
+/*
+ * The next "limit" rows behind the key "after" (as text; NULL: from the start), or
+ * their keys, for the relay.
+ */
+extern DbsyncChunk *dbsync_chunk_open(const DbsyncTable *table, char **after, int64 limit,
+									  DbsyncRelayWhat what, DbsyncRelay *relay);
+
+/*
+ * Send so many rows more; false when there are no more, or the driver has refused
+ * one (the relay knows).  0: all of them.
+ */
+extern bool dbsync_chunk_read(DbsyncChunk *chunk, long rows);
+
+extern void dbsync_chunk_close(DbsyncChunk *chunk);
+
+/*
+ * Where such a chunk ends: the key of its last row, as text; NULL when fewer than
+ * "limit" rows are left.  Looks at the index alone, where it can.
+ */
+extern char **dbsync_chunk_find_end(const DbsyncTable *table, char **after, int64 limit);
+
+#endif							/* DBSYNC_WORKER_CHUNK_H */
