@@ -12,6 +12,9 @@
 
 #include "extension/window.h"
 
+/* Were changes first made on the same database?  NULL: on this one. */
+extern bool dbsync_cut_same_origin(const char *a, const char *b);
+
 /* Add a transaction's rows in the tables that the request wants. */
 extern void dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header,
 						   const DbsyncCutRequest *request);

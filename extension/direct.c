@@ -71,34 +71,21 @@ set_flags(TriggerDesc *triggers)
 	triggers->trig_delete_after_statement = HAS(STATEMENT, AFTER, DELETE);
 }
 
-/*
- * The triggers without ours; NULL if there are no others.  Places stay as they
- * are: the executor keeps things by number.
- */
+/* The triggers without ours; NULL if there are no others. */
 static TriggerDesc *
 without_ours(const TriggerDesc *all, Oid function, MemoryContext context)
 {
-	TriggerDesc *others;
-	int			n = 0;
+	for (int i = 0; i < all->numtriggers; i++)
+	{
+		if (all->triggers[i].tgfoid != function)
+		{
+			TriggerDesc *others = dbsync_plain_split(all, function, false, context);
 
-	for (int i = 0; i < all->numtriggers; i++)
-	{
-		if (!dbsync_plain_is_ours(&all->triggers[i], function))
-			n++;
+			set_flags(others);
+			return others;
+		}
 	}
-	if (n == 0)
-		return NULL;
-	others = MemoryContextAlloc(context, sizeof(TriggerDesc));
-	*others = *all;
-	others->triggers = MemoryContextAlloc(context, all->numtriggers * sizeof(Trigger));
-	memcpy(others->triggers, all->triggers, all->numtriggers * sizeof(Trigger));
-	for (int i = 0; i < all->numtriggers; i++)
-	{
-		if (dbsync_plain_is_ours(&others->triggers[i], function))
-			others->triggers[i].tgenabled = TRIGGER_DISABLED;
-	}
-	set_flags(others);
-	return others;
+	return NULL;
 }
 
 /* The row before an UPDATE, as the executor has it at hand. */

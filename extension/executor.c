@@ -301,7 +301,6 @@ end_stopped_statement(QueryDesc *query)
 	EState	   *estate = query->estate;
 	ResultRelInfo *target;
 	TriggerDesc *all;
-	TriggerDesc ours;
 	MemoryContext old;
 
 	/* without transition tables it was captured as it went */
@@ -314,15 +313,8 @@ end_stopped_statement(QueryDesc *query)
 		return;
 
 	old = MemoryContextSwitchTo(estate->es_query_cxt);
-	ours = *all;
-	ours.triggers = palloc(all->numtriggers * sizeof(Trigger));
-	memcpy(ours.triggers, all->triggers, all->numtriggers * sizeof(Trigger));
-	for (int i = 0; i < ours.numtriggers; i++)
-	{
-		if (ours.triggers[i].tgfoid != capture_info.fn_oid)
-			ours.triggers[i].tgenabled = TRIGGER_DISABLED;
-	}
-	target->ri_TrigDesc = &ours;
+	target->ri_TrigDesc = dbsync_plain_split(all, capture_info.fn_oid, true,
+											 estate->es_query_cxt);
 	PG_TRY();
 	{
 		queue_after_statement(state, estate, target);

@@ -330,47 +330,40 @@ dbsync_form_copy(const DbsyncEntry *entry, const DbsyncStamp *stamp,
  * INSERT ... SELECT may hand on the row of another table as it is stored there.  If
  * it is short, what is missing is what it is in the table that it now belongs to.
  */
-static bool
-take_short_row(DbsyncEntry *entry, TupleTableSlot *slot)
+static void
+take_values(DbsyncEntry *entry, TupleTableSlot *slot)
 {
 	DbsyncSource source = dbsync_form_stored(slot);
 	int			natts = entry->desc->natts;
-	HeapTupleData row;
+	bool		is_short = source.header != NULL &&
+		HeapTupleHeaderGetNatts(source.header) < natts;
 	Datum	   *values;
 	bool	   *nulls;
 
-	if (source.header == NULL || HeapTupleHeaderGetNatts(source.header) >= natts)
-		return false;
-	row.t_data = source.header;
-	row.t_len = source.header->t_hoff + source.data;
-	values = palloc(natts * sizeof(Datum));
-	nulls = palloc(natts * sizeof(bool));
-	heap_deform_tuple(&row, entry->desc, values, nulls);
+	if (is_short)
+	{
+		HeapTupleData row = {.t_data = source.header};
+
+		row.t_len = source.header->t_hoff + source.data;
+		values = palloc(natts * sizeof(Datum));
+		nulls = palloc(natts * sizeof(bool));
+		heap_deform_tuple(&row, entry->desc, values, nulls);
+	}
+	else
+	{
+		slot_getallattrs(slot);
+		values = slot->tts_values;
+		nulls = slot->tts_isnull;
+	}
 	for (int i = 0; i < entry->ncolumns; i++)
 	{
 		entry->values[OURS + i] = values[entry->columns[i] - 1];
 		entry->nulls[OURS + i] = nulls[entry->columns[i] - 1];
 	}
-	pfree(values);
-	pfree(nulls);
-	return true;
-}
-
-static void
-take_values(DbsyncEntry *entry, TupleTableSlot *slot)
-{
-	Datum	   *values = entry->values + OURS;
-	bool	   *nulls = entry->nulls + OURS;
-
-	if (take_short_row(entry, slot))
-		return;
-	slot_getallattrs(slot);
-	for (int i = 0; i < entry->ncolumns; i++)
+	if (is_short)
 	{
-		int			from = entry->columns[i] - 1;
-
-		values[i] = slot->tts_values[from];
-		nulls[i] = slot->tts_isnull[from];
+		pfree(values);
+		pfree(nulls);
 	}
 }
 

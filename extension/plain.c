@@ -33,10 +33,20 @@
 #include "utils/rel.h"
 #include "utils/relcache.h"
 
-bool
-dbsync_plain_is_ours(const Trigger *trigger, Oid function)
+TriggerDesc *
+dbsync_plain_split(const TriggerDesc *all, Oid function, bool ours, MemoryContext context)
 {
-	return trigger->tgfoid == function;
+	TriggerDesc *part = MemoryContextAlloc(context, sizeof(TriggerDesc));
+
+	*part = *all;
+	part->triggers = MemoryContextAlloc(context, all->numtriggers * sizeof(Trigger));
+	memcpy(part->triggers, all->triggers, all->numtriggers * sizeof(Trigger));
+	for (int i = 0; i < part->numtriggers; i++)
+	{
+		if ((part->triggers[i].tgfoid == function) != ours)
+			part->triggers[i].tgenabled = TRIGGER_DISABLED;
+	}
+	return part;
 }
 
 /* The kinds of change that a plan makes; 0 for MERGE. */
@@ -74,7 +84,7 @@ is_captured(const TriggerDesc *triggers, Oid function, const ModifyTable *plan)
 	{
 		const Trigger *trigger = &triggers->triggers[i];
 
-		if (!dbsync_plain_is_ours(trigger, function))
+		if (trigger->tgfoid != function)
 		{
 			if (trigger->tgoldtable != NULL || trigger->tgnewtable != NULL)
 				return false;

@@ -20,8 +20,13 @@ typedef struct DbsyncHidden
 	TriggerDesc before;
 } DbsyncHidden;
 
-/* Does this trigger call our function? */
-extern bool dbsync_plain_is_ours(const Trigger *trigger, Oid function);
+/*
+ * A copy of the triggers in which only ours (those that call the function) are
+ * enabled, or only the others.  Places stay as they are: the executor keeps things by
+ * number.  Flags are copied as well.
+ */
+extern TriggerDesc *dbsync_plain_split(const TriggerDesc *all, Oid function, bool ours,
+									   MemoryContext context);
 
 /* Can the plan, which is started and has not been run, do without our triggers? */
 extern bool dbsync_plain_is(const QueryDesc *query, Oid function);

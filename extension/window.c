@@ -381,12 +381,6 @@ check_not_rolled_back(const DbsyncHeader *header, const DbsyncCutRequest *reques
 				 errhint("This server was put back to an older state. Copy the tables anew with dbsync.copy_table().")));
 }
 
-static bool
-same_origin(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 DbsyncCut *
 dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 {
@@ -422,7 +416,7 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 			int64		before = cut->rows;
 
 			if (before > 0 && (before >= request->max_rows ||
-							   !same_origin(cut->origin, header.origin)))
+							   !dbsync_cut_same_origin(cut->origin, header.origin)))
 				break;
 			dbsync_cut_add(cut, &header, request);
 			if (cut->rows > before)

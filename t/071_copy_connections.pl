@@ -36,6 +36,7 @@ BEGIN
 		RETURN NEW;
 	END IF;
 	WHILE EXISTS (SELECT FROM public.halts h WHERE h.who = me) LOOP
+		-- the halted backend itself waits here until it is let go, by this table
 		PERFORM pg_sleep(0.01);
 	END LOOP;
 	RETURN NEW;

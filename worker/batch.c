@@ -242,15 +242,13 @@ send_cut(DbsyncBatch *batch)
 
 /*
  * Other connections could not get at a table that has been emptied in this very
- * transaction, perhaps by a cut before this one.
+ * transaction.
  */
 static bool
 goes_alone(const DbsyncBatch *batch)
 {
 	ListCell   *lc;
 
-	if (batch->sliced)
-		return true;
 	if (batch->cut)
 		foreach(lc, batch->cut->tables)
 		{

@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
+#include "extension/cut.h"
 #include "extension/settings.h"
 #include "worker/choose.h"
 #include "worker/complete.h"
@@ -359,9 +360,7 @@ fits(const DbsyncBatch *batch, const DbsyncCut *cut)
 {
 	ListCell   *lc;
 
-	if (cut->rows > 0 && (cut->origin == NULL) != (batch->cut->origin == NULL))
-		return false;
-	if (cut->rows > 0 && cut->origin != NULL && strcmp(cut->origin, batch->cut->origin) != 0)
+	if (cut->rows > 0 && !dbsync_cut_same_origin(cut->origin, batch->cut->origin))
 		return false;
 	foreach(lc, cut->tables)
 	{
