@@ -198,8 +198,8 @@ fill_keys(DbsyncEntry *entry, Relation rel)
 }
 
 /*
- * A statement that is captured row by row goes on with the entry, whatever its own
- * functions do meanwhile: an error here leaves the shape as it was.
+ * A statement goes on with the entry, whatever its own functions or other sessions do
+ * meanwhile: an error here leaves the shape as it was.
  */
 static void
 fill_shape(DbsyncEntry *entry, Relation rel)
@@ -219,8 +219,9 @@ fill_shape(DbsyncEntry *entry, Relation rel)
 	dbsync_unchanged_learn(&filled);
 	MemoryContextSwitchTo(old);
 	MemoryContextSetParent(filled.context, entries_context);
+	/* a row under way may still be read or formed with what is in the old one (track.c) */
 	if (entry->context != NULL)
-		MemoryContextDelete(entry->context);
+		MemoryContextSetParent(entry->context, TopTransactionContext);
 	filled.valid = entry->valid;	/* an invalidation may have come in */
 	*entry = filled;
 }

@@ -24,7 +24,8 @@ typedef enum DbsyncCaptureMode
 
 /*
  * One table.  Entries are never freed, so pointers to them stay good; what they
- * say is good until the next dbsync_captured_find() of the table.  Fields from
+ * say is good until the next dbsync_captured_find() of the table, what it points to
+ * until the end of the transaction.  Fields from
  * "segment_id" on mean something in DBSYNC_MODE_CAPTURE only.
  */
 typedef struct DbsyncEntry

@@ -254,6 +254,24 @@ dbsync_catalog_active_segment(int captured_id, int *segment_id, Oid *segment_rel
 				 errhint("Use dbsync.suspend_table() to go on without capturing the table.")));
 }
 
+bool
+dbsync_catalog_segment_id(Oid relid, int *segment_id)
+{
+	Relation	rel = table_open(dbsync_catalog_relation("segment"), AccessShareLock);
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, SEGMENT_RELID, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		*segment_id = DatumGetInt32(required(tuple, SEGMENT_ID, rel));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return HeapTupleIsValid(tuple);
+}
+
 static bool
 read_adopted(void)
 {

@@ -48,6 +48,9 @@ extern bool dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured);
  */
 extern void dbsync_catalog_active_segment(int captured_id, int *segment_id, Oid *segment_relid);
 
+/* The id of the segment with this relid; false if it is none. */
+extern bool dbsync_catalog_segment_id(Oid relid, int *segment_id);
+
 /*
  * Oids of all header segments that the snapshot sees, a fresh list.  A header
  * that it sees lies in one of them: whoever wrote it had seen its segment.

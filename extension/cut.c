@@ -5,13 +5,18 @@
  *
  * Transactions mostly write right behind one another, so their block ranges are
  * joined as they come, and once more, sorted, when all are known: each block is read
- * once.
+ * once.  Rows that headers carry are kept beside them.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "miscadmin.h"
+
+#include "extension/carried.h"
 #include "extension/cut.h"
+#include "extension/members.h"
 
 bool
 dbsync_cut_same_origin(const char *a, const char *b)
@@ -84,9 +89,70 @@ cut_table(DbsyncCut *cut, int captured_id)
 	return table;
 }
 
-void
-dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header, const DbsyncCutRequest *request)
+/*
+ * How much of a segment's carried rows may stay in memory, in kB: of the segments of a
+ * cut each gets half of what the one before it got, so that all of them together stay below
+ * twice the first's, however many there are.
+ */
+static int
+memory_for(DbsyncCut *cut)
 {
+	const int	first = 24 * 1024;
+	const int	least = 64;
+
+	return Max(first >> Min(cut->nstores++, 20), least);
+}
+
+/*
+ * Keep the rows that the header carries of one segment.  They are few for one header and
+ * may be many for all, so they go where they can go to disk.  Their number becomes their
+ * place in the cut.
+ */
+static void
+add_carried(DbsyncCut *cut, DbsyncCutSegment *segment, const DbsyncHeader *header, int rank)
+{
+	DbsyncCarriedReader reader = dbsync_header_carried(header);
+	DbsyncCarriedRow row;
+
+	while (dbsync_carried_next(&reader, &row))
+	{
+		HeapTuple	tuple;
+
+		if (row.segment_id != segment->segment_id)
+			continue;
+		if (segment->carried == NULL)
+			segment->carried = tuplestore_begin_heap(false, false, memory_for(cut));
+		row.no = dbsync_members_place(rank, row.no);
+		tuple = dbsync_carried_tuple(&row);
+		tuplestore_puttuple(segment->carried, tuple);
+		heap_freetuple(tuple);
+		segment->ncarried++;
+	}
+}
+
+void
+dbsync_cut_free(DbsyncCut *cut)
+{
+	ListCell   *lc;
+	ListCell   *ls;
+
+	foreach(lc, cut->tables)
+		foreach(ls, ((DbsyncCutTable *) lfirst(lc))->segments)
+	{
+		DbsyncCutSegment *segment = lfirst(ls);
+
+		if (segment->carried != NULL)
+			tuplestore_end(segment->carried);
+		segment->carried = NULL;
+	}
+}
+
+bool
+dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header, int rank,
+			   const DbsyncCutRequest *request)
+{
+	bool		in_segments = false;
+
 	for (int i = 0; i < header->nparts; i++)
 	{
 		const DbsyncPart *part = &header->parts[i];
@@ -108,7 +174,11 @@ dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header, const DbsyncCutReques
 		segment = cut_segment(table, part->segment_id);
 		for (int r = 0; r < part->ranges.n; r++)
 			add_range(segment, part->ranges.first[r], part->ranges.last[r]);
+		if (header->carried_size > 0)
+			add_carried(cut, segment, header, rank);
+		in_segments |= part->ranges.n > 0;
 	}
+	return in_segments;
 }
 
 /*

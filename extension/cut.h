@@ -15,8 +15,11 @@
 /* Were changes first made on the same database?  NULL: on this one. */
 extern bool dbsync_cut_same_origin(const char *a, const char *b);
 
-/* Add a transaction's rows in the tables that the request wants. */
-extern void dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header,
+/*
+ * Add a transaction's rows in the tables that the request wants; rank: see members.h.
+ * Returns whether some of them are to be looked for in segments.
+ */
+extern bool dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header, int rank,
 						   const DbsyncCutRequest *request);
 
 /* No more will come: sort and join the block ranges. */

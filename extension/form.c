@@ -33,16 +33,6 @@
 
 #define OURS			(DBSYNC_SEGMENT_FIRST_COLUMN - 1)
 
-/* our columns as they lie in a row */
-typedef struct Ours
-{
-	char		op;
-	char		pad[7];
-	uint64		xid;
-	int64		no;
-} Ours;
-
-StaticAssertDecl(sizeof(Ours) == MAXALIGN(sizeof(Ours)), "what follows must be aligned");
 StaticAssertDecl(OURS == 3, "the null bitmap is moved by three");
 
 /* Do values lie in both columns in the same way? */
@@ -233,7 +223,7 @@ head_size(const DbsyncEntry *entry, const DbsyncStamp *stamp, DbsyncSource sourc
 Size
 dbsync_form_size(const DbsyncEntry *entry, const DbsyncStamp *stamp, DbsyncSource source)
 {
-	Size		size = head_size(entry, stamp, source) + sizeof(Ours) + source.data;
+	Size		size = head_size(entry, stamp, source) + sizeof(DbsyncOurs) + source.data;
 
 	return stamp->same == NULL ? size : size + VARSIZE(stamp->same);
 }
@@ -306,11 +296,11 @@ dbsync_form_copy(const DbsyncEntry *entry, const DbsyncStamp *stamp,
 				 DbsyncSource source, HeapTuple tuple, void *room)
 {
 	int			head = head_size(entry, stamp, source);
-	Ours	   *ours = (Ours *) ((char *) room + head);
+	DbsyncOurs	   *ours = (DbsyncOurs *) ((char *) room + head);
 	char	   *end = (char *) (ours + 1) + source.data;
 
 	fill_header(entry, stamp, source, room, head);
-	memset(ours, 0, sizeof(Ours));
+	memset(ours, 0, sizeof(DbsyncOurs));
 	ours->op = stamp->op;
 	ours->xid = U64FromFullTransactionId(stamp->xid);
 	ours->no = stamp->no;

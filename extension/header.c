@@ -27,7 +27,9 @@
 #include "catalog/pg_type.h"
 #include "extension/catalog.h"
 #include "extension/header.h"
+#include "extension/numbers.h"
 #include "extension/settings.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "storage/lmgr.h"
@@ -42,7 +44,7 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
-/* numbers per part before its ranges; see 10_config.sql */
+/* numbers per part before its ranges, a byte each at least; see 10_config.sql */
 #define PART_FIXED		10
 
 /* the header segment that this backend believes to be the active one */
@@ -171,43 +173,54 @@ open_segment(void)
 	return table_open(known_segment, NoLock);
 }
 
+/* A fresh bytea with room for so many bytes. */
+static bytea *
+make_bytes(Size size)
+{
+	bytea	   *bytes = palloc(VARHDRSZ + size);
+
+	SET_VARSIZE(bytes, VARHDRSZ + size);
+	return bytes;
+}
+
 static Datum
 form_parts(const DbsyncHeader *header)
 {
-	/* the array is built where it lies: this runs in every commit */
-	int			room = header->nparts * (PART_FIXED + 2 * DBSYNC_MAX_RANGES);
-	ArrayType  *array = palloc(ARR_OVERHEAD_NONULLS(1) + room * sizeof(int64));
-	int64	   *numbers;
-	int			n = 0;
+	Size		room = header->nparts * (PART_FIXED + 2 * DBSYNC_MAX_RANGES) * DBSYNC_NUMBER_MAX;
+	bytea	   *bytes = make_bytes(room);
+	char	   *at = VARDATA(bytes);
 
-	array->ndim = 1;
-	array->dataoffset = 0;
-	array->elemtype = INT8OID;
-	numbers = (int64 *) ARR_DATA_PTR(array);
 	for (int i = 0; i < header->nparts; i++)
 	{
 		const DbsyncPart *part = &header->parts[i];
 
-		numbers[n++] = part->captured_id;
-		numbers[n++] = part->segment_id;
-		numbers[n++] = part->inserts;
-		numbers[n++] = part->updates;
-		numbers[n++] = part->deletes;
-		numbers[n++] = part->truncates;
-		numbers[n++] = part->resolved;
-		numbers[n++] = part->statements;
-		numbers[n++] = part->marked;
-		numbers[n++] = part->ranges.n;
+		at = dbsync_number_put(at, part->captured_id);
+		at = dbsync_number_put(at, part->segment_id);
+		at = dbsync_number_put(at, part->inserts);
+		at = dbsync_number_put(at, part->updates);
+		at = dbsync_number_put(at, part->deletes);
+		at = dbsync_number_put(at, part->truncates);
+		at = dbsync_number_put(at, part->resolved);
+		at = dbsync_number_put(at, part->statements);
+		at = dbsync_number_put(at, part->marked);
+		at = dbsync_number_put(at, part->ranges.n);
 		for (int r = 0; r < part->ranges.n; r++)
 		{
-			numbers[n++] = part->ranges.first[r];
-			numbers[n++] = part->ranges.last[r];
+			at = dbsync_number_put(at, part->ranges.first[r]);
+			at = dbsync_number_put(at, part->ranges.last[r]);
 		}
 	}
-	ARR_DIMS(array)[0] = n;
-	ARR_LBOUND(array)[0] = 1;
-	SET_VARSIZE(array, ARR_OVERHEAD_NONULLS(1) + n * sizeof(int64));
-	return PointerGetDatum(array);
+	SET_VARSIZE(bytes, at - (char *) bytes);
+	return PointerGetDatum(bytes);
+}
+
+static Datum
+form_carried(const DbsyncHeader *header)
+{
+	bytea	   *bytes = make_bytes(header->carried_size);
+
+	memcpy(VARDATA(bytes), header->carried, header->carried_size);
+	return PointerGetDatum(bytes);
 }
 
 static void
@@ -236,6 +249,9 @@ form_tuple(TupleDesc desc, const DbsyncHeader *header)
 	values[DBSYNC_HEADER_ROWS - 1] = Int64GetDatum(header->rows);
 	values[DBSYNC_HEADER_BYTES - 1] = Int64GetDatum(header->bytes);
 	values[DBSYNC_HEADER_PARTS - 1] = form_parts(header);
+	nulls[DBSYNC_HEADER_CARRIED - 1] = (header->carried_size == 0);
+	if (header->carried_size > 0)
+		values[DBSYNC_HEADER_CARRIED - 1] = form_carried(header);
 	return heap_form_tuple(desc, values, nulls);
 }
 
@@ -317,51 +333,53 @@ corrupted_header(uint64 xid)
 			 errmsg("header of transaction " UINT64_FORMAT " cannot be read", xid)));
 }
 
-/* Read one part from the numbers; returns where the next one begins. */
-static int
-decode_part(const int64 *numbers, int at, int n, DbsyncPart *part, uint64 xid)
+static uint64
+next_number(const char **at, const char *end, uint64 xid)
 {
-	int64		nranges;
+	uint64		number;
 
-	if (at + PART_FIXED > n)
+	if (!dbsync_number_get(at, end, &number))
 		corrupted_header(xid);
-	part->captured_id = (int) numbers[at];
-	part->segment_id = (int) numbers[at + 1];
-	part->inserts = numbers[at + 2];
-	part->updates = numbers[at + 3];
-	part->deletes = numbers[at + 4];
-	part->truncates = numbers[at + 5];
-	part->resolved = numbers[at + 6];
-	part->statements = numbers[at + 7];
-	part->marked = numbers[at + 8];
-	nranges = numbers[at + 9];
-	at += PART_FIXED;
-	if (nranges < 0 || nranges > DBSYNC_MAX_RANGES || at + 2 * nranges > n)
+	return number;
+}
+
+/* Read one part from the bytes, and move on. */
+static void
+decode_part(const char **at, const char *end, DbsyncPart *part, uint64 xid)
+{
+	uint64		nranges;
+
+	part->captured_id = (int) next_number(at, end, xid);
+	part->segment_id = (int) next_number(at, end, xid);
+	part->inserts = next_number(at, end, xid);
+	part->updates = next_number(at, end, xid);
+	part->deletes = next_number(at, end, xid);
+	part->truncates = next_number(at, end, xid);
+	part->resolved = next_number(at, end, xid);
+	part->statements = next_number(at, end, xid);
+	part->marked = next_number(at, end, xid);
+	nranges = next_number(at, end, xid);
+	if (nranges > DBSYNC_MAX_RANGES)
 		corrupted_header(xid);
 	part->ranges.n = (int) nranges;
-	for (int r = 0; r < nranges; r++)
+	for (int r = 0; r < part->ranges.n; r++)
 	{
-		part->ranges.first[r] = (BlockNumber) numbers[at++];
-		part->ranges.last[r] = (BlockNumber) numbers[at++];
+		part->ranges.first[r] = (BlockNumber) next_number(at, end, xid);
+		part->ranges.last[r] = (BlockNumber) next_number(at, end, xid);
 	}
-	return at;
 }
 
 static void
 decode_parts(Datum value, DbsyncHeader *header)
 {
-	ArrayType  *array = DatumGetArrayTypeP(value);
-	const int64 *numbers = (const int64 *) ARR_DATA_PTR(array);
-	int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	bytea	   *bytes = DatumGetByteaPP(value);
+	const char *at = VARDATA_ANY(bytes);
+	const char *end = at + VARSIZE_ANY_EXHDR(bytes);
 
-	if (ARR_HASNULL(array) || ARR_ELEMTYPE(array) != INT8OID)
-		corrupted_header(header->xid);
 	header->nparts = 0;
-	header->parts = palloc(sizeof(DbsyncPart) * (n / PART_FIXED + 1));
-	for (int at = 0; at < n;)
-		at = decode_part(numbers, at, n, &header->parts[header->nparts++], header->xid);
-	if ((Pointer) array != DatumGetPointer(value))
-		pfree(array);
+	header->parts = palloc(sizeof(DbsyncPart) * ((end - at) / PART_FIXED + 1));
+	while (at < end)
+		decode_part(&at, end, &header->parts[header->nparts++], header->xid);
 }
 
 void
@@ -384,4 +402,42 @@ dbsync_header_decode(HeapTuple tuple, TupleDesc desc, DbsyncHeader *header)
 	header->rows = DatumGetInt64(values[DBSYNC_HEADER_ROWS - 1]);
 	header->bytes = DatumGetInt64(values[DBSYNC_HEADER_BYTES - 1]);
 	decode_parts(values[DBSYNC_HEADER_PARTS - 1], header);
+	if (!nulls[DBSYNC_HEADER_CARRIED - 1])
+	{
+		bytea	   *bytes = DatumGetByteaPP(values[DBSYNC_HEADER_CARRIED - 1]);
+
+		/* they are read when the page that the header is on has been let go of */
+		header->carried_size = VARSIZE_ANY_EXHDR(bytes);
+		header->carried = memcpy(palloc(header->carried_size), VARDATA_ANY(bytes),
+								 header->carried_size);
+	}
+}
+
+DbsyncCarriedReader
+dbsync_header_carried(const DbsyncHeader *header)
+{
+	DbsyncCarriedReader reader;
+
+	reader.at = header->carried;
+	reader.end = header->carried + header->carried_size;
+	reader.xid = header->xid;
+	return reader;
+}
+
+PG_FUNCTION_INFO_V1(dbsync_header_parts);
+
+/* What a header says of its tables, as numbers: for people. */
+Datum
+dbsync_header_parts(PG_FUNCTION_ARGS)
+{
+	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
+	const char *at = VARDATA_ANY(bytes);
+	const char *end = at + VARSIZE_ANY_EXHDR(bytes);
+	Datum	   *numbers = palloc(sizeof(Datum) * Max(end - at, 1));
+	int			n = 0;
+
+	while (at < end)
+		numbers[n++] = Int64GetDatum((int64) next_number(&at, end, 0));
+	PG_RETURN_ARRAYTYPE_P(construct_array(numbers, n, INT8OID, sizeof(int64),
+										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }

@@ -12,6 +12,7 @@
 #include "access/tupdesc.h"
 #include "access/xlogdefs.h"
 #include "datatype/timestamp.h"
+#include "extension/carried.h"
 #include "storage/block.h"
 
 #define DBSYNC_MAX_RANGES	8
@@ -56,6 +57,8 @@ typedef struct DbsyncHeader
 	int64		bytes;
 	int			nparts;
 	DbsyncPart *parts;
+	const char *carried;		/* rows that it takes along; see carried.h */
+	Size		carried_size;
 } DbsyncHeader;
 
 /* column numbers of a header segment */
@@ -70,7 +73,8 @@ typedef struct DbsyncHeader
 #define DBSYNC_HEADER_ROWS			9
 #define DBSYNC_HEADER_BYTES			10
 #define DBSYNC_HEADER_PARTS			11
-#define DBSYNC_HEADER_NATTS			11
+#define DBSYNC_HEADER_CARRIED		12
+#define DBSYNC_HEADER_NATTS			12
 
 /*
  * Column numbers of a segment, before the captured table's own columns.  In this
@@ -84,6 +88,17 @@ typedef struct DbsyncHeader
 #define DBSYNC_SEGMENT_NO			3
 #define DBSYNC_SEGMENT_FIRST_COLUMN 4
 
+/* our columns as they lie in a row */
+typedef struct DbsyncOurs
+{
+	char		op;
+	char		pad[7];
+	uint64		xid;
+	int64		no;
+} DbsyncOurs;
+
+StaticAssertDecl(sizeof(DbsyncOurs) == MAXALIGN(sizeof(DbsyncOurs)), "what follows must be aligned");
+
 /* Add a block to the ranges, merging the nearest two when all are taken. */
 extern void dbsync_ranges_add(DbsyncRanges *ranges, BlockNumber block);
 
@@ -94,12 +109,15 @@ extern void dbsync_ranges_add(DbsyncRanges *ranges, BlockNumber block);
 extern void dbsync_header_lock(void);
 
 /*
- * Write the current transaction's header.  The caller fills in xid, rows, bytes
- * and parts; closing is taken here, so nothing may be captured afterwards.
+ * Write the current transaction's header.  The caller fills in xid, rows, bytes,
+ * parts and carried; closing is taken here, so nothing may be captured afterwards.
  */
 extern void dbsync_header_write(DbsyncHeader *header);
 
 /* Take a stored header row apart; allocates in CurrentMemoryContext. */
 extern void dbsync_header_decode(HeapTuple tuple, TupleDesc desc, DbsyncHeader *header);
+
+/* For going through the rows that a header takes along. */
+extern DbsyncCarriedReader dbsync_header_carried(const DbsyncHeader *header);
 
 #endif							/* DBSYNC_EXTENSION_HEADER_H */

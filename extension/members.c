@@ -4,7 +4,8 @@
  *	  The transactions of the current cut, by id.
  *
  * Blocks hold rows of other transactions too: each row that is read is asked for
- * its transaction here.  SQL asks through window_has(xid8) and window_rank(xid8).
+ * its transaction here.  SQL asks through window_has(xid8) and
+ * window_place(xid8, bigint).
  *
  *-------------------------------------------------------------------------
  */
@@ -41,6 +42,7 @@ typedef struct Member
 #define SMALL_TABLE		1024
 
 static members_hash *members = NULL;
+static int	wanted_size = 0;
 static uint64 last_xid = 0;
 static Member *last_member = NULL;
 static int64 hits = 0;
@@ -50,13 +52,12 @@ dbsync_members_reset(int expected)
 {
 	if (members != NULL && members->size <= SMALL_TABLE && expected <= SMALL_TABLE)
 		members_reset(members);
-	else
+	else if (members != NULL)
 	{
-		if (members != NULL)
-			members_destroy(members);
+		members_destroy(members);
 		members = NULL;
-		members = members_create(TopMemoryContext, Max(64, expected), NULL);
 	}
+	wanted_size = Max(64, expected);
 	last_xid = 0;
 	last_member = NULL;
 }
@@ -66,6 +67,9 @@ dbsync_members_add(uint64 xid, int rank)
 {
 	bool		found;
 
+	/* where headers carry all rows nobody is asked for */
+	if (members == NULL)
+		members = members_create(TopMemoryContext, wanted_size, NULL);
 	members_insert(members, xid, &found)->rank = rank;
 }
 
@@ -104,7 +108,7 @@ dbsync_members_has(uint64 xid)
 }
 
 PG_FUNCTION_INFO_V1(dbsync_window_has);
-PG_FUNCTION_INFO_V1(dbsync_window_rank);
+PG_FUNCTION_INFO_V1(dbsync_window_place);
 
 Datum
 dbsync_window_has(PG_FUNCTION_ARGS)
@@ -115,12 +119,12 @@ dbsync_window_has(PG_FUNCTION_ARGS)
 }
 
 Datum
-dbsync_window_rank(PG_FUNCTION_ARGS)
+dbsync_window_place(PG_FUNCTION_ARGS)
 {
 	FullTransactionId xid = PG_GETARG_FULLTRANSACTIONID(0);
 	Member	   *member = find_member(U64FromFullTransactionId(xid));
 
 	if (member == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_INT32(member->rank);
+	PG_RETURN_INT64(dbsync_members_place(member->rank, PG_GETARG_INT64(1)));
 }

@@ -8,10 +8,20 @@
 #ifndef DBSYNC_EXTENSION_MEMBERS_H
 #define DBSYNC_EXTENSION_MEMBERS_H
 
-/* Begin with none; about so many will come. */
+/* Begin with none; so many at most will come. */
 extern void dbsync_members_reset(int expected);
 
-/* rank: place in closing order */
+/*
+ * The place of a row in a cut, as one number: rank is the transaction's place in closing
+ * order, no the row's number in it.  Never 0.
+ */
+static inline int64
+dbsync_members_place(int rank, int64 no)
+{
+	/* a cut has fewer than 2^18 transactions (window.c) */
+	return ((int64) rank << 45) | no;
+}
+
 extern void dbsync_members_add(uint64 xid, int rank);
 
 /* Is the transaction in the cut?  Counts as a hit, as window_has(xid8) does. */

@@ -11,11 +11,13 @@
 
 #include "utils/guc.h"
 
+#include "extension/carried.h"
 #include "extension/settings.h"
 
 char	   *dbsync_tag = NULL;
 char	   *dbsync_origin = NULL;
 bool		dbsync_direct_capture;
+int			dbsync_carry_bytes;
 int			dbsync_segment_size;
 int			dbsync_batch_rows;
 int			dbsync_copy_chunk_rows;
@@ -51,6 +53,13 @@ define_session_settings(void)
 							 "Off leaves all to triggers, which is slower and comes to the same.",
 							 &dbsync_direct_capture, true, PGC_USERSET, GUC_NOT_IN_SAMPLE,
 							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("dbsync.carry_bytes",
+							"How much of a transaction's captured rows its header takes along.",
+							"What has no room there goes to the segments of the tables; 0 sends all there.",
+							&dbsync_carry_bytes, DBSYNC_CARRIED_MAX, 0, DBSYNC_CARRIED_MAX,
+							PGC_USERSET, GUC_UNIT_BYTE | GUC_NOT_IN_SAMPLE,
+							NULL, NULL, NULL);
 }
 
 static void

@@ -18,6 +18,9 @@ extern char *dbsync_origin;
 /* capture plain statements without triggers */
 extern bool dbsync_direct_capture;
 
+/* bytes of rows that a transaction's header takes along, see extension/carried.h */
+extern int	dbsync_carry_bytes;
+
 /* of the worker; sizes in kB, times in ms */
 extern int	dbsync_segment_size;
 extern int	dbsync_batch_rows;

@@ -3,8 +3,9 @@
  * extension/track.c
  *	  Appending captured rows to the active segment of a table.
  *
- * One row goes by heap_insert, a set by heap_multi_insert, both without an
- * index and without going through the executor.  Values stored out of line are
+ * A few rows go into the header, if it has room for them (carried.c); then one row goes
+ * by heap_insert, a set by heap_multi_insert, both without an index and without going
+ * through the executor.  Values stored out of line are
  * fetched and stored again by those functions.  No ring of buffers is used, since
  * the statement uses none for the table, the worker will want these very pages
  * next, and a ring would have the session write them and wait for their WAL.
@@ -26,6 +27,7 @@
 #include "access/detoast.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "extension/carried.h"
 #include "extension/track.h"
 #include "extension/unchanged.h"
 #include "miscadmin.h"
@@ -34,7 +36,7 @@
 #include "utils/rel.h"
 #include "utils/relcache.h"
 
-/* from so many rows on, forming a batch costs less than it saves */
+/* from so many rows on, a statement's go to the segment, and in batches */
 #define FEW_ROWS			4
 
 /* as much as COPY lets wait */
@@ -85,32 +87,110 @@ lock_header(void)
 	lock->held = true;
 }
 
-/*
- * Lock the active segment; false if the table is not captured any more.  What
- * was believed before the lock is looked at again after it.
- */
+/* What is believed to be the active segment; false if the table is not captured any more. */
 static bool
-lock_active(DbsyncTrack *track, Relation rel)
+find_active(DbsyncTrack *track)
+{
+	DbsyncEntry *entry = dbsync_captured_find(track->rel);
+
+	if (entry->mode != DBSYNC_MODE_CAPTURE)
+		return false;
+	track->entry = entry;
+	track->written = dbsync_transaction_written(dbsync_captured_touch(entry),
+												entry->captured.id,
+												entry->segment_id, entry->segment);
+	return true;
+}
+
+/* Lock the active segment.  What was believed before the lock is looked at again after it. */
+static bool
+lock_active(DbsyncTrack *track)
 {
 	Oid			locked = InvalidOid;
 
-	for (;;)
+	while (find_active(track))
 	{
-		DbsyncEntry *entry = dbsync_captured_find(rel);
-
-		if (entry->mode != DBSYNC_MODE_CAPTURE)
-			return false;
-		track->entry = entry;
-		track->written = dbsync_transaction_written(dbsync_captured_touch(entry),
-													entry->captured.id,
-													entry->segment_id, entry->segment);
-		if (entry->segment == locked || track->written->locked)
+		if (track->entry->segment == locked || track->written->locked)
 			return true;
 		CHECK_FOR_INTERRUPTS();
 		lock_header();
-		LockRelationOid(entry->segment, RowExclusiveLock);
-		locked = entry->segment;
+		LockRelationOid(track->entry->segment, RowExclusiveLock);
+		locked = track->entry->segment;
 	}
+	return false;
+}
+
+/* So many captures that may have the same keys write to the segment, or into the header. */
+static void
+count_statements(DbsyncTrack *track, int n)
+{
+	dbsync_transaction_save(track->written);
+	track->written->part.statements += n;
+}
+
+static bool
+open_segment(DbsyncTrack *track)
+{
+	DbsyncEntry *entry;
+
+	if (!lock_active(track))
+		return false;
+	entry = track->entry;
+	if (entry->segment_checked)
+		track->segment = RelationIdGetRelation(entry->segment);
+	if (track->segment == NULL)
+	{
+		track->segment = table_open(entry->segment, NoLock);
+		dbsync_captured_check_segment(entry, track->segment);
+	}
+	dbsync_transaction_save(track->written);
+	track->written->locked = true;
+	track->cid = GetCurrentCommandId(true);
+	return true;
+}
+
+/* The header has no room for the next row: from now on the segment takes them. */
+static void
+leave_header(DbsyncTrack *track)
+{
+	DbsyncWritten *before = track->written;
+
+	if (track->segment != NULL)
+		return;
+	if (!open_segment(track))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("capture of table \"%s\" ended in the middle of a statement",
+						RelationGetRelationName(track->rel))));
+	/* another segment knows nothing of this statement, which may be several captures */
+	if (track->written != before)
+		count_statements(track, 2);
+}
+
+/* Get ready to have rows taken along by the header. */
+static bool
+begin_carried(DbsyncTrack *track)
+{
+	DbsyncEntry *entry;
+
+	if (!find_active(track))
+		return false;
+	if (!dbsync_transaction.header_lock.held)
+	{
+		/* waiting may have brought news */
+		lock_header();
+		if (!find_active(track))
+			return false;
+	}
+	entry = track->entry;
+	if (!entry->segment_checked)
+	{
+		Relation	segment = table_open(entry->segment, AccessShareLock);
+
+		dbsync_captured_check_segment(entry, segment);
+		table_close(segment, AccessShareLock);
+	}
+	return true;
 }
 
 /* Room for a batch: as many rows as are expected, or as may wait. */
@@ -143,7 +223,7 @@ make_batch(DbsyncTrack *track, int64 expected)
 bool
 dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected)
 {
-	DbsyncEntry *entry;
+	bool		carried;
 
 	if (dbsync_transaction.closed)
 		ereport(ERROR,
@@ -152,21 +232,12 @@ dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected)
 						RelationGetRelationName(rel)),
 				 errdetail("Another module writes to it as the transaction commits, "
 						   "after dbsync has closed what it captured.")));
-	if (!lock_active(track, rel))
-		return false;
-	entry = track->entry;
+	track->rel = rel;
 	track->segment = NULL;
-	if (entry->segment_checked)
-		track->segment = RelationIdGetRelation(entry->segment);
-	if (track->segment == NULL)
-	{
-		track->segment = table_open(entry->segment, NoLock);
-		dbsync_captured_check_segment(entry, track->segment);
-	}
-	dbsync_transaction_save(track->written);
-	track->written->locked = true;
-	track->written->part.statements++;
-	track->cid = GetCurrentCommandId(true);
+	carried = expected < FEW_ROWS && dbsync_carried_has_room();
+	if (carried ? !begin_carried(track) : !open_segment(track))
+		return false;
+	count_statements(track, 1);
 	track->nrows = 0;
 	track->stamp.xid = GetTopFullTransactionId();
 	track->stamp.same = NULL;
@@ -180,9 +251,13 @@ dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected)
 }
 
 static void
-count_row(DbsyncPart *part, char op)
+count_row(DbsyncTrack *track)
 {
-	switch (op)
+	DbsyncPart *part = &track->written->part;
+
+	if (track->stamp.same != NULL)
+		part->marked++;
+	switch (track->stamp.op)
 	{
 		case DBSYNC_OP_INSERT:
 			part->inserts++;
@@ -197,7 +272,7 @@ count_row(DbsyncPart *part, char op)
 			part->truncates++;
 			break;
 		default:
-			Assert(op == DBSYNC_OP_RESOLVED);
+			Assert(track->stamp.op == DBSYNC_OP_RESOLVED);
 			part->resolved++;
 			break;
 	}
@@ -309,6 +384,7 @@ put_single(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
 	HeapTupleData copied;
 	HeapTuple	tuple = &copied;
 	void	   *allocated = NULL;
+	Size		outside = 0;
 
 	if (source.header != NULL)
 	{
@@ -321,14 +397,21 @@ put_single(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
 	}
 	else
 	{
+		/* a row with marks is formed by the segment's description */
+		if (track->stamp.same != NULL)
+			leave_header(track);
 		tuple = dbsync_form_values(entry, &track->stamp, slot,
-								   RelationGetDescr(track->segment));
+								   track->segment ? RelationGetDescr(track->segment) : NULL);
 		allocated = tuple;
-		track->written->bytes += bytes_outside(tuple, entry);
+		outside = bytes_outside(tuple, entry);
 	}
-	track->written->bytes += tuple->t_len;
-	heap_insert(track->segment, tuple, track->cid, 0, NULL);
-	note_block(track, &tuple->t_self);
+	if (track->segment != NULL || !dbsync_carried_put(track->written->part.segment_id, tuple))
+	{
+		leave_header(track);
+		heap_insert(track->segment, tuple, track->cid, 0, NULL);
+		note_block(track, &tuple->t_self);
+	}
+	track->written->bytes += tuple->t_len + outside;
 	if (allocated != NULL)
 		pfree(allocated);
 }
@@ -344,6 +427,11 @@ refresh(DbsyncTrack *track)
 
 	if (entry->segment_checked)
 		return;
+	if (track->segment == NULL)
+	{
+		leave_header(track);
+		return;
+	}
 	dbsync_captured_check_segment(entry, track->segment);
 	entry->segment_checked = (entry->segment == RelationGetRelid(track->segment));
 }
@@ -357,14 +445,17 @@ dbsync_track_put(DbsyncTrack *track, char op, TupleTableSlot *slot)
 	track->stamp.op = op;
 	track->stamp.no = dbsync_transaction.next_no++;
 	source = dbsync_form_source(track->entry, &track->stamp, slot);
-	count_row(&track->written->part, op);
 	track->nrows++;
 	if (track->grows && track->nrows == FEW_ROWS)
+	{
+		leave_header(track);
 		make_batch(track, MAX_WAITING);
+	}
 	if (track->context == NULL)
 		put_single(track, source, slot);
 	else
 		put_waiting(track, source, slot);
+	count_row(track);
 }
 
 void
@@ -378,8 +469,6 @@ dbsync_track_put_update(DbsyncTrack *track, TupleTableSlot *old, TupleTableSlot 
 		return;
 	}
 	track->stamp.same = dbsync_unchanged_find(track->entry, track->assigned, old, new);
-	if (track->stamp.same != NULL)
-		track->written->part.marked++;
 	dbsync_track_put(track, DBSYNC_OP_UPDATE, new);
 	track->stamp.same = NULL;
 }
@@ -392,5 +481,6 @@ dbsync_track_end(DbsyncTrack *track)
 		write_waiting(track);
 		MemoryContextDelete(track->context);
 	}
-	RelationClose(track->segment);
+	if (track->segment != NULL)
+		RelationClose(track->segment);
 }

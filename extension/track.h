@@ -31,7 +31,8 @@ typedef struct DbsyncTrack
 {
 	DbsyncEntry *entry;
 	DbsyncWritten *written;
-	Relation	segment;
+	Relation	rel;			/* the captured table */
+	Relation	segment;		/* NULL: the header takes the rows along, so far */
 	CommandId	cid;
 	DbsyncStamp stamp;			/* of the row under way */
 	const List *assigned;		/* see dbsync_unchanged_find; NIL unless set */
@@ -52,9 +53,9 @@ typedef struct DbsyncTrack
 } DbsyncTrack;
 
 /*
- * Lock the active segment (and the active header segment) to the end of the
- * transaction and get ready to append.  expected: about how many rows will
- * come; 0: nobody knows.  CurrentMemoryContext must live until the end.  False if
+ * Lock the active header segment to the end of the transaction, and the table's active
+ * segment as soon as it is needed, and get ready to append.  expected: about how many rows
+ * will come; 0: nobody knows.  CurrentMemoryContext must live until the end.  False if
  * the table turns out not to be captured any more.
  */
 extern bool dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected);

@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "extension/carried.h"
 #include "extension/catalog.h"
 #include "extension/header.h"
 #include "extension/shmem.h"
@@ -64,6 +65,8 @@ dbsync_transaction_begin(void)
 	dbsync_transaction.header_written = false;
 	dbsync_transaction.header_lock.level = 1;
 	dbsync_transaction.header_lock.held = false;
+	dbsync_transaction.carried.level = 1;
+	dbsync_transaction.carried.used = 0;
 	dbsync_transaction.generation = dbsync_catalog_generation();
 }
 
@@ -271,6 +274,7 @@ write_header(void)
 	gather_parts(&header);
 	if (header.nparts == 0)
 		return;
+	header.carried = dbsync_carried_bytes(&header.carried_size);
 	header.xid = U64FromFullTransactionId(GetTopFullTransactionId());
 	dbsync_header_write(&header);
 	dbsync_transaction.wake = true;
@@ -381,6 +385,7 @@ end_of_subtransaction(SubXactEvent event, SubTransactionId mine,
 void
 dbsync_transaction_init(void)
 {
+	dbsync_carried_init();
 	RegisterXactCallback(end_of_transaction, NULL);
 	RegisterSubXactCallback(end_of_subtransaction, NULL);
 	RegisterResourceReleaseCallback(release, NULL);

@@ -59,6 +59,13 @@ typedef struct DbsyncHeaderLock
 	bool		held;
 } DbsyncHeaderLock;
 
+/* rows that wait for the header (carried.c) */
+typedef struct DbsyncCarried
+{
+	int			level;			/* first: see dbsync_transaction_save */
+	Size		used;			/* bytes */
+} DbsyncCarried;
+
 typedef struct DbsyncTransaction
 {
 	uint64		serial;			/* tells this transaction's things from older */
@@ -68,6 +75,7 @@ typedef struct DbsyncTransaction
 	bool		header_written;
 	uint64		generation;		/* configuration as it began to write */
 	DbsyncHeaderLock header_lock;
+	DbsyncCarried carried;
 	int64		next_no;		/* dbsync_no of the next captured row */
 	DbsyncTouched *touched;
 } DbsyncTransaction;

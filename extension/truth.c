@@ -4,7 +4,8 @@
  *	  Settling what is true of keys whose captured order is in doubt.
  *
  * Capture remembers no keys.  The rows of flagged periods (statement.c) are read
- * back from the blocks that this transaction wrote, their keys are sorted, and a
+ * back from the blocks that this transaction wrote and from what its header is to
+ * take along, their keys are sorted, and a
  * key that comes twice or more is looked up in the table through its key index:
  *
  *		a version of ours is found		append it as R
@@ -36,6 +37,7 @@
 #include "access/xact.h"
 #include "catalog/pg_index.h"
 #include "extension/captured.h"
+#include "extension/carried.h"
 #include "extension/track.h"
 #include "extension/truth.h"
 #include "miscadmin.h"
@@ -117,44 +119,69 @@ is_flagged(const DbsyncPeriods *periods, int64 no)
 	return false;
 }
 
-/* Sort in the keys of our own flagged rows in some blocks of a segment. */
+/* Sort in the key of a row, if it is our own and flagged. */
+static void
+collect_row(Settling *s, TupleTableSlot *row, TupleTableSlot *key)
+{
+	uint64		mine = U64FromFullTransactionId(GetTopFullTransactionId());
+	FullTransactionId xid;
+
+	slot_getsomeattrs(row, DBSYNC_SEGMENT_FIRST_COLUMN - 1);
+	xid = DatumGetFullTransactionId(row->tts_values[DBSYNC_SEGMENT_XID - 1]);
+	if (U64FromFullTransactionId(xid) != mine ||
+		!is_flagged(&s->touched->periods,
+					DatumGetInt64(row->tts_values[DBSYNC_SEGMENT_NO - 1])) ||
+		DatumGetChar(row->tts_values[DBSYNC_SEGMENT_OP - 1]) == DBSYNC_OP_TRUNCATE)
+		return;
+	slot_getallattrs(row);
+	ExecClearTuple(key);
+	for (int i = 0; i < s->nkeys; i++)
+	{
+		int			from = DBSYNC_SEGMENT_FIRST_COLUMN - 1 + s->entry->keys[i];
+
+		key->tts_values[i] = row->tts_values[from];
+		key->tts_isnull[i] = row->tts_isnull[from];
+	}
+	ExecStoreVirtualTuple(key);
+	tuplesort_puttupleslot(s->sort, key);
+}
+
+/* The same for all in some blocks of a segment. */
 static void
 collect_blocks(Settling *s, Relation segment, BlockNumber first, BlockNumber last,
 			   TupleTableSlot *row, TupleTableSlot *key)
 {
-	uint64		mine = U64FromFullTransactionId(GetTopFullTransactionId());
 	TableScanDesc scan;
 
 	scan = table_beginscan_strat(segment, SnapshotSelf, 0, NULL, true, false);
 	heap_setscanlimits(scan, first, last - first + 1);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, row))
 	{
-		FullTransactionId xid;
-
 		CHECK_FOR_INTERRUPTS();
-		slot_getsomeattrs(row, DBSYNC_SEGMENT_FIRST_COLUMN - 1);
-		xid = DatumGetFullTransactionId(row->tts_values[DBSYNC_SEGMENT_XID - 1]);
-		if (U64FromFullTransactionId(xid) != mine ||
-			!is_flagged(&s->touched->periods,
-						DatumGetInt64(row->tts_values[DBSYNC_SEGMENT_NO - 1])) ||
-			DatumGetChar(row->tts_values[DBSYNC_SEGMENT_OP - 1]) == DBSYNC_OP_TRUNCATE)
-			continue;
-		slot_getallattrs(row);
-		ExecClearTuple(key);
-		for (int i = 0; i < s->nkeys; i++)
-		{
-			int			from = DBSYNC_SEGMENT_FIRST_COLUMN - 1 + s->entry->keys[i];
-
-			key->tts_values[i] = row->tts_values[from];
-			key->tts_isnull[i] = row->tts_isnull[from];
-		}
-		ExecStoreVirtualTuple(key);
-		tuplesort_puttupleslot(s->sort, key);
+		collect_row(s, row, key);
 	}
 	table_endscan(scan);
 }
 
-/* False if the segment is gone: the table's capture ended in this transaction. */
+/* And for those that wait for the header. */
+static void
+collect_carried(Settling *s, Relation segment, int segment_id, TupleTableSlot *key)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(segment), &TTSOpsHeapTuple);
+	DbsyncCarriedReader reader = dbsync_carried_read();
+	DbsyncCarriedRow row;
+
+	while (dbsync_carried_next(&reader, &row))
+	{
+		if (row.segment_id != segment_id)
+			continue;
+		ExecStoreHeapTuple(dbsync_carried_tuple(&row), slot, true);
+		collect_row(s, slot, key);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+/* Nothing if the segment is gone: the table's capture ended in this transaction. */
 static void
 collect_segment(Settling *s, const DbsyncWritten *written)
 {
@@ -177,6 +204,7 @@ collect_segment(Settling *s, const DbsyncWritten *written)
 			collect_blocks(s, segment, ranges->first[i],
 						   Min(ranges->last[i], nblocks - 1), row, key);
 	}
+	collect_carried(s, segment, written->part.segment_id, key);
 	ExecDropSingleTupleTableSlot(key);
 	ExecDropSingleTupleTableSlot(row);
 	table_close(segment, NoLock);
@@ -293,8 +321,8 @@ prepare_order(Settling *s)
 static void
 settle_suspects(Settling *s)
 {
-	/* the sort cannot say how many are suspect: as many as are worth a batch */
-	const int64 many = 1000;
+	/* the sort cannot say how many are suspect */
+	const int64 unknown = 0;
 	SortSupport order = prepare_order(s);
 	DbsyncTrack track;
 	bool		tracking = false;
@@ -311,7 +339,7 @@ settle_suspects(Settling *s)
 		}
 		if (settled)
 			continue;
-		if (!tracking && !dbsync_track_begin(&track, s->rel, many))
+		if (!tracking && !dbsync_track_begin(&track, s->rel, unknown))
 			break;
 		if (!tracking)
 			track.written->part.statements++;	/* its keys are there already */

@@ -43,7 +43,7 @@
 /* headers remembered at a time; 24 bytes each, twice as many while collecting */
 #define KEEP			262144
 
-/* transactions of one cut: bounds the hash that window_has() looks in */
+/* transactions of one cut: bounds the hash that window_has() looks in; below 2^18 */
 #define MAX_CUT			250000
 
 typedef struct Entry
@@ -418,12 +418,10 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 			if (before > 0 && (before >= request->max_rows ||
 							   !dbsync_cut_same_origin(cut->origin, header.origin)))
 				break;
-			dbsync_cut_add(cut, &header, request);
-			if (cut->rows > before)
-			{
-				cut->origin = header.origin ? pstrdup(header.origin) : NULL;
+			if (dbsync_cut_add(cut, &header, i - window->next, request))
 				dbsync_members_add(entry->xid, i - window->next);
-			}
+			if (cut->rows > before)
+				cut->origin = header.origin ? pstrdup(header.origin) : NULL;
 		}
 		cut->closing = entry->closing;
 		cut->closing_xid = entry->xid;

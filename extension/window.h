@@ -19,6 +19,7 @@
 #include "access/xlogdefs.h"
 #include "nodes/pg_list.h"
 #include "storage/itemptr.h"
+#include "utils/tuplestore.h"
 
 #include "extension/header.h"
 #include "extension/snapshot.h"
@@ -62,6 +63,8 @@ typedef struct DbsyncCutSegment
 	int			allocated;
 	BlockNumber *first;			/* inclusive; sorted and disjoint */
 	BlockNumber *last;
+	int64		ncarried;		/* rows that headers carry */
+	Tuplestorestate *carried;	/* they, numbered by their places; NULL: none */
 } DbsyncCutSegment;
 
 /* the next piece of a window: one batch */
@@ -76,6 +79,7 @@ typedef struct DbsyncCut
 	int64		lag_rows;		/* rows and bytes that leave the lag with it, */
 	int64		lag_bytes;		/* tables of other subscriptions included */
 	List	   *tables;			/* of DbsyncCutTable */
+	int			nstores;		/* tuplestores for carried rows, made so far */
 } DbsyncCut;
 
 typedef struct DbsyncWindow DbsyncWindow;
@@ -138,6 +142,12 @@ extern DbsyncCut *dbsync_window_next(DbsyncWindow *window,
  */
 extern bool dbsync_window_knows(List *header_segments, uint64 xid,
 								XLogRecPtr closing, TimestampTz start);
+
+/*
+ * Let go of a cut's carried rows, which may be in temporary files: before the
+ * transaction ends.
+ */
+extern void dbsync_cut_free(DbsyncCut *cut);
 
 extern void dbsync_window_pass(DbsyncWindow *window, const DbsyncCut *cut);
 

@@ -81,6 +81,8 @@ SELECT capture_test.begin('n'), capture_test.begin('m');
 CREATE PROCEDURE run(transactions int) LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1..transactions LOOP
+        -- rows with the header, in segments, and both
+        PERFORM set_config('dbsync.carry_bytes', (ARRAY[0, 100, 300, 1500])[1 + i % 4]::text, true);
         BEGIN
             FOR j IN 1..(1 + random() * 4)::int LOOP
                 PERFORM act(0);
@@ -102,6 +104,7 @@ CALL run(150);
 SELECT capture_test.verdict('n'), capture_test.verdict('m');
 -- there was something to doubt
 SELECT count(*) > 100 FROM capture_test.rows('n') WHERE op = 'R';
+SELECT count(*) FILTER (WHERE tid IS NULL) > 100 AS carried, count(tid) > 100 AS in_segments FROM capture_test.rows('n');
 
 SET client_min_messages = warning;
 SELECT capture_test.end('n'), capture_test.end('m');

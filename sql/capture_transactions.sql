@@ -69,7 +69,7 @@ SAVEPOINT c;
 DELETE FROM t;
 ROLLBACK TO c;
 COMMIT;
-SELECT parts[3:8] FROM capture_test.headers() WHERE xid NOT IN (SELECT xid FROM headers_before);
+SELECT (dbsync_internal.header_parts(parts))[3:8] FROM capture_test.headers() WHERE xid NOT IN (SELECT xid FROM headers_before);
 SELECT capture_test.verdict('t');
 -- a loop of exception blocks
 DO $$
@@ -133,7 +133,7 @@ BEGIN
         EXECUTE format('INSERT INTO capture_many.t%s VALUES (1), (2), (3)', i);
     END LOOP;
 END $$;
-SELECT rows, array_length(parts, 1) / 12 FROM capture_test.headers() WHERE rows = 300;
+SELECT rows, carried IS NOT NULL, length(parts) > 1000 FROM capture_test.headers() WHERE rows = 300;
 SELECT capture_test.verdict('capture_many.t1'), capture_test.verdict('capture_many.t100');
 SET client_min_messages = error;
 DO $$

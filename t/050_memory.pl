@@ -1,5 +1,6 @@
 # The worker's memory does not grow with what it moves, nor with how often it
-# fails: one transaction of three million rows, and thousands of failing batches.
+# fails: one transaction of three million rows, many small ones on many tables, and
+# thousands of failing batches.
 use strict;
 use warnings;
 
@@ -55,6 +56,37 @@ foreach my $step (
 	  or diag("highest: $highest kB");
 }
 $pair->same_at_both_ends('public.big');
+
+# --- small transactions, whose rows come with their headers: 100 MB of them, of
+#     twenty tables, which all are in one cut
+
+my @many = map { "public.m$_" } 1 .. 20;
+$pair->both("CREATE TABLE $_ (id int PRIMARY KEY, t text)") foreach @many;
+$pair->sql("SELECT dbsync.add_table('big', '$_')") foreach @many;
+$pair->arrives('big', 'twenty tables are added');
+$pair->sql("SELECT dbsync.stop_subscription('big')");
+$pair->sql(<<'SQL');
+SET synchronous_commit = off;
+DO $$
+BEGIN
+	FOR i IN 1..80000 LOOP
+		EXECUTE format('INSERT INTO public.m%s VALUES (%s, %L)', 1 + i % 20, i, repeat(md5(i::text), 39));
+		IF i % 40 > 30 THEN
+			EXECUTE format('UPDATE public.m%s SET id = -id WHERE id = %s', 1 + i % 20, i);
+		END IF;
+		COMMIT;
+	END LOOP;
+END $$;
+SQL
+$pair->start_subscription('big');
+my $carried = highest_until(
+	sub { $pair->target_sql('SELECT count(*) FROM public.m1') eq '4000' },
+	'small transactions arrive');
+note("worker's anonymous memory during small transactions: $carried kB");
+ok($carried < $limit_kb, "small transactions: memory stays below $limit_kb kB")
+  or diag("highest: $carried kB");
+$pair->arrives('big', 'all of them');
+$pair->same_at_both_ends(@many);
 
 # --- failing batches: after the first few hundred, one more leaves nothing
 #     behind (a quarter of a kB for each would be noticed)

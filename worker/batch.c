@@ -140,7 +140,7 @@ begin_target(DbsyncBatch *batch)
  * rows only those behind the last TRUNCATE are read.
  */
 static void
-truncate_tables(DbsyncBatch *batch, DbsyncPlace *places)
+truncate_tables(DbsyncBatch *batch, int64 *places)
 {
 	DbsyncTargetTable **handles = palloc(sizeof(void *) * list_length(batch->cut->tables));
 	int			n = 0;
@@ -196,7 +196,7 @@ is_to_be_replaced(const DbsyncBatch *batch, const DbsyncCutTable *cut)
  * a row with untouched columns cannot.
  */
 static void
-send_table(DbsyncBatch *batch, DbsyncCutTable *cut, const DbsyncPlace *place)
+send_table(DbsyncBatch *batch, DbsyncCutTable *cut, int64 place)
 {
 	DbsyncWork *work = batch->work;
 	DbsyncTable *table = dbsync_subscription_table(work->subscription, cut->captured_id);
@@ -207,7 +207,7 @@ send_table(DbsyncBatch *batch, DbsyncCutTable *cut, const DbsyncPlace *place)
 	batch->current = table;
 	changes.marks = cut->marked > 0;
 	changes.complete = changes.marks && dbsync_choose_completes(work, table);
-	keys.after = changes.after = cut->truncates > 0 ? place : NULL;
+	keys.after = changes.after = cut->truncates > 0 ? place : 0;
 	changes.fold = !dbsync_cut_table_is_distinct(cut);
 	if (table->part.live && !work->careful && cut->truncates == 0 && rows == cut->inserts)
 	{
@@ -232,12 +232,13 @@ send_table(DbsyncBatch *batch, DbsyncCutTable *cut, const DbsyncPlace *place)
 static void
 send_cut(DbsyncBatch *batch)
 {
-	DbsyncPlace *places = palloc0(sizeof(DbsyncPlace) * list_length(batch->cut->tables));
+	int64	   *places = palloc0(sizeof(int64) * list_length(batch->cut->tables));
 	ListCell   *lc;
 
 	truncate_tables(batch, places);
 	foreach(lc, batch->cut->tables)
-		send_table(batch, lfirst(lc), &places[foreach_current_index(lc)]);
+		send_table(batch, lfirst(lc), places[foreach_current_index(lc)]);
+	dbsync_cut_free(batch->cut);
 }
 
 /*

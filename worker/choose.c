@@ -102,6 +102,8 @@ dbsync_choose_begin(DbsyncBatch *batch)
 void
 dbsync_choose_end(DbsyncBatch *batch)
 {
+	if (batch->cut != NULL)
+		dbsync_cut_free(batch->cut);	/* one that was not sent */
 	PopActiveSnapshot();
 	dbsync_query_commit();
 	MemoryContextSwitchTo(batch->work->context);
@@ -395,7 +397,11 @@ dbsync_choose_more(DbsyncBatch *batch)
 	/* what does not fit in is found again by the next round */
 	batch->passed = (cut == NULL || batch->stale || !fits(batch, cut) || cut->rows == 0);
 	if (batch->passed)
+	{
+		if (cut != NULL)
+			dbsync_cut_free(cut);
 		return false;
+	}
 	batch->cut = cut;
 	batch->taken += cut->rows;
 	batch->sliced = true;

@@ -27,6 +27,7 @@
 #include "extension/members.h"
 #include "worker/complete.h"
 #include "worker/fold.h"
+#include "worker/order.h"
 #include "worker/plan.h"
 #include "worker/scan.h"
 
@@ -162,42 +163,119 @@ bounds(const DbsyncCutSegment *segment, bool upper)
 										   TYPALIGN_SHORT));
 }
 
-/* the rows of one segment's ranges, our columns called x, n, o, m, theirs c1 ... */
+/* place, operation and marks are called p, o, m; the table's columns c1 ... */
 static void
-append_segment(StringInfo sql, Params *params, DbsyncSubscription *subscription,
-			   DbsyncTable *table, const DbsyncCutSegment *cut)
+append_columns(StringInfo sql, const DbsyncTable *table, const char *place)
 {
-	DbsyncSegmentInfo *segment = dbsync_subscription_segment(subscription, cut->segment_id);
-	int			from = add_param(params, TIDARRAYOID, bounds(cut, false));
-	int			to = add_param(params, TIDARRAYOID, bounds(cut, true));
-
-	appendStringInfo(sql, "SELECT s.%s AS x, s.%s AS n, s.%s AS o, s.%s AS m",
-					 quote_identifier(table->columns_of_ours[0]),
-					 quote_identifier(table->columns_of_ours[1]),
+	appendStringInfo(sql, "SELECT %s AS p, s.%s AS o, s.%s AS m", place,
 					 quote_identifier(table->columns_of_ours[2]),
 					 quote_identifier(table->columns_of_ours[3]));
 	for (int i = 0; i < table->ncolumns; i++)
 		appendStringInfo(sql, ", s.%s AS c%d", quote_identifier(table->columns[i]), i);
+}
+
+/* the rows of one segment's ranges */
+static void
+append_segment(StringInfo sql, Params *params, const DbsyncTable *table,
+			   Oid segment, const DbsyncCutSegment *cut)
+{
+	const char *xid = quote_identifier(table->columns_of_ours[0]);
+	int			from = add_param(params, TIDARRAYOID, bounds(cut, false));
+	int			to = add_param(params, TIDARRAYOID, bounds(cut, true));
+
+	append_columns(sql, table,
+				   psprintf("dbsync_internal.window_place(s.%s, s.%s)", xid,
+							quote_identifier(table->columns_of_ours[1])));
 	appendStringInfo(sql, " FROM unnest($%d, $%d) r(a, b), LATERAL"
-					 " (SELECT * FROM ONLY %s t WHERE t.ctid >= r.a AND t.ctid < r.b OFFSET 0) s",
+					 " (SELECT * FROM ONLY %s t WHERE t.ctid >= r.a AND t.ctid < r.b OFFSET 0) s"
+					 " WHERE dbsync_internal.window_has(s.%s)",
 					 from, to,
-					 quote_qualified_identifier("dbsync_internal", get_rel_name(segment->relid)));
+					 quote_qualified_identifier("dbsync_internal", get_rel_name(segment)), xid);
+}
+
+/* What queries call the rows of a segment that headers carry. */
+static char *
+name_of_carried(const DbsyncCutSegment *cut)
+{
+	return psprintf("dbsync_carried_%d", cut->segment_id);
+}
+
+static void
+append_carried(StringInfo sql, const DbsyncTable *table, const DbsyncCutSegment *cut)
+{
+	append_columns(sql, table,
+				   psprintf("s.%s", quote_identifier(table->columns_of_ours[1])));
+	appendStringInfo(sql, " FROM %s s", name_of_carried(cut));
+}
+
+/* Let queries of this SPI connection see the rows that headers carry, until hide_carried(). */
+static void
+show_carried(DbsyncSubscription *subscription, const DbsyncCutTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->segments)
+	{
+		const DbsyncCutSegment *cut = lfirst(lc);
+		EphemeralNamedRelation relation;
+
+		if (cut->carried == NULL)
+			continue;
+		relation = palloc0(sizeof(EphemeralNamedRelationData));
+		relation->md.name = name_of_carried(cut);
+		relation->md.reliddesc = dbsync_subscription_segment(subscription, cut->segment_id)->relid;
+		relation->md.enrtype = ENR_NAMED_TUPLESTORE;
+		relation->md.enrtuples = cut->ncarried;
+		relation->reldata = cut->carried;
+		if (SPI_register_relation(relation) != SPI_OK_REL_REGISTER)
+			elog(ERROR, "could not register \"%s\"", relation->md.name);
+	}
+}
+
+static void
+hide_carried(const DbsyncCutTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->segments)
+	{
+		const DbsyncCutSegment *cut = lfirst(lc);
+
+		if (cut->carried != NULL)
+			SPI_unregister_relation(name_of_carried(cut));
+	}
 }
 
 static void
 append_source(StringInfo sql, Params *params, DbsyncSubscription *subscription,
 			  DbsyncTable *table, const DbsyncCutTable *cut)
 {
+	const char *separator = "";
 	ListCell   *lc;
 
 	appendStringInfoString(sql, " FROM (");
 	foreach(lc, cut->segments)
 	{
-		if (foreach_current_index(lc) > 0)
-			appendStringInfoString(sql, " UNION ALL ");
-		append_segment(sql, params, subscription, table, lfirst(lc));
+		const DbsyncCutSegment *segment = lfirst(lc);
+
+		if (segment->n > 0)
+		{
+			appendStringInfoString(sql, separator);
+			append_segment(sql, params, table,
+						   dbsync_subscription_segment(subscription, segment->segment_id)->relid,
+						   segment);
+			separator = " UNION ALL ";
+		}
+		if (segment->carried != NULL)
+		{
+			appendStringInfoString(sql, separator);
+			append_carried(sql, table, segment);
+			separator = " UNION ALL ";
+		}
 	}
-	appendStringInfoString(sql, ") s WHERE dbsync_internal.window_has(s.x)");
+	if (separator[0] == '\0')
+		elog(ERROR, "headers do not say where rows of table %s are", table->qualified);
+	appendStringInfoString(sql, ") s");
 }
 
 static void
@@ -235,24 +313,22 @@ append_boundary(StringInfo sql, Params *params, const DbsyncTable *table)
 
 bool
 dbsync_plan_last_truncate(DbsyncSubscription *subscription, DbsyncTable *table,
-						  const DbsyncCutTable *cut, DbsyncPlace *place)
+						  const DbsyncCutTable *cut, int64 *place)
 {
 	StringInfoData sql;
 	Params		params = {0};
 	bool		isnull;
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT dbsync_internal.window_rank(s.x) AS r, s.n");
+	appendStringInfoString(&sql, "SELECT max(s.p)");
 	append_source(&sql, &params, subscription, table, cut);
-	appendStringInfoString(&sql, " AND s.o = 'T' ORDER BY 1 DESC, 2 DESC LIMIT 1");
+	appendStringInfoString(&sql, " WHERE s.o = 'T'");
+	show_carried(subscription, cut);
 	run_plan(plan_for(sql.data, &params), &params, NULL);
-	if (SPI_processed == 0)
-		return false;
-	place->rank = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
-											  SPI_tuptable->tupdesc, 1, &isnull));
-	place->no = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-											SPI_tuptable->tupdesc, 2, &isnull));
-	return true;
+	hide_carried(cut);
+	*place = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										 SPI_tuptable->tupdesc, 1, &isnull));
+	return !isnull;
 }
 
 static void
@@ -260,13 +336,17 @@ check_hits(const DbsyncTable *table, const DbsyncCutTable *cut)
 {
 	int64		expected = cut->inserts + cut->updates + cut->deletes +
 	cut->truncates + cut->resolved;
+	int64		found = dbsync_members_hits();
+	ListCell   *lc;
 
-	if (dbsync_members_hits() != expected)
+	foreach(lc, cut->segments)
+		found += ((DbsyncCutSegment *) lfirst(lc))->ncarried;
+	if (found != expected)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("tracking data of table %s is incomplete", table->qualified),
 				 errdetail("Transaction headers announce " INT64_FORMAT " rows, " INT64_FORMAT " were found.",
-						   expected, dbsync_members_hits()),
+						   expected, found),
 				 errhint("Copy the table anew with dbsync.copy_table().")));
 }
 
@@ -278,7 +358,7 @@ append_order(StringInfo sql, const DbsyncTable *table, bool ascending)
 
 	appendStringInfoString(sql, " ORDER BY ");
 	append_keys(sql, table);
-	appendStringInfo(sql, ", dbsync_internal.window_rank(s.x) %s, s.n %s", direction, direction);
+	appendStringInfo(sql, ", s.p %s", direction);
 }
 
 static void
@@ -315,6 +395,13 @@ dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
 			check_hits(table, cut);
 		return;
 	}
+	if (dbsync_order_applies(subscription, table, cut, how))
+	{
+		dbsync_order_cut(subscription, table, cut, how, relay);
+		if (dbsync_relay_result(relay, &rows))
+			check_hits(table, cut);
+		return;
+	}
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
 	if (how->fold && !how->marks)
@@ -328,14 +415,10 @@ dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
 	else
 		append_change(&sql, table, how->marks);
 	append_source(&sql, &params, subscription, table, cut);
-	if (how->after != NULL)
-	{
-		int			rank = add_param(&params, INT4OID, Int32GetDatum(how->after->rank));
-		int			no = add_param(&params, INT8OID, Int64GetDatum(how->after->no));
-
-		appendStringInfo(&sql, " AND (dbsync_internal.window_rank(s.x), s.n) > ($%d, $%d)",
-						 rank, no);
-	}
+	appendStringInfoString(&sql, " WHERE true");
+	if (how->after != 0)
+		appendStringInfo(&sql, " AND s.p > $%d",
+						 add_param(&params, INT8OID, Int64GetDatum(how->after)));
 	if (cut->truncates > 0)
 		appendStringInfoString(&sql, " AND s.o <> 'T'");
 	if (!table->part.live)
@@ -348,7 +431,9 @@ dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
 	}
 	if (how->fold)
 		append_order(&sql, table, how->marks);
+	show_carried(subscription, cut);
 	run_cut(plan_for(sql.data, &params), &params, table, how, relay);
+	hide_carried(cut);
 	if (dbsync_relay_result(relay, &rows))
 		check_hits(table, cut);
 }

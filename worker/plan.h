@@ -14,20 +14,13 @@
 #include "worker/relay.h"
 #include "worker/subscription.h"
 
-/* a place in a cut: rank of the transaction, and number of the row in it */
-typedef struct DbsyncPlace
-{
-	int32		rank;
-	int64		no;
-} DbsyncPlace;
-
 /*
- * The last TRUNCATE of a table in the cut; rows before it do not matter.
- * Needs SPI.
+ * The place (see dbsync_members_place) of the last TRUNCATE of a table in the cut; rows
+ * before it do not matter.  Needs SPI.
  */
 extern bool dbsync_plan_last_truncate(DbsyncSubscription *subscription,
 									  DbsyncTable *table, const DbsyncCutTable *cut,
-									  DbsyncPlace *place);
+									  int64 *place);
 
 /* how a cut is to be read */
 typedef struct DbsyncReadCut
@@ -36,7 +29,7 @@ typedef struct DbsyncReadCut
 	bool		fold;			/* the last state of each key, else every row */
 	bool		marks;			/* some rows say that columns are untouched ... */
 	bool		complete;		/* ... and they are to be filled in from the table */
-	const DbsyncPlace *after;	/* only what is behind it; NULL: everything */
+	int64		after;			/* only what is behind this place; 0: everything */
 } DbsyncReadCut;
 
 /*

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker/scan.c
- *	  A cut's rows of one table, straight from their blocks.
+ *	  A cut's rows of one table, straight from their blocks or headers.
  *
  * A cut that has nothing to fold and nothing to leave out needs no query: its rows
  * go to the relay as they lie, which is most of the time that a batch of one row
@@ -44,12 +44,12 @@ segment_matches(Oid segment, const DbsyncTable *table)
 }
 
 bool
-dbsync_scan_applies(DbsyncSubscription *subscription, const DbsyncTable *table,
-					const DbsyncCutTable *cut, const DbsyncReadCut *how)
+dbsync_scan_can_copy(DbsyncSubscription *subscription, const DbsyncTable *table,
+					 const DbsyncCutTable *cut, const DbsyncReadCut *how)
 {
 	ListCell   *lc;
 
-	if (how->fold || how->marks || how->after != NULL || cut->truncates > 0 || !table->part.live)
+	if (how->marks || how->after != 0 || cut->truncates > 0 || !table->part.live)
 		return false;
 	foreach(lc, cut->segments)
 	{
@@ -62,9 +62,15 @@ dbsync_scan_applies(DbsyncSubscription *subscription, const DbsyncTable *table,
 	return true;
 }
 
-/* Tell the relay which columns of the segment it is to take. */
-static void
-place_columns(const DbsyncTable *table, const DbsyncReadCut *how, DbsyncRelay *relay)
+bool
+dbsync_scan_applies(DbsyncSubscription *subscription, const DbsyncTable *table,
+					const DbsyncCutTable *cut, const DbsyncReadCut *how)
+{
+	return !how->fold && dbsync_scan_can_copy(subscription, table, cut, how);
+}
+
+void
+dbsync_scan_place_columns(const DbsyncTable *table, const DbsyncReadCut *how, DbsyncRelay *relay)
 {
 	bool		keys = how->what == DBSYNC_RELAY_KEYS;
 	int			n = keys ? table->nkeys : table->ncolumns;
@@ -109,6 +115,21 @@ scan_segment(Relation rel, const DbsyncCutSegment *segment, DestReceiver *receiv
 	return more;
 }
 
+/* The same for the rows that headers carry. */
+static bool
+scan_carried(Relation rel, const DbsyncCutSegment *segment, DestReceiver *receiver)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsMinimalTuple);
+	bool		more = true;
+
+	tuplestore_select_read_pointer(segment->carried, 0);
+	tuplestore_rescan(segment->carried);
+	while (more && tuplestore_gettupleslot(segment->carried, true, false, slot))
+		more = receiver->receiveSlot(slot, receiver);
+	ExecDropSingleTupleTableSlot(slot);
+	return more;
+}
+
 void
 dbsync_scan_cut(DbsyncSubscription *subscription, const DbsyncTable *table,
 				const DbsyncCutTable *cut, const DbsyncReadCut *how, DbsyncRelay *relay)
@@ -117,7 +138,7 @@ dbsync_scan_cut(DbsyncSubscription *subscription, const DbsyncTable *table,
 	bool		more = true;
 	ListCell   *lc;
 
-	place_columns(table, how, relay);
+	dbsync_scan_place_columns(table, how, relay);
 	foreach(lc, cut->segments)
 	{
 		const DbsyncCutSegment *segment = lfirst(lc);
@@ -126,8 +147,10 @@ dbsync_scan_cut(DbsyncSubscription *subscription, const DbsyncTable *table,
 
 		if (foreach_current_index(lc) == 0)
 			receiver->rStartup(receiver, CMD_SELECT, RelationGetDescr(rel));
-		if (more)
+		if (more && segment->n > 0)
 			more = scan_segment(rel, segment, receiver);
+		if (more && segment->carried != NULL)
+			more = scan_carried(rel, segment, receiver);
 		table_close(rel, NoLock);
 	}
 }

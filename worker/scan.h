@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker/scan.h
- *	  A cut's rows of one table, straight from their blocks.
+ *	  A cut's rows of one table, straight from their blocks and headers.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,15 @@
 
 #include "worker/plan.h"
 
-/* Can the cut be read so?  Else it takes a query. */
+/* Are all rows live, whole and in the shape of the table's columns? */
+extern bool dbsync_scan_can_copy(DbsyncSubscription *subscription, const DbsyncTable *table,
+								 const DbsyncCutTable *cut, const DbsyncReadCut *how);
+
+/* Tell the relay which columns of such rows it is to take. */
+extern void dbsync_scan_place_columns(const DbsyncTable *table, const DbsyncReadCut *how,
+									  DbsyncRelay *relay);
+
+/* And none to be folded, so that the cut can be read here?  Else it takes a query. */
 extern bool dbsync_scan_applies(DbsyncSubscription *subscription, const DbsyncTable *table,
 								const DbsyncCutTable *cut, const DbsyncReadCut *how);
 

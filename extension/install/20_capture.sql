@@ -122,7 +122,7 @@ CREATE FUNCTION dbsync_internal.create_segment(captured_id int) RETURNS int
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET default_tablespace = ''
 AS $$
 DECLARE
-    body text := 'LIKE dbsync_internal.header_1';
+    body text := 'LIKE dbsync_internal.header_1 INCLUDING STORAGE';
     new_id int := nextval(pg_get_serial_sequence('dbsync.segment', 'id'));
     is_first boolean;
     segment text;

@@ -17,7 +17,7 @@ AS $$
     SELECT coalesce(sum(pg_total_relation_size(s.relid)), 0)::bigint
     FROM dbsync.segment s WHERE s.captured_id = log_bytes.captured_id
 $$;
-COMMENT ON FUNCTION dbsync_internal.log_bytes(int) IS 'size of the segments of a captured table';
+COMMENT ON FUNCTION dbsync_internal.log_bytes(int) IS 'size of the segments of a captured table (0: of the headers)';
 
 -- ---------------------------------------------------------------------------
 -- status
@@ -81,6 +81,7 @@ BEGIN
         w.rows_per_second, w.batches, w.rows, w.last_batch,
         w.message, w.detail, dbsync_internal.next_action(s.name, st.state, w.hint, w.message),
         w.failures, w.retry_at,
+        dbsync_internal.log_bytes(0) +
         (SELECT coalesce(sum(dbsync_internal.log_bytes(a.captured_id)), 0)::bigint
          FROM dbsync.subscription_table a WHERE a.subscription_id = s.id),
         dbsync_internal.is_preloaded()
@@ -108,7 +109,7 @@ COMMENT ON COLUMN dbsync.status.position IS 'transactions visible in this snapsh
 COMMENT ON COLUMN dbsync.status.lag_rows IS 'captured rows that are not on the target yet';
 COMMENT ON COLUMN dbsync.status.lag_seconds IS 'age of the oldest transaction that is not on the target yet';
 COMMENT ON COLUMN dbsync.status.next_action IS 'what to do; null: nothing';
-COMMENT ON COLUMN dbsync.status.log_bytes IS 'size of the segments of its tables, which other subscriptions may share';
+COMMENT ON COLUMN dbsync.status.log_bytes IS 'size of what is kept of captured changes: the headers, with rows of small transactions, and the segments of its tables; other subscriptions may share both';
 COMMENT ON COLUMN dbsync.status.preloaded IS 'true: its worker comes back by itself after a server restart';
 
 -- ---------------------------------------------------------------------------
@@ -150,7 +151,7 @@ CREATE VIEW dbsync.table_status WITH (security_barrier) AS
 COMMENT ON VIEW dbsync.table_status IS 'one row per subscription of yours and table: how far it has come';
 COMMENT ON COLUMN dbsync.table_status.state IS 'installing or waiting for lock (not captured yet), new (captured, not copied yet), copying, live, suspended (see note; copy_table() goes on)';
 COMMENT ON COLUMN dbsync.table_status.progress IS 'percent of the first copy';
-COMMENT ON COLUMN dbsync.table_status.log_bytes IS 'size of the table''s segments';
+COMMENT ON COLUMN dbsync.table_status.log_bytes IS 'size of the table''s segments; rows of small transactions are with the headers, see dbsync.status';
 
 -- ---------------------------------------------------------------------------
 -- changes
@@ -170,6 +171,15 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.headers_query() IS 'query over all transaction headers';
 
+CREATE FUNCTION dbsync_internal.header_parts(parts bytea) RETURNS bigint[]
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dbsync_header_parts';
+COMMENT ON FUNCTION dbsync_internal.header_parts(bytea) IS 'what a transaction header says of its tables, as numbers';
+
+-- Rows of small transactions are with the headers, not in the segment.
+CREATE FUNCTION dbsync_internal.carried(segment anyelement) RETURNS SETOF anyelement
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'dbsync_carried';
+COMMENT ON FUNCTION dbsync_internal.carried(anyelement) IS 'rows of a segment that transaction headers carry; the argument is a null of its row type';
+
 -- One segment as (xid, no, op, key, row); our columns by place, since their
 -- names depend on the table's.  What an UPDATE left untouched is not in the row.
 CREATE FUNCTION dbsync_internal.segment_query(segment oid, key_index oid, role oid) RETURNS text
@@ -187,12 +197,12 @@ AS $$
             'dbsync_internal.jsonb_as((SELECT r FROM (SELECT %s WHERE %s <> ''T'') r), %s) AS key, '
             'dbsync_internal.jsonb_as((SELECT r FROM (SELECT %s WHERE %s NOT IN (''T'', ''D'')) r), %s) '
             '- coalesce((SELECT array_agg((%L::text[])[n]) FROM unnest(%s::smallint[]) n), ''{}'') AS row '
-            'FROM %s s',
+            'FROM (SELECT * FROM %s UNION ALL SELECT * FROM dbsync_internal.carried(NULL::%s)) s',
         min(name) FILTER (WHERE attnum = 2), min(name) FILTER (WHERE attnum = 3), min(name) FILTER (WHERE attnum = 1),
         string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs AND is_key), min(name) FILTER (WHERE attnum = 1), role,
         string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs), min(name) FILTER (WHERE attnum = 1), role,
         array_agg(attname::text ORDER BY attnum) FILTER (WHERE is_theirs), min(name) FILTER (WHERE is_same),
-        segment::regclass)
+        segment::regclass, segment::regclass)
     FROM col
 $$;
 COMMENT ON FUNCTION dbsync_internal.segment_query(oid, oid, oid) IS 'query over one segment, values as jsonb';

@@ -22,13 +22,16 @@ CREATE TABLE journal (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 SQL
 
 # What clients do; weights follow the names.  An id of savings changes its sign
-# now and then, which is a change of key.
+# now and then, which is a change of key.  Some headers take no rows along, some few,
+# some all.
 my %scripts = (
 	transfer => [ 6, <<'SQL' ],
 \set c random(1, 100)
 \set s random(1, 100)
 \set d random(-500, 500)
+\set k random(0, 600)
 BEGIN;
+SET LOCAL dbsync.carry_bytes = :k;
 UPDATE checking SET balance = balance - :d, note = 'moved ' || :d WHERE id = :c;
 UPDATE savings SET balance = balance + :d WHERE id IN (:s, -:s);
 INSERT INTO journal (amount, remark) VALUES (:d, repeat('x', :c));
@@ -46,7 +49,9 @@ SQL
 	savepoint => [ 1, <<'SQL' ],
 \set c random(1, 100)
 \set s random(1, 100)
+\set k random(0, 200)
 BEGIN;
+SET LOCAL dbsync.carry_bytes = :k;
 INSERT INTO journal (amount, remark) VALUES (3, 'kept');
 SAVEPOINT a;
 UPDATE checking SET balance = balance - 1000000 WHERE id = :c;

@@ -1,0 +1,247 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/carried.c
+ *	  Rows of small transactions, carried by the header.
+ *
+ * A short transaction would write a row into the segment of each table that it
+ * touches, each with a page, a WAL record and a lock of its own; that was most of
+ * what capture cost it.  So its rows wait in memory until its header is written, and
+ * go with it.  What does not fit goes to the segments as ever: rows are numbered, so
+ * it does not matter where they are.
+ *
+ * A carried row is what would lie in the segment, packed:
+ *
+ *	segment's id, operation, number, attributes * 4 + flags, null bitmap if any,
+ *	size of the data, data behind our own columns
+ *
+ * The segment itself is not written, so it is not locked: whoever empties it does no
+ * harm, and it is not made anew while we have the lock on its table.
+ *
+ * Rolling back to a savepoint cuts off what was put since.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "extension/carried.h"
+#include "extension/catalog.h"
+#include "extension/form.h"
+#include "extension/header.h"
+#include "extension/numbers.h"
+#include "extension/settings.h"
+#include "extension/transaction.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "parser/parse_type.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#define HAS_NULLS		1
+#define HAS_VARLENA		2
+
+/* rows of the current transaction, dbsync_transaction.carried.used bytes of them */
+static char *rows = NULL;
+
+void
+dbsync_carried_init(void)
+{
+	rows = MemoryContextAlloc(TopMemoryContext, DBSYNC_CARRIED_MAX);
+}
+
+bool
+dbsync_carried_put(int segment_id, HeapTuple tuple)
+{
+	DbsyncCarried *carried = &dbsync_transaction.carried;
+	HeapTupleHeader header = tuple->t_data;
+	const DbsyncOurs *ours = (DbsyncOurs *) ((char *) header + header->t_hoff);
+	Size		size = tuple->t_len - header->t_hoff - sizeof(DbsyncOurs);
+	int			natts = HeapTupleHeaderGetNatts(header);
+	int			nulls = HeapTupleHasNulls(tuple) ? BITMAPLEN(natts) : 0;
+	char	   *at;
+
+	if (HeapTupleHasExternal(tuple) ||
+		carried->used + size + nulls + 1 + 4 * DBSYNC_NUMBER_MAX > dbsync_carry_bytes)
+		return false;
+	dbsync_transaction_save(carried);
+	at = dbsync_number_put(rows + carried->used, segment_id);
+	*at++ = ours->op;
+	at = dbsync_number_put(at, ours->no);
+	at = dbsync_number_put(at, (uint64) natts << 2 |
+						   (nulls > 0 ? HAS_NULLS : 0) |
+						   (HeapTupleHasVarWidth(tuple) ? HAS_VARLENA : 0));
+	memcpy(at, header->t_bits, nulls);
+	at = dbsync_number_put(at + nulls, size);
+	memcpy(at, ours + 1, size);
+	carried->used = at + size - rows;
+	return true;
+}
+
+bool
+dbsync_carried_has_room(void)
+{
+	Size		used = dbsync_transaction.begun ? dbsync_transaction.carried.used : 0;
+
+	/* a row that is shorter is rare */
+	return used + sizeof(DbsyncOurs) < dbsync_carry_bytes;
+}
+
+const char *
+dbsync_carried_bytes(Size *size)
+{
+	*size = dbsync_transaction.carried.used;
+	return rows;
+}
+
+DbsyncCarriedReader
+dbsync_carried_read(void)
+{
+	DbsyncCarriedReader reader;
+
+	reader.at = rows;
+	reader.end = rows + dbsync_transaction.carried.used;
+	reader.xid = U64FromFullTransactionId(GetTopFullTransactionId());
+	return reader;
+}
+
+static void
+corrupted(uint64 xid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("rows of transaction " UINT64_FORMAT " cannot be read", xid)));
+}
+
+static uint64
+next_number(DbsyncCarriedReader *reader)
+{
+	uint64		number;
+
+	if (!dbsync_number_get(&reader->at, reader->end, &number))
+		corrupted(reader->xid);
+	return number;
+}
+
+static const char *
+next_bytes(DbsyncCarriedReader *reader, Size size)
+{
+	const char *bytes = reader->at;
+
+	if (size > reader->end - reader->at)
+		corrupted(reader->xid);
+	reader->at += size;
+	return bytes;
+}
+
+bool
+dbsync_carried_next(DbsyncCarriedReader *reader, DbsyncCarriedRow *row)
+{
+	uint64		shape;
+
+	if (reader->at >= reader->end)
+		return false;
+	row->xid = reader->xid;
+	row->segment_id = (int) next_number(reader);
+	row->op = *next_bytes(reader, 1);
+	row->no = (int64) next_number(reader);
+	shape = next_number(reader);
+	row->natts = (int) (shape >> 2);
+	if (row->natts < DBSYNC_SEGMENT_FIRST_COLUMN - 1 || row->natts > MaxTupleAttributeNumber)
+		corrupted(reader->xid);
+	row->varlena = (shape & HAS_VARLENA) != 0;
+	row->nulls = (shape & HAS_NULLS) ? next_bytes(reader, BITMAPLEN(row->natts)) : NULL;
+	row->size = next_number(reader);
+	row->data = next_bytes(reader, row->size);
+	return true;
+}
+
+HeapTuple
+dbsync_carried_tuple(const DbsyncCarriedRow *row)
+{
+	int			nulls = row->nulls ? BITMAPLEN(row->natts) : 0;
+	int			head = MAXALIGN(SizeofHeapTupleHeader + nulls);
+	Size		size = head + sizeof(DbsyncOurs) + row->size;
+	HeapTuple	tuple = palloc0(HEAPTUPLESIZE + size);
+	HeapTupleHeader header = (HeapTupleHeader) ((char *) tuple + HEAPTUPLESIZE);
+	DbsyncOurs *ours = (DbsyncOurs *) ((char *) header + head);
+
+	tuple->t_len = size;
+	tuple->t_data = header;
+	ItemPointerSetInvalid(&tuple->t_self);
+	header->t_hoff = head;
+	HeapTupleHeaderSetNatts(header, row->natts);
+	header->t_infomask = (nulls > 0 ? HEAP_HASNULL : 0) | (row->varlena ? HEAP_HASVARWIDTH : 0);
+	memcpy(header->t_bits, row->nulls, nulls);
+	ours->op = row->op;
+	ours->xid = row->xid;
+	ours->no = row->no;
+	memcpy(ours + 1, row->data, row->size);
+	return tuple;
+}
+
+/* The rows of one segment that a header segment's headers carry. */
+static void
+show_headers(Oid header_segment, int segment_id, ReturnSetInfo *result)
+{
+	Relation	rel = table_open(header_segment, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	TableScanDesc scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dbsync header",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, NULL);
+		DbsyncHeader header;
+		DbsyncCarriedReader reader;
+		DbsyncCarriedRow row;
+
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(context);
+		dbsync_header_decode(tuple, RelationGetDescr(rel), &header);
+		reader = dbsync_header_carried(&header);
+		while (dbsync_carried_next(&reader, &row))
+		{
+			if (row.segment_id == segment_id)
+				tuplestore_puttuple(result->setResult, dbsync_carried_tuple(&row));
+		}
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rel, NoLock);
+}
+
+PG_FUNCTION_INFO_V1(dbsync_carried);
+
+/*
+ * carried(NULL::dbsync_internal.segment_n): for people.  Nobody looks at what may
+ * be a great many headers but who asks.
+ */
+Datum
+dbsync_carried(PG_FUNCTION_ARGS)
+{
+	Oid			segment = typeidTypeRelid(get_fn_expr_argtype(fcinfo->flinfo, 0));
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	int			segment_id;
+	ListCell   *lc;
+
+	/* rows of another table must not be taken for its */
+	if (!OidIsValid(segment) || !dbsync_catalog_segment_id(segment, &segment_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("type %s is not that of a segment",
+						format_type_be(get_fn_expr_argtype(fcinfo->flinfo, 0)))));
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	foreach(lc, dbsync_catalog_header_segments(GetActiveSnapshot()))
+		show_headers(lfirst_oid(lc), segment_id, result);
+	return (Datum) 0;
+}

@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/carried.h
+ *	  Rows of small transactions, carried by the header.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_CARRIED_H
+#define DBSYNC_EXTENSION_CARRIED_H
+
+#include "access/htup.h"
+
+/*
+ * As many bytes of rows a header takes along.  With all else that it says it should
+ * stay below what PostgreSQL stores out of line (2 kB).
+ */
+#define DBSYNC_CARRIED_MAX	1500
+
+/* Make room; called once, from dbsync_transaction_init. */
+extern void dbsync_carried_init(void);
+
+/* Is it worth asking dbsync_carried_put? */
+extern bool dbsync_carried_has_room(void);
+
+/*
+ * Have the current transaction's header take a row along that would fit into the
+ * segment.  False if it has no room for it, or the row has values out of line.
+ */
+extern bool dbsync_carried_put(int segment_id, HeapTuple tuple);
+
+/* What the current transaction's header is to take along; 0 bytes: nothing. */
+extern const char *dbsync_carried_bytes(Size *size);
+
+/* Going through carried rows; the bytes must stay. */
+typedef struct DbsyncCarriedReader
+{
+	const char *at;
+	const char *end;
+	uint64		xid;			/* of their transaction */
+} DbsyncCarriedReader;
+
+/* One of them, not unpacked yet. */
+typedef struct DbsyncCarriedRow
+{
+	int			segment_id;
+	char		op;
+	uint64		xid;
+	int64		no;
+	int			natts;			/* ours included */
+	bool		varlena;		/* has columns of variable length */
+	const char *nulls;			/* NULL: none is null */
+	const char *data;			/* behind our columns */
+	Size		size;			/* of the data */
+} DbsyncCarriedRow;
+
+/* For going through those of the current transaction. */
+extern DbsyncCarriedReader dbsync_carried_read(void);
+
+/* False: that was the last one. */
+extern bool dbsync_carried_next(DbsyncCarriedReader *reader, DbsyncCarriedRow *row);
+
+/* A fresh row as it would lie in the segment, but for its place. */
+extern HeapTuple dbsync_carried_tuple(const DbsyncCarriedRow *row);
+
+#endif							/* DBSYNC_EXTENSION_CARRIED_H */
