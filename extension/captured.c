@@ -19,6 +19,7 @@
 #include "access/relation.h"
 #include "access/transam.h"
 #include "catalog/pg_index.h"
+#include "commands/trigger.h"
 #include "extension/captured.h"
 #include "extension/form.h"
 #include "extension/unchanged.h"
@@ -217,6 +218,8 @@ fill_shape(DbsyncEntry *entry, Relation rel)
 	fill_columns(&filled, rel);
 	fill_keys(&filled, rel);
 	dbsync_unchanged_learn(&filled);
+	filled.triggers = CopyTriggerDesc(rel->trigdesc);
+	filled.triggers_known = false;
 	MemoryContextSwitchTo(old);
 	MemoryContextSetParent(filled.context, entries_context);
 	/* a row under way may still be read or formed with what is in the old one (track.c) */

@@ -14,6 +14,7 @@
 #include "executor/tuptable.h"
 #include "extension/catalog.h"
 #include "extension/transaction.h"
+#include "utils/reltrigger.h"
 
 typedef enum DbsyncCaptureMode
 {
@@ -54,6 +55,12 @@ typedef struct DbsyncEntry
 	Datum	   *values;			/* room for one segment row */
 	bool	   *nulls;
 	TupleTableSlot *rows[2];	/* for reading transition tables; NULL: not made */
+	TriggerDesc *triggers;		/* a copy of the table's own */
+
+	/* what plain.c makes of them */
+	bool		triggers_known;
+	bool		only_ours;		/* nobody else has triggers on it */
+	int16		plain;			/* changes that need no triggers, as in tgtype */
 
 	/* how rows are formed (form.c); meaningful once segment_checked */
 	bool		copies;			/* a row's data can be copied as it is */

@@ -210,6 +210,7 @@ note_start(QueryDesc *query, int eflags)
 		dbsync_plain_show_tables(&hidden);
 	}
 	PG_END_TRY();
+	dbsync_plain_hand_over(&hidden, query);
 }
 
 static void

@@ -18,6 +18,10 @@
  * are made late; and should it run past our hooks, the triggers are still there, find
  * that their tables are missing and fail the statement (capture.c).
  *
+ * Where all triggers are ours they are hidden for that moment, too.  The plan would copy
+ * them one by one, with all their names, which costs as much again; it is handed a copy
+ * that is kept (captured.c).
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -26,6 +30,7 @@
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "extension/captured.h"
 #include "extension/plain.h"
 #include "extension/settings.h"
 #include "nodes/plannodes.h"
@@ -68,18 +73,17 @@ changes_of(const ModifyTable *plan)
 }
 
 /*
- * Would our AFTER STATEMENT triggers capture all that this plan does?  Others must
- * not want transition tables: foreign-key actions of this statement on the same table
- * would find its rows in them.
+ * The kinds of change that our AFTER STATEMENT triggers would capture.  Others must not
+ * want transition tables: foreign-key actions of this statement on the same table would
+ * find its rows in them.
  */
-static bool
-is_captured(const TriggerDesc *triggers, Oid function, const ModifyTable *plan)
+static int16
+captured_changes(const TriggerDesc *triggers, Oid function)
 {
-	int16		changes = changes_of(plan);
 	int16		captured = 0;
 
-	if (triggers == NULL || changes == 0)
-		return false;
+	if (triggers == NULL)
+		return 0;
 	for (int i = 0; i < triggers->numtriggers; i++)
 	{
 		const Trigger *trigger = &triggers->triggers[i];
@@ -87,13 +91,34 @@ is_captured(const TriggerDesc *triggers, Oid function, const ModifyTable *plan)
 		if (trigger->tgfoid != function)
 		{
 			if (trigger->tgoldtable != NULL || trigger->tgnewtable != NULL)
-				return false;
+				return 0;
 		}
 		else if (trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
 				 TRIGGER_FOR_AFTER(trigger->tgtype) && !TRIGGER_FOR_ROW(trigger->tgtype))
 			captured |= trigger->tgtype;
 	}
-	return (captured & changes) == changes;
+	return captured;
+}
+
+static bool
+covers(int16 captured, const ModifyTable *plan)
+{
+	int16		changes = changes_of(plan);
+
+	return changes != 0 && (captured & changes) == changes;
+}
+
+/* What the table's triggers come to; kept until one of them changes. */
+static void
+learn_triggers(DbsyncEntry *entry, Oid function)
+{
+	if (entry->triggers_known)
+		return;
+	entry->plain = captured_changes(entry->triggers, function);
+	entry->only_ours = entry->triggers != NULL;
+	for (int i = 0; entry->only_ours && i < entry->triggers->numtriggers; i++)
+		entry->only_ours = entry->triggers->triggers[i].tgfoid == function;
+	entry->triggers_known = true;
 }
 
 /* Is it a plan of the plain kind?  As far as that is known before it is begun. */
@@ -128,8 +153,27 @@ dbsync_plain_is(const QueryDesc *query, Oid function)
 
 	return is_plain(query, query->estate->es_top_eflags) && is_simple(state) &&
 		query->estate->es_instrument == 0 &&
-		is_captured(state->rootResultRelInfo->ri_TrigDesc, function,
-					(ModifyTable *) state->ps.plan);
+		covers(captured_changes(state->rootResultRelInfo->ri_TrigDesc, function),
+			   (ModifyTable *) state->ps.plan);
+}
+
+/* Most tables that are written to are none of ours: do not look them up. */
+static bool
+has_ours(const TriggerDesc *triggers, Oid function)
+{
+	for (int i = 0; i < triggers->numtriggers; i++)
+	{
+		if (triggers->triggers[i].tgfoid == function)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_covered(DbsyncEntry *entry, Oid function, const ModifyTable *plan)
+{
+	learn_triggers(entry, function);
+	return covers(entry->plain, plan);
 }
 
 void
@@ -137,10 +181,12 @@ dbsync_plain_hide_tables(DbsyncHidden *hidden, const QueryDesc *query, int eflag
 						  Oid function)
 {
 	ModifyTable *plan = (ModifyTable *) query->plannedstmt->planTree;
-	Relation	rel;
+	DbsyncEntry *entry;
 	TriggerDesc *triggers;
+	Relation	rel;
 
 	hidden->rel = NULL;
+	hidden->copied = NULL;
 	if (!is_plain(query, eflags))
 		return;
 	rel = RelationIdGetRelation(rt_fetch(linitial_int(plan->resultRelations),
@@ -148,11 +194,16 @@ dbsync_plain_hide_tables(DbsyncHidden *hidden, const QueryDesc *query, int eflag
 	if (rel == NULL)
 		return;
 	triggers = rel->trigdesc;
-	if (rel->rd_rel->relkind != RELKIND_RELATION || !is_captured(triggers, function, plan))
+	if (triggers == NULL || rel->rd_rel->relkind != RELKIND_RELATION ||
+		!has_ours(triggers, function) ||
+		(entry = dbsync_captured_find(rel))->mode != DBSYNC_MODE_CAPTURE ||
+		!is_covered(entry, function, plan))
 	{
 		RelationClose(rel);
 		return;
 	}
+	/* looking things up may have had it made anew */
+	triggers = rel->trigdesc;
 	hidden->rel = rel;
 	hidden->triggers = triggers;
 	hidden->before = *triggers;
@@ -160,6 +211,11 @@ dbsync_plain_hide_tables(DbsyncHidden *hidden, const QueryDesc *query, int eflag
 	triggers->trig_update_old_table = false;
 	triggers->trig_update_new_table = false;
 	triggers->trig_delete_old_table = false;
+	if (entry->only_ours && entry->triggers->numtriggers == triggers->numtriggers)
+	{
+		triggers->numtriggers = 0;
+		hidden->copied = entry->triggers->triggers;
+	}
 }
 
 void
@@ -176,9 +232,41 @@ dbsync_plain_show_tables(DbsyncHidden *hidden)
 		rel->trigdesc->trig_update_old_table = hidden->before.trig_update_old_table;
 		rel->trigdesc->trig_update_new_table = hidden->before.trig_update_new_table;
 		rel->trigdesc->trig_delete_old_table = hidden->before.trig_delete_old_table;
+		rel->trigdesc->numtriggers = hidden->before.numtriggers;
 	}
 	hidden->rel = NULL;
 	RelationClose(rel);
+}
+
+/*
+ * What InitResultRelInfo() would have made of the triggers, but for the triggers
+ * themselves: the copy that is kept lives until the end of the transaction, and so
+ * longer than the plan.
+ */
+void
+dbsync_plain_hand_over(const DbsyncHidden *hidden, QueryDesc *query)
+{
+	ResultRelInfo *target;
+	int			n = hidden->before.numtriggers;
+
+	if (hidden->copied == NULL)
+		return;
+	target = ((ModifyTableState *) query->planstate)->rootResultRelInfo;
+	/* made anew meanwhile, they were copied */
+	if (target->ri_TrigDesc != NULL)
+		return;
+	target->ri_TrigDesc = MemoryContextAlloc(query->estate->es_query_cxt, sizeof(TriggerDesc));
+	*target->ri_TrigDesc = hidden->before;
+	target->ri_TrigDesc->triggers = hidden->copied;
+	/* no transition tables have been made */
+	target->ri_TrigDesc->trig_insert_new_table = false;
+	target->ri_TrigDesc->trig_update_old_table = false;
+	target->ri_TrigDesc->trig_update_new_table = false;
+	target->ri_TrigDesc->trig_delete_old_table = false;
+	target->ri_TrigFunctions = MemoryContextAllocZero(query->estate->es_query_cxt,
+													  n * sizeof(FmgrInfo));
+	target->ri_TrigWhenExprs = MemoryContextAllocZero(query->estate->es_query_cxt,
+													  n * sizeof(ExprState *));
 }
 
 void

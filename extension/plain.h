@@ -12,12 +12,13 @@
 #include "utils/rel.h"
 #include "utils/reltrigger.h"
 
-/* a table whose triggers' wish for transition tables is hidden */
+/* a table whose triggers, or their wish for transition tables, are hidden */
 typedef struct DbsyncHidden
 {
 	Relation	rel;			/* NULL: none */
 	TriggerDesc *triggers;
 	TriggerDesc before;
+	Trigger    *copied;			/* to be handed to the plan; NULL: it copied its own */
 } DbsyncHidden;
 
 /*
@@ -33,11 +34,13 @@ extern bool dbsync_plain_is(const QueryDesc *query, Oid function);
 
 /*
  * Around the start of a plan: have no transition tables made if it looks like a plain
- * one.  After hiding, showing must follow, also after an error.
+ * one.  After hiding, showing must follow, also after an error; and then, if there was
+ * none, handing over.
  */
 extern void dbsync_plain_hide_tables(DbsyncHidden *hidden, const QueryDesc *query,
 									 int eflags, Oid function);
 extern void dbsync_plain_show_tables(DbsyncHidden *hidden);
+extern void dbsync_plain_hand_over(const DbsyncHidden *hidden, QueryDesc *query);
 
 /* The triggers will capture after all: make the tables if they were left out. */
 extern void dbsync_plain_make_tables(QueryDesc *query);
