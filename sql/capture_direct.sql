@@ -311,4 +311,22 @@ END $$;
 INSERT INTO inside SELECT 100 + i, staged(i) FROM generate_series(1, 9) i;
 SELECT capture_test.verdict('inside');
 
+-- Another module asks for rows to be counted after we have looked at the plan: it was
+-- started without triggers and transition tables, and is left to them.
+\c -
+SET client_min_messages = warning;
+LOAD 'auto_explain';
+SET auto_explain.log_min_duration = 0;
+SET search_path = capture_test, public;
+UPDATE d SET v = v WHERE id = -1;
+SELECT count(*) >= 0 FROM look();
+SET auto_explain.log_analyze = on;
+INSERT INTO d VALUES (90500, 1), (90501, 1) ON CONFLICT (id) DO UPDATE SET v = d.v + 1;
+UPDATE d SET v = v + 1 WHERE id >= 90500;
+DELETE FROM d WHERE id = 90500;
+SET auto_explain.log_analyze = off;
+UPDATE d SET v = v + 1 WHERE id >= 90500;
+SELECT * FROM look();
+SELECT capture_test.verdict('d');
+
 SELECT capture_test.end('d'), capture_test.end('inside'), capture_test.end('m'), capture_test.end('late');
