@@ -177,7 +177,8 @@ dbsync_carried_tuple(const DbsyncCarriedRow *row)
 	header->t_hoff = head;
 	HeapTupleHeaderSetNatts(header, row->natts);
 	header->t_infomask = (nulls > 0 ? HEAP_HASNULL : 0) | (row->varlena ? HEAP_HASVARWIDTH : 0);
-	memcpy(header->t_bits, row->nulls, nulls);
+	if (nulls > 0)
+		memcpy(header->t_bits, row->nulls, nulls);
 	ours->op = row->op;
 	ours->xid = row->xid;
 	ours->no = row->no;
