@@ -41,7 +41,6 @@
 #include "extension/catalog.h"
 #include "extension/settings.h"
 #include "worker/launcher.h"
-#include "worker/memory.h"
 #include "worker/pins.h"
 #include "worker/query.h"
 #include "worker/report.h"
@@ -406,7 +405,6 @@ sleep_until_wanted(void)
 {
 	while (!was_woken() && sleep_for(idle_pause(), false))
 	{
-		dbsync_memory_return();
 		AcceptInvalidationMessages();
 		if (copies_pending() || notes_due() || dbsync_retention_pause(work) == 0 ||
 			work->subscription->generation != dbsync_catalog_generation() ||
@@ -504,7 +502,6 @@ dbsync_worker_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	connect_to_database(args.database);
 	dbsync_pin_settings();
-	dbsync_memory_keep();
 	wait_for_starter(args.starter);
 
 	switch (dbsync_report_claim(DatumGetInt32(arg), run))
