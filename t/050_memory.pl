@@ -8,6 +8,10 @@ use lib 't';
 use DbsyncTest qw(poll_until rss_of);
 use Test::More;
 
+# scripts/check has memory filled as it is allocated and freed: a block that a context
+# has reserved would count as used at once
+delete $ENV{MALLOC_PERTURB_};
+
 # README says the same number
 my $limit_kb = 64 * 1024;
 my $rows = $ENV{DBSYNC_TEST_ROWS} // 3_000_000;
