@@ -29,9 +29,7 @@
 #include "access/transam.h"
 #include "extension/carried.h"
 #include "extension/catalog.h"
-#include "extension/form.h"
 #include "extension/header.h"
-#include "extension/numbers.h"
 #include "extension/settings.h"
 #include "extension/transaction.h"
 #include "fmgr.h"
@@ -92,72 +90,36 @@ dbsync_carried_has_room(void)
 	return used + sizeof(DbsyncOurs) < dbsync_carry_bytes;
 }
 
-const char *
-dbsync_carried_bytes(Size *size)
-{
-	*size = dbsync_transaction.carried.used;
-	return rows;
-}
-
-DbsyncCarriedReader
+DbsyncPacked
 dbsync_carried_read(void)
 {
-	DbsyncCarriedReader reader;
+	DbsyncPacked packed;
 
-	reader.at = rows;
-	reader.end = rows + dbsync_transaction.carried.used;
-	reader.xid = U64FromFullTransactionId(GetTopFullTransactionId());
-	return reader;
-}
-
-static void
-corrupted(uint64 xid)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("rows of transaction " UINT64_FORMAT " cannot be read", xid)));
-}
-
-static uint64
-next_number(DbsyncCarriedReader *reader)
-{
-	uint64		number;
-
-	if (!dbsync_number_get(&reader->at, reader->end, &number))
-		corrupted(reader->xid);
-	return number;
-}
-
-static const char *
-next_bytes(DbsyncCarriedReader *reader, Size size)
-{
-	const char *bytes = reader->at;
-
-	if (size > reader->end - reader->at)
-		corrupted(reader->xid);
-	reader->at += size;
-	return bytes;
+	packed.at = rows;
+	packed.end = rows + dbsync_transaction.carried.used;
+	packed.xid = U64FromFullTransactionId(GetTopFullTransactionId());
+	return packed;
 }
 
 bool
-dbsync_carried_next(DbsyncCarriedReader *reader, DbsyncCarriedRow *row)
+dbsync_carried_next(DbsyncPacked *packed, DbsyncCarriedRow *row)
 {
 	uint64		shape;
 
-	if (reader->at >= reader->end)
+	if (packed->at >= packed->end)
 		return false;
-	row->xid = reader->xid;
-	row->segment_id = (int) next_number(reader);
-	row->op = *next_bytes(reader, 1);
-	row->no = (int64) next_number(reader);
-	shape = next_number(reader);
+	row->xid = packed->xid;
+	row->segment_id = (int) dbsync_packed_number(packed);
+	row->op = *dbsync_packed_bytes(packed, 1);
+	row->no = (int64) dbsync_packed_number(packed);
+	shape = dbsync_packed_number(packed);
 	row->natts = (int) (shape >> 2);
 	if (row->natts < DBSYNC_SEGMENT_FIRST_COLUMN - 1 || row->natts > MaxTupleAttributeNumber)
-		corrupted(reader->xid);
+		dbsync_packed_corrupted(packed);
 	row->varlena = (shape & HAS_VARLENA) != 0;
-	row->nulls = (shape & HAS_NULLS) ? next_bytes(reader, BITMAPLEN(row->natts)) : NULL;
-	row->size = next_number(reader);
-	row->data = next_bytes(reader, row->size);
+	row->nulls = (shape & HAS_NULLS) ? dbsync_packed_bytes(packed, BITMAPLEN(row->natts)) : NULL;
+	row->size = dbsync_packed_number(packed);
+	row->data = dbsync_packed_bytes(packed, row->size);
 	return true;
 }
 
@@ -201,14 +163,12 @@ show_headers(Oid header_segment, int segment_id, ReturnSetInfo *result)
 	{
 		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, NULL);
 		DbsyncHeader header;
-		DbsyncCarriedReader reader;
 		DbsyncCarriedRow row;
 
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(context);
 		dbsync_header_decode(tuple, RelationGetDescr(rel), &header);
-		reader = dbsync_header_carried(&header);
-		while (dbsync_carried_next(&reader, &row))
+		while (dbsync_carried_next(&header.carried, &row))
 		{
 			if (row.segment_id == segment_id)
 				tuplestore_puttuple(result->setResult, dbsync_carried_tuple(&row));

@@ -9,6 +9,7 @@
 #define DBSYNC_EXTENSION_CARRIED_H
 
 #include "access/htup.h"
+#include "extension/numbers.h"
 
 /*
  * As many bytes of rows a header takes along.  With all else that it says it should
@@ -28,18 +29,7 @@ extern bool dbsync_carried_has_room(void);
  */
 extern bool dbsync_carried_put(int segment_id, HeapTuple tuple);
 
-/* What the current transaction's header is to take along; 0 bytes: nothing. */
-extern const char *dbsync_carried_bytes(Size *size);
-
-/* Going through carried rows; the bytes must stay. */
-typedef struct DbsyncCarriedReader
-{
-	const char *at;
-	const char *end;
-	uint64		xid;			/* of their transaction */
-} DbsyncCarriedReader;
-
-/* One of them, not unpacked yet. */
+/* A carried row, where it lies packed. */
 typedef struct DbsyncCarriedRow
 {
 	int			segment_id;
@@ -53,11 +43,11 @@ typedef struct DbsyncCarriedRow
 	Size		size;			/* of the data */
 } DbsyncCarriedRow;
 
-/* For going through those of the current transaction. */
-extern DbsyncCarriedReader dbsync_carried_read(void);
+/* The rows that the current transaction's header is to take along. */
+extern DbsyncPacked dbsync_carried_read(void);
 
-/* False: that was the last one. */
-extern bool dbsync_carried_next(DbsyncCarriedReader *reader, DbsyncCarriedRow *row);
+/* The next row; false: that was the last one. */
+extern bool dbsync_carried_next(DbsyncPacked *packed, DbsyncCarriedRow *row);
 
 /* A fresh row as it would lie in the segment, but for its place. */
 extern HeapTuple dbsync_carried_tuple(const DbsyncCarriedRow *row);

@@ -103,30 +103,41 @@ memory_for(DbsyncCut *cut)
 	return Max(first >> Min(cut->nstores++, 20), least);
 }
 
+static void
+keep_carried(DbsyncCut *cut, DbsyncCutSegment *segment, DbsyncCarriedRow *row, int rank)
+{
+	HeapTuple	tuple;
+
+	if (segment->carried == NULL)
+		segment->carried = tuplestore_begin_heap(false, false, memory_for(cut));
+	row->no = dbsync_members_place(rank, row->no);
+	tuple = dbsync_carried_tuple(row);
+	tuplestore_puttuple(segment->carried, tuple);
+	heap_freetuple(tuple);
+	segment->ncarried++;
+}
+
 /*
- * Keep the rows that the header carries of one segment.  They are few for one header and
- * may be many for all, so they go where they can go to disk.  Their number becomes their
- * place in the cut.
+ * Keep the rows that the header carries of its parts' segments; NULL: not wanted.  They
+ * are few for one header and may be many for all, so they go where they can go to disk.
+ * Their number becomes their place in the cut.
  */
 static void
-add_carried(DbsyncCut *cut, DbsyncCutSegment *segment, const DbsyncHeader *header, int rank)
+add_carried(DbsyncCut *cut, DbsyncCutSegment **segments, const DbsyncHeader *header, int rank)
 {
-	DbsyncCarriedReader reader = dbsync_header_carried(header);
+	DbsyncPacked packed = header->carried;
 	DbsyncCarriedRow row;
 
-	while (dbsync_carried_next(&reader, &row))
+	while (dbsync_carried_next(&packed, &row))
 	{
-		HeapTuple	tuple;
-
-		if (row.segment_id != segment->segment_id)
-			continue;
-		if (segment->carried == NULL)
-			segment->carried = tuplestore_begin_heap(false, false, memory_for(cut));
-		row.no = dbsync_members_place(rank, row.no);
-		tuple = dbsync_carried_tuple(&row);
-		tuplestore_puttuple(segment->carried, tuple);
-		heap_freetuple(tuple);
-		segment->ncarried++;
+		for (int i = 0; i < header->nparts; i++)
+		{
+			if (segments[i] != NULL && segments[i]->segment_id == row.segment_id)
+			{
+				keep_carried(cut, segments[i], &row, rank);
+				break;
+			}
+		}
 	}
 }
 
@@ -151,6 +162,7 @@ bool
 dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header, int rank,
 			   const DbsyncCutRequest *request)
 {
+	DbsyncCutSegment **segments = palloc0(sizeof(DbsyncCutSegment *) * header->nparts);
 	bool		in_segments = false;
 
 	for (int i = 0; i < header->nparts; i++)
@@ -171,14 +183,25 @@ dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header, int rank,
 		table->marked += part->marked;
 		cut->rows += part->inserts + part->updates + part->deletes +
 			part->truncates + part->resolved;
-		segment = cut_segment(table, part->segment_id);
+		segment = segments[i] = cut_segment(table, part->segment_id);
 		for (int r = 0; r < part->ranges.n; r++)
 			add_range(segment, part->ranges.first[r], part->ranges.last[r]);
-		if (header->carried_size > 0)
-			add_carried(cut, segment, header, rank);
 		in_segments |= part->ranges.n > 0;
 	}
+	add_carried(cut, segments, header, rank);
+	pfree(segments);
 	return in_segments;
+}
+
+int64
+dbsync_cut_table_carried(const DbsyncCutTable *table)
+{
+	int64		n = 0;
+	ListCell   *lc;
+
+	foreach(lc, table->segments)
+		n += ((DbsyncCutSegment *) lfirst(lc))->ncarried;
+	return n;
 }
 
 /*

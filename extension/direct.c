@@ -257,8 +257,7 @@ dbsync_direct_begin(DbsyncDirect *direct, QueryDesc *query, Oid function)
 	ModifyTableState *state = (ModifyTableState *) query->planstate;
 	ResultRelInfo *target = state->rootResultRelInfo;
 
-	if (!dbsync_plain_is(query, function) ||
-		dbsync_captured_find(target->ri_RelationDesc)->mode != DBSYNC_MODE_CAPTURE)
+	if (!dbsync_plain_is(query, function))
 		return false;
 	direct->begun = direct->ignored = false;
 	direct->state = state;

@@ -215,11 +215,12 @@ form_parts(const DbsyncHeader *header)
 }
 
 static Datum
-form_carried(const DbsyncHeader *header)
+form_carried(const DbsyncPacked *carried)
 {
-	bytea	   *bytes = make_bytes(header->carried_size);
+	Size		size = carried->end - carried->at;
+	bytea	   *bytes = make_bytes(size);
 
-	memcpy(VARDATA(bytes), header->carried, header->carried_size);
+	memcpy(VARDATA(bytes), carried->at, size);
 	return PointerGetDatum(bytes);
 }
 
@@ -249,9 +250,9 @@ form_tuple(TupleDesc desc, const DbsyncHeader *header)
 	values[DBSYNC_HEADER_ROWS - 1] = Int64GetDatum(header->rows);
 	values[DBSYNC_HEADER_BYTES - 1] = Int64GetDatum(header->bytes);
 	values[DBSYNC_HEADER_PARTS - 1] = form_parts(header);
-	nulls[DBSYNC_HEADER_CARRIED - 1] = (header->carried_size == 0);
-	if (header->carried_size > 0)
-		values[DBSYNC_HEADER_CARRIED - 1] = form_carried(header);
+	nulls[DBSYNC_HEADER_CARRIED - 1] = (header->carried.at == header->carried.end);
+	if (!nulls[DBSYNC_HEADER_CARRIED - 1])
+		values[DBSYNC_HEADER_CARRIED - 1] = form_carried(&header->carried);
 	return heap_form_tuple(desc, values, nulls);
 }
 
@@ -325,61 +326,62 @@ dbsync_header_write(DbsyncHeader *header)
 	table_close(rel, NoLock);
 }
 
-static void
-corrupted_header(uint64 xid)
+/* What a bytea holds, where it lies unless it is stored out of line. */
+static DbsyncPacked
+unpack(Datum value, uint64 xid)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("header of transaction " UINT64_FORMAT " cannot be read", xid)));
+	bytea	   *bytes = DatumGetByteaPP(value);
+	DbsyncPacked packed;
+
+	packed.at = VARDATA_ANY(bytes);
+	packed.end = packed.at + VARSIZE_ANY_EXHDR(bytes);
+	packed.xid = xid;
+	return packed;
 }
 
-static uint64
-next_number(const char **at, const char *end, uint64 xid)
-{
-	uint64		number;
-
-	if (!dbsync_number_get(at, end, &number))
-		corrupted_header(xid);
-	return number;
-}
-
-/* Read one part from the bytes, and move on. */
 static void
-decode_part(const char **at, const char *end, DbsyncPart *part, uint64 xid)
+decode_part(DbsyncPacked *packed, DbsyncPart *part)
 {
 	uint64		nranges;
 
-	part->captured_id = (int) next_number(at, end, xid);
-	part->segment_id = (int) next_number(at, end, xid);
-	part->inserts = next_number(at, end, xid);
-	part->updates = next_number(at, end, xid);
-	part->deletes = next_number(at, end, xid);
-	part->truncates = next_number(at, end, xid);
-	part->resolved = next_number(at, end, xid);
-	part->statements = next_number(at, end, xid);
-	part->marked = next_number(at, end, xid);
-	nranges = next_number(at, end, xid);
+	part->captured_id = (int) dbsync_packed_number(packed);
+	part->segment_id = (int) dbsync_packed_number(packed);
+	part->inserts = dbsync_packed_number(packed);
+	part->updates = dbsync_packed_number(packed);
+	part->deletes = dbsync_packed_number(packed);
+	part->truncates = dbsync_packed_number(packed);
+	part->resolved = dbsync_packed_number(packed);
+	part->statements = dbsync_packed_number(packed);
+	part->marked = dbsync_packed_number(packed);
+	nranges = dbsync_packed_number(packed);
 	if (nranges > DBSYNC_MAX_RANGES)
-		corrupted_header(xid);
+		dbsync_packed_corrupted(packed);
 	part->ranges.n = (int) nranges;
 	for (int r = 0; r < part->ranges.n; r++)
 	{
-		part->ranges.first[r] = (BlockNumber) next_number(at, end, xid);
-		part->ranges.last[r] = (BlockNumber) next_number(at, end, xid);
+		part->ranges.first[r] = (BlockNumber) dbsync_packed_number(packed);
+		part->ranges.last[r] = (BlockNumber) dbsync_packed_number(packed);
 	}
 }
 
 static void
-decode_parts(Datum value, DbsyncHeader *header)
+decode_parts(DbsyncPacked packed, DbsyncHeader *header)
 {
-	bytea	   *bytes = DatumGetByteaPP(value);
-	const char *at = VARDATA_ANY(bytes);
-	const char *end = at + VARSIZE_ANY_EXHDR(bytes);
-
 	header->nparts = 0;
-	header->parts = palloc(sizeof(DbsyncPart) * ((end - at) / PART_FIXED + 1));
-	while (at < end)
-		decode_part(&at, end, &header->parts[header->nparts++], header->xid);
+	header->parts = palloc(sizeof(DbsyncPart) * ((packed.end - packed.at) / PART_FIXED + 1));
+	while (packed.at < packed.end)
+		decode_part(&packed, &header->parts[header->nparts++]);
+}
+
+/* Rows are read when the page that their header is on has been let go of. */
+static void
+decode_carried(DbsyncPacked packed, DbsyncHeader *header)
+{
+	Size		size = packed.end - packed.at;
+
+	header->carried = packed;
+	header->carried.at = memcpy(palloc(size), packed.at, size);
+	header->carried.end = header->carried.at + size;
 }
 
 void
@@ -401,27 +403,9 @@ dbsync_header_decode(HeapTuple tuple, TupleDesc desc, DbsyncHeader *header)
 		header->origin = TextDatumGetCString(values[DBSYNC_HEADER_ORIGIN - 1]);
 	header->rows = DatumGetInt64(values[DBSYNC_HEADER_ROWS - 1]);
 	header->bytes = DatumGetInt64(values[DBSYNC_HEADER_BYTES - 1]);
-	decode_parts(values[DBSYNC_HEADER_PARTS - 1], header);
+	decode_parts(unpack(values[DBSYNC_HEADER_PARTS - 1], header->xid), header);
 	if (!nulls[DBSYNC_HEADER_CARRIED - 1])
-	{
-		bytea	   *bytes = DatumGetByteaPP(values[DBSYNC_HEADER_CARRIED - 1]);
-
-		/* they are read when the page that the header is on has been let go of */
-		header->carried_size = VARSIZE_ANY_EXHDR(bytes);
-		header->carried = memcpy(palloc(header->carried_size), VARDATA_ANY(bytes),
-								 header->carried_size);
-	}
-}
-
-DbsyncCarriedReader
-dbsync_header_carried(const DbsyncHeader *header)
-{
-	DbsyncCarriedReader reader;
-
-	reader.at = header->carried;
-	reader.end = header->carried + header->carried_size;
-	reader.xid = header->xid;
-	return reader;
+		decode_carried(unpack(values[DBSYNC_HEADER_CARRIED - 1], header->xid), header);
 }
 
 PG_FUNCTION_INFO_V1(dbsync_header_parts);
@@ -430,14 +414,12 @@ PG_FUNCTION_INFO_V1(dbsync_header_parts);
 Datum
 dbsync_header_parts(PG_FUNCTION_ARGS)
 {
-	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
-	const char *at = VARDATA_ANY(bytes);
-	const char *end = at + VARSIZE_ANY_EXHDR(bytes);
-	Datum	   *numbers = palloc(sizeof(Datum) * Max(end - at, 1));
+	DbsyncPacked packed = unpack(PG_GETARG_DATUM(0), 0);
+	Datum	   *numbers = palloc(sizeof(Datum) * Max(packed.end - packed.at, 1));
 	int			n = 0;
 
-	while (at < end)
-		numbers[n++] = Int64GetDatum((int64) next_number(&at, end, 0));
+	while (packed.at < packed.end)
+		numbers[n++] = Int64GetDatum((int64) dbsync_packed_number(&packed));
 	PG_RETURN_ARRAYTYPE_P(construct_array(numbers, n, INT8OID, sizeof(int64),
 										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }

@@ -57,8 +57,7 @@ typedef struct DbsyncHeader
 	int64		bytes;
 	int			nparts;
 	DbsyncPart *parts;
-	const char *carried;		/* rows that it takes along; see carried.h */
-	Size		carried_size;
+	DbsyncPacked carried;		/* rows that it takes along; see carried.h */
 } DbsyncHeader;
 
 /* column numbers of a header segment */
@@ -116,8 +115,5 @@ extern void dbsync_header_write(DbsyncHeader *header);
 
 /* Take a stored header row apart; allocates in CurrentMemoryContext. */
 extern void dbsync_header_decode(HeapTuple tuple, TupleDesc desc, DbsyncHeader *header);
-
-/* For going through the rows that a header takes along. */
-extern DbsyncCarriedReader dbsync_header_carried(const DbsyncHeader *header);
 
 #endif							/* DBSYNC_EXTENSION_HEADER_H */

@@ -27,24 +27,21 @@ dbsync_number_put(char *at, uint64 number)
 	return at;
 }
 
-/* Read the number at *at and move on; false if it does not end before "end". */
-static inline bool
-dbsync_number_get(const char **at, const char *end, uint64 *number)
+/* What such numbers, and other bytes, are read from: some of a stored header. */
+typedef struct DbsyncPacked
 {
-	uint64		result = 0;
+	const char *at;				/* what comes next */
+	const char *end;
+	uint64		xid;			/* of the header's transaction, for errors; 0: unknown */
+} DbsyncPacked;
 
-	for (int shift = 0; *at < end && shift < 64; shift += 7)
-	{
-		uint8		byte = (uint8) *(*at)++;
+/* The next number.  Error if there is none. */
+extern uint64 dbsync_packed_number(DbsyncPacked *packed);
 
-		result |= (uint64) (byte & 0x7f) << shift;
-		if (byte < 0x80)
-		{
-			*number = result;
-			return true;
-		}
-	}
-	return false;
-}
+/* So many bytes, where they lie.  Error if there are fewer. */
+extern const char *dbsync_packed_bytes(DbsyncPacked *packed, Size size);
+
+/* Error: what was read cannot be what was written. */
+extern void dbsync_packed_corrupted(const DbsyncPacked *packed) pg_attribute_noreturn();
 
 #endif							/* DBSYNC_EXTENSION_NUMBERS_H */

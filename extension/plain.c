@@ -100,14 +100,6 @@ captured_changes(const TriggerDesc *triggers, Oid function)
 	return captured;
 }
 
-static bool
-covers(int16 captured, const ModifyTable *plan)
-{
-	int16		changes = changes_of(plan);
-
-	return changes != 0 && (captured & changes) == changes;
-}
-
 /* What the table's triggers come to; kept until one of them changes. */
 static void
 learn_triggers(DbsyncEntry *entry, Oid function)
@@ -142,8 +134,36 @@ is_simple(const ModifyTableState *state)
 {
 	return state->mt_nrels == 1 &&
 		state->rootResultRelInfo == state->resultRelInfo &&
-		state->rootResultRelInfo->ri_RelationDesc->rd_rel->relkind == RELKIND_RELATION &&
 		state->fireBSTriggers;
+}
+
+/* Most tables that are written to are none of ours: do not look them up. */
+static bool
+has_ours(const TriggerDesc *triggers, Oid function)
+{
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		if (triggers->triggers[i].tgfoid == function)
+			return true;
+	}
+	return false;
+}
+
+/* What is known of the table, if our triggers would capture all that the plan does; or NULL. */
+static DbsyncEntry *
+captured_by_ours(Relation rel, Oid function, const ModifyTable *plan)
+{
+	int16		changes = changes_of(plan);
+	DbsyncEntry *entry;
+
+	if (changes == 0 || rel->rd_rel->relkind != RELKIND_RELATION ||
+		!has_ours(rel->trigdesc, function))
+		return NULL;
+	entry = dbsync_captured_find(rel);
+	if (entry->mode != DBSYNC_MODE_CAPTURE)
+		return NULL;
+	learn_triggers(entry, function);
+	return (entry->plain & changes) == changes ? entry : NULL;
 }
 
 bool
@@ -153,27 +173,17 @@ dbsync_plain_is(const QueryDesc *query, Oid function)
 
 	return is_plain(query, query->estate->es_top_eflags) && is_simple(state) &&
 		query->estate->es_instrument == 0 &&
-		covers(captured_changes(state->rootResultRelInfo->ri_TrigDesc, function),
-			   (ModifyTable *) state->ps.plan);
+		captured_by_ours(state->rootResultRelInfo->ri_RelationDesc, function,
+						 (ModifyTable *) state->ps.plan) != NULL;
 }
 
-/* Most tables that are written to are none of ours: do not look them up. */
-static bool
-has_ours(const TriggerDesc *triggers, Oid function)
+static void
+want_no_tables(TriggerDesc *triggers)
 {
-	for (int i = 0; i < triggers->numtriggers; i++)
-	{
-		if (triggers->triggers[i].tgfoid == function)
-			return true;
-	}
-	return false;
-}
-
-static bool
-is_covered(DbsyncEntry *entry, Oid function, const ModifyTable *plan)
-{
-	learn_triggers(entry, function);
-	return covers(entry->plain, plan);
+	triggers->trig_insert_new_table = false;
+	triggers->trig_update_old_table = false;
+	triggers->trig_update_new_table = false;
+	triggers->trig_delete_old_table = false;
 }
 
 void
@@ -193,24 +203,17 @@ dbsync_plain_hide_tables(DbsyncHidden *hidden, const QueryDesc *query, int eflag
 										 query->plannedstmt->rtable)->relid);
 	if (rel == NULL)
 		return;
-	triggers = rel->trigdesc;
-	if (triggers == NULL || rel->rd_rel->relkind != RELKIND_RELATION ||
-		!has_ours(triggers, function) ||
-		(entry = dbsync_captured_find(rel))->mode != DBSYNC_MODE_CAPTURE ||
-		!is_covered(entry, function, plan))
+	entry = captured_by_ours(rel, function, plan);
+	if (entry == NULL)
 	{
 		RelationClose(rel);
 		return;
 	}
-	/* looking things up may have had it made anew */
 	triggers = rel->trigdesc;
 	hidden->rel = rel;
 	hidden->triggers = triggers;
 	hidden->before = *triggers;
-	triggers->trig_insert_new_table = false;
-	triggers->trig_update_old_table = false;
-	triggers->trig_update_new_table = false;
-	triggers->trig_delete_old_table = false;
+	want_no_tables(triggers);
 	if (entry->only_ours && entry->triggers->numtriggers == triggers->numtriggers)
 	{
 		triggers->numtriggers = 0;
@@ -258,11 +261,7 @@ dbsync_plain_hand_over(const DbsyncHidden *hidden, QueryDesc *query)
 	target->ri_TrigDesc = MemoryContextAlloc(query->estate->es_query_cxt, sizeof(TriggerDesc));
 	*target->ri_TrigDesc = hidden->before;
 	target->ri_TrigDesc->triggers = hidden->copied;
-	/* no transition tables have been made */
-	target->ri_TrigDesc->trig_insert_new_table = false;
-	target->ri_TrigDesc->trig_update_old_table = false;
-	target->ri_TrigDesc->trig_update_new_table = false;
-	target->ri_TrigDesc->trig_delete_old_table = false;
+	want_no_tables(target->ri_TrigDesc);
 	target->ri_TrigFunctions = MemoryContextAllocZero(query->estate->es_query_cxt,
 													  n * sizeof(FmgrInfo));
 	target->ri_TrigWhenExprs = MemoryContextAllocZero(query->estate->es_query_cxt,

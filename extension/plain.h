@@ -29,7 +29,7 @@ typedef struct DbsyncHidden
 extern TriggerDesc *dbsync_plain_split(const TriggerDesc *all, Oid function, bool ours,
 									   MemoryContext context);
 
-/* Can the plan, which is started and has not been run, do without our triggers? */
+/* Is the table captured, and can the plan, started and not yet run, do without our triggers? */
 extern bool dbsync_plain_is(const QueryDesc *query, Oid function);
 
 /*

@@ -274,7 +274,7 @@ write_header(void)
 	gather_parts(&header);
 	if (header.nparts == 0)
 		return;
-	header.carried = dbsync_carried_bytes(&header.carried_size);
+	header.carried = dbsync_carried_read();
 	header.xid = U64FromFullTransactionId(GetTopFullTransactionId());
 	dbsync_header_write(&header);
 	dbsync_transaction.wake = true;

@@ -168,10 +168,10 @@ static void
 collect_carried(Settling *s, Relation segment, int segment_id, TupleTableSlot *key)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(segment), &TTSOpsHeapTuple);
-	DbsyncCarriedReader reader = dbsync_carried_read();
+	DbsyncPacked packed = dbsync_carried_read();
 	DbsyncCarriedRow row;
 
-	while (dbsync_carried_next(&reader, &row))
+	while (dbsync_carried_next(&packed, &row))
 	{
 		if (row.segment_id != segment_id)
 			continue;

@@ -53,6 +53,9 @@ dbsync_cut_table_rows(const DbsyncCutTable *table)
 	return table->inserts + table->updates + table->deletes + table->resolved;
 }
 
+/* Those of its rows, TRUNCATEs among them, that headers carry. */
+extern int64 dbsync_cut_table_carried(const DbsyncCutTable *table);
+
 /* Is it certain that no key is in it twice? */
 extern bool dbsync_cut_table_is_distinct(const DbsyncCutTable *table);
 

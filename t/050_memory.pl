@@ -39,6 +39,18 @@ sub highest_until
 	return $highest;
 }
 
+# Wait for a state of the target, that $what describes; what the worker does for it,
+# $name, needs no more memory than it may.
+sub stays_bounded
+{
+	my ($name, $what, $condition) = @_;
+	my $highest = highest_until($condition, $what);
+
+	note("worker's anonymous memory during $name: $highest kB");
+	ok($highest < $limit_kb, "$name: memory stays below $limit_kb kB")
+	  or diag("highest: $highest kB");
+}
+
 # --- one transaction of each kind; what the update and the delete leave is
 #     compared row by row
 
@@ -52,12 +64,8 @@ foreach my $step (
 
 	$pair->sql($statement);
 	$pair->sql("INSERT INTO public.big VALUES (-1, '$name') ON CONFLICT (id) DO UPDATE SET t = EXCLUDED.t");
-	my $highest = highest_until(
-		sub { $pair->target_sql("SELECT count(*) FROM public.big WHERE id = -1 AND t = '$name'") eq '1' },
-		"$name of many rows arrives");
-	note("worker's anonymous memory during $name: $highest kB");
-	ok($highest < $limit_kb, "$name: memory stays below $limit_kb kB")
-	  or diag("highest: $highest kB");
+	stays_bounded($name, "$name of many rows arrives",
+		sub { $pair->target_sql("SELECT count(*) FROM public.big WHERE id = -1 AND t = '$name'") eq '1' });
 }
 $pair->same_at_both_ends('public.big');
 
@@ -83,12 +91,8 @@ BEGIN
 END $$;
 SQL
 $pair->start_subscription('big');
-my $carried = highest_until(
-	sub { $pair->target_sql('SELECT count(*) FROM public.m1') eq '4000' },
-	'small transactions arrive');
-note("worker's anonymous memory during small transactions: $carried kB");
-ok($carried < $limit_kb, "small transactions: memory stays below $limit_kb kB")
-  or diag("highest: $carried kB");
+stays_bounded('small transactions', 'small transactions arrive',
+	sub { $pair->target_sql('SELECT count(*) FROM public.m1') eq '4000' });
 $pair->arrives('big', 'all of them');
 $pair->same_at_both_ends(@many);
 

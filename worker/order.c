@@ -47,7 +47,6 @@ bool
 dbsync_order_applies(DbsyncSubscription *subscription, const DbsyncTable *table,
 					 const DbsyncCutTable *cut, const DbsyncReadCut *how)
 {
-	int64		n = 0;
 	ListCell   *lc;
 
 	if (!how->fold || !dbsync_scan_can_copy(subscription, table, cut, how))
@@ -59,9 +58,8 @@ dbsync_order_applies(DbsyncSubscription *subscription, const DbsyncTable *table,
 		if (segment->n > 0 || segment->carried == NULL ||
 			!tuplestore_in_memory(segment->carried))
 			return false;
-		n += segment->ncarried;
 	}
-	return n <= MAX_ROWS;
+	return dbsync_cut_table_carried(cut) <= MAX_ROWS;
 }
 
 static void
@@ -167,12 +165,9 @@ dbsync_order_cut(DbsyncSubscription *subscription, const DbsyncTable *table,
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsMinimalTuple);
 	DestReceiver *receiver = dbsync_relay_receiver(relay);
 	Order		order = {0};
-	int64		n = 0;
 	ListCell   *lc;
 
-	foreach(lc, cut->segments)
-		n += ((DbsyncCutSegment *) lfirst(lc))->ncarried;
-	order.rows = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(OrderedRow) * n);
+	order.rows = palloc(sizeof(OrderedRow) * dbsync_cut_table_carried(cut));
 	begin_order(&order, RelationGetDescr(rel), table);
 	foreach(lc, cut->segments)
 		collect(&order, lfirst(lc), slot);

@@ -336,11 +336,8 @@ check_hits(const DbsyncTable *table, const DbsyncCutTable *cut)
 {
 	int64		expected = cut->inserts + cut->updates + cut->deletes +
 	cut->truncates + cut->resolved;
-	int64		found = dbsync_members_hits();
-	ListCell   *lc;
+	int64		found = dbsync_members_hits() + dbsync_cut_table_carried(cut);
 
-	foreach(lc, cut->segments)
-		found += ((DbsyncCutSegment *) lfirst(lc))->ncarried;
 	if (found != expected)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -372,36 +369,18 @@ run_cut(SPIPlanPtr plan, const Params *params, const DbsyncTable *table,
 		completion = dbsync_complete_begin(table);
 	if (how->marks)
 		receiver = dbsync_fold_receiver(dbsync_fold_create(table, how->fold, completion, relay));
-	dbsync_members_reset_hits();
 	run_plan(plan, params, receiver);
 	if (how->complete)
 		dbsync_complete_end(completion);
 }
 
-void
-dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
-					 const DbsyncCutTable *cut, const DbsyncReadCut *how,
-					 DbsyncRelay *relay)
+static void
+query_cut(DbsyncSubscription *subscription, DbsyncTable *table, const DbsyncCutTable *cut,
+		  const DbsyncReadCut *how, DbsyncRelay *relay)
 {
 	StringInfoData sql;
 	Params		params = {0};
-	int64		rows;
 
-	dbsync_members_reset_hits();
-	if (dbsync_scan_applies(subscription, table, cut, how))
-	{
-		dbsync_scan_cut(subscription, table, cut, how, relay);
-		if (dbsync_relay_result(relay, &rows))
-			check_hits(table, cut);
-		return;
-	}
-	if (dbsync_order_applies(subscription, table, cut, how))
-	{
-		dbsync_order_cut(subscription, table, cut, how, relay);
-		if (dbsync_relay_result(relay, &rows))
-			check_hits(table, cut);
-		return;
-	}
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
 	if (how->fold && !how->marks)
@@ -434,6 +413,22 @@ dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
 	show_carried(subscription, cut);
 	run_cut(plan_for(sql.data, &params), &params, table, how, relay);
 	hide_carried(cut);
+}
+
+void
+dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
+					 const DbsyncCutTable *cut, const DbsyncReadCut *how,
+					 DbsyncRelay *relay)
+{
+	int64		rows;
+
+	dbsync_members_reset_hits();
+	if (dbsync_scan_applies(subscription, table, cut, how))
+		dbsync_scan_cut(subscription, table, cut, how, relay);
+	else if (dbsync_order_applies(subscription, table, cut, how))
+		dbsync_order_cut(subscription, table, cut, how, relay);
+	else
+		query_cut(subscription, table, cut, how, relay);
 	if (dbsync_relay_result(relay, &rows))
 		check_hits(table, cut);
 }
