@@ -44,6 +44,13 @@
 #define dbsync_completions_compat() (ShmemVariableCache->xactCompletionCount)
 #endif
 
+/* The oldest transaction whose end can be looked up; read under XactTruncationLock. */
+#if PG_VERSION_NUM >= 170000
+#define dbsync_oldest_clog_xid_compat() (TransamVariables->oldestClogXid)
+#else
+#define dbsync_oldest_clog_xid_compat() (ShmemVariableCache->oldestClogXid)
+#endif
+
 /*
  * From PostgreSQL 18 on, builds with assertions want an active snapshot at every
  * insert into a table that has a TOAST table; before, only reading wants one.

@@ -425,6 +425,8 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 		}
 		cut->closing = entry->closing;
 		cut->closing_xid = entry->xid;
+		if (cut->ntransactions < DBSYNC_CUT_KNOWN)
+			cut->xids[cut->ntransactions] = entry->xid;
 		cut->ntransactions++;
 		cut->lag_rows += header.rows;
 		cut->lag_bytes += header.bytes;

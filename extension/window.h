@@ -70,6 +70,9 @@ typedef struct DbsyncCutSegment
 	Tuplestorestate *carried;	/* they, numbered by their places; NULL: none */
 } DbsyncCutSegment;
 
+/* so many of a cut's transactions are known by their ids */
+#define DBSYNC_CUT_KNOWN	16
+
 /* the next piece of a window: one batch */
 typedef struct DbsyncCut
 {
@@ -78,6 +81,7 @@ typedef struct DbsyncCut
 	bool		exhausts;		/* the window ends with it */
 	char	   *origin;			/* NULL: changes of this very database */
 	int			ntransactions;
+	uint64		xids[DBSYNC_CUT_KNOWN];	/* of the first ones */
 	int64		rows;			/* of the tables asked for */
 	int64		lag_rows;		/* rows and bytes that leave the lag with it, */
 	int64		lag_bytes;		/* tables of other subscriptions included */

@@ -34,6 +34,7 @@
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/side.h"
+#include "worker/wal.h"
 #include "worker/work.h"
 
 #include "extension/compat.h"
@@ -99,6 +100,18 @@ open_tables(DbsyncBatch *batch)
 }
 
 /*
+ * How far the source's WAL must be on disk before the target commits.  Rows come from
+ * the cut's transactions alone when it has all that S shows, and nothing is copied.
+ */
+static XLogRecPtr
+needed_wal(const DbsyncBatch *batch)
+{
+	if (!batch->caught_up || batch->cut == NULL || batch->with_chunk || batch->sliced)
+		return dbsync_wal_end();
+	return dbsync_wal_needed(batch->cut, batch->now, batch->work->ledger.lsn);
+}
+
+/*
  * What the ledger will say.  The target is told before it is told the rows, and
  * commits both or none; the WAL position is known, though not flushed, since S.
  */
@@ -111,7 +124,7 @@ move_ledger(DbsyncBatch *batch)
 	ledger->subscription = work->subscription->uid;
 	ledger->subscription_name = work->subscription->name;
 	ledger->timeline = dbsync_timeline_compat();
-	ledger->lsn = dbsync_ledger_source_end();
+	ledger->lsn = needed_wal(batch);
 	ledger->server_start = PgStartTime;
 	ledger->batch = batch->number;
 	ledger->after = dbsync_snapshot_text(batch->position.after);
@@ -306,9 +319,9 @@ commit_target(DbsyncBatch *batch, DbsyncTarget *target)
 {
 	XLogRecPtr	lsn = batch->work->ledger.lsn;
 
-	if (!dbsync_ledger_is_flushed(lsn) && !target->driver->hurry(target))
+	if (!dbsync_wal_is_flushed(lsn) && !target->driver->hurry(target))
 		dbsync_fault_raise(target, "sending a batch");
-	dbsync_ledger_flush_source(lsn);
+	dbsync_wal_flush(lsn);
 	if (!target->driver->commit(target))
 		dbsync_fault_raise(target, "committing a batch");
 }

@@ -16,7 +16,7 @@
  *	- no ledger where there has been one.
  *
  * The target never gets ahead by itself, because the source's WAL is flushed
- * before the target commits.
+ * before the target commits (wal.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -28,9 +28,6 @@
 #include "access/xlog_internal.h"
 #include "catalog/pg_control.h"
 #include "miscadmin.h"
-#include "replication/syncrep.h"
-#include "replication/walsender.h"
-#include "replication/walsender_private.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/inval.h"
@@ -43,6 +40,7 @@
 #include "worker/query.h"
 #include "worker/side.h"
 #include "worker/target_config.h"
+#include "worker/wal.h"
 #include "worker/work.h"
 
 #include "extension/compat.h"
@@ -56,64 +54,6 @@ char *
 dbsync_ledger_own_origin(void)
 {
 	return psprintf(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
-}
-
-/* A wait that was cancelled ends like one that was fulfilled: look. */
-static bool
-standbys_have(XLogRecPtr lsn)
-{
-	bool		have;
-
-	if (!SyncRepRequested())
-		return true;
-	LWLockAcquire(SyncRepLock, LW_SHARED);
-	have = SyncRepStandbyNames == NULL || SyncRepStandbyNames[0] == '\0' ||
-		WalSndCtl->lsn[SYNC_REP_WAIT_FLUSH] >= lsn;
-	LWLockRelease(SyncRepLock);
-	return have;
-}
-
-XLogRecPtr
-dbsync_ledger_source_end(void)
-{
-	XLogRecPtr	lsn = GetXLogInsertRecPtr();
-
-	/*
-	 * At a page boundary the insert position lies behind the header of a page
-	 * that does not exist yet; asking to flush that far is an error.
-	 */
-	if (XLogSegmentOffset(lsn, wal_segment_size) == SizeOfXLogLongPHD)
-		lsn -= SizeOfXLogLongPHD;
-	else if (lsn % XLOG_BLCKSZ == SizeOfXLogShortPHD)
-		lsn -= SizeOfXLogShortPHD;
-	return lsn;
-}
-
-bool
-dbsync_ledger_is_flushed(XLogRecPtr lsn)
-{
-	return GetFlushRecPtr(NULL) >= lsn;
-}
-
-void
-dbsync_ledger_flush_source(XLogRecPtr lsn)
-{
-	XLogFlush(lsn);
-
-	/*
-	 * A synchronous standby must have it too: it may be the source tomorrow, and
-	 * would then be behind the target without having lost anything by the rules
-	 * its owner chose.
-	 */
-	HOLD_INTERRUPTS();
-	SyncRepWaitForLSN(lsn, false);
-	RESUME_INTERRUPTS();
-	CHECK_FOR_INTERRUPTS();
-	if (!standbys_have(lsn))
-		ereport(ERROR,
-				(errcode(ERRCODE_QUERY_CANCELED),
-				 errmsg("the wait for a synchronous standby was broken off"),
-				 errdetail("The target must not get what the standby does not have.")));
 }
 
 void
@@ -364,8 +304,8 @@ create_ledger(DbsyncWork *work)
 	ledger->system_identifier = GetSystemIdentifier();
 	ledger->database_oid = MyDatabaseId;
 	ledger->timeline = dbsync_timeline_compat();
-	ledger->lsn = dbsync_ledger_source_end();
-	dbsync_ledger_flush_source(ledger->lsn);
+	ledger->lsn = dbsync_wal_end();
+	dbsync_wal_flush(ledger->lsn);
 	ledger->server_start = PgStartTime;
 	ledger->after = dbsync_snapshot_text(after);
 	PopActiveSnapshot();

@@ -67,15 +67,6 @@ extern void dbsync_ledger_detach(DbsyncWork *work);
 /* Has the target's address or user mapping changed since we connected? */
 extern bool dbsync_ledger_is_outdated(void);
 
-/* The end of the source's WAL: all that a snapshot taken before shows lies below. */
-extern XLogRecPtr dbsync_ledger_source_end(void);
-
-/* Is WAL up to there on the source's own disk?  Does not wait. */
-extern bool dbsync_ledger_is_flushed(XLogRecPtr lsn);
-
-/* Make sure that WAL up to there is on the source's disk, and on that of its synchronous standbys. */
-extern void dbsync_ledger_flush_source(XLogRecPtr lsn);
-
 /* Set the position; copies. */
 extern void dbsync_ledger_set_position(DbsyncWork *work, const DbsyncPosition *position);
 

@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/wal.c
+ *	  How much of the source's WAL must be on disk before the target commits.
+ *
+ * The source may crash and come back without the end of its WAL.  It must then
+ * still have every transaction that the target has; and no id that the target's
+ * position calls finished may be handed out again, or the transaction that gets it
+ * would be passed over.  All WAL up to a point behind the snapshot is enough for
+ * both, but somebody else's transaction that is under way has written some of it,
+ * and flushing that takes as long as a commit.
+ *
+ * What clients committed with synchronous_commit on is on disk before anybody sees
+ * it.  So mostly there is nothing to flush: if all transactions of the cut are known
+ * to be on disk, and so is the newest that the snapshot calls finished, whose
+ * record raises the next id above all older ones when it is replayed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "miscadmin.h"
+#include "replication/syncrep.h"
+#include "replication/walsender.h"
+#include "replication/walsender_private.h"
+#include "storage/lwlock.h"
+
+#include "worker/wal.h"
+
+#include "extension/compat.h"
+
+static bool
+standbys_are_synchronous(void)
+{
+	return SyncRepRequested() && SyncRepStandbyNames != NULL && SyncRepStandbyNames[0] != '\0';
+}
+
+/* A wait that was cancelled ends like one that was fulfilled: look. */
+static bool
+standbys_have(XLogRecPtr lsn)
+{
+	bool		have;
+
+	if (!SyncRepRequested())
+		return true;
+	LWLockAcquire(SyncRepLock, LW_SHARED);
+	have = !standbys_are_synchronous() || WalSndCtl->lsn[SYNC_REP_WAIT_FLUSH] >= lsn;
+	LWLockRelease(SyncRepLock);
+	return have;
+}
+
+XLogRecPtr
+dbsync_wal_end(void)
+{
+	XLogRecPtr	lsn = GetXLogInsertRecPtr();
+
+	/*
+	 * At a page boundary the insert position lies behind the header of a page
+	 * that does not exist yet; asking to flush that far is an error.
+	 */
+	if (XLogSegmentOffset(lsn, wal_segment_size) == SizeOfXLogLongPHD)
+		lsn -= SizeOfXLogLongPHD;
+	else if (lsn % XLOG_BLCKSZ == SizeOfXLogShortPHD)
+		lsn -= SizeOfXLogShortPHD;
+	return lsn;
+}
+
+/*
+ * Has it committed, and is that on disk?  False when that is not known: of old
+ * transactions the end is not kept, and that of an asynchronous one is only roughly.
+ */
+static bool
+is_durable(uint64 xid, uint64 next_xid, XLogRecPtr flushed)
+{
+	TransactionId id = XidFromFullTransactionId(FullTransactionIdFromU64(xid));
+	bool		durable;
+
+	if (xid >= next_xid || next_xid - xid > PG_INT32_MAX || !TransactionIdIsNormal(id))
+		return false;
+	LWLockAcquire(XactTruncationLock, LW_SHARED);
+	durable = !TransactionIdPrecedes(id, dbsync_oldest_clog_xid_compat()) &&
+		TransactionIdDidCommit(id) && TransactionIdGetCommitLSN(id) <= flushed;
+	LWLockRelease(XactTruncationLock);
+	return durable;
+}
+
+XLogRecPtr
+dbsync_wal_needed(const DbsyncCut *cut, const DbsyncSnapshot *now, XLogRecPtr last)
+{
+	XLogRecPtr	end = dbsync_wal_end();
+	XLogRecPtr	flushed = GetFlushRecPtr(NULL);
+
+	if (end <= flushed || standbys_are_synchronous() ||
+		cut->ntransactions > DBSYNC_CUT_KNOWN ||
+		!is_durable(now->xmax - 1, now->xmax, flushed))
+		return end;
+	for (int i = 0; i < cut->ntransactions; i++)
+	{
+		if (!is_durable(cut->xids[i], now->xmax, flushed))
+			return end;
+	}
+	/* where a record ends, as what lies behind the last whole one is overwritten */
+	return Max(last, cut->closing);
+}
+
+bool
+dbsync_wal_is_flushed(XLogRecPtr lsn)
+{
+	return GetFlushRecPtr(NULL) >= lsn;
+}
+
+void
+dbsync_wal_flush(XLogRecPtr lsn)
+{
+	XLogFlush(lsn);
+
+	/*
+	 * A synchronous standby must have it too: it may be the source tomorrow, and
+	 * would then be behind the target without having lost anything by the rules
+	 * its owner chose.
+	 */
+	HOLD_INTERRUPTS();
+	SyncRepWaitForLSN(lsn, false);
+	RESUME_INTERRUPTS();
+	CHECK_FOR_INTERRUPTS();
+	if (!standbys_have(lsn))
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("the wait for a synchronous standby was broken off"),
+				 errdetail("The target must not get what the standby does not have.")));
+}
