@@ -74,6 +74,32 @@ $pair->sql("INSERT INTO public.two VALUES (2, 'after')");
 $pair->arrives('two', 'and works');
 $pair->same_at_both_ends('public.two');
 
+# --- suspended before it could be noted that its copy is complete
+
+$pair->both('CREATE TABLE public.four (id int PRIMARY KEY, v text)');
+$pair->sql("INSERT INTO public.four VALUES (1, 'before')");
+$pair->subscribe('four', ['public.four']);
+my $holder = $source->background_psql('postgres');
+$holder->query_safe(<<'SQL');
+BEGIN;
+SELECT FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
+WHERE c.relid = 'public.four'::regclass FOR UPDATE OF a;
+SQL
+$pair->start_subscription('four');
+ok($target->poll_query_until('postgres', 'SELECT count(*) = 1 FROM public.four'), 'a table is copied');
+$holder->query_safe("SELECT dbsync.suspend_table('public.four'); COMMIT");
+$holder->quit;
+$pair->arrives('four', 'the worker has looked around since');
+is($pair->sql(<<'SQL'), 'suspended', 'a table stays suspended');
+SELECT a.state FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
+WHERE c.relid = 'public.four'::regclass
+SQL
+$pair->sql("SELECT dbsync.copy_table('four', 'public.four', existing_rows => 'truncate')");
+$pair->arrives('four', 'and is copied anew');
+$pair->same_at_both_ends('public.four');
+$pair->stop_subscription('four');
+$pair->sql("SELECT dbsync.drop_subscription('four')");
+
 # --- dropped, and not dropped
 
 sub in_ledger

@@ -275,6 +275,9 @@ dbsync_copy_next_chunk(DbsyncWork *work, DbsyncTable *table, int64 *rows)
 	return side->target;
 }
 
+/* of several tables, or of one that takes long; each note has us read the configuration anew */
+#define NOTES_PAUSE 1000
+
 static void
 note_progress(void *arg)
 {
@@ -286,7 +289,7 @@ note_progress(void *arg)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (table->note_due)
+		if (table->note_due && table->state != DBSYNC_TABLE_SUSPENDED)
 			dbsync_subscription_write_table(work->subscription, table,
 											table->part.live ? DBSYNC_TABLE_LIVE : DBSYNC_TABLE_COPYING);
 	}
@@ -298,13 +301,19 @@ note_progress(void *arg)
 void
 dbsync_copy_note_progress(DbsyncWork *work)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	ListCell   *lc;
+
+	/* when all has been copied nothing is left to be said later */
+	if (now < work->notes_after && dbsync_copy_next_table(work) != NULL)
+		return;
 
 	foreach(lc, work->subscription->tables)
 	{
 		if (((DbsyncTable *) lfirst(lc))->note_due)
 		{
 			(void) dbsync_query_attempt(note_progress, work);
+			work->notes_after = TimestampTzPlusMilliseconds(now, NOTES_PAUSE);
 			return;
 		}
 	}

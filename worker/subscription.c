@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/uuid.h"
 
 #include "extension/catalog.h"
 #include "extension/header.h"
@@ -135,11 +136,14 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 {
 	uint64		n;
 
-	n = dbsync_query("SELECT st.captured_id, c.relid::pg_catalog.oid, dbsync_internal.current_key(c.relid),"
+	n = dbsync_query("SELECT st.captured_id, c.relid::pg_catalog.oid,"
+					 " coalesce(i.indexrelid, dbsync_internal.current_key(c.relid)),"
 					 " c.state = 'active', st.uid, st.target_schema, st.target_table,"
 					 " st.copy_data, st.existing_rows, st.state, c.discarded"
 					 " FROM dbsync.subscription_table st"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
+					 " LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.key_index"
+					 "  AND i.indrelid = c.relid AND i.indisvalid"
 					 " WHERE st.subscription_id = $1::pg_catalog.int4"
 					 " ORDER BY st.captured_id", 1, &id);
 	for (uint64 row = 0; row < n; row++)
@@ -271,19 +275,18 @@ move_part(DbsyncTable *table, const DbsyncTable *old)
 }
 
 static void
-move_work(DbsyncSubscription *subscription, const DbsyncSubscription *old)
+move_work(DbsyncSubscription *subscription, DbsyncSubscription *old)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(subscription->context);
 	ListCell   *lc;
-	ListCell   *lo;
 
 	foreach(lc, subscription->tables)
-		foreach(lo, old->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
-		DbsyncTable *before = lfirst(lo);
+		DbsyncTable *before = dbsync_subscription_table(old, table->captured_id);
 
-		if (same_uuid(&table->uid, &before->uid))
+		/* taken out and added again is another one */
+		if (before != NULL && same_uuid(&table->uid, &before->uid))
 			move_part(table, before);
 	}
 	MemoryContextSwitchTo(oldcontext);
@@ -383,12 +386,13 @@ void
 dbsync_subscription_write_table(DbsyncSubscription *subscription,
 								DbsyncTable *table, DbsyncTableState state)
 {
-	const char *args[4];
+	const char *args[5];
 
 	args[0] = state_names[state];
 	args[1] = psprintf(INT64_FORMAT, table->part.rows);
 	args[2] = psprintf("%d", subscription->id);
 	args[3] = psprintf("%d", table->captured_id);
+	args[4] = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&table->uid)));
 	dbsync_query_run("UPDATE dbsync.subscription_table SET state = $1,"
 					 " rows_copied = $2::pg_catalog.int8,"
 					 " rows_expected = CASE WHEN $1 = 'live' THEN $2::pg_catalog.int8"
@@ -397,7 +401,8 @@ dbsync_subscription_write_table(DbsyncSubscription *subscription,
 					 "        JOIN pg_catalog.pg_class r ON r.oid = c.relid"
 					 "        WHERE c.id = $4::pg_catalog.int4) END"
 					 " WHERE subscription_id = $3::pg_catalog.int4"
-					 " AND captured_id = $4::pg_catalog.int4", 4, args);
+					 " AND captured_id = $4::pg_catalog.int4"
+					 " AND uid = $5::pg_catalog.uuid AND state <> 'suspended'", 5, args);
 	table->state = state;
 }
 

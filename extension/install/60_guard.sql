@@ -82,23 +82,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_triggers(dbsync.captured_table) IS 'enables capture triggers that were disabled; error if one is missing';
 
--- The captured tables that a command on these objects can have touched: the
--- tables themselves; those that an index or a trigger belongs to; those above and
--- below in inheritance, which ATTACH PARTITION and INHERIT report only one of; and
--- typed tables, of whose type only the relation is reported.
-CREATE FUNCTION dbsync_internal.touched(objects oid[]) RETURNS SETOF dbsync.captured_table
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT c.* FROM dbsync.captured_table c
-    WHERE c.state = 'active' AND (
-        c.relid = ANY (objects) OR c.key_index = ANY (objects)
-        OR c.relid IN (SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = ANY (objects)
-                       UNION ALL SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = ANY (objects)
-                       UNION ALL SELECT t.tgrelid FROM pg_trigger t WHERE t.oid = ANY (objects)
-                       UNION ALL SELECT r.oid FROM pg_class r JOIN pg_type y ON y.oid = r.reloftype WHERE y.typrelid = ANY (objects)))
-$$;
-COMMENT ON FUNCTION dbsync_internal.touched(oid[]) IS 'active captured tables that DDL on these objects can have changed';
-
 -- A target that was renamed would leave its subscriptions without one.
 CREATE FUNCTION dbsync_internal.check_targets() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -118,8 +101,13 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_targets() IS 'error if a subscription has lost its target';
 
+-- A command can have touched the tables it names; those that an index or a trigger
+-- belongs to; those above and below in inheritance, which ATTACH PARTITION and
+-- INHERIT report only one of; and typed tables, of whose type only the relation is
+-- reported.  Every DDL command of the database pays for the query, so it does not go
+-- through all captured tables, and is not planned anew each time.
 CREATE FUNCTION dbsync_internal.guard_command() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     objects oid[];
@@ -133,7 +121,18 @@ BEGIN
     END IF;
     SELECT array_agg(e.objid) INTO objects FROM pg_event_trigger_ddl_commands() e
     WHERE e.classid IN ('pg_class'::regclass, 'pg_trigger'::regclass);
-    FOR captured IN SELECT * FROM dbsync_internal.touched(objects) LOOP
+    FOR captured IN
+        SELECT c.* FROM dbsync.captured_table c
+        WHERE c.state = 'active' AND c.relid = ANY (ARRAY(
+            SELECT o.oid FROM unnest(objects) o (oid)
+            UNION SELECT x.indrelid FROM pg_index x WHERE x.indexrelid = ANY (objects)
+            UNION SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = ANY (objects)
+            UNION SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = ANY (objects)
+            UNION SELECT t.tgrelid FROM pg_trigger t WHERE t.oid = ANY (objects)
+            UNION SELECT r.oid FROM pg_class r JOIN pg_type y ON y.oid = r.reloftype
+                  WHERE y.typrelid = ANY (objects)
+                    AND EXISTS (SELECT FROM pg_class k WHERE k.oid = ANY (objects) AND k.relkind = 'c')))
+    LOOP
         IF NOT dbsync_internal.is_adopted() THEN
             RETURN;
         END IF;
