@@ -34,6 +34,7 @@
 #include "worker/chunk.h"
 #include "worker/query.h"
 #include "worker/side.h"
+#include "worker/sleep.h"
 #include "worker/work.h"
 
 /* so much of each chunk goes before it is the next one's turn */
@@ -275,6 +276,9 @@ dbsync_copy_next_chunk(DbsyncWork *work, DbsyncTable *table, int64 *rows)
 	return side->target;
 }
 
+/* first pause after a failed copy, in ms */
+#define COPY_RETRY_MIN 1000
+
 /* of several tables, or of one that takes long; each note has us read the configuration anew */
 #define NOTES_PAUSE 1000
 
@@ -334,18 +338,31 @@ bool
 dbsync_copy_put_off(DbsyncWork *work, int sqlstate)
 {
 	DbsyncTable *table = work->blamed ? dbsync_subscription_table(work->subscription, work->blamed) : NULL;
-	int64		pause = 1000;
 
 	work->blamed = 0;
 	if (table == NULL || table->part.live || !concerns_table(sqlstate))
 		return false;
 	work->copy_failed = true;
 	table->copy_failures++;
-	for (int i = 1; i < table->copy_failures && pause < dbsync_retry_max; i++)
-		pause *= 2;
 	table->copy_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													Min(pause, dbsync_retry_max));
+													dbsync_sleep_pause(COPY_RETRY_MIN,
+																	   table->copy_failures));
 	return true;
+}
+
+bool
+dbsync_copy_is_pending(const DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		const DbsyncTable *table = lfirst(lc);
+
+		if (table->state != DBSYNC_TABLE_SUSPENDED && !table->part.live)
+			return true;
+	}
+	return false;
 }
 
 bool

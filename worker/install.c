@@ -19,6 +19,7 @@
 
 #include "extension/settings.h"
 #include "worker/query.h"
+#include "worker/sleep.h"
 #include "worker/work.h"
 
 static void
@@ -53,16 +54,14 @@ note_waiting(DbsyncTable *table)
 static bool
 try_install(DbsyncTable *table)
 {
-	int64		pause = dbsync_install_lock_timeout;
-
 	if (dbsync_query_attempt(install_one, table))
 		return true;
 	if (table->install_failures++ == 0)
 		note_waiting(table);
-	for (int i = 1; i < table->install_failures && pause < dbsync_retry_max; i++)
-		pause *= 2;
-	table->install_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													   Min(pause, dbsync_retry_max));
+	table->install_after =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									dbsync_sleep_pause(dbsync_install_lock_timeout,
+													   table->install_failures));
 	return false;
 }
 

@@ -19,6 +19,7 @@ typedef struct DbsyncWork
 	MemoryContext context;		/* as long as the worker */
 	MemoryContext batch_context;	/* reset for each batch */
 	int			subscription_id;
+	uint64		run;			/* not 0: works for this run_once call */
 	DbsyncSubscription *subscription;
 
 	/* the target; NULL when not connected */
@@ -123,6 +124,9 @@ extern void dbsync_copy_note_progress(DbsyncWork *work);
  * again later, and the other tables go on meanwhile.  True if so.
  */
 extern bool dbsync_copy_put_off(DbsyncWork *work, int sqlstate);
+
+/* Is any table still to be copied, or half copied? */
+extern bool dbsync_copy_is_pending(const DbsyncWork *work);
 
 /* Is any copy put off? */
 extern bool dbsync_copy_is_put_off(DbsyncWork *work);

@@ -1,0 +1,161 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/sleep.c
+ *	  When a worker sleeps, how long, and what wakes it.
+ *
+ * Commits that captured something count up the slot's calls and set the latch.  The
+ * latch alone would not do, as waits inside a round reset it too.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "storage/procsignal.h"
+#include "utils/inval.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "extension/catalog.h"
+#include "extension/settings.h"
+#include "worker/process.h"
+#include "worker/report.h"
+#include "worker/sleep.h"
+
+#include "extension/compat.h"
+
+/* transactions that had ended in this cluster when we last looked for work */
+static uint64 completions = 0;
+
+/* and how often we had been called */
+static uint32 calls = 0;
+
+/* rounds in a row in which commits came faster than we went; so many are no chance */
+static int	rounds_behind = 0;
+
+#define MANY_ROUNDS 8
+
+void
+dbsync_sleep_forget_wakeups(void)
+{
+	completions = dbsync_completions_compat();
+	calls = dbsync_report_calls();
+	ResetLatch(MyLatch);
+}
+
+bool
+dbsync_sleep_was_woken(void)
+{
+	return MyLatch->is_set || calls != dbsync_report_calls();
+}
+
+void
+dbsync_sleep_kept_up(void)
+{
+	rounds_behind = 0;
+}
+
+/*
+ * While commits come faster than batches go, the time of one batch four times
+ * over is left to them to gather: a row costs several times less in a batch of
+ * thousands than alone, and writers want the processors too.  Commits that come
+ * close together by chance are no reason yet, but a row of rounds that all ended
+ * behind them; and nobody is kept waiting who waits for us.  The latch stays as it
+ * is, so that commits do not signal us.
+ */
+void
+dbsync_sleep_let_gather(DbsyncWork *work, instr_time begun)
+{
+	instr_time	took;
+	double		pause;
+
+	if (++rounds_behind <= MANY_ROUNDS)
+		return;
+	INSTR_TIME_SET_CURRENT(took);
+	INSTR_TIME_SUBTRACT(took, begun);
+	pause = Min(4 * INSTR_TIME_GET_MILLISEC(took), dbsync_gather_max);
+	if (pause < 1 || work->run != 0 || dbsync_copy_is_pending(work) || dbsync_report_is_awaited())
+		return;
+	(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, (long) pause, PG_WAIT_EXTENSION);
+}
+
+bool
+dbsync_sleep_for(DbsyncWork *work, long timeout, bool through)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+
+	dbsync_process_exit_if_asked(work);
+	while (timeout > 0)
+	{
+		int			events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+									   timeout, PG_WAIT_EXTENSION);
+
+		if (events & WL_LATCH_SET)
+			ResetLatch(MyLatch);
+		dbsync_process_exit_if_asked(work);
+		dbsync_process_reload();
+		/* others wait for us to drop or copy a database */
+		if (ProcSignalBarrierPending)
+			ProcessProcSignalBarrier();
+		if (events & WL_TIMEOUT)
+			return true;
+		if (!through)
+			return false;
+		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+	}
+	return true;
+}
+
+/* progress of a copy that could not be noted yet */
+static bool
+notes_due(const DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		if (((DbsyncTable *) lfirst(lc))->note_due)
+			return true;
+	}
+	return false;
+}
+
+static long
+idle_pause(const DbsyncWork *work)
+{
+	long		pause = dbsync_poll_interval;
+
+	if (dbsync_copy_is_pending(work))
+		pause = Min(pause, 1000);
+	return Min(pause, dbsync_retention_pause(work));
+}
+
+/*
+ * The poll stands behind what wakes nobody, as COMMIT PREPARED does; where no
+ * transaction has ended meanwhile it looks no further.
+ */
+void
+dbsync_sleep_until_wanted(DbsyncWork *work)
+{
+	while (!dbsync_sleep_was_woken() && dbsync_sleep_for(work, idle_pause(work), false))
+	{
+		AcceptInvalidationMessages();
+		if (dbsync_copy_is_pending(work) || notes_due(work) ||
+			dbsync_retention_pause(work) == 0 ||
+			work->subscription->generation != dbsync_catalog_generation() ||
+			dbsync_ledger_is_outdated() ||
+			completions != dbsync_completions_compat())
+			return;
+	}
+}
+
+int64
+dbsync_sleep_pause(int64 first, int failures)
+{
+	int64		pause = first;
+
+	for (int i = 1; i < failures && pause < dbsync_retry_max; i++)
+		pause *= 2;
+	return Min(pause, dbsync_retry_max);
+}
