@@ -288,6 +288,8 @@ write_parts(DbsyncBatch *batch, DbsyncTarget *target)
 	List	   *parts = NIL;
 	ListCell   *lc;
 
+	if (dbsync_subscription_is_settled(work->subscription))
+		return;
 	foreach(lc, work->subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
@@ -381,6 +383,8 @@ note_tables(DbsyncBatch *batch)
 	ListCell   *lc;
 
 	batch->work->blamed = 0;
+	if (dbsync_subscription_is_settled(batch->work->subscription))
+		return;
 	foreach(lc, batch->work->subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);

@@ -183,6 +183,8 @@ dbsync_choose_all_live(DbsyncWork *work)
 {
 	ListCell   *lc;
 
+	if (dbsync_subscription_is_settled(work->subscription))
+		return true;
 	foreach(lc, work->subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
@@ -276,6 +278,8 @@ any_part_dirty(DbsyncWork *work)
 {
 	ListCell   *lc;
 
+	if (dbsync_subscription_is_settled(work->subscription))
+		return false;
 	foreach(lc, work->subscription->tables)
 		if (((DbsyncTable *) lfirst(lc))->part_dirty)
 			return true;

@@ -48,6 +48,8 @@ dbsync_copy_next_table(DbsyncWork *work)
 	DbsyncTable *failed = NULL;
 	ListCell   *lc;
 
+	if (dbsync_subscription_is_settled(work->subscription))
+		return NULL;
 	foreach(lc, work->subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
@@ -308,6 +310,8 @@ dbsync_copy_note_progress(DbsyncWork *work)
 	TimestampTz now = GetCurrentTimestamp();
 	ListCell   *lc;
 
+	if (dbsync_subscription_is_settled(work->subscription))
+		return;
 	/* when all has been copied nothing is left to be said later */
 	if (now < work->notes_after && dbsync_copy_next_table(work) != NULL)
 		return;
@@ -355,6 +359,8 @@ dbsync_copy_is_pending(const DbsyncWork *work)
 {
 	ListCell   *lc;
 
+	if (dbsync_subscription_is_settled(work->subscription))
+		return false;
 	foreach(lc, work->subscription->tables)
 	{
 		const DbsyncTable *table = lfirst(lc);
@@ -370,11 +376,13 @@ dbsync_copy_is_put_off(DbsyncWork *work)
 {
 	ListCell   *lc;
 
+	if (dbsync_subscription_is_settled(work->subscription))
+		return false;
 	foreach(lc, work->subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (table->copy_failures > 0 && !table->part.live)
+		if (table->copy_failures > 0 && !table->part.live && table->state != DBSYNC_TABLE_SUSPENDED)
 			return true;
 	}
 	return false;

@@ -95,6 +95,8 @@ dbsync_install_tables(DbsyncWork *work, bool insist)
 	DbsyncTable *table;
 	ListCell   *lc;
 
+	if (dbsync_subscription_is_settled(work->subscription))
+		return true;
 	while ((table = next_due(work)) != NULL)
 	{
 		if (insist)

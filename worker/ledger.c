@@ -345,6 +345,7 @@ read_parts(DbsyncWork *work)
 	ListCell   *lp;
 	ListCell   *lt;
 
+	subscription->settled = false;
 	/* a driver may look up types to take answers apart */
 	dbsync_query_begin(false, "reading the ledger");
 	if (!target->driver->ledger_read_parts(target, &subscription->uid, &parts))

@@ -113,6 +113,8 @@ notes_due(const DbsyncWork *work)
 {
 	ListCell   *lc;
 
+	if (dbsync_subscription_is_settled(work->subscription))
+		return false;
 	foreach(lc, work->subscription->tables)
 	{
 		if (((DbsyncTable *) lfirst(lc))->note_due)

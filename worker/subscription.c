@@ -357,14 +357,21 @@ dbsync_subscription_table(DbsyncSubscription *subscription, int captured_id)
 DbsyncSegmentInfo *
 dbsync_subscription_segment(DbsyncSubscription *subscription, int segment_id)
 {
-	ListCell   *lc;
+	int			low = 0;
+	int			high = list_length(subscription->segments);
 
-	foreach(lc, subscription->segments)
+	/* as with tables */
+	while (low < high)
 	{
-		DbsyncSegmentInfo *segment = lfirst(lc);
+		int			middle = (low + high) / 2;
+		DbsyncSegmentInfo *segment = list_nth(subscription->segments, middle);
 
 		if (segment->id == segment_id)
 			return segment;
+		if (segment->id < segment_id)
+			low = middle + 1;
+		else
+			high = middle;
 	}
 	return NULL;
 }
@@ -373,6 +380,26 @@ void
 dbsync_subscription_forget(DbsyncSubscription *subscription)
 {
 	subscription->generation = PG_UINT64_MAX;
+}
+
+bool
+dbsync_subscription_is_settled(DbsyncSubscription *subscription)
+{
+	ListCell   *lc;
+
+	if (subscription->settled)
+		return true;
+	foreach(lc, subscription->tables)
+	{
+		const DbsyncTable *table = lfirst(lc);
+
+		if (table->part_dirty || table->note_due ||
+			(table->state != DBSYNC_TABLE_SUSPENDED &&
+			 !(table->captured && table->part.live)))
+			return false;
+	}
+	subscription->settled = true;
+	return true;
 }
 
 bool

@@ -94,6 +94,7 @@ typedef struct DbsyncSubscription
 	List	   *tables;			/* of DbsyncTable */
 	List	   *segments;		/* of DbsyncSegmentInfo: headers' and tables' */
 	uint64		generation;		/* of the configuration read */
+	bool		settled;		/* found to be so; see dbsync_subscription_is_settled() */
 } DbsyncSubscription;
 
 /*
@@ -113,6 +114,13 @@ extern DbsyncSegmentInfo *dbsync_subscription_segment(DbsyncSubscription *subscr
 
 /* Have it read again although no change was heard of. */
 extern void dbsync_subscription_forget(DbsyncSubscription *subscription);
+
+/*
+ * Is no table to be installed or copied, and nothing to be written of it to the ledger
+ * or noted?  Stays so until the configuration or the ledger is read again: of many
+ * tables, none needs to be looked at for the sake of a batch.
+ */
+extern bool dbsync_subscription_is_settled(DbsyncSubscription *subscription);
 
 /* Do rows of this table travel (wholly or in part)? */
 extern bool dbsync_table_flows(const DbsyncTable *table);
