@@ -5,7 +5,7 @@ use strict;
 use warnings;
 
 use lib 't';
-use DbsyncTest;
+use DbsyncTest qw(ask poll_until);
 use PostgreSQL::Test::Cluster;
 use Test::More;
 
@@ -29,6 +29,23 @@ sub new_pair_with_standby
 	return ($pair, $standby);
 }
 
+sub write_after_promotion
+{
+	my ($pair) = @_;
+
+	foreach my $i (101 .. 140)
+	{
+		$pair->sql("INSERT INTO public.item VALUES ($i, 'new')");
+	}
+	return;
+}
+
+sub is_refused
+{
+	my ($pair, $test) = @_;
+	return $pair->status_becomes('item', "last_error ILIKE '%ahead%' AND next_action IS NOT NULL", $test);
+}
+
 # --- the standby lacks commits that the target has
 
 my ($pair, $standby) = new_pair_with_standby('async');
@@ -45,12 +62,8 @@ $pair->{source} = $standby;
 my $before = DbsyncTest::fingerprint($pair->target, 'public.item');
 
 # the ids of the lost transactions are used again, and more
-foreach my $i (101 .. 140)
-{
-	$pair->sql("INSERT INTO public.item VALUES ($i, 'new')");
-}
-$pair->status_becomes('item', "last_error ILIKE '%ahead%' AND next_action IS NOT NULL",
-	'a target that is ahead of its promoted source is noticed, with what to do');
+write_after_promotion($pair);
+is_refused($pair, 'a target that is ahead of its promoted source is noticed, with what to do');
 $pair->sql("INSERT INTO public.item VALUES (141, 'new')");
 my $failures = $pair->status('item')->{failures};
 $pair->status_becomes('item', "failures > $failures + 2 OR state IN ('stopped', 'failed', 'refused')",
@@ -79,11 +92,73 @@ $standby->promote;
 $standby->safe_psql('postgres', 'ALTER SYSTEM RESET synchronous_standby_names');
 $standby->reload;
 $pair->{source} = $standby;
-foreach my $i (101 .. 140)
-{
-	$pair->sql("INSERT INTO public.item VALUES ($i, 'new')");
-}
+write_after_promotion($pair);
 $pair->arrives('item', 'an honest failover goes on by itself');
 $pair->same_at_both_ends('public.item');
+$pair->source->stop;
+$pair->target->stop;
+
+# --- the standby has the transaction that closed last, but not all that the target's
+#     position rests on; the source was writing when the batch was applied, so that
+#     not all of its WAL was on disk
+
+sub lose_behind_last
+{
+	my ($prefix, $before, $behind) = @_;
+	my ($pair, $standby) = new_pair_with_standby($prefix);
+
+	$pair->sql('CREATE TABLE public.other (id int)');
+	$before->($pair);
+
+	# the batch is held up, so that it begins when all is as it should be
+	my $lock = $pair->target->background_psql('postgres');
+	$lock->query_safe('BEGIN; LOCK public.item IN EXCLUSIVE MODE');
+	$pair->sql("INSERT INTO public.item VALUES (31, 'waits')");
+	ok($pair->target->poll_query_until('postgres', 'SELECT count(*) > 0 FROM pg_locks WHERE NOT granted'),
+		"$prefix: a batch waits");
+	$pair->sql("INSERT INTO public.item VALUES (32, 'closes last')");
+	$pair->source->wait_for_catchup($standby, 'replay', $pair->source->lsn('insert'));
+	$standby->stop;
+	$behind->($pair);
+	my $wal_writer = $pair->sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
+	kill('STOP', $wal_writer);
+	my $writer = $pair->source->background_psql('postgres');
+	$writer->query_safe('BEGIN; INSERT INTO public.other VALUES (0)');
+	is($pair->sql('SELECT pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()'), 't',
+		"$prefix: somebody is writing");
+	$lock->query_safe('COMMIT');
+	$lock->quit;
+	ok(poll_until(
+			sub { (ask($pair->target, 'SELECT count(*) FROM public.item WHERE id = 32') // '') eq '1' },
+			'the batch'),
+		"$prefix: the batch arrives");
+
+	$pair->source->kill9;
+	kill('KILL', $wal_writer);
+	$writer->{run}->kill_kill;
+	$standby->start;
+	$standby->promote;
+	$pair->{source} = $standby;
+	return $pair;
+}
+
+# ids of others that the position calls finished are handed out again
+$pair = lose_behind_last('ids', sub { },
+	sub {
+		my ($source) = @_;
+		$source->sql("INSERT INTO public.other VALUES ($_)") foreach 1 .. 20;
+	});
+write_after_promotion($pair);
+is_refused($pair, 'ids that would be passed over are noticed');
+$pair->source->stop;
+$pair->target->stop;
+
+# what closed before the last one was committed after it
+$pair = lose_behind_last('prepared',
+	sub { $_[0]->sql("BEGIN; INSERT INTO public.item VALUES (30, 'prepared'); PREPARE TRANSACTION 'p'"); },
+	sub { $_[0]->sql("COMMIT PREPARED 'p'"); });
+$pair->sql("ROLLBACK PREPARED 'p'");
+write_after_promotion($pair);
+is_refused($pair, 'a commit that the promoted standby does not have is noticed');
 
 DbsyncTest::finish();

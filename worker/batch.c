@@ -108,7 +108,7 @@ needed_wal(const DbsyncBatch *batch)
 {
 	if (!batch->caught_up || batch->cut == NULL || batch->with_chunk || batch->sliced)
 		return dbsync_wal_end();
-	return dbsync_wal_needed(batch->cut, batch->now, batch->work->ledger.lsn);
+	return dbsync_wal_needed(batch->cut, batch->now);
 }
 
 /*

@@ -281,9 +281,6 @@ dbsync_copy_next_chunk(DbsyncWork *work, DbsyncTable *table, int64 *rows)
 /* first pause after a failed copy, in ms */
 #define COPY_RETRY_MIN 1000
 
-/* of several tables, or of one that takes long; each note has us read the configuration anew */
-#define NOTES_PAUSE 1000
-
 static void
 note_progress(void *arg)
 {
@@ -307,13 +304,9 @@ note_progress(void *arg)
 void
 dbsync_copy_note_progress(DbsyncWork *work)
 {
-	TimestampTz now = GetCurrentTimestamp();
 	ListCell   *lc;
 
 	if (dbsync_subscription_is_settled(work->subscription))
-		return;
-	/* when all has been copied nothing is left to be said later */
-	if (now < work->notes_after && dbsync_copy_next_table(work) != NULL)
 		return;
 
 	foreach(lc, work->subscription->tables)
@@ -321,7 +314,6 @@ dbsync_copy_note_progress(DbsyncWork *work)
 		if (((DbsyncTable *) lfirst(lc))->note_due)
 		{
 			(void) dbsync_query_attempt(note_progress, work);
-			work->notes_after = TimestampTzPlusMilliseconds(now, NOTES_PAUSE);
 			return;
 		}
 	}

@@ -88,13 +88,18 @@ is_durable(uint64 xid, uint64 next_xid, XLogRecPtr flushed)
 	return durable;
 }
 
+/*
+ * What is flushed ends with a whole record or with a page.  Only the former will do: in
+ * the middle of a record the next start would go on before it, and what is captured
+ * then seem to be of a server that was put back.
+ */
 XLogRecPtr
-dbsync_wal_needed(const DbsyncCut *cut, const DbsyncSnapshot *now, XLogRecPtr last)
+dbsync_wal_needed(const DbsyncCut *cut, const DbsyncSnapshot *now)
 {
 	XLogRecPtr	end = dbsync_wal_end();
 	XLogRecPtr	flushed = GetFlushRecPtr(NULL);
 
-	if (end <= flushed || standbys_are_synchronous() ||
+	if (end <= flushed || flushed % XLOG_BLCKSZ == 0 || standbys_are_synchronous() ||
 		cut->ntransactions > DBSYNC_CUT_KNOWN ||
 		!is_durable(now->xmax - 1, now->xmax, flushed))
 		return end;
@@ -103,8 +108,7 @@ dbsync_wal_needed(const DbsyncCut *cut, const DbsyncSnapshot *now, XLogRecPtr la
 		if (!is_durable(cut->xids[i], now->xmax, flushed))
 			return end;
 	}
-	/* where a record ends, as what lies behind the last whole one is overwritten */
-	return Max(last, cut->closing);
+	return flushed;
 }
 
 bool

@@ -14,12 +14,13 @@
 extern XLogRecPtr dbsync_wal_end(void);
 
 /*
- * As much of it as what the target is to have needs: all captured transactions that
- * the snapshot "now" shows and the target lacks must be in the cut.  "last" is where
- * the ledger is, which is flushed.  The result is the end of some record.
+ * A point behind all that the target's new position rests on: transactions of the cut,
+ * and ids below the end of the snapshot "now".  The cut must have all captured
+ * transactions that the snapshot shows and the target lacks.  The ledger needs no less
+ * than this: of a server that was put back, or of a standby, it tells whether that
+ * server has them all.
  */
-extern XLogRecPtr dbsync_wal_needed(const DbsyncCut *cut, const DbsyncSnapshot *now,
-									XLogRecPtr last);
+extern XLogRecPtr dbsync_wal_needed(const DbsyncCut *cut, const DbsyncSnapshot *now);
 
 /* Is WAL up to there on the source's own disk?  Does not wait. */
 extern bool dbsync_wal_is_flushed(XLogRecPtr lsn);

@@ -42,7 +42,6 @@ typedef struct DbsyncWork
 
 	int			blamed;			/* captured id of the table being copied from, or 0 */
 	bool		copy_failed;	/* the last attempt did, in a table's copy */
-	TimestampTz notes_after;	/* progress of copies is noted again */
 
 	/* answers to wait_for */
 	uint64		asked;			/* tickets known when the window was begun */
@@ -114,8 +113,8 @@ extern int64 dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool a
 extern DbsyncTarget *dbsync_copy_next_chunk(DbsyncWork *work, DbsyncTable *table, int64 *rows);
 
 /*
- * Note the progress of tables whose note is due in the source's catalog: now and then
- * while copies go on, and at their end.
+ * Note the progress of tables whose note is due in the source's catalog.  After a
+ * failure the ledger must have been read again: what was meant to be may not be.
  */
 extern void dbsync_copy_note_progress(DbsyncWork *work);
 

@@ -89,15 +89,12 @@ work_through(void)
 		AcceptInvalidationMessages();
 		if (!read_configuration())
 			return false;
-		dbsync_copy_note_progress(work);
 		if (work->target != NULL && dbsync_ledger_is_outdated())
 			dbsync_ledger_detach(work);
 		if (work->target == NULL)
-		{
 			dbsync_ledger_attach(work);
-			/* the ledger may know of more than was noted */
-			dbsync_copy_note_progress(work);
-		}
+		/* some could not be noted before, or the ledger knows of more */
+		dbsync_copy_note_progress(work);
 		if (!dbsync_install_tables(work, work->run != 0))
 			dbsync_report_state(DBSYNC_WORKER_INSTALLING);
 		else

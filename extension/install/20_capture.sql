@@ -12,12 +12,12 @@ CREATE FUNCTION dbsync_internal.config_changed() RETURNS trigger
 COMMENT ON FUNCTION dbsync_internal.config_changed() IS 'trigger: lets every backend know that dbsync''s configuration changed';
 
 -- ENABLE ALWAYS: a session in replica role changes the configuration no less.
-CREATE FUNCTION dbsync_internal.watch_config(config regclass) RETURNS void
+CREATE FUNCTION dbsync_internal.watch_config(config regclass, columns text DEFAULT '') RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    EXECUTE format('CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s
-        FOR EACH STATEMENT EXECUTE FUNCTION dbsync_internal.config_changed()', config);
+    EXECUTE format('CREATE TRIGGER config_changed AFTER INSERT OR UPDATE %s OR DELETE OR TRUNCATE ON %s
+        FOR EACH STATEMENT EXECUTE FUNCTION dbsync_internal.config_changed()', columns, config);
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER config_changed', config);
 END $$;
 
@@ -25,8 +25,11 @@ SELECT dbsync_internal.watch_config('dbsync.node');
 SELECT dbsync_internal.watch_config('dbsync.captured_table');
 SELECT dbsync_internal.watch_config('dbsync.segment');
 SELECT dbsync_internal.watch_config('dbsync.subscription');
-SELECT dbsync_internal.watch_config('dbsync.subscription_table');
-DROP FUNCTION dbsync_internal.watch_config(regclass);
+-- How far a copy has come is news for people only, and there is much of it.  Who
+-- suspends a table changes captured_table too.
+SELECT dbsync_internal.watch_config('dbsync.subscription_table',
+    'OF subscription_id, captured_id, uid, target_schema, target_table, columns, filter, copy_data, existing_rows');
+DROP FUNCTION dbsync_internal.watch_config(regclass, text);
 
 -- Only the restore of a dump inserts into node, which then has the row of the
 -- CREATE EXTENSION before it.  A restored database is dormant in any case, also
