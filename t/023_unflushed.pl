@@ -62,19 +62,13 @@ sub behind_lock
 			},
 			'the batch waits for the lock'),
 		'a batch waits');
-	$wal_writer = $pair->sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
-	kill('STOP', $wal_writer);
+	$wal_writer = DbsyncTest::freeze_wal_writer($pair->source);
 	my $id = $do->();
-	is(unflushed(), 't', 'not all of the source is on its disk');
+	is(DbsyncTest::has_unflushed_wal($pair->source), 't', 'not all of the source is on its disk');
 	$session->query_safe('COMMIT');
 	$session->quit;
 	ok(poll_until(has($id), "row $id"), "row $id arrives");
 	return;
-}
-
-sub unflushed
-{
-	return $pair->sql('SELECT pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()');
 }
 
 sub crash_and_go_on
@@ -104,7 +98,8 @@ behind_lock(sub {
 	$other->query_safe('INSERT INTO public.other VALUES (2)');
 	return $id;
 });
-is(unflushed(), 't', 'a batch does not wait for what an open transaction has written');
+is(DbsyncTest::has_unflushed_wal($pair->source), 't',
+	'a batch does not wait for what an open transaction has written');
 $other->{run}->kill_kill;
 crash_and_go_on('open transaction');
 

@@ -120,11 +120,10 @@ sub lose_behind_last
 	$pair->source->wait_for_catchup($standby, 'replay', $pair->source->lsn('insert'));
 	$standby->stop;
 	$behind->($pair);
-	my $wal_writer = $pair->sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
-	kill('STOP', $wal_writer);
+	my $wal_writer = DbsyncTest::freeze_wal_writer($pair->source);
 	my $writer = $pair->source->background_psql('postgres');
 	$writer->query_safe('BEGIN; INSERT INTO public.other VALUES (0)');
-	is($pair->sql('SELECT pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()'), 't',
+	is(DbsyncTest::has_unflushed_wal($pair->source), 't',
 		"$prefix: somebody is writing");
 	$lock->query_safe('COMMIT');
 	$lock->quit;

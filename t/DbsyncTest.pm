@@ -359,6 +359,25 @@ sub crash_and_restart
 	return;
 }
 
+# Stop the server's WAL writer, so that nothing reaches the disk but by a flush that
+# somebody waits for.  Returns its pid: it must be killed by hand with the postmaster,
+# whose end it does not see.
+sub freeze_wal_writer
+{
+	my ($node) = @_;
+	my $pid = ask($node, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
+
+	kill('STOP', $pid);
+	return $pid;
+}
+
+# Is there WAL that is not on the server's disk?  "t" or "f".
+sub has_unflushed_wal
+{
+	my ($node) = @_;
+	return ask($node, 'SELECT pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()');
+}
+
 # The last call of every test: no process of any server may have crashed by
 # itself (those that a test kills die of signal 9).
 sub finish

@@ -34,8 +34,10 @@
 #include "worker/chunk.h"
 #include "worker/query.h"
 #include "worker/side.h"
-#include "worker/sleep.h"
 #include "worker/work.h"
+
+/* first pause after a failed copy, in ms */
+#define COPY_RETRY_MIN 1000
 
 /* so much of each chunk goes before it is the next one's turn */
 #define ROWS_IN_TURN	200
@@ -278,9 +280,6 @@ dbsync_copy_next_chunk(DbsyncWork *work, DbsyncTable *table, int64 *rows)
 	return side->target;
 }
 
-/* first pause after a failed copy, in ms */
-#define COPY_RETRY_MIN 1000
-
 static void
 note_progress(void *arg)
 {
@@ -301,22 +300,26 @@ note_progress(void *arg)
 		((DbsyncTable *) lfirst(lc))->note_due = false;
 }
 
-void
-dbsync_copy_note_progress(DbsyncWork *work)
+bool
+dbsync_copy_note_is_due(const DbsyncWork *work)
 {
 	ListCell   *lc;
 
 	if (dbsync_subscription_is_settled(work->subscription))
-		return;
-
+		return false;
 	foreach(lc, work->subscription->tables)
 	{
 		if (((DbsyncTable *) lfirst(lc))->note_due)
-		{
-			(void) dbsync_query_attempt(note_progress, work);
-			return;
-		}
+			return true;
 	}
+	return false;
+}
+
+void
+dbsync_copy_note_progress(DbsyncWork *work)
+{
+	if (dbsync_copy_note_is_due(work))
+		(void) dbsync_query_attempt(note_progress, work);
 }
 
 /* not the table's fault: what goes for the whole connection */
@@ -341,7 +344,7 @@ dbsync_copy_put_off(DbsyncWork *work, int sqlstate)
 	work->copy_failed = true;
 	table->copy_failures++;
 	table->copy_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													dbsync_sleep_pause(COPY_RETRY_MIN,
+													dbsync_query_pause(COPY_RETRY_MIN,
 																	   table->copy_failures));
 	return true;
 }

@@ -19,7 +19,6 @@
 
 #include "extension/settings.h"
 #include "worker/query.h"
-#include "worker/sleep.h"
 #include "worker/work.h"
 
 static void
@@ -60,7 +59,7 @@ try_install(DbsyncTable *table)
 		note_waiting(table);
 	table->install_after =
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-									dbsync_sleep_pause(dbsync_install_lock_timeout,
+									dbsync_query_pause(dbsync_install_lock_timeout,
 													   table->install_failures));
 	return false;
 }

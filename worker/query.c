@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "extension/settings.h"
 #include "worker/query.h"
 
 #define MAX_ARGS 8
@@ -147,4 +148,14 @@ dbsync_query_attempt(void (*function) (void *arg), void *arg)
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 	return done;
+}
+
+int64
+dbsync_query_pause(int64 first, int failures)
+{
+	int64		pause = first;
+
+	for (int i = 1; i < failures && pause < dbsync_retry_max; i++)
+		pause *= 2;
+	return Min(pause, dbsync_retry_max);
 }

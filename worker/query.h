@@ -48,4 +48,10 @@ extern void dbsync_query_reset(void);
  */
 extern bool dbsync_query_attempt(void (*function) (void *arg), void *arg);
 
+/*
+ * How long to wait before trying again after so many failures in a row, in ms: "first",
+ * twice as long each time, dbsync.retry_max at most.
+ */
+extern int64 dbsync_query_pause(int64 first, int failures);
+
 #endif							/* DBSYNC_WORKER_QUERY_H */

@@ -107,22 +107,6 @@ dbsync_sleep_for(DbsyncWork *work, long timeout, bool through)
 	return true;
 }
 
-/* progress of a copy that could not be noted yet */
-static bool
-notes_due(const DbsyncWork *work)
-{
-	ListCell   *lc;
-
-	if (dbsync_subscription_is_settled(work->subscription))
-		return false;
-	foreach(lc, work->subscription->tables)
-	{
-		if (((DbsyncTable *) lfirst(lc))->note_due)
-			return true;
-	}
-	return false;
-}
-
 static long
 idle_pause(const DbsyncWork *work)
 {
@@ -143,21 +127,11 @@ dbsync_sleep_until_wanted(DbsyncWork *work)
 	while (!dbsync_sleep_was_woken() && dbsync_sleep_for(work, idle_pause(work), false))
 	{
 		AcceptInvalidationMessages();
-		if (dbsync_copy_is_pending(work) || notes_due(work) ||
+		if (dbsync_copy_is_pending(work) || dbsync_copy_note_is_due(work) ||
 			dbsync_retention_pause(work) == 0 ||
 			work->subscription->generation != dbsync_catalog_generation() ||
 			dbsync_ledger_is_outdated() ||
 			completions != dbsync_completions_compat())
 			return;
 	}
-}
-
-int64
-dbsync_sleep_pause(int64 first, int failures)
-{
-	int64		pause = first;
-
-	for (int i = 1; i < failures && pause < dbsync_retry_max; i++)
-		pause *= 2;
-	return Min(pause, dbsync_retry_max);
 }

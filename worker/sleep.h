@@ -33,7 +33,4 @@ extern bool dbsync_sleep_for(DbsyncWork *work, long timeout, bool through);
 /* Sleep until there may be something to do. */
 extern void dbsync_sleep_until_wanted(DbsyncWork *work);
 
-/* How long to wait after so many failures in a row, in ms: "first", then twice as long. */
-extern int64 dbsync_sleep_pause(int64 first, int failures);
-
 #endif							/* DBSYNC_WORKER_SLEEP_H */

@@ -332,48 +332,39 @@ dbsync_subscription_read(MemoryContext parent, int id, DbsyncSubscription *old)
 	return subscription;
 }
 
+/* Tables and segments begin with their ids, and were read in the order of these. */
+static int
+compare_id(const void *id, const void *cell)
+{
+	int			wanted = *(const int *) id;
+	int			found = *(const int *) lfirst((const ListCell *) cell);
+
+	return wanted < found ? -1 : wanted > found;
+}
+
+static void *
+find_by_id(const List *list, int id)
+{
+	ListCell   *cell;
+
+	if (list == NIL)
+		return NULL;
+	cell = bsearch(&id, list->elements, list->length, sizeof(ListCell), compare_id);
+	return cell ? lfirst(cell) : NULL;
+}
+
 DbsyncTable *
 dbsync_subscription_table(DbsyncSubscription *subscription, int captured_id)
 {
-	int			low = 0;
-	int			high = list_length(subscription->tables);
-
-	/* they were read in the order of their ids */
-	while (low < high)
-	{
-		int			middle = (low + high) / 2;
-		DbsyncTable *table = list_nth(subscription->tables, middle);
-
-		if (table->captured_id == captured_id)
-			return table;
-		if (table->captured_id < captured_id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	StaticAssertStmt(offsetof(DbsyncTable, captured_id) == 0, "found by its first field");
+	return find_by_id(subscription->tables, captured_id);
 }
 
 DbsyncSegmentInfo *
 dbsync_subscription_segment(DbsyncSubscription *subscription, int segment_id)
 {
-	int			low = 0;
-	int			high = list_length(subscription->segments);
-
-	/* as with tables */
-	while (low < high)
-	{
-		int			middle = (low + high) / 2;
-		DbsyncSegmentInfo *segment = list_nth(subscription->segments, middle);
-
-		if (segment->id == segment_id)
-			return segment;
-		if (segment->id < segment_id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	StaticAssertStmt(offsetof(DbsyncSegmentInfo, id) == 0, "found by its first field");
+	return find_by_id(subscription->segments, segment_id);
 }
 
 void

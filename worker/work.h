@@ -118,6 +118,9 @@ extern DbsyncTarget *dbsync_copy_next_chunk(DbsyncWork *work, DbsyncTable *table
  */
 extern void dbsync_copy_note_progress(DbsyncWork *work);
 
+/* Is there progress that is not noted yet? */
+extern bool dbsync_copy_note_is_due(const DbsyncWork *work);
+
 /*
  * After an error: if it came from a table's first copy, that copy is tried
  * again later, and the other tables go on meanwhile.  True if so.

@@ -135,7 +135,7 @@ work_through(void)
 static long
 pause_after(int failures)
 {
-	double		pause = dbsync_sleep_pause(RETRY_MIN, failures);
+	double		pause = dbsync_query_pause(RETRY_MIN, failures);
 
 	return (long) (pause / 2 + pg_prng_double(&pg_global_prng_state) * pause / 2);
 }
