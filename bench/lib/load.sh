@@ -26,6 +26,52 @@ pgbench_transactions()
 	sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$work/pgbench.log"
 }
 
+# What take_turns has measured, by system.
+declare -A tps_of cpu_of
+
+# Usage: take_turns SERVER CLIENTS SECONDS "SYSTEM ..." [pgbench options].  Runs
+# pgbench that long in the database of each of the systems, in slices of a fifth and
+# in turn: what disturbs the machine for some seconds then disturbs all of them.
+# Sets tps_of[SYSTEM], and cpu_of[SYSTEM], the server's CPU time in microseconds per
+# transaction.  One client and its backend are held on one core (see on_cores).
+take_turns()
+{
+	local server=$1
+	local clients=$2
+	local length
+	local systems=$4
+	local system
+	local place=
+	local slice
+	local before
+	local used
+	declare -A count=() time=() cpu=()
+
+	length=$((($3 + 4) / 5))
+	shift 4
+	[ "$clients" != 1 ] || place="on_cores 0 $server"
+	for system in $systems; do
+		tidy "bench_$system" "$server"
+		count[$system]=0 time[$system]=0 cpu[$system]=0
+	done
+	for ((slice = 0; slice < 5; slice++)); do
+		# shellcheck disable=SC2046,SC2086
+		for system in $(in_turn $systems); do
+			before=$(cpu_seconds "$server")
+			$place run_pgbench "$server" "bench_$system" -M prepared -c "$clients" \
+				-j "$(threads "$clients")" -T "$length" "$@"
+			used=$(cpu_seconds "$server")
+			cpu[$system]=$(calc "${cpu[$system]} + $used - $before")
+			time[$system]=$(calc "${time[$system]} + $(pgbench_transactions) / $(pgbench_tps)")
+			count[$system]=$((count[$system] + $(pgbench_transactions)))
+		done
+	done
+	for system in $systems; do
+		tps_of[$system]=$(calc "${count[$system]} / ${time[$system]}")
+		cpu_of[$system]=$(calc "${cpu[$system]} * 1e6 / ${count[$system]}")
+	done
+}
+
 # Usage: script NAME, text on standard input.  Prints the file's name.
 script()
 {

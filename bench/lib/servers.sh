@@ -57,6 +57,27 @@ server_up()
 	fi
 	server_start "$name"
 	note_settings "$name"
+	ripen "$name"
+}
+
+# Usage: ripen SERVER.  As after some days of work: all of shared_buffers has been
+# written once, and as much WAL, whose files are used again from then on.  Otherwise
+# each round would be measured together with the first touch of new memory and new
+# files, of which a system that writes more WAL needs more; and where the host of a
+# virtual machine hands it out, a page of it can cost as much as a row.
+ripen()
+{
+	local pages
+
+	pages=$(value "$1" postgres "SELECT setting FROM pg_settings WHERE name = 'shared_buffers'")
+	[ -z "$bench_quick" ] || pages=1000
+	quietly "$1" postgres <<-SQL
+		CREATE TABLE ripe (page text);
+		ALTER TABLE ripe ALTER page SET STORAGE PLAIN;
+		INSERT INTO ripe SELECT repeat('x', 8000) FROM generate_series(1, $pages);
+		DROP TABLE ripe;
+	SQL
+	checkpoint "$1"
 }
 
 # Usage: pair_up SYSTEM [setting ...].  A source and a target of its own for each
@@ -139,12 +160,16 @@ drop_database()
 	quietly "$1" postgres <<<"DROP DATABASE IF EXISTS $2 WITH (FORCE);"
 }
 
+# Usage: checkpoint SERVER ...  The next work begins with images of all pages, and
+# with WAL files that are in memory: in a turn of other servers, the system may
+# have dropped those that were not written for a while.
 checkpoint()
 {
 	local server
 
 	for server in "$@"; do
 		value "$server" postgres "CHECKPOINT" >/dev/null
+		cat "$work/$server"/pg_wal/0* >/dev/null
 	done
 }
 

@@ -63,7 +63,8 @@ tidy()
 
 	shift
 	for server in "$@"; do
-		quietly "$server" "$database" <<<"VACUUM ANALYZE; CHECKPOINT;"
+		quietly "$server" "$database" <<<"VACUUM ANALYZE;"
+		checkpoint "$server"
 	done
 }
 

@@ -3,7 +3,8 @@
 # Work: transactions that update one row with a random key of a table of a tenth
 # of BENCH_ROWS rows, prepared, with 4, 32 and 64 clients; synchronous_commit and
 # fsync off.  Measured: transactions per second, uncaptured and captured by dbsync
-# with nobody consuming.  One server, a database each, turns of half BENCH_SECONDS.
+# with nobody consuming.  One server, a database each; half of BENCH_SECONDS each, in
+# five slices (see take_turns).
 
 run_many_writers()
 {
@@ -28,11 +29,9 @@ run_many_writers()
 	done
 	for ((round = 1; round <= bench_rounds; round++)); do
 		for clients in 4 32 64; do
-			for system in $(in_turn uncaptured dbsync); do
-				tidy "bench_$system" writers
-				run_pgbench writers "bench_$system" -M prepared -c "$clients" \
-					-j "$(threads "$clients")" -T "$seconds" -f "$file"
-				record "$clients clients" "$system" "$(pgbench_tps)" tps
+			take_turns writers "$clients" "$seconds" "uncaptured dbsync" -f "$file"
+			for system in uncaptured dbsync; do
+				record "$clients clients" "$system" "${tps_of[$system]}" tps
 			done
 		done
 	done
