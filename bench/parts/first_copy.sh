@@ -8,7 +8,8 @@
 # All but pgcopydb fill an existing table with its primary key; pgcopydb clone
 # makes the table itself and builds the primary key after the rows, which is less
 # work than keeping it up, and the way it is meant to be used.
-# One connection each, as is dbsync's default; dbsync also with two.  One source and one target server for all; fsync off.
+# One connection each, as is dbsync's default; dbsync also with two.  One source and
+# one target server for all; fsync off.
 
 # The source and the target have the names of a pair, which dbsync's and native
 # replication's functions expect; both names are the same two servers.

@@ -1,7 +1,7 @@
 # growth: what gets slower, or larger, as something else grows.
 #
 # Batch time: one row is inserted and committed, then dbsync.wait_for(); the time
-# of both together, the median of 50, by pgbench's log.
+# of both together, the median of 1000 ((d): of 300), by pgbench's log.
 # (a) with 0, a tenth of, and all of BENCH_GROW_ROWS rows that were captured and
 #     consumed and lie in segments that are not emptied (dbsync.retention_interval
 #     at its longest); and beside an open transaction that is older than a fifth of
@@ -35,7 +35,7 @@ batch_time()
 			INSERT INTO t VALUES (nextval('n'), 1, 'one more row', now(), 1.1);
 			SELECT dbsync.wait_for('s');
 		SQL
-	)" 50
+	)" 1000
 }
 
 growth_databases()
@@ -178,7 +178,7 @@ growth_in_subscriptions()
 				INSERT INTO t VALUES (nextval('n'), 1, 'one more row', now(), 1.1);
 				SELECT dbsync.wait_for('s' || i) FROM generate_series(1, $count) i;
 			SQL
-		)" 50)" ms
+		)" 300)" ms
 		run_pgbench dbsync_source bench -M prepared -c 4 -j "$(threads 4)" -T $(((bench_seconds + 3) / 4)) -f "$(
 			script one_row <<<"INSERT INTO t VALUES (nextval('n'), 1, 'one more row', now(), 1.1);"
 		)"
@@ -220,8 +220,8 @@ growth_in_tables()
 	)
 	median_latency "$one" $((count * 3)) >/dev/null
 	for ((round = 1; round <= bench_rounds; round++)); do
-		record "batch in 1 of $count tables" dbsync "$(median_latency "$one" 50)" ms
-		record "batch in 10 of $count tables" dbsync "$(median_latency "$ten" 50)" ms
+		record "batch in 1 of $count tables" dbsync "$(median_latency "$one" 1000)" ms
+		record "batch in 10 of $count tables" dbsync "$(median_latency "$ten" 1000)" ms
 	done
 	dbsync_unsubscribe
 }
