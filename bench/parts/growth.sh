@@ -1,7 +1,8 @@
 # growth: what gets slower, or larger, as something else grows.
 #
 # Batch time: one row is inserted and committed, then dbsync.wait_for(); the time
-# of both together, the median of 1000 ((d): of 300), by pgbench's log.
+# of both together, the median of 1000 ((d): of 300), by pgbench's log; in (a) with all
+# processes that take part on one core.
 # (a) with 0, a tenth of, and all of BENCH_GROW_ROWS rows that were captured and
 #     consumed and lie in segments that are not emptied (dbsync.retention_interval
 #     at its longest); and beside an open transaction that is older than a fifth of
@@ -28,14 +29,28 @@ median_latency()
 		END { @t = sort { $a <=> $b } @t; printf "%.3f", ($t[$#t / 2] + $t[@t / 2]) / 2; }'
 }
 
+# All that take part are held on one core (see on_cores): whether four processes
+# that wake each other happen to be on one core or on two halves or doubles it.
 batch_time()
 {
-	median_latency "$(
+	local all
+	local file
+	local process
+
+	all=$(taskset -cp $$ | sed 's/.*: //')
+	file=$(
 		script batch <<-'SQL'
 			INSERT INTO t VALUES (nextval('n'), 1, 'one more row', now(), 1.1);
 			SELECT dbsync.wait_for('s');
 		SQL
-	)" 1000
+	)
+	for process in $(worker_pid) $(session_of_worker); do
+		taskset -cp 0 "$process" >/dev/null
+	done
+	on_cores 0 dbsync_source median_latency "$file" 1000
+	for process in $(worker_pid) $(session_of_worker); do
+		taskset -cp "$all" "$process" >/dev/null
+	done
 }
 
 growth_databases()
@@ -56,6 +71,13 @@ rss_of()
 worker_pid()
 {
 	value dbsync_source bench "SELECT pid FROM dbsync.status WHERE pid IS NOT NULL"
+}
+
+# Its session on the target.
+session_of_worker()
+{
+	value dbsync_target bench "SELECT pid FROM pg_stat_activity
+		WHERE backend_type = 'client backend' AND application_name LIKE 'dbsync%'"
 }
 
 # Of the worker that has just been started, until it is told to end.
