@@ -8,7 +8,7 @@
 # and CHECKPOINT between the statements.  Nothing consumes what is captured.
 # fsync is off: this is about work, not about the disk.  The wide rows go without the
 # slower peers, which would take most of the time; for the same reason these are
-# measured in BENCH_SLOW_ROUNDS rounds only (default: 1).
+# measured in BENCH_SLOW_ROUNDS rounds only (default: BENCH_ROUNDS).
 
 systems_of_capture_bulk="uncaptured dbsync slony pgq plpgsql"
 systems_of_capture_fewer="uncaptured dbsync slony"
@@ -78,7 +78,7 @@ run_capture_bulk()
 			if [ "$shape" = wide ]; then
 				rows=$((bench_rows / 5))
 			fi
-			if [ "$shape" = wide ] || [ "$round" -gt "${BENCH_SLOW_ROUNDS:-1}" ]; then
+			if [ "$shape" = wide ] || [ "$round" -gt "${BENCH_SLOW_ROUNDS:-$bench_rounds}" ]; then
 				systems=$systems_of_capture_fewer
 			fi
 			# shellcheck disable=SC2046,SC2086
