@@ -7,8 +7,8 @@
 # has a fresh database with a table of its own and what it captures into; VACUUM
 # and CHECKPOINT between the statements.  Nothing consumes what is captured.
 # fsync is off: this is about work, not about the disk.  The wide rows go without the
-# slower peers, which would take most of the time; for the same reason these are
-# measured in BENCH_SLOW_ROUNDS rounds only (default: BENCH_ROUNDS).
+# slower peers, which would take most of the time; BENCH_SLOW_ROUNDS can spare rounds
+# of theirs with the narrow ones, too.
 
 systems_of_capture_bulk="uncaptured dbsync slony pgq plpgsql"
 systems_of_capture_fewer="uncaptured dbsync slony"
