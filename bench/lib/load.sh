@@ -41,7 +41,7 @@ take_turns()
 	local length
 	local systems=$4
 	local system
-	local place=
+	local place=()
 	local slice
 	local before
 	local used
@@ -49,7 +49,7 @@ take_turns()
 
 	length=$((($3 + 4) / 5))
 	shift 4
-	[ "$clients" != 1 ] || place="on_cores 0 $server"
+	[ "$clients" != 1 ] || place=(on_cores 0 "$(postmaster_of "$server")")
 	for system in $systems; do
 		tidy "bench_$system" "$server"
 		count[$system]=0 time[$system]=0 cpu[$system]=0
@@ -58,7 +58,7 @@ take_turns()
 		# shellcheck disable=SC2046,SC2086
 		for system in $(in_turn $systems); do
 			before=$(cpu_seconds "$server")
-			$place run_pgbench "$server" "bench_$system" -M prepared -c "$clients" \
+			"${place[@]}" run_pgbench "$server" "bench_$system" -M prepared -c "$clients" \
 				-j "$(threads "$clients")" -T "$length" "$@"
 			used=$(cpu_seconds "$server")
 			cpu[$system]=$(calc "${cpu[$system]} + $used - $before")
@@ -89,22 +89,25 @@ threads()
 	echo $(($1 < cores ? $1 : cores))
 }
 
-# Usage: on_cores CORES SERVER COMMAND ...  Backends that begin meanwhile, and the
-# command, run on those cores only.  One client and its backend take turns; whether
-# the scheduler has them on one core or on two, where each turn wakes up a sleeping
-# one, can make more of a difference than anything that is measured here.
+# Usage: on_cores CORES "PROCESS ..." COMMAND ...  Those processes, children that they
+# have meanwhile, and the command run on those cores only.  One client and its backend
+# take turns; whether the scheduler has them on one core or on two, where each turn
+# wakes up a sleeping one, can make more of a difference than anything that is
+# measured here.
 on_cores()
 {
 	local cores=$1
-	local postmaster
+	local processes="$2 $BASHPID"
 	local all
+	local process
 
-	postmaster=$(head -n 1 "$work/$2/postmaster.pid")
 	shift 2
-	all=$(taskset -cp "$postmaster" | sed 's/.*: //')
-	as_server taskset -cp "$cores" "$postmaster" >/dev/null
-	taskset -cp "$cores" "$BASHPID" >/dev/null
+	all=$(taskset -cp "$BASHPID" | sed 's/.*: //')
+	for process in $processes; do
+		taskset -cp "$cores" "$process" >/dev/null
+	done
 	"$@"
-	taskset -cp "$all" "$BASHPID" >/dev/null
-	as_server taskset -cp "$all" "$postmaster" >/dev/null
+	for process in $processes; do
+		taskset -cp "$all" "$process" >/dev/null
+	done
 }

@@ -114,6 +114,11 @@ pair_down()
 	server_down "$1_target"
 }
 
+postmaster_of()
+{
+	head -n 1 "$work/$1/postmaster.pid"
+}
+
 # Usage: sql SERVER DATABASE [psql options], SQL on standard input.
 sql()
 {

@@ -17,6 +17,7 @@ run_capture_oltp()
 	local seconds=$(((bench_seconds + 1) / 2))
 	local systems
 	local system
+	local clients
 	local sync
 
 	# shellcheck disable=SC2086
@@ -36,14 +37,13 @@ run_capture_oltp()
 			set_server oltp "fsync = $sync" "synchronous_commit = $sync"
 			# shellcheck disable=SC2086
 			[ "$sync" = off ] || systems=$(available $systems_with_sync)
-			take_turns oltp 1 "$seconds" "$systems"
-			for system in $systems; do
-				record "tps, 1 client, sync $sync" "$system" "${tps_of[$system]}" tps
-				record "cpu, 1 client, sync $sync" "$system" "${cpu_of[$system]}" "us/tx"
-			done
-			take_turns oltp 4 "$seconds" "$systems"
-			for system in $systems; do
-				record "tps, 4 clients, sync $sync" "$system" "${tps_of[$system]}" tps
+			for clients in "1 client" "4 clients"; do
+				take_turns oltp "${clients% *}" "$seconds" "$systems"
+				for system in $systems; do
+					record "tps, $clients, sync $sync" "$system" "${tps_of[$system]}" tps
+					[ "$clients" != "1 client" ] ||
+						record "cpu, $clients, sync $sync" "$system" "${cpu_of[$system]}" "us/tx"
+				done
 			done
 		done
 	done

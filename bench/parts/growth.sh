@@ -29,28 +29,15 @@ median_latency()
 		END { @t = sort { $a <=> $b } @t; printf "%.3f", ($t[$#t / 2] + $t[@t / 2]) / 2; }'
 }
 
-# All that take part are held on one core (see on_cores): whether four processes
-# that wake each other happen to be on one core or on two halves or doubles it.
+# All that take part are held on one core (see on_cores).
 batch_time()
 {
-	local all
-	local file
-	local process
-
-	all=$(taskset -cp $$ | sed 's/.*: //')
-	file=$(
+	on_cores 0 "$(postmaster_of dbsync_source) $(worker_pid) $(session_of_worker)" median_latency "$(
 		script batch <<-'SQL'
 			INSERT INTO t VALUES (nextval('n'), 1, 'one more row', now(), 1.1);
 			SELECT dbsync.wait_for('s');
 		SQL
-	)
-	for process in $(worker_pid) $(session_of_worker); do
-		taskset -cp 0 "$process" >/dev/null
-	done
-	on_cores 0 dbsync_source median_latency "$file" 1000
-	for process in $(worker_pid) $(session_of_worker); do
-		taskset -cp "$all" "$process" >/dev/null
-	done
+	)" 1000
 }
 
 growth_databases()
