@@ -176,6 +176,7 @@ checkpoint()
 		value "$server" postgres "CHECKPOINT" >/dev/null
 		cat "$work/$server"/pg_wal/0* >/dev/null
 	done
+	look_at_speed
 }
 
 # Usage: set_server SERVER "setting = value" ...  Without a restart.
