@@ -179,8 +179,10 @@ sub summary
 		$text .= summary_row($part, $_, @{ $checks{$_} }) foreach @works;
 	}
 	my %machine = map { @$_ } $data->machine;
-	return sprintf("%s\nMedians of %s on %s, %s cores, %s, %s. Ranges and all the rest: `bench/results.md`.\n",
-		$text, $data->rounds . ' rounds', $machine{CPU} // '?', $machine{cores} // '?', $machine{memory} // '?',
+	my ($fewest, $most) = $data->rounds;
+	my $rounds = $fewest == $most ? $most : "$fewest to $most";
+	return sprintf("%s\nMedians of %s rounds on %s, %s cores, %s, %s. Ranges and all the rest: `bench/results.md`.\n",
+		$text, $rounds, $machine{CPU} // '?', $machine{cores} // '?', $machine{memory} // '?',
 		$machine{date} // '?');
 }
 

@@ -51,7 +51,6 @@ sub add
 }
 
 sub parts { return sort keys %{ $_[0]{part} }; }
-sub rounds { return $_[0]{rounds}; }
 sub machine { return @{ $_[0]{machine} }; }
 sub works { return @{ $_[0]{part}{ $_[1] }{works} // [] }; }
 sub systems { return @{ $_[0]{part}{ $_[1] }{systems} // [] }; }
@@ -64,6 +63,14 @@ sub at
 	my $of = $self->{part}{$part} or return;
 	return unless $of->{value}{$work} && $of->{value}{$work}{$system};
 	return $of->{value}{$work}{$system}{$round};
+}
+
+# The fewest that anything was measured in, and the most.
+sub rounds
+{
+	my $self = shift;
+	my @counts = map { scalar keys %$_ } map { values %$_ } map { values %{ $_->{value} } } values %{ $self->{part} };
+	return (least(@counts), $self->{rounds});
 }
 
 # Of all rounds.

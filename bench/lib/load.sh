@@ -49,7 +49,7 @@ take_turns()
 
 	length=$((($3 + 4) / 5))
 	shift 4
-	[ "$clients" != 1 ] || place=(on_cores 0 "$(postmaster_of "$server")")
+	[ "$clients" != 1 ] || place=(on_cores "$(our_cores | sed -n 1p)" "$(postmaster_of "$server")")
 	for system in $systems; do
 		tidy "bench_$system" "$server"
 		count[$system]=0 time[$system]=0 cpu[$system]=0
@@ -87,6 +87,17 @@ threads()
 
 	cores=$(nproc)
 	echo $(($1 < cores ? $1 : cores))
+}
+
+# The processors that we may use, a line each: in a container they need not begin with 0.
+our_cores()
+{
+	local first
+	local last
+
+	taskset -cp "$BASHPID" | sed 's/.*: //' | tr ',' '\n' | while IFS=- read -r first last; do
+		seq "$first" "${last:-$first}"
+	done
 }
 
 # Usage: on_cores CORES "PROCESS ..." COMMAND ...  Those processes, children that they

@@ -167,7 +167,8 @@ drop_database()
 
 # Usage: checkpoint SERVER ...  The next work begins with images of all pages, and
 # with WAL files that are in memory: in a turn of other servers, the system may
-# have dropped those that were not written for a while.
+# have dropped those that were not written for a while.  As this goes before each
+# measurement, it also looks at how fast the machine is (speed.sh).
 checkpoint()
 {
 	local server

@@ -15,7 +15,7 @@ look_at_speed()
 {
 	local core
 
-	for ((core = 0; core < $(nproc); core++)); do
+	for core in $(our_cores); do
 		taskset -c "$core" perl -e "$speed_loop" >>"$work/speed"
 	done
 }

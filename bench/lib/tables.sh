@@ -64,8 +64,8 @@ tidy()
 	shift
 	for server in "$@"; do
 		quietly "$server" "$database" <<<"VACUUM ANALYZE;"
-		checkpoint "$server"
 	done
+	checkpoint "$@"
 }
 
 # Usage: pgbench_tables SERVER DATABASE SCALE.  pgbench_history gets a key, since

@@ -32,7 +32,8 @@ median_latency()
 # All that take part are held on one core (see on_cores).
 batch_time()
 {
-	on_cores 0 "$(postmaster_of dbsync_source) $(worker_pid) $(session_of_worker)" median_latency "$(
+	on_cores "$(our_cores | sed -n 1p)" \
+		"$(postmaster_of dbsync_source) $(worker_pid) $(session_of_worker)" median_latency "$(
 		script batch <<-'SQL'
 			INSERT INTO t VALUES (nextval('n'), 1, 'one more row', now(), 1.1);
 			SELECT dbsync.wait_for('s');
