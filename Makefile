@@ -39,6 +39,6 @@ tapcheck:
 	cd $(srcdir) && PG_REGRESS='$(pgxsdir)/src/test/regress/pg_regress' \
 	  PATH="$(bindir):$$PATH" PG_CONFIG='$(PG_CONFIG)' \
 	  prove --verbose -I $(pgxsdir)/src/test/perl -I t $(PROVE_FLAGS) \
-	  $(if $(PROVE_TESTS),$(PROVE_TESTS),$(sort $(wildcard t/*.pl)))
+	  $(if $(PROVE_TESTS),$(PROVE_TESTS),$(sort $(wildcard t/*.pl t/attack/*.pl)))
 
 .PHONY: tapcheck
