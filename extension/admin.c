@@ -6,6 +6,7 @@
  * NOTES
  *	  The user is switched as for a SECURITY DEFINER function: set before the
  *	  call, set back after it; on error the end of the (sub)transaction does it.
+ *	  Errors leave through the same door: without the names of what is behind it.
  *	  Nobody but a superuser can make a function that has this one as its body,
  *	  nor put a twin into schema dbsync_internal.
  *
@@ -140,9 +141,30 @@ resolve_tables(Datum names)
 										   true, TYPALIGN_INT));
 }
 
+/*
+ * Raise the error that is being handled once more, as if it were our caller's own:
+ * which functions of ours it came through, and the text of their queries, which may
+ * hold a secret, is nobody's business but ours.  What called us is told as usual.
+ */
+static void
+raise_at_the_door(MemoryContext context)
+{
+	ErrorData  *edata;
+
+	MemoryContextSwitchTo(context);
+	edata = CopyErrorData();
+	FlushErrorState();
+	edata->context = NULL;
+	edata->internalquery = NULL;
+	edata->internalpos = 0;
+	ThrowErrorData(edata);
+	pg_unreachable();
+}
+
 Datum
 dbsync_as_owner(PG_FUNCTION_ARGS)
 {
+	MemoryContext context = CurrentMemoryContext;
 	Twin	   *twin = lookup_twin(fcinfo->flinfo);
 	Oid			caller;
 	int			sec_context;
@@ -165,7 +187,15 @@ dbsync_as_owner(PG_FUNCTION_ARGS)
 
 	SetUserIdAndSecContext(twin->owner,
 						   sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	result = FunctionCallInvoke(inner);
+	PG_TRY();
+	{
+		result = FunctionCallInvoke(inner);
+	}
+	PG_CATCH();
+	{
+		raise_at_the_door(context);
+	}
+	PG_END_TRY();
 	SetUserIdAndSecContext(caller, sec_context);
 
 	fcinfo->isnull = inner->isnull;

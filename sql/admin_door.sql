@@ -1,0 +1,45 @@
+-- An error of the SQL surface says what is wrong, and nothing of the functions and
+-- queries behind it: neither their names nor what they were doing.
+\set SHOW_CONTEXT always
+SELECT dbsync.remove_table('nobody', 'pg_class');
+SELECT dbsync.create_target('t', 'mysql://nowhere');
+SELECT dbsync.create_subscription('t', 'nowhere', tables => ARRAY['pg_class']);
+SELECT * FROM dbsync.changes('pg_class');
+-- the caller's own context stays
+DO $$ BEGIN PERFORM dbsync.drop_target('nowhere'); END $$;
+
+\set SHOW_CONTEXT errors
+-- Each function there is, called with nonsense; what it does is undone.
+CREATE TYPE pg_temp.answer AS (name text, error text, context text);
+CREATE FUNCTION pg_temp.calls() RETURNS SETOF pg_temp.answer LANGUAGE plpgsql AS $$
+DECLARE
+    call record;
+    answer pg_temp.answer;
+BEGIN
+    FOR call IN
+        SELECT p.proname AS name, format('SELECT * FROM dbsync.%I(%s)', p.proname,
+            (SELECT string_agg(CASE t.type WHEN 'regclass'::regtype THEN '''pg_class'''
+                    WHEN 'boolean'::regtype THEN 'true' WHEN 'interval'::regtype THEN '''1 s'''
+                    WHEN 'jsonb'::regtype THEN '''{"no_such_option": "x"}'''
+                    WHEN 'text[]'::regtype THEN '''{pg_class}''' WHEN 'regclass[]'::regtype THEN '''{pg_class}'''
+                    ELSE '''nonsense''' END || '::' || t.type::regtype::text, ', ' ORDER BY t.n)
+             FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY t (type, n))) AS query
+        FROM pg_proc p WHERE p.pronamespace = 'dbsync'::regnamespace AND p.prokind = 'f'
+        ORDER BY p.oid
+    LOOP
+        answer := (call.name, NULL, NULL);
+        BEGIN
+            EXECUTE call.query;
+            RAISE EXCEPTION USING ERRCODE = 'UNDON';
+        EXCEPTION WHEN OTHERS THEN
+            IF sqlstate <> 'UNDON' THEN
+                GET STACKED DIAGNOSTICS answer.context = PG_EXCEPTION_CONTEXT;
+                answer.error := sqlerrm;
+            END IF;
+        END;
+        RETURN NEXT answer;
+    END LOOP;
+END $$;
+SELECT count(error) > 10 AS most_refuse, count(*) FILTER (WHERE error ~ 'dbsync_internal') AS named_in_errors,
+    count(*) FILTER (WHERE context ~ 'dbsync_internal') AS named_in_context
+FROM pg_temp.calls();
