@@ -79,7 +79,7 @@ BEGIN
         MESSAGE = format('table %s has no key that dbsync can use', rel),
         DETAIL = coalesce(reason, 'It has no primary key and no unique index.'),
         HINT = 'Add a primary key, or a unique index over NOT NULL columns that is not deferrable, not partial, '
-            'without expressions and with the default operator classes and collations, its columns all ASC or all DESC.';
+            'without expressions and with the default operator classes and collations.';
 END $$;
 COMMENT ON FUNCTION dbsync_internal.choose_key(regclass) IS 'primary key, else replica identity, else the oldest unique index that will do; error if there is none';
 
