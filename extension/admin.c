@@ -21,6 +21,7 @@
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "extension/admin.h"
+#include "extension/owner.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -205,17 +206,13 @@ dbsync_as_owner(PG_FUNCTION_ARGS)
 Datum
 dbsync_jsonb_as(PG_FUNCTION_ARGS)
 {
-	Oid			role = PG_GETARG_OID(1);
-	Oid			caller;
-	int			sec_context;
+	DbsyncOwner saved;
 	Datum		result;
 
-	GetUserIdAndSecContext(&caller, &sec_context);
-	SetUserIdAndSecContext(role, sec_context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
+	dbsync_owner_begin(&saved, PG_GETARG_OID(1));
 	/* looks at its first argument only */
 	result = to_jsonb(fcinfo);
-	SetUserIdAndSecContext(caller, sec_context);
+	dbsync_owner_end(&saved);
 	return result;
 }
 

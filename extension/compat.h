@@ -17,12 +17,21 @@
 
 #include "access/transam.h"
 #include "access/xlog.h"
+#include "catalog/pg_namespace.h"
 
 /*
  * The running server's timeline.  PostgreSQL 15 asserts that recovery has
  * ended, which holds wherever a worker runs.
  */
 #define dbsync_timeline_compat() GetWALInsertionTimeLine()
+
+/* Rights on a schema are asked for like those on any object from PostgreSQL 16 on. */
+#if PG_VERSION_NUM >= 160000
+#define dbsync_schema_aclcheck_compat(schema, role, mode) \
+	object_aclcheck(NamespaceRelationId, schema, role, mode)
+#else
+#define dbsync_schema_aclcheck_compat(schema, role, mode) pg_namespace_aclcheck(schema, role, mode)
+#endif
 
 /*
  * A set of wait events that outlives the transaction.  PostgreSQL 17 asks for a

@@ -4,21 +4,17 @@
  *	  The transactions of the current cut, by id.
  *
  * Blocks hold rows of other transactions too: each row that is read is asked for
- * its transaction here.  SQL asks through window_has(xid8) and
- * window_place(xid8, bigint).
+ * its transaction here.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/transam.h"
-#include "fmgr.h"
 #include "utils/memutils.h"
-#include "utils/xid8.h"
 
 #include "extension/members.h"
 
-/* the transactions of the current cut, for the SQL functions */
+/* the transactions of the current cut */
 typedef struct Member
 {
 	uint64		xid;
@@ -97,34 +93,13 @@ dbsync_members_reset_hits(void)
 	hits = 0;
 }
 
-bool
-dbsync_members_has(uint64 xid)
+int
+dbsync_members_rank(uint64 xid)
 {
-	bool		found = find_member(xid) != NULL;
-
-	if (found)
-		hits++;
-	return found;
-}
-
-PG_FUNCTION_INFO_V1(dbsync_window_has);
-PG_FUNCTION_INFO_V1(dbsync_window_place);
-
-Datum
-dbsync_window_has(PG_FUNCTION_ARGS)
-{
-	FullTransactionId xid = PG_GETARG_FULLTRANSACTIONID(0);
-
-	PG_RETURN_BOOL(dbsync_members_has(U64FromFullTransactionId(xid)));
-}
-
-Datum
-dbsync_window_place(PG_FUNCTION_ARGS)
-{
-	FullTransactionId xid = PG_GETARG_FULLTRANSACTIONID(0);
-	Member	   *member = find_member(U64FromFullTransactionId(xid));
+	const Member *member = find_member(xid);
 
 	if (member == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_INT64(dbsync_members_place(member->rank, PG_GETARG_INT64(1)));
+		return -1;
+	hits++;
+	return member->rank;
 }

@@ -24,8 +24,8 @@ dbsync_members_place(int rank, int64 no)
 
 extern void dbsync_members_add(uint64 xid, int rank);
 
-/* Is the transaction in the cut?  Counts as a hit, as window_has(xid8) does. */
-extern bool dbsync_members_has(uint64 xid);
+/* The transaction's place in the cut's closing order, which counts as a hit; -1: it is not in it. */
+extern int	dbsync_members_rank(uint64 xid);
 
 extern int64 dbsync_members_hits(void);
 extern void dbsync_members_reset_hits(void);

@@ -20,6 +20,9 @@
  * transactions that both re-read a segment would abort each other.  What we have
  * written nobody else can change before we end, so what it finds of ours stays.
  *
+ * Keys are compared as the table's owner (owner.h): whoever commits need not be who
+ * wrote, as in a SECURITY DEFINER function, and did not ask for that code.
+ *
  * Memory is bounded by work_mem: the sort spills, the rest is row by row.
  *
  *-------------------------------------------------------------------------
@@ -38,6 +41,7 @@
 #include "catalog/pg_index.h"
 #include "extension/captured.h"
 #include "extension/carried.h"
+#include "extension/owner.h"
 #include "extension/track.h"
 #include "extension/truth.h"
 #include "miscadmin.h"
@@ -377,6 +381,7 @@ dbsync_truth_settle(DbsyncTouched *touched)
 	Settling	s = {0};
 	MemoryContext context;
 	MemoryContext old;
+	DbsyncOwner saved;
 
 	s.touched = touched;
 	s.rel = try_table_open(touched->relid, AccessShareLock);
@@ -391,7 +396,9 @@ dbsync_truth_settle(DbsyncTouched *touched)
 		s.per_key = AllocSetContextCreate(context, "dbsync truth key",
 										  ALLOCSET_DEFAULT_SIZES);
 		s.index = index_open(s.entry->captured.key_index, AccessShareLock);
+		dbsync_owner_begin(&saved, s.rel->rd_rel->relowner);
 		settle_table(&s);
+		dbsync_owner_end(&saved);
 		index_close(s.index, NoLock);
 		MemoryContextSwitchTo(old);
 		MemoryContextDelete(context);

@@ -43,7 +43,7 @@
 /* headers remembered at a time; 24 bytes each, twice as many while collecting */
 #define KEEP			262144
 
-/* transactions of one cut: bounds the hash that window_has() looks in; below 2^18 */
+/* transactions of one cut: bounds the hash of members.c; below 2^18 */
 #define MAX_CUT			250000
 
 typedef struct Entry

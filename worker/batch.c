@@ -30,8 +30,8 @@
 
 #include "extension/settings.h"
 #include "worker/choose.h"
-#include "worker/plan.h"
 #include "worker/query.h"
+#include "worker/read.h"
 #include "worker/report.h"
 #include "worker/side.h"
 #include "worker/wal.h"
@@ -166,7 +166,7 @@ truncate_tables(DbsyncBatch *batch, int64 *places)
 													   cut->captured_id);
 
 		if (cut->truncates > 0 &&
-			dbsync_plan_last_truncate(batch->work->subscription, table, cut,
+			dbsync_read_last_truncate(batch->work->subscription, table, cut,
 									  &places[foreach_current_index(lc)]))
 			handles[n++] = table->handle;
 	}
@@ -186,7 +186,7 @@ send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut, DbsyncRowsMode mode,
 	if (!target->driver->rows_begin(target, table->handle, mode,
 									dbsync_cut_table_rows(cut)))
 		dbsync_fault_raise(target, "sending rows");
-	dbsync_plan_read_cut(batch->work->subscription, table, cut, how, relay);
+	dbsync_read_cut(batch->work->subscription, table, cut, how, relay);
 	if (!dbsync_relay_result(relay, &sent) || !target->driver->rows_end(target))
 		dbsync_fault_raise(target, "sending rows");
 	return sent;

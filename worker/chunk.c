@@ -3,189 +3,272 @@
  * worker/chunk.c
  *	  Reading a range of a table itself, in the order of its key.
  *
- * A chunk is a cursor, because several of them may be read in turn: two ranges of
- * one snapshot, a few rows of each at a time, for two connections.
+ * A chunk is a scan of the key's index that can be left and taken up again, because
+ * several of them may be read in turn: two ranges of one snapshot, a few rows of each
+ * at a time, for two connections.
+ *
+ * The table and its index are opened by their oids, and keys are compared by the index
+ * itself.  A query would go by names and operators, and each of them can come to mean
+ * something else (the table's name goes to another, citext > citext is text > text
+ * where the path does not lead to citext's).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "executor/spi.h"
-#include "lib/stringinfo.h"
+#include "access/genam.h"
+#include "access/nbtree.h"
+#include "access/tableam.h"
+#include "access/visibilitymap.h"
+#include "catalog/pg_index.h"
+#include "fmgr.h"
 #include "miscadmin.h"
-#include "tcop/pquery.h"
-#include "utils/builtins.h"
-#include "utils/guc.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
-#include "utils/portal.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
 
 #include "worker/chunk.h"
+#include "worker/keys.h"
+#include "worker/source.h"
+
+#include "extension/compat.h"
+
+/* a scan of the key's index, from behind a key on */
+typedef struct KeyScan
+{
+	DbsyncSource source;
+	MemoryContext context;		/* as long as this; the scan keeps things there */
+	IndexScanDesc scan;
+	ScanDirection direction;
+	ScanKeyData behind;			/* for keys of one column, or the head of ... */
+	ScanKeyData columns[INDEX_MAX_KEYS];	/* ... a row comparison */
+	TupleTableSlot *slot;
+} KeyScan;
 
 struct DbsyncChunk
 {
-	Portal		portal;
+	KeyScan		scan;
+	int64		left;			/* rows that it has at most */
 	DbsyncRelay *relay;
 };
 
-/* of a query: the key behind which it begins */
-typedef struct KeyParams
-{
-	int			n;
-	Oid			types[INDEX_MAX_KEYS];
-	Datum		values[INDEX_MAX_KEYS];
-} KeyParams;
-
-/*
- * The planner would rather sort a table than follow its index for a large
- * part of it; a chunk must not look at more than it takes.
- */
+/* Rights are asked for here, as no query does it; what a policy hides would be missing. */
 static void
-prefer_key_order(void)
+check_rights(Oid relid, Oid role)
 {
-	static const char *const off[] = {"enable_seqscan", "enable_bitmapscan", "enable_sort",
-	"enable_incremental_sort"};
+	Oid			schema = get_rel_namespace(relid);
+	AclResult	result = dbsync_schema_aclcheck_compat(schema, role, ACL_USAGE);
 
-	for (int i = 0; i < lengthof(off); i++)
-		(void) set_config_option(off[i], "off", PGC_SUSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("max_parallel_workers_per_gather", "0", PGC_SUSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_SCHEMA, get_namespace_name(schema));
+	result = pg_class_aclcheck(relid, role, ACL_SELECT);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_TABLE, get_rel_name(relid));
+	/* row_security is off in workers: it raises the error itself */
+	if (check_enable_rls(relid, role, false) == RLS_ENABLED)
+		elog(ERROR, "row_security is not off");
 }
 
 void
-dbsync_chunk_begin_reading(DbsyncReading *reading, Oid owner)
+dbsync_chunk_begin_reading(DbsyncOwner *saved, DbsyncTable *table, Oid role)
 {
-	reading->nest = NewGUCNestLevel();
-	prefer_key_order();
-	/* rows that a policy hides would be missing without a word */
-	(void) set_config_option("row_security", "off", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	GetUserIdAndSecContext(&reading->user, &reading->security);
-	SetUserIdAndSecContext(owner, reading->security | SECURITY_RESTRICTED_OPERATION);
+	Oid			owner = dbsync_table_owner(table);
+
+	check_rights(table->relid, role);
+	dbsync_owner_begin(saved, owner);
 }
 
-void
-dbsync_chunk_end_reading(const DbsyncReading *reading)
+/* Do all of the index's columns go the same way, and which? */
+static ScanDirection
+direction_of(Relation index, int nkeys)
 {
-	SetUserIdAndSecContext(reading->user, reading->security);
-	AtEOXact_GUC(true, reading->nest);
-}
-
-static char *
-key_list(const DbsyncTable *table)
-{
-	StringInfoData keys;
-
-	initStringInfo(&keys);
-	for (int k = 0; k < table->nkeys; k++)
-		appendStringInfo(&keys, "%ss.%s", k > 0 ? ", " : "",
-						 quote_identifier(table->columns[table->keys[k]]));
-	return keys.data;
-}
-
-/* the table's rows behind a key, in order */
-static void
-append_range(StringInfo sql, const DbsyncTable *table, char **after, KeyParams *params)
-{
-	const char *keys = key_list(table);
-
-	appendStringInfo(sql, " FROM ONLY %s s", table->qualified);
-	params->n = 0;
-	for (int k = 0; after != NULL && k < table->nkeys; k++)
+	for (int k = 1; k < nkeys; k++)
 	{
-		Oid			type = getBaseType(table->key_types[k]);
-		Oid			function;
-		Oid			ioparam;
-
-		getTypeInputInfo(type, &function, &ioparam);
-		params->types[k] = type;
-		params->values[k] = OidInputFunctionCall(function, after[k], ioparam, -1);
-		params->n++;
-		if (k == 0)
-			appendStringInfo(sql, " WHERE (%s) > (", keys);
-		appendStringInfo(sql, "%s$%d", k > 0 ? ", " : "", k + 1);
+		if ((index->rd_indoption[k] ^ index->rd_indoption[0]) & INDOPTION_DESC)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("index \"%s\" orders some columns upwards and others downwards",
+							RelationGetRelationName(index))));
 	}
-	appendStringInfo(sql, "%s ORDER BY %s", after != NULL ? ")" : "", keys);
+	return (index->rd_indoption[0] & INDOPTION_DESC) ? BackwardScanDirection : ForwardScanDirection;
 }
 
-static SPIPlanPtr
-prepare(const char *sql, KeyParams *params)
+/* "column > $1" by the index's own operator, or by its comparison where it is one of several */
+static void
+compare_column(KeyScan *s, ScanKey key, int k, int flags, Datum value)
 {
-	SPIPlanPtr	plan = SPI_prepare(sql, params->n, params->types);
+	Relation	index = s->source.index;
+	Oid			family = index->rd_opfamily[k];
+	Oid			type = index->rd_opcintype[k];
+	Oid			function = (flags & SK_ROW_MEMBER)
+	? get_opfamily_proc(family, type, type, BTORDER_PROC)
+	: get_opcode(get_opfamily_member(family, type, type, BTGreaterStrategyNumber));
 
-	if (plan == NULL)
-		elog(ERROR, "could not plan \"%s\"", sql);
-	return plan;
+	if (!OidIsValid(function))
+		elog(ERROR, "missing function in operator family %u", family);
+	ScanKeyEntryInitialize(key, flags, k + 1, BTGreaterStrategyNumber, type,
+						   index->rd_indcollation[k], function, value);
+}
+
+/* All that is behind the key, in upward order: the index finds its place by all columns. */
+static void
+go_behind(KeyScan *s, int nkeys, const Datum *key)
+{
+	if (nkeys == 1)
+	{
+		compare_column(s, &s->behind, 0, 0, key[0]);
+		return;
+	}
+	for (int k = 0; k < nkeys; k++)
+		compare_column(s, &s->columns[k], k,
+					   SK_ROW_MEMBER | (k == nkeys - 1 ? SK_ROW_END : 0), key[k]);
+	memset(&s->behind, 0, sizeof(s->behind));
+	s->behind.sk_flags = SK_ROW_HEADER;
+	s->behind.sk_attno = s->columns[0].sk_attno;
+	s->behind.sk_strategy = BTGreaterStrategyNumber;
+	s->behind.sk_argument = PointerGetDatum(s->columns);
+}
+
+static void
+begin_scan(KeyScan *s, const DbsyncTable *table, char **after, bool keys_only)
+{
+	int			n = after != NULL ? 1 : 0;
+
+	dbsync_owner_check();
+	s->context = CurrentMemoryContext;
+	dbsync_source_open(&s->source, table);
+	s->direction = direction_of(s->source.index, table->nkeys);
+	if (after != NULL)
+		go_behind(s, table->nkeys, dbsync_keys_read(table, after));
+	s->slot = table_slot_create(s->source.rel, NULL);
+	s->scan = index_beginscan(s->source.rel, s->source.index, GetActiveSnapshot(), n, 0);
+	/* keeps VACUUM from giving a row's place away while only the index is looked at */
+	s->scan->xs_want_itup = keys_only;
+	index_rescan(s->scan, n > 0 ? &s->behind : NULL, n, NULL, 0);
+}
+
+static void
+end_scan(KeyScan *s)
+{
+	index_endscan(s->scan);
+	ExecDropSingleTupleTableSlot(s->slot);
+	dbsync_source_close(&s->source);
+}
+
+/* Tell the relay where the table's own rows have the columns. */
+static void
+place_columns(const KeyScan *s, const DbsyncTable *table, DbsyncRelayWhat what, DbsyncRelay *relay)
+{
+	bool		keys = what == DBSYNC_RELAY_KEYS;
+	int			n = keys ? table->nkeys : table->ncolumns;
+	int		   *at = palloc(sizeof(int) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		at[i] = s->source.entry->columns[keys ? table->keys[i] : i] - 1;
+	dbsync_relay_place(relay, at);
 }
 
 DbsyncChunk *
 dbsync_chunk_open(const DbsyncTable *table, char **after, int64 limit,
 				  DbsyncRelayWhat what, DbsyncRelay *relay)
 {
-	DbsyncChunk *chunk = palloc(sizeof(DbsyncChunk));
-	StringInfoData sql;
-	KeyParams	params;
-	SPIPlanPtr	plan;
+	DbsyncChunk *chunk = palloc0(sizeof(DbsyncChunk));
+	DestReceiver *receiver = dbsync_relay_receiver(relay);
 
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT ");
-	if (what == DBSYNC_RELAY_KEYS)
-		appendStringInfoString(&sql, key_list(table));
-	for (int i = 0; what == DBSYNC_RELAY_CHUNK && i < table->ncolumns; i++)
-		appendStringInfo(&sql, "%ss.%s", i > 0 ? ", " : "",
-						 quote_identifier(table->columns[i]));
-	append_range(&sql, table, after, &params);
-	appendStringInfo(&sql, " LIMIT " INT64_FORMAT, limit);
-	plan = prepare(sql.data, &params);
-	/* "read only": on the active snapshot */
-	chunk->portal = SPI_cursor_open(NULL, plan, params.values, NULL, true);
+	begin_scan(&chunk->scan, table, after, false);
+	chunk->left = limit;
 	chunk->relay = relay;
-	SPI_freeplan(plan);
+	place_columns(&chunk->scan, table, what, relay);
+	receiver->rStartup(receiver, CMD_SELECT, RelationGetDescr(chunk->scan.source.rel));
 	return chunk;
 }
 
 bool
-dbsync_chunk_read(DbsyncChunk *chunk, long rows)
+dbsync_chunk_read(DbsyncChunk *chunk, int64 rows)
 {
-	int64		sent;
+	DestReceiver *receiver = dbsync_relay_receiver(chunk->relay);
+	KeyScan    *s = &chunk->scan;
 
-	if (chunk->portal->atEnd)
-		return false;
-	/* straight to the relay: SPI's own fetch would keep the rows first */
-	(void) PortalRunFetch(chunk->portal, FETCH_FORWARD, rows > 0 ? rows : FETCH_ALL,
-						  dbsync_relay_receiver(chunk->relay));
-	return dbsync_relay_result(chunk->relay, &sent) && !chunk->portal->atEnd;
+	for (int64 i = 0; chunk->left > 0 && (rows == 0 || i < rows); i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(s->context);
+		bool		found = index_getnext_slot(s->scan, s->direction, s->slot);
+
+		MemoryContextSwitchTo(old);
+		if (!found)
+			chunk->left = 0;
+		else if (!receiver->receiveSlot(s->slot, receiver))
+			return false;
+		else
+			chunk->left--;
+	}
+	return chunk->left > 0;
 }
 
 void
 dbsync_chunk_close(DbsyncChunk *chunk)
 {
-	SPI_cursor_close(chunk->portal);
+	end_scan(&chunk->scan);
 	pfree(chunk);
+}
+
+/* Go past so many rows that the snapshot shows; the last of them is in the slot then. */
+static bool
+skip_rows(KeyScan *s, int64 rows)
+{
+	Buffer		map = InvalidBuffer;
+	ItemPointer tid;
+
+	while (rows > 0 && (tid = index_getnext_tid(s->scan, s->direction)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (rows > 1 &&
+			VM_ALL_VISIBLE(s->source.rel, ItemPointerGetBlockNumber(tid), &map))
+			rows--;
+		else if (index_fetch_heap(s->scan, s->slot))
+			rows--;
+	}
+	if (map != InvalidBuffer)
+		ReleaseBuffer(map);
+	return rows == 0;
 }
 
 char **
 dbsync_chunk_find_end(const DbsyncTable *table, char **after, int64 limit)
 {
-	StringInfoData sql;
-	KeyParams	params;
-	SPIPlanPtr	plan;
+	KeyScan		s = {{0}};
 	char	  **end = NULL;
 
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT %s", key_list(table));
-	append_range(&sql, table, after, &params);
-	appendStringInfo(&sql, " OFFSET " INT64_FORMAT " LIMIT 1", limit - 1);
-	plan = prepare(sql.data, &params);
-	if (SPI_execute_plan(plan, params.values, NULL, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not look for the end of a chunk");
-	if (SPI_processed > 0)
+	begin_scan(&s, table, after, true);
+	if (skip_rows(&s, limit))
 	{
 		end = palloc(sizeof(char *) * table->nkeys);
+		slot_getallattrs(s.slot);
 		for (int k = 0; k < table->nkeys; k++)
-			end[k] = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, k + 1);
+		{
+			int			column = s.source.entry->columns[table->keys[k]] - 1;
+			Oid			function;
+			bool		varlena;
+
+			getTypeOutputInfo(table->key_types[k], &function, &varlena);
+			end[k] = OidOutputFunctionCall(function, s.slot->tts_values[column]);
+		}
 	}
-	SPI_freetuptable(SPI_tuptable);
-	SPI_freeplan(plan);
+	end_scan(&s);
 	return end;
+}
+
+char **
+dbsync_chunk_last_key(DbsyncTable *table, DbsyncRelay *relay)
+{
+	DbsyncOwner saved;
+	char	  **key;
+
+	dbsync_owner_begin(&saved, dbsync_table_owner(table));
+	key = dbsync_relay_last_key(relay);
+	dbsync_owner_end(&saved);
+	return key;
 }

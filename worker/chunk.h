@@ -3,30 +3,25 @@
  * worker/chunk.h
  *	  Reading a range of a table itself, in the order of its key.
  *
- * All run on the active snapshot, which must be the one of the batch, and need SPI.
+ * All run on the active snapshot, which must be the one of the batch.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef DBSYNC_WORKER_CHUNK_H
 #define DBSYNC_WORKER_CHUNK_H
 
+#include "extension/owner.h"
 #include "worker/relay.h"
 #include "worker/subscription.h"
 
 /* a range that is being read */
 typedef struct DbsyncChunk DbsyncChunk;
 
-/* what is put back when reading ends; after an error the transaction's end does it */
-typedef struct DbsyncReading
-{
-	Oid			user;
-	int			security;
-	int			nest;
-} DbsyncReading;
-
-/* Chunks are opened and read between these two: with the rights of "owner". */
-extern void dbsync_chunk_begin_reading(DbsyncReading *reading, Oid owner);
-extern void dbsync_chunk_end_reading(const DbsyncReading *reading);
+/*
+ * Chunks are opened and read between this and dbsync_owner_end(): as the table's owner.
+ * Error unless the role, the subscription's owner, may read every row of it.
+ */
+extern void dbsync_chunk_begin_reading(DbsyncOwner *saved, DbsyncTable *table, Oid role);
 
 /*
  * The next "limit" rows behind the key "after" (as text; NULL: from the start), or
@@ -39,7 +34,7 @@ extern DbsyncChunk *dbsync_chunk_open(const DbsyncTable *table, char **after, in
  * Send so many rows more; false when there are no more, or the driver has refused
  * one (the relay knows).  0: all of them.
  */
-extern bool dbsync_chunk_read(DbsyncChunk *chunk, long rows);
+extern bool dbsync_chunk_read(DbsyncChunk *chunk, int64 rows);
 
 extern void dbsync_chunk_close(DbsyncChunk *chunk);
 
@@ -48,5 +43,8 @@ extern void dbsync_chunk_close(DbsyncChunk *chunk);
  * "limit" rows are left.  Looks at the index alone, where it can.
  */
 extern char **dbsync_chunk_find_end(const DbsyncTable *table, char **after, int64 limit);
+
+/* The key of the last row that the relay got, as text; NULL if none.  As anybody. */
+extern char **dbsync_chunk_last_key(DbsyncTable *table, DbsyncRelay *relay);
 
 #endif							/* DBSYNC_WORKER_CHUNK_H */

@@ -18,22 +18,20 @@
 
 #include "access/genam.h"
 #include "access/nbtree.h"
-#include "access/table.h"
 #include "access/tableam.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "extension/captured.h"
+#include "extension/owner.h"
 #include "worker/complete.h"
+#include "worker/source.h"
 
 struct DbsyncCompletion
 {
-	Relation	rel;
-	Relation	index;
+	DbsyncSource source;
 	MemoryContext context;		/* as long as this; the scan keeps things there */
-	const DbsyncEntry *entry;
 	int			ncolumns;
 	int			nkeys;
 	ScanKeyData keys[INDEX_MAX_KEYS];
@@ -48,26 +46,10 @@ dbsync_complete_lock(DbsyncTable *table)
 		? DBSYNC_LOCK_HELD : DBSYNC_LOCK_NOT_HAD;
 }
 
-/* Is the table still what the configuration says?  Capture's guard sees to it. */
-static bool
-is_as_read(const DbsyncEntry *entry, const DbsyncTable *table)
-{
-	if (entry->mode != DBSYNC_MODE_CAPTURE || entry->ncolumns != table->ncolumns ||
-		entry->nkeys != table->nkeys)
-		return false;
-	for (int i = 0; i < entry->ncolumns; i++)
-	{
-		if (getBaseType(TupleDescAttr(entry->desc, entry->columns[i] - 1)->atttypid) !=
-			table->types[i])
-			return false;
-	}
-	return memcmp(entry->keys, table->keys, entry->nkeys * sizeof(int)) == 0;
-}
-
 static void
 find_operators(DbsyncCompletion *completion)
 {
-	Relation	index = completion->index;
+	Relation	index = completion->source.index;
 
 	for (int k = 0; k < completion->nkeys; k++)
 	{
@@ -89,21 +71,14 @@ dbsync_complete_begin(const DbsyncTable *table)
 	DbsyncCompletion *completion = palloc0(sizeof(DbsyncCompletion));
 
 	Assert(table->lock == DBSYNC_LOCK_HELD);
-	completion->rel = try_table_open(table->relid, AccessShareLock);
-	if (completion->rel != NULL)
-		completion->entry = dbsync_captured_find(completion->rel);
-	if (completion->rel == NULL || !is_as_read(completion->entry, table))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table %s is not what it was when its changes were captured",
-						table->qualified)));
+	dbsync_owner_check();
+	dbsync_source_open(&completion->source, table);
 	completion->context = CurrentMemoryContext;
 	completion->ncolumns = table->ncolumns;
 	completion->nkeys = table->nkeys;
-	completion->index = index_open(completion->entry->captured.key_index, AccessShareLock);
 	find_operators(completion);
-	completion->found = table_slot_create(completion->rel, NULL);
-	completion->scan = index_beginscan(completion->rel, completion->index,
+	completion->found = table_slot_create(completion->source.rel, NULL);
+	completion->scan = index_beginscan(completion->source.rel, completion->source.index,
 									   GetActiveSnapshot(), completion->nkeys, 0);
 	return completion;
 }
@@ -111,7 +86,7 @@ dbsync_complete_begin(const DbsyncTable *table)
 bool
 dbsync_complete_row(DbsyncCompletion *completion, Datum *values, bool *nulls, bool *unchanged)
 {
-	const DbsyncEntry *entry = completion->entry;
+	const DbsyncEntry *entry = completion->source.entry;
 	MemoryContext old = MemoryContextSwitchTo(completion->context);
 	bool		there;
 
@@ -140,6 +115,5 @@ dbsync_complete_end(DbsyncCompletion *completion)
 {
 	index_endscan(completion->scan);
 	ExecDropSingleTupleTableSlot(completion->found);
-	index_close(completion->index, NoLock);
-	table_close(completion->rel, NoLock);
+	dbsync_source_close(&completion->source);
 }

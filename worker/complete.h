@@ -18,7 +18,10 @@ typedef struct DbsyncCompletion DbsyncCompletion;
  */
 extern void dbsync_complete_lock(DbsyncTable *table);
 
-/* Open a table that was locked.  Reads are on the active snapshot. */
+/*
+ * Open a table that was locked.  Reads are on the active snapshot, and as the table's
+ * owner (extension/owner.h).
+ */
 extern DbsyncCompletion *dbsync_complete_begin(const DbsyncTable *table);
 
 /*

@@ -211,14 +211,14 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	DbsyncTarget *target = work->target;
 	DbsyncRelay *relay = dbsync_relay_create(target, table->handle, table, what);
 	char	  **after = table->part.nkeys > 0 ? table->part.boundary : NULL;
-	DbsyncReading reading;
+	DbsyncOwner saved;
 	DbsyncChunk *chunk;
 	int64		limit = dbsync_copy_chunk_rows;
 	int64		rows;
 
 	if (!target->driver->rows_begin(target, table->handle, mode, dbsync_copy_chunk_rows))
 		dbsync_fault_raise(target, "copying rows");
-	dbsync_chunk_begin_reading(&reading, work->subscription->owner);
+	dbsync_chunk_begin_reading(&saved, table, work->subscription->owner);
 	if (!alone)
 		limit = dbsync_side_begin(work, table);
 	chunk = dbsync_chunk_open(table, after, limit, what, relay);
@@ -227,7 +227,7 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	else
 		send_in_turn(work, chunk, relay, limit);
 	dbsync_chunk_close(chunk);
-	dbsync_chunk_end_reading(&reading);
+	dbsync_owner_end(&saved);
 	if (!dbsync_relay_result(relay, &rows) || !target->driver->rows_end(target))
 		dbsync_fault_raise(target, "copying rows");
 	*complete = rows < limit;
@@ -264,7 +264,7 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone)
 		mode = DBSYNC_ROWS_MERGE;
 	relay = send_chunks(work, table, mode, DBSYNC_RELAY_CHUNK, alone || work->nsides == 0, &complete);
 	(void) dbsync_relay_result(relay, &rows);
-	advance(work, table, dbsync_relay_last_key(relay), rows, complete);
+	advance(work, table, dbsync_chunk_last_key(table, relay), rows, complete);
 	return rows;
 }
 

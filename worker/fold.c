@@ -3,7 +3,7 @@
  * worker/fold.c
  *	  Changes of a key become one, where some say that a column stays as it was.
  *
- * SQL can keep the last row of each key, and does where all rows are whole.  An
+ * Where all rows are whole, the last one of each key is all that is kept (read.c).  An
  * UPDATE that left large values untouched (extension/unchanged.c) says nothing of
  * them, so what an earlier row of the cut said counts; where none did, the target
  * has the value, or it is looked up (complete.c).
@@ -20,11 +20,11 @@
 #include "miscadmin.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
-#include "utils/typcache.h"
 
 #include "worker/fold.h"
+#include "worker/keys.h"
 
-/* columns of the query before the table's own */
+/* columns of the rows before the table's own */
 #define OP			0
 #define SAME		1
 #define FIRST		2
@@ -38,7 +38,7 @@ struct DbsyncFold
 	DbsyncRelay *relay;
 	MemoryContext context;		/* lives as long as the fold */
 	TupleDesc	desc;			/* of the table's columns */
-	FmgrInfo   *equal;			/* per key column */
+	SortSupport order;			/* of keys, as they come */
 	TupleTableSlot *out;		/* op and columns, as the relay wants them */
 
 	/* the key under way */
@@ -52,24 +52,6 @@ struct DbsyncFold
 	int			turn;
 };
 
-/* The equality by which the query has sorted and would have folded. */
-static void
-find_equality(DbsyncFold *fold)
-{
-	const DbsyncTable *table = fold->table;
-
-	fold->equal = palloc0(sizeof(FmgrInfo) * table->nkeys);
-	for (int k = 0; k < table->nkeys; k++)
-	{
-		Oid			type = TupleDescAttr(fold->desc, table->keys[k])->atttypid;
-		TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_EQ_OPR_FINFO);
-
-		if (!OidIsValid(entry->eq_opr_finfo.fn_oid))
-			elog(ERROR, "type %u has no equality", type);
-		fmgr_info_copy(&fold->equal[k], &entry->eq_opr_finfo, CurrentMemoryContext);
-	}
-}
-
 static void
 startup(DestReceiver *self, int operation, TupleDesc desc)
 {
@@ -79,8 +61,8 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 	int			n = fold->table->ncolumns;
 	TupleDesc	out = CreateTemplateTupleDesc(n + 1);
 
-	if (desc->natts != n + FIRST)
-		elog(ERROR, "query yields %d columns, %d are expected", desc->natts, n + FIRST);
+	if (desc->natts < n + FIRST)
+		elog(ERROR, "rows have %d columns, %d are expected", desc->natts, n + FIRST);
 	fold->desc = CreateTemplateTupleDesc(n);
 	TupleDescCopyEntry(out, 1, desc, OP + 1);
 	for (int i = 0; i < n; i++)
@@ -89,7 +71,7 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 		TupleDescCopyEntry(out, i + 2, desc, FIRST + i + 1);
 	}
 	fold->out = MakeSingleTupleTableSlot(out, &TTSOpsVirtual);
-	find_equality(fold);
+	fold->order = dbsync_keys_order(fold->table);
 	MemoryContextSwitchTo(old);
 	next->rStartup(next, operation, out);
 }
@@ -106,9 +88,8 @@ same_key(DbsyncFold *fold, const TupleTableSlot *slot)
 		int			i = fold->table->keys[k];
 
 		same = !fold->nulls[i] && !slot->tts_isnull[FIRST + i] &&
-			DatumGetBool(FunctionCall2Coll(&fold->equal[k],
-										   TupleDescAttr(fold->desc, i)->attcollation,
-										   fold->values[i], slot->tts_values[FIRST + i]));
+			ApplySortComparator(fold->values[i], false,
+								slot->tts_values[FIRST + i], false, &fold->order[k]) == 0;
 	}
 	MemoryContextSwitchTo(old);
 	return same;

@@ -14,7 +14,7 @@
 typedef struct DbsyncFold DbsyncFold;
 
 /*
- * A receiver for a query that yields dbsync_op, dbsync_same and the table's columns,
+ * A receiver for rows of dbsync_op, dbsync_same, the table's columns and perhaps more,
  * for the relay of the table's changes.  folds: the rows come in the order of key
  * and capture, and each key's are made one; else each row goes through as it is.
  * completion: where to look up what is still open then; NULL: the driver takes rows

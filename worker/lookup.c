@@ -56,7 +56,7 @@ static void
 become_caller(const Caller *caller)
 {
 	SetUserIdAndSecContext(caller->user, caller->security);
-	AtEOXact_GUC(true, caller->nest_level);
+	AtEOXact_GUC(false, caller->nest_level);
 }
 
 static void

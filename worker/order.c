@@ -3,10 +3,9 @@
  * worker/order.c
  *	  A cut's rows of one table that headers carry, folded in memory.
  *
- * SQL would copy every row once more to sort it, which is most of what reading many
- * short transactions costs.  Here the rows stay where the cut has put them, and only
- * pointers to them are sorted.  Order and equality of keys are those that SQL would
- * have used, the default ones of their types.
+ * Sorting them as read.c does would copy every row once more, which is most of what
+ * reading many short transactions costs.  Here the rows stay where the cut has put
+ * them, and only pointers to them are sorted.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,9 +15,8 @@
 #include "access/table.h"
 #include "miscadmin.h"
 #include "utils/rel.h"
-#include "utils/sortsupport.h"
-#include "utils/typcache.h"
 
+#include "worker/keys.h"
 #include "worker/order.h"
 #include "worker/scan.h"
 
@@ -44,12 +42,12 @@ typedef struct Order
 } Order;
 
 bool
-dbsync_order_applies(DbsyncSubscription *subscription, const DbsyncTable *table,
-					 const DbsyncCutTable *cut, const DbsyncReadCut *how)
+dbsync_order_applies(const DbsyncTable *table, const DbsyncCutTable *cut,
+					 const DbsyncReadCut *how)
 {
 	ListCell   *lc;
 
-	if (!how->fold || !dbsync_scan_can_copy(subscription, table, cut, how))
+	if (!how->fold || !dbsync_scan_can_copy(table, cut, how))
 		return false;
 	foreach(lc, cut->segments)
 	{
@@ -68,21 +66,9 @@ begin_order(Order *order, TupleDesc desc, const DbsyncTable *table)
 	order->desc = desc;
 	order->nkeys = table->nkeys;
 	order->keys = palloc(sizeof(AttrNumber) * table->nkeys);
-	order->by = palloc0(sizeof(SortSupportData) * table->nkeys);
+	order->by = dbsync_keys_order(table);
 	for (int k = 0; k < table->nkeys; k++)
-	{
-		AttrNumber	attno = DBSYNC_SEGMENT_FIRST_COLUMN + table->keys[k];
-		Form_pg_attribute att = TupleDescAttr(desc, attno - 1);
-		TypeCacheEntry *type = lookup_type_cache(att->atttypid, TYPECACHE_LT_OPR);
-
-		if (!OidIsValid(type->lt_opr))
-			elog(ERROR, "type %u has no order", att->atttypid);
-		order->keys[k] = attno;
-		order->by[k].ssup_cxt = CurrentMemoryContext;
-		order->by[k].ssup_collation = att->attcollation;
-		order->by[k].ssup_attno = attno;
-		PrepareSortSupportFromOrderingOp(type->lt_opr, &order->by[k]);
-	}
+		order->keys[k] = DBSYNC_SEGMENT_FIRST_COLUMN + table->keys[k];
 }
 
 static void
@@ -160,8 +146,7 @@ dbsync_order_cut(DbsyncSubscription *subscription, const DbsyncTable *table,
 				 const DbsyncCutTable *cut, const DbsyncReadCut *how, DbsyncRelay *relay)
 {
 	const DbsyncCutSegment *first = linitial(cut->segments);
-	Relation	rel = table_open(dbsync_subscription_segment(subscription, first->segment_id)->relid,
-								 AccessShareLock);
+	Relation	rel = dbsync_scan_open(subscription, table, first->segment_id);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsMinimalTuple);
 	DestReceiver *receiver = dbsync_relay_receiver(relay);
 	Order		order = {0};

@@ -3,18 +3,18 @@
  * worker/order.h
  *	  A cut's rows of one table that headers carry, folded in memory.
  *
- * Called by plan.c only.
+ * Called by read.c only.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef DBSYNC_WORKER_ORDER_H
 #define DBSYNC_WORKER_ORDER_H
 
-#include "worker/plan.h"
+#include "worker/read.h"
 
 /* Are all rows carried and in memory, and is nothing to be done but to fold them? */
-extern bool dbsync_order_applies(DbsyncSubscription *subscription, const DbsyncTable *table,
-								 const DbsyncCutTable *cut, const DbsyncReadCut *how);
+extern bool dbsync_order_applies(const DbsyncTable *table, const DbsyncCutTable *cut,
+								 const DbsyncReadCut *how);
 
 /* Send the last row of each key to the relay, in the order of the keys. */
 extern void dbsync_order_cut(DbsyncSubscription *subscription, const DbsyncTable *table,

@@ -10,6 +10,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/guc.h"
 
+#include "extension/owner.h"
 #include "worker/pins.h"
 
 /*
@@ -20,7 +21,7 @@ void
 dbsync_pin_settings(void)
 {
 	static const char *const pins[][2] = {
-		{"search_path", ""},
+		{"search_path", DBSYNC_SAFE_PATH},
 		{"datestyle", "ISO, YMD"},
 		{"intervalstyle", "postgres"},
 		{"timezone", "UTC"},

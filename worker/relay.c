@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker/relay.c
- *	  From the source's executor to the driver, row by row, nothing kept.
+ *	  From the source's tables to the driver, row by row, nothing kept.
  *
  * Values are encoded as the driver takes them for the table (encode.c).  Most of
  * them go to the driver from where they lie, without being copied here.
@@ -17,12 +17,13 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "extension/owner.h"
 #include "worker/encode.h"
 #include "worker/relay.h"
 
 struct DbsyncRelay
 {
-	DestReceiver receiver;		/* first: the executor knows us by it */
+	DestReceiver receiver;		/* first: who reads knows us by it */
 	DbsyncTarget *target;
 	const DbsyncTargetTable *handle;
 	const DbsyncTable *table;
@@ -44,7 +45,7 @@ struct DbsyncRelay
 	MemoryContext key_context;	/* of its values; reset for each row */
 };
 
-/* A query yields our columns and nothing else, behind dbsync_op in that of changes. */
+/* The rows have our columns and nothing else, behind dbsync_op in those of changes. */
 static void
 take_all(DbsyncRelay *relay, TupleDesc desc)
 {
@@ -53,7 +54,7 @@ take_all(DbsyncRelay *relay, TupleDesc desc)
 	int		   *at = palloc(sizeof(int) * Max(relay->ncolumns, 1));
 
 	if (desc->natts - first != relay->ncolumns)
-		elog(ERROR, "query yields %d columns, %d are expected",
+		elog(ERROR, "rows have %d columns, %d are expected",
 			 desc->natts - first, relay->ncolumns);
 	for (int i = 0; i < relay->ncolumns; i++)
 		at[i] = first + i;
@@ -68,9 +69,7 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 	bool		binary = driver->table_is_binary && driver->table_is_binary(relay->handle);
 	MemoryContext old;
 
-	/* a query that is fetched in pieces begins with each of them */
-	if (relay->encoder != NULL)
-		return;
+	dbsync_owner_check();
 	old = MemoryContextSwitchTo(relay->context);
 	if (relay->at == NULL)
 		take_all(relay, desc);
@@ -140,7 +139,7 @@ remember_key(DbsyncRelay *relay, TupleTableSlot *slot)
 	MemoryContextReset(relay->key_context);
 	for (int k = 0; k < relay->table->nkeys; k++)
 	{
-		int			column = relay->table->keys[k];
+		int			column = relay->at[relay->table->keys[k]];
 		Form_pg_attribute att = TupleDescAttr(relay->desc, column);
 
 		relay->last_key[k] = att->attbyval ? slot->tts_values[column] :
@@ -261,12 +260,14 @@ dbsync_relay_last_key(DbsyncRelay *relay)
 {
 	char	  **key;
 
+	dbsync_owner_check();
 	if (relay->rows == 0)
 		return NULL;
 	key = palloc(sizeof(char *) * relay->table->nkeys);
 	for (int k = 0; k < relay->table->nkeys; k++)
 	{
-		Oid			type = TupleDescAttr(relay->desc, relay->table->keys[k])->atttypid;
+		int			column = relay->at[relay->table->keys[k]];
+		Oid			type = TupleDescAttr(relay->desc, column)->atttypid;
 		Oid			function;
 		bool		varlena;
 

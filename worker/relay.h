@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker/relay.h
- *	  From the source's executor to the driver, row by row, nothing kept.
+ *	  From the source's tables to the driver, row by row, nothing kept.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +15,7 @@
 
 typedef struct DbsyncRelay DbsyncRelay;
 
-/* what a query yields */
+/* what comes */
 typedef enum DbsyncRelayWhat
 {
 	DBSYNC_RELAY_CHUNK,			/* the table's columns */
@@ -25,9 +25,10 @@ typedef enum DbsyncRelayWhat
 } DbsyncRelayWhat;
 
 /*
- * A receiver for a query on the table, which is open at the target as "handle".
- * Rows go to the driver between its rows_begin and rows_end, which are the
- * caller's.  Allocates in CurrentMemoryContext, which must outlive the query.
+ * A receiver for rows of the table, which is open at the target as "handle".
+ * They go to the driver between its rows_begin and rows_end, which are the
+ * caller's.  Allocates in CurrentMemoryContext, which must outlive the reading.  Rows
+ * are put into it as the table's owner (extension/owner.h), as output functions run.
  */
 extern DbsyncRelay *dbsync_relay_create(DbsyncTarget *target, const DbsyncTargetTable *handle,
 										const DbsyncTable *table, DbsyncRelayWhat what);
@@ -49,7 +50,10 @@ extern bool dbsync_relay_result(DbsyncRelay *relay, int64 *rows);
 /* Bytes of a row that came, on average; at least 1. */
 extern int64 dbsync_relay_row_size(const DbsyncRelay *relay);
 
-/* Of a chunk: key of the last row, as text, nkeys of them; NULL if there was none. */
+/*
+ * Of a chunk: key of the last row, as text, nkeys of them; NULL if there was none.  As
+ * the table's owner.
+ */
 extern char **dbsync_relay_last_key(DbsyncRelay *relay);
 
 #endif							/* DBSYNC_WORKER_RELAY_H */

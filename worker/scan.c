@@ -3,9 +3,10 @@
  * worker/scan.c
  *	  A cut's rows of one table, straight from their blocks or headers.
  *
- * A cut that has nothing to fold and nothing to leave out needs no query: its rows
- * go to the relay as they lie, which is most of the time that a batch of one row
- * spends on this side, and a third of it for a million.
+ * Segments are read by their oids and blocks, without a query: no name, no operator
+ * and no plan stands between what the headers announce and what is read.  Rows of
+ * which nothing is to be folded or left out go to the relay as they lie, which is
+ * most of the time that a batch of one row spends on this side.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +14,7 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
+#include "miscadmin.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/xid8.h"
@@ -24,13 +26,11 @@
 /* where the table's columns are in a slot of a segment */
 #define FIRST_COLUMN	(DBSYNC_SEGMENT_FIRST_COLUMN - 1)
 
-/* Are the segment's columns the table's, in their order? */
+/* Are the segment's columns the table's, in their order, between ours? */
 static bool
-segment_matches(Oid segment, const DbsyncTable *table)
+fits(TupleDesc desc, const DbsyncTable *table)
 {
-	Relation	rel = table_open(segment, NoLock);	/* has been locked */
-	TupleDesc	desc = RelationGetDescr(rel);
-	bool		same = desc->natts >= FIRST_COLUMN + table->ncolumns;
+	bool		same = desc->natts == FIRST_COLUMN + table->ncolumns + 1;
 
 	for (int i = 0; same && i < table->ncolumns; i++)
 	{
@@ -39,34 +39,36 @@ segment_matches(Oid segment, const DbsyncTable *table)
 		same = !att->attisdropped && att->atttypid == table->types[i] &&
 			strcmp(NameStr(att->attname), table->columns[i]) == 0;
 	}
-	table_close(rel, NoLock);
 	return same;
 }
 
-bool
-dbsync_scan_can_copy(DbsyncSubscription *subscription, const DbsyncTable *table,
-					 const DbsyncCutTable *cut, const DbsyncReadCut *how)
+Relation
+dbsync_scan_open(DbsyncSubscription *subscription, const DbsyncTable *table, int segment_id)
 {
-	ListCell   *lc;
+	Relation	rel = table_open(dbsync_subscription_segment(subscription, segment_id)->relid,
+								 AccessShareLock);
 
-	if (how->marks || how->after != 0 || cut->truncates > 0 || !table->part.live)
-		return false;
-	foreach(lc, cut->segments)
-	{
-		const DbsyncCutSegment *segment = lfirst(lc);
-
-		if (!segment_matches(dbsync_subscription_segment(subscription, segment->segment_id)->relid,
-							 table))
-			return false;
-	}
-	return true;
+	if (!fits(RelationGetDescr(rel), table))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("tracking table \"%s\" does not fit captured table %s",
+						RelationGetRelationName(rel), table->qualified),
+				 errhint("Copy the table anew with dbsync.copy_table().")));
+	return rel;
 }
 
 bool
-dbsync_scan_applies(DbsyncSubscription *subscription, const DbsyncTable *table,
-					const DbsyncCutTable *cut, const DbsyncReadCut *how)
+dbsync_scan_can_copy(const DbsyncTable *table, const DbsyncCutTable *cut,
+					 const DbsyncReadCut *how)
 {
-	return !how->fold && dbsync_scan_can_copy(subscription, table, cut, how);
+	return !how->marks && how->after == 0 && cut->truncates == 0 && table->part.live;
+}
+
+bool
+dbsync_scan_applies(const DbsyncTable *table, const DbsyncCutTable *cut,
+					const DbsyncReadCut *how)
+{
+	return !how->fold && dbsync_scan_can_copy(table, cut, how);
 }
 
 void
@@ -81,9 +83,9 @@ dbsync_scan_place_columns(const DbsyncTable *table, const DbsyncReadCut *how, Db
 	dbsync_relay_place(relay, at);
 }
 
-/* Returns false when the relay wants no more. */
+/* Returns false when no more rows are wanted. */
 static bool
-scan_segment(Relation rel, const DbsyncCutSegment *segment, DestReceiver *receiver)
+scan_blocks(Relation rel, const DbsyncCutSegment *segment, const DbsyncScanSink *sink)
 {
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	TableScanDesc scan = NULL;
@@ -104,9 +106,11 @@ scan_segment(Relation rel, const DbsyncCutSegment *segment, DestReceiver *receiv
 		{
 			bool		isnull;
 			Datum		xid = slot_getattr(slot, DBSYNC_SEGMENT_XID, &isnull);
+			int			rank = dbsync_members_rank(U64FromFullTransactionId(DatumGetFullTransactionId(xid)));
 
-			if (dbsync_members_has(U64FromFullTransactionId(DatumGetFullTransactionId(xid))))
-				more = receiver->receiveSlot(slot, receiver);
+			CHECK_FOR_INTERRUPTS();
+			if (rank >= 0)
+				more = sink->row(slot, rank, sink->arg);
 		}
 	}
 	if (scan != NULL)
@@ -115,9 +119,9 @@ scan_segment(Relation rel, const DbsyncCutSegment *segment, DestReceiver *receiv
 	return more;
 }
 
-/* The same for the rows that headers carry. */
+/* The same for the rows that headers carry, whose numbers are places already. */
 static bool
-scan_carried(Relation rel, const DbsyncCutSegment *segment, DestReceiver *receiver)
+scan_carried(Relation rel, const DbsyncCutSegment *segment, const DbsyncScanSink *sink)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsMinimalTuple);
 	bool		more = true;
@@ -125,32 +129,57 @@ scan_carried(Relation rel, const DbsyncCutSegment *segment, DestReceiver *receiv
 	tuplestore_select_read_pointer(segment->carried, 0);
 	tuplestore_rescan(segment->carried);
 	while (more && tuplestore_gettupleslot(segment->carried, true, false, slot))
-		more = receiver->receiveSlot(slot, receiver);
+		more = sink->row(slot, -1, sink->arg);
 	ExecDropSingleTupleTableSlot(slot);
 	return more;
+}
+
+void
+dbsync_scan_rows(DbsyncSubscription *subscription, const DbsyncTable *table,
+				 const DbsyncCutTable *cut, const DbsyncScanSink *sink)
+{
+	bool		more = true;
+	ListCell   *lc;
+
+	if (cut->segments == NIL)
+		elog(ERROR, "headers do not say where rows of table %s are", table->qualified);
+	foreach(lc, cut->segments)
+	{
+		const DbsyncCutSegment *segment = lfirst(lc);
+		Relation	rel = dbsync_scan_open(subscription, table, segment->segment_id);
+
+		if (foreach_current_index(lc) == 0)
+			sink->begin(RelationGetDescr(rel), sink->arg);
+		if (more && segment->n > 0)
+			more = scan_blocks(rel, segment, sink);
+		if (more && segment->carried != NULL)
+			more = scan_carried(rel, segment, sink);
+		table_close(rel, NoLock);
+	}
+}
+
+static void
+begin_relay(TupleDesc desc, void *arg)
+{
+	DestReceiver *receiver = arg;
+
+	receiver->rStartup(receiver, CMD_SELECT, desc);
+}
+
+static bool
+to_relay(TupleTableSlot *slot, int rank, void *arg)
+{
+	DestReceiver *receiver = arg;
+
+	return receiver->receiveSlot(slot, receiver);
 }
 
 void
 dbsync_scan_cut(DbsyncSubscription *subscription, const DbsyncTable *table,
 				const DbsyncCutTable *cut, const DbsyncReadCut *how, DbsyncRelay *relay)
 {
-	DestReceiver *receiver = dbsync_relay_receiver(relay);
-	bool		more = true;
-	ListCell   *lc;
+	DbsyncScanSink sink = {begin_relay, to_relay, dbsync_relay_receiver(relay)};
 
 	dbsync_scan_place_columns(table, how, relay);
-	foreach(lc, cut->segments)
-	{
-		const DbsyncCutSegment *segment = lfirst(lc);
-		Relation	rel = table_open(dbsync_subscription_segment(subscription, segment->segment_id)->relid,
-									 AccessShareLock);
-
-		if (foreach_current_index(lc) == 0)
-			receiver->rStartup(receiver, CMD_SELECT, RelationGetDescr(rel));
-		if (more && segment->n > 0)
-			more = scan_segment(rel, segment, receiver);
-		if (more && segment->carried != NULL)
-			more = scan_carried(rel, segment, receiver);
-		table_close(rel, NoLock);
-	}
+	dbsync_scan_rows(subscription, table, cut, &sink);
 }

@@ -311,7 +311,7 @@ dbsync_side_next(DbsyncWork *work, DbsyncTable *table, char ***last_key, int64 *
 			return NULL;
 		}
 		(void) dbsync_relay_result(side->relay, rows);
-		*last_key = dbsync_relay_last_key(side->relay);
+		*last_key = dbsync_chunk_last_key(table, side->relay);
 		return side;
 	}
 	return NULL;

@@ -40,9 +40,9 @@ extern void dbsync_side_close(DbsyncWork *work, int keep);
 
 /*
  * Begin a batch on each connection, with the ranges that follow the next chunk of
- * the table; stops where the table ends.  Between begin_reading and end_reading,
- * behind the main connection's fence.  Returns how many rows that next chunk has
- * at most.
+ * the table; stops where the table ends.  Between dbsync_chunk_begin_reading() and
+ * dbsync_owner_end(), behind the main connection's fence.  Returns how many rows that
+ * next chunk has at most.
  */
 extern int64 dbsync_side_begin(DbsyncWork *work, DbsyncTable *table);
 

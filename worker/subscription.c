@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/stratnum.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
@@ -83,6 +84,42 @@ read_live_columns(DbsyncTable *table, int natts, int *place)
 	}
 }
 
+static Datum
+index_field(HeapTuple index, AttrNumber attno)
+{
+	bool		isnull;
+	Datum		value = SysCacheGetAttr(INDEXRELID, index, attno, &isnull);
+
+	if (isnull)
+		elog(ERROR, "field %d of an index is null", attno);
+	return value;
+}
+
+/*
+ * The order of the key's index, whatever is the default order of its types.  Always
+ * upwards: what has been copied must not depend on the way that an index goes, which
+ * may give its place to another.
+ */
+static void
+read_key_order(DbsyncTable *table, HeapTuple index)
+{
+	oidvector  *classes = (oidvector *) DatumGetPointer(index_field(index, Anum_pg_index_indclass));
+	oidvector  *collations = (oidvector *) DatumGetPointer(index_field(index, Anum_pg_index_indcollation));
+
+	table->key_before = palloc(sizeof(Oid) * table->nkeys);
+	table->key_collations = palloc(sizeof(Oid) * table->nkeys);
+	for (int k = 0; k < table->nkeys; k++)
+	{
+		Oid			family = get_opclass_family(classes->values[k]);
+		Oid			type = get_opclass_input_type(classes->values[k]);
+
+		table->key_before[k] = get_opfamily_member(family, type, type, BTLessStrategyNumber);
+		table->key_collations[k] = collations->values[k];
+		if (!OidIsValid(table->key_before[k]))
+			elog(ERROR, "missing operator in operator family %u", family);
+	}
+}
+
 static void
 read_key(DbsyncTable *table, const int *place)
 {
@@ -102,7 +139,26 @@ read_key(DbsyncTable *table, const int *place)
 		table->keys[k] = place[attno - 1];
 		table->key_types[k] = get_atttype(table->relid, attno);
 	}
+	read_key_order(table, tuple);
 	ReleaseSysCache(tuple);
+}
+
+/* What may change while the table is captured: owner, name, schema. */
+static void
+note_owner_and_name(DbsyncTable *table, Form_pg_class rel)
+{
+	char	   *schema;
+
+	table->owner = rel->relowner;
+	if (table->schema == rel->relnamespace &&
+		strcmp(NameStr(table->name), NameStr(rel->relname)) == 0)
+		return;
+	schema = get_namespace_name(rel->relnamespace);
+	if (schema == NULL)
+		return;
+	table->qualified = quote_qualified_identifier(schema, NameStr(rel->relname));
+	table->schema = rel->relnamespace;
+	table->name = rel->relname;
 }
 
 /*
@@ -124,8 +180,7 @@ read_columns(DbsyncTable *table)
 				 errhint("Take it out of its subscriptions with dbsync.remove_table().")));
 	rel = (Form_pg_class) GETSTRUCT(tuple);
 	place = palloc0(sizeof(int) * Max(rel->relnatts, 1));
-	table->qualified = quote_qualified_identifier(get_namespace_name(rel->relnamespace),
-												  NameStr(rel->relname));
+	note_owner_and_name(table, rel);
 	read_live_columns(table, rel->relnatts, place);
 	read_key(table, place);
 	ReleaseSysCache(tuple);
@@ -391,6 +446,21 @@ dbsync_subscription_is_settled(DbsyncSubscription *subscription)
 	}
 	subscription->settled = true;
 	return true;
+}
+
+Oid
+dbsync_table_owner(DbsyncTable *table)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table->relid));
+	MemoryContext old;
+
+	if (!HeapTupleIsValid(tuple))
+		return table->owner;
+	old = MemoryContextSwitchTo(GetMemoryChunkContext(table));
+	note_owner_and_name(table, (Form_pg_class) GETSTRUCT(tuple));
+	MemoryContextSwitchTo(old);
+	ReleaseSysCache(tuple);
+	return table->owner;
 }
 
 bool

@@ -53,7 +53,10 @@ typedef struct DbsyncTable
 	const char *existing_rows;	/* NULL, "keep", "truncate" */
 	DbsyncTableState state;		/* as the source remembers it */
 	char	   *discarded;		/* pg_snapshot text or NULL */
-	const char *qualified;		/* source name, quoted */
+	const char *qualified;		/* source name, quoted, as last heard; never read by it */
+	NameData	name;			/* what qualified is made of */
+	Oid			schema;
+	Oid			owner;			/* as last heard: see dbsync_table_owner() */
 	char	   *columns_of_ours[4]; /* xid, no, op, same as the segment calls them */
 
 	/* columns that travel: not dropped, not generated */
@@ -65,6 +68,8 @@ typedef struct DbsyncTable
 	const char **generated;		/* columns that the source generates */
 	int		   *keys;			/* indexes into columns */
 	Oid		   *key_types;
+	Oid		   *key_before;		/* the operators "<" of the key's index */
+	Oid		   *key_collations;
 
 	/* state of the work, moved over when the configuration is read again */
 	DbsyncLedgerPart part;		/* what the target's ledger says */
@@ -121,6 +126,12 @@ extern void dbsync_subscription_forget(DbsyncSubscription *subscription);
  * tables, none needs to be looked at for the sake of a batch.
  */
 extern bool dbsync_subscription_is_settled(DbsyncSubscription *subscription);
+
+/*
+ * The role that owns the table now: as whom to read its values (extension/owner.h).
+ * Of a table that is gone, who had it last.  Its name in messages is put right too.
+ */
+extern Oid	dbsync_table_owner(DbsyncTable *table);
 
 /* Do rows of this table travel (wholly or in part)? */
 extern bool dbsync_table_flows(const DbsyncTable *table);

@@ -203,6 +203,26 @@ $$;
 COMMENT ON FUNCTION dbsync_internal.segment_fits(oid, regclass) IS 'has the segment the columns that the table has now?';
 
 -- ---------------------------------------------------------------------------
+-- Tables by their oids
+
+-- Commands take names, and while a command waits for its lock the name can go to
+-- another relation.  Once the right one is locked it keeps its name.
+CREATE FUNCTION dbsync_internal.lock_table(rel regclass, mode text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    name text := rel::text;
+BEGIN
+    EXECUTE format('LOCK TABLE ONLY %s IN %s MODE', name, mode);
+    IF to_regclass(name) IS DISTINCT FROM rel THEN
+        RAISE EXCEPTION USING ERRCODE = 'lock_not_available',
+            MESSAGE = format('table %s was renamed a moment ago', name),
+            HINT = 'Try again.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.lock_table(regclass, text) IS 'locks the table, or fails if its name has gone to another relation meanwhile';
+
+-- ---------------------------------------------------------------------------
 -- Triggers
 
 -- What must be on a captured table.  The row trigger is for rows that logical
@@ -276,7 +296,7 @@ BEGIN
             MESSAGE = format('captured table %s does not exist any more', captured.relid::oid),
             HINT = 'Take it out of its subscriptions with dbsync.remove_table().';
     END IF;
-    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', captured.relid);
+    PERFORM dbsync_internal.lock_table(captured.relid, 'SHARE ROW EXCLUSIVE');
     PERFORM dbsync_internal.check_supported(captured.relid);
 
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s
@@ -308,7 +328,7 @@ BEGIN
     -- what is being removed is no concern of the guard's
     UPDATE dbsync.captured_table c SET state = 'removing' WHERE c.id = captured.id;
     IF EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
-        EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', captured.relid);
+        PERFORM dbsync_internal.lock_table(captured.relid, 'ACCESS EXCLUSIVE');
         PERFORM dbsync_internal.drop_triggers(captured.relid);
     END IF;
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id = captured.id;

@@ -11,8 +11,8 @@ COMMENT ON FUNCTION dbsync_internal.default_opclass(oid) IS 'b-tree operator cla
 -- Keys
 
 -- Why rows cannot be known by this index; null: they can.  Deferrable keys break
--- the order of changes per key.  Copy and windows compare keys with plain
--- operators, so the index must order as the column itself does.
+-- the order of changes per key.  What a column's own operators and collation call
+-- equal or less, the index must, too.
 CREATE FUNCTION dbsync_internal.key_problem(key_index oid) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -32,6 +32,9 @@ AS $$
         WHEN NOT i.indisvalid OR NOT i.indisready OR NOT i.indislive THEN 'is not valid'
         WHEN i.indpred IS NOT NULL THEN 'covers only some of the rows'
         WHEN i.indexprs IS NOT NULL THEN 'contains an expression'
+        -- the first bit of an option: DESC; a copy follows the index one way or the other
+        WHEN (SELECT count(DISTINCT o & 1) FROM unnest(i.indoption::smallint[]) o) > 1
+            THEN 'orders some columns upwards and others downwards'
         ELSE (SELECT CASE
                 WHEN NOT col.attnotnull THEN format('contains column %I, which may be null', col.attname)
                 WHEN col.attgenerated <> '' THEN format('contains generated column %I', col.attname)

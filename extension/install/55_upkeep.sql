@@ -41,7 +41,7 @@ BEGIN
     PERFORM dbsync_internal.check_existing_rows(true, existing_rows);
     captured := dbsync_internal.find_attachment(found_subscription, rel);
     PERFORM dbsync_internal.check_rights(found_subscription.owner, rel);
-    EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', rel);
+    PERFORM dbsync_internal.lock_table(rel, 'ACCESS SHARE');
     PERFORM dbsync_internal.check_supported(rel);
 
     UPDATE dbsync.captured_table c SET state = 'installing', note = NULL

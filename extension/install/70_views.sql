@@ -182,7 +182,9 @@ COMMENT ON FUNCTION dbsync_internal.carried(anyelement) IS 'rows of a segment th
 
 -- One segment as (xid, no, op, key, row); our columns by place, since their
 -- names depend on the table's.  What an UPDATE left untouched is not in the row.
-CREATE FUNCTION dbsync_internal.segment_query(segment oid, key_index oid, role oid) RETURNS text
+-- Casts and output functions of the values' types run as the owner: who looks did
+-- not ask for them, and may have more rights than he.
+CREATE FUNCTION dbsync_internal.segment_query(segment oid, key_index oid, owner oid) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH col AS (
@@ -199,8 +201,8 @@ AS $$
             '- coalesce((SELECT array_agg((%L::text[])[n]) FROM unnest(%s::smallint[]) n), ''{}'') AS row '
             'FROM (SELECT * FROM %s UNION ALL SELECT * FROM dbsync_internal.carried(NULL::%s)) s',
         min(name) FILTER (WHERE attnum = 2), min(name) FILTER (WHERE attnum = 3), min(name) FILTER (WHERE attnum = 1),
-        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs AND is_key), min(name) FILTER (WHERE attnum = 1), role,
-        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs), min(name) FILTER (WHERE attnum = 1), role,
+        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs AND is_key), min(name) FILTER (WHERE attnum = 1), owner,
+        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs), min(name) FILTER (WHERE attnum = 1), owner,
         array_agg(attname::text ORDER BY attnum) FILTER (WHERE is_theirs), min(name) FILTER (WHERE is_same),
         segment::regclass, segment::regclass)
     FROM col
@@ -222,9 +224,9 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('table %s is not captured', rel);
     END IF;
     PERFORM dbsync_internal.check_readable(caller, rel);
-    SELECT string_agg(dbsync_internal.segment_query(s.relid, dbsync_internal.current_key(rel), caller), ' UNION ALL ' ORDER BY s.id)
+    SELECT string_agg(dbsync_internal.segment_query(s.relid, dbsync_internal.current_key(rel), r.relowner), ' UNION ALL ' ORDER BY s.id)
     INTO segments
-    FROM dbsync.segment s WHERE s.captured_id = of_table;
+    FROM dbsync.segment s, pg_class r WHERE s.captured_id = of_table AND r.oid = rel;
     IF segments IS NOT NULL THEN
         RETURN QUERY EXECUTE format(
             'SELECT h.xid, h."time", pg_get_userbyid(h.role)::text, h.application, h.tag, h.origin, h.closing, '

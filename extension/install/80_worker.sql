@@ -1,13 +1,5 @@
 -- What workers do for people, and what people ask of workers.
 
-CREATE FUNCTION dbsync_internal.window_has(xid xid8) RETURNS boolean
-    LANGUAGE c STABLE STRICT COST 0.01 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'dbsync_window_has';
-COMMENT ON FUNCTION dbsync_internal.window_has(xid8) IS 'is the transaction in the cut that this worker is reading?';
-
-CREATE FUNCTION dbsync_internal.window_place(xid xid8, no bigint) RETURNS bigint
-    LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'dbsync_window_place';
-COMMENT ON FUNCTION dbsync_internal.window_place(xid8, bigint) IS 'place of a row in closing order in the cut that this worker is reading';
-
 -- Called by a worker that excludes other workers by a lock on dbsync.segment.
 CREATE FUNCTION dbsync_internal.rotate_segment(captured_id int) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * worker/plan.h
- *	  The SQL that reads a cut of one table.
+ * worker/read.h
+ *	  Reading a cut of one table.
  *
  * All run on the active snapshot, which must be the one of the batch.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_PLAN_H
-#define DBSYNC_WORKER_PLAN_H
+#ifndef DBSYNC_WORKER_READ_H
+#define DBSYNC_WORKER_READ_H
 
 #include "extension/window.h"
 #include "worker/relay.h"
@@ -16,10 +16,10 @@
 
 /*
  * The place (see dbsync_members_place) of the last TRUNCATE of a table in the cut; rows
- * before it do not matter.  Needs SPI.
+ * before it do not matter.  False if there is none.
  */
-extern bool dbsync_plan_last_truncate(DbsyncSubscription *subscription,
-									  DbsyncTable *table, const DbsyncCutTable *cut,
+extern bool dbsync_read_last_truncate(DbsyncSubscription *subscription,
+									  const DbsyncTable *table, const DbsyncCutTable *cut,
 									  int64 *place);
 
 /* how a cut is to be read */
@@ -33,12 +33,12 @@ typedef struct DbsyncReadCut
 } DbsyncReadCut;
 
 /*
- * Send the cut's rows of one table to the relay; of a table that is being copied,
- * only the part copied already.  Needs SPI.  Raises an error when it does not find
- * exactly the rows that the headers announce.
+ * Send the cut's rows of one table to the relay, as the table's owner; of a table that
+ * is being copied, only the part copied already.  Raises an error when it does not
+ * find exactly the rows that the headers announce.
  */
-extern void dbsync_plan_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
-								 const DbsyncCutTable *cut, const DbsyncReadCut *how,
-								 DbsyncRelay *relay);
+extern void dbsync_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
+							const DbsyncCutTable *cut, const DbsyncReadCut *how,
+							DbsyncRelay *relay);
 
-#endif							/* DBSYNC_WORKER_PLAN_H */
+#endif							/* DBSYNC_WORKER_READ_H */

@@ -1,0 +1,75 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/source.c
+ *	  A captured table itself, opened to be read by its key's index.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "worker/source.h"
+
+/* Is the table still what the configuration says?  Capture's guard sees to it. */
+static bool
+has_columns(const DbsyncEntry *entry, const DbsyncTable *table)
+{
+	if (entry->ncolumns != table->ncolumns || entry->nkeys != table->nkeys)
+		return false;
+	for (int i = 0; i < entry->ncolumns; i++)
+	{
+		if (getBaseType(TupleDescAttr(entry->desc, entry->columns[i] - 1)->atttypid) !=
+			table->types[i])
+			return false;
+	}
+	return memcmp(entry->keys, table->keys, entry->nkeys * sizeof(int)) == 0;
+}
+
+/* Another index may have taken the key's place a moment ago. */
+static bool
+has_order(Relation index, const DbsyncTable *table)
+{
+	for (int k = 0; k < table->nkeys; k++)
+	{
+		Oid			type = index->rd_opcintype[k];
+
+		if (index->rd_indcollation[k] != table->key_collations[k] ||
+			get_opfamily_member(index->rd_opfamily[k], type, type,
+								BTLessStrategyNumber) != table->key_before[k])
+			return false;
+	}
+	return true;
+}
+
+void
+dbsync_source_open(DbsyncSource *source, const DbsyncTable *table)
+{
+	source->rel = try_table_open(table->relid, AccessShareLock);
+	if (source->rel != NULL && source->rel->rd_rel->relkind == RELKIND_RELATION)
+	{
+		source->entry = dbsync_captured_find(source->rel);
+		if (source->entry->mode == DBSYNC_MODE_CAPTURE && has_columns(source->entry, table))
+		{
+			source->index = index_open(source->entry->captured.key_index, AccessShareLock);
+			if (has_order(source->index, table))
+				return;
+		}
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table %s is not what it was when its changes were captured",
+					table->qualified)));
+}
+
+void
+dbsync_source_close(DbsyncSource *source)
+{
+	index_close(source->index, NoLock);
+	table_close(source->rel, NoLock);
+}

@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/source.h
+ *	  A captured table itself, opened to be read by its key's index.
+ *
+ * Beside what capture has written the worker reads the tables: chunks of first copies,
+ * and large values that were not captured.  It finds them by their oids, and no name
+ * comes into it: a table whose name has been given to another, or to a view, is read
+ * as what it is.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_SOURCE_H
+#define DBSYNC_WORKER_SOURCE_H
+
+#include "utils/relcache.h"
+
+#include "extension/captured.h"
+#include "worker/subscription.h"
+
+typedef struct DbsyncSource
+{
+	Relation	rel;
+	Relation	index;			/* its key's */
+	const DbsyncEntry *entry;	/* its columns, as capture knows them */
+} DbsyncSource;
+
+/*
+ * Open a table that was locked before the batch's snapshot was taken.  Error if it is
+ * not a table of the columns and the key that the configuration read says.
+ */
+extern void dbsync_source_open(DbsyncSource *source, const DbsyncTable *table);
+
+/* The locks stay to the end of the transaction. */
+extern void dbsync_source_close(DbsyncSource *source);
+
+#endif							/* DBSYNC_WORKER_SOURCE_H */
