@@ -19,6 +19,7 @@ my %option = map { /^(\w+)=(.*)$/ ? ($1 => $2) : () } @ARGV;
 my $name = $ARGV[-1];
 my $scenario = $DbsyncFuzz::Scenarios::scenarios{$name} or die "no such scenario: $name\n";
 my $end = time() + $option{seconds};
+my $rounds = $option{rounds} || 0;
 my $enough = 5;
 my $crashes = 0;
 my $pair;
@@ -90,7 +91,7 @@ sub round
 $pair = DbsyncFuzz::Pair->new(%option, uri => address());
 $pair->{wire} = $wire;
 $scenario->{begin}->($pair);
-for (my $n = 0; $option{rounds} > 0 ? $n < $option{rounds} : time() < $end; $n++)
+for (my $n = 0; $rounds > 0 ? $n < $rounds : time() < $end; $n++)
 {
 	round($option{seed} + $n);
 	if ($crashes >= $enough)

@@ -45,7 +45,8 @@ sub close
 }
 
 # What the server says to a statement, errors included.  undef: the connection is lost, or
-# nothing has come for so many seconds; why() tells.  The session is new then.
+# nothing has come for so many seconds; why() tells.  The session is new then.  (psql ends with
+# its connection.)
 sub ask
 {
 	my ($self, $sql, $timeout) = @_;
@@ -63,14 +64,7 @@ sub ask
 		  ? sysread($self->{out}, $answer, 65536, length($answer)) : undef;
 
 		next if $got;
-		$self->{why} = defined $got ? 'psql has gone' : "no answer for $timeout seconds";
-		$self->close();
-		$self->open();
-		return undef;
-	}
-	if ($answer =~ /connection to server was lost|server closed the connection|terminating connection because of crash/)
-	{
-		$self->{why} = 'the connection was lost';
+		$self->{why} = defined $got ? 'the connection was lost' : "no answer for $timeout seconds";
 		$self->close();
 		$self->open();
 		return undef;
