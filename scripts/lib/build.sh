@@ -48,7 +48,7 @@ copy_tree()
 	mkdir "$tree"
 	tar -C "$repo" --exclude=./.git --exclude='*.o' --exclude='*.so' --exclude='*.bc' \
 		--exclude='./dbsync--*.sql' --exclude=./results --exclude=./output_iso \
-		--exclude=./tmp_check --exclude=./regression.* -cf - . |
+		--exclude=./tmp_check --exclude=./fuzz/found --exclude=./regression.* -cf - . |
 		tar -C "$tree" --no-same-owner -xf -
 	if am_root; then
 		chown -R postgres "$tree"

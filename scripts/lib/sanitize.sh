@@ -102,7 +102,8 @@ fetch_source()
 	rm -rf "$lists"
 }
 
-# Usage: build_server FOLDER.  Configures, builds and installs FOLDER/source into FOLDER/server.
+# Usage: build_server FOLDER.  Configures, builds and installs FOLDER/source into FOLDER/server,
+# or goes on where that was broken off.
 #
 # A preloaded AddressSanitizer hangs in PostgreSQL, so the server is built with it.  What is
 # undefined in the server's own code is not ours to judge; assertions are, where we call it.
@@ -113,17 +114,21 @@ build_server()
 	local flags="-O1 -g -fno-omit-frame-pointer -fsanitize=address"
 
 	(
+		set -e
 		cd "$folder/source"
 		export ASAN_OPTIONS=detect_leaks=0
-		./configure --prefix="$folder/server" --enable-debug --enable-cassert --enable-tap-tests \
-			--without-readline --with-openssl --with-perl --with-icu --with-libxml \
-			CFLAGS="$flags" LDFLAGS="-fsanitize=address"
+		if [ ! -e src/Makefile.global ]; then
+			./configure --prefix="$folder/server" --enable-debug --enable-cassert --enable-tap-tests \
+				--without-readline --with-openssl --with-perl --with-icu --with-libxml \
+				CFLAGS="$flags" LDFLAGS="-fsanitize=address"
+		fi
 		nice -n 10 make -s -j"${SANITIZE_JOBS:-2}"
 		make -s install
 		# what the tests use of contrib
 		make -s -C contrib/auto_explain install
 		touch "$folder/server/complete"
-	) >"$log" 2>&1 || { tail -n 40 "$log"; die "building PostgreSQL failed, see $log"; }
+	) >>"$log" 2>&1 &
+	wait $! || { tail -n 40 "$log"; die "building PostgreSQL failed, see $log"; }
 }
 
 # Usage: sanitized_postgres FOLDER MAJOR.  Sees to it that FOLDER/server is a PostgreSQL that
@@ -134,9 +139,8 @@ sanitized_postgres()
 
 	if [ ! -e "$folder/server/complete" ]; then
 		say "building PostgreSQL $2 with AddressSanitizer in $folder (some ten minutes)"
-		rm -rf "$folder/source" "$folder/server"
 		mkdir -p "$folder"
-		fetch_source "$folder" "$2"
+		[ -e "$folder/source/configure" ] || fetch_source "$folder" "$2"
 		build_server "$folder"
 	fi
 	chmod -R a+rX "$folder/server"
