@@ -219,8 +219,12 @@ dbsync_jsonb_as(PG_FUNCTION_ARGS)
 Datum
 dbsync_default_opclass(PG_FUNCTION_ARGS)
 {
-	Oid			opclass = GetDefaultOpClass(PG_GETARG_OID(0), BTREE_AM_OID);
+	Oid			type = PG_GETARG_OID(0);
+	Oid			opclass = InvalidOid;
 
+	/* one that has gone has none */
+	if (SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type)))
+		opclass = GetDefaultOpClass(type, BTREE_AM_OID);
 	if (!OidIsValid(opclass))
 		PG_RETURN_NULL();
 	PG_RETURN_OID(opclass);

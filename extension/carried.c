@@ -30,6 +30,7 @@
 #include "extension/carried.h"
 #include "extension/catalog.h"
 #include "extension/header.h"
+#include "extension/members.h"
 #include "extension/settings.h"
 #include "extension/transaction.h"
 #include "fmgr.h"
@@ -109,12 +110,12 @@ dbsync_carried_next(DbsyncPacked *packed, DbsyncCarriedRow *row)
 	if (packed->at >= packed->end)
 		return false;
 	row->xid = packed->xid;
-	row->segment_id = (int) dbsync_packed_number(packed);
+	row->segment_id = dbsync_packed_number_upto(packed, PG_INT32_MAX);
 	row->op = *dbsync_packed_bytes(packed, 1);
-	row->no = (int64) dbsync_packed_number(packed);
-	shape = dbsync_packed_number(packed);
-	row->natts = (int) (shape >> 2);
-	if (row->natts < DBSYNC_SEGMENT_FIRST_COLUMN - 1 || row->natts > MaxTupleAttributeNumber)
+	row->no = dbsync_packed_number_upto(packed, DBSYNC_MEMBERS_MAX_NO);
+	shape = dbsync_packed_number_upto(packed, MaxTupleAttributeNumber << 2 | HAS_NULLS | HAS_VARLENA);
+	row->natts = shape >> 2;
+	if (row->natts < DBSYNC_SEGMENT_FIRST_COLUMN - 1)
 		dbsync_packed_corrupted(packed);
 	row->varlena = (shape & HAS_VARLENA) != 0;
 	row->nulls = (shape & HAS_NULLS) ? dbsync_packed_bytes(packed, BITMAPLEN(row->natts)) : NULL;

@@ -339,28 +339,32 @@ unpack(Datum value, uint64 xid)
 	return packed;
 }
 
+/* How many rows or statements: nobody sees so many that a cut's sums overflow. */
+static int64
+decode_count(DbsyncPacked *packed)
+{
+	return dbsync_packed_number_upto(packed, UINT64CONST(1) << 44);
+}
+
 static void
 decode_part(DbsyncPacked *packed, DbsyncPart *part)
 {
-	uint64		nranges;
-
-	part->captured_id = (int) dbsync_packed_number(packed);
-	part->segment_id = (int) dbsync_packed_number(packed);
-	part->inserts = dbsync_packed_number(packed);
-	part->updates = dbsync_packed_number(packed);
-	part->deletes = dbsync_packed_number(packed);
-	part->truncates = dbsync_packed_number(packed);
-	part->resolved = dbsync_packed_number(packed);
-	part->statements = dbsync_packed_number(packed);
-	part->marked = dbsync_packed_number(packed);
-	nranges = dbsync_packed_number(packed);
-	if (nranges > DBSYNC_MAX_RANGES)
-		dbsync_packed_corrupted(packed);
-	part->ranges.n = (int) nranges;
+	part->captured_id = dbsync_packed_number_upto(packed, PG_INT32_MAX);
+	part->segment_id = dbsync_packed_number_upto(packed, PG_INT32_MAX);
+	part->inserts = decode_count(packed);
+	part->updates = decode_count(packed);
+	part->deletes = decode_count(packed);
+	part->truncates = decode_count(packed);
+	part->resolved = decode_count(packed);
+	part->statements = decode_count(packed);
+	part->marked = decode_count(packed);
+	part->ranges.n = dbsync_packed_number_upto(packed, DBSYNC_MAX_RANGES);
 	for (int r = 0; r < part->ranges.n; r++)
 	{
-		part->ranges.first[r] = (BlockNumber) dbsync_packed_number(packed);
-		part->ranges.last[r] = (BlockNumber) dbsync_packed_number(packed);
+		part->ranges.first[r] = dbsync_packed_number_upto(packed, MaxBlockNumber);
+		part->ranges.last[r] = dbsync_packed_number_upto(packed, MaxBlockNumber);
+		if (part->ranges.first[r] > part->ranges.last[r])
+			dbsync_packed_corrupted(packed);
 	}
 }
 

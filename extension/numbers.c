@@ -33,6 +33,16 @@ dbsync_packed_number(DbsyncPacked *packed)
 	dbsync_packed_corrupted(packed);
 }
 
+uint64
+dbsync_packed_number_upto(DbsyncPacked *packed, uint64 most)
+{
+	uint64		number = dbsync_packed_number(packed);
+
+	if (number > most)
+		dbsync_packed_corrupted(packed);
+	return number;
+}
+
 const char *
 dbsync_packed_bytes(DbsyncPacked *packed, Size size)
 {

@@ -38,6 +38,9 @@ typedef struct DbsyncPacked
 /* The next number.  Error if there is none. */
 extern uint64 dbsync_packed_number(DbsyncPacked *packed);
 
+/* The next number, which cannot be larger than this one.  Error if it is. */
+extern uint64 dbsync_packed_number_upto(DbsyncPacked *packed, uint64 most);
+
 /* So many bytes, where they lie.  Error if there are fewer. */
 extern const char *dbsync_packed_bytes(DbsyncPacked *packed, Size size);
 

@@ -25,14 +25,16 @@ PG_FUNCTION_INFO_V1(dbsync_probe_target);
 
 /*
  * libpq's complaints quote pieces of the string.  They are passed on only if it
- * cannot hold a password: nothing before an @, no keyword for a secret.
+ * cannot hold a password: nothing before an @, no keyword for a secret, nor one that
+ * is written in percents ("p%61ssword").
  */
 static bool
 may_hold_secret(const char *uri)
 {
 	char	   *lower = asc_tolower(uri, strlen(uri));
 
-	return strchr(lower, '@') != NULL || strstr(lower, "pass") != NULL;
+	return strpbrk(lower, "@%") != NULL ||
+		strstr(lower, "pass") != NULL || strstr(lower, "secret") != NULL;
 }
 
 static PQconninfoOption *

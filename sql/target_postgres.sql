@@ -13,6 +13,7 @@ SELECT * FROM dbsync_internal.parse_uri('postgresql://host/db?sslmod=require');
 SELECT * FROM dbsync_internal.parse_uri('hostname');
 SELECT * FROM dbsync_internal.parse_uri('password=secret words');
 SELECT * FROM dbsync_internal.parse_uri('postgresql://me:secret@[host/db');
+SELECT * FROM dbsync_internal.parse_uri('postgresql:///db?p%61ssword=hunter2%zz');
 
 -- options: the valid ones are listed (which they are is libpq's affair)
 CREATE FUNCTION pg_temp.hint_of(command text) RETURNS text LANGUAGE plpgsql AS $$

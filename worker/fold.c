@@ -107,7 +107,9 @@ read_marks(DbsyncFold *fold, const TupleTableSlot *slot)
 	for (int i = 0; i < same->dim1; i++)
 	{
 		if (same->values[i] < 1 || same->values[i] > fold->table->ncolumns)
-			elog(ERROR, "unexpected column %d in a tracking table", same->values[i]);
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("unexpected column %d in a tracking table", same->values[i])));
 		fold->marked[same->values[i] - 1] = true;
 	}
 }

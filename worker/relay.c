@@ -112,7 +112,9 @@ kind_of(char op)
 		case 'D':
 			return DBSYNC_ROW_DELETE;
 		default:
-			elog(ERROR, "unexpected operation \"%c\" in a tracking table", op);
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("unexpected operation %d in a tracking table", op)));
 	}
 }
 

@@ -1,6 +1,8 @@
 # Build a copy of the tree and install it into a copy of PostgreSQL: neither the
 # clone nor the machine's own server is written to.  Sets bindir, pg_config.
 
+. "$repo/scripts/lib/sanitize.sh"
+
 # Usage: copy_files FOLDER PATTERN ...  Copies what there is of that into the
 # same place below $work/postgres.
 copy_files()
@@ -46,24 +48,29 @@ copy_tree()
 	mkdir "$tree"
 	tar -C "$repo" --exclude=./.git --exclude='*.o' --exclude='*.so' --exclude='*.bc' \
 		--exclude='./dbsync--*.sql' --exclude=./results --exclude=./output_iso \
-		--exclude=./tmp_check --exclude=./regression.* -cf - . |
+		--exclude=./tmp_check --exclude=./fuzz/found --exclude=./regression.* -cf - . |
 		tar -C "$tree" --no-same-owner -xf -
 	if am_root; then
 		chown -R postgres "$tree"
 	fi
 }
 
-# Warnings are errors.  Says nothing unless it fails.
+# Warnings are errors, but for those that a sanitizer's code provokes.  Says nothing unless
+# it fails.
 build_and_install()
 {
 	local log=$work/build.log
+	local flags=WERROR=-Werror
 
+	if [ -n "${CHECK_SANITIZE:-}" ]; then
+		flags=COPT=$(sanitizer_flags "$CHECK_SANITIZE")
+	fi
 	if ! as_server make -s -j"$(nproc)" -C "$tree" PG_CONFIG="$pg_config" \
-		WERROR=-Werror all >"$log" 2>&1; then
+		"$flags" all >"$log" 2>&1; then
 		cat "$log"
 		return 1
 	fi
-	if ! make -s -C "$tree" PG_CONFIG="$pg_config" WERROR=-Werror \
+	if ! make -s -C "$tree" PG_CONFIG="$pg_config" "$flags" \
 		install >"$log" 2>&1; then
 		cat "$log"
 		return 1

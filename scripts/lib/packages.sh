@@ -92,7 +92,25 @@ choose_major()
 	return 1
 }
 
-# The packages for one major; "tests" and "bench" add what only they need.
+# Fuzzers of parsers are built with it: gcc has none.
+find_clang()
+{
+	local candidate
+
+	for candidate in clang clang-21 clang-20 clang-19 clang-18 clang-17 clang-16 clang-15 clang-14; do
+		if clang=$(command -v "$candidate") && has_libfuzzer "$clang"; then
+			return 0
+		fi
+	done
+	return 1
+}
+
+has_libfuzzer()
+{
+	[ -n "$(find "$("$1" --print-resource-dir)/" -name 'libclang_rt.fuzzer*.a' -print -quit 2>/dev/null)" ]
+}
+
+# The packages for one major; all kinds but "demo" add what only they need.
 package_list()
 {
 	echo "postgresql-$1 postgresql-server-dev-$1 libpq-dev build-essential"
@@ -100,6 +118,11 @@ package_list()
 		echo "perl libipc-run-perl postgresql-plperl-$1"
 	elif [ "$2" = bench ]; then
 		echo "perl gnuplot-nox"
+	elif [ "$2" = fuzz ]; then
+		echo "perl clang libclang-rt-dev"
+	elif [ "$2" = sanitize ]; then
+		echo "perl libipc-run-perl postgresql-plperl-$1 pkg-config"
+		echo "libssl-dev zlib1g-dev libicu-dev libxml2-dev libperl-dev"
 	fi
 }
 
@@ -113,12 +136,31 @@ missing_things()
 		command -v perl >/dev/null || echo "perl"
 		command -v gnuplot >/dev/null || echo "gnuplot"
 	fi
-	[ "$1" = tests ] || return 0
+	if [ "$1" = fuzz ]; then
+		command -v perl >/dev/null || echo "perl"
+		find_clang || echo "clang with libFuzzer"
+	fi
+	if [ "$1" = sanitize ]; then
+		missing_for_server
+	fi
+	[ "$1" = tests ] || [ "$1" = sanitize ] || return 0
 	command -v prove >/dev/null || echo "perl with Test::More and prove"
 	has_perl_module IPC::Run || echo "perl's IPC::Run"
 	if find_postgres && [ ! -e "$("$pg_config" --pkglibdir)/plperl.so" ]; then
 		echo "PostgreSQL's PL/Perl"
 	fi
+}
+
+# A server with all that the tests use is built from these.
+missing_for_server()
+{
+	local header
+
+	for header in openssl/ssl.h zlib.h unicode/ucol.h libxml2/libxml/tree.h; do
+		[ -e "/usr/include/$header" ] || echo "$header"
+	done
+	has_perl_module ExtUtils::Embed || echo "perl's ExtUtils::Embed"
+	[ -e "$(perl -MConfig -e 'print $Config{archlibexp}' 2>/dev/null)/CORE/perl.h" ] || echo "perl.h"
 }
 
 as_admin()
@@ -158,7 +200,7 @@ install_with_apt()
 	apt_quietly install --no-install-recommends --no-upgrade $(package_list "$want" "$1")
 }
 
-# Usage: need_packages tests|demo|bench.  Exit status 2: something must be installed
+# Usage: need_packages tests|demo|bench|fuzz|sanitize.  Exit status 2: something must be installed
 # by hand first.
 need_packages()
 {
