@@ -25,18 +25,21 @@ $pair->subscribe('s', ['public.small']);
 $pair->start_subscription('s');
 $pair->arrives('s', 'a ledger is made');
 $pair->target_sql(<<'SQL');
-CREATE TABLE public.halts (who text);
+CREATE TABLE public.halts (who text, round int);
 CREATE TABLE public.writers (who text);
 CREATE FUNCTION public.note_writer() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE me text := CASE WHEN current_setting('application_name') LIKE '%copy%' THEN 'side' ELSE 'main' END;
+DECLARE
+	me text := CASE WHEN current_setting('application_name') LIKE '%copy%' THEN 'side' ELSE 'main' END;
+	now int;
 BEGIN
 	INSERT INTO public.writers VALUES (me);
 	-- the moments meant are those of two connections
 	IF NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'dbsync%copy%') THEN
 		RETURN NEW;
 	END IF;
-	WHILE EXISTS (SELECT FROM public.halts h WHERE h.who = me) LOOP
-		-- the halted backend itself waits here until it is let go, by this table
+	SELECT h.round INTO now FROM public.halts h WHERE h.who = me;
+	WHILE EXISTS (SELECT FROM public.halts h WHERE h.who = me AND h.round = now) LOOP
+		-- the halted backend itself waits here until the next round begins, or none is
 		PERFORM pg_sleep(0.01);
 	END LOOP;
 	RETURN NEW;
@@ -151,6 +154,8 @@ $pair->target_sql("INSERT INTO public.words VALUES ('~', 0, -1)");
 
 my $copied = 0;
 my $precise = 0;
+my $round = 0;
+my %was_halted;
 foreach my $who ('side', 'main')
 {
 	foreach (@accidents)
@@ -158,10 +163,12 @@ foreach my $who ('side', 'main')
 		my ($name, $accident) = @$_;
 		my $halted;
 
-		$pair->target_sql("INSERT INTO public.halts VALUES ('$who')");
+		# in one go, so that the copy does not run to its end in between
+		$round++;
+		$pair->target_sql("BEGIN; DELETE FROM public.halts; INSERT INTO public.halts VALUES ('$who', $round); COMMIT");
 		poll_until(
 			sub {
-				$halted = pids_of($who, "wait_event = 'PgSleep'");
+				($halted) = grep { !$was_halted{$_} } pids_of($who, "wait_event = 'PgSleep'");
 				return $halted || all_live();
 			},
 			"$who waits at the ledger")
@@ -169,15 +176,15 @@ foreach my $who ('side', 'main')
 		if ($halted)
 		{
 			$precise++;
+			$was_halted{$halted} = 1;
 			my $before = copied();
 			$accident->();
 			DbsyncTest::wait_until_up($pair->target);
-			$pair->target_sql('DELETE FROM public.halts');
 			cmp_ok(copied(), '>=', $before, "$who at its commit, end of $name: nothing copied is lost");
 		}
-		$pair->target_sql('DELETE FROM public.halts');
 	}
 }
+$pair->target_sql('DELETE FROM public.halts');
 is($precise, 10, 'all accidents came at their moments');
 
 # --- the same at any moment
@@ -218,7 +225,7 @@ sub other_table
 }
 
 written_by_sides();
-$pair->target_sql("INSERT INTO public.halts VALUES ('side')");
+$pair->target_sql("INSERT INTO public.halts VALUES ('side', 0)");
 other_table('stopped');
 ok(poll_until(sub { pids_of('side', "wait_event = 'PgSleep'") }, 'a halted side'), 'a side connection is at its commit');
 $pair->stop_subscription('s');
@@ -251,7 +258,7 @@ is(written_by_sides(), '0', 'over one connection');
 # --- rows of a range that somebody is about to insert: the side connection does
 #     not wait for them, the main one meets them and says so, and it ends with them
 
-$pair->target_sql("INSERT INTO public.halts VALUES ('side')");
+$pair->target_sql("INSERT INTO public.halts VALUES ('side', 0)");
 other_table('taken');
 ok(poll_until(sub { pids_of('side', "wait_event = 'PgSleep'") }, 'a halted side'), 'a copy is under way');
 $pair->target_sql("INSERT INTO public.taken VALUES (9000, 0, 'theirs')");

@@ -314,8 +314,8 @@ $pair->sql('CREATE EXTENSION citext');
 $pair->target_sql('CREATE EXTENSION citext');
 as_intruder(<<'SQL');
 CREATE TABLE intruder.c (k public.citext PRIMARY KEY, v int);
-INSERT INTO intruder.c SELECT CASE WHEN g % 2 = 0 THEN upper(md5(g::text)) ELSE md5(g::text) END, 1
-  FROM generate_series(1, 600) g;
+INSERT INTO intruder.c SELECT CASE WHEN g % 2 = 0 THEN upper(k) ELSE k END, 1
+  FROM generate_series(1, 600) g, translate(md5(g::text), '0123456789', 'ghijklmnop') k;
 UPDATE intruder.c SET v = n FROM (SELECT k AS key, row_number() OVER (ORDER BY k) AS n FROM intruder.c) o WHERE k = key;
 SQL
 as_sync('CREATE TABLE intruder.c (k public.citext PRIMARY KEY, v int)');
