@@ -495,6 +495,19 @@ dbsync_subscription_write_table(DbsyncSubscription *subscription,
 }
 
 void
+dbsync_subscription_suspend(DbsyncSubscription *subscription, DbsyncTable *table,
+							const char *note)
+{
+	const char *args[2];
+
+	args[0] = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&table->uid)));
+	args[1] = note;
+	dbsync_query_run("SELECT dbsync_internal.suspend_attachment($1::pg_catalog.uuid, $2)", 2, args);
+	table->state = DBSYNC_TABLE_SUSPENDED;
+	subscription->settled = false;
+}
+
+void
 dbsync_subscription_write_position(DbsyncSubscription *subscription, const char *position)
 {
 	const char *args[2];

@@ -140,6 +140,13 @@ extern bool dbsync_table_flows(const DbsyncTable *table);
 extern void dbsync_subscription_write_table(DbsyncSubscription *subscription,
 											DbsyncTable *table, DbsyncTableState state);
 
+/*
+ * Take one table out of this subscription until copy_table(): its rows are passed
+ * over from now on.  The note says why in table_status (current transaction).
+ */
+extern void dbsync_subscription_suspend(DbsyncSubscription *subscription,
+										DbsyncTable *table, const char *note);
+
 /* First position, or one that the target has on its disk (current transaction). */
 extern void dbsync_subscription_write_position(DbsyncSubscription *subscription,
 											   const char *position);
