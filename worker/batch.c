@@ -30,6 +30,7 @@
 
 #include "extension/settings.h"
 #include "worker/choose.h"
+#include "worker/ledger_check.h"
 #include "worker/query.h"
 #include "worker/read.h"
 #include "worker/report.h"
@@ -131,6 +132,7 @@ move_ledger(DbsyncBatch *batch)
 	ledger->upto = batch->position.upto ? dbsync_snapshot_text(batch->position.upto) : NULL;
 	ledger->closing = batch->position.closing;
 	ledger->closing_xid = batch->position.closing_xid;
+	ledger->checksum = dbsync_ledger_checksum(ledger);
 }
 
 static void
@@ -294,8 +296,10 @@ write_parts(DbsyncBatch *batch, DbsyncTarget *target)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (table->part_dirty)
-			parts = lappend(parts, &table->part);
+		if (!table->part_dirty)
+			continue;
+		table->part.checksum = dbsync_ledger_part_checksum(&table->part);
+		parts = lappend(parts, &table->part);
 	}
 	if (parts != NIL &&
 		!target->driver->ledger_write_parts(target, &work->subscription->uid, parts))
