@@ -318,6 +318,7 @@ move_part(DbsyncTable *table, const DbsyncTable *old)
 	table->install_failures = old->install_failures;
 	table->copy_after = old->copy_after;
 	table->copy_failures = old->copy_failures;
+	table->oversized = old->oversized;
 	table->note_due = old->note_due;
 	if (old->part.nkeys > 0)
 	{

@@ -80,6 +80,7 @@ typedef struct DbsyncTable
 	int			install_failures;
 	TimestampTz copy_after;		/* copying failed; try again then */
 	int			copy_failures;
+	int			oversized;		/* attempts in a row that a too large row has ended */
 	bool		note_due;		/* progress is to be noted in the catalog */
 	DbsyncTableLock lock;
 } DbsyncTable;

@@ -28,6 +28,7 @@
 #include "extension/catalog.h"
 #include "worker/crashes.h"
 #include "worker/launcher.h"
+#include "worker/oversize.h"
 #include "worker/process.h"
 #include "worker/query.h"
 #include "worker/report.h"
@@ -90,6 +91,11 @@ work_through(void)
 		AcceptInvalidationMessages();
 		if (!read_configuration())
 			return false;
+		if (work->suspend_due != 0)
+		{
+			dbsync_oversize_suspend(work);
+			continue;
+		}
 		if (work->target != NULL && dbsync_ledger_is_outdated())
 			dbsync_ledger_detach(work);
 		if (work->target == NULL)
@@ -155,6 +161,7 @@ recover_from_error(void)
 	bool		clash;
 	bool		lacking;
 	bool		put_off;
+	bool		oversized;
 
 	HOLD_INTERRUPTS();
 	dbsync_crashes_survived();
@@ -180,6 +187,7 @@ recover_from_error(void)
 		return 0;
 	}
 	work->careful = work->complete = false;
+	oversized = dbsync_oversize_judge(work, edata);
 	if (!dbsync_process_is_ending())
 		EmitErrorReport();
 	FlushErrorState();
@@ -192,14 +200,14 @@ recover_from_error(void)
 
 	pause = pause_after(dbsync_report_failures() + 1);
 	put_off = work->run == 0 && dbsync_copy_put_off(work, edata->sqlerrcode);
-	if (put_off)
+	if (put_off || oversized)
 		pause = RETRY_MIN;
 	dbsync_report_trouble(edata, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause));
 	if (!put_off)
 		dbsync_report_state(DBSYNC_WORKER_RETRYING);
 	MemoryContextSwitchTo(work->context);
 	MemoryContextReset(work->batch_context);
-	if (work->run != 0)
+	if (work->run != 0 && !oversized)
 	{
 		dbsync_report_release();
 		proc_exit(0);
