@@ -5,7 +5,7 @@ use strict;
 use warnings;
 
 use lib 't';
-use DbsyncTest qw(ask quoted);
+use DbsyncTest;
 use Test::More;
 
 my $pair = DbsyncTest->new(source_conf => <<'CONF');
@@ -35,12 +35,36 @@ SQL
 $pair->subscribe('whole', [ 'public.one', 'public.two' ]);
 $pair->subscribe('half', ['public.half']);
 
+# A session of each end for the many short questions: the answer, and the error if there
+# was one.
+my %session = map { $_->name => $_->background_psql('postgres', on_error_stop => 0) } $source, $target;
+
+sub say_to
+{
+	my ($node, $sql) = @_;
+	my $session = $session{ $node->name };
+	my $answer = $session->query($sql);
+	my $error = $session->{stderr};
+
+	$session->{stderr} = '';
+	return ($answer, $error);
+}
+
 # Error of a run, undef if it went well.
 sub run_once
 {
 	my ($name) = @_;
-	my ($status, undef, $error) = $source->psql('postgres', "SELECT dbsync.run_once('$name')");
-	return $status == 0 ? undef : $error;
+	my (undef, $error) = say_to($source, "SELECT dbsync.run_once('$name')");
+	return $error eq '' ? undef : $error;
+}
+
+# All rows of tables, as text; short.
+sub content
+{
+	my ($node, @tables) = @_;
+	my ($content) = say_to($node, join ' UNION ALL ',
+		map { "SELECT '$_', count(*), md5(string_agg(t::text, '|' ORDER BY t::text COLLATE \"C\")) FROM $_ t" } @tables);
+	return $content;
 }
 
 is(run_once('whole'), undef, 'a subscription is copied');
@@ -58,9 +82,9 @@ my $rows = 1000;
 sub write_something
 {
 	$rows++;
-	$pair->sql("INSERT INTO public.one VALUES ($rows, 'new')");
-	$pair->sql("UPDATE public.one SET v = v || '.' WHERE k = $rows OR k <= 3;
-		INSERT INTO public.two VALUES ($rows, 'x', 1); DELETE FROM public.two WHERE a = $rows - 2");
+	say_to($source, "INSERT INTO public.one VALUES ($rows, 'new');
+		BEGIN; UPDATE public.one SET v = v || '.' WHERE k = $rows OR k <= 3;
+		INSERT INTO public.two VALUES ($rows, 'x', 1); DELETE FROM public.two WHERE a = $rows - 2; COMMIT;");
 	return;
 }
 
@@ -70,38 +94,37 @@ sub attack
 {
 	my ($name, $id, $what, $sql) = @_;
 	my @tables = $name eq 'whole' ? ('public.one', 'public.two') : ('public.half');
-	my ($before, $error, $status);
 
 	write_something() if $name eq 'whole';
-	$before = join ' ', map { DbsyncTest::fingerprint($target, $_) } @tables;
-	$target->safe_psql('postgres', 'DROP TABLE IF EXISTS public.kept;
-		CREATE TABLE public.kept AS SELECT * FROM dbsync_ledger.position');
-	$sql = "UPDATE dbsync_ledger.position SET $sql WHERE id = \$1" unless $sql =~ /^(DELETE|TRUNC|WITH|BEGIN)/;
+	my $before = content($target, @tables);
+	say_to($target, 'DROP TABLE IF EXISTS public.kept;
+		CREATE TABLE public.kept AS SELECT * FROM dbsync_ledger.position;');
+	$sql = "UPDATE dbsync_ledger.position SET $sql WHERE id = \$1" unless $sql =~ /^(DELETE|TRUNCATE|BEGIN)/;
 	$sql =~ s/\$1/'$id'/g;
-	# the target may know better than to take it
-	($status) = $target->psql('postgres', $sql);
-	if ($status != 0)
+	my (undef, $objection) = say_to($target, "SET client_min_messages = error; $sql");
+	if ($objection ne '')
 	{
-		ok(1, "A6: $what: the ledger does not take it");
+		# the target may know better than to take it: only where it has constraints
+		say_to($target, 'ROLLBACK');
+		like($objection, qr/violates|out of range/, "A6: $what: the ledger does not take it");
 		return '';
 	}
-	$error = run_once($name);
+	my $error = run_once($name);
 	if (!defined $error)
 	{
-		my @differ = grep {
-			DbsyncTest::fingerprint($source, $_) ne DbsyncTest::fingerprint($target, $_) } @tables;
-		is("@differ", '', "A6: $what: goes on, and both ends are equal");
+		is(content($target, @tables), content($source, @tables),
+			"A6: $what: goes on, and both ends are equal");
 		return;
 	}
-	my $said = $pair->status($name);
-	my $after = join ' ', map { DbsyncTest::fingerprint($target, $_) } @tables;
-	ok($after eq $before
-		  && $error =~ /ledger|ahead|timeline|bigint/ && $error !~ /not any further|crash|broken off|server closed/
-		  && ($said->{last_error} // '') ne '' && ($said->{next_action} // '') ne '',
+	my ($said) = say_to($source,
+		"SELECT last_error <> '' AND next_action <> '' FROM dbsync.status WHERE subscription = '$name'");
+	my $after = content($target, @tables);
+	ok($after eq $before && $said eq 't' && $error =~ /ledger|ahead|timeline|bigint/
+		  && $error !~ /not any further|crash|broken off|server closed/,
 		"A6: $what: is refused, status says so, and nothing is written")
 	  or diag("$error\n" . ($after eq $before ? '' : 'the target has changed'));
-	$target->safe_psql('postgres', 'BEGIN; DELETE FROM dbsync_ledger.position;
-		INSERT INTO dbsync_ledger.position SELECT * FROM public.kept; COMMIT');
+	say_to($target, 'BEGIN; DELETE FROM dbsync_ledger.position;
+		INSERT INTO dbsync_ledger.position SELECT * FROM public.kept; COMMIT;');
 	return $error;
 }
 
@@ -132,10 +155,10 @@ like(attack('whole', $uid{whole}, 'after of the future, with a list',
 	qr/target is ahead/, 'A15: and so is one with a list');
 attack('whole', $uid{whole}, "after $_->[0]", "after = $_->[1]") foreach
   [ 'of the far past', "'3:3:'" ],
-  [ 'a little earlier', "(x - 1) || ':' || (x - 1) || ':' FROM (SELECT split_part(after, ':', 2)::bigint AS x FROM dbsync_ledger.position WHERE id = \$1) y" ],
-  [ 'a little later', "(x + 1) || ':' || (x + 1) || ':' FROM (SELECT split_part(after, ':', 2)::bigint AS x FROM dbsync_ledger.position WHERE id = \$1) y" ],
-  [ 'with a transaction taken out', "(x - 1) || ':' || x || ':' || (x - 1) FROM (SELECT split_part(after, ':', 2)::bigint AS x FROM dbsync_ledger.position WHERE id = \$1) y" ],
-  [ 'of another subscription', "p.after FROM dbsync_ledger.position p WHERE p.id = '$uid{half}' AND position.id = \$1 OR false AND position.id = \$1" ];
+  [ 'a little earlier', "(split_part(after, ':', 2)::bigint - 1) || ':' || (split_part(after, ':', 2)::bigint - 1) || ':'" ],
+  [ 'a little later', "(split_part(after, ':', 2)::bigint + 1) || ':' || (split_part(after, ':', 2)::bigint + 1) || ':'" ],
+  [ 'with a transaction taken out', "(split_part(after, ':', 2)::bigint - 1) || ':' || split_part(after, ':', 2) || ':' || (split_part(after, ':', 2)::bigint - 1)" ],
+  [ 'of another subscription', "(SELECT p.after FROM dbsync_ledger.position p WHERE p.id = '$uid{half}')" ];
 attack('whole', $uid{whole}, "$_", $_) foreach
   'system_identifier = NULL', 'system_identifier = 0', 'system_identifier = -1',
   'database_oid = NULL', 'database_oid = 1', 'timeline = NULL', 'timeline = 0', 'timeline = 7',
@@ -149,8 +172,8 @@ attack('whole', $uid{whole}, "$_", $_) foreach
   "live = true, boundary = '{7}', rows = -1", 'id = gen_random_uuid()', 'subscription = gen_random_uuid()',
   "subscription = '$uid{half}'", 'DELETE FROM dbsync_ledger.position', 'DELETE FROM dbsync_ledger.position WHERE id = $1',
   'TRUNCATE dbsync_ledger.position';
-attack('whole', $uid{whole}, 'all columns of another subscription', join(', ', map { "$_ = p.$_" } qw(lsn batch after upto closing closing_xid checksum))
-	  . " FROM dbsync_ledger.position p WHERE p.id = '$uid{half}' AND position.id = \$1 OR false AND position.id = \$1");
+attack('whole', $uid{whole}, 'all columns of another subscription',
+	"(lsn, batch, after, upto, closing, closing_xid, checksum) = (SELECT p.lsn, p.batch, p.after, p.upto, p.closing, p.closing_xid, p.checksum FROM dbsync_ledger.position p WHERE p.id = '$uid{half}')");
 attack('whole', $uid{whole}, 'the row as it was earlier',
 	"BEGIN; DELETE FROM dbsync_ledger.position WHERE id = \$1; INSERT INTO dbsync_ledger.position SELECT (${old_row}::dbsync_ledger.position).*; COMMIT");
 
@@ -205,4 +228,5 @@ $pair->sql("SELECT dbsync.copy_table('whole', 'public.two')");
 is(run_once('whole'), undef, 'A6: which cures it');
 $pair->same_at_both_ends('public.one', 'public.two');
 
+$_->quit foreach values %session;
 DbsyncTest::finish();
