@@ -25,6 +25,7 @@ CREATE TABLE dbsync_ledger.position (
     live boolean,
     boundary text[],
     rows bigint,
+    checksum bigint NOT NULL,
     updated timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 10);
 COMMENT ON TABLE dbsync_ledger.position IS 'dbsync: one row per subscription that writes to this database (id = subscription), and one per table of it; written in the same transaction as the data: do not touch';
@@ -41,3 +42,4 @@ COMMENT ON COLUMN dbsync_ledger.position.closing_xid IS 'transaction reached at 
 COMMENT ON COLUMN dbsync_ledger.position.live IS 'table: its first copy is complete';
 COMMENT ON COLUMN dbsync_ledger.position.boundary IS 'table: key of the last row copied';
 COMMENT ON COLUMN dbsync_ledger.position.rows IS 'table: rows copied';
+COMMENT ON COLUMN dbsync_ledger.position.checksum IS 'over the row but for name, batch and updated: one that was edited is refused';

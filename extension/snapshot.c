@@ -12,6 +12,7 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "lib/qunique.h"
 #include "lib/stringinfo.h"
 
 #include "extension/snapshot.h"
@@ -62,44 +63,108 @@ dbsync_snapshot_from(Snapshot snapshot)
 	for (uint32 i = 0; i < snapshot->xcnt; i++)
 		result->xip[i] = widen(snapshot->xip[i], next);
 	qsort(result->xip, result->nxip, sizeof(uint64), compare_xids);
+	/* a transaction that is being prepared is listed twice for a moment */
+	result->nxip = qunique(result->xip, result->nxip, sizeof(uint64), compare_xids);
 	return result;
+}
+
+/*
+ * A decimal number followed by "end"; moves *p behind the number.  No sign,
+ * blank or leading zero, and no more than 64 bits.
+ */
+static bool
+read_id(const char **p, char end, uint64 *value)
+{
+	const char *start = *p;
+
+	*value = 0;
+	for (; **p >= '0' && **p <= '9'; (*p)++)
+	{
+		uint64		digit = **p - '0';
+
+		if (*value > (PG_UINT64_MAX - digit) / 10)
+			return false;
+		*value = *value * 10 + digit;
+	}
+	return *p > start && *start != '0' && **p == end;
+}
+
+/* Ids in a list, -1 if there are more than there can be. */
+static int
+count_ids(const char *list)
+{
+	int			n = (*list != '\0') ? 1 : 0;
+
+	for (; *list != '\0'; list++)
+	{
+		if (*list == ',' && ++n > DBSYNC_SNAPSHOT_MAX)
+			return -1;
+	}
+	return n;
+}
+
+/* The ids of a list behind the second colon; false unless they ascend as they must. */
+static bool
+read_ids(const char *list, DbsyncSnapshot *snapshot)
+{
+	for (int i = 0; i < snapshot->nxip; i++)
+	{
+		uint64		least = i > 0 ? snapshot->xip[i - 1] + 1 : snapshot->xmin;
+
+		if (!read_id(&list, i + 1 < snapshot->nxip ? ',' : '\0', &snapshot->xip[i]) ||
+			snapshot->xip[i] < least || snapshot->xip[i] >= snapshot->xmax)
+			return false;
+		list++;
+	}
+	return true;
+}
+
+DbsyncSnapshot *
+dbsync_snapshot_try_parse(const char *text, const char **problem)
+{
+	DbsyncSnapshot *result;
+	const char *p = text;
+	uint64		xmin;
+	uint64		xmax;
+	int			n;
+
+	*problem = "it is not of the form xmin:xmax:xip,xip,...";
+	if (text == NULL || !read_id(&p, ':', &xmin))
+		return NULL;
+	p++;
+	if (!read_id(&p, ':', &xmax))
+		return NULL;
+	p++;
+	*problem = "its xmin is none, or behind its xmax";
+	if (xmin < FirstNormalTransactionId || xmin > xmax)
+		return NULL;
+	*problem = "it lists more transactions than can run at a time";
+	n = count_ids(p);
+	if (n < 0)
+		return NULL;
+	result = snapshot_alloc(n);
+	result->xmin = xmin;
+	result->xmax = xmax;
+	*problem = "its list of running transactions is not one of ascending ids between xmin and xmax";
+	if (read_ids(p, result))
+		return result;
+	pfree(result);
+	return NULL;
 }
 
 DbsyncSnapshot *
 dbsync_snapshot_parse(const char *text)
 {
-	DbsyncSnapshot *result;
-	const char *p = text;
-	char	   *end;
-	int			n = 0;
+	const char *problem;
+	DbsyncSnapshot *result = dbsync_snapshot_try_parse(text, &problem);
 
-	for (const char *c = strrchr(text, ':'); c && *c; c++)
-		if (*c == ',' || (*c == ':' && c[1] != '\0'))
-			n++;
-	result = snapshot_alloc(n);
-
-	result->xmin = strtou64(p, &end, 10);
-	if (end == p || *end != ':')
-		goto malformed;
-	p = end + 1;
-	result->xmax = strtou64(p, &end, 10);
-	if (end == p || *end != ':')
-		goto malformed;
-	for (int i = 0; i < n; i++)
-	{
-		p = end + 1;
-		result->xip[i] = strtou64(p, &end, 10);
-		if (end == p)
-			goto malformed;
-	}
-	qsort(result->xip, n, sizeof(uint64), compare_xids);
+	if (result == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("malformed snapshot \"%.100s\" in a dbsync position",
+						text ? text : ""),
+				 errdetail("As a snapshot, %s.", problem)));
 	return result;
-
-malformed:
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-			 errmsg("malformed snapshot \"%s\" in a dbsync position", text)));
-	return NULL;				/* keep compiler quiet */
 }
 
 char *

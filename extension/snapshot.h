@@ -27,8 +27,20 @@ typedef struct DbsyncSnapshot
  */
 extern DbsyncSnapshot *dbsync_snapshot_from(Snapshot snapshot);
 
-/* From text; error on malformed input. */
+/*
+ * From text, palloc'd.  Only what dbsync_snapshot_text() could have written is taken:
+ * plain decimal numbers, 3 <= xmin <= xmax, ids of running transactions in ascending
+ * order between the two.  Whoever may have written the text, it costs no more than
+ * reading it once, and memory for DBSYNC_SNAPSHOT_MAX ids.  NULL: it is none, and
+ * *problem says why in words.
+ */
+extern DbsyncSnapshot *dbsync_snapshot_try_parse(const char *text, const char **problem);
+
+/* The same for texts of our own catalog; error on malformed input. */
 extern DbsyncSnapshot *dbsync_snapshot_parse(const char *text);
+
+/* so many transactions can run at a time, prepared ones included */
+#define DBSYNC_SNAPSHOT_MAX	(2 * 0x3FFFF)
 
 extern char *dbsync_snapshot_text(const DbsyncSnapshot *snapshot);
 

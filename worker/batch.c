@@ -30,6 +30,7 @@
 
 #include "extension/settings.h"
 #include "worker/choose.h"
+#include "worker/ledger_check.h"
 #include "worker/query.h"
 #include "worker/read.h"
 #include "worker/report.h"
@@ -131,6 +132,7 @@ move_ledger(DbsyncBatch *batch)
 	ledger->upto = batch->position.upto ? dbsync_snapshot_text(batch->position.upto) : NULL;
 	ledger->closing = batch->position.closing;
 	ledger->closing_xid = batch->position.closing_xid;
+	ledger->checksum = dbsync_ledger_checksum(ledger);
 }
 
 static void
@@ -218,6 +220,7 @@ send_table(DbsyncBatch *batch, DbsyncCutTable *cut, int64 place)
 	DbsyncReadCut changes = {.what = DBSYNC_RELAY_CHANGES};
 
 	batch->current = table;
+	work->sending = table->captured_id;
 	changes.marks = cut->marked > 0;
 	changes.complete = changes.marks && dbsync_choose_completes(work, table);
 	keys.after = changes.after = cut->truncates > 0 ? place : 0;
@@ -239,6 +242,7 @@ send_table(DbsyncBatch *batch, DbsyncCutTable *cut, int64 place)
 	}
 	else
 		batch->rows += send_rows(batch, cut, DBSYNC_ROWS_MERGE, &changes);
+	work->sending = table->oversized = 0;
 	batch->current = NULL;
 }
 
@@ -276,8 +280,9 @@ static void
 send_chunk(DbsyncBatch *batch)
 {
 	batch->current = batch->copying;
-	batch->work->blamed = batch->copying->captured_id;
+	batch->work->blamed = batch->work->sending = batch->copying->captured_id;
 	batch->rows += dbsync_copy_send_chunk(batch->work, batch->copying, goes_alone(batch));
+	batch->work->sending = 0;
 	batch->current = NULL;
 }
 
@@ -294,8 +299,10 @@ write_parts(DbsyncBatch *batch, DbsyncTarget *target)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (table->part_dirty)
-			parts = lappend(parts, &table->part);
+		if (!table->part_dirty)
+			continue;
+		table->part.checksum = dbsync_ledger_part_checksum(&table->part);
+		parts = lappend(parts, &table->part);
 	}
 	if (parts != NIL &&
 		!target->driver->ledger_write_parts(target, &work->subscription->uid, parts))
@@ -441,6 +448,8 @@ dbsync_batch_run(DbsyncWork *work)
 	int			done = 0;
 
 	work->caught_up = false;
+	work->sending = 0;
+	dbsync_relay_forget_heavy();
 	batch.work = work;
 	batch.target = work->target;
 	context.callback = describe_batch;

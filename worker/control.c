@@ -26,9 +26,13 @@
 
 #include "extension/catalog.h"
 #include "extension/shmem.h"
+#include "worker/crashes.h"
 #include "worker/launcher.h"
 #include "worker/lookup.h"
 #include "worker/pending.h"
+
+/* of wait_for(), in ms: ten thousand years */
+#define LONGEST_WAIT	3.2e14
 
 PG_FUNCTION_INFO_V1(dbsync_start_subscription);
 PG_FUNCTION_INFO_V1(dbsync_stop_subscription);
@@ -59,6 +63,7 @@ dbsync_start_subscription(PG_FUNCTION_ARGS)
 		slot->stop = false;
 	dbsync_shmem_unlock();
 
+	dbsync_crashes_forget(found.id);
 	dbsync_lookup_set_enabled(found.id, true);
 	dbsync_pending_start(found.id);
 	PG_RETURN_VOID();
@@ -104,13 +109,18 @@ dbsync_stop_subscription(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* milliseconds; months and days as justify_interval() counts them */
+/*
+ * Milliseconds; months and days as justify_interval() counts them.  No less than none,
+ * and no more than can be added to the time of day: intervals reach further than
+ * timestamps do.
+ */
 static int64
 interval_ms(const Interval *interval)
 {
-	int64		days = (int64) interval->month * DAYS_PER_MONTH + interval->day;
+	double		days = (double) interval->month * DAYS_PER_MONTH + interval->day;
+	double		ms = days * SECS_PER_DAY * 1000.0 + interval->time / 1000.0;
 
-	return days * SECS_PER_DAY * INT64CONST(1000) + interval->time / 1000;
+	return (int64) Max(0.0, Min(ms, LONGEST_WAIT));
 }
 
 /* Draw a ticket and wake the worker; 0 if no worker will ever answer. */

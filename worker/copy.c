@@ -159,7 +159,7 @@ advance(DbsyncWork *work, DbsyncTable *table, char **last_key, int64 rows, bool 
 	table->part.rows += rows;
 	table->part.live = complete;
 	table->part_dirty = true;
-	table->copy_failures = 0;
+	table->copy_failures = table->oversized = 0;
 	MemoryContextSwitchTo(old);
 }
 

@@ -13,7 +13,8 @@
  *	  last must be known here, and what a later start of a rolled back server has
  *	  captured is checked header by header in window.c;
  *	- a ledger that is behind what our segments still hold;
- *	- no ledger where there has been one.
+ *	- no ledger where there has been one;
+ *	- a ledger that cannot be, contradicts itself, or was edited (ledger_check.c).
  *
  * The target never gets ahead by itself, because the source's WAL is flushed
  * before the target commits (wal.c).
@@ -37,6 +38,7 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
+#include "worker/ledger_check.h"
 #include "worker/query.h"
 #include "worker/side.h"
 #include "worker/target_config.h"
@@ -48,7 +50,9 @@
 /* the address we are connected to may be another by now */
 static bool target_changed = false;
 
-#define RECOPY_HINT "Copy the tables anew with dbsync.copy_table(), or drop and create the subscription."
+/* the position itself is of no use any more; or only what a table lacks of it */
+#define RECREATE_HINT "Drop the subscription, create it again, and have its tables copied anew."
+#define RECOPY_HINT "Copy the table anew with dbsync.copy_table()."
 
 char *
 dbsync_ledger_own_origin(void)
@@ -215,13 +219,13 @@ check_not_ahead(DbsyncWork *work)
 		if (!known)
 			refuse(work, "the target was fed from a timeline that is not in this server's history",
 				   psprintf("The ledger was written on timeline %u, this server is on timeline %u.",
-							ledger->timeline, tli), RECOPY_HINT);
+							ledger->timeline, tli), RECREATE_HINT);
 	}
-	if (ledger->lsn > limit)
+	if (Max(ledger->lsn, ledger->closing) > limit)
 		refuse(work, "the target is ahead of this server",
 			   psprintf("It has changes up to %X/%X of timeline %u, which this server left at %X/%X.",
-						LSN_FORMAT_ARGS(ledger->lsn), ledger->timeline,
-						LSN_FORMAT_ARGS(limit)), RECOPY_HINT);
+						LSN_FORMAT_ARGS(Max(ledger->lsn, ledger->closing)), ledger->timeline,
+						LSN_FORMAT_ARGS(limit)), RECREATE_HINT);
 }
 
 /*
@@ -250,14 +254,13 @@ check_knows_last(DbsyncWork *work)
 		refuse(work, "the target is ahead of this server",
 			   psprintf("Its last transaction, " UINT64_FORMAT " closed at %X/%X, is not known here: this server was put back to an older state.",
 						ledger->closing_xid, LSN_FORMAT_ARGS(ledger->closing)),
-			   RECOPY_HINT);
+			   RECREATE_HINT);
 }
 
 /* hazard 37: what the target lacks must still be in our segments */
 static void
-check_not_behind(DbsyncWork *work)
+check_not_behind(DbsyncWork *work, const DbsyncSnapshot *after)
 {
-	DbsyncSnapshot *after = dbsync_snapshot_parse(work->ledger.after);
 	const char *discarded = work->subscription->headers_discarded;
 	ListCell   *lc;
 
@@ -266,7 +269,7 @@ check_not_behind(DbsyncWork *work)
 		refuse(work, psprintf("target \"%s\" is older than what this server still holds",
 							  work->subscription->target),
 			   "The target seems to have been restored or promoted to an earlier state.",
-			   RECOPY_HINT);
+			   RECREATE_HINT);
 	foreach(lc, work->subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
@@ -308,6 +311,7 @@ create_ledger(DbsyncWork *work)
 	dbsync_wal_flush(ledger->lsn);
 	ledger->server_start = PgStartTime;
 	ledger->after = dbsync_snapshot_text(after);
+	ledger->checksum = dbsync_ledger_checksum(ledger);
 	PopActiveSnapshot();
 	if (!target->driver->ledger_create(target, ledger))
 		dbsync_fault_raise(target, "creating the subscription's row in the ledger");
@@ -342,7 +346,6 @@ read_parts(DbsyncWork *work)
 	DbsyncSubscription *subscription = work->subscription;
 	DbsyncTarget *target = work->target;
 	List	   *parts;
-	ListCell   *lp;
 	ListCell   *lt;
 
 	subscription->settled = false;
@@ -351,42 +354,25 @@ read_parts(DbsyncWork *work)
 	if (!target->driver->ledger_read_parts(target, &subscription->uid, &parts))
 		dbsync_fault_raise(target, "reading the ledger");
 	dbsync_query_commit();
+	dbsync_ledger_check_parts(work, parts);
 	foreach(lt, subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lt);
+		DbsyncLedgerPart *part = dbsync_ledger_find_part(parts, &table->uid);
 
 		memset(&table->part, 0, sizeof(table->part));
 		table->part.attachment = table->uid;
 		table->part_found = table->part_dirty = false;
-		foreach(lp, parts)
-		{
-			DbsyncLedgerPart *part = lfirst(lp);
-
-			if (memcmp(&part->attachment, &table->uid, sizeof(pg_uuid_t)) != 0)
-				continue;
+		if (part != NULL && table->state != DBSYNC_TABLE_SUSPENDED)
 			keep_part(subscription, table, part);
-		}
 	}
-}
-
-static void
-adopt_position(DbsyncWork *work)
-{
-	const DbsyncLedger *ledger = &work->ledger;
-	DbsyncPosition position = {0};
-
-	position.after = dbsync_snapshot_parse(ledger->after);
-	if (ledger->upto != NULL)
-		position.upto = dbsync_snapshot_parse(ledger->upto);
-	position.closing = ledger->closing;
-	position.closing_xid = ledger->closing_xid;
-	dbsync_ledger_set_position(work, &position);
 }
 
 void
 dbsync_ledger_attach(DbsyncWork *work)
 {
 	DbsyncSubscription *subscription = work->subscription;
+	DbsyncPosition position;
 	bool		found;
 
 	connect_target(work);
@@ -408,10 +394,13 @@ dbsync_ledger_attach(DbsyncWork *work)
 			   "Is the target's address right? If the target was replaced, drop the subscription with force => true and create it again.");
 	if (!found)
 		create_ledger(work);
-	read_parts(work);
+	dbsync_ledger_check_row(work, &position);
 	check_same_source(work);
 	check_not_ahead(work);
+	dbsync_ledger_check_ids(work, &position);
 	check_knows_last(work);
-	check_not_behind(work);
-	adopt_position(work);
+	dbsync_ledger_check_untouched(work);
+	read_parts(work);
+	check_not_behind(work, position.after);
+	dbsync_ledger_set_position(work, &position);
 }

@@ -113,7 +113,8 @@ dbsync_lookup_set_enabled(int id, bool enabled)
 	args[0] = enabled ? "true" : "false";
 	args[1] = psprintf("%d", id);
 	caller = become_owner();
-	dbsync_query_run("UPDATE dbsync.subscription SET enabled = $1::pg_catalog.bool"
+	dbsync_query_run("UPDATE dbsync.subscription SET enabled = $1::pg_catalog.bool,"
+					 " note = CASE WHEN NOT $1::pg_catalog.bool THEN note END"
 					 " WHERE id = $2::pg_catalog.int4", 2, args);
 	become_caller(&caller);
 }

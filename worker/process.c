@@ -106,7 +106,10 @@ dbsync_process_exit_if_asked(DbsyncWork *work)
 void
 dbsync_process_finish(DbsyncWork *work)
 {
-	if (work->run != 0)
+	/* the others went on, but its caller must hear of it */
+	if (work->run != 0 && work->suspended_for != NULL)
+		dbsync_report_trouble(work->suspended_for, 0);
+	else if (work->run != 0)
 		dbsync_report_run_done(work->rows);
 	dbsync_ledger_detach(work);
 	dbsync_report_release();

@@ -10,16 +10,31 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "mb/pg_wchar.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "extension/owner.h"
 #include "worker/encode.h"
+#include "worker/oversize.h"
 #include "worker/relay.h"
+
+/* values of so many bytes are not encoded without thinking of what may come of it */
+#define LARGE_VALUE		(1024 * 1024)
+
+/* a row of so many may be too much for a target; of so many it is, by far */
+#define HEAVY_ROW		(128 * 1024 * 1024)
+#define ROW_LIMIT		(MaxAllocSize - 64 * 1024)
+
+/* of a key in a message */
+#define KEY_SHOWN		100
+
+static int	heavy = 0;
 
 struct DbsyncRelay
 {
@@ -34,6 +49,7 @@ struct DbsyncRelay
 	MemoryContext context;		/* lives as long as the relay */
 	MemoryContext row_context;	/* reset for each row */
 	const int  *at;				/* where the row that comes has our columns */
+	bool	   *varlena;		/* columns that can be large */
 	int			needed;			/* columns of it that we look at */
 	int			ncolumns;
 	DbsyncEncoder *encoder;
@@ -86,6 +102,9 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 			elog(ERROR, "column %d of table %s has changed its type", column + 1,
 				 relay->table->qualified);
 	}
+	relay->varlena = palloc(sizeof(bool) * Max(relay->ncolumns, 1));
+	for (int i = 0; i < relay->ncolumns; i++)
+		relay->varlena[i] = TupleDescAttr(desc, relay->at[i])->attlen == -1;
 	relay->encoder = dbsync_encoder_create(desc, relay->at, relay->ncolumns, binary);
 	relay->row.values = palloc(sizeof(char *) * Max(relay->ncolumns, 1));
 	relay->row.lengths = palloc(sizeof(int) * Max(relay->ncolumns, 1));
@@ -150,10 +169,116 @@ remember_key(DbsyncRelay *relay, TupleTableSlot *slot)
 	MemoryContextSwitchTo(old);
 }
 
+/* The row's key for a message, cut short; its own functions make the text. */
+static char *
+describe_key(DbsyncRelay *relay, TupleTableSlot *slot)
+{
+	StringInfoData key;
+
+	initStringInfo(&key);
+	for (int k = 0; k < relay->table->nkeys; k++)
+	{
+		int			at = relay->at[relay->what == DBSYNC_RELAY_KEYS ? k : relay->table->keys[k]];
+		char	   *text = "null";
+
+		if (!slot->tts_isnull[at])
+		{
+			Oid			function;
+			bool		varlena;
+
+			getTypeOutputInfo(TupleDescAttr(slot->tts_tupleDescriptor, at)->atttypid, &function, &varlena);
+			text = OidOutputFunctionCall(function, slot->tts_values[at]);
+		}
+		appendStringInfo(&key, "%s%.*s%s", k > 0 ? ", " : "",
+						 pg_mbcliplen(text, strlen(text), KEY_SHOWN), text,
+						 strlen(text) > KEY_SHOWN ? "..." : "");
+	}
+	return key.data;
+}
+
+static void
+refuse_row(DbsyncRelay *relay, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("table %s has a row that is too large to be sent", relay->table->qualified),
+			 errdetail("%s", detail),
+			 errhint("Make the row smaller or delete it, and copy the table anew with dbsync.copy_table();"
+					 " or take the table out with dbsync.remove_table().")));
+}
+
+/* The text of what is stored in 500 MB may be longer than a text can be. */
+static const char *
+encode_large(DbsyncRelay *relay, TupleTableSlot *slot, int i, int *length)
+{
+	Datum		value = slot->tts_values[relay->at[i]];
+	Size		size = toast_raw_datum_size(value);
+	char	   *key = describe_key(relay, slot);
+	MemoryContext context = CurrentMemoryContext;
+	const char *volatile result = NULL;
+
+	PG_TRY();
+	{
+		result = dbsync_encoder_value(relay->encoder, i, value, length);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+		int			column = relay->what == DBSYNC_RELAY_KEYS ? relay->table->keys[i] : i;
+
+		MemoryContextSwitchTo(context);
+		edata = CopyErrorData();
+		if (!dbsync_oversize_is_error(edata->sqlerrcode, edata->message))
+			PG_RE_THROW();
+		FlushErrorState();
+		refuse_row(relay, psprintf("Column \"%s\" of the row with key (%s) has %zu bytes, too many for the form in which it travels: %s.",
+								   relay->table->columns[column], key, size, edata->message));
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/* Cheap for all that is in a row as it is, and small. */
+static bool
+is_large(const DbsyncRelay *relay, int i, Datum value)
+{
+	struct varlena *varlena = (struct varlena *) DatumGetPointer(value);
+
+	return relay->varlena[i] &&
+		(VARATT_IS_EXTERNAL(varlena) || !VARATT_IS_SHORT(varlena)) &&
+		toast_raw_datum_size(value) >= LARGE_VALUE;
+}
+
+/* What the driver gets of the row must be in memory at the same time there, too. */
+static void
+check_size(DbsyncRelay *relay, TupleTableSlot *slot, int64 bytes)
+{
+	relay->bytes += bytes;
+	if (bytes < HEAVY_ROW)
+		return;
+	heavy = relay->table->captured_id;
+	if (bytes > ROW_LIMIT)
+		refuse_row(relay, psprintf("All values together of the row with key (%s) have " INT64_FORMAT " bytes as they travel, the most is %zu.",
+								   describe_key(relay, slot), bytes, (Size) ROW_LIMIT));
+}
+
+int
+dbsync_relay_heavy(void)
+{
+	return heavy;
+}
+
+void
+dbsync_relay_forget_heavy(void)
+{
+	heavy = 0;
+}
+
 static void
 encode_row(DbsyncRelay *relay, TupleTableSlot *slot)
 {
 	DbsyncRow  *row = &relay->row;
+	int64		bytes = 0;
 
 	for (int i = 0; i < relay->ncolumns; i++)
 	{
@@ -164,12 +289,15 @@ encode_row(DbsyncRelay *relay, TupleTableSlot *slot)
 		}
 		else
 		{
-			row->values[i] = dbsync_encoder_value(relay->encoder, i,
-												  slot->tts_values[relay->at[i]],
-												  &row->lengths[i]);
-			relay->bytes += row->lengths[i];
+			Datum		value = slot->tts_values[relay->at[i]];
+
+			row->values[i] = is_large(relay, i, value)
+				? encode_large(relay, slot, i, &row->lengths[i])
+				: dbsync_encoder_value(relay->encoder, i, value, &row->lengths[i]);
+			bytes += row->lengths[i];
 		}
 	}
+	check_size(relay, slot, bytes);
 }
 
 static bool

@@ -51,6 +51,13 @@ extern bool dbsync_relay_result(DbsyncRelay *relay, int64 *rows);
 extern int64 dbsync_relay_row_size(const DbsyncRelay *relay);
 
 /*
+ * Captured id of the table that had a row in this batch of a size at which a target
+ * might have no room for it; 0: none.  Forget it as a batch begins.
+ */
+extern int	dbsync_relay_heavy(void);
+extern void dbsync_relay_forget_heavy(void);
+
+/*
  * Of a chunk: key of the last row, as text, nkeys of them; NULL if there was none.  As
  * the table's owner.
  */

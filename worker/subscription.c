@@ -318,6 +318,7 @@ move_part(DbsyncTable *table, const DbsyncTable *old)
 	table->install_failures = old->install_failures;
 	table->copy_after = old->copy_after;
 	table->copy_failures = old->copy_failures;
+	table->oversized = old->oversized;
 	table->note_due = old->note_due;
 	if (old->part.nkeys > 0)
 	{
@@ -492,6 +493,19 @@ dbsync_subscription_write_table(DbsyncSubscription *subscription,
 					 " AND captured_id = $4::pg_catalog.int4"
 					 " AND uid = $5::pg_catalog.uuid AND state <> 'suspended'", 5, args);
 	table->state = state;
+}
+
+void
+dbsync_subscription_suspend(DbsyncSubscription *subscription, DbsyncTable *table,
+							const char *note)
+{
+	const char *args[2];
+
+	args[0] = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&table->uid)));
+	args[1] = note;
+	dbsync_query_run("SELECT dbsync_internal.suspend_attachment($1::pg_catalog.uuid, $2)", 2, args);
+	table->state = DBSYNC_TABLE_SUSPENDED;
+	subscription->settled = false;
 }
 
 void

@@ -80,6 +80,7 @@ typedef struct DbsyncTable
 	int			install_failures;
 	TimestampTz copy_after;		/* copying failed; try again then */
 	int			copy_failures;
+	int			oversized;		/* attempts in a row that a too large row has ended */
 	bool		note_due;		/* progress is to be noted in the catalog */
 	DbsyncTableLock lock;
 } DbsyncTable;
@@ -139,6 +140,13 @@ extern bool dbsync_table_flows(const DbsyncTable *table);
 /* Write state and progress of a table to the source (current transaction). */
 extern void dbsync_subscription_write_table(DbsyncSubscription *subscription,
 											DbsyncTable *table, DbsyncTableState state);
+
+/*
+ * Take one table out of this subscription until copy_table(): its rows are passed
+ * over from now on.  The note says why in table_status (current transaction).
+ */
+extern void dbsync_subscription_suspend(DbsyncSubscription *subscription,
+										DbsyncTable *table, const char *note);
 
 /* First position, or one that the target has on its disk (current transaction). */
 extern void dbsync_subscription_write_position(DbsyncSubscription *subscription,

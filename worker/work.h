@@ -43,6 +43,10 @@ typedef struct DbsyncWork
 	int			blamed;			/* captured id of the table being copied from, or 0 */
 	bool		copy_failed;	/* the last attempt did, in a table's copy */
 
+	int			sending;		/* captured id of the table whose rows are under way, or 0 */
+	int			suspend_due;	/* of one that has a row too large to be sent, or 0 */
+	ErrorData  *suspended_for;	/* what was said of the last such row */
+
 	/* answers to wait_for */
 	uint64		asked;			/* tickets known when the window was begun */
 

@@ -26,7 +26,9 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
+#include "worker/crashes.h"
 #include "worker/launcher.h"
+#include "worker/oversize.h"
 #include "worker/process.h"
 #include "worker/query.h"
 #include "worker/report.h"
@@ -89,6 +91,11 @@ work_through(void)
 		AcceptInvalidationMessages();
 		if (!read_configuration())
 			return false;
+		if (work->suspend_due != 0)
+		{
+			dbsync_oversize_suspend(work);
+			continue;
+		}
 		if (work->target != NULL && dbsync_ledger_is_outdated())
 			dbsync_ledger_detach(work);
 		if (work->target == NULL)
@@ -105,6 +112,7 @@ work_through(void)
 		if (work->subscription->generation != dbsync_catalog_generation())
 			continue;
 		did = dbsync_batch_run(work);
+		dbsync_crashes_survived();
 		if (!tidied && work->retention_due <= GetCurrentTimestamp())
 		{
 			/* it may have waited for the target, and missed a commit's call */
@@ -153,8 +161,10 @@ recover_from_error(void)
 	bool		clash;
 	bool		lacking;
 	bool		put_off;
+	bool		oversized;
 
 	HOLD_INTERRUPTS();
+	dbsync_crashes_survived();
 	edata = CopyErrorData();
 	clash = edata->sqlerrcode == ERRCODE_UNIQUE_VIOLATION ||
 		edata->sqlerrcode == ERRCODE_EXCLUSION_VIOLATION;
@@ -177,6 +187,7 @@ recover_from_error(void)
 		return 0;
 	}
 	work->careful = work->complete = false;
+	oversized = dbsync_oversize_judge(work, edata);
 	if (!dbsync_process_is_ending())
 		EmitErrorReport();
 	FlushErrorState();
@@ -189,14 +200,14 @@ recover_from_error(void)
 
 	pause = pause_after(dbsync_report_failures() + 1);
 	put_off = work->run == 0 && dbsync_copy_put_off(work, edata->sqlerrcode);
-	if (put_off)
+	if (put_off || oversized)
 		pause = RETRY_MIN;
 	dbsync_report_trouble(edata, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause));
 	if (!put_off)
 		dbsync_report_state(DBSYNC_WORKER_RETRYING);
 	MemoryContextSwitchTo(work->context);
 	MemoryContextReset(work->batch_context);
-	if (work->run != 0)
+	if (work->run != 0 && !oversized)
 	{
 		dbsync_report_release();
 		proc_exit(0);
@@ -250,6 +261,31 @@ worker_loop(void)
 	}
 }
 
+/*
+ * The workers before us have crashed, and everybody's sessions with them: leave the
+ * subscription stopped until somebody has looked.
+ */
+static void
+leave_stopped(int subscription)
+{
+	const char *args[2];
+
+	args[0] = "the worker crashed twice in a row, and was left stopped";
+	args[1] = psprintf("%d", subscription);
+	dbsync_query_begin(false, "leaving a subscription stopped");
+	if (OidIsValid(get_extension_oid("dbsync", true)))
+		dbsync_query_run("UPDATE dbsync.subscription SET enabled = false, note = $1"
+						 " WHERE id = $2::pg_catalog.int4 AND enabled", 2, args);
+	dbsync_query_commit();
+	dbsync_crashes_forget(subscription);
+	ereport(LOG,
+			(errmsg("worker of dbsync subscription %d crashed twice in a row, and is left stopped",
+					subscription),
+			 errhint("Look for what ended it further up in this log. dbsync.start_subscription() starts it again.")));
+	dbsync_report_release();
+	proc_exit(0);
+}
+
 void
 dbsync_worker_main(Datum arg)
 {
@@ -268,6 +304,9 @@ dbsync_worker_main(Datum arg)
 			/* the postmaster starts us again; a run_once is not */
 			proc_exit(1);
 	}
+	/* a run_once that crashes ends its caller, too, who will not go on for ever */
+	if (args.run == 0 && dbsync_crashes_begin(DatumGetInt32(arg)) >= 2)
+		leave_stopped(DatumGetInt32(arg));
 	work = MemoryContextAllocZero(TopMemoryContext, sizeof(DbsyncWork));
 	work->context = AllocSetContextCreate(TopMemoryContext, "dbsync work",
 										  ALLOCSET_DEFAULT_SIZES);

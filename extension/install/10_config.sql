@@ -64,7 +64,9 @@ CREATE TABLE dbsync.subscription (
     -- how far the target is known to have come on its disk; null: never ran.
     -- Segments are emptied only up to the least of these.
     "position" pg_snapshot,
-    created timestamptz NOT NULL DEFAULT pg_catalog.now()
+    created timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    -- why it was stopped, if nobody asked for that; in words for status
+    note text
 );
 COMMENT ON TABLE dbsync.subscription IS 'a named set of tables that flows to one target';
 
@@ -87,7 +89,9 @@ CREATE TABLE dbsync.subscription_table (
         CHECK (state IN ('new', 'copying', 'live', 'suspended')),
     rows_copied bigint NOT NULL DEFAULT 0,
     rows_expected bigint,
-    PRIMARY KEY (subscription_id, captured_id)
+    PRIMARY KEY (subscription_id, captured_id),
+    -- why it was suspended in this subscription alone, in words for table_status
+    note text
 );
 COMMENT ON TABLE dbsync.subscription_table IS 'which captured table flows in which subscription, to which target table';
 

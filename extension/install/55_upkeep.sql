@@ -48,7 +48,7 @@ BEGIN
     WHERE c.id = captured.id AND c.state = 'suspended';
     UPDATE dbsync.subscription_table a
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, existing_rows = copy_table.existing_rows,
-        rows_copied = 0, rows_expected = NULL
+        rows_copied = 0, rows_expected = NULL, note = NULL
     WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.copy_table(oid, text, regclass, text) IS 'body of dbsync.copy_table()';
@@ -101,6 +101,17 @@ CREATE FUNCTION dbsync.suspend_table("table" regclass) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.suspend_table(regclass) IS 'takes the capture triggers off a table at once; until copy_table() its subscriptions get nothing from it';
 
+-- One subscription cannot go on with a table: the others, of this table and of this
+-- subscription, can.  What it lacks from now on a new copy brings.  The first reason
+-- is kept.
+CREATE FUNCTION dbsync_internal.suspend_attachment(attachment uuid, note text) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE dbsync.subscription_table a SET state = 'suspended', note = suspend_attachment.note
+    WHERE a.uid = attachment AND a.state <> 'suspended'
+$$;
+COMMENT ON FUNCTION dbsync_internal.suspend_attachment(uuid, text) IS 'takes a table out of one subscription until copy_table(), and says why in table_status';
+
 -- ---------------------------------------------------------------------------
 -- adopt
 
@@ -133,10 +144,10 @@ BEGIN
         RETURN;
     END IF;
 
-    UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL;
+    UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL, note = NULL;
     UPDATE dbsync.subscription_table a
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, existing_rows = adopt.existing_rows,
-        rows_copied = 0, rows_expected = NULL;
+        rows_copied = 0, rows_expected = NULL, note = NULL;
     UPDATE dbsync.captured_table c
     SET shape = NULL, discarded = NULL, note = NULL, since = NULL,
         state = CASE WHEN EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id)

@@ -79,7 +79,8 @@ BEGIN
         w.lag_rows, w.lag_bytes, CASE WHEN w.lag_rows IS NOT NULL
             THEN greatest(extract(epoch FROM clock_timestamp() - w.oldest), 0)::float8 END,
         w.rows_per_second, w.batches, w.rows, w.last_batch,
-        w.message, w.detail, dbsync_internal.next_action(s.name, st.state, w.hint, w.message),
+        coalesce(n.note, w.message), CASE WHEN n.note IS NULL THEN w.detail END,
+        dbsync_internal.next_action(s.name, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message)),
         w.failures, w.retry_at,
         dbsync_internal.log_bytes(0) +
         (SELECT coalesce(sum(dbsync_internal.log_bytes(a.captured_id)), 0)::bigint
@@ -87,6 +88,10 @@ BEGIN
         dbsync_internal.is_preloaded()
     FROM dbsync.subscription s
     LEFT JOIN dbsync_internal.slots() w ON w.subscription_id = s.id
+    -- what was stopped without being asked says why until it is started again
+    LEFT JOIN LATERAL (SELECT s.note, format('Look in the server log for what ended it. Then start it again: '
+            'SELECT dbsync.start_subscription(%L).', s.name) AS hint
+        WHERE NOT s.enabled AND s.note IS NOT NULL) n ON true
     CROSS JOIN LATERAL dbsync_internal.subscription_state(s.enabled, dbsync_internal.is_adopted(),
         w.pid, w.state, w.retry_at) st (state)
     WHERE dbsync_internal.may_see(caller, s.owner);
@@ -132,7 +137,7 @@ BEGIN
         CASE WHEN a.state = 'live' THEN 100
              WHEN a.state = 'copying' AND a.rows_expected > 0
              THEN least(99.9, round(100.0 * a.rows_copied / a.rows_expected, 1)) END,
-        a.rows_copied, a.rows_expected, c.since, dbsync_internal.log_bytes(c.id), c.note
+        a.rows_copied, a.rows_expected, c.since, dbsync_internal.log_bytes(c.id), coalesce(a.note, c.note)
     FROM dbsync.subscription s
     JOIN dbsync.subscription_table a ON a.subscription_id = s.id
     JOIN dbsync.captured_table c ON c.id = a.captured_id

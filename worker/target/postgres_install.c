@@ -42,6 +42,7 @@ static const char *const install_sql[] = {
 	" live boolean,"
 	" boundary text[],"
 	" rows bigint,"
+	" checksum bigint NOT NULL,"
 	" updated timestamptz NOT NULL DEFAULT now()"
 	") WITH (fillfactor = 10)",
 	"COMMENT ON TABLE dbsync_ledger.position IS 'dbsync: one row per subscription that writes to this database (id = subscription), and one per table of it; written in the same transaction as the data: do not touch'",
@@ -58,6 +59,7 @@ static const char *const install_sql[] = {
 	"COMMENT ON COLUMN dbsync_ledger.position.live IS 'table: its first copy is complete'",
 	"COMMENT ON COLUMN dbsync_ledger.position.boundary IS 'table: key of the last row copied'",
 	"COMMENT ON COLUMN dbsync_ledger.position.rows IS 'table: rows copied'",
+	"COMMENT ON COLUMN dbsync_ledger.position.checksum IS 'over the row but for name, batch and updated: one that was edited is refused'",
 };
 
 typedef enum LedgerState

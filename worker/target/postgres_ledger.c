@@ -27,17 +27,20 @@
 #define UNIX_EPOCH_OFFSET \
 	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
-/* columns of a subscription's row, as parameters 2 ... 12; 1 is its id */
-#define POSITION_PARAMETERS	12
+/* columns of a subscription's row, as parameters 2 ... 13; 1 is its id */
+#define POSITION_PARAMETERS	13
 
-/* those that differ from batch to batch come last: 2 ... 7 of the usual fence */
-#define FENCE_PARAMETERS	7
+/* those that differ from batch to batch come last: 2 ... 8 of the usual fence */
+#define FENCE_PARAMETERS	8
+
+/* of a table's row */
+#define PART_PARAMETERS	6
 
 #define FROM_MICROSECONDS(param) \
 	"timestamptz 'epoch' + " param "::bigint * interval '1 microsecond'"
 
 #define MOVING_ASSIGNMENTS \
-	"lsn = $2, batch = $3, after = $4, upto = $5, closing = $6, closing_xid = $7"
+	"lsn = $2, batch = $3, after = $4, upto = $5, closing = $6, closing_xid = $7, checksum = $8"
 
 /* EXISTS keeps the planner from working the cast out beforehand */
 #define FENCE(assignments, batch) \
@@ -63,17 +66,19 @@ dbsync_postgres_whole_fence_sql(void)
 {
 	return FENCE("name = $2, system_identifier = $3, database_oid = $4, timeline = $5,"
 				 " server_start = " FROM_MICROSECONDS("$6") ","
-				 " lsn = $7, batch = $8, after = $9, upto = $10, closing = $11, closing_xid = $12",
+				 " lsn = $7, batch = $8, after = $9, upto = $10, closing = $11, closing_xid = $12,"
+				 " checksum = $13",
 				 "$8");
 }
 
 const char *
 dbsync_postgres_part_sql(void)
 {
-	return "INSERT INTO dbsync_ledger.position (id, subscription, live, boundary, rows)"
-		" VALUES ($1, $2, $3, $4, $5)"
+	return "INSERT INTO dbsync_ledger.position (id, subscription, live, boundary, rows, checksum)"
+		" VALUES ($1, $2, $3, $4, $5, $6)"
 		" ON CONFLICT (id) DO UPDATE SET live = EXCLUDED.live,"
-		" boundary = EXCLUDED.boundary, rows = EXCLUDED.rows, updated = now()";
+		" boundary = EXCLUDED.boundary, rows = EXCLUDED.rows,"
+		" checksum = EXCLUDED.checksum, updated = now()";
 }
 
 static char *
@@ -110,6 +115,7 @@ moving_values(const DbsyncLedger *ledger, const char **values)
 	values[3] = ledger->upto;
 	values[4] = ledger->closing ? lsn_text(ledger->closing) : NULL;
 	values[5] = ledger->closing ? psprintf(INT64_FORMAT, (int64) ledger->closing_xid) : NULL;
+	values[6] = psprintf(INT64_FORMAT, ledger->checksum);
 }
 
 /* all of it */
@@ -177,25 +183,49 @@ field(PGresult *result, int row, int column)
 	return PQgetisnull(result, row, column) ? NULL : pstrdup(PQgetvalue(result, row, column));
 }
 
+static XLogRecPtr
+lsn_field(PGresult *result, int row, int column)
+{
+	return PQgetisnull(result, row, column) ? InvalidXLogRecPtr
+		: lsn_parse(PQgetvalue(result, row, column));
+}
+
+/* columns of both queries below as they come; NULL: this one may be null */
+static const char *const ledger_columns[] = {NULL, "system_identifier", "database_oid",
+	"timeline", "lsn", "server_start", "batch", "after", NULL, NULL, NULL, "checksum"};
+
+static const char *const part_columns[] = {"id", "live", NULL, "rows", "checksum"};
+
+/* The worker refuses such a row, in words that name the column. */
+static const char *
+null_column(PGresult *result, int row, const char *const *columns, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (columns[i] != NULL && PQgetisnull(result, row, i))
+			return columns[i];
+	}
+	return NULL;
+}
+
 static void
 ledger_from_result(PGresult *result, DbsyncLedger *ledger)
 {
 	int			f = 0;
 
+	ledger->null_column = null_column(result, 0, ledger_columns, lengthof(ledger_columns));
 	ledger->subscription_name = field(result, 0, f++);
 	ledger->system_identifier = (uint64) strtoll(PQgetvalue(result, 0, f++), NULL, 10);
 	ledger->database_oid = strtoul(PQgetvalue(result, 0, f++), NULL, 10);
 	ledger->timeline = strtoul(PQgetvalue(result, 0, f++), NULL, 10);
-	ledger->lsn = lsn_parse(PQgetvalue(result, 0, f++));
+	ledger->lsn = lsn_field(result, 0, f++);
 	ledger->server_start = strtoll(PQgetvalue(result, 0, f++), NULL, 10) - UNIX_EPOCH_OFFSET;
 	ledger->batch = strtoll(PQgetvalue(result, 0, f++), NULL, 10);
 	ledger->after = field(result, 0, f++);
 	ledger->upto = field(result, 0, f++);
-	if (!PQgetisnull(result, 0, f))
-	{
-		ledger->closing = lsn_parse(PQgetvalue(result, 0, f++));
-		ledger->closing_xid = (uint64) strtoll(PQgetvalue(result, 0, f++), NULL, 10);
-	}
+	ledger->closing = lsn_field(result, 0, f++);
+	ledger->closing_xid = (uint64) strtoll(PQgetvalue(result, 0, f++), NULL, 10);
+	ledger->checksum = strtoll(PQgetvalue(result, 0, f++), NULL, 10);
 }
 
 bool
@@ -218,7 +248,7 @@ dbsync_postgres_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription,
 	result = dbsync_postgres_query(target,
 								   "SELECT name, system_identifier, database_oid, timeline, lsn,"
 								   " CAST(extract(epoch FROM server_start) * 1000000 AS bigint),"
-								   " batch, after, upto, closing, closing_xid"
+								   " batch, after, upto, closing, closing_xid, checksum"
 								   " FROM dbsync_ledger.position WHERE id = $1 AND subscription = $1",
 								   1, values);
 	if (result == NULL)
@@ -245,7 +275,7 @@ dbsync_postgres_ledger_read_parts(DbsyncTarget *base, const pg_uuid_t *subscript
 	if (!dbsync_postgres_begin(target, "off", NULL))
 		return false;
 	result = dbsync_postgres_query(target,
-								   "SELECT id, live, boundary, rows FROM dbsync_ledger.position"
+								   "SELECT id, live, boundary, rows, checksum FROM dbsync_ledger.position"
 								   " WHERE subscription = $1 AND id <> $1 ORDER BY id",
 								   1, values);
 	if (result == NULL)
@@ -256,10 +286,12 @@ dbsync_postgres_ledger_read_parts(DbsyncTarget *base, const pg_uuid_t *subscript
 		DbsyncLedgerPart *part = palloc0(sizeof(DbsyncLedgerPart));
 
 		uuid_parse(PQgetvalue(result, i, 0), &part->attachment);
+		part->null_column = null_column(result, i, part_columns, lengthof(part_columns));
 		part->live = PQgetvalue(result, i, 1)[0] == 't';
 		if (!PQgetisnull(result, i, 2))
 			array_parse(PQgetvalue(result, i, 2), &part->nkeys, &part->boundary);
 		part->rows = strtoll(PQgetvalue(result, i, 3), NULL, 10);
+		part->checksum = strtoll(PQgetvalue(result, i, 4), NULL, 10);
 		*parts = lappend(*parts, part);
 	}
 	MemoryContextSwitchTo(old);
@@ -277,9 +309,9 @@ dbsync_postgres_ledger_create(DbsyncTarget *base, const DbsyncLedger *ledger)
 		dbsync_postgres_query(target,
 							  "INSERT INTO dbsync_ledger.position (id, subscription, name,"
 							  " system_identifier, database_oid, timeline, server_start, lsn,"
-							  " batch, after, upto, closing, closing_xid)"
+							  " batch, after, upto, closing, closing_xid, checksum)"
 							  " VALUES ($1, $1, $2, $3, $4, $5, " FROM_MICROSECONDS("$6") ","
-							  " $7, $8, $9, $10, $11, $12)",
+							  " $7, $8, $9, $10, $11, $12, $13)",
 							  POSITION_PARAMETERS, values) != NULL &&
 		dbsync_postgres_commit(target);
 }
@@ -327,14 +359,15 @@ dbsync_postgres_ledger_move(DbsyncTarget *base, const DbsyncLedger *ledger)
 static bool
 queue_part(PostgresTarget *target, const pg_uuid_t *subscription, const DbsyncLedgerPart *part)
 {
-	const char *values[5];
+	const char *values[PART_PARAMETERS];
 
 	values[0] = uuid_text(&part->attachment);
 	values[1] = uuid_text(subscription);
 	values[2] = part->live ? "t" : "f";
 	values[3] = part->nkeys > 0 ? array_text(part->nkeys, part->boundary) : NULL;
 	values[4] = psprintf(INT64_FORMAT, part->rows);
-	return dbsync_postgres_queue_fixed(target, POSTGRES_PART, 5, values);
+	values[5] = psprintf(INT64_FORMAT, part->checksum);
+	return dbsync_postgres_queue_fixed(target, POSTGRES_PART, PART_PARAMETERS, values);
 }
 
 bool

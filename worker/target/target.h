@@ -85,6 +85,8 @@ typedef struct DbsyncLedger
 	const char *upto;			/* or NULL */
 	XLogRecPtr	closing;		/* of the last transaction passed; 0: none yet */
 	uint64		closing_xid;
+	int64		checksum;		/* over all of it but name and batch, by the worker */
+	const char *null_column;	/* as read: a column that is null and must not be */
 } DbsyncLedger;
 
 /* one table's row in the ledger: how much of it has been copied */
@@ -93,8 +95,11 @@ typedef struct DbsyncLedgerPart
 	pg_uuid_t	attachment;
 	bool		live;			/* first copy is complete */
 	int			nkeys;			/* 0: nothing copied yet */
-	char	  **boundary;		/* key columns of the last copied row, as text */
+	char	  **boundary;		/* key columns of the last copied row, as text; as
+								 * read from the target elements may be NULL */
 	int64		rows;			/* rows copied */
+	int64		checksum;		/* over all of it, by the worker */
+	const char *null_column;	/* as read: a column that is null and must not be */
 } DbsyncLedgerPart;
 
 /* how a table is to be reached on the target; filled by the worker */
