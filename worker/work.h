@@ -25,7 +25,9 @@ typedef struct DbsyncWork
 	/* the target; NULL when not connected */
 	DbsyncTarget *target;
 	MemoryContext target_context;
-	char	   *target_origin;	/* changes first made there do not go back */
+	char	   *target_identity;	/* who answered, and all whom the target has been: */
+	List	   *target_identities;	/* what has been there does not go back */
+	List	   *stale_parts;	/* of DbsyncLedgerPart: of tables no longer in it */
 	DbsyncLedger ledger;		/* its row, as last read or written */
 
 	/* where the target is, and the window being worked off */
@@ -99,6 +101,12 @@ extern DbsyncTargetTable *dbsync_copy_look_up(DbsyncTarget *target, MemoryContex
 
 /* Before a batch with a table's first chunk: may it be copied into? */
 extern void dbsync_copy_check_target(DbsyncWork *work, DbsyncTable *table);
+
+/*
+ * Before every chunk: error if the target has copied, or is copying, its table to
+ * ours.  In reverse.c.
+ */
+extern void dbsync_reverse_check(DbsyncWork *work, const DbsyncTable *table);
 
 /*
  * Send the next chunk within the batch that is open; returns rows sent.  Unless it

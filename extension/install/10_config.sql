@@ -64,7 +64,9 @@ CREATE TABLE dbsync.subscription (
     -- how far the target is known to have come on its disk; null: never ran.
     -- Segments are emptied only up to the least of these.
     "position" pg_snapshot,
-    created timestamptz NOT NULL DEFAULT pg_catalog.now()
+    created timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    -- all: changes that others made go on; local: only those made here
+    forward text NOT NULL DEFAULT 'all' CHECK (forward IN ('all', 'local'))
 );
 COMMENT ON TABLE dbsync.subscription IS 'a named set of tables that flows to one target';
 
@@ -113,7 +115,9 @@ CREATE TABLE dbsync_internal.header_1 (
     closing pg_lsn NOT NULL,
     "time" timestamptz NOT NULL,
     server_start timestamptz NOT NULL,
-    origin text,
+    -- where it was first made and who passed it on, as dbsync.origin had it;
+    -- null: made here (extension/route.h)
+    route text,
     role oid NOT NULL,
     application text,
     tag text,

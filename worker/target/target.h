@@ -62,6 +62,7 @@ typedef struct DbsyncTargetIdentity
 	Oid			database_oid;
 	bool		in_recovery;
 	bool		replica_role;	/* may set session_replication_role */
+	TimestampTz server_start;	/* 0: not known */
 } DbsyncTargetIdentity;
 
 /*
@@ -85,6 +86,8 @@ typedef struct DbsyncLedger
 	const char *upto;			/* or NULL */
 	XLogRecPtr	closing;		/* of the last transaction passed; 0: none yet */
 	uint64		closing_xid;
+	const char *identities;		/* that the target has had, as in extension/route.h;
+								 * NULL: not known */
 } DbsyncLedger;
 
 /* one table's row in the ledger: how much of it has been copied */
@@ -95,6 +98,7 @@ typedef struct DbsyncLedgerPart
 	int			nkeys;			/* 0: nothing copied yet */
 	char	  **boundary;		/* key columns of the last copied row, as text */
 	int64		rows;			/* rows copied */
+	const char *relation;		/* quoted name of the target table; only written */
 } DbsyncLedgerPart;
 
 /* how a table is to be reached on the target; filled by the worker */
@@ -201,8 +205,9 @@ typedef struct DbsyncDriver
 	 * be, so that the ledger row is locked, and raises on the server unless the batch
 	 * number there is the one before ours.  expected_rows chooses the road
 	 * (a small batch may be pipelined whole, up to and including COMMIT, so a
-	 * refusal of any step may surface only in commit()).  "origin" marks the
-	 * session's writes for loop prevention.  With DBSYNC_BATCH_BESIDE the fence is
+	 * refusal of any step may surface only in commit()).  "origin" goes with the
+	 * writes if they are captured there: the way that they have come, see
+	 * extension/route.h.  With DBSYNC_BATCH_BESIDE the fence is
 	 * left to fence().
 	 */
 	bool		(*begin) (DbsyncTarget *target, const DbsyncLedger *ledger,
@@ -230,6 +235,9 @@ typedef struct DbsyncDriver
 	 */
 	bool		(*ledger_write_parts) (DbsyncTarget *target, const pg_uuid_t *subscription,
 									   List *parts);
+
+	/* Delete these attachments' parts (List of DbsyncLedgerPart) in the batch's transaction. */
+	bool		(*ledger_forget_parts) (DbsyncTarget *target, List *attachments);
 
 	/*
 	 * The worker is about to wait for something else, between the last row and
