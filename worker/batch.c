@@ -141,7 +141,7 @@ begin_target(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
 	const char *origin = dbsync_route_extend(batch->cut ? batch->cut->route : NULL,
-											 dbsync_ledger_own_origin());
+											 dbsync_identity_own());
 	int64		expected = (batch->cut ? batch->cut->rows : 0) +
 		(batch->with_chunk ? dbsync_copy_chunk_rows : 0);
 	int			flags = batch->with_chunk ? DBSYNC_BATCH_CHUNK : 0;

@@ -51,12 +51,6 @@ static bool target_changed = false;
 
 #define RECOPY_HINT "Copy the tables anew with dbsync.copy_table(), or drop and create the subscription."
 
-char *
-dbsync_ledger_own_origin(void)
-{
-	return dbsync_route_identity(GetSystemIdentifier(), MyDatabaseId);
-}
-
 void
 dbsync_ledger_set_position(DbsyncWork *work, const DbsyncPosition *position)
 {
@@ -172,58 +166,6 @@ refuse(DbsyncWork *work, const char *message, const char *detail, const char *hi
 			 errmsg("%s", message),
 			 errdetail("%s", detail),
 			 errhint("%s", hint)));
-}
-
-/*
- * A physical copy that has become a database of its own has the identity of the one
- * that it was made from: what one of them makes would be taken for the other's.
- * The very same database answers with our own start.
- */
-static void
-check_no_copy(DbsyncWork *work)
-{
-	const DbsyncTargetIdentity *identity = &work->target->identity;
-
-	if (identity->system_identifier == GetSystemIdentifier() &&
-		identity->database_oid == MyDatabaseId && identity->server_start != PgStartTime)
-		refuse(work, psprintf("target \"%s\" is a physical copy of this database, or this one is of it",
-							  work->subscription->target),
-			   psprintf("Both are database %s. Changes made by one would be taken for the other's, and not be sent.",
-						work->target_identity),
-			   "Load one of the two from a dump (pg_dump) into a cluster of its own (initdb).");
-}
-
-/*
- * All whom the target has been: changes that it made under another identity, before
- * it was loaded from a dump say, are under way, and must not come back to it as
- * somebody else's.  The first batch writes it down.
- */
-static void
-note_identity(DbsyncWork *work)
-{
-	DbsyncLedger *ledger = &work->ledger;
-	MemoryContext old = MemoryContextSwitchTo(work->target_context);
-
-	if (ledger->identities != NULL && dbsync_route_length(ledger->identities) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the ledger on target \"%s\" is damaged", work->subscription->target),
-				 errdetail("It does not say which databases the target has been.")));
-	/* where it is not known who it is, the driver takes no table that is captured */
-	if (ledger->identities == NULL && work->target->identity.system_identifier != 0)
-		ledger->identities = work->target_identity;
-	else if (work->target->identity.system_identifier != 0 &&
-			 !dbsync_route_has(ledger->identities, work->target_identity))
-	{
-		List	   *places = dbsync_route_places(ledger->identities);
-
-		/* the oldest has been forgotten by everybody */
-		if (list_length(places) == DBSYNC_ROUTE_MAX)
-			ledger->identities = strchr(ledger->identities, ' ') + 1;
-		ledger->identities = psprintf("%s %s", ledger->identities, work->target_identity);
-	}
-	work->target_identities = ledger->identities ? dbsync_route_places(ledger->identities) : NIL;
-	MemoryContextSwitchTo(old);
 }
 
 static void
@@ -360,7 +302,7 @@ create_ledger(DbsyncWork *work)
 	ledger->lsn = dbsync_wal_end();
 	dbsync_wal_flush(ledger->lsn);
 	ledger->server_start = PgStartTime;
-	note_identity(work);
+	dbsync_identity_note(work);
 	ledger->after = dbsync_snapshot_text(after);
 	PopActiveSnapshot();
 	if (!target->driver->ledger_create(target, ledger))
@@ -447,7 +389,7 @@ dbsync_ledger_attach(DbsyncWork *work)
 	bool		found;
 
 	connect_target(work);
-	check_no_copy(work);
+	dbsync_identity_check(work);
 	if (!work->target->driver->ledger_read(work->target, &subscription->uid,
 										   &work->ledger, &found))
 		dbsync_fault_raise(work->target, "reading the ledger");
@@ -468,7 +410,7 @@ dbsync_ledger_attach(DbsyncWork *work)
 		create_ledger(work);
 	read_parts(work);
 	check_same_source(work);
-	note_identity(work);
+	dbsync_identity_note(work);
 	check_not_ahead(work);
 	check_knows_last(work);
 	check_not_behind(work);

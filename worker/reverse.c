@@ -179,7 +179,7 @@ dbsync_reverse_check(DbsyncWork *work, const DbsyncTable *table)
 
 	/* a database that feeds itself has no other end */
 	if (!table->copy_data ||
-		strcmp(work->target_identity, dbsync_ledger_own_origin()) == 0)
+		strcmp(work->target_identity, dbsync_identity_own()) == 0)
 		return;
 	read_own_ledger(&reverse);
 	foreach(lc, reverse.copied)

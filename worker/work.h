@@ -73,8 +73,20 @@ extern bool dbsync_ledger_is_outdated(void);
 /* Set the position; copies. */
 extern void dbsync_ledger_set_position(DbsyncWork *work, const DbsyncPosition *position);
 
-/* "<system identifier>/<database oid>" of this database. */
-extern char *dbsync_ledger_own_origin(void);
+
+/* --- in identity.c --- */
+
+/* The identity of this database (extension/route.h), palloc'd. */
+extern char *dbsync_identity_own(void);
+
+/* Who has answered?  Error if it is a copy of this database with its identity. */
+extern void dbsync_identity_check(DbsyncWork *work);
+
+/*
+ * The ledger has been read, or is about to be made: see to it that it knows who the target
+ * is, and take all whom it has been for target_identities.  Error if it is damaged.
+ */
+extern void dbsync_identity_note(DbsyncWork *work);
 
 /* --- in batch.c --- */
 
@@ -101,12 +113,6 @@ extern DbsyncTargetTable *dbsync_copy_look_up(DbsyncTarget *target, MemoryContex
 
 /* Before a batch with a table's first chunk: may it be copied into? */
 extern void dbsync_copy_check_target(DbsyncWork *work, DbsyncTable *table);
-
-/*
- * Before every chunk: error if the target has copied, or is copying, its table to
- * ours.  In reverse.c.
- */
-extern void dbsync_reverse_check(DbsyncWork *work, const DbsyncTable *table);
 
 /*
  * Send the next chunk within the batch that is open; returns rows sent.  Unless it
@@ -140,6 +146,11 @@ extern bool dbsync_copy_is_pending(const DbsyncWork *work);
 
 /* Is any copy put off? */
 extern bool dbsync_copy_is_put_off(DbsyncWork *work);
+
+/* --- in reverse.c --- */
+
+/* Before every chunk: error if the target has copied, or is copying, its table to ours. */
+extern void dbsync_reverse_check(DbsyncWork *work, const DbsyncTable *table);
 
 /* --- in install.c --- */
 
