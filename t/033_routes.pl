@@ -136,7 +136,7 @@ sub try_graph
 	my @numbers = sort keys %taking_part;
 
 	connect_all($forward, @links);
-	foreach (1 .. 5)
+	foreach (1 .. 4)
 	{
 		write_something($numbers[ random_below(scalar @numbers) ]) foreach 1 .. 2;
 		run_round(map { $links[ random_below(scalar @links) ] } 1 .. 2);
