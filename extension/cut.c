@@ -18,12 +18,6 @@
 #include "extension/cut.h"
 #include "extension/members.h"
 
-bool
-dbsync_cut_same_origin(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 static DbsyncCutSegment *
 cut_segment(DbsyncCutTable *table, int segment_id)
 {

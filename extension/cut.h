@@ -12,9 +12,6 @@
 
 #include "extension/window.h"
 
-/* Were changes first made on the same database?  NULL: on this one. */
-extern bool dbsync_cut_same_origin(const char *a, const char *b);
-
 /*
  * Add a transaction's rows in the tables that the request wants; rank: see members.h.
  * Returns whether some of them are to be looked for in segments.

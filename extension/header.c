@@ -243,7 +243,7 @@ form_tuple(TupleDesc desc, const DbsyncHeader *header)
 	values[DBSYNC_HEADER_CLOSING - 1] = LSNGetDatum(header->closing);
 	values[DBSYNC_HEADER_TIME - 1] = TimestampTzGetDatum(header->time);
 	values[DBSYNC_HEADER_SERVER_START - 1] = TimestampTzGetDatum(header->server_start);
-	set_text(values, nulls, DBSYNC_HEADER_ORIGIN, header->origin);
+	set_text(values, nulls, DBSYNC_HEADER_ROUTE, header->route);
 	values[DBSYNC_HEADER_ROLE - 1] = ObjectIdGetDatum(GetUserId());
 	set_text(values, nulls, DBSYNC_HEADER_APPLICATION, application_name);
 	set_text(values, nulls, DBSYNC_HEADER_TAG, dbsync_tag);
@@ -317,7 +317,7 @@ dbsync_header_write(DbsyncHeader *header)
 	rel = open_segment();
 	header->time = GetCurrentTimestamp();
 	header->server_start = PgStartTime;
-	header->origin = dbsync_origin;
+	header->route = dbsync_origin;
 	header->closing = GetXLogInsertRecPtr();
 	tuple = form_tuple(RelationGetDescr(rel), header);
 	heap_insert(rel, tuple, GetCurrentCommandId(true), 0, NULL);
@@ -403,8 +403,8 @@ dbsync_header_decode(HeapTuple tuple, TupleDesc desc, DbsyncHeader *header)
 	header->closing = DatumGetLSN(values[DBSYNC_HEADER_CLOSING - 1]);
 	header->time = DatumGetTimestampTz(values[DBSYNC_HEADER_TIME - 1]);
 	header->server_start = DatumGetTimestampTz(values[DBSYNC_HEADER_SERVER_START - 1]);
-	if (!nulls[DBSYNC_HEADER_ORIGIN - 1])
-		header->origin = TextDatumGetCString(values[DBSYNC_HEADER_ORIGIN - 1]);
+	if (!nulls[DBSYNC_HEADER_ROUTE - 1])
+		header->route = TextDatumGetCString(values[DBSYNC_HEADER_ROUTE - 1]);
 	header->rows = DatumGetInt64(values[DBSYNC_HEADER_ROWS - 1]);
 	header->bytes = DatumGetInt64(values[DBSYNC_HEADER_BYTES - 1]);
 	decode_parts(unpack(values[DBSYNC_HEADER_PARTS - 1], header->xid), header);

@@ -52,7 +52,7 @@ typedef struct DbsyncHeader
 	XLogRecPtr	closing;
 	TimestampTz time;
 	TimestampTz server_start;
-	const char *origin;			/* NULL: this database */
+	const char *route;			/* NULL: made on this database; see route.h */
 	int64		rows;
 	int64		bytes;
 	int			nparts;
@@ -65,7 +65,7 @@ typedef struct DbsyncHeader
 #define DBSYNC_HEADER_CLOSING		2
 #define DBSYNC_HEADER_TIME			3
 #define DBSYNC_HEADER_SERVER_START	4
-#define DBSYNC_HEADER_ORIGIN		5
+#define DBSYNC_HEADER_ROUTE			5
 #define DBSYNC_HEADER_ROLE			6
 #define DBSYNC_HEADER_APPLICATION	7
 #define DBSYNC_HEADER_TAG			8

@@ -9,13 +9,21 @@
 
 #include <limits.h>
 
+#include "common/string.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "extension/carried.h"
+#include "extension/route.h"
 #include "extension/settings.h"
+
+/* bytes of dbsync.tag */
+#define TAG_MAX		1024
 
 char	   *dbsync_tag = NULL;
 char	   *dbsync_origin = NULL;
+bool		dbsync_applying;
 bool		dbsync_direct_capture;
 int			dbsync_carry_bytes;
 int			dbsync_segment_size;
@@ -28,6 +36,42 @@ int			dbsync_retention_interval;
 int			dbsync_poll_interval;
 int			dbsync_gather_max;
 
+/*
+ * Refuse a value without repeating it, as the server would: it may be of any size, and
+ * of any bytes.
+ */
+#define refuse_value(name, ...) \
+	(GUC_check_errmsg("invalid value for parameter \"%s\"", name), \
+	 GUC_check_errdetail(__VA_ARGS__), false)
+
+/*
+ * A tag is kept with every transaction and shown to people, so it is short and valid.
+ * What a file says is read before there is a database to say in which encoding.
+ */
+static bool
+check_tag(char **newval, void **extra, GucSource source)
+{
+	size_t		size = strlen(*newval);
+
+	if (size > TAG_MAX)
+		return refuse_value("dbsync.tag", "It has %zu bytes; %d is the most.", size, TAG_MAX);
+	if (OidIsValid(MyDatabaseId)
+		? pg_verifymbstr(*newval, (int) size, true)
+		: pg_is_ascii(*newval))
+		return true;
+	return refuse_value("dbsync.tag", "It is no valid text in this database's encoding.");
+}
+
+static bool
+check_origin(char **newval, void **extra, GucSource source)
+{
+	if ((*newval)[0] == '\0' || dbsync_route_length(*newval) > 0)
+		return true;
+	return refuse_value("dbsync.origin",
+						"It names databases as \"<system identifier>/<database oid>\", %d at most, with a space between two.",
+						DBSYNC_ROUTE_MAX);
+}
+
 static void
 define_session_settings(void)
 {
@@ -35,18 +79,27 @@ define_session_settings(void)
 							   "Written into the header of this session's captured transactions.",
 							   "Set it with SET LOCAL to say why something was changed.",
 							   &dbsync_tag, "", PGC_USERSET, 0,
-							   NULL, NULL, NULL);
+							   check_tag, NULL, NULL);
 
 	/*
-	 * Settable by anybody: an apply session is rarely a superuser, and a target
-	 * must not need privileges for it.  What it can do is keep the session's own
-	 * changes from travelling back to the database it names.
+	 * Who sets it keeps his changes from the databases that it names, so that takes
+	 * a right: GRANT SET ON PARAMETER.
 	 */
 	DefineCustomStringVariable("dbsync.origin",
-							   "Database on which this session's changes were first made.",
+							   "Database on which this session's changes were first made, and those that passed them on.",
 							   "Set by dbsync's own apply sessions; empty means this database.",
-							   &dbsync_origin, "", PGC_USERSET, 0,
-							   NULL, NULL, NULL);
+							   &dbsync_origin, "", PGC_SUSET, 0,
+							   check_origin, NULL, NULL);
+
+	/*
+	 * Anybody's, as all it does is to refuse: an apply session that may not set
+	 * dbsync.origin fails where it would be captured, whenever the table was.
+	 */
+	DefineCustomBoolVariable("dbsync.applying",
+							 "This session applies changes of another database.",
+							 "Set by dbsync's own apply sessions: without dbsync.origin nothing of them is captured, they fail.",
+							 &dbsync_applying, false, PGC_USERSET, GUC_NOT_IN_SAMPLE,
+							 NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("dbsync.direct_capture",
 							 "Captures plain statements as the executor writes their rows.",

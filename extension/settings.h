@@ -14,6 +14,7 @@
 /* per transaction, set by users or by an apply session */
 extern char *dbsync_tag;
 extern char *dbsync_origin;
+extern bool dbsync_applying;
 
 /* capture plain statements without triggers */
 extern bool dbsync_direct_capture;

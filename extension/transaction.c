@@ -22,10 +22,12 @@
 #include "extension/carried.h"
 #include "extension/catalog.h"
 #include "extension/header.h"
+#include "extension/settings.h"
 #include "extension/shmem.h"
 #include "extension/transaction.h"
 #include "extension/truth.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -53,11 +55,26 @@ static Kept *kept;
 static int	nkept;
 static int	maxkept;
 
+/* Captured without its origin, a change would go back to where it came from. */
+static void
+refuse_without_origin(void)
+{
+	char	   *role = GetUserNameFromId(GetUserId(), false);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("role \"%s\" may not set dbsync.origin", role),
+			 errdetail("It applies changes to a table that dbsync captures here: without their origin they would be sent back."),
+			 errhint("GRANT SET ON PARAMETER dbsync.origin TO %s;", quote_identifier(role))));
+}
+
 void
 dbsync_transaction_begin(void)
 {
 	if (dbsync_transaction.begun)
 		return;
+	if (dbsync_applying && dbsync_origin[0] == '\0')
+		refuse_without_origin();
 	dbsync_transaction.begun = true;
 	dbsync_transaction.serial++;
 	dbsync_transaction.next_no = 1;

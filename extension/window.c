@@ -38,6 +38,7 @@
 
 #include "extension/cut.h"
 #include "extension/members.h"
+#include "extension/route.h"
 #include "extension/window.h"
 
 /* headers remembered at a time; 24 bytes each, twice as many while collecting */
@@ -381,6 +382,15 @@ check_not_rolled_back(const DbsyncHeader *header, const DbsyncCutRequest *reques
 				 errhint("This server was put back to an older state. Copy the tables anew with dbsync.copy_table().")));
 }
 
+/* Has the target had it already, or does it not want what others made? */
+static bool
+is_passed_over(const DbsyncHeader *header, const DbsyncCutRequest *request)
+{
+	return header->route != NULL &&
+		(request->local_only ||
+		 dbsync_route_has_any(header->route, request->target_identities));
+}
+
 DbsyncCut *
 dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 {
@@ -410,18 +420,17 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 		fetch_header(window, &reader, entry, &header);
 		MemoryContextSwitchTo(old);
 		check_not_rolled_back(&header, request);
-		if (!(header.origin && request->skip_origin &&
-			  strcmp(header.origin, request->skip_origin) == 0))
+		if (!is_passed_over(&header, request))
 		{
 			int64		before = cut->rows;
 
 			if (before > 0 && (before >= request->max_rows ||
-							   !dbsync_cut_same_origin(cut->origin, header.origin)))
+							   !dbsync_route_same(cut->route, header.route)))
 				break;
 			if (dbsync_cut_add(cut, &header, i - window->next, request))
 				dbsync_members_add(entry->xid, i - window->next);
 			if (cut->rows > before)
-				cut->origin = header.origin ? pstrdup(header.origin) : NULL;
+				cut->route = header.route ? pstrdup(header.route) : NULL;
 		}
 		cut->closing = entry->closing;
 		cut->closing_xid = entry->xid;

@@ -79,7 +79,7 @@ typedef struct DbsyncCut
 	XLogRecPtr	closing;		/* of the last transaction in it */
 	uint64		closing_xid;
 	bool		exhausts;		/* the window ends with it */
-	char	   *origin;			/* NULL: changes of this very database */
+	char	   *route;			/* of its changes; NULL: made on this very database */
 	int			ntransactions;
 	uint64		xids[DBSYNC_CUT_KNOWN];	/* of the first ones */
 	int64		rows;			/* of the tables asked for */
@@ -123,7 +123,9 @@ typedef struct DbsyncCutRequest
 	/* is a table of interest, of which this segment holds rows? */
 	bool		(*wants) (int captured_id, int segment_id, void *arg);
 	void	   *arg;
-	const char *skip_origin;	/* transactions from there are passed over */
+	/* transactions that have one of these databases in their route are passed over */
+	const List *target_identities;
+	bool		local_only;		/* and all that were not made here */
 	int64		max_rows;		/* cut once it has as many */
 	XLogRecPtr	ledger_lsn;		/* of the target's ledger, and the server */
 	TimestampTz ledger_start;	/* start it was written under */
@@ -133,7 +135,7 @@ typedef struct DbsyncCutRequest
  * The next cut, allocated in CurrentMemoryContext; NULL when nothing is left.  Its
  * transactions are those that members.h knows until the next call.
  * Does not move the window: dbsync_window_pass() does, once the cut is on the
- * target.  Transactions of one cut share one origin.
+ * target.  Transactions of one cut share one route.
  *
  * Raises an error if a transaction of a later server start closed at or before
  * ledger_lsn: this server was rolled back and hands positions out again.

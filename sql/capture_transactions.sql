@@ -29,7 +29,7 @@ CREATE FUNCTION definer() RETURNS void LANGUAGE sql SECURITY DEFINER AS 'INSERT 
 ALTER FUNCTION definer() OWNER TO regress_capture_role;
 SELECT definer();
 SET application_name = '';
-SELECT h.rows, h.role = current_user::regrole, h.role::regrole, h.application, h.tag, h.origin,
+SELECT h.rows, h.role = current_user::regrole, h.role::regrole, h.application, h.tag, h.route,
        h.time BETWEEN now() - interval '1 min' AND now() AS time, h.server_start = pg_postmaster_start_time(),
        h.closing < pg_current_wal_insert_lsn() AS closing
 FROM capture_test.headers() h WHERE xid IN (SELECT xid FROM capture_test.rows('t')) ORDER BY h.closing;

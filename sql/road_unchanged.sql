@@ -118,7 +118,7 @@ UPDATE public.doc SET n = n + 1 WHERE id > 1000;
 DELETE FROM public.doc WHERE id IN (5, 6);
 \c :source
 UPDATE public.doc SET n = 81 WHERE id = 5;
-SET dbsync.origin = 'elsewhere/1';
+SET dbsync.origin = '4711/1';
 DELETE FROM public.doc WHERE id = 5;
 UPDATE public.doc SET a = long('later') WHERE id = 6;
 RESET dbsync.origin;

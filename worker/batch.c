@@ -25,9 +25,11 @@
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "extension/route.h"
 #include "extension/settings.h"
 #include "worker/choose.h"
 #include "worker/ledger_check.h"
@@ -93,6 +95,7 @@ open_tables(DbsyncBatch *batch)
 		batch->current = batch->copying;
 		batch->work->blamed = batch->copying->captured_id;
 		dbsync_copy_open_table(batch->work, batch->copying);
+		dbsync_reverse_check(batch->work, batch->copying);
 		if (batch->copying->part.nkeys == 0)
 			dbsync_copy_check_target(batch->work, batch->copying);
 	}
@@ -139,8 +142,8 @@ static void
 begin_target(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
-	const char *origin = batch->cut && batch->cut->origin
-		? batch->cut->origin : dbsync_ledger_own_origin();
+	const char *origin = dbsync_route_extend(batch->cut ? batch->cut->route : NULL,
+											 dbsync_identity_own());
 	int64		expected = (batch->cut ? batch->cut->rows : 0) +
 		(batch->with_chunk ? dbsync_copy_chunk_rows : 0);
 	int			flags = batch->with_chunk ? DBSYNC_BATCH_CHUNK : 0;
@@ -302,6 +305,7 @@ write_parts(DbsyncBatch *batch, DbsyncTarget *target)
 		if (!table->part_dirty)
 			continue;
 		table->part.checksum = dbsync_ledger_part_checksum(&table->part);
+		table->part.relation = quote_qualified_identifier(table->target_schema, table->target_table);
 		parts = lappend(parts, &table->part);
 	}
 	if (parts != NIL &&
@@ -320,6 +324,9 @@ write_ledger(DbsyncBatch *batch)
 			dbsync_fault_raise(batch->target, "writing the ledger");
 	}
 	write_parts(batch, batch->target);
+	if (batch->work->stale_parts != NIL &&
+		!batch->target->driver->ledger_forget_parts(batch->target, batch->work->stale_parts))
+		dbsync_fault_raise(batch->target, "writing the ledger");
 }
 
 /* The target must not get ahead of what the source would still have after a crash. */
@@ -376,6 +383,7 @@ pass(DbsyncBatch *batch)
 			dbsync_choose_finish_window(work);
 	}
 	work->careful = work->complete = false;
+	work->stale_parts = NIL;
 	work->rows += batch->rows;
 	INSTR_TIME_SET_CURRENT(elapsed);
 	INSTR_TIME_SUBTRACT(elapsed, batch->begun);
@@ -430,7 +438,7 @@ apply(DbsyncBatch *batch)
 }
 
 /*
- * Where changes of several origins alternate, a window takes several batches.
+ * Where changes of several routes alternate, a window takes several batches.
  * While a copy is under way all of them belong to one S, or a chunk would never
  * find the target caught up; within reason, as S must not grow old.
  */

@@ -21,6 +21,7 @@
 
 #include "extension/catalog.h"
 #include "extension/cut.h"
+#include "extension/route.h"
 #include "extension/settings.h"
 #include "worker/choose.h"
 #include "worker/complete.h"
@@ -149,7 +150,8 @@ next_cut(DbsyncBatch *batch)
 
 	request.wants = wants_table;
 	request.arg = batch;
-	request.skip_origin = work->target_origin;
+	request.target_identities = work->target_identities;
+	request.local_only = work->subscription->local_only;
 	request.max_rows = batch->slice;
 	request.ledger_lsn = work->ledger.lsn;
 	request.ledger_start = work->ledger.server_start;
@@ -357,7 +359,7 @@ is_better_whole(const DbsyncBatch *batch)
 }
 
 /*
- * Can it go into the batch that is open?  It must be of the same origin; its tables
+ * Can it go into the batch that is open?  It must have come the same way; its tables
  * must have been looked up, which takes a transaction of its own; and rows that need
  * completing want a lock from before S.
  */
@@ -366,7 +368,7 @@ fits(const DbsyncBatch *batch, const DbsyncCut *cut)
 {
 	ListCell   *lc;
 
-	if (cut->rows > 0 && !dbsync_cut_same_origin(cut->origin, batch->cut->origin))
+	if (cut->rows > 0 && !dbsync_route_same(cut->route, batch->cut->route))
 		return false;
 	foreach(lc, cut->tables)
 	{
@@ -432,6 +434,7 @@ dbsync_choose_work(DbsyncBatch *batch)
 
 	/* a chunk is of S, and of this database's own making */
 	batch->with_chunk = batch->copying != NULL && batch->caught_up &&
-		(batch->cut == NULL || batch->cut->origin == NULL);
-	return batch->cut != NULL || batch->with_chunk || any_part_dirty(batch->work);
+		(batch->cut == NULL || batch->cut->route == NULL);
+	return batch->cut != NULL || batch->with_chunk || any_part_dirty(batch->work) ||
+		batch->work->stale_parts != NIL;
 }

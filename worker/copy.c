@@ -80,7 +80,7 @@ refuse_same_table(DbsyncWork *work, DbsyncTable *table)
 	RangeVar   *name = makeRangeVar(pstrdup(table->target_schema),
 									pstrdup(table->target_table), -1);
 
-	if (strcmp(work->target_origin, dbsync_ledger_own_origin()) == 0 &&
+	if (strcmp(work->target_identity, dbsync_identity_own()) == 0 &&
 		RangeVarGetRelid(name, NoLock, true) == table->relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -39,6 +39,7 @@
 
 #include "extension/catalog.h"
 #include "worker/ledger_check.h"
+#include "extension/route.h"
 #include "worker/query.h"
 #include "worker/side.h"
 #include "worker/target_config.h"
@@ -53,12 +54,6 @@ static bool target_changed = false;
 /* the position itself is of no use any more; or only what a table lacks of it */
 #define RECREATE_HINT "Drop the subscription, create it again, and have its tables copied anew."
 #define RECOPY_HINT "Copy the table anew with dbsync.copy_table()."
-
-char *
-dbsync_ledger_own_origin(void)
-{
-	return psprintf(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
-}
 
 void
 dbsync_ledger_set_position(DbsyncWork *work, const DbsyncPosition *position)
@@ -102,6 +97,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 	if (work->target_context != NULL)
 		MemoryContextDelete(work->target_context);
 	work->target_context = NULL;
+	work->target_identities = work->stale_parts = NIL;
 }
 
 /* server or user mapping have changed; can run at any moment, so it only notes */
@@ -161,9 +157,8 @@ connect_target(DbsyncWork *work)
 	if (!ok)
 		dbsync_fault_raise(work->target, psprintf("connecting to target \"%s\"",
 												  subscription->target));
-	work->target_origin = psprintf(UINT64_FORMAT "/%u",
-								   work->target->identity.system_identifier,
-								   work->target->identity.database_oid);
+	work->target_identity = dbsync_route_identity(work->target->identity.system_identifier,
+												  work->target->identity.database_oid);
 	MemoryContextSwitchTo(old);
 }
 
@@ -310,6 +305,7 @@ create_ledger(DbsyncWork *work)
 	ledger->lsn = dbsync_wal_end();
 	dbsync_wal_flush(ledger->lsn);
 	ledger->server_start = PgStartTime;
+	dbsync_identity_note(work);
 	ledger->after = dbsync_snapshot_text(after);
 	ledger->checksum = dbsync_ledger_checksum(ledger);
 	PopActiveSnapshot();
@@ -365,7 +361,10 @@ read_parts(DbsyncWork *work)
 		table->part_found = table->part_dirty = false;
 		if (part != NULL && table->state != DBSYNC_TABLE_SUSPENDED)
 			keep_part(subscription, table, part);
+		parts = list_delete_ptr(parts, part);
 	}
+	/* of tables that were taken out, or are copied anew */
+	work->stale_parts = parts;
 }
 
 void
@@ -376,6 +375,7 @@ dbsync_ledger_attach(DbsyncWork *work)
 	bool		found;
 
 	connect_target(work);
+	dbsync_identity_check(work);
 	if (!work->target->driver->ledger_read(work->target, &subscription->uid,
 										   &work->ledger, &found))
 		dbsync_fault_raise(work->target, "reading the ledger");
@@ -396,6 +396,7 @@ dbsync_ledger_attach(DbsyncWork *work)
 		create_ledger(work);
 	dbsync_ledger_check_row(work, &position);
 	check_same_source(work);
+	dbsync_identity_note(work);
 	check_not_ahead(work);
 	dbsync_ledger_check_ids(work, &position);
 	check_knows_last(work);

@@ -176,7 +176,7 @@ begin_range(DbsyncWork *work, DbsyncSide *side, DbsyncTable *table)
 	DbsyncTarget *target = side->target;
 	const DbsyncDriver *driver = target->driver;
 
-	side->begun = driver->begin(target, &work->ledger, dbsync_ledger_own_origin(),
+	side->begun = driver->begin(target, &work->ledger, dbsync_identity_own(),
 								dbsync_copy_chunk_rows, DBSYNC_BATCH_CHUNK | DBSYNC_BATCH_BESIDE) &&
 		driver->rows_begin(target, side->handle, DBSYNC_ROWS_APPEND, dbsync_copy_chunk_rows);
 	return side->begun;

@@ -287,7 +287,7 @@ static bool
 read_subscription(DbsyncSubscription *subscription, const char *id)
 {
 	if (dbsync_query("SELECT s.uid, s.name, s.target, s.owner::pg_catalog.oid, s.enabled,"
-					 " s.position, n.headers_discarded"
+					 " s.position, n.headers_discarded, s.forward"
 					 " FROM dbsync.subscription s, dbsync.node n"
 					 " WHERE s.id = $1::pg_catalog.int4", 1, &id) != 1)
 		return false;
@@ -298,6 +298,7 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 	subscription->enabled = dbsync_query_bool(0, 5);
 	subscription->position = keep_text(subscription, 0, 6);
 	subscription->headers_discarded = keep_text(subscription, 0, 7);
+	subscription->local_only = strcmp(dbsync_query_text(0, 8), "local") == 0;
 	return true;
 }
 

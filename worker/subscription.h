@@ -94,6 +94,7 @@ typedef struct DbsyncSubscription
 	const char *target;
 	Oid			owner;
 	bool		enabled;
+	bool		local_only;		/* what others made does not go on */
 	char	   *position;		/* pg_snapshot text; NULL: never ran */
 	char	   *headers_discarded;	/* pg_snapshot text or NULL */
 	bool		adopted;		/* this database is who it was */

@@ -25,7 +25,9 @@ typedef struct DbsyncWork
 	/* the target; NULL when not connected */
 	DbsyncTarget *target;
 	MemoryContext target_context;
-	char	   *target_origin;	/* changes first made there do not go back */
+	char	   *target_identity;	/* who answered, and all whom the target has been: */
+	List	   *target_identities;	/* what has been there does not go back */
+	List	   *stale_parts;	/* of DbsyncLedgerPart: of tables no longer in it */
 	DbsyncLedger ledger;		/* its row, as last read or written */
 
 	/* where the target is, and the window being worked off */
@@ -75,8 +77,20 @@ extern bool dbsync_ledger_is_outdated(void);
 /* Set the position; copies. */
 extern void dbsync_ledger_set_position(DbsyncWork *work, const DbsyncPosition *position);
 
-/* "<system identifier>/<database oid>" of this database. */
-extern char *dbsync_ledger_own_origin(void);
+
+/* --- in identity.c --- */
+
+/* The identity of this database (extension/route.h), palloc'd. */
+extern char *dbsync_identity_own(void);
+
+/* Who has answered?  Error if it is a copy of this database with its identity. */
+extern void dbsync_identity_check(DbsyncWork *work);
+
+/*
+ * The ledger has been read, or is about to be made: see to it that it knows who the target
+ * is, and take all whom it has been for target_identities.  Error if it is damaged.
+ */
+extern void dbsync_identity_note(DbsyncWork *work);
 
 /* --- in batch.c --- */
 
@@ -136,6 +150,11 @@ extern bool dbsync_copy_is_pending(const DbsyncWork *work);
 
 /* Is any copy put off? */
 extern bool dbsync_copy_is_put_off(DbsyncWork *work);
+
+/* --- in reverse.c --- */
+
+/* Before every chunk: error if the target has copied, or is copying, its table to ours. */
+extern void dbsync_reverse_check(DbsyncWork *work, const DbsyncTable *table);
 
 /* --- in install.c --- */
 

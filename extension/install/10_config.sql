@@ -66,7 +66,9 @@ CREATE TABLE dbsync.subscription (
     "position" pg_snapshot,
     created timestamptz NOT NULL DEFAULT pg_catalog.now(),
     -- why it was stopped, if nobody asked for that; in words for status
-    note text
+    note text,
+    -- all: changes that others made go on; local: only those made here
+    forward text NOT NULL DEFAULT 'all' CHECK (forward IN ('all', 'local'))
 );
 COMMENT ON TABLE dbsync.subscription IS 'a named set of tables that flows to one target';
 
@@ -91,7 +93,7 @@ CREATE TABLE dbsync.subscription_table (
     rows_expected bigint,
     PRIMARY KEY (subscription_id, captured_id),
     -- why it was suspended in this subscription alone, in words for table_status
-    note text
+    note text,
 );
 COMMENT ON TABLE dbsync.subscription_table IS 'which captured table flows in which subscription, to which target table';
 
@@ -117,7 +119,9 @@ CREATE TABLE dbsync_internal.header_1 (
     closing pg_lsn NOT NULL,
     "time" timestamptz NOT NULL,
     server_start timestamptz NOT NULL,
-    origin text,
+    -- where it was first made and who passed it on, as dbsync.origin had it;
+    -- null: made here (extension/route.h)
+    route text,
     role oid NOT NULL,
     application text,
     tag text,

@@ -57,6 +57,20 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_policy(text) IS 'error unless the policy is known';
 
+CREATE FUNCTION dbsync_internal.check_forward(forward text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF forward IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'forward must not be null';
+    ELSIF forward NOT IN ('all', 'local') THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('forward must be "all" or "local", not "%s"', forward),
+            HINT = 'With "local" only changes that were made in this database are sent.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_forward(text) IS 'error unless it says what is sent of changes that other databases made';
+
 CREATE FUNCTION dbsync_internal.check_existing_rows(copy_data boolean, existing_rows text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -204,7 +218,7 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text) IS 'adds a table to a subscription';
 
 CREATE FUNCTION dbsync_internal.create_subscription(caller oid, name text, target text, tables regclass[],
-    policy text, copy_data boolean, existing_rows text) RETURNS void
+    policy text, copy_data boolean, existing_rows text, forward text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -215,9 +229,10 @@ BEGIN
     PERFORM dbsync_internal.checked_name('subscription', name);
     PERFORM dbsync_internal.check_policy(policy);
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
+    PERFORM dbsync_internal.check_forward(forward);
     PERFORM dbsync_internal.check_target(caller, target);
 
-    INSERT INTO dbsync.subscription (name, target, owner, policy) VALUES (name, target, caller, policy)
+    INSERT INTO dbsync.subscription (name, target, owner, policy, forward) VALUES (name, target, caller, policy, forward)
     ON CONFLICT ON CONSTRAINT subscription_name_key DO NOTHING
     RETURNING * INTO subscription;
     IF NOT FOUND THEN
@@ -229,12 +244,12 @@ BEGIN
     END LOOP;
     PERFORM dbsync_internal.retry_removals();
 END $$;
-COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text) IS 'body of dbsync.create_subscription()';
+COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text) IS 'body of dbsync.create_subscription()';
 
 CREATE FUNCTION dbsync.create_subscription(name text, target text, tables text[] DEFAULT '{}', policy text DEFAULT 'immediate',
-    copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL) RETURNS void
+    copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, forward text DEFAULT 'all') RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text) IS 'makes a subscription of the caller''s, stopped at first; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy';
+COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text) IS 'makes a subscription of the caller''s, stopped at first; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target';
 
 CREATE FUNCTION dbsync_internal.add_table(caller oid, subscription text, rel regclass, target_table text,
     columns text[], filter text, copy_data boolean, existing_rows text) RETURNS void

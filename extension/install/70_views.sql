@@ -69,7 +69,7 @@ CREATE FUNCTION dbsync_internal.subscription_status(caller oid) RETURNS TABLE (
     subscription name, target name, owner regrole, state text, pid int, "position" text,
     lag_rows bigint, lag_bytes bigint, lag_seconds float8, rows_per_second float8, batches bigint, rows bigint,
     last_batch timestamptz, last_error text, last_error_detail text, next_action text,
-    failures int, retry_at timestamptz, log_bytes bigint, preloaded boolean)
+    failures int, retry_at timestamptz, log_bytes bigint, preloaded boolean, forward text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -85,7 +85,7 @@ BEGIN
         dbsync_internal.log_bytes(0) +
         (SELECT coalesce(sum(dbsync_internal.log_bytes(a.captured_id)), 0)::bigint
          FROM dbsync.subscription_table a WHERE a.subscription_id = s.id),
-        dbsync_internal.is_preloaded()
+        dbsync_internal.is_preloaded(), s.forward
     FROM dbsync.subscription s
     LEFT JOIN dbsync_internal.slots() w ON w.subscription_id = s.id
     -- what was stopped without being asked says why until it is started again
@@ -102,7 +102,7 @@ CREATE FUNCTION dbsync.subscription_status() RETURNS TABLE (
     subscription name, target name, owner regrole, state text, pid int, "position" text,
     lag_rows bigint, lag_bytes bigint, lag_seconds float8, rows_per_second float8, batches bigint, rows bigint,
     last_batch timestamptz, last_error text, last_error_detail text, next_action text,
-    failures int, retry_at timestamptz, log_bytes bigint, preloaded boolean)
+    failures int, retry_at timestamptz, log_bytes bigint, preloaded boolean, forward text)
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.subscription_status() IS 'what the view dbsync.status shows';
 
@@ -115,6 +115,7 @@ COMMENT ON COLUMN dbsync.status.lag_rows IS 'captured rows that are not on the t
 COMMENT ON COLUMN dbsync.status.lag_seconds IS 'age of the oldest transaction that is not on the target yet';
 COMMENT ON COLUMN dbsync.status.next_action IS 'what to do; null: nothing';
 COMMENT ON COLUMN dbsync.status.log_bytes IS 'size of what is kept of captured changes: the headers, with rows of small transactions, and the segments of its tables; other subscriptions may share both';
+COMMENT ON COLUMN dbsync.status.forward IS 'all: changes that came here from other databases go on to the target; local: only those made here do';
 COMMENT ON COLUMN dbsync.status.preloaded IS 'true: its worker comes back by itself after a server restart';
 
 -- ---------------------------------------------------------------------------
@@ -234,7 +235,7 @@ BEGIN
     FROM dbsync.segment s, pg_class r WHERE s.captured_id = of_table AND r.oid = rel;
     IF segments IS NOT NULL THEN
         RETURN QUERY EXECUTE format(
-            'SELECT h.xid, h."time", pg_get_userbyid(h.role)::text, h.application, h.tag, h.origin, h.closing, '
+            'SELECT h.xid, h."time", pg_get_userbyid(h.role)::text, h.application, h.tag, split_part(h.route, '' '', 1), h.closing, '
             'c.no, c.op, c.key, c.row FROM (%s) c JOIN (%s) h ON h.xid = c.xid ORDER BY h.closing, h.xid, c.no',
             segments, dbsync_internal.headers_query());
     END IF;

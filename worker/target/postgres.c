@@ -68,10 +68,13 @@ static const Pin pins[] = {
 	{"jit", "'off'", 0},
 	/* a crash takes data and ledger back together; confirm() waits */
 	{"synchronous_commit", "$1", 0},
-	/* marks what we write as not made here, if dbsync captures there too */
-	{"dbsync.origin", "$2", 0},
+	/* if dbsync captures there too, what we write must not be taken for made there */
+	{"dbsync.applying", "'on'", 0},
 	/* parameters count on being in this order */
 };
+
+/* where it came from, if we may say so; postgres_look.c sees to it that we need not */
+#define ORIGIN_PIN		", pg_catalog.set_config('dbsync.origin', $2, %s)"
 
 /* no trigger fires that the source has fired already */
 #define REPLICA_PIN		", pg_catalog.set_config('session_replication_role', 'replica', %s)"
@@ -91,6 +94,8 @@ pins_sql(PostgresTarget *target, bool constant, bool varying, const char *is_loc
 			appendStringInfo(&buf, "%spg_catalog.set_config('%s', %s, %s)",
 							 buf.len > 0 ? ", " : "SELECT ", pins[i].name, pins[i].value, is_local);
 	}
+	if (varying && target->sets_origin)
+		appendStringInfo(&buf, ORIGIN_PIN, is_local);
 	if (constant && target->base.identity.replica_role)
 		appendStringInfo(&buf, REPLICA_PIN, is_local);
 	return buf.data;
@@ -148,8 +153,12 @@ ignore_notice(void *arg, const PGresult *result)
 static const char *const who_sql =
 "SELECT current_user, d.datname, d.oid, pg_catalog.pg_is_in_recovery(),"
 " pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE'),"
-" pg_catalog.pg_backend_pid()"
+" pg_catalog.pg_backend_pid(),"
+" CAST(extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000 AS bigint), %s"
 " FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
+
+/* a right that there is where there may be sources */
+#define SETS_ORIGIN		"pg_catalog.has_parameter_privilege('dbsync.origin', 'SET')"
 
 static bool
 look_who_answered(PostgresTarget *target)
@@ -167,7 +176,8 @@ look_who_answered(PostgresTarget *target)
 											   target->name, identity->version_text), NULL,
 									  psprintf("Targets from PostgreSQL %d on are supported.",
 											   DBSYNC_POSTGRES_OLDEST / 10000));
-	result = dbsync_postgres_query(target, who_sql, 0, NULL);
+	result = dbsync_postgres_query(target, psprintf(who_sql, identity->version >= 150000
+													? SETS_ORIGIN : "false"), 0, NULL);
 	if (result == NULL)
 		return false;
 	identity->user = dbsync_postgres_format(target, "%s", PQgetvalue(result, 0, 0));
@@ -176,6 +186,9 @@ look_who_answered(PostgresTarget *target)
 	identity->in_recovery = PQgetvalue(result, 0, 3)[0] == 't';
 	/* a pooler names a process of its own */
 	target->direct = atoi(PQgetvalue(result, 0, 5)) == PQbackendPID(target->conn);
+	identity->server_start = strtoll(PQgetvalue(result, 0, 6), NULL, 10) -
+		DBSYNC_POSTGRES_UNIX_EPOCH;
+	target->sets_origin = PQgetvalue(result, 0, 7)[0] == 't';
 	if (PQgetvalue(result, 0, 4)[0] != 't')
 		return true;			/* system_identifier stays 0: not known */
 
@@ -367,6 +380,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.rows_end = dbsync_postgres_rows_end,
 	.ledger_move = dbsync_postgres_ledger_move,
 	.ledger_write_parts = dbsync_postgres_ledger_write_parts,
+	.ledger_forget_parts = dbsync_postgres_ledger_forget_parts,
 	.hurry = postgres_hurry,
 	.commit = postgres_commit,
 	.confirm = dbsync_postgres_confirm,

@@ -17,11 +17,16 @@
 #define DBSYNC_WORKER_TARGET_POSTGRES_DRIVER_H
 
 #include "access/htup_details.h"
+#include "datatype/timestamp.h"
 #include "lib/stringinfo.h"
 #include "libpq-fe.h"
 #include "storage/latch.h"
 
 #include "worker/target/target.h"
+
+/* from PostgreSQL's epoch to that of others, in microseconds */
+#define DBSYNC_POSTGRES_UNIX_EPOCH \
+	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 /* oldest target; older ones lack catalog columns that table_open reads */
 #define DBSYNC_POSTGRES_OLDEST	120000
@@ -36,6 +41,7 @@ typedef enum PostgresFixed
 	POSTGRES_WHOLE_FENCE,
 	POSTGRES_POSITION,
 	POSTGRES_PART,
+	POSTGRES_FORGET_PART,
 	POSTGRES_COMMIT,
 	POSTGRES_NFIXED
 } PostgresFixed;
@@ -195,6 +201,7 @@ typedef struct PostgresTarget
 	PGconn	   *conn;
 	bool		external_fd;	/* counted with AcquireExternalFD */
 	bool		direct;			/* no pooler is between us and the server */
+	bool		sets_origin;	/* has the right to set dbsync.origin, and does */
 	PGresult   *result;			/* the one last read; freed by the next */
 	WaitEventSet *wait_set;
 	uint32		wait_events;	/* what the socket is watched for */
@@ -362,6 +369,7 @@ extern bool dbsync_postgres_ledger_forget(DbsyncTarget *base, const pg_uuid_t *s
 extern bool dbsync_postgres_ledger_move(DbsyncTarget *base, const DbsyncLedger *ledger);
 extern bool dbsync_postgres_ledger_write_parts(DbsyncTarget *base, const pg_uuid_t *subscription,
 											   List *parts);
+extern bool dbsync_postgres_ledger_forget_parts(DbsyncTarget *base, List *attachments);
 extern bool dbsync_postgres_confirm(DbsyncTarget *base, const pg_uuid_t *subscription);
 
 /* in postgres_install.c */

@@ -39,10 +39,12 @@ static const char *const install_sql[] = {
 	" upto text,"
 	" closing pg_lsn,"
 	" closing_xid bigint,"
+	" identities text,"
 	" live boolean,"
 	" boundary text[],"
 	" rows bigint,"
 	" checksum bigint NOT NULL,"
+	" relation text,"
 	" updated timestamptz NOT NULL DEFAULT now()"
 	") WITH (fillfactor = 10)",
 	"COMMENT ON TABLE dbsync_ledger.position IS 'dbsync: one row per subscription that writes to this database (id = subscription), and one per table of it; written in the same transaction as the data: do not touch'",
@@ -56,10 +58,12 @@ static const char *const install_sql[] = {
 	"COMMENT ON COLUMN dbsync_ledger.position.upto IS 'snapshot of a window that is being worked off; applied up to closing'",
 	"COMMENT ON COLUMN dbsync_ledger.position.closing IS 'closing LSN reached within the window'",
 	"COMMENT ON COLUMN dbsync_ledger.position.closing_xid IS 'transaction reached at that closing LSN'",
+	"COMMENT ON COLUMN dbsync_ledger.position.identities IS 'databases that this one has been: system identifier/oid of each; changes that they made do not come back'",
 	"COMMENT ON COLUMN dbsync_ledger.position.live IS 'table: its first copy is complete'",
 	"COMMENT ON COLUMN dbsync_ledger.position.boundary IS 'table: key of the last row copied'",
 	"COMMENT ON COLUMN dbsync_ledger.position.rows IS 'table: rows copied'",
 	"COMMENT ON COLUMN dbsync_ledger.position.checksum IS 'over the row but for name, batch and updated: one that was edited is refused'",
+	"COMMENT ON COLUMN dbsync_ledger.position.relation IS 'table: which one here'",
 };
 
 typedef enum LedgerState

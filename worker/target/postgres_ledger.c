@@ -24,17 +24,14 @@
 
 #include "worker/target/postgres_driver.h"
 
-#define UNIX_EPOCH_OFFSET \
-	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
-
-/* columns of a subscription's row, as parameters 2 ... 13; 1 is its id */
-#define POSITION_PARAMETERS	13
+/* columns of a subscription's row, as parameters 2 ... 14; 1 is its id */
+#define POSITION_PARAMETERS	14
 
 /* those that differ from batch to batch come last: 2 ... 8 of the usual fence */
 #define FENCE_PARAMETERS	8
 
 /* of a table's row */
-#define PART_PARAMETERS	6
+#define PART_PARAMETERS	7
 
 #define FROM_MICROSECONDS(param) \
 	"timestamptz 'epoch' + " param "::bigint * interval '1 microsecond'"
@@ -66,19 +63,20 @@ dbsync_postgres_whole_fence_sql(void)
 {
 	return FENCE("name = $2, system_identifier = $3, database_oid = $4, timeline = $5,"
 				 " server_start = " FROM_MICROSECONDS("$6") ","
-				 " lsn = $7, batch = $8, after = $9, upto = $10, closing = $11, closing_xid = $12,"
-				 " checksum = $13",
-				 "$8");
+				 " identities = $7,"
+				 " lsn = $8, batch = $9, after = $10, upto = $11, closing = $12, closing_xid = $13,"
+				 " checksum = $14",
+				 "$9");
 }
 
 const char *
 dbsync_postgres_part_sql(void)
 {
-	return "INSERT INTO dbsync_ledger.position (id, subscription, live, boundary, rows, checksum)"
-		" VALUES ($1, $2, $3, $4, $5, $6)"
+	return "INSERT INTO dbsync_ledger.position (id, subscription, live, boundary, rows, checksum, relation)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7)"
 		" ON CONFLICT (id) DO UPDATE SET live = EXCLUDED.live,"
 		" boundary = EXCLUDED.boundary, rows = EXCLUDED.rows,"
-		" checksum = EXCLUDED.checksum, updated = now()";
+		" checksum = EXCLUDED.checksum, relation = EXCLUDED.relation, updated = now()";
 }
 
 static char *
@@ -129,7 +127,8 @@ position_values(const DbsyncLedger *ledger, const char **values)
 	values[n++] = psprintf(INT64_FORMAT, (int64) ledger->system_identifier);
 	values[n++] = psprintf("%u", ledger->database_oid);
 	values[n++] = psprintf("%u", ledger->timeline);
-	values[n++] = psprintf(INT64_FORMAT, ledger->server_start + UNIX_EPOCH_OFFSET);
+	values[n++] = psprintf(INT64_FORMAT, ledger->server_start + DBSYNC_POSTGRES_UNIX_EPOCH);
+	values[n++] = ledger->identities;
 	moving_values(ledger, values + n);
 }
 
@@ -192,7 +191,7 @@ lsn_field(PGresult *result, int row, int column)
 
 /* columns of both queries below as they come; NULL: this one may be null */
 static const char *const ledger_columns[] = {NULL, "system_identifier", "database_oid",
-	"timeline", "lsn", "server_start", "batch", "after", NULL, NULL, NULL, "checksum"};
+	"timeline", "lsn", "server_start", "batch", "after", NULL, NULL, NULL, "checksum", NULL};
 
 static const char *const part_columns[] = {"id", "live", NULL, "rows", "checksum"};
 
@@ -219,13 +218,14 @@ ledger_from_result(PGresult *result, DbsyncLedger *ledger)
 	ledger->database_oid = strtoul(PQgetvalue(result, 0, f++), NULL, 10);
 	ledger->timeline = strtoul(PQgetvalue(result, 0, f++), NULL, 10);
 	ledger->lsn = lsn_field(result, 0, f++);
-	ledger->server_start = strtoll(PQgetvalue(result, 0, f++), NULL, 10) - UNIX_EPOCH_OFFSET;
+	ledger->server_start = strtoll(PQgetvalue(result, 0, f++), NULL, 10) - DBSYNC_POSTGRES_UNIX_EPOCH;
 	ledger->batch = strtoll(PQgetvalue(result, 0, f++), NULL, 10);
 	ledger->after = field(result, 0, f++);
 	ledger->upto = field(result, 0, f++);
 	ledger->closing = lsn_field(result, 0, f++);
 	ledger->closing_xid = (uint64) strtoll(PQgetvalue(result, 0, f++), NULL, 10);
 	ledger->checksum = strtoll(PQgetvalue(result, 0, f++), NULL, 10);
+	ledger->identities = field(result, 0, f++);
 }
 
 bool
@@ -248,7 +248,7 @@ dbsync_postgres_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription,
 	result = dbsync_postgres_query(target,
 								   "SELECT name, system_identifier, database_oid, timeline, lsn,"
 								   " CAST(extract(epoch FROM server_start) * 1000000 AS bigint),"
-								   " batch, after, upto, closing, closing_xid, checksum"
+								   " batch, after, upto, closing, closing_xid, checksum, identities"
 								   " FROM dbsync_ledger.position WHERE id = $1 AND subscription = $1",
 								   1, values);
 	if (result == NULL)
@@ -308,10 +308,10 @@ dbsync_postgres_ledger_create(DbsyncTarget *base, const DbsyncLedger *ledger)
 	return dbsync_postgres_begin(target, "on", NULL) &&
 		dbsync_postgres_query(target,
 							  "INSERT INTO dbsync_ledger.position (id, subscription, name,"
-							  " system_identifier, database_oid, timeline, server_start, lsn,"
+							  " system_identifier, database_oid, timeline, server_start, identities, lsn,"
 							  " batch, after, upto, closing, closing_xid, checksum)"
 							  " VALUES ($1, $1, $2, $3, $4, $5, " FROM_MICROSECONDS("$6") ","
-							  " $7, $8, $9, $10, $11, $12, $13)",
+							  " $7, $8, $9, $10, $11, $12, $13, $14)",
 							  POSITION_PARAMETERS, values) != NULL &&
 		dbsync_postgres_commit(target);
 }
@@ -367,6 +367,7 @@ queue_part(PostgresTarget *target, const pg_uuid_t *subscription, const DbsyncLe
 	values[3] = part->nkeys > 0 ? array_text(part->nkeys, part->boundary) : NULL;
 	values[4] = psprintf(INT64_FORMAT, part->rows);
 	values[5] = psprintf(INT64_FORMAT, part->checksum);
+	values[6] = part->relation;
 	return dbsync_postgres_queue_fixed(target, POSTGRES_PART, PART_PARAMETERS, values);
 }
 
@@ -378,6 +379,22 @@ dbsync_postgres_ledger_write_parts(DbsyncTarget *base, const pg_uuid_t *subscrip
 	foreach(lc, parts)
 	{
 		if (!queue_part((PostgresTarget *) base, subscription, lfirst(lc)))
+			return false;
+	}
+	return true;
+}
+
+bool
+dbsync_postgres_ledger_forget_parts(DbsyncTarget *base, List *attachments)
+{
+	ListCell   *lc;
+
+	foreach(lc, attachments)
+	{
+		const DbsyncLedgerPart *part = lfirst(lc);
+		const char *values[1] = {uuid_text(&part->attachment)};
+
+		if (!dbsync_postgres_queue_fixed((PostgresTarget *) base, POSTGRES_FORGET_PART, 1, values))
 			return false;
 	}
 	return true;

@@ -196,6 +196,42 @@ check_foreign_keys(PostgresTarget *target, DbsyncTargetTable *table, bool has_ke
 	return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE, message, NULL, hint);
 }
 
+static const char *const captured_sql =
+"SELECT EXISTS (SELECT FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid"
+" JOIN pg_namespace n ON n.oid = p.pronamespace"
+" WHERE g.tgrelid = $1 AND p.proname = 'capture' AND n.nspname = 'dbsync_internal')";
+
+/*
+ * Where the table is a source as well, what we write is captured, and must say where it
+ * came from and be known again, or it would come back for ever.  Nobody has to
+ * be asked where we can say so.  A table that is captured later fails the batch:
+ * see dbsync.applying.
+ */
+static bool
+check_capture(PostgresTarget *target, DbsyncTargetTable *table)
+{
+	const DbsyncTargetIdentity *identity = &target->base.identity;
+	bool		is_known = identity->system_identifier != 0;
+	const char *user = quote_identifier(identity->user);
+	const char *values[1] = {psprintf("%u", table->relid)};
+	PGresult   *result;
+
+	if (target->sets_origin && is_known)
+		return true;
+	result = dbsync_postgres_query(target, captured_sql, 1, values);
+	if (result == NULL)
+		return false;
+	if (PQntuples(result) == 1 && PQnfields(result) == 1 && !is_true(result, 0, 0))
+		return true;
+	return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE,
+								  psprintf("target table %s is captured there, and user \"%s\" may not %s",
+										   table->label, identity->user,
+										   is_known ? "set dbsync.origin" : "call pg_control_system()"),
+								  "Changes that cannot be known again would be sent back to where they came from.",
+								  psprintf(is_known ? "On the target: GRANT SET ON PARAMETER dbsync.origin TO %s;"
+										   : "On the target: GRANT EXECUTE ON FUNCTION pg_control_system() TO %s;", user));
+}
+
 static bool
 look_at_table(PostgresTarget *target, DbsyncTargetTable *table)
 {
@@ -222,6 +258,7 @@ look_at_table(PostgresTarget *target, DbsyncTargetTable *table)
 		check_rights(target, table, result) &&
 		check_row_security(target, table, is_true(result, 0, 4)) &&
 		check_foreign_keys(target, table, is_true(result, 0, 5)) &&
+		check_capture(target, table) &&
 		dbsync_postgres_look_at_facts(target, table);
 }
 

@@ -36,6 +36,8 @@ fixed_sql(PostgresTarget *target, PostgresFixed fixed)
 			return dbsync_postgres_position_sql();
 		case POSTGRES_PART:
 			return dbsync_postgres_part_sql();
+		case POSTGRES_FORGET_PART:
+			return "DELETE FROM dbsync_ledger.position WHERE id = $1 AND id <> subscription";
 		case POSTGRES_COMMIT:
 			return "COMMIT";
 		case POSTGRES_NFIXED:
@@ -380,14 +382,14 @@ queue_pins(PostgresTarget *target, const char *const *values)
 		dbsync_postgres_remember(target, &target->pinned_commit, values[0]);
 		dbsync_postgres_remember(target, &target->pinned_origin, values[1]);
 	}
-	return dbsync_postgres_queue_fixed(target, POSTGRES_PINS, 2, values);
+	return dbsync_postgres_queue_fixed(target, POSTGRES_PINS, target->sets_origin ? 2 : 1, values);
 }
 
 bool
 dbsync_postgres_begin(PostgresTarget *target, const char *synchronous_commit,
 					  const char *origin)
 {
-	const char *values[2] = {synchronous_commit, origin ? origin : ""};
+	const char *values[2] = {synchronous_commit, origin && target->sets_origin ? origin : ""};
 
 	return dbsync_postgres_queue_fixed(target, POSTGRES_BEGIN, 0, NULL) &&
 		queue_pins(target, values);
@@ -397,7 +399,7 @@ bool
 dbsync_postgres_begin_short(PostgresTarget *target, const char *synchronous_commit,
 							const char *origin)
 {
-	const char *values[2] = {synchronous_commit, origin ? origin : ""};
+	const char *values[2] = {synchronous_commit, origin && target->sets_origin ? origin : ""};
 
 	/* else BEGIN must say what the session's defaults may not */
 	if (!target->pinned)

@@ -62,6 +62,7 @@ typedef struct DbsyncTargetIdentity
 	Oid			database_oid;
 	bool		in_recovery;
 	bool		replica_role;	/* may set session_replication_role */
+	TimestampTz server_start;	/* 0: not known */
 } DbsyncTargetIdentity;
 
 /*
@@ -87,6 +88,8 @@ typedef struct DbsyncLedger
 	uint64		closing_xid;
 	int64		checksum;		/* over all of it but name and batch, by the worker */
 	const char *null_column;	/* as read: a column that is null and must not be */
+	const char *identities;		/* that the target has had, as in extension/route.h;
+								 * NULL: not known */
 } DbsyncLedger;
 
 /* one table's row in the ledger: how much of it has been copied */
@@ -100,6 +103,7 @@ typedef struct DbsyncLedgerPart
 	int64		rows;			/* rows copied */
 	int64		checksum;		/* over all of it, by the worker */
 	const char *null_column;	/* as read: a column that is null and must not be */
+	const char *relation;		/* quoted name of the target table; only written */
 } DbsyncLedgerPart;
 
 /* how a table is to be reached on the target; filled by the worker */
@@ -206,8 +210,9 @@ typedef struct DbsyncDriver
 	 * be, so that the ledger row is locked, and raises on the server unless the batch
 	 * number there is the one before ours.  expected_rows chooses the road
 	 * (a small batch may be pipelined whole, up to and including COMMIT, so a
-	 * refusal of any step may surface only in commit()).  "origin" marks the
-	 * session's writes for loop prevention.  With DBSYNC_BATCH_BESIDE the fence is
+	 * refusal of any step may surface only in commit()).  "origin" goes with the
+	 * writes if they are captured there: the way that they have come, see
+	 * extension/route.h.  With DBSYNC_BATCH_BESIDE the fence is
 	 * left to fence().
 	 */
 	bool		(*begin) (DbsyncTarget *target, const DbsyncLedger *ledger,
@@ -235,6 +240,9 @@ typedef struct DbsyncDriver
 	 */
 	bool		(*ledger_write_parts) (DbsyncTarget *target, const pg_uuid_t *subscription,
 									   List *parts);
+
+	/* Delete these attachments' parts (List of DbsyncLedgerPart) in the batch's transaction. */
+	bool		(*ledger_forget_parts) (DbsyncTarget *target, List *attachments);
 
 	/*
 	 * The worker is about to wait for something else, between the last row and

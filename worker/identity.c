@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/identity.c
+ *	  Who this database is, who the target is, and who it has been.
+ *
+ * Changes are known by the databases that they have come through (extension/route.h),
+ * so two of them must not have one identity, and one of them may have had several.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "extension/route.h"
+#include "worker/work.h"
+
+char *
+dbsync_identity_own(void)
+{
+	return dbsync_route_identity(GetSystemIdentifier(), MyDatabaseId);
+}
+
+/*
+ * A physical copy that has become a database of its own has the identity of the one
+ * that it was made from: what one of them makes would be taken for the other's.
+ * The very same database answers with our own start.
+ */
+void
+dbsync_identity_check(DbsyncWork *work)
+{
+	const DbsyncTargetIdentity *identity = &work->target->identity;
+
+	if (identity->system_identifier == GetSystemIdentifier() &&
+		identity->database_oid == MyDatabaseId && identity->server_start != PgStartTime)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("target \"%s\" is a physical copy of this database, or this one is of it",
+						work->subscription->target),
+				 errdetail("Both are database %s. Changes made by one would be taken for the other's, and not be sent.",
+						   work->target_identity),
+				 errhint("Load one of the two from a dump (pg_dump) into a cluster of its own (initdb).")));
+}
+
+/*
+ * All whom the target has been: changes that it made under another identity, before
+ * it was loaded from a dump say, are under way, and must not come back to it as
+ * somebody else's.  The first batch writes it down.
+ */
+void
+dbsync_identity_note(DbsyncWork *work)
+{
+	DbsyncLedger *ledger = &work->ledger;
+	MemoryContext old = MemoryContextSwitchTo(work->target_context);
+
+	if (ledger->identities != NULL && dbsync_route_length(ledger->identities) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the ledger on target \"%s\" is damaged", work->subscription->target),
+				 errdetail("It does not say which databases the target has been.")));
+	/* where it is not known who it is, the driver takes no table that is captured */
+	if (ledger->identities == NULL && work->target->identity.system_identifier != 0)
+		ledger->identities = work->target_identity;
+	else if (work->target->identity.system_identifier != 0 &&
+			 !dbsync_route_has(ledger->identities, work->target_identity))
+	{
+		List	   *places = dbsync_route_places(ledger->identities);
+
+		/* the oldest has been forgotten by everybody */
+		if (list_length(places) == DBSYNC_ROUTE_MAX)
+			ledger->identities = strchr(ledger->identities, ' ') + 1;
+		ledger->identities = psprintf("%s %s", ledger->identities, work->target_identity);
+	}
+	work->target_identities = ledger->identities ? dbsync_route_places(ledger->identities) : NIL;
+	MemoryContextSwitchTo(old);
+}
