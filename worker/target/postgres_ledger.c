@@ -170,32 +170,37 @@ array_parse(const char *literal, int *n, char ***elements)
 		(*elements)[i] = nulls[i] ? NULL : TextDatumGetCString(datums[i]);
 }
 
-/* PQgetvalue, copied, or NULL */
+/* name ... closing_xid; all but the last three must be there */
+#define LEDGER_SHAPE	"?tloltlltTTL"
+
+/* id, live, boundary, rows */
+#define PARTS_SHAPE		"*tbTl"
+
+/* text, copied, or NULL */
 static char *
-field(PGresult *result, int row, int column)
+field(const PostgresAnswer *answer, int row, int column)
 {
-	return PQgetisnull(result, row, column) ? NULL : pstrdup(PQgetvalue(result, row, column));
+	const char *text = dbsync_postgres_answer_text(answer, row, column);
+
+	return text ? pstrdup(text) : NULL;
 }
 
 static void
-ledger_from_result(PGresult *result, DbsyncLedger *ledger)
+ledger_from_answer(const PostgresAnswer *answer, DbsyncLedger *ledger)
 {
-	int			f = 0;
-
-	ledger->subscription_name = field(result, 0, f++);
-	ledger->system_identifier = (uint64) strtoll(PQgetvalue(result, 0, f++), NULL, 10);
-	ledger->database_oid = strtoul(PQgetvalue(result, 0, f++), NULL, 10);
-	ledger->timeline = strtoul(PQgetvalue(result, 0, f++), NULL, 10);
-	ledger->lsn = lsn_parse(PQgetvalue(result, 0, f++));
-	ledger->server_start = strtoll(PQgetvalue(result, 0, f++), NULL, 10) - UNIX_EPOCH_OFFSET;
-	ledger->batch = strtoll(PQgetvalue(result, 0, f++), NULL, 10);
-	ledger->after = field(result, 0, f++);
-	ledger->upto = field(result, 0, f++);
-	if (!PQgetisnull(result, 0, f))
-	{
-		ledger->closing = lsn_parse(PQgetvalue(result, 0, f++));
-		ledger->closing_xid = (uint64) strtoll(PQgetvalue(result, 0, f++), NULL, 10);
-	}
+	ledger->subscription_name = field(answer, 0, 0);
+	ledger->system_identifier = (uint64) dbsync_postgres_answer_int(answer, 0, 1);
+	ledger->database_oid = (Oid) dbsync_postgres_answer_int(answer, 0, 2);
+	ledger->timeline = (TimeLineID) dbsync_postgres_answer_int(answer, 0, 3);
+	ledger->lsn = lsn_parse(dbsync_postgres_answer_text(answer, 0, 4));
+	ledger->server_start = dbsync_postgres_answer_int(answer, 0, 5) - UNIX_EPOCH_OFFSET;
+	ledger->batch = dbsync_postgres_answer_int(answer, 0, 6);
+	ledger->after = field(answer, 0, 7);
+	ledger->upto = field(answer, 0, 8);
+	if (dbsync_postgres_answer_is_null(answer, 0, 9) || dbsync_postgres_answer_is_null(answer, 0, 10))
+		return;
+	ledger->closing = lsn_parse(dbsync_postgres_answer_text(answer, 0, 9));
+	ledger->closing_xid = (uint64) dbsync_postgres_answer_int(answer, 0, 10);
 }
 
 bool
@@ -205,7 +210,7 @@ dbsync_postgres_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription,
 	PostgresTarget *target = (PostgresTarget *) base;
 	const char *values[1] = {uuid_text(subscription)};
 	MemoryContext old;
-	PGresult   *result;
+	const PostgresAnswer *answer;
 
 	*found = false;
 	memset(ledger, 0, sizeof(DbsyncLedger));
@@ -215,18 +220,18 @@ dbsync_postgres_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription,
 	if (!dbsync_postgres_begin(target, "on", NULL) ||
 		!dbsync_postgres_ledger_install(target))
 		return false;
-	result = dbsync_postgres_query(target,
+	answer = dbsync_postgres_query(target,
 								   "SELECT name, system_identifier, database_oid, timeline, lsn,"
 								   " CAST(extract(epoch FROM server_start) * 1000000 AS bigint),"
 								   " batch, after, upto, closing, closing_xid"
 								   " FROM dbsync_ledger.position WHERE id = $1 AND subscription = $1",
-								   1, values);
-	if (result == NULL)
+								   1, values, LEDGER_SHAPE);
+	if (answer == NULL)
 		return false;
-	if (PQntuples(result) > 0)
+	if (dbsync_postgres_answer_rows(answer) > 0)
 	{
 		old = MemoryContextSwitchTo(base->context);
-		ledger_from_result(result, ledger);
+		ledger_from_answer(answer, ledger);
 		MemoryContextSwitchTo(old);
 		*found = true;
 	}
@@ -239,27 +244,27 @@ dbsync_postgres_ledger_read_parts(DbsyncTarget *base, const pg_uuid_t *subscript
 	PostgresTarget *target = (PostgresTarget *) base;
 	const char *values[1] = {uuid_text(subscription)};
 	MemoryContext old;
-	PGresult   *result;
+	const PostgresAnswer *answer;
 
 	*parts = NIL;
 	if (!dbsync_postgres_begin(target, "off", NULL))
 		return false;
-	result = dbsync_postgres_query(target,
+	answer = dbsync_postgres_query(target,
 								   "SELECT id, live, boundary, rows FROM dbsync_ledger.position"
 								   " WHERE subscription = $1 AND id <> $1 ORDER BY id",
-								   1, values);
-	if (result == NULL)
+								   1, values, PARTS_SHAPE);
+	if (answer == NULL)
 		return false;
 	old = MemoryContextSwitchTo(base->context);
-	for (int i = 0; i < PQntuples(result); i++)
+	for (int i = 0; i < dbsync_postgres_answer_rows(answer); i++)
 	{
 		DbsyncLedgerPart *part = palloc0(sizeof(DbsyncLedgerPart));
 
-		uuid_parse(PQgetvalue(result, i, 0), &part->attachment);
-		part->live = PQgetvalue(result, i, 1)[0] == 't';
-		if (!PQgetisnull(result, i, 2))
-			array_parse(PQgetvalue(result, i, 2), &part->nkeys, &part->boundary);
-		part->rows = strtoll(PQgetvalue(result, i, 3), NULL, 10);
+		uuid_parse(dbsync_postgres_answer_text(answer, i, 0), &part->attachment);
+		part->live = dbsync_postgres_answer_bool(answer, i, 1);
+		if (!dbsync_postgres_answer_is_null(answer, i, 2))
+			array_parse(dbsync_postgres_answer_text(answer, i, 2), &part->nkeys, &part->boundary);
+		part->rows = dbsync_postgres_answer_int(answer, i, 3);
 		*parts = lappend(*parts, part);
 	}
 	MemoryContextSwitchTo(old);
@@ -280,7 +285,7 @@ dbsync_postgres_ledger_create(DbsyncTarget *base, const DbsyncLedger *ledger)
 							  " batch, after, upto, closing, closing_xid)"
 							  " VALUES ($1, $1, $2, $3, $4, $5, " FROM_MICROSECONDS("$6") ","
 							  " $7, $8, $9, $10, $11, $12)",
-							  POSITION_PARAMETERS, values) != NULL &&
+							  POSITION_PARAMETERS, values, NULL) != NULL &&
 		dbsync_postgres_commit(target);
 }
 
@@ -292,7 +297,7 @@ dbsync_postgres_ledger_forget(DbsyncTarget *base, const pg_uuid_t *subscription)
 
 	return dbsync_postgres_begin(target, "on", NULL) &&
 		dbsync_postgres_query(target, "DELETE FROM dbsync_ledger.position WHERE subscription = $1",
-							  1, values) != NULL &&
+							  1, values, NULL) != NULL &&
 		dbsync_postgres_commit(target);
 }
 
@@ -360,16 +365,16 @@ dbsync_postgres_confirm(DbsyncTarget *base, const pg_uuid_t *subscription)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
 	const char *values[1] = {uuid_text(subscription)};
-	PGresult   *result;
+	const PostgresAnswer *answer;
 
 	if (!dbsync_postgres_begin(target, "on", NULL))
 		return false;
-	result = dbsync_postgres_query(target,
+	answer = dbsync_postgres_query(target,
 								   "UPDATE dbsync_ledger.position SET updated = now() WHERE id = $1",
-								   1, values);
-	if (result == NULL)
+								   1, values, NULL);
+	if (answer == NULL)
 		return false;
-	if (strcmp(PQcmdTuples(result), "1") != 0)
+	if (dbsync_postgres_answer_affected(answer) != 1)
 		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 									  "the ledger of this subscription has gone from the target",
 									  NULL, NULL);
