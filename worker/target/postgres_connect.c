@@ -245,6 +245,8 @@ connect_once(PostgresTarget *target, const Parameters *params)
 			drop_connection(target);
 			return false;
 		}
+		/* the next one may be for another address */
+		dbsync_postgres_receive_little(PQsocket(target->conn));
 		status = PQconnectPoll(target->conn);
 		if (status == PGRES_POLLING_OK)
 		{

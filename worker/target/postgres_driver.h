@@ -320,6 +320,9 @@ extern void dbsync_postgres_heard(PostgresTarget *target);
  */
 extern bool dbsync_postgres_count_arrived(PostgresTarget *target, Size *arrived, Size most);
 
+/* Let the kernel hold little of what the remote sends. */
+extern void dbsync_postgres_receive_little(int socket);
+
 /* Has the remote something to say?  Does not wait. */
 extern bool dbsync_postgres_readable(PostgresTarget *target);
 

@@ -32,6 +32,7 @@
 
 /* bytes, of which the kernel gives us what it may */
 #define SEND_BUFFER		(1024 * 1024)
+#define RECEIVE_BUFFER	(64 * 1024)
 
 /* a wait that has lasted so many ms is looked at, again and again */
 #define LOOK_AFTER		1000
@@ -46,11 +47,24 @@
 #define SOCKET_EVENT	0
 
 /*
+ * We are sent but a few bytes for each statement.  libpq reads on while there is
+ * something to read, and does not come back to us to be asked whether it is enough;
+ * from a small buffer it does.
+ */
+void
+dbsync_postgres_receive_little(int socket)
+{
+	int			size = RECEIVE_BUFFER;
+
+	(void) setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+}
+
+/*
  * A socket within one machine takes 200 kB, which a backend has used up before the
  * scheduler comes back to us, where processors are few.  TCP sees to it by itself.
  */
 static void
-enlarge_buffer(int socket)
+size_buffers(int socket)
 {
 	struct sockaddr_storage address;
 	socklen_t	length = sizeof(address);
@@ -59,12 +73,13 @@ enlarge_buffer(int socket)
 	if (getsockname(socket, (struct sockaddr *) &address, &length) == 0 &&
 		address.ss_family == AF_UNIX)
 		(void) setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	dbsync_postgres_receive_little(socket);
 }
 
 void
 dbsync_postgres_watch(PostgresTarget *target)
 {
-	enlarge_buffer(PQsocket(target->conn));
+	size_buffers(PQsocket(target->conn));
 	target->wait_set = dbsync_create_wait_set_compat(target->base.context, 3);
 	target->wait_events = WL_SOCKET_READABLE;
 	AddWaitEventToSet(target->wait_set, target->wait_events,
