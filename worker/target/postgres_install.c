@@ -103,7 +103,7 @@ static const char *const look_sql =
 " c.relkind = 'r' AND c.relpersistence = 'p' AND NOT c.relispartition AND NOT c.relrowsecurity"
 " AND NOT EXISTS (SELECT FROM pg_inherits h WHERE c.oid IN (h.inhrelid, h.inhparent)),"
 " (SELECT count(*) = 1 AND bool_and(i.indisprimary AND i.indisvalid AND i.indimmediate AND i.indnatts = 1"
-"   AND a.attname = 'id') FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]"
+"   AND a.attname IS NOT DISTINCT FROM 'id') FROM pg_index i LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]"
 "  WHERE i.indrelid = c.oid),"
 " (SELECT string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod),"
 "   CASE WHEN a.attnotnull THEN 'NOT NULL' END), ', ' ORDER BY a.attnum) FROM pg_attribute a"
