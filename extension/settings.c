@@ -35,6 +35,7 @@ int			dbsync_install_lock_timeout;
 int			dbsync_retention_interval;
 int			dbsync_poll_interval;
 int			dbsync_gather_max;
+int			dbsync_target_timeout;
 
 /*
  * Refuse a value without repeating it, as the server would: it may be of any size, and
@@ -157,6 +158,17 @@ define_worker_settings(void)
 							"Longest pause between two batches while commits come faster than batches go.",
 							"Larger batches cost less per row; a target that keeps up is not kept waiting.",
 							&dbsync_gather_max, 100, 0, 1000,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	/*
+	 * Who is dead is noticed by TCP within a minute; this is for one who is there and
+	 * mute.  To give up a statement that would have ended is worse than to wait, as the
+	 * next attempt takes as long: so it is longer than any should take.
+	 */
+	DefineCustomIntVariable("dbsync.target_timeout",
+							"Silence of a target after which its connection is given up.",
+							"A statement of many rows is given a millisecond more for each of them. 0 waits for ever.",
+							&dbsync_target_timeout, 60 * 60 * 1000, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 

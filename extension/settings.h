@@ -32,6 +32,7 @@ extern int	dbsync_install_lock_timeout;
 extern int	dbsync_retention_interval;
 extern int	dbsync_poll_interval;
 extern int	dbsync_gather_max;	/* ms */
+extern int	dbsync_target_timeout;
 
 /* Define them all; called once, from _PG_init. */
 extern void dbsync_settings_define(void);

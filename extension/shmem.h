@@ -57,6 +57,7 @@ typedef struct DbsyncProgress
 	int64		lag_bytes;
 	TimestampTz oldest;			/* 0: nothing pending */
 	TimestampTz last_batch;		/* 0: none yet */
+	TimestampTz waits_since;	/* for the target's answer; 0: not, or not for long */
 	double		rows_per_second;
 	char		position[128];	/* clipped text of "after" */
 } DbsyncProgress;

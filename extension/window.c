@@ -117,6 +117,29 @@ dbsync_window_lag(const DbsyncWindow *window)
 	return window->lag;
 }
 
+static void collect(DbsyncWindow *window);
+
+DbsyncWindowLag
+dbsync_window_waiting(const DbsyncPosition *position, List *header_segments)
+{
+	DbsyncPosition whole = *position;
+	DbsyncSnapshot *now = dbsync_snapshot_from(GetActiveSnapshot());
+	DbsyncWindow *window;
+	DbsyncWindowLag lag;
+
+	whole.upto = NULL;
+	window = dbsync_window_begin(CurrentMemoryContext, &whole, now, header_segments);
+	if (position->upto != NULL)
+	{
+		window->floor = position->closing;
+		window->floor_xid = position->closing_xid;
+	}
+	collect(window);
+	lag = window->lag;
+	dbsync_window_end(window);
+	return lag;
+}
+
 static int
 compare_entries(const void *a, const void *b)
 {

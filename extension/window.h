@@ -117,6 +117,13 @@ extern bool dbsync_window_is_empty(DbsyncWindow *window);
 
 extern DbsyncWindowLag dbsync_window_lag(const DbsyncWindow *window);
 
+/*
+ * What is behind the position now, in the active snapshot; of the transactions passed
+ * already in a window that is being worked off, those count that close behind its end.
+ */
+extern DbsyncWindowLag dbsync_window_waiting(const DbsyncPosition *position,
+											 List *header_segments);
+
 /* what a caller wants of a window */
 typedef struct DbsyncCutRequest
 {

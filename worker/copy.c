@@ -100,6 +100,8 @@ dbsync_copy_look_up(DbsyncTarget *target, MemoryContext context, const DbsyncTab
 	spec.ncolumns = table->ncolumns;
 	spec.columns = table->columns;
 	spec.types = table->types;
+	spec.typmods = table->typmods;
+	spec.collations = table->collations;
 	spec.nkeys = table->nkeys;
 	spec.keys = table->keys;
 	spec.ngenerated = table->ngenerated;

@@ -58,6 +58,7 @@ dbsync_report_claim(int subscription, uint64 run)
 		slot->run_rows = 0;
 		slot->state = DBSYNC_WORKER_STARTING;
 		slot->progress.rows_per_second = 0;
+		slot->progress.waits_since = 0;
 	}
 	dbsync_shmem_unlock();
 	if (claim == DBSYNC_CLAIM_OURS)
@@ -79,6 +80,7 @@ dbsync_report_release(void)
 	mine->latch = NULL;
 	mine->once = false;
 	mine->state = DBSYNC_WORKER_STOPPED;
+	mine->progress.waits_since = 0;
 	dbsync_shmem_unlock();
 	ConditionVariableBroadcast(&mine->changed);
 	mine = NULL;
@@ -177,6 +179,17 @@ dbsync_report_batch(int64 rows, double seconds, bool keep_trouble)
 	if (!keep_trouble)
 		memset(&mine->trouble, 0, sizeof(mine->trouble));
 	dbsync_shmem_unlock();
+}
+
+void
+dbsync_report_waits(TimestampTz since)
+{
+	if (mine == NULL || mine->progress.waits_since == since)
+		return;
+	dbsync_shmem_lock(true);
+	mine->progress.waits_since = since;
+	dbsync_shmem_unlock();
+	ConditionVariableBroadcast(&mine->changed);
 }
 
 void

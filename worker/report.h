@@ -46,6 +46,9 @@ extern void dbsync_report_answer(uint64 ticket);
 extern void dbsync_report_lag(const DbsyncWindowLag *lag, const DbsyncSnapshot *after);
 extern void dbsync_report_batch(int64 rows, double seconds, bool keep_trouble);
 
+/* Since when the target is waited for, if that has lasted; 0: it is not. */
+extern void dbsync_report_waits(TimestampTz since);
+
 /* The error just caught; forgets it when edata is NULL. */
 extern void dbsync_report_trouble(const ErrorData *edata, TimestampTz retry_at);
 extern int	dbsync_report_failures(void);

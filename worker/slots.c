@@ -24,6 +24,8 @@ state_text(const DbsyncSlot *slot)
 	static const char *const names[] = {"stopped", "starting", "installing", "copying",
 	"running", "waiting to retry"};
 
+	if (slot->pid != 0 && slot->progress.waits_since != 0)
+		return "waiting for target";
 	return names[slot->state];
 }
 
@@ -52,8 +54,8 @@ lag_is_known(const DbsyncSlot *slot)
 static void
 put_slot(ReturnSetInfo *rsinfo, const DbsyncSlot *slot)
 {
-	Datum		values[18];
-	bool		nulls[18] = {0};
+	Datum		values[19];
+	bool		nulls[19] = {0};
 	const DbsyncProgress *progress = &slot->progress;
 	const DbsyncTrouble *trouble = &slot->trouble;
 
@@ -78,6 +80,7 @@ put_slot(ReturnSetInfo *rsinfo, const DbsyncSlot *slot)
 	values[15] = Int32GetDatum(trouble->failures);
 	values[16] = time_or_null(trouble->retry_at, &nulls[16]);
 	values[17] = text_or_null(progress->position, &nulls[17]);
+	values[18] = time_or_null(progress->waits_since, &nulls[18]);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

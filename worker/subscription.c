@@ -62,6 +62,8 @@ read_live_columns(DbsyncTable *table, int natts, int *place)
 {
 	table->columns = palloc(sizeof(char *) * Max(natts, 1));
 	table->types = palloc(sizeof(Oid) * Max(natts, 1));
+	table->typmods = palloc(sizeof(int32) * Max(natts, 1));
+	table->collations = palloc(sizeof(Oid) * Max(natts, 1));
 	table->generated = palloc(sizeof(char *) * Max(natts, 1));
 	for (int i = 0; i < natts; i++)
 	{
@@ -75,7 +77,10 @@ read_live_columns(DbsyncTable *table, int natts, int *place)
 		att = (Form_pg_attribute) GETSTRUCT(tuple);
 		if (!att->attisdropped && att->attgenerated == '\0')
 		{
-			table->types[table->ncolumns] = getBaseType(att->atttypid);
+			table->typmods[table->ncolumns] = att->atttypmod;
+			table->types[table->ncolumns] = getBaseTypeAndTypmod(att->atttypid,
+																 &table->typmods[table->ncolumns]);
+			table->collations[table->ncolumns] = att->attcollation;
 			table->columns[table->ncolumns++] = pstrdup(NameStr(att->attname));
 		}
 		else if (!att->attisdropped)

@@ -63,6 +63,8 @@ typedef struct DbsyncTable
 	int			ncolumns;
 	const char **columns;
 	Oid		   *types;			/* without domains */
+	int32	   *typmods;
+	Oid		   *collations;
 	int			nkeys;
 	int			ngenerated;
 	const char **generated;		/* columns that the source generates */

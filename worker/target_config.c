@@ -12,7 +12,9 @@
 #include "miscadmin.h"
 #include "utils/syscache.h"
 
+#include "extension/settings.h"
 #include "worker/target_config.h"
+#include "worker/waiting.h"
 
 static ForeignServer *
 find_server(const char *server_name)
@@ -80,5 +82,7 @@ dbsync_target_config(const char *server_name, Oid owner)
 	config->options = list_concat(server->options, mapping);
 	config->password_required = !superuser_arg(owner) && !waives_password(mapping);
 	config->application_name = "dbsync";
+	config->waits = dbsync_waiting_tell;
+	config->timeout = &dbsync_target_timeout;
 	return config;
 }

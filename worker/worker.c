@@ -33,6 +33,7 @@
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/sleep.h"
+#include "worker/waiting.h"
 #include "worker/work.h"
 
 /* first pause after a failure, in ms */
@@ -314,6 +315,7 @@ dbsync_worker_main(Datum arg)
 												ALLOCSET_DEFAULT_SIZES);
 	work->subscription_id = DatumGetInt32(arg);
 	work->run = args.run;
+	dbsync_waiting_is_for(work);
 	dbsync_retention_reset(work);
 	MemoryContextSwitchTo(work->context);
 	worker_loop();

@@ -23,7 +23,7 @@ COMMENT ON FUNCTION dbsync_internal.log_bytes(int) IS 'size of the segments of a
 -- status
 
 -- In words: what to do about the state a subscription is in; null: nothing.
-CREATE FUNCTION dbsync_internal.next_action(subscription name, state text, hint text, message text) RETURNS text
+CREATE FUNCTION dbsync_internal.next_action(subscription name, state text, hint text, message text, waits_since timestamptz) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -33,6 +33,9 @@ BEGIN
         RETURN 'This database is a copy; to make it a source of its own: SELECT dbsync.adopt().';
     ELSIF state = 'not running' THEN
         RETURN concat_ws(' ', hint, format('Start its worker again: SELECT dbsync.start_subscription(%L).', subscription));
+    ELSIF state = 'waiting for target' THEN
+        RETURN format('Waiting for the target''s answer since %s. On the target, pg_stat_activity shows what its session '
+            '"dbsync %s" waits for: a lock, a slow statement; or it does not answer at all.', waits_since, subscription);
     ELSIF message IS NOT NULL AND state <> 'running' THEN
         RETURN hint;
     END IF;
@@ -49,7 +52,7 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.next_action(name, text, text, text) IS 'what to do about a subscription, in words';
+COMMENT ON FUNCTION dbsync_internal.next_action(name, text, text, text, timestamptz) IS 'what to do about a subscription, in words';
 
 -- A worker that waits to retry may have ended meanwhile; its slot outlives it.
 CREATE FUNCTION dbsync_internal.subscription_state(enabled boolean, adopted boolean, pid int, state text, retry_at timestamptz) RETURNS text
@@ -80,7 +83,8 @@ BEGIN
             THEN greatest(extract(epoch FROM clock_timestamp() - w.oldest), 0)::float8 END,
         w.rows_per_second, w.batches, w.rows, w.last_batch,
         coalesce(n.note, w.message), CASE WHEN n.note IS NULL THEN w.detail END,
-        dbsync_internal.next_action(s.name, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message)),
+        dbsync_internal.next_action(s.name, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message),
+            w.waits_since),
         w.failures, w.retry_at,
         dbsync_internal.log_bytes(0) +
         (SELECT coalesce(sum(dbsync_internal.log_bytes(a.captured_id)), 0)::bigint
@@ -109,7 +113,7 @@ COMMENT ON FUNCTION dbsync.subscription_status() IS 'what the view dbsync.status
 CREATE VIEW dbsync.status WITH (security_barrier) AS
     SELECT * FROM dbsync.subscription_status();
 COMMENT ON VIEW dbsync.status IS 'one row per subscription of yours: state, lag, what went wrong and what to do about it';
-COMMENT ON COLUMN dbsync.status.state IS 'stopped, starting, installing, copying, running, waiting to retry, not running (started, but there is no worker), dormant (a copied database)';
+COMMENT ON COLUMN dbsync.status.state IS 'stopped, starting, installing, copying, running, waiting for target (which has not answered for a second or longer), waiting to retry, not running (started, but there is no worker), dormant (a copied database)';
 COMMENT ON COLUMN dbsync.status.position IS 'transactions visible in this snapshot are on the target';
 COMMENT ON COLUMN dbsync.status.lag_rows IS 'captured rows that are not on the target yet';
 COMMENT ON COLUMN dbsync.status.lag_seconds IS 'age of the oldest transaction that is not on the target yet';

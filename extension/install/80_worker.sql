@@ -72,7 +72,8 @@ CREATE FUNCTION dbsync_internal.slots(
     OUT subscription_id int, OUT pid int, OUT state text, OUT batches bigint, OUT rows bigint,
     OUT lag_rows bigint, OUT lag_bytes bigint, OUT oldest timestamptz, OUT last_batch timestamptz,
     OUT rows_per_second float8, OUT sqlstate text, OUT message text, OUT detail text, OUT hint text,
-    OUT failed_at timestamptz, OUT failures int, OUT retry_at timestamptz, OUT "position" text)
+    OUT failed_at timestamptz, OUT failures int, OUT retry_at timestamptz, OUT "position" text,
+    OUT waits_since timestamptz)
     RETURNS SETOF record
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'dbsync_slots';
 COMMENT ON FUNCTION dbsync_internal.slots() IS 'what the workers of this database report about themselves';

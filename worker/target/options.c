@@ -102,6 +102,8 @@ is_valid_option(const char *keyword, Oid catalog)
 {
 	if (catalog == UserMappingRelationId && strcmp(keyword, PASSWORD_REQUIRED) == 0)
 		return true;
+	if (catalog == ForeignServerRelationId && strcmp(keyword, DBSYNC_POSTGRES_BEFORE_TRIGGERS) == 0)
+		return true;
 	for (const PQconninfoOption *option = libpq_options(); option->keyword; option++)
 	{
 		if (strcmp(option->keyword, keyword) == 0)
@@ -123,6 +125,8 @@ raise_invalid_option(const char *keyword, Oid catalog)
 	}
 	if (catalog == UserMappingRelationId)
 		appendStringInfoString(&valid, ", " PASSWORD_REQUIRED);
+	if (catalog == ForeignServerRelationId)
+		appendStringInfoString(&valid, ", " DBSYNC_POSTGRES_BEFORE_TRIGGERS);
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 			 errmsg("invalid option \"%s\"", keyword),
@@ -139,6 +143,9 @@ check_value(DefElem *def)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("password_required=false is superuser-only"),
 				 errhint("User mappings with the password_required option set to false may only be created or modified by the superuser.")));
+	/* raises an error if it is none */
+	if (strcmp(def->defname, DBSYNC_POSTGRES_BEFORE_TRIGGERS) == 0)
+		(void) defGetBoolean(def);
 	if (is_among(def->defname, superuser_options, lengthof(superuser_options)) && !superuser())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

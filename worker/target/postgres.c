@@ -17,9 +17,11 @@
  */
 #include "postgres.h"
 
+#include "commands/defrem.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
 
+#include "worker/target/options.h"
 #include "worker/target/postgres_driver.h"
 
 /* a target table that somebody has locked becomes a fault, and is tried again */
@@ -110,6 +112,8 @@ cleanup(void *arg)
 {
 	PostgresTarget *target = arg;
 
+	if (target->waits_told)
+		dbsync_postgres_heard(target);
 	PQclear(target->result);
 	target->result = NULL;
 	if (target->wait_set)
@@ -120,6 +124,22 @@ cleanup(void *arg)
 	if (target->external_fd)
 		ReleaseExternalFD();
 	target->external_fd = false;
+}
+
+/* the only option that is not libpq's */
+static bool
+has_before_triggers(List *options)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *def = lfirst_node(DefElem, lc);
+
+		if (strcmp(def->defname, DBSYNC_POSTGRES_BEFORE_TRIGGERS) == 0)
+			return defGetBoolean(def);
+	}
+	return false;
 }
 
 static PostgresTarget *
@@ -133,6 +153,9 @@ new_target(const DbsyncTargetConfig *config)
 	target->base.driver = &dbsync_postgres_driver;
 	target->base.context = context;
 	target->name = pstrdup(config->name);
+	target->waits = config->waits;
+	target->timeout = config->timeout;
+	target->before_triggers = has_before_triggers(config->options);
 	target->rows.context = AllocSetContextCreate(context, "dbsync waiting rows",
 												 ALLOCSET_DEFAULT_SIZES);
 	initStringInfo(&target->rows.frame);
@@ -142,12 +165,6 @@ new_target(const DbsyncTargetConfig *config)
 	MemoryContextRegisterResetCallback(context, &target->cleanup);
 	MemoryContextSwitchTo(old);
 	return target;
-}
-
-/* notices would go to the server's standard error */
-static void
-ignore_notice(void *arg, const PGresult *result)
-{
 }
 
 static const char *const who_sql =
@@ -164,39 +181,40 @@ static bool
 look_who_answered(PostgresTarget *target)
 {
 	DbsyncTargetIdentity *identity = &target->base.identity;
-	PGresult   *result;
+	const char *version = PQparameterStatus(target->conn, "server_version");
+	const PostgresAnswer *answer;
 
 	identity->version = PQserverVersion(target->conn);
 	identity->version_text =
 		dbsync_postgres_format(target, "PostgreSQL %s",
-							   PQparameterStatus(target->conn, "server_version"));
+							   version ? dbsync_postgres_clean(target, version) : "?");
 	if (identity->version < DBSYNC_POSTGRES_OLDEST)
 		return dbsync_postgres_refuse(target, ERRCODE_FEATURE_NOT_SUPPORTED,
 									  psprintf("target \"%s\" runs %s, which is too old",
 											   target->name, identity->version_text), NULL,
 									  psprintf("Targets from PostgreSQL %d on are supported.",
 											   DBSYNC_POSTGRES_OLDEST / 10000));
-	result = dbsync_postgres_query(target, psprintf(who_sql, identity->version >= 150000
-													? SETS_ORIGIN : "false"), 0, NULL);
-	if (result == NULL)
+	answer = dbsync_postgres_query(target, psprintf(who_sql, identity->version >= 150000
+													? SETS_ORIGIN : "false"),
+								   0, NULL, "1ttobbilb");
+	if (answer == NULL)
 		return false;
-	identity->user = dbsync_postgres_format(target, "%s", PQgetvalue(result, 0, 0));
-	identity->database = dbsync_postgres_format(target, "%s", PQgetvalue(result, 0, 1));
-	identity->database_oid = strtoul(PQgetvalue(result, 0, 2), NULL, 10);
-	identity->in_recovery = PQgetvalue(result, 0, 3)[0] == 't';
+	identity->user = dbsync_postgres_format(target, "%s", dbsync_postgres_answer_text(answer, 0, 0));
+	identity->database = dbsync_postgres_format(target, "%s", dbsync_postgres_answer_text(answer, 0, 1));
+	identity->database_oid = (Oid) dbsync_postgres_answer_int(answer, 0, 2);
+	identity->in_recovery = dbsync_postgres_answer_bool(answer, 0, 3);
 	/* a pooler names a process of its own */
-	target->direct = atoi(PQgetvalue(result, 0, 5)) == PQbackendPID(target->conn);
-	identity->server_start = strtoll(PQgetvalue(result, 0, 6), NULL, 10) -
-		DBSYNC_POSTGRES_UNIX_EPOCH;
-	target->sets_origin = PQgetvalue(result, 0, 7)[0] == 't';
-	if (PQgetvalue(result, 0, 4)[0] != 't')
+	target->direct = dbsync_postgres_answer_int(answer, 0, 5) == PQbackendPID(target->conn);
+	identity->server_start = dbsync_postgres_answer_int(answer, 0, 6) - DBSYNC_POSTGRES_UNIX_EPOCH;
+	target->sets_origin = dbsync_postgres_answer_bool(answer, 0, 7);
+	if (!dbsync_postgres_answer_bool(answer, 0, 4))
 		return true;			/* system_identifier stays 0: not known */
 
-	result = dbsync_postgres_query(target, "SELECT system_identifier FROM pg_catalog.pg_control_system()",
-								   0, NULL);
-	if (result == NULL)
+	answer = dbsync_postgres_query(target, "SELECT system_identifier FROM pg_catalog.pg_control_system()",
+								   0, NULL, "1l");
+	if (answer == NULL)
 		return false;
-	identity->system_identifier = (uint64) strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+	identity->system_identifier = (uint64) dbsync_postgres_answer_int(answer, 0, 0);
 	return true;
 }
 
@@ -206,15 +224,15 @@ try_replica_role(PostgresTarget *target)
 {
 	bool		allowed;
 
-	if (dbsync_postgres_query(target, "BEGIN", 0, NULL) == NULL)
+	if (!dbsync_postgres_execute(target, NULL, "BEGIN", NULL))
 		return false;
-	allowed = dbsync_postgres_query(target, "SET LOCAL session_replication_role TO replica",
-									0, NULL) != NULL;
-	if (!allowed && target->base.fault.sqlstate != ERRCODE_INSUFFICIENT_PRIVILEGE)
+	allowed = dbsync_postgres_execute(target, NULL, "SET LOCAL session_replication_role TO replica", NULL);
+	if (!allowed && (target->broken ||
+					 target->base.fault.sqlstate != ERRCODE_INSUFFICIENT_PRIVILEGE))
 		return false;
 	memset(&target->base.fault, 0, sizeof(DbsyncFault));
 	target->base.identity.replica_role = allowed;
-	return dbsync_postgres_query(target, "ROLLBACK", 0, NULL) != NULL;
+	return dbsync_postgres_execute(target, NULL, "ROLLBACK", NULL);
 }
 
 /*
@@ -243,8 +261,8 @@ set_session(PostgresTarget *target)
 
 		if (target->base.identity.version >= settings[i].since &&
 			dbsync_postgres_query(target, "SELECT pg_catalog.set_config($1, $2, false)",
-								  2, values) == NULL &&
-			PQstatus(target->conn) == CONNECTION_BAD)
+								  2, values, POSTGRES_ANY_ROWS) == NULL &&
+			target->broken)
 			return false;
 	}
 	memset(&target->base.fault, 0, sizeof(DbsyncFault));
@@ -262,7 +280,8 @@ pin(PostgresTarget *target)
 		: pins_sql(target, true, true, "true");
 	MemoryContextSwitchTo(old);
 	return !target->pinned ||
-		dbsync_postgres_query(target, pins_sql(target, true, false, "false"), 0, NULL) != NULL;
+		dbsync_postgres_query(target, pins_sql(target, true, false, "false"), 0, NULL,
+							  POSTGRES_ANY_ROWS) != NULL;
 }
 
 static bool
@@ -289,7 +308,6 @@ postgres_open(const DbsyncTargetConfig *config, bool *ok)
 	if (*ok)
 	{
 		PQsetnonblocking(target->conn, 1);
-		PQsetNoticeReceiver(target->conn, ignore_notice, NULL);
 		dbsync_postgres_watch(target);
 		*ok = look_who_answered(target) && check_recovery(target) &&
 			try_replica_role(target) && set_session(target) && pin(target);
@@ -317,6 +335,7 @@ postgres_begin(DbsyncTarget *base, const DbsyncLedger *ledger,
 	bool		begun;
 
 	target->batches++;
+	target->batch_rows = 0;
 	begun = large ? dbsync_postgres_begin(target, synchronous_commit, origin)
 		: dbsync_postgres_begin_short(target, synchronous_commit, origin);
 

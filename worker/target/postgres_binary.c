@@ -68,6 +68,9 @@ dbsync_postgres_is_binary_type(const PostgresTarget *target, Oid type)
 
 	if (is_stable(target, type))
 		return true;
+	/* their receive functions refuse what their send functions make of an empty one */
+	if (type == INT2VECTOROID || type == OIDVECTOROID)
+		return false;
 	/* arrays name the type of their elements by oid; these oids never change */
 	element = type < FirstGenbkiObjectId ? get_element_type(type) : InvalidOid;
 	return OidIsValid(element) && is_stable(target, element);

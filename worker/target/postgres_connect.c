@@ -25,6 +25,12 @@
 #include "worker/target/options.h"
 #include "worker/target/postgres_driver.h"
 
+/* a wait that has lasted so many ms is looked at */
+#define LOOK_AFTER		1000L
+
+/* bytes of a server until it has let us in: parameters, perhaps a notice */
+#define MAX_GREETING	(1024 * 1024)
+
 /* used where the options say nothing; a silent target is noticed in a minute */
 static const char *const defaults[][2] = {
 	{"connect_timeout", "10"},
@@ -137,6 +143,7 @@ check_password_used(PostgresTarget *target, const DbsyncTargetConfig *config)
 static void
 drop_connection(PostgresTarget *target)
 {
+	dbsync_postgres_heard(target);
 	PQfinish(target->conn);
 	target->conn = NULL;
 	if (target->external_fd)
@@ -164,24 +171,32 @@ deadline_of(const Parameters *params)
 	return GetCurrentTimestamp() + Max(seconds, 2) * USECS_PER_SEC;
 }
 
-/* wait until libpq's next step can be made; false when time is up */
+/*
+ * Wait until libpq's next step can be made; false when time is up, or there is no
+ * end of what comes.  A wait that lasts is told as those for answers are.
+ */
 static bool
 wait_for_step(PostgresTarget *target, PostgresPollingStatusType status, TimestampTz deadline)
 {
 	int			wanted = (status == PGRES_POLLING_READING) ? WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE;
+	TimestampTz quiet_since = GetCurrentTimestamp();
 
+	if (target->waits_since == 0)
+		target->waits_since = quiet_since;
 	for (;;)
 	{
-		int			events = WL_EXIT_ON_PM_DEATH | WL_LATCH_SET | wanted;
-		long		timeout = -1;
+		int			events = WL_EXIT_ON_PM_DEATH | WL_LATCH_SET | WL_TIMEOUT | wanted;
+		long		timeout = LOOK_AFTER;
 		int			rc;
 
+		if (!dbsync_postgres_look_at_clock(target, quiet_since))
+			return false;
 		if (deadline != 0)
 		{
 			timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 			if (timeout <= 0)
-				return false;
-			events |= WL_TIMEOUT;
+				return could_not_connect(target, "timeout expired");
+			timeout = Min(timeout, LOOK_AFTER);
 		}
 		/* the socket changes from address to address: no lasting event set */
 		rc = WaitLatchOrSocket(MyLatch, events, PQsocket(target->conn), timeout,
@@ -194,12 +209,19 @@ wait_for_step(PostgresTarget *target, PostgresPollingStatusType status, Timestam
 	}
 }
 
+/* notices would go to the server's standard error */
+static void
+ignore_notice(void *arg, const PGresult *result)
+{
+}
+
 /* one attempt; on failure the fault is set and the connection dropped */
 static bool
 connect_once(PostgresTarget *target, const Parameters *params)
 {
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 	TimestampTz deadline = deadline_of(params);
+	Size		arrived = 0;
 
 	if (!AcquireExternalFD())
 	{
@@ -213,17 +235,24 @@ connect_once(PostgresTarget *target, const Parameters *params)
 	if (target->conn == NULL)
 		return could_not_connect(target, "out of memory");
 
+	/* from here on, as what comes before they are logged in would go to the server's log */
+	PQsetNoticeReceiver(target->conn, ignore_notice, NULL);
 	while (PQstatus(target->conn) != CONNECTION_BAD)
 	{
-		if (!wait_for_step(target, status, deadline))
+		if (!wait_for_step(target, status, deadline) ||
+			!dbsync_postgres_count_arrived(target, &arrived, MAX_GREETING))
 		{
-			could_not_connect(target, "timeout expired");
 			drop_connection(target);
 			return false;
 		}
+		/* the next one may be for another address */
+		dbsync_postgres_receive_little(PQsocket(target->conn));
 		status = PQconnectPoll(target->conn);
 		if (status == PGRES_POLLING_OK)
+		{
+			dbsync_postgres_heard(target);
 			return true;
+		}
 		if (status == PGRES_POLLING_FAILED)
 			break;
 	}
@@ -285,6 +314,8 @@ dbsync_postgres_connect(PostgresTarget *target, const DbsyncTargetConfig *config
 		}
 		if (connect_once(target, &params))
 			return check_password_used(target, config);
+		/* what one host has said is not the next one's fault */
+		target->broken = false;
 	}
 	return false;
 }

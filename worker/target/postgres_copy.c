@@ -58,7 +58,7 @@ dbsync_postgres_copy_begin(PostgresTarget *target)
 {
 	PostgresRows *rows = &target->rows;
 	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = rows->table};
-	PGresult   *result;
+	bool		has_op = rows->mode == DBSYNC_ROWS_MERGE || rows->mode == DBSYNC_ROWS_PATCH;
 
 	if (!dbsync_postgres_merge_finish(target))
 		return false;
@@ -70,11 +70,9 @@ dbsync_postgres_copy_begin(PostgresTarget *target)
 	if (PQsendQuery(target->conn, dbsync_postgres_copy_sql(rows->table, rows->mode)) == 0 ||
 		!dbsync_postgres_flush(target))
 		return dbsync_postgres_lost(target);
-	result = dbsync_postgres_next_result(target);
-	if (result == NULL)
-		return dbsync_postgres_lost(target);
-	if (PQresultStatus(result) != PGRES_COPY_IN)
-		return dbsync_postgres_refused(target, result, &step);
+	if (!dbsync_postgres_read_copy_in(target, &step, rows->ncolumns + (has_op ? 1 : 0),
+									  rows->table->binary))
+		return false;
 	resetStringInfo(&rows->frame);
 	if (rows->table->binary)
 		appendBinaryStringInfo(&rows->frame, binary_head, sizeof(binary_head));
@@ -88,24 +86,17 @@ read_outcome(PostgresTarget *target)
 {
 	PostgresRows *rows = &target->rows;
 	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = rows->table};
-	PGresult   *result;
-	int64		taken;
+	const PostgresAnswer *answer;
 
 	rows->copying = false;
 	if (!dbsync_postgres_flush(target))
 		return false;
-	result = dbsync_postgres_next_result(target);
-	if (result == NULL)
-		return dbsync_postgres_lost(target);
-	if (PQresultStatus(result) != PGRES_COMMAND_OK)
-		return dbsync_postgres_refused(target, result, &step);
-	taken = strtoll(PQcmdTuples(result), NULL, 10);
-	if (taken != rows->inserts + rows->updates + rows->deletes)
-		elog(ERROR, "target took " INT64_FORMAT " rows of " INT64_FORMAT, taken,
-			 rows->inserts + rows->updates + rows->deletes);
-	if (dbsync_postgres_next_result(target) != NULL)
-		return dbsync_postgres_refused(target, target->result, &step);
-	return true;
+	answer = dbsync_postgres_read_answer(target, &step, NULL);
+	if (answer == NULL)
+		return false;
+	if (dbsync_postgres_answer_affected(answer) == rows->inserts + rows->updates + rows->deletes)
+		return true;
+	return dbsync_postgres_swallowed(target, rows->table);
 }
 
 /*
@@ -129,9 +120,8 @@ dbsync_postgres_send_frame(PostgresTarget *target)
 	{
 		if (PQputCopyEnd(target->conn, "dbsync: unexpected message during COPY") != 1)
 			return dbsync_postgres_lost(target);
-		if (read_outcome(target))
-			elog(ERROR, "target ended a COPY by itself");
-		return false;
+		return read_outcome(target)
+			? dbsync_postgres_violated(target, "It has ended a COPY by itself.") : false;
 	}
 	if (PQputCopyData(target->conn, frame->data, frame->len) != 1 || PQflush(target->conn) < 0)
 		return dbsync_postgres_lost(target);

@@ -5,7 +5,8 @@
  *	  but for the driver itself, which registry.c lists.
  *
  * The life of a connection: postgres_connect.c makes it, postgres_wait.c does
- * all waiting on it, postgres_step.c sends statements and reads their results.
+ * all waiting on it, postgres_step.c sends statements, postgres_answer.c reads
+ * what comes back.
  * Statements of a batch are queued in libpq's pipeline mode and read back when
  * somebody needs an answer ("settle"): a small batch settles once, in commit().
  * COPY is not possible in pipeline mode, so a table with many rows settles
@@ -27,6 +28,15 @@
 /* from PostgreSQL's epoch to that of others, in microseconds */
 #define DBSYNC_POSTGRES_UNIX_EPOCH \
 	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+/*
+ * What a remote sends is looked at in postgres_answer.c and nowhere else, where it
+ * is checked first: so the compiler refuses these names in all other files.
+ */
+#ifndef POSTGRES_READS_RESULTS
+#pragma GCC poison PQgetvalue PQgetisnull PQgetlength PQntuples PQnfields PQfformat PQftype PQfname
+#pragma GCC poison PQresultStatus PQresStatus PQresultErrorMessage PQresultErrorField
+#pragma GCC poison PQcmdStatus PQcmdTuples PQbinaryTuples PQexec PQexecParams
+#endif
 
 /* oldest target; older ones lack catalog columns that table_open reads */
 #define DBSYNC_POSTGRES_OLDEST	120000
@@ -50,6 +60,7 @@ typedef enum PostgresFixed
 typedef enum PostgresTableStatement
 {
 	POSTGRES_TABLE_DELETE,
+	POSTGRES_TABLE_GONE,		/* raises if the row is still there */
 	POSTGRES_TABLE_INSERT,
 	POSTGRES_TABLE_UPSERT,
 	POSTGRES_TABLE_NSTATEMENTS
@@ -58,10 +69,13 @@ typedef enum PostgresTableStatement
 /* a statement under way whose result has not been read */
 typedef enum PostgresStepKind
 {
-	POSTGRES_STEP_PLAIN,
+	POSTGRES_STEP_PLAIN,		/* a command */
+	POSTGRES_STEP_SETTING,		/* rows that nobody looks at */
+	POSTGRES_STEP_ROW,			/* it must have written one row */
 	POSTGRES_STEP_FENCE,		/* its cast fails when the ledger has moved */
 	POSTGRES_STEP_GUARD,		/* its cast fails when the table has changed */
 	POSTGRES_STEP_PATCH,		/* its cast fails when the row is not there */
+	POSTGRES_STEP_GONE,			/* its cast fails when the row is still there */
 	POSTGRES_STEP_MERGE,		/* how many rows it has found is wanted */
 	POSTGRES_STEP_COMMIT
 } PostgresStepKind;
@@ -83,6 +97,12 @@ typedef struct PostgresColumn
 	bool		is_key;
 	bool		is_assigned;	/* by updates and upserts */
 	bool		can_be_unchanged;	/* the source may have its values out of line */
+	const char *type_name;		/* of the base type, without its schema; */
+	char		type_kind;		/* its typtype */
+	int32		typmod;
+	Oid			element;		/* InvalidOid: no array */
+	const char *element_name;
+	char		element_kind;
 	/* of key columns */
 	const char *equals;			/* OPERATOR(schema.=) of the key's index */
 	bool		same_if_equal;	/* equal values are the same bytes */
@@ -121,6 +141,7 @@ struct DbsyncTargetTable
 	const int  *keys;
 	bool		upsertable;		/* ON CONFLICT (key) can be used ... */
 	bool		assignable;		/* ... and has something to SET */
+	bool		swallows;		/* triggers may leave out what is deleted */
 	bool		overriding;		/* has a GENERATED ALWAYS identity column */
 	bool		binary;			/* values come in binary form */
 	const int  *binary_formats; /* as many ones as there are columns */
@@ -200,11 +221,21 @@ typedef struct PostgresTarget
 	MemoryContextCallback cleanup;	/* gives conn, result, wait set back */
 	PGconn	   *conn;
 	bool		external_fd;	/* counted with AcquireExternalFD */
+	bool		broken;			/* nothing more may be asked over this connection */
+	bool		before_triggers;	/* tables whose triggers may swallow rows are taken */
 	bool		direct;			/* no pooler is between us and the server */
 	bool		sets_origin;	/* has the right to set dbsync.origin, and does */
 	PGresult   *result;			/* the one last read; freed by the next */
+	MemoryContext answer_context;	/* of the answer last read; NULL: none yet */
 	WaitEventSet *wait_set;
 	uint32		wait_events;	/* what the socket is watched for */
+
+	/* waits that last; the worker is told of them */
+	void		(*waits) (TimestampTz since);	/* may be NULL */
+	const int  *timeout;		/* ms of silence that are too many; NULL, 0: none */
+	TimestampTz waits_since;	/* 0: an answer is not awaited, or has not been for long */
+	bool		waits_told;
+	int64		batch_rows;		/* sent in this batch: the server may need time for them */
 
 	/* statements under way */
 	bool		pipelined;
@@ -241,15 +272,24 @@ extern bool dbsync_postgres_refuse(PostgresTarget *target, int sqlstate,
 								   const char *message, const char *detail,
 								   const char *hint);
 
-/* Set the fault from a result that is an error, or that should not have come. */
+/* Set the fault from a result that is an error. */
 extern bool dbsync_postgres_refused(PostgresTarget *target, PGresult *result,
 									const PostgresStep *step);
 
 /* Set the fault from the connection's own state. */
 extern bool dbsync_postgres_lost(PostgresTarget *target);
 
+/*
+ * Set the fault: what came is not an answer to what was asked.  The connection is
+ * not used any more, as nobody knows what comes next.
+ */
+extern bool dbsync_postgres_violated(PostgresTarget *target, const char *detail);
+
 /* Set the fault's hint, after one of the above. */
 extern void dbsync_postgres_advise(PostgresTarget *target, const char *hint);
+
+/* The table has not taken a row, and has not said why. */
+extern bool dbsync_postgres_swallowed(PostgresTarget *target, const DbsyncTargetTable *table);
 
 /* A row that lacks columns is not in the table: it is to be sent whole. */
 extern bool dbsync_postgres_incomplete(PostgresTarget *target, const DbsyncTargetTable *table);
@@ -271,8 +311,23 @@ extern bool dbsync_postgres_connect(PostgresTarget *target,
 /* Watch the connected socket from now on. */
 extern void dbsync_postgres_watch(PostgresTarget *target);
 
-/* Wait for any of these socket events, minding latch and interrupts. */
-extern void dbsync_postgres_wait(PostgresTarget *target, uint32 events);
+/*
+ * The clock of a wait that lasts: tell the worker after a second, and refuse to go
+ * on when the remote has said nothing for too long, since "quiet_since".
+ */
+extern bool dbsync_postgres_look_at_clock(PostgresTarget *target, TimestampTz quiet_since);
+
+/* The wait is over: something came. */
+extern void dbsync_postgres_heard(PostgresTarget *target);
+
+/*
+ * Bytes that the kernel holds for us are added to *arrived; false: fault set, they
+ * are more than "most".
+ */
+extern bool dbsync_postgres_count_arrived(PostgresTarget *target, Size *arrived, Size most);
+
+/* Let the kernel hold little of what the remote sends. */
+extern void dbsync_postgres_receive_little(int socket);
 
 /* Has the remote something to say?  Does not wait. */
 extern bool dbsync_postgres_readable(PostgresTarget *target);
@@ -281,10 +336,57 @@ extern bool dbsync_postgres_readable(PostgresTarget *target);
 extern bool dbsync_postgres_flush(PostgresTarget *target);
 
 /*
- * The next result, NULL where libpq says NULL.  It is freed by the next call
- * or with the target.
+ * The next result, NULL where libpq says NULL, or with target->broken and the fault
+ * set.  It is freed by the next call or with the target.  For postgres_answer.c.
  */
 extern PGresult *dbsync_postgres_next_result(PostgresTarget *target);
+
+/* in postgres_answer.c; see there what a shape is */
+
+typedef struct PostgresAnswer PostgresAnswer;
+
+/* rows that nobody looks at */
+#define POSTGRES_ANY_ROWS	"*"
+
+/*
+ * Read the answer to one statement, the NULL behind it included.  NULL: fault set,
+ * and if target->broken is not, it was an error and the connection is idle.  The
+ * answer lives until the next one is read.
+ */
+extern const PostgresAnswer *dbsync_postgres_read_answer(PostgresTarget *target,
+														 const PostgresStep *step,
+														 const char *shape);
+
+/* Read the end of a pipeline, or the answer to COMMIT, which must be one. */
+extern bool dbsync_postgres_read_sync(PostgresTarget *target);
+extern bool dbsync_postgres_read_commit(PostgresTarget *target);
+
+/* Read the answer to COPY ... FROM STDIN: it must want rows of so many columns. */
+extern bool dbsync_postgres_read_copy_in(PostgresTarget *target, const PostgresStep *step,
+										 int ncolumns, bool binary);
+
+/*
+ * Values, by row and column, as their letter in the shape says: text may be NULL,
+ * whole numbers of any kind are read by _int.
+ */
+extern int	dbsync_postgres_answer_rows(const PostgresAnswer *answer);
+extern bool dbsync_postgres_answer_is_null(const PostgresAnswer *answer, int row, int column);
+extern const char *dbsync_postgres_answer_text(const PostgresAnswer *answer, int row, int column);
+extern bool dbsync_postgres_answer_bool(const PostgresAnswer *answer, int row, int column);
+extern int64 dbsync_postgres_answer_int(const PostgresAnswer *answer, int row, int column);
+extern double dbsync_postgres_answer_double(const PostgresAnswer *answer, int row, int column);
+
+/* Rows that a command has changed; < 0: its tag does not say. */
+extern int64 dbsync_postgres_answer_affected(const PostgresAnswer *answer);
+
+/* Of an error: a field, "" if it is missing; its SQLSTATE, 0 if it has none; libpq's words. */
+extern const char *dbsync_postgres_error_field(PostgresTarget *target, const PGresult *result,
+											   int code);
+extern int	dbsync_postgres_error_code(const PGresult *result);
+extern const char *dbsync_postgres_result_words(PostgresTarget *target, const PGresult *result);
+
+/* A copy that is valid in our encoding, and not long; NULL of NULL. */
+extern char *dbsync_postgres_clean(PostgresTarget *target, const char *text);
 
 /* in postgres_step.c */
 
@@ -317,13 +419,14 @@ extern bool dbsync_postgres_queue_sql(PostgresTarget *target, const DbsyncTarget
 extern bool dbsync_postgres_settle(PostgresTarget *target);
 
 /*
- * Settle, then run one statement.  NULL: fault set.  The result lives until
- * the next one.
+ * Settle, then run one statement that gives rows of this shape (NULL: none).  NULL:
+ * fault set.  The answer lives until the next one.
  */
-extern PGresult *dbsync_postgres_query(PostgresTarget *target, const char *sql,
-									   int nparams, const char *const *values);
+extern const PostgresAnswer *dbsync_postgres_query(PostgresTarget *target, const char *sql,
+												   int nparams, const char *const *values,
+												   const char *shape);
 
-/* The same for statements of a table; *affected may be NULL. */
+/* The same for commands, of a table or none; *affected may be NULL. */
 extern bool dbsync_postgres_execute(PostgresTarget *target, const DbsyncTargetTable *table,
 									const char *sql, int64 *affected);
 
@@ -395,6 +498,16 @@ extern bool dbsync_postgres_table_wants_replace(const DbsyncTargetTable *table, 
 /* Fill in a table from the target's catalogs and check it against its spec. */
 extern bool dbsync_postgres_look(PostgresTarget *target, DbsyncTargetTable *table);
 
+/* in postgres_equality.c */
+
+/*
+ * Could the target take different keys of the source for one, in this column?  NULL:
+ * no; else what its type, or collation, is.  The last three are those of its index.
+ */
+extern const char *dbsync_postgres_coarser(const DbsyncTargetTable *table, int column,
+										   bool deterministic, const char *collation,
+										   bool usual_operators);
+
 /* in postgres_sql.c; results are palloc'd */
 
 /* A statement for one row; parameters are the columns (delete: the keys). */
@@ -412,7 +525,15 @@ extern char *dbsync_postgres_copy_sql(const DbsyncTargetTable *table, DbsyncRows
 /* From stage to table; the insert leaves out rows whose keys are there already. */
 extern char *dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
 extern char *dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
+extern char *dbsync_postgres_merge_gone_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
 extern char *dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
+
+/*
+ * A statement that raises if there is a row of "FROM ... WHERE ...", for tables that
+ * may not have let go of what was deleted.
+ */
+#define POSTGRES_STILL_THERE	"dbsync: a row to delete is still there"
+extern char *dbsync_postgres_gone_sql(const char *from);
 
 /* in postgres_patch.c: rows that lack columns */
 

@@ -3,8 +3,9 @@
  * worker/target/postgres_fault.c
  *	  PostgreSQL driver: what the remote said, kept for the worker.
  *
- * Nothing is raised here.  The remote's words are kept whole, because the
- * operator must act on them; a password is never among them.
+ * Nothing is raised here.  The remote's words are kept as they are, because the
+ * operator must act on them, but for what is no text in our encoding, and for the
+ * end of what is very long; a password is never among them.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,10 +15,11 @@
 
 #include "worker/target/postgres_driver.h"
 
+/* of a field that says nothing there is none */
 static char *
 keep(PostgresTarget *target, const char *string)
 {
-	return string ? MemoryContextStrdup(target->base.context, string) : NULL;
+	return string && string[0] ? dbsync_postgres_clean(target, string) : NULL;
 }
 
 /* libpq ends its own messages with a newline */
@@ -79,6 +81,17 @@ dbsync_postgres_incomplete(PostgresTarget *target, const DbsyncTargetTable *tabl
 	return false;
 }
 
+bool
+dbsync_postgres_swallowed(PostgresTarget *target, const DbsyncTargetTable *table)
+{
+	return dbsync_postgres_refuse(target, ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION,
+								  psprintf("target table %s has not taken all rows", table->label),
+								  "It has a trigger that returns NULL instead of a row, or somebody else writes to it.",
+								  psprintf("On the target, disable triggers that leave rows out"
+										   " (ALTER TABLE %s DISABLE TRIGGER ...), or have them return the row.",
+										   table->quoted));
+}
+
 void
 dbsync_postgres_advise(PostgresTarget *target, const char *hint)
 {
@@ -86,10 +99,28 @@ dbsync_postgres_advise(PostgresTarget *target, const char *hint)
 }
 
 bool
+dbsync_postgres_violated(PostgresTarget *target, const char *detail)
+{
+	target->broken = true;
+	dbsync_postgres_refuse(target, ERRCODE_PROTOCOL_VIOLATION,
+						   psprintf("target \"%s\" sent an answer that is not what was asked for",
+									target->name), detail,
+						   "Is a PostgreSQL server behind the target's address, and nothing in between"
+						   " that changes what it says?");
+	target->base.fault.connection_lost = target->commit_sent;
+	return false;
+}
+
+bool
 dbsync_postgres_lost(PostgresTarget *target)
 {
-	char	   *said = keep_trimmed(target, target->conn ? PQerrorMessage(target->conn) : "");
+	char	   *said;
 
+	/* whoever broke it has said why */
+	if (target->broken && target->base.fault.sqlstate != 0)
+		return false;
+	target->broken = true;
+	said = keep_trimmed(target, target->conn ? PQerrorMessage(target->conn) : "");
 	dbsync_postgres_refuse(target, ERRCODE_CONNECTION_FAILURE,
 						   psprintf("connection to target \"%s\" was lost", target->name),
 						   said && said[0] ? said : NULL, NULL);
@@ -97,48 +128,65 @@ dbsync_postgres_lost(PostgresTarget *target)
 	return false;
 }
 
-static int
-sqlstate_of(PGresult *result)
-{
-	const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-	if (code == NULL || strlen(code) != 5)
-		return 0;
-	return MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4]);
-}
-
 /* what we were doing goes first, then the remote's own context */
 static char *
 context_of(PostgresTarget *target, PGresult *result, const PostgresStep *step)
 {
-	const char *remote = PQresultErrorField(result, PG_DIAG_CONTEXT);
+	const char *remote = dbsync_postgres_error_field(target, result, PG_DIAG_CONTEXT);
 
 	if (step == NULL || step->table == NULL)
 		return keep(target, remote);
-	return dbsync_postgres_format(target, "%s%starget table %s",
-								  remote ? remote : "", remote ? "\n" : "",
+	return dbsync_postgres_format(target, "%s%starget table %s", remote, remote[0] ? "\n" : "",
 								  step->table->label);
+}
+
+/*
+ * The server's hint, or ours where we know better: what it says of our own statements
+ * ("you might need to add explicit type casts") is no cure for whoever reads it.
+ */
+static const char *
+hint_of(PostgresTarget *target, PGresult *result, const PostgresStep *step,
+		int sqlstate, const char *message)
+{
+	static const char enum_value[] = "invalid input value for enum ";
+	const char *context = dbsync_postgres_error_field(target, result, PG_DIAG_CONTEXT);
+
+	if (step == NULL || step->table == NULL)
+		return dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_HINT);
+	/* by code of the target's own: ours names what it needs */
+	if (context[0] != '\0' &&
+		(sqlstate == ERRCODE_UNDEFINED_FUNCTION || sqlstate == ERRCODE_UNDEFINED_OBJECT ||
+		 sqlstate == ERRCODE_UNDEFINED_TABLE))
+		return "dbsync applies with an empty search_path. On the target, functions that generated columns,"
+			" checks, indexes and triggers call must find what they need by themselves:"
+			" ALTER FUNCTION ... SET search_path = ...";
+	if (sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
+		strncmp(message, enum_value, strlen(enum_value)) == 0)
+		return "On the target, add the label: ALTER TYPE ... ADD VALUE '...';";
+	if (sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
+		strncmp(message, "malformed record literal", strlen("malformed record literal")) == 0)
+		return "Let the composite type have the same attributes, in the same order, at both ends.";
+	return dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_HINT);
 }
 
 bool
 dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const PostgresStep *step)
 {
 	DbsyncFault *fault = &target->base.fault;
-	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-	int			sqlstate = sqlstate_of(result);
+	const char *severity = dbsync_postgres_error_field(target, result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	const char *message = dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_PRIMARY);
+	int			sqlstate = dbsync_postgres_error_code(result);
 
 	/* without a code of the server's it is libpq that speaks */
 	if (sqlstate == 0 && PQstatus(target->conn) == CONNECTION_BAD)
 		return dbsync_postgres_lost(target);
 	if (sqlstate == 0)
-		return dbsync_postgres_refuse(target, ERRCODE_PROTOCOL_VIOLATION,
-									  psprintf("unexpected answer of target \"%s\": %s",
-											   target->name, PQresStatus(PQresultStatus(result))),
-									  keep_trimmed(target, PQresultErrorMessage(result)), NULL);
+		return dbsync_postgres_violated(target,
+										keep_trimmed(target, dbsync_postgres_result_words(target, result)));
 
 	if (step && step->kind == POSTGRES_STEP_FENCE &&
 		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
-		strstr(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), POSTGRES_LEDGER_MOVED))
+		strstr(message, POSTGRES_LEDGER_MOVED))
 		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 									  "another worker has moved the ledger of this subscription",
 									  NULL, NULL);
@@ -152,21 +200,28 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 
 	if (step && step->kind == POSTGRES_STEP_PATCH &&
 		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
-		strstr(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), POSTGRES_MISSING_ROW))
+		strstr(message, POSTGRES_MISSING_ROW))
 		return dbsync_postgres_incomplete(target, step->table);
+
+	if (step && step->kind == POSTGRES_STEP_GONE &&
+		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION && strstr(message, POSTGRES_STILL_THERE))
+		return dbsync_postgres_swallowed(target, step->table);
 
 	memset(fault, 0, sizeof(DbsyncFault));
 	fault->sqlstate = sqlstate;
-	fault->message = keep(target, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
-	fault->detail = keep(target, PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
-	fault->hint = keep(target, PQresultErrorField(result, PG_DIAG_MESSAGE_HINT));
+	fault->message = keep(target, message[0] ? message : "the target refused without a word");
+	fault->detail = keep(target, dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_DETAIL));
+	fault->hint = keep(target, hint_of(target, result, step, sqlstate, message));
 	fault->context = context_of(target, result, step);
 
 	/*
 	 * An ERROR of COMMIT means that it did not happen.  A FATAL may have come
 	 * while the server was waiting for a standby, the commit record written.
 	 */
-	if (severity == NULL || strcmp(severity, "ERROR") != 0)
+	if (strcmp(severity, "ERROR") != 0)
+	{
+		target->broken = true;
 		fault->connection_lost = target->commit_sent;
+	}
 	return false;
 }

@@ -44,11 +44,12 @@ facts_sql(const DbsyncTargetTable *table)
 bool
 dbsync_postgres_look_at_facts(PostgresTarget *target, DbsyncTargetTable *table)
 {
-	PGresult   *result = dbsync_postgres_query(target, facts_sql(table), 0, NULL);
+	const PostgresAnswer *answer = dbsync_postgres_query(target, facts_sql(table), 0, NULL, "?t");
 
-	if (result == NULL)
+	if (answer == NULL)
 		return false;
-	table->facts = pstrdup(PQntuples(result) == 1 ? PQgetvalue(result, 0, 0) : "");
+	table->facts = pstrdup(dbsync_postgres_answer_rows(answer) == 1
+						   ? dbsync_postgres_answer_text(answer, 0, 0) : "");
 	if (table->facts[0] != 't')
 		table->replaceable = false;
 	return true;

@@ -7,6 +7,9 @@
  * administrator gives no CREATE right on the database makes the same objects
  * by hand (docs/ledger.sql) and grants the rights that are asked for below.
  *
+ * Whoever owns the table could have us run code of his, as the target's user: so it
+ * is taken only from those who could do so anyway, and with no code on it.
+ *
  * Rows of subscriptions and of attachments share the table, told apart by
  * subscription = id: one lock, one place to look.  There is no index but the
  * key's, and pages are left mostly empty, so that every update is heap-only.
@@ -22,77 +25,105 @@
 /* two workers may come for the first time together */
 #define LOCK_SQL "SELECT pg_advisory_xact_lock(hashtextextended('dbsync_ledger', 0))"
 
-static const char *const install_sql[] = {
-	"CREATE SCHEMA IF NOT EXISTS dbsync_ledger",
-	"COMMENT ON SCHEMA dbsync_ledger IS 'dbsync: how far this target has come'",
-	"CREATE TABLE dbsync_ledger.position ("
-	" id uuid PRIMARY KEY,"
-	" subscription uuid NOT NULL,"
-	" name text,"
-	" system_identifier bigint,"
-	" database_oid oid,"
-	" timeline bigint,"
-	" lsn pg_lsn,"
-	" server_start timestamptz,"
-	" batch bigint,"
-	" after text,"
-	" upto text,"
-	" closing pg_lsn,"
-	" closing_xid bigint,"
-	" identities text,"
-	" live boolean,"
-	" boundary text[],"
-	" rows bigint,"
-	" checksum bigint NOT NULL,"
-	" relation text,"
-	" updated timestamptz NOT NULL DEFAULT now()"
-	") WITH (fillfactor = 10)",
-	"COMMENT ON TABLE dbsync_ledger.position IS 'dbsync: one row per subscription that writes to this database (id = subscription), and one per table of it; written in the same transaction as the data: do not touch'",
-	"COMMENT ON COLUMN dbsync_ledger.position.id IS 'the subscription, or the attachment of a table to it'",
-	"COMMENT ON COLUMN dbsync_ledger.position.system_identifier IS 'cluster of the source'",
-	"COMMENT ON COLUMN dbsync_ledger.position.database_oid IS 'database of the source'",
-	"COMMENT ON COLUMN dbsync_ledger.position.lsn IS 'WAL of the source that was on its disk before the last commit here'",
-	"COMMENT ON COLUMN dbsync_ledger.position.server_start IS 'start of the source server that wrote last'",
-	"COMMENT ON COLUMN dbsync_ledger.position.batch IS 'counts the commits of this subscription'",
-	"COMMENT ON COLUMN dbsync_ledger.position.after IS 'snapshot of the source: what is visible in it has been applied'",
-	"COMMENT ON COLUMN dbsync_ledger.position.upto IS 'snapshot of a window that is being worked off; applied up to closing'",
-	"COMMENT ON COLUMN dbsync_ledger.position.closing IS 'closing LSN reached within the window'",
-	"COMMENT ON COLUMN dbsync_ledger.position.closing_xid IS 'transaction reached at that closing LSN'",
-	"COMMENT ON COLUMN dbsync_ledger.position.identities IS 'databases that this one has been: system identifier/oid of each; changes that they made do not come back'",
-	"COMMENT ON COLUMN dbsync_ledger.position.live IS 'table: its first copy is complete'",
-	"COMMENT ON COLUMN dbsync_ledger.position.boundary IS 'table: key of the last row copied'",
-	"COMMENT ON COLUMN dbsync_ledger.position.rows IS 'table: rows copied'",
-	"COMMENT ON COLUMN dbsync_ledger.position.checksum IS 'over the row but for name, batch and updated: one that was edited is refused'",
-	"COMMENT ON COLUMN dbsync_ledger.position.relation IS 'table: which one here'",
+/*
+ * The table's columns.  What is made, and what one that is found must be, comes from
+ * this list; docs/ledger.sql says the same.
+ */
+static const struct
+{
+	const char *name;
+	const char *type;			/* as format_type() calls it */
+	const char *constraint;		/* "NOT NULL" or "" */
+	const char *rest;			/* of its definition */
+	const char *comment;		/* or NULL */
+}			columns[] = {
+	{"id", "uuid", "NOT NULL", " PRIMARY KEY", "the subscription, or the attachment of a table to it"},
+	{"subscription", "uuid", "NOT NULL", "", NULL},
+	{"name", "text", "", "", NULL},
+	{"system_identifier", "bigint", "", "", "cluster of the source"},
+	{"database_oid", "oid", "", "", "database of the source"},
+	{"timeline", "bigint", "", "", NULL},
+	{"lsn", "pg_lsn", "", "", "WAL of the source that was on its disk before the last commit here"},
+	{"server_start", "timestamp with time zone", "", "", "start of the source server that wrote last"},
+	{"batch", "bigint", "", "", "counts the commits of this subscription"},
+	{"after", "text", "", "", "snapshot of the source: what is visible in it has been applied"},
+	{"upto", "text", "", "", "snapshot of a window that is being worked off; applied up to closing"},
+	{"closing", "pg_lsn", "", "", "closing LSN reached within the window"},
+	{"closing_xid", "bigint", "", "", "transaction reached at that closing LSN"},
+	{"identities", "text", "", "", "databases that this one has been: system identifier/oid of each; changes that they made do not come back"},
+	{"live", "boolean", "", "", "table: its first copy is complete"},
+	{"boundary", "text[]", "", "", "table: key of the last row copied"},
+	{"rows", "bigint", "", "", "table: rows copied"},
+	{"checksum", "bigint", "NOT NULL", "", "over the row but for name, batch and updated: one that was edited is refused"},
+	{"relation", "text", "", "", "table: which one here"},
+	{"updated", "timestamp with time zone", "NOT NULL", " DEFAULT now()", NULL},
 };
+
+/* a subscription's row and a table's row have what they need, and nothing of the other's */
+#define WHOLE	"position_whole"
+static const char *const whole_sql =
+"CASE WHEN id OPERATOR(pg_catalog.=) subscription"
+" THEN name IS NOT NULL AND system_identifier IS NOT NULL AND database_oid IS NOT NULL"
+" AND timeline IS NOT NULL AND lsn IS NOT NULL AND server_start IS NOT NULL"
+" AND batch IS NOT NULL AND after IS NOT NULL AND live IS NULL AND boundary IS NULL AND rows IS NULL"
+" ELSE live IS NOT NULL AND rows IS NOT NULL AND batch IS NULL AND after IS NULL"
+" AND pg_catalog.array_position(boundary, NULL) IS NULL END";
+
+static const char *const table_comment =
+"dbsync: one row per subscription that writes to this database (id = subscription), and one per"
+" table of it; written in the same transaction as the data: do not touch";
 
 typedef enum LedgerState
 {
-	LEDGER_UNKNOWN,				/* fault set */
+	LEDGER_REFUSED,				/* fault set */
 	LEDGER_MISSING,
-	LEDGER_NO_RIGHTS,
 	LEDGER_READY
 } LedgerState;
 
-/* looked up by name: to_regclass() raises where a right is missing */
+/* who may own what we write to, and the code that it runs; nobody else could be trusted with it */
+#define RIGHTFUL(owner) \
+	"(" owner " IN (SELECT oid FROM pg_roles WHERE rolsuper OR rolname = current_user)" \
+	" OR " owner " IN (SELECT datdba FROM pg_database WHERE datname = current_database()))"
+
+/* an expression that needs nothing but the table and what comes with PostgreSQL */
+#define IS_PLAIN(catalog, oid) \
+	"NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = '" catalog "'::regclass AND d.objid = " oid \
+	" AND d.refclassid <> 'pg_class'::regclass)"
+
+/*
+ * Looked up by name: to_regclass() raises where a right is missing.  The last column
+ * names code on the table that is not ours: constraints, rules, defaults; triggers
+ * with a condition, or of somebody who has no business here.
+ */
+#define LOOK_SHAPE	"?ToBTBBTT"
 static const char *const look_sql =
-"SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')"
+"SELECT CASE WHEN NOT " RIGHTFUL("n.nspowner") " THEN pg_get_userbyid(n.nspowner) END,"
+" coalesce(c.oid, 0),"
+" has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')"
 " AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')"
-" AND has_table_privilege(c.oid, 'DELETE')"
-" FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid"
-" WHERE n.nspname = 'dbsync_ledger' AND c.relname = 'position'";
-
-static LedgerState
-look_for_ledger(PostgresTarget *target)
-{
-	PGresult   *result = dbsync_postgres_query(target, look_sql, 0, NULL);
-
-	if (result == NULL)
-		return LEDGER_UNKNOWN;
-	if (PQntuples(result) == 0)
-		return LEDGER_MISSING;
-	return PQgetvalue(result, 0, 0)[0] == 't' ? LEDGER_READY : LEDGER_NO_RIGHTS;
-}
+" AND has_table_privilege(c.oid, 'DELETE'),"
+" CASE WHEN NOT " RIGHTFUL("c.relowner") " THEN pg_get_userbyid(c.relowner) END,"
+" c.relkind = 'r' AND c.relpersistence = 'p' AND NOT c.relispartition AND NOT c.relrowsecurity"
+" AND NOT EXISTS (SELECT FROM pg_inherits h WHERE c.oid IN (h.inhrelid, h.inhparent)),"
+" (SELECT count(*) = 1 AND bool_and(i.indisprimary AND i.indisvalid AND i.indimmediate AND i.indnatts = 1"
+"   AND a.attname IS NOT DISTINCT FROM 'id') FROM pg_index i LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]"
+"  WHERE i.indrelid = c.oid),"
+" (SELECT string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod),"
+"   CASE WHEN a.attnotnull THEN 'NOT NULL' END), ', ' ORDER BY a.attnum) FROM pg_attribute a"
+"  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),"
+" (SELECT string_agg(code, ', ') FROM ("
+"  SELECT 'constraint ' || quote_ident(k.conname) AS code FROM pg_constraint k WHERE k.conrelid = c.oid"
+"   AND k.contype NOT IN ('p', 'n')"
+"   AND NOT (k.contype = 'c' AND k.conname = '" WHOLE "' AND k.convalidated AND " IS_PLAIN("pg_constraint", "k.oid") ")"
+"  UNION ALL SELECT 'constraint " WHOLE " is missing' WHERE NOT EXISTS ("
+"   SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conname = '" WHOLE "')"
+"  UNION ALL SELECT 'rule ' || quote_ident(r.rulename) FROM pg_rewrite r WHERE r.ev_class = c.oid"
+"  UNION ALL SELECT 'default of column ' || e.adnum FROM pg_attrdef e WHERE e.adrelid = c.oid"
+"   AND NOT " IS_PLAIN("pg_attrdef", "e.oid")
+"  UNION ALL SELECT 'trigger ' || quote_ident(g.tgname) FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid"
+"   WHERE g.tgrelid = c.oid AND (g.tgqual IS NOT NULL OR NOT " RIGHTFUL("p.proowner") ")) others)"
+" FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'position'"
+" WHERE n.nspname = 'dbsync_ledger'";
 
 static bool
 refuse_rights(PostgresTarget *target)
@@ -107,21 +138,127 @@ refuse_rights(PostgresTarget *target)
 }
 
 static bool
+refuse_owner(PostgresTarget *target, const char *what, const char *owner)
+{
+	return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+								  psprintf("%s on the target belongs to role \"%s\"", what, owner),
+								  "Its owner could have the target's user run code of his. It must belong to that user,"
+								  " to a superuser, or to the database's owner.",
+								  "Find out who made it. On the target, let a superuser drop schema dbsync_ledger,"
+								  " or ALTER SCHEMA and ALTER TABLE ... OWNER TO another role.");
+}
+
+static bool
+refuse_form(PostgresTarget *target, const char *detail)
+{
+	return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+								  "table dbsync_ledger.position on the target is not as dbsync makes it", detail,
+								  "On the target, undo what was changed. One that holds nothing of value can be dropped,"
+								  " and is made anew.");
+}
+
+/* the list of columns, as look_sql makes it */
+static char *
+expected_columns(void)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < lengthof(columns); i++)
+		appendStringInfo(&buf, "%s%s %s%s%s", i > 0 ? ", " : "", columns[i].name, columns[i].type,
+						 columns[i].constraint[0] ? " " : "", columns[i].constraint);
+	return buf.data;
+}
+
+/* Is what was found the ledger, in the right hands?  False: fault set. */
+static bool
+check_ledger(PostgresTarget *target, const PostgresAnswer *answer)
+{
+	const char *owner = dbsync_postgres_answer_text(answer, 0, 3);
+	const char *found = dbsync_postgres_answer_text(answer, 0, 6);
+	const char *code = dbsync_postgres_answer_text(answer, 0, 7);
+
+	if (owner != NULL)
+		return refuse_owner(target, "table dbsync_ledger.position", owner);
+	if (dbsync_postgres_answer_is_null(answer, 0, 2) || !dbsync_postgres_answer_bool(answer, 0, 2))
+		return refuse_rights(target);
+	if (dbsync_postgres_answer_is_null(answer, 0, 4) || !dbsync_postgres_answer_bool(answer, 0, 4))
+		return refuse_form(target, "It is no ordinary table.");
+	if (found == NULL || strcmp(found, expected_columns()) != 0)
+		return refuse_form(target, psprintf("Its columns are: %s.", found ? found : "none"));
+	if (dbsync_postgres_answer_is_null(answer, 0, 5) || !dbsync_postgres_answer_bool(answer, 0, 5))
+		return refuse_form(target, "Its only index must be that of its primary key, id.");
+	if (code != NULL)
+		return refuse_form(target, psprintf("It has what is not dbsync's: %s.", code));
+	return true;
+}
+
+static LedgerState
+look_for_ledger(PostgresTarget *target)
+{
+	const PostgresAnswer *answer = dbsync_postgres_query(target, look_sql, 0, NULL, LOOK_SHAPE);
+	const char *owner;
+
+	if (answer == NULL)
+		return LEDGER_REFUSED;
+	if (dbsync_postgres_answer_rows(answer) == 0)
+		return LEDGER_MISSING;
+	owner = dbsync_postgres_answer_text(answer, 0, 0);
+	if (owner != NULL)
+	{
+		refuse_owner(target, "schema dbsync_ledger", owner);
+		return LEDGER_REFUSED;
+	}
+	if (dbsync_postgres_answer_int(answer, 0, 1) == 0)
+		return LEDGER_MISSING;
+	return check_ledger(target, answer) ? LEDGER_READY : LEDGER_REFUSED;
+}
+
+static bool
+run_install(PostgresTarget *target, const char *sql)
+{
+	if (dbsync_postgres_execute(target, NULL, sql, NULL))
+		return true;
+	if (target->base.fault.sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE)
+		dbsync_postgres_advise(target,
+							   psprintf("On the target: GRANT CREATE ON DATABASE %s TO %s;"
+										" or let its administrator run docs/ledger.sql there.",
+										quote_identifier(target->base.identity.database),
+										quote_identifier(target->base.identity.user)));
+	return false;
+}
+
+static char *
+create_table_sql(void)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "CREATE TABLE dbsync_ledger.position (");
+	for (int i = 0; i < lengthof(columns); i++)
+		appendStringInfo(&buf, "%s %s %s%s, ", columns[i].name, columns[i].type,
+						 columns[i].constraint, columns[i].rest);
+	appendStringInfo(&buf, "CONSTRAINT " WHOLE " CHECK (%s)) WITH (fillfactor = 10)", whole_sql);
+	return buf.data;
+}
+
+static bool
 create_ledger(PostgresTarget *target)
 {
-	for (int i = 0; i < lengthof(install_sql); i++)
-	{
-		if (dbsync_postgres_execute(target, NULL, install_sql[i], NULL))
-			continue;
-		if (target->base.fault.sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE)
-			dbsync_postgres_advise(target,
-								   psprintf("On the target: GRANT CREATE ON DATABASE %s TO %s;"
-											" or let its administrator run docs/ledger.sql there.",
-											quote_identifier(target->base.identity.database),
-											quote_identifier(target->base.identity.user)));
+	if (!run_install(target, "CREATE SCHEMA IF NOT EXISTS dbsync_ledger") ||
+		!run_install(target, create_table_sql()) ||
+		!run_install(target, "COMMENT ON SCHEMA dbsync_ledger IS 'dbsync: how far this target has come'") ||
+		!run_install(target, psprintf("COMMENT ON TABLE dbsync_ledger.position IS '%s'", table_comment)))
 		return false;
+	for (int i = 0; i < lengthof(columns); i++)
+	{
+		if (columns[i].comment &&
+			!run_install(target, psprintf("COMMENT ON COLUMN dbsync_ledger.position.%s IS '%s'",
+										  columns[i].name, columns[i].comment)))
+			return false;
 	}
-	return true;
+	/* somebody may have been faster with the schema, and not let it go */
+	return look_for_ledger(target) == LEDGER_READY;
 }
 
 bool
@@ -132,20 +269,9 @@ dbsync_postgres_ledger_install(PostgresTarget *target)
 	if (state == LEDGER_MISSING)
 	{
 		/* look again with the lock: a snapshot per statement sees what came */
-		if (!dbsync_postgres_execute(target, NULL, LOCK_SQL, NULL))
+		if (dbsync_postgres_query(target, LOCK_SQL, 0, NULL, POSTGRES_ANY_ROWS) == NULL)
 			return false;
 		state = look_for_ledger(target);
 	}
-	switch (state)
-	{
-		case LEDGER_UNKNOWN:
-			return false;
-		case LEDGER_MISSING:
-			return create_ledger(target);
-		case LEDGER_NO_RIGHTS:
-			return refuse_rights(target);
-		case LEDGER_READY:
-			break;
-	}
-	return true;
+	return state == LEDGER_MISSING ? create_ledger(target) : state == LEDGER_READY;
 }

@@ -175,57 +175,70 @@ array_parse(const char *literal, int *n, char ***elements)
 		(*elements)[i] = nulls[i] ? NULL : TextDatumGetCString(datums[i]);
 }
 
-/* PQgetvalue, copied, or NULL */
-static char *
-field(PGresult *result, int row, int column)
-{
-	return PQgetisnull(result, row, column) ? NULL : pstrdup(PQgetvalue(result, row, column));
-}
-
-static XLogRecPtr
-lsn_field(PGresult *result, int row, int column)
-{
-	return PQgetisnull(result, row, column) ? InvalidXLogRecPtr
-		: lsn_parse(PQgetvalue(result, row, column));
-}
-
 /* columns of both queries below as they come; NULL: this one may be null */
 static const char *const ledger_columns[] = {NULL, "system_identifier", "database_oid",
 	"timeline", "lsn", "server_start", "batch", "after", NULL, NULL, NULL, "checksum", NULL};
 
 static const char *const part_columns[] = {"id", "live", NULL, "rows", "checksum"};
 
-/* The worker refuses such a row, in words that name the column. */
+/* a null where there must be none is refused by the worker, in words that name the column */
+#define LEDGER_SHAPE	"?TLOLTLLTTTLLT"
+#define PARTS_SHAPE		"*tBTLL"
+
 static const char *
-null_column(PGresult *result, int row, const char *const *columns, int n)
+null_column(const PostgresAnswer *answer, int row, const char *const *columns, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
-		if (columns[i] != NULL && PQgetisnull(result, row, i))
+		if (columns[i] != NULL && dbsync_postgres_answer_is_null(answer, row, i))
 			return columns[i];
 	}
 	return NULL;
 }
 
+/* text, copied, or NULL */
+static char *
+field(const PostgresAnswer *answer, int row, int column)
+{
+	const char *text = dbsync_postgres_answer_text(answer, row, column);
+
+	return text ? pstrdup(text) : NULL;
+}
+
+static int64
+number_field(const PostgresAnswer *answer, int row, int column)
+{
+	return dbsync_postgres_answer_is_null(answer, row, column) ? 0
+		: dbsync_postgres_answer_int(answer, row, column);
+}
+
+static XLogRecPtr
+lsn_field(const PostgresAnswer *answer, int row, int column)
+{
+	const char *text = dbsync_postgres_answer_text(answer, row, column);
+
+	return text ? lsn_parse(text) : InvalidXLogRecPtr;
+}
+
 static void
-ledger_from_result(PGresult *result, DbsyncLedger *ledger)
+ledger_from_answer(const PostgresAnswer *answer, DbsyncLedger *ledger)
 {
 	int			f = 0;
 
-	ledger->null_column = null_column(result, 0, ledger_columns, lengthof(ledger_columns));
-	ledger->subscription_name = field(result, 0, f++);
-	ledger->system_identifier = (uint64) strtoll(PQgetvalue(result, 0, f++), NULL, 10);
-	ledger->database_oid = strtoul(PQgetvalue(result, 0, f++), NULL, 10);
-	ledger->timeline = strtoul(PQgetvalue(result, 0, f++), NULL, 10);
-	ledger->lsn = lsn_field(result, 0, f++);
-	ledger->server_start = strtoll(PQgetvalue(result, 0, f++), NULL, 10) - DBSYNC_POSTGRES_UNIX_EPOCH;
-	ledger->batch = strtoll(PQgetvalue(result, 0, f++), NULL, 10);
-	ledger->after = field(result, 0, f++);
-	ledger->upto = field(result, 0, f++);
-	ledger->closing = lsn_field(result, 0, f++);
-	ledger->closing_xid = (uint64) strtoll(PQgetvalue(result, 0, f++), NULL, 10);
-	ledger->checksum = strtoll(PQgetvalue(result, 0, f++), NULL, 10);
-	ledger->identities = field(result, 0, f++);
+	ledger->null_column = null_column(answer, 0, ledger_columns, lengthof(ledger_columns));
+	ledger->subscription_name = field(answer, 0, f++);
+	ledger->system_identifier = (uint64) number_field(answer, 0, f++);
+	ledger->database_oid = (Oid) number_field(answer, 0, f++);
+	ledger->timeline = (TimeLineID) number_field(answer, 0, f++);
+	ledger->lsn = lsn_field(answer, 0, f++);
+	ledger->server_start = number_field(answer, 0, f++) - DBSYNC_POSTGRES_UNIX_EPOCH;
+	ledger->batch = number_field(answer, 0, f++);
+	ledger->after = field(answer, 0, f++);
+	ledger->upto = field(answer, 0, f++);
+	ledger->closing = lsn_field(answer, 0, f++);
+	ledger->closing_xid = (uint64) number_field(answer, 0, f++);
+	ledger->checksum = number_field(answer, 0, f++);
+	ledger->identities = field(answer, 0, f++);
 }
 
 bool
@@ -235,7 +248,7 @@ dbsync_postgres_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription,
 	PostgresTarget *target = (PostgresTarget *) base;
 	const char *values[1] = {uuid_text(subscription)};
 	MemoryContext old;
-	PGresult   *result;
+	const PostgresAnswer *answer;
 
 	*found = false;
 	memset(ledger, 0, sizeof(DbsyncLedger));
@@ -245,18 +258,18 @@ dbsync_postgres_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription,
 	if (!dbsync_postgres_begin(target, "on", NULL) ||
 		!dbsync_postgres_ledger_install(target))
 		return false;
-	result = dbsync_postgres_query(target,
+	answer = dbsync_postgres_query(target,
 								   "SELECT name, system_identifier, database_oid, timeline, lsn,"
 								   " CAST(extract(epoch FROM server_start) * 1000000 AS bigint),"
 								   " batch, after, upto, closing, closing_xid, checksum, identities"
 								   " FROM dbsync_ledger.position WHERE id = $1 AND subscription = $1",
-								   1, values);
-	if (result == NULL)
+								   1, values, LEDGER_SHAPE);
+	if (answer == NULL)
 		return false;
-	if (PQntuples(result) > 0)
+	if (dbsync_postgres_answer_rows(answer) > 0)
 	{
 		old = MemoryContextSwitchTo(base->context);
-		ledger_from_result(result, ledger);
+		ledger_from_answer(answer, ledger);
 		MemoryContextSwitchTo(old);
 		*found = true;
 	}
@@ -269,29 +282,30 @@ dbsync_postgres_ledger_read_parts(DbsyncTarget *base, const pg_uuid_t *subscript
 	PostgresTarget *target = (PostgresTarget *) base;
 	const char *values[1] = {uuid_text(subscription)};
 	MemoryContext old;
-	PGresult   *result;
+	const PostgresAnswer *answer;
 
 	*parts = NIL;
 	if (!dbsync_postgres_begin(target, "off", NULL))
 		return false;
-	result = dbsync_postgres_query(target,
+	answer = dbsync_postgres_query(target,
 								   "SELECT id, live, boundary, rows, checksum FROM dbsync_ledger.position"
 								   " WHERE subscription = $1 AND id <> $1 ORDER BY id",
-								   1, values);
-	if (result == NULL)
+								   1, values, PARTS_SHAPE);
+	if (answer == NULL)
 		return false;
 	old = MemoryContextSwitchTo(base->context);
-	for (int i = 0; i < PQntuples(result); i++)
+	for (int i = 0; i < dbsync_postgres_answer_rows(answer); i++)
 	{
 		DbsyncLedgerPart *part = palloc0(sizeof(DbsyncLedgerPart));
 
-		uuid_parse(PQgetvalue(result, i, 0), &part->attachment);
-		part->null_column = null_column(result, i, part_columns, lengthof(part_columns));
-		part->live = PQgetvalue(result, i, 1)[0] == 't';
-		if (!PQgetisnull(result, i, 2))
-			array_parse(PQgetvalue(result, i, 2), &part->nkeys, &part->boundary);
-		part->rows = strtoll(PQgetvalue(result, i, 3), NULL, 10);
-		part->checksum = strtoll(PQgetvalue(result, i, 4), NULL, 10);
+		uuid_parse(dbsync_postgres_answer_text(answer, i, 0), &part->attachment);
+		part->null_column = null_column(answer, i, part_columns, lengthof(part_columns));
+		part->live = !dbsync_postgres_answer_is_null(answer, i, 1) &&
+			dbsync_postgres_answer_bool(answer, i, 1);
+		if (!dbsync_postgres_answer_is_null(answer, i, 2))
+			array_parse(dbsync_postgres_answer_text(answer, i, 2), &part->nkeys, &part->boundary);
+		part->rows = number_field(answer, i, 3);
+		part->checksum = number_field(answer, i, 4);
 		*parts = lappend(*parts, part);
 	}
 	MemoryContextSwitchTo(old);
@@ -312,7 +326,7 @@ dbsync_postgres_ledger_create(DbsyncTarget *base, const DbsyncLedger *ledger)
 							  " batch, after, upto, closing, closing_xid, checksum)"
 							  " VALUES ($1, $1, $2, $3, $4, $5, " FROM_MICROSECONDS("$6") ","
 							  " $7, $8, $9, $10, $11, $12, $13, $14)",
-							  POSITION_PARAMETERS, values) != NULL &&
+							  POSITION_PARAMETERS, values, NULL) != NULL &&
 		dbsync_postgres_commit(target);
 }
 
@@ -324,7 +338,7 @@ dbsync_postgres_ledger_forget(DbsyncTarget *base, const pg_uuid_t *subscription)
 
 	return dbsync_postgres_begin(target, "on", NULL) &&
 		dbsync_postgres_query(target, "DELETE FROM dbsync_ledger.position WHERE subscription = $1",
-							  1, values) != NULL &&
+							  1, values, NULL) != NULL &&
 		dbsync_postgres_commit(target);
 }
 
@@ -410,16 +424,16 @@ dbsync_postgres_confirm(DbsyncTarget *base, const pg_uuid_t *subscription)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
 	const char *values[1] = {uuid_text(subscription)};
-	PGresult   *result;
+	const PostgresAnswer *answer;
 
 	if (!dbsync_postgres_begin(target, "on", NULL))
 		return false;
-	result = dbsync_postgres_query(target,
+	answer = dbsync_postgres_query(target,
 								   "UPDATE dbsync_ledger.position SET updated = now() WHERE id = $1",
-								   1, values);
-	if (result == NULL)
+								   1, values, NULL);
+	if (answer == NULL)
 		return false;
-	if (strcmp(PQcmdTuples(result), "1") != 0)
+	if (dbsync_postgres_answer_affected(answer) != 1)
 		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 									  "the ledger of this subscription has gone from the target",
 									  NULL, NULL);

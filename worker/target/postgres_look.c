@@ -15,8 +15,14 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "worker/target/options.h"
 #include "worker/target/postgres_driver.h"
 
+/* tgenabled and ev_enabled of what fires in a session like this one, beside 'A' */
+#define FIRES_IN_OUR_ROLE \
+	"CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END"
+
+#define TABLE_SHAPE	"?otbtbbbbbbdbTbT"
 static const char *const table_sql =
 "SELECT c.oid, c.relkind, has_schema_privilege(n.oid, 'USAGE'),"
 " concat_ws(', ',"
@@ -33,16 +39,24 @@ static const char *const table_sql =
 " EXISTS (SELECT FROM pg_class s WHERE s.relkind = 'r' AND s.relpersistence <> 'p'"
 "  AND (s.oid = c.oid OR s.oid IN (SELECT relid FROM pg_partition_tree(c.oid)))),"
 /* not where updates have mostly been heap-only: those are cheaper still */
-" pg_stat_get_tuples_hot_updated(c.oid) * 2 <= pg_stat_get_tuples_updated(c.oid),"
+" coalesce(pg_stat_get_tuples_hot_updated(c.oid) * 2 <= pg_stat_get_tuples_updated(c.oid), true),"
 /* rows; where nobody has counted, as many as there can be at most, or nearly */
 " CASE WHEN c.relkind <> 'r' THEN 0"
 "  WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages ELSE 128 END"
-" * pg_relation_size(c.oid) / current_setting('block_size')::int,"
+" * coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::int,"
 /* can what one session inserts wait for another's other keys?  Only by a second unique index, or a trigger */
 " c.relkind = 'r' AND NOT c.relhasrules"
 " AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgenabled <> 'D'"
 "  AND (g.tgenabled <> 'O' OR current_setting('session_replication_role') <> 'replica'))"
-" AND (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion)) = 1"
+" AND (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion)) = 1,"
+/* code that would change what we write; of rules: an INSERT may not be an upsert where there is one for UPDATE, even if it does not fire */
+" (SELECT string_agg(quote_ident(r.rulename), ', ' ORDER BY r.rulename) FROM pg_rewrite r"
+"  WHERE r.ev_class = c.oid AND r.ev_type <> '1' AND r.ev_enabled IN ('A', " FIRES_IN_OUR_ROLE ")),"
+" EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2'),"
+/* 3: before each row */
+" (SELECT string_agg(DISTINCT quote_ident(g.tgname), ', ') FROM pg_trigger g"
+"  WHERE (g.tgrelid = c.oid OR g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))"
+"  AND g.tgtype & 3 = 3 AND g.tgenabled IN ('A', " FIRES_IN_OUR_ROLE "))"
 " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 " WHERE n.nspname = $1 AND c.relname = $2";
 
@@ -50,6 +64,7 @@ static const char *const table_sql =
  * A domain is staged as its base type: a delete's row has NULL in columns whose
  * domain may forbid it.  The target's column checks what is inserted anyway.
  */
+#define COLUMNS_SHAPE	"*tiobbotttioTT"
 static const char *const columns_sql =
 "WITH RECURSIVE base AS ("
 " SELECT a.attnum, a.atttypid AS type, a.atttypmod AS typmod"
@@ -61,21 +76,28 @@ static const char *const columns_sql =
 " concat(format_type(b.type, b.typmod),"
 "  (SELECT format(' COLLATE %I.%I', n.nspname, c.collname)"
 "   FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace"
-"   WHERE c.oid = a.attcollation))"
+"   WHERE c.oid = a.attcollation)), t.typname, t.typtype, b.typmod, coalesce(e.oid, 0), e.typname, e.typtype"
 " FROM pg_attribute a JOIN base b ON b.attnum = a.attnum JOIN pg_type t ON t.oid = b.type"
+/* elements of arrays, without a domain */
+" LEFT JOIN pg_type d ON d.oid = t.typelem AND t.typlen = -1 AND t.typcategory = 'A'"
+" LEFT JOIN pg_type e ON e.oid = CASE d.typtype WHEN 'd' THEN d.typbasetype ELSE d.oid END"
 " WHERE a.attrelid = $1 AND t.typtype <> 'd' ORDER BY a.attnum";
 
 /*
  * Key columns of all unique indexes that could identify a row, with each
  * column's equality operator, and whether equal values are always the same
  * bytes (support function 4 says so for the type, the collation must agree; a
- * blank-padded string without a length is an exception).
+ * blank-padded string without a length is an exception).  Then whose equality it
+ * is: that of a deterministic collation, its name, and of operators that the type
+ * has by default, or that come with PostgreSQL.
  */
+#define INDEXES_SHAPE	"*obitbbTb"
 static const char *const indexes_sql =
 "SELECT i.indexrelid, i.indimmediate, k.attnum, format('OPERATOR(%I.%s)', n.nspname, o.oprname),"
 " COALESCE(l.collisdeterministic, true) AND f.opcintype <> 'bpchar'::regtype"
 " AND EXISTS (SELECT FROM pg_amproc p WHERE p.amprocfamily = f.opcfamily"
-"  AND p.amproclefttype = f.opcintype AND p.amprocrighttype = f.opcintype AND p.amprocnum = 4)"
+"  AND p.amproclefttype = f.opcintype AND p.amprocrighttype = f.opcintype AND p.amprocnum = 4),"
+" COALESCE(l.collisdeterministic, true), l.collname, f.opcdefault OR f.oid < 16384"
 " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
 " JOIN pg_am m ON m.oid = c.relam AND m.amname = 'btree'"
 " CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[], i.indcollation::oid[])"
@@ -88,12 +110,6 @@ static const char *const indexes_sql =
 " WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indislive"
 " AND i.indpred IS NULL AND i.indexprs IS NULL AND k.n <= i.indnkeyatts"
 " ORDER BY NOT i.indimmediate, i.indexrelid, k.n";
-
-static bool
-is_true(PGresult *result, int row, int column)
-{
-	return PQgetvalue(result, row, column)[0] == 't';
-}
 
 static bool
 check_kind(PostgresTarget *target, DbsyncTargetTable *table, char relkind)
@@ -140,18 +156,18 @@ refuse_rights(PostgresTarget *target, const char *what, const char *detail, cons
 }
 
 static bool
-check_rights(PostgresTarget *target, DbsyncTargetTable *table, PGresult *result)
+check_rights(PostgresTarget *target, DbsyncTargetTable *table, const PostgresAnswer *answer)
 {
 	const char *schema = table->spec.schema;
-	const char *missing = PQgetvalue(result, 0, 3);
+	const char *missing = dbsync_postgres_answer_text(answer, 0, 3);
 
-	if (!is_true(result, 0, 2))
+	if (!dbsync_postgres_answer_bool(answer, 0, 2))
 		return refuse_rights(target, psprintf("for target schema \"%s\"", schema), NULL,
 							 psprintf("USAGE ON SCHEMA %s", quote_identifier(schema)));
 	if (missing[0] != '\0')
 		return refuse_rights(target, psprintf("for target table %s", table->label), NULL,
 							 psprintf("%s ON %s", missing, table->quoted));
-	if (!is_true(result, 0, 6))
+	if (!dbsync_postgres_answer_bool(answer, 0, 6))
 		return refuse_rights(target, "to create temporary tables on the target",
 							 "Large batches are staged in temporary tables.",
 							 psprintf("TEMPORARY ON DATABASE %s",
@@ -214,14 +230,14 @@ check_capture(PostgresTarget *target, DbsyncTargetTable *table)
 	bool		is_known = identity->system_identifier != 0;
 	const char *user = quote_identifier(identity->user);
 	const char *values[1] = {psprintf("%u", table->relid)};
-	PGresult   *result;
+	const PostgresAnswer *answer;
 
 	if (target->sets_origin && is_known)
 		return true;
-	result = dbsync_postgres_query(target, captured_sql, 1, values);
-	if (result == NULL)
+	answer = dbsync_postgres_query(target, captured_sql, 1, values, "1b");
+	if (answer == NULL)
 		return false;
-	if (PQntuples(result) == 1 && PQnfields(result) == 1 && !is_true(result, 0, 0))
+	if (!dbsync_postgres_answer_bool(answer, 0, 0))
 		return true;
 	return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE,
 								  psprintf("target table %s is captured there, and user \"%s\" may not %s",
@@ -232,43 +248,80 @@ check_capture(PostgresTarget *target, DbsyncTargetTable *table)
 										   : "On the target: GRANT EXECUTE ON FUNCTION pg_control_system() TO %s;", user));
 }
 
+/* A rule, unlike a trigger, changes what our statements are: never what was meant. */
+static bool
+check_rules(PostgresTarget *target, DbsyncTargetTable *table, const char *rules)
+{
+	if (rules == NULL)
+		return true;
+	return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+								  psprintf("target table %s has rules: %s", table->label, rules),
+								  target->base.identity.replica_role
+								  ? "They fire for dbsync's sessions too, and write something else in place of its rows."
+								  : "They would write something else in place of dbsync's rows, as its user may not set"
+								  " session_replication_role, under which rules do not fire.",
+								  psprintf("On the target: ALTER TABLE %s DISABLE RULE ...; or DROP RULE.",
+										   table->quoted));
+}
+
+/* A trigger before each row can leave it out by returning NULL, which is no error. */
+static bool
+check_triggers(PostgresTarget *target, DbsyncTargetTable *table, const char *triggers)
+{
+	table->swallows = triggers != NULL;
+	if (triggers == NULL || target->before_triggers)
+		return true;
+	return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+								  psprintf("target table %s has triggers that fire before each row: %s",
+										   table->label, triggers),
+								  "They could change rows of dbsync's, or leave them out.",
+								  psprintf("On the target: ALTER TABLE %s DISABLE TRIGGER ...; or, if they shall fire,"
+										   " on the source: ALTER SERVER %s OPTIONS (ADD "
+										   DBSYNC_POSTGRES_BEFORE_TRIGGERS " 'true');",
+										   table->quoted, quote_identifier(target->name)));
+}
+
 static bool
 look_at_table(PostgresTarget *target, DbsyncTargetTable *table)
 {
 	const char *values[2] = {table->spec.schema, table->spec.table};
-	PGresult   *result = dbsync_postgres_query(target, table_sql, 2, values);
+	const PostgresAnswer *answer = dbsync_postgres_query(target, table_sql, 2, values, TABLE_SHAPE);
 	char		relkind;
 
-	if (result == NULL)
+	if (answer == NULL)
 		return false;
-	if (PQntuples(result) == 0)
+	if (dbsync_postgres_answer_rows(answer) == 0)
 		return dbsync_postgres_refuse(target, ERRCODE_UNDEFINED_TABLE,
 									  psprintf("target table %s does not exist", table->label), NULL,
 									  "Create it on the target, with the columns and the key of the source table.");
-	table->relid = strtoul(PQgetvalue(result, 0, 0), NULL, 10);
-	relkind = PQgetvalue(result, 0, 1)[0];
-	table->replaceable = is_true(result, 0, 9);
-	table->tuples = atof(PQgetvalue(result, 0, 10));
-	table->independent = is_true(result, 0, 11);
+	table->relid = (Oid) dbsync_postgres_answer_int(answer, 0, 0);
+	relkind = dbsync_postgres_answer_text(answer, 0, 1)[0];
+	table->replaceable = dbsync_postgres_answer_bool(answer, 0, 9);
+	table->tuples = dbsync_postgres_answer_double(answer, 0, 10);
+	table->independent = dbsync_postgres_answer_bool(answer, 0, 11);
+	table->upsertable = !dbsync_postgres_answer_bool(answer, 0, 13);
 
 	/* children of plain inheritance are not ours to touch */
 	table->only = (relkind == 'r') ? psprintf("ONLY %s", table->quoted) : table->quoted;
 	return check_kind(target, table, relkind) &&
-		check_storage(target, table, is_true(result, 0, 7), is_true(result, 0, 8)) &&
-		check_rights(target, table, result) &&
-		check_row_security(target, table, is_true(result, 0, 4)) &&
-		check_foreign_keys(target, table, is_true(result, 0, 5)) &&
+		check_storage(target, table, dbsync_postgres_answer_bool(answer, 0, 7),
+					  dbsync_postgres_answer_bool(answer, 0, 8)) &&
+		check_rights(target, table, answer) &&
+		check_row_security(target, table, dbsync_postgres_answer_bool(answer, 0, 4)) &&
+		check_foreign_keys(target, table, dbsync_postgres_answer_bool(answer, 0, 5)) &&
+		check_rules(target, table, dbsync_postgres_answer_text(answer, 0, 12)) &&
+		check_triggers(target, table, dbsync_postgres_answer_text(answer, 0, 14)) &&
 		check_capture(target, table) &&
 		dbsync_postgres_look_at_facts(target, table);
 }
 
-/* the row of the result that has this column, or -1 */
+/* the row of the answer that has this column, or -1 */
 static int
-find_column(PGresult *result, const char *name)
+find_column(const PostgresAnswer *answer, const char *name)
 {
-	for (int row = 0; row < PQntuples(result); row++)
+	for (int row = 0; row < dbsync_postgres_answer_rows(answer); row++)
 	{
-		if (strcmp(PQgetvalue(result, row, 0), name) == 0)
+		if (strcmp(dbsync_postgres_answer_text(answer, row, 0), name) == 0)
 			return row;
 	}
 	return -1;
@@ -296,14 +349,23 @@ refuse_columns(PostgresTarget *target, DbsyncTargetTable *table, int sqlstate,
 }
 
 static void
-fill_column(PostgresColumn *column, PGresult *result, int row)
+fill_column(PostgresColumn *column, const PostgresAnswer *answer, int row)
 {
-	column->name = pstrdup(PQgetvalue(result, row, 0));
+	column->name = pstrdup(dbsync_postgres_answer_text(answer, row, 0));
 	column->quoted = quote_identifier(column->name);
-	column->type = strtoul(PQgetvalue(result, row, 2), NULL, 10);
-	column->identity_always = is_true(result, row, 3);
-	column->base_type = strtoul(PQgetvalue(result, row, 5), NULL, 10);
-	column->stage_type = pstrdup(PQgetvalue(result, row, 6));
+	column->type = (Oid) dbsync_postgres_answer_int(answer, row, 2);
+	column->identity_always = dbsync_postgres_answer_bool(answer, row, 3);
+	column->base_type = (Oid) dbsync_postgres_answer_int(answer, row, 5);
+	column->stage_type = pstrdup(dbsync_postgres_answer_text(answer, row, 6));
+	column->type_name = pstrdup(dbsync_postgres_answer_text(answer, row, 7));
+	column->type_kind = dbsync_postgres_answer_text(answer, row, 8)[0];
+	column->typmod = (int32) dbsync_postgres_answer_int(answer, row, 9);
+	column->element = (Oid) dbsync_postgres_answer_int(answer, row, 10);
+	if (!OidIsValid(column->element) || dbsync_postgres_answer_is_null(answer, row, 11) ||
+		dbsync_postgres_answer_is_null(answer, row, 12))
+		return;
+	column->element_name = pstrdup(dbsync_postgres_answer_text(answer, row, 11));
+	column->element_kind = dbsync_postgres_answer_text(answer, row, 12)[0];
 }
 
 /* *attnums: number of each column, for the indexes */
@@ -311,12 +373,12 @@ static bool
 look_at_columns(PostgresTarget *target, DbsyncTargetTable *table, int *attnums)
 {
 	const char *values[1] = {psprintf("%u", table->relid)};
-	PGresult   *result = dbsync_postgres_query(target, columns_sql, 1, values);
+	const PostgresAnswer *answer = dbsync_postgres_query(target, columns_sql, 1, values, COLUMNS_SHAPE);
 	StringInfoData missing;
 	StringInfoData generated;
 	StringInfoData plain;
 
-	if (result == NULL)
+	if (answer == NULL)
 		return false;
 	initStringInfo(&missing);
 	initStringInfo(&generated);
@@ -324,30 +386,31 @@ look_at_columns(PostgresTarget *target, DbsyncTargetTable *table, int *attnums)
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		const char *name = table->spec.columns[i];
-		int			row = find_column(result, name);
+		int			row = find_column(answer, name);
 
 		if (row < 0)
 			appendStringInfo(&missing, "%s%s", missing.len > 0 ? ", " : "", quote_identifier(name));
-		else if (is_true(result, row, 4))
+		else if (dbsync_postgres_answer_bool(answer, row, 4))
 			appendStringInfo(&generated, "%s%s", generated.len > 0 ? ", " : "", quote_identifier(name));
 		else
 		{
-			fill_column(&table->columns[i], result, row);
-			attnums[i] = atoi(PQgetvalue(result, row, 1));
+			fill_column(&table->columns[i], answer, row);
+			attnums[i] = (int) dbsync_postgres_answer_int(answer, row, 1);
 		}
 	}
 	for (int i = 0; i < table->spec.ngenerated; i++)
 	{
 		const char *name = table->spec.generated[i];
-		int			row = find_column(result, name);
+		int			row = find_column(answer, name);
 
-		if (row >= 0 && !is_true(result, row, 4))
+		if (row >= 0 && !dbsync_postgres_answer_bool(answer, row, 4))
 			appendStringInfo(&plain, "%s%s", plain.len > 0 ? ", " : "", quote_identifier(name));
 	}
 	/* a column that is the target's own would be lost with the row */
-	for (int row = 0; row < PQntuples(result); row++)
+	for (int row = 0; row < dbsync_postgres_answer_rows(answer); row++)
 	{
-		if (!is_true(result, row, 4) && !is_ours(table, PQgetvalue(result, row, 0)))
+		if (!dbsync_postgres_answer_bool(answer, row, 4) &&
+			!is_ours(table, dbsync_postgres_answer_text(answer, row, 0)))
 			table->replaceable = false;
 	}
 	if (missing.len > 0)
@@ -364,42 +427,82 @@ look_at_columns(PostgresTarget *target, DbsyncTargetTable *table, int *attnums)
 	return true;
 }
 
-/* the key column with this number, or NULL */
-static PostgresColumn *
-key_column(DbsyncTargetTable *table, const int *attnums, int attnum)
+/* number of the key column with this attribute number, or -1 */
+static int
+key_column(const DbsyncTargetTable *table, const int *attnums, int attnum)
 {
 	for (int k = 0; k < table->nkeys; k++)
 	{
 		if (attnums[table->keys[k]] == attnum)
-			return &table->columns[table->keys[k]];
+			return table->keys[k];
 	}
-	return NULL;
+	return -1;
 }
 
-/* rows [first, first + n) of the result are the columns of one index */
+/* rows [first, first + n) of the answer are the columns of one index */
 static bool
-index_is_key(DbsyncTargetTable *table, const int *attnums, PGresult *result, int first, int n)
+index_is_key(const DbsyncTargetTable *table, const int *attnums, const PostgresAnswer *answer,
+			 int first, int n)
 {
 	if (n != table->nkeys)
 		return false;
-	for (int i = 0; i < n; i++)
+	for (int i = first; i < first + n; i++)
 	{
-		if (key_column(table, attnums, atoi(PQgetvalue(result, first + i, 2))) == NULL)
+		if (key_column(table, attnums, (int) dbsync_postgres_answer_int(answer, i, 2)) < 0)
 			return false;
 	}
 	return true;
 }
 
-static void
-take_index(DbsyncTargetTable *table, const int *attnums, PGresult *result, int first, int n)
+/* columns in which it takes different keys of the source for one, as a list; NULL: none */
+static char *
+coarse_columns(const DbsyncTargetTable *table, const int *attnums, const PostgresAnswer *answer,
+			   int first, int n)
 {
-	for (int i = 0; i < n; i++)
-	{
-		PostgresColumn *column = key_column(table, attnums, atoi(PQgetvalue(result, first + i, 2)));
+	StringInfoData list;
 
-		column->equals = pstrdup(PQgetvalue(result, first + i, 3));
-		column->same_if_equal = is_true(result, first + i, 4);
+	initStringInfo(&list);
+	for (int i = first; i < first + n; i++)
+	{
+		int			column = key_column(table, attnums, (int) dbsync_postgres_answer_int(answer, i, 2));
+		const char *why = dbsync_postgres_coarser(table, column,
+												  dbsync_postgres_answer_bool(answer, i, 5),
+												  dbsync_postgres_answer_text(answer, i, 6),
+												  dbsync_postgres_answer_bool(answer, i, 7));
+
+		if (why != NULL)
+			appendStringInfo(&list, "%s%s (%s)", list.len > 0 ? ", " : "",
+							 table->columns[column].quoted, why);
 	}
+	return list.len > 0 ? list.data : NULL;
+}
+
+static void
+take_index(DbsyncTargetTable *table, const int *attnums, const PostgresAnswer *answer,
+		   int first, int n)
+{
+	for (int i = first; i < first + n; i++)
+	{
+		PostgresColumn *column =
+			&table->columns[key_column(table, attnums, (int) dbsync_postgres_answer_int(answer, i, 2))];
+
+		column->equals = pstrdup(dbsync_postgres_answer_text(answer, i, 3));
+		column->same_if_equal = dbsync_postgres_answer_bool(answer, i, 4);
+	}
+}
+
+/*
+ * A row whose key differs at the source alone would clash with the other, or be
+ * written over it.
+ */
+static bool
+refuse_coarse_key(PostgresTarget *target, DbsyncTargetTable *table, const char *list)
+{
+	return dbsync_postgres_refuse(target, ERRCODE_INVALID_TABLE_DEFINITION,
+								  psprintf("the key of target table %s may take different keys of the source for one: %s",
+										   table->label, list),
+								  "One row would be written over the other.",
+								  "On the target, give these columns the type and the collation that they have at the source.");
 }
 
 static bool
@@ -426,28 +529,38 @@ static bool
 look_at_indexes(PostgresTarget *target, DbsyncTargetTable *table, const int *attnums)
 {
 	const char *values[1] = {psprintf("%u", table->relid)};
-	PGresult   *result = dbsync_postgres_query(target, indexes_sql, 1, values);
+	const PostgresAnswer *answer = dbsync_postgres_query(target, indexes_sql, 1, values, INDEXES_SHAPE);
+	const char *coarse = NULL;
 	bool		found = false;
 	int			n;
 
-	if (result == NULL)
+	if (answer == NULL)
 		return false;
-	table->upsertable = true;
-	for (int first = 0; first < PQntuples(result); first += n)
+	for (int first = 0; first < dbsync_postgres_answer_rows(answer); first += n)
 	{
+		char	   *complaint;
+
 		n = 1;
-		while (first + n < PQntuples(result) &&
-			   strcmp(PQgetvalue(result, first + n, 0), PQgetvalue(result, first, 0)) == 0)
+		while (first + n < dbsync_postgres_answer_rows(answer) &&
+			   dbsync_postgres_answer_int(answer, first + n, 0) == dbsync_postgres_answer_int(answer, first, 0))
 			n++;
-		if (!index_is_key(table, attnums, result, first, n))
+		if (!index_is_key(table, attnums, answer, first, n))
 			continue;
-		if (!found)
-			take_index(table, attnums, result, first, n);
-		found = true;
-		if (!is_true(result, first, 1))
+		if (!dbsync_postgres_answer_bool(answer, first, 1))
 			table->upsertable = false;
+		complaint = coarse_columns(table, attnums, answer, first, n);
+		if (complaint != NULL)
+		{
+			coarse = complaint;
+			continue;
+		}
+		if (!found)
+			take_index(table, attnums, answer, first, n);
+		found = true;
 	}
-	return found ? true : refuse_key(target, table);
+	if (found)
+		return true;
+	return coarse ? refuse_coarse_key(target, table, coarse) : refuse_key(target, table);
 }
 
 /* what follows from the columns for the statements (postgres_sql.c) */

@@ -62,7 +62,7 @@ restrict_joins(PostgresTarget *target, bool by_index)
 	if (by_index == (target->joined_by_index == target->batches))
 		return true;
 	target->joined_by_index = by_index ? target->batches : 0;
-	return dbsync_postgres_queue_sql(target, target->rows.table, POSTGRES_STEP_PLAIN,
+	return dbsync_postgres_queue_sql(target, target->rows.table, POSTGRES_STEP_SETTING,
 									 psprintf("SELECT pg_catalog.set_config('enable_hashjoin', '%s', true),"
 											  " pg_catalog.set_config('enable_mergejoin', '%s', true)",
 											  value, value));
@@ -75,8 +75,20 @@ prepare_merge(PostgresTarget *target)
 	double		n = rows->inserts + rows->updates + rows->deletes;
 
 	return restrict_joins(target, n <= rows->table->tuples * LOOKUP_PART) &&
-		dbsync_postgres_queue_sql(target, rows->table, POSTGRES_STEP_PLAIN,
+		dbsync_postgres_queue_sql(target, rows->table, POSTGRES_STEP_SETTING,
 								  prepare_merge_sql(rows->table->relid));
+}
+
+static bool
+queue_deletes(PostgresTarget *target, PostgresStageKind stage)
+{
+	const DbsyncTargetTable *table = target->rows.table;
+
+	return dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN,
+									 dbsync_postgres_merge_delete_sql(table, stage)) &&
+		(!table->swallows ||
+		 dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_GONE,
+								   dbsync_postgres_merge_gone_sql(table, stage)));
 }
 
 /*
@@ -90,9 +102,7 @@ merge_upsert(PostgresTarget *target, PostgresStageKind stage)
 	DbsyncTargetTable *table = rows->table;
 	int64		upserts = rows->inserts + rows->updates;
 
-	if (rows->deletes > 0 &&
-		!dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN,
-								   dbsync_postgres_merge_delete_sql(table, stage)))
+	if (rows->deletes > 0 && !queue_deletes(target, stage))
 		return false;
 	if (upserts == 0)
 		return true;
@@ -122,10 +132,12 @@ dbsync_postgres_merge_finish(PostgresTarget *target)
 		!dbsync_postgres_execute(target, table,
 								 dbsync_postgres_merge_insert_sql(table, merge->stage), &inserted))
 		return false;
-	/* what was neither there nor could be inserted lacks columns */
-	if (merge->patches > 0 && merge->found + inserted < merge->upserts)
+	/* what was neither there nor could be inserted lacks columns, or was left out there */
+	if (merge->found + inserted >= merge->upserts)
+		return true;
+	if (merge->patches > 0)
 		return dbsync_postgres_incomplete(target, table);
-	return true;
+	return !table->assignable || dbsync_postgres_swallowed(target, table);
 }
 
 bool
@@ -142,7 +154,6 @@ dbsync_postgres_merge_begin(PostgresTarget *target, PostgresStageKind stage)
 	if (!prepare_merge(target))
 		return false;
 	if (rows->mode == DBSYNC_ROWS_DELETE)
-		return dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN,
-										 dbsync_postgres_merge_delete_sql(table, stage));
+		return queue_deletes(target, stage);
 	return merge_upsert(target, stage);
 }

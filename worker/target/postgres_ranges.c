@@ -68,11 +68,15 @@ delete_run(PostgresTarget *target, const PostgresRun *run)
 {
 	DbsyncTargetTable *table = target->rows.table;
 	const char *key = table->columns[table->keys[0]].quoted;
-	char	   *sql = psprintf("DELETE FROM %s WHERE %s OPERATOR(pg_catalog.>=) '" INT64_FORMAT "'"
-							   " AND %s OPERATOR(pg_catalog.<=) '" INT64_FORMAT "'",
-							   table->only, key, run->first, key, run->last);
-	bool		queued = dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN, sql);
+	char	   *rows = psprintf("%s WHERE %s OPERATOR(pg_catalog.>=) '" INT64_FORMAT "'"
+								" AND %s OPERATOR(pg_catalog.<=) '" INT64_FORMAT "'",
+								table->only, key, run->first, key, run->last);
+	char	   *sql = psprintf("DELETE FROM %s", rows);
+	bool		queued = dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN, sql) &&
+		(!table->swallows ||
+		 dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_GONE, dbsync_postgres_gone_sql(rows)));
 
+	pfree(rows);
 	pfree(sql);
 	return queued;
 }

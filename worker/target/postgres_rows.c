@@ -182,6 +182,16 @@ dbsync_postgres_rows_put(DbsyncTarget *base, const DbsyncRow *row)
 	return true;
 }
 
+static bool
+queue_delete_by_key(PostgresTarget *target, const DbsyncRow *key)
+{
+	DbsyncTargetTable *table = target->rows.table;
+
+	return dbsync_postgres_queue_table(target, table, POSTGRES_TABLE_DELETE, key) &&
+		(!table->swallows ||
+		 dbsync_postgres_queue_table(target, table, POSTGRES_TABLE_GONE, key));
+}
+
 /* in modes MERGE and PATCH a row to delete comes with all columns */
 static bool
 queue_delete(PostgresTarget *target, const DbsyncRow *row)
@@ -192,13 +202,13 @@ queue_delete(PostgresTarget *target, const DbsyncRow *row)
 	DbsyncRow	key = {.kind = DBSYNC_ROW_DELETE,.values = values,.lengths = lengths};
 
 	if (target->rows.mode == DBSYNC_ROWS_DELETE)
-		return dbsync_postgres_queue_table(target, table, POSTGRES_TABLE_DELETE, row);
+		return queue_delete_by_key(target, row);
 	for (int k = 0; k < table->nkeys; k++)
 	{
 		values[k] = row->values[table->keys[k]];
 		lengths[k] = row->lengths[table->keys[k]];
 	}
-	return dbsync_postgres_queue_table(target, table, POSTGRES_TABLE_DELETE, &key);
+	return queue_delete_by_key(target, &key);
 }
 
 static bool
@@ -245,6 +255,7 @@ dbsync_postgres_rows_end(DbsyncTarget *base)
 	if (rows->mode == DBSYNC_ROWS_APPEND && rows->table->emptied != target->batches)
 		rows->table->tuples += rows->inserts;
 	rows->table = NULL;
+	target->batch_rows += rows->inserts + rows->updates + rows->deletes;
 	return good;
 }
 

@@ -41,7 +41,8 @@ append_keys(StringInfo buf, const DbsyncTargetTable *table)
 static void
 append_insert_head(StringInfo buf, const DbsyncTargetTable *table)
 {
-	appendStringInfo(buf, "INSERT INTO %s (", table->quoted);
+	/* the alias hides the table's name, which may be that of the pseudo-table "excluded" */
+	appendStringInfo(buf, "INSERT INTO %s AS " TARGET " (", table->quoted);
 	append_columns(buf, table, NULL);
 	appendStringInfo(buf, ")%s ", table->overriding ? " OVERRIDING SYSTEM VALUE" : "");
 }
@@ -89,13 +90,14 @@ append_key_match(StringInfo buf, const DbsyncTargetTable *table)
 	}
 }
 
+/* the table, and the row whose key is the parameters */
 static char *
-delete_row_sql(const DbsyncTargetTable *table)
+one_row(const DbsyncTargetTable *table)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "DELETE FROM %s WHERE ", table->only);
+	appendStringInfo(&buf, "%s WHERE ", table->only);
 	for (int k = 0; k < table->nkeys; k++)
 	{
 		const PostgresColumn *column = &table->columns[table->keys[k]];
@@ -106,6 +108,20 @@ delete_row_sql(const DbsyncTargetTable *table)
 	return buf.data;
 }
 
+static char *
+delete_row_sql(const DbsyncTargetTable *table)
+{
+	return psprintf("DELETE FROM %s", one_row(table));
+}
+
+char *
+dbsync_postgres_gone_sql(const char *from)
+{
+	/* the planner cannot work the cast out beforehand, as it does not know the case */
+	return psprintf("SELECT CAST(CASE WHEN EXISTS (SELECT FROM %s)"
+					" THEN '" POSTGRES_STILL_THERE "' ELSE '1' END AS integer)", from);
+}
+
 char *
 dbsync_postgres_row_sql(const DbsyncTargetTable *table, PostgresTableStatement statement)
 {
@@ -113,6 +129,8 @@ dbsync_postgres_row_sql(const DbsyncTargetTable *table, PostgresTableStatement s
 
 	if (statement == POSTGRES_TABLE_DELETE)
 		return delete_row_sql(table);
+	if (statement == POSTGRES_TABLE_GONE)
+		return dbsync_postgres_gone_sql(one_row(table));
 
 	initStringInfo(&buf);
 	append_insert_head(&buf, table);
@@ -216,6 +234,20 @@ dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, PostgresStageKi
 	if (kind != POSTGRES_STAGE_KEYS)
 		appendStringInfo(&buf, " AND " STAGE ".%s = 'D'", table->op_column);
 	return buf.data;
+}
+
+char *
+dbsync_postgres_merge_gone_sql(const DbsyncTargetTable *table, PostgresStageKind kind)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "%s AS " TARGET ", %s AS " STAGE " WHERE ",
+					 table->only, dbsync_postgres_stage_name(table, kind));
+	append_key_match(&buf, table);
+	if (kind != POSTGRES_STAGE_KEYS)
+		appendStringInfo(&buf, " AND " STAGE ".%s = 'D'", table->op_column);
+	return dbsync_postgres_gone_sql(buf.data);
 }
 
 char *

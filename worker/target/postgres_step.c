@@ -56,8 +56,28 @@ kind_of(PostgresFixed fixed)
 			return POSTGRES_STEP_FENCE;
 		case POSTGRES_COMMIT:
 			return POSTGRES_STEP_COMMIT;
+		case POSTGRES_PINS:
+			return POSTGRES_STEP_SETTING;
 		default:
 			return POSTGRES_STEP_PLAIN;
+	}
+}
+
+/* what a statement of this kind answers; see postgres_answer.c */
+static const char *
+shape_of(PostgresStepKind kind)
+{
+	switch (kind)
+	{
+		case POSTGRES_STEP_SETTING:
+			return POSTGRES_ANY_ROWS;
+		case POSTGRES_STEP_FENCE:
+		case POSTGRES_STEP_GUARD:
+		case POSTGRES_STEP_PATCH:
+		case POSTGRES_STEP_GONE:
+			return "1i";
+		default:
+			return NULL;
 	}
 }
 
@@ -131,11 +151,17 @@ dbsync_postgres_queue_fixed(PostgresTarget *target, PostgresFixed fixed,
 	return queue_prepared(target, kind_of(fixed), NULL, name, nparams, values, NULL, NULL);
 }
 
+static bool
+has_keys_only(PostgresTableStatement statement)
+{
+	return statement == POSTGRES_TABLE_DELETE || statement == POSTGRES_TABLE_GONE;
+}
+
 /* parameters have the columns' own types, so nothing is left to guess */
 static Oid *
 row_types(const DbsyncTargetTable *table, PostgresTableStatement statement)
 {
-	bool		keys_only = (statement == POSTGRES_TABLE_DELETE);
+	bool		keys_only = has_keys_only(statement);
 	int			n = keys_only ? table->nkeys : table->ncolumns;
 	Oid		   *types = palloc(n * sizeof(Oid));
 
@@ -144,12 +170,22 @@ row_types(const DbsyncTargetTable *table, PostgresTableStatement statement)
 	return types;
 }
 
+/* A row to delete may be gone already, and where there is nothing to assign one may be there. */
+static PostgresStepKind
+kind_of_row(const DbsyncTargetTable *table, PostgresTableStatement statement)
+{
+	if (statement == POSTGRES_TABLE_INSERT ||
+		(statement == POSTGRES_TABLE_UPSERT && table->assignable))
+		return POSTGRES_STEP_ROW;
+	return statement == POSTGRES_TABLE_GONE ? POSTGRES_STEP_GONE : POSTGRES_STEP_PLAIN;
+}
+
 bool
 dbsync_postgres_queue_table(PostgresTarget *target, DbsyncTargetTable *table,
 							PostgresTableStatement statement, const DbsyncRow *row)
 {
 	char		name[NAMEDATALEN];
-	int			nparams = statement == POSTGRES_TABLE_DELETE ? table->nkeys : table->ncolumns;
+	int			nparams = has_keys_only(statement) ? table->nkeys : table->ncolumns;
 
 	if (!enter_pipeline(target))
 		return false;
@@ -165,7 +201,7 @@ dbsync_postgres_queue_table(PostgresTarget *target, DbsyncTargetTable *table,
 		pfree(sql);
 		pfree(types);
 	}
-	return queue_prepared(target, POSTGRES_STEP_PLAIN, table, name, nparams, row->values,
+	return queue_prepared(target, kind_of_row(table, statement), table, name, nparams, row->values,
 						  table->binary ? row->lengths : NULL,
 						  table->binary ? table->binary_formats : NULL);
 }
@@ -230,44 +266,32 @@ dbsync_postgres_queue_sql(PostgresTarget *target, const DbsyncTargetTable *table
 	return PQflush(target->conn) < 0 ? dbsync_postgres_lost(target) : true;
 }
 
-/* is this what a statement that went well gives? */
+/*
+ * Was a row written?  Not where a trigger of the target returned NULL instead of it,
+ * which is no error there.
+ */
 static bool
-is_success(PGresult *result)
+check_written(PostgresTarget *target, const PostgresStep *step, const PostgresAnswer *answer)
 {
-	ExecStatusType status = PQresultStatus(result);
-
-	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
-}
-
-/* COMMIT of a transaction that has failed says ROLLBACK, and is no error */
-static bool
-committed(PostgresTarget *target, PGresult *result)
-{
-	if (strcmp(PQcmdStatus(result), "COMMIT") == 0)
-	{
-		target->commit_sent = false;
+	if (dbsync_postgres_answer_affected(answer) == 1)
 		return true;
-	}
-	return dbsync_postgres_refuse(target, ERRCODE_IN_FAILED_SQL_TRANSACTION,
-								  "the target has rolled the transaction back", NULL, NULL);
+	return dbsync_postgres_swallowed(target, step->table);
 }
 
 static bool
 read_step(PostgresTarget *target, const PostgresStep *step)
 {
-	PGresult   *result = dbsync_postgres_next_result(target);
+	const PostgresAnswer *answer;
 
-	if (result == NULL)
-		return dbsync_postgres_lost(target);
-	if (!is_success(result))
-		return dbsync_postgres_refused(target, result, step);
-	if (step->kind == POSTGRES_STEP_COMMIT && !committed(target, result))
+	if (step->kind == POSTGRES_STEP_COMMIT)
+		return dbsync_postgres_read_commit(target);
+	answer = dbsync_postgres_read_answer(target, step, shape_of(step->kind));
+	if (answer == NULL)
 		return false;
+	if (step->kind == POSTGRES_STEP_ROW)
+		return check_written(target, step, answer);
 	if (step->kind == POSTGRES_STEP_MERGE)
-		target->merge.found = strtoll(PQcmdTuples(result), NULL, 10);
-	/* each statement's results end with a NULL */
-	if (dbsync_postgres_next_result(target) != NULL)
-		return dbsync_postgres_refused(target, target->result, step);
+		target->merge.found = dbsync_postgres_answer_affected(answer);
 	return true;
 }
 
@@ -275,8 +299,6 @@ read_step(PostgresTarget *target, const PostgresStep *step)
 static bool
 end_pipeline(PostgresTarget *target)
 {
-	PGresult   *result;
-
 	if (PQpipelineSync(target->conn) == 0 || !dbsync_postgres_flush(target))
 		return dbsync_postgres_lost(target);
 	for (int i = 0; i < target->nsteps; i++)
@@ -286,10 +308,8 @@ end_pipeline(PostgresTarget *target)
 	}
 	target->nsteps = 0;
 
-	result = dbsync_postgres_next_result(target);
-	if (result == NULL || PQresultStatus(result) != PGRES_PIPELINE_SYNC)
-		return result ? dbsync_postgres_refused(target, result, NULL)
-			: dbsync_postgres_lost(target);
+	if (!dbsync_postgres_read_sync(target))
+		return false;
 	if (PQexitPipelineMode(target->conn) == 0)
 		return dbsync_postgres_lost(target);
 	target->pipelined = false;
@@ -304,61 +324,45 @@ dbsync_postgres_settle(PostgresTarget *target)
 	return make_block(target) && end_pipeline(target);
 }
 
-/* one statement outside of pipeline mode, settled before */
-static PGresult *
+/*
+ * One statement outside of pipeline mode, settled before.  Its rows come one by one,
+ * so that there can be no more of them than there should be.
+ */
+static const PostgresAnswer *
 run(PostgresTarget *target, const DbsyncTargetTable *table, const char *sql,
-	int nparams, const char *const *values)
+	int nparams, const char *const *values, const char *shape)
 {
 	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = table};
-	PGresult   *result = NULL;
-	bool		refused = false;
 
-	if (!dbsync_postgres_settle(target))
+	if (target->broken || !dbsync_postgres_settle(target))
 		return NULL;
 	if (PQsendQueryParams(target->conn, sql, nparams, NULL, values, NULL, NULL, 0) == 0 ||
+		(shape != NULL && PQsetSingleRowMode(target->conn) == 0) ||
 		!dbsync_postgres_flush(target))
 	{
 		dbsync_postgres_lost(target);
 		return NULL;
 	}
-	while (dbsync_postgres_next_result(target) != NULL)
-	{
-		/* after an error too, the connection is to be left idle */
-		if (!is_success(target->result))
-		{
-			refused = !dbsync_postgres_refused(target, target->result, &step);
-			if (PQstatus(target->conn) == CONNECTION_BAD)
-				return NULL;
-			continue;
-		}
-		/* the caller wants this one, and the NULL after it is to be read too */
-		PQclear(result);
-		result = target->result;
-		target->result = NULL;
-	}
-	target->result = result;
-	if (result == NULL && !refused)
-		dbsync_postgres_lost(target);
-	return refused ? NULL : result;
+	return dbsync_postgres_read_answer(target, &step, shape);
 }
 
-PGresult *
+const PostgresAnswer *
 dbsync_postgres_query(PostgresTarget *target, const char *sql,
-					  int nparams, const char *const *values)
+					  int nparams, const char *const *values, const char *shape)
 {
-	return run(target, NULL, sql, nparams, values);
+	return run(target, NULL, sql, nparams, values, shape);
 }
 
 bool
 dbsync_postgres_execute(PostgresTarget *target, const DbsyncTargetTable *table,
 						const char *sql, int64 *affected)
 {
-	PGresult   *result = run(target, table, sql, 0, NULL);
+	const PostgresAnswer *answer = run(target, table, sql, 0, NULL, NULL);
 
-	if (result == NULL)
+	if (answer == NULL)
 		return false;
 	if (affected)
-		*affected = strtoll(PQcmdTuples(result), NULL, 10);
+		*affected = dbsync_postgres_answer_affected(answer);
 	return true;
 }
 

@@ -27,6 +27,8 @@ same_spec(const DbsyncTableSpec *a, const DbsyncTableSpec *b)
 			return false;
 	}
 	return memcmp(a->types, b->types, sizeof(Oid) * a->ncolumns) == 0 &&
+		memcmp(a->typmods, b->typmods, sizeof(int32) * a->ncolumns) == 0 &&
+		memcmp(a->collations, b->collations, sizeof(Oid) * a->ncolumns) == 0 &&
 		memcmp(a->keys, b->keys, sizeof(int) * a->nkeys) == 0;
 }
 
@@ -41,6 +43,10 @@ copy_spec(DbsyncTableSpec *to, const DbsyncTableSpec *from)
 		to->columns[i] = pstrdup(from->columns[i]);
 	to->types = memcpy(palloc(sizeof(Oid) * Max(from->ncolumns, 1)), from->types,
 					   sizeof(Oid) * from->ncolumns);
+	to->typmods = memcpy(palloc(sizeof(int32) * Max(from->ncolumns, 1)), from->typmods,
+						 sizeof(int32) * from->ncolumns);
+	to->collations = memcpy(palloc(sizeof(Oid) * Max(from->ncolumns, 1)), from->collations,
+							sizeof(Oid) * from->ncolumns);
 	to->generated = palloc(sizeof(char *) * Max(from->ngenerated, 1));
 	for (int i = 0; i < from->ngenerated; i++)
 		to->generated[i] = pstrdup(from->generated[i]);
@@ -160,15 +166,15 @@ bool
 dbsync_postgres_table_has_rows(DbsyncTarget *base, DbsyncTargetTable *table, bool *has_rows)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
-	PGresult   *result;
+	const PostgresAnswer *answer;
 
 	if (!dbsync_postgres_begin(target, "off", NULL))
 		return false;
-	result = dbsync_postgres_query(target, psprintf("SELECT EXISTS (SELECT FROM %s)", table->only),
-								   0, NULL);
-	if (result == NULL)
+	answer = dbsync_postgres_query(target, psprintf("SELECT EXISTS (SELECT FROM %s)", table->only),
+								   0, NULL, "1b");
+	if (answer == NULL)
 		return false;
-	*has_rows = PQgetvalue(result, 0, 0)[0] == 't';
+	*has_rows = dbsync_postgres_answer_bool(answer, 0, 0);
 	return dbsync_postgres_commit(target);
 }
 
@@ -184,22 +190,22 @@ can_truncate(PostgresTarget *target, DbsyncTargetTable **tables, int ntables, bo
 {
 	StringInfoData oids;
 	const char *values[1];
-	PGresult   *result;
+	const PostgresAnswer *answer;
 
 	initStringInfo(&oids);
 	for (int i = 0; i < ntables; i++)
 		appendStringInfo(&oids, "%c%u", i > 0 ? ',' : '{', tables[i]->relid);
 	appendStringInfoChar(&oids, '}');
 	values[0] = oids.data;
-	result = dbsync_postgres_query(target,
+	answer = dbsync_postgres_query(target,
 								   "SELECT (SELECT bool_and(has_table_privilege(o, 'TRUNCATE'))"
 								   "  FROM unnest($1::oid[]) AS o)"
 								   " AND NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f'"
 								   "  AND confrelid = ANY ($1::oid[]) AND conrelid <> ALL ($1::oid[]))",
-								   1, values);
-	if (result == NULL)
+								   1, values, "1b");
+	if (answer == NULL)
 		return false;
-	*can = PQgetvalue(result, 0, 0)[0] == 't';
+	*can = dbsync_postgres_answer_bool(answer, 0, 0);
 	return true;
 }
 
@@ -231,7 +237,10 @@ dbsync_postgres_truncate(DbsyncTarget *base, DbsyncTargetTable **tables, int nta
 		}
 		resetStringInfo(&sql);
 		appendStringInfo(&sql, "DELETE FROM %s", tables[i]->only);
-		if (!dbsync_postgres_execute(target, tables[i], sql.data, NULL))
+		if (!dbsync_postgres_execute(target, tables[i], sql.data, NULL) ||
+			(tables[i]->swallows &&
+			 !dbsync_postgres_queue_sql(target, tables[i], POSTGRES_STEP_GONE,
+										dbsync_postgres_gone_sql(tables[i]->only))))
 			return false;
 	}
 	return can ? dbsync_postgres_execute(target, NULL, sql.data, NULL) : true;

@@ -49,6 +49,20 @@ typedef struct DbsyncTargetConfig
 	List	   *options;		/* of DefElem: server options, then user mapping */
 	bool		password_required;	/* owner is no superuser: as postgres_fdw */
 	const char *application_name;
+
+	/*
+	 * Called about once a second, with the time at which it began, while an answer of
+	 * the remote is waited for that has not come within a second; and with 0 when that
+	 * is over.  Must be safe at any moment, also while the connection is being closed.
+	 * NULL: nobody wants to know.
+	 */
+	void		(*waits) (TimestampTz since);
+
+	/*
+	 * ms of silence after which the connection is given up, read again while waiting;
+	 * 0 or NULL: never.  What was sent may give the remote more time than that.
+	 */
+	const int  *timeout;
 } DbsyncTargetConfig;
 
 /* who answered */
@@ -113,7 +127,9 @@ typedef struct DbsyncTableSpec
 	const char *table;
 	int			ncolumns;
 	const char **columns;		/* target column names, in the order rows come */
-	const Oid  *types;			/* of the columns at the source, without domains */
+	const Oid  *types;			/* of the columns at the source, without domains, */
+	const int32 *typmods;		/* their modifiers, */
+	const Oid  *collations;		/* and collations */
 	int			nkeys;
 	const int  *keys;			/* indexes into columns */
 	int			ngenerated;		/* columns that the source generates: not sent, */
@@ -165,7 +181,8 @@ typedef struct DbsyncDriver
 	/* --- required --- */
 
 	/*
-	 * Connect and find out who answered.  Always returns a target, allocated in
+	 * Connect and find out who answered.  The config need not outlive the call, but
+	 * for what it points to in timeout.  Always returns a target, allocated in
 	 * a fresh context below CurrentMemoryContext; *ok says whether it is
 	 * connected, else its fault is set and only close() may follow.
 	 */
@@ -194,8 +211,9 @@ typedef struct DbsyncDriver
 	/*
 	 * Look a table up and keep what is needed to write to it.  Refused with a
 	 * clear fault when the table or a column is missing, when no unique index
-	 * matches the key, when rights are missing, or when it has foreign keys (or
-	 * is referenced) and the session may not set session_replication_role.
+	 * matches the key or takes different keys for one, when rights are missing, when
+	 * rules or triggers could leave rows out, or when it has foreign keys (or is
+	 * referenced) and the session may not set session_replication_role.
 	 * Own short transaction; called again for a table after the worker has
 	 * learned of DDL or after a new connection.
 	 */

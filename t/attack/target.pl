@@ -1,0 +1,318 @@
+# Tables of the target that are not what they seem: a ledger that somebody else has made
+# (A16), keys that take two rows for one (P3), rules and triggers that swallow rows
+# (P4, P11), names (P10), types (P13), functions that count on a search_path
+# (P18, P19), labels that are missing (P16); and a target that is there and does not
+# answer (A18).
+use strict;
+use warnings;
+
+use lib 't';
+use DbsyncTest qw(ask poll_until quoted uri_of);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $pair = DbsyncTest->new(source_conf => "dbsync.target_timeout = '1h'\n");
+my ($source, $target) = ($pair->source, $pair->target);
+my $count = 0;
+
+# Words of the error that run_once() ends with; "" when it goes well.
+sub run_once
+{
+	my ($name) = @_;
+	my ($status, undef, $error) = $source->psql('postgres', 'SELECT dbsync.run_once(' . quoted($name) . ')');
+	return $status == 0 ? '' : $error;
+}
+
+sub refused
+{
+	my ($name, $expected, $test) = @_;
+	return like(run_once($name), qr/$expected/s, $test);
+}
+
+sub goes_well
+{
+	my ($name, $test) = @_;
+	return is(run_once($name), '', $test);
+}
+
+sub drop
+{
+	my ($name) = @_;
+	$pair->sql('SELECT dbsync.drop_subscription(' . quoted($name) . ', force => true)');
+	return;
+}
+
+# --- A16: whose ledger it is, and what is on it
+
+$pair->target_sql(<<'SQL');
+CREATE ROLE low LOGIN;
+CREATE ROLE sync LOGIN;
+SQL
+my $ledger = slurp_file('docs/ledger.sql');
+my $grants = 'GRANT USAGE ON SCHEMA dbsync_ledger TO PUBLIC; GRANT ALL ON dbsync_ledger.position TO PUBLIC;';
+my $code = <<'SQL';
+CREATE TABLE public.ran (who text);
+GRANT ALL ON public.ran TO PUBLIC;
+CREATE FUNCTION public.evil(anyelement) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN INSERT INTO public.ran VALUES (current_user); RETURN true; END $$;
+CREATE FUNCTION public.evil() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN INSERT INTO public.ran VALUES (current_user); RETURN NEW; END $$;
+ALTER FUNCTION public.evil(anyelement) OWNER TO low;
+ALTER FUNCTION public.evil() OWNER TO low;
+SQL
+$pair->sql('CREATE TABLE public.plain (id int PRIMARY KEY, v text)');
+$pair->sql("INSERT INTO public.plain VALUES (1, 'one')");
+
+foreach my $case (
+	[ 'another role has made it', "SET ROLE low; $ledger RESET ROLE;"
+		. 'ALTER TABLE dbsync_ledger.position ADD CHECK (public.evil(batch));', 'schema dbsync_ledger on the target belongs to role "low"' ],
+	[ 'another role owns the table', "$ledger ALTER TABLE dbsync_ledger.position OWNER TO low;", 'belongs to role "low"' ],
+	[ 'another role owns the schema alone', 'CREATE SCHEMA dbsync_ledger AUTHORIZATION low;', 'belongs to role "low"' ],
+	[ 'a check', "$ledger ALTER TABLE dbsync_ledger.position ADD CHECK (public.evil(batch));", "not dbsync's: constraint" ],
+	[ 'a check in the place of ours', "$ledger ALTER TABLE dbsync_ledger.position DROP CONSTRAINT position_whole,"
+		. ' ADD CONSTRAINT position_whole CHECK (public.evil(batch));', "not dbsync's: constraint" ],
+	[ 'no check', "$ledger ALTER TABLE dbsync_ledger.position DROP CONSTRAINT position_whole;", 'position_whole is missing' ],
+	[ 'a trigger', "$ledger CREATE TRIGGER t BEFORE INSERT OR UPDATE ON dbsync_ledger.position"
+		. ' FOR EACH ROW EXECUTE FUNCTION public.evil(); ALTER TABLE dbsync_ledger.position ENABLE ALWAYS TRIGGER t;',
+		"not dbsync's: trigger" ],
+	[ 'a rule', "$ledger CREATE RULE r AS ON UPDATE TO dbsync_ledger.position DO INSTEAD NOTHING;", "not dbsync's: rule" ],
+	[ 'a default', "$ledger ALTER TABLE dbsync_ledger.position ALTER live SET DEFAULT public.evil(1);", "not dbsync's: default" ],
+	[ 'row security', "$ledger ALTER TABLE dbsync_ledger.position ENABLE ROW LEVEL SECURITY;", 'no ordinary table' ],
+	[ 'one column more', "$ledger ALTER TABLE dbsync_ledger.position ADD more int;", 'Its columns are' ],
+	[ 'another type', "$ledger ALTER TABLE dbsync_ledger.position ALTER batch TYPE int;", 'Its columns are' ],
+	[ 'null in its key', "$ledger ALTER TABLE dbsync_ledger.position ALTER subscription DROP NOT NULL;", 'Its columns are' ],
+	[ 'no key', "$ledger ALTER TABLE dbsync_ledger.position DROP CONSTRAINT position_pkey;", 'only index' ],
+	[ 'one index more', "$ledger CREATE INDEX ON dbsync_ledger.position ((public.evil2(batch)));", 'only index' ],
+	[ 'a child', "$ledger CREATE TABLE public.child () INHERITS (dbsync_ledger.position);", 'no ordinary table' ],
+	[ 'a view', 'CREATE SCHEMA dbsync_ledger; CREATE VIEW dbsync_ledger.position AS SELECT 1 AS id;', 'no ordinary table' ])
+{
+	my ($what, $setup, $expected) = @$case;
+	my $name = 'ledger_' . ++$count;
+
+	$pair->target_sql("CREATE DATABASE $name");
+	$target->safe_psql($name, <<"SQL");
+GRANT CREATE ON DATABASE $name TO low;
+$code
+CREATE FUNCTION public.evil2(bigint) RETURNS bigint IMMUTABLE LANGUAGE sql AS 'SELECT 1::bigint';
+CREATE TABLE public.plain (id int PRIMARY KEY, v text);
+GRANT ALL ON public.plain TO sync;
+$setup
+SQL
+	$target->safe_psql($name, $grants) if $setup =~ /position/ && $setup !~ /VIEW/;
+	$target->safe_psql($name, 'GRANT ALL ON SCHEMA dbsync_ledger TO PUBLIC') if $setup !~ /position/;
+	$pair->create_target($name, uri_of($target, database => $name));
+	$pair->subscribe($name, ['public.plain'], target => $name);
+	refused($name, $expected, "A16: a ledger is refused: $what");
+	is($target->safe_psql($name, 'SELECT count(*) FROM public.ran'), '0', "A16: nobody's code has run: $what");
+	drop($name);
+}
+# an administrator's, for a user who may do nothing else
+$pair->target_sql('CREATE DATABASE right_one');
+$target->safe_psql('right_one', "$ledger $grants CREATE TABLE public.plain (id int PRIMARY KEY, v text); GRANT ALL ON public.plain TO sync");
+$pair->create_target('right_one', uri_of($target, database => 'right_one', user => 'sync'));
+$pair->subscribe('right_one', ['public.plain'], target => 'right_one');
+goes_well('right_one', "A16: an administrator's ledger is taken");
+is($target->safe_psql('right_one', 'SELECT v FROM public.plain'), 'one', 'A16: and used');
+my (undef, undef, $error) = $target->psql('right_one', "UPDATE dbsync_ledger.position SET after = NULL WHERE id = subscription");
+like($error, qr/position_whole/, 'A16: its rows are whole');
+drop('right_one');
+
+# --- P3: may different keys of the source be one at the target?
+
+# citext's like, without the extension
+$pair->both(<<'SQL');
+CREATE EXTENSION IF NOT EXISTS hstore;
+CREATE TYPE public.mood AS ENUM ('a', 'b');
+CREATE COLLATION public.nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE DOMAIN public.whole AS int CHECK (VALUE IS NOT NULL);
+SQL
+my $citext = $pair->sql("SELECT count(*) FROM pg_available_extensions WHERE name = 'citext'");
+$pair->both('CREATE EXTENSION citext') if $citext;
+foreach my $case (
+	[ 'text', 'citext', 0 ], [ 'citext', 'citext', 1 ], [ 'citext', 'text', 1 ],
+	[ 'text', 'char(5)', 0 ], [ 'char(5)', 'char(5)', 1 ], [ 'char(5)', 'text', 1 ],
+	[ 'text', 'text COLLATE public.nocase', 0 ],
+	[ 'text', 'text COLLATE "C"', 1 ], [ 'text', 'varchar', 1 ], [ 'varchar(5)', 'varchar(9)', 1 ],
+	[ 'text', 'varchar(3)', 0 ], [ 'int', 'varchar(20)', 1 ], [ 'text', 'name', 0 ],
+	[ 'int', 'bigint', 1 ], [ 'bigint', 'int', 1 ], [ 'int', 'numeric', 1 ], [ 'int', 'public.whole', 1 ],
+	[ 'numeric', 'numeric(5,0)', 0 ], [ 'numeric(5,2)', 'numeric(7,2)', 1 ], [ 'text', 'int', 0 ],
+	[ 'numeric', 'int', 1 ], [ 'float8', 'float4', 0 ], [ 'float4', 'float8', 1 ], [ 'bigint', 'float8', 0 ],
+	[ 'timestamptz', 'timestamptz(0)', 0 ], [ 'timestamptz', 'date', 0 ], [ 'date', 'timestamptz', 1 ],
+	[ 'timestamp(0)', 'timestamp(3)', 1 ], [ 'interval', 'interval(0)', 0 ],
+	[ 'uuid', 'uuid', 1 ], [ 'text', 'uuid', 0 ], [ 'text', 'bytea', 0 ], [ 'public.mood', 'public.mood', 1 ],
+	[ 'public.mood', 'text', 1 ], [ 'text', 'public.mood', 1 ], [ 'int[]', 'bigint[]', 1 ],
+	[ 'text[]', 'citext[]', 0 ], [ 'text[]', 'text[]', 1 ], [ 'int[]', 'text', 1 ], [ 'int4range', 'int4range', 1 ],
+	[ 'timetz', 'timetz(2)', 0 ], [ 'bit(3)', 'bit(3)', 1 ], [ 'inet', 'cidr', 0 ], [ 'cidr', 'inet', 1 ])
+{
+	my ($ours, $theirs, $taken) = @$case;
+	next if !$citext && "$ours $theirs" =~ /citext/;
+	my $name = 'key_' . ++$count;
+
+	$pair->sql("CREATE TABLE public.$name (n int, k $ours, PRIMARY KEY (n, k))");
+	$pair->target_sql("CREATE TABLE public.$name (n int, k $theirs, PRIMARY KEY (k, n))");
+	$pair->subscribe($name, ["public.$name"]);
+	if ($taken) { goes_well($name, "P3: a key of $ours fits in $theirs"); }
+	else { refused($name, 'different keys of the source for one: k', "P3: a key of $ours does not fit in $theirs"); }
+	drop($name);
+}
+
+# --- P4, P11: rules and triggers that would leave rows out
+
+my $weak = uri_of($target, user => 'sync');
+$pair->create_target('weak', $weak);
+$pair->create_target('weak_served', $weak, options => q('{"before_triggers": "true"}'));
+$pair->target_sql(<<'SQL');
+GRANT CREATE ON DATABASE postgres TO sync;
+GRANT CREATE ON SCHEMA public TO sync;
+CREATE FUNCTION public.swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE FUNCTION public.pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN coalesce(NEW, OLD); END';
+SQL
+
+sub table_with
+{
+	my ($extra, $rows) = @_;
+	my $name = 'rows_' . ++$count;
+	$pair->both("CREATE TABLE public.$name (id int PRIMARY KEY, v text)");
+	$pair->sql("INSERT INTO public.$name SELECT g, 'v' || g FROM generate_series(1, $rows) g");
+	$extra =~ s/%s/public.$name/g;
+	$pair->target_sql("ALTER TABLE public.$name OWNER TO sync; $extra");
+	return $name;
+}
+
+foreach my $case (
+	[ 'weak', 'CREATE RULE gone AS ON DELETE TO %s DO INSTEAD NOTHING', 'has rules: gone' ],
+	[ 'weak', 'CREATE RULE log AS ON UPDATE TO %s DO ALSO NOTHING', 'has rules: log' ],
+	[ 'far', 'CREATE RULE gone AS ON DELETE TO %s DO INSTEAD NOTHING; ALTER TABLE %s ENABLE ALWAYS RULE gone', 'has rules: gone' ],
+	[ 'far', 'CREATE RULE gone AS ON DELETE TO %s DO INSTEAD NOTHING; ALTER TABLE %s ENABLE REPLICA RULE gone', 'has rules: gone' ],
+	[ 'weak', 'CREATE TRIGGER t BEFORE DELETE ON %s FOR EACH ROW EXECUTE FUNCTION public.swallow()', 'fire before each row: t' ],
+	[ 'far', 'CREATE TRIGGER t BEFORE DELETE ON %s FOR EACH ROW EXECUTE FUNCTION public.swallow();'
+		. ' ALTER TABLE %s ENABLE REPLICA TRIGGER t', 'fire before each row: t' ])
+{
+	my ($to, $extra, $expected) = @$case;
+	my $name = table_with($extra, 3);
+	$pair->subscribe($name, ["public.$name"], target => $to);
+	refused($name, $expected, "P4: refused: $extra");
+	drop($name);
+}
+# what does not fire is no harm, nor a trigger for statements, nor one behind each row
+foreach my $case (
+	[ 'far', 'CREATE RULE gone AS ON DELETE TO %s DO INSTEAD NOTHING; CREATE RULE log AS ON UPDATE TO %s DO INSTEAD NOTHING;'
+		. ' CREATE RULE more AS ON INSERT TO %s DO INSTEAD NOTHING' ],
+	[ 'weak', 'CREATE RULE log AS ON UPDATE TO %s DO INSTEAD NOTHING; ALTER TABLE %s DISABLE RULE log' ],
+	[ 'far', 'CREATE TRIGGER t BEFORE UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION public.swallow()' ],
+	[ 'weak', 'CREATE TRIGGER t AFTER UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION public.swallow()' ],
+	[ 'weak', 'CREATE TRIGGER t BEFORE UPDATE OR DELETE ON %s FOR EACH STATEMENT EXECUTE FUNCTION public.swallow()' ],
+	[ 'weak_served', 'CREATE TRIGGER t BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION public.pass()' ])
+{
+	my ($to, $extra) = @$case;
+	my $name = table_with($extra, 400);
+	$pair->subscribe($name, ["public.$name"], target => $to);
+	goes_well($name, "P4, P11: served: $extra");
+	# few, then many
+	foreach my $limit (3, 300)
+	{
+		$pair->sql("UPDATE public.$name SET v = 'few' WHERE id < $limit; DELETE FROM public.$name WHERE id % 7 = 2 AND id < $limit;"
+			  . " INSERT INTO public.$name SELECT g, 'new' FROM generate_series(1000 + $limit, 1000 + 2 * $limit) g");
+		goes_well($name, "P4, P11: changes go on");
+		$pair->same_at_both_ends("public.$name");
+	}
+	drop($name);
+}
+# where such a trigger is served and does leave a row out, that is an error
+foreach my $event ('INSERT', 'UPDATE', 'DELETE')
+{
+	my $name = table_with('', 400);
+	$pair->subscribe($name, ["public.$name"], target => 'weak_served');
+	goes_well($name, 'a table is copied');
+	$pair->target_sql("CREATE TRIGGER t BEFORE $event ON public.$name FOR EACH ROW EXECUTE FUNCTION public.swallow()");
+	foreach my $limit (3, 390)
+	{
+		my $change = {
+			INSERT => "INSERT INTO public.$name SELECT g, 'new' FROM generate_series(1001, 1000 + $limit) g",
+			UPDATE => "UPDATE public.$name SET v = 'new' WHERE id < $limit",
+			DELETE => "DELETE FROM public.$name WHERE id < $limit" }->{$event};
+		$pair->sql($change);
+		refused($name, 'has not taken all rows', "P4: a trigger swallows rows of $event: below $limit");
+	}
+	$pair->target_sql("DROP TRIGGER t ON public.$name");
+	goes_well($name, 'P4: without it all goes on');
+	$pair->same_at_both_ends("public.$name");
+	drop($name);
+}
+
+# --- P10: tables called like what our statements call things; P13: empty vectors
+
+my @names = qw(s t stage excluded EXCLUDED k n old new moved patched dbsync_target);
+$pair->both(join '', map { "CREATE TABLE public.\"$_\" (id int PRIMARY KEY, \"$_\" int, t text, s text);" } @names);
+$pair->both('CREATE TABLE public.vectors (id int PRIMARY KEY, o oidvector, i int2vector)');
+$pair->sql(join '', map { "INSERT INTO public.\"$_\" SELECT g, g, repeat('t', 900), 's' FROM generate_series(1, 400) g;" } @names);
+$pair->sql("INSERT INTO public.vectors VALUES (1, '1 2', '3 4'), (2, '', ''), (3, NULL, NULL)");
+$pair->subscribe('names', [ (map { "public.\"$_\"" } @names), 'public.vectors' ]);
+goes_well('names', 'P10, P13: the first copy');
+foreach my $limit (2, 300)
+{
+	$pair->sql(join '', map { "UPDATE public.\"$_\" SET \"$_\" = -1, s = 'x' WHERE id < $limit; DELETE FROM public.\"$_\" WHERE id = $limit;"
+			  . "INSERT INTO public.\"$_\" VALUES (1000 + $limit, 1, 't', 's');" } @names);
+	$pair->sql("UPDATE public.vectors SET i = CASE WHEN i = '' THEN '5' ELSE '' END WHERE id < $limit");
+	goes_well('names', 'P10, P13: changes');
+	$pair->same_at_both_ends((map { "public.\"$_\"" } @names), 'public.vectors');
+}
+drop('names');
+
+# --- P16, P18, P19: hints that say the cure
+
+$pair->both(<<'SQL');
+CREATE FUNCTION public.helper(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT upper(t)';
+CREATE FUNCTION public.slug(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN helper(t); END';
+CREATE TABLE public.gc (id int PRIMARY KEY, t text, s text GENERATED ALWAYS AS (public.slug(t)) STORED);
+CREATE DOMAIN public.place AS text;
+CREATE FUNCTION public.typed(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'DECLARE p place; BEGIN RETURN t; END';
+CREATE TABLE public.ix (id int PRIMARY KEY, t text);
+CREATE INDEX ON public.ix (public.typed(t));
+CREATE TABLE public.label (id int PRIMARY KEY, m public.mood);
+SQL
+$pair->sql("INSERT INTO public.gc VALUES (1, 'x'); INSERT INTO public.ix VALUES (1, 'x')");
+$pair->sql("ALTER TYPE public.mood ADD VALUE 'c'");
+$pair->sql("INSERT INTO public.label VALUES (1, 'c')");
+foreach my $case (
+	[ 'gc', 'P18', 'ALTER FUNCTION .* SET search_path' ],
+	[ 'ix', 'P19', 'ALTER FUNCTION .* SET search_path' ],
+	[ 'label', 'P16', 'ALTER TYPE .* ADD VALUE' ])
+{
+	my ($table, $number, $hint) = @$case;
+	$pair->subscribe($table, ["public.$table"]);
+	refused($table, "HINT: .*$hint", "$number: the hint says the cure");
+}
+$pair->target_sql('ALTER FUNCTION public.slug SET search_path = public; ALTER FUNCTION public.typed SET search_path = public');
+$pair->target_sql("ALTER TYPE public.mood ADD VALUE 'c'");
+goes_well($_, 'P16, P18, P19: and it is one') foreach qw(gc ix label);
+$pair->same_at_both_ends('public.gc', 'public.ix', 'public.label');
+
+# --- A18: a target that is there, and does not answer
+
+$pair->both('CREATE TABLE public.waits (id int PRIMARY KEY)');
+$pair->subscribe('waits', ['public.waits']);
+$pair->start_subscription('waits');
+$pair->arrives('waits', 'the first copy arrives');
+my @pids = grep { $pair->target_sql("SELECT application_name FROM pg_stat_activity WHERE pid = $_") eq 'dbsync waits' }
+  $pair->applying_pids;
+is(scalar @pids, 1, 'one session applies');
+kill('STOP', $pids[0]);
+$pair->sql('INSERT INTO public.waits VALUES (0)');
+$pair->sql('INSERT INTO public.waits SELECT generate_series(1, 5000)');
+$pair->status_becomes('waits', "state = 'waiting for target' AND next_action ~ 'since' AND lag_rows >= 5001 AND lag_seconds > 0",
+	'A18: a wait for a frozen target is shown, with all that waits');
+$pair->sql("ALTER SYSTEM SET dbsync.target_timeout = '1s'");
+$pair->sql('SELECT pg_reload_conf()');
+# its next attempt meets the row that the frozen one has locked
+$pair->sql("SELECT dbsync.stop_subscription('waits')");
+$pair->start_subscription('waits');
+$pair->status_becomes('waits', "last_error ~ 'has not answered for' AND last_error ~ ' s\$'", 'A18: a wait has an end');
+kill('CONT', $pids[0]);
+$pair->sql('ALTER SYSTEM RESET dbsync.target_timeout');
+$pair->sql('SELECT pg_reload_conf()');
+$pair->arrives('waits', 'A18: when it answers again all arrives');
+$pair->same_at_both_ends('public.waits');
+$pair->status_becomes('waits', "state = 'running'", 'A18: and nothing waits');
+
+DbsyncTest::finish();
