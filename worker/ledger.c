@@ -38,8 +38,8 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
-#include "worker/ledger_check.h"
 #include "extension/route.h"
+#include "worker/ledger_check.h"
 #include "worker/query.h"
 #include "worker/side.h"
 #include "worker/target_config.h"
@@ -396,11 +396,12 @@ dbsync_ledger_attach(DbsyncWork *work)
 		create_ledger(work);
 	dbsync_ledger_check_row(work, &position);
 	check_same_source(work);
-	dbsync_identity_note(work);
 	check_not_ahead(work);
 	dbsync_ledger_check_ids(work, &position);
 	check_knows_last(work);
 	dbsync_ledger_check_untouched(work);
+	/* may add to the row, so only behind its checksum */
+	dbsync_identity_note(work);
 	read_parts(work);
 	check_not_behind(work, position.after);
 	dbsync_ledger_set_position(work, &position);

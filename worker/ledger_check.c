@@ -66,6 +66,7 @@ dbsync_ledger_checksum(const DbsyncLedger *ledger)
 	add_text(&crc, ledger->upto);
 	add_number(&crc, ledger->closing);
 	add_number(&crc, ledger->closing ? ledger->closing_xid : 0);
+	add_text(&crc, ledger->identities);
 	FIN_CRC32C(crc);
 	return (int64) crc;
 }

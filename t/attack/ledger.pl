@@ -168,6 +168,7 @@ attack('whole', $uid{whole}, "$_", $_) foreach
   'batch = NULL', 'batch = 0', 'batch = -1', 'batch = batch - 1', 'batch = batch + 100', 'batch = 9223372036854775807',
   'closing = NULL', "closing = '0/0'", "closing = '0/1'", "closing = 'FFFFFFFF/FFFFFFFF'",
   'closing_xid = NULL', 'closing_xid = 0', 'closing_xid = -1', 'closing_xid = closing_xid - 1', 'closing_xid = 9223372036854775807',
+  'identities = NULL', "identities = ''", "identities = '1/1'", "identities = identities || ' 5/5'",
   'name = NULL', "name = 'other'", 'checksum = NULL', 'checksum = 0', 'checksum = -1',
   "live = true, boundary = '{7}', rows = -1", 'id = gen_random_uuid()', 'subscription = gen_random_uuid()',
   "subscription = '$uid{half}'", 'DELETE FROM dbsync_ledger.position', 'DELETE FROM dbsync_ledger.position WHERE id = $1',
