@@ -59,15 +59,22 @@ sub save
 	return;
 }
 
-# Once more with a server that has been through something.
+# Once more with a server that has been through something, and may be about to go down only now.
 sub recover
 {
-	$pair->revive() or die "the server does not come back\n";
-	$wire->lie(0) if $wire;
-	$pair->build();
-	$scenario->{begin}->($pair);
-	$pair->skip_log();
-	return;
+	foreach my $try (1 .. 10)
+	{
+		return if eval {
+			$pair->revive() or die "the server does not come back\n";
+			$wire->lie(0) if $wire;
+			$pair->build();
+			$scenario->{begin}->($pair);
+			$pair->skip_log();
+			1;
+		};
+		sleep(1);
+	}
+	die "the server does not come back: $@";
 }
 
 sub round

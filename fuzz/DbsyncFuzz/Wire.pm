@@ -30,11 +30,14 @@ sub new
 	$self->{pid} = fork() // die "no process: $!";
 	if ($self->{pid} == 0)
 	{
+		# who asks is the only one who holds the other ends: it ends with him
+		CORE::close($self->{$_}) foreach qw(orders done);
 		$done->autoflush(1);
 		$SIG{PIPE} = 'IGNORE';
 		$self->serve($listener, $orders, $done);
 		POSIX::_exit(0);
 	}
+	CORE::close($_) foreach $listener, $orders, $done;
 	return $self;
 }
 
@@ -68,6 +71,8 @@ sub serve
 	{
 		foreach my $ready ($select->can_read())
 		{
+			# its other end was cut a moment ago
+			next unless defined fileno($ready);
 			if ($ready == $listener)
 			{
 				my $client = $listener->accept() or next;
