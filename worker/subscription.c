@@ -286,8 +286,8 @@ read_segments(DbsyncSubscription *subscription, const char *id)
 static bool
 read_subscription(DbsyncSubscription *subscription, const char *id)
 {
-	if (dbsync_query("SELECT s.uid, s.name, s.target, s.owner::pg_catalog.oid, s.enabled,"
-					 " s.position, n.headers_discarded"
+	if (dbsync_query("SELECT s.uid, s.name, s.target, dbsync_internal.owner_of(s.id)::pg_catalog.oid,"
+					 " s.enabled, s.position, n.headers_discarded, dbsync_internal.anchor_of(s.id)"
 					 " FROM dbsync.subscription s, dbsync.node n"
 					 " WHERE s.id = $1::pg_catalog.int4", 1, &id) != 1)
 		return false;
@@ -298,6 +298,7 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 	subscription->enabled = dbsync_query_bool(0, 5);
 	subscription->position = keep_text(subscription, 0, 6);
 	subscription->headers_discarded = keep_text(subscription, 0, 7);
+	subscription->anchor = dbsync_query_oid(0, 8);
 	return true;
 }
 

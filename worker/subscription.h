@@ -91,6 +91,7 @@ typedef struct DbsyncSubscription
 	pg_uuid_t	uid;
 	const char *name;
 	const char *target;
+	Oid			anchor;			/* function that stands for it, and says who owns it */
 	Oid			owner;
 	bool		enabled;
 	char	   *position;		/* pg_snapshot text; NULL: never ran */

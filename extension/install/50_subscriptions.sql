@@ -6,9 +6,63 @@
 -- worker (or run_once) installs capture, one table a transaction.
 
 -- ---------------------------------------------------------------------------
+-- Owners
+--
+-- PostgreSQL knows owners of objects, not of rows.  So for each subscription there
+-- is an object, a function that does nothing, and who owns that owns the
+-- subscription; its owner is written down nowhere else.  DROP ROLE is refused
+-- then, REASSIGN OWNED moves the subscription, and a dump takes the owner along.
+-- The guard sees to it that it is not dropped.  It is no member of the extension,
+-- or a dump would lack it, but goes with it.
+
+CREATE FUNCTION dbsync_internal.anchor_of(subscription_id int) RETURNS oid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p.oid FROM pg_proc p
+    WHERE p.proname = format('subscription_%s', subscription_id)::name AND p.pronargs = 0
+      AND p.pronamespace = 'dbsync_internal'::regnamespace
+$$;
+COMMENT ON FUNCTION dbsync_internal.anchor_of(int) IS 'the function that stands for a subscription; null: it has gone';
+
+CREATE FUNCTION dbsync_internal.owner_of(subscription_id int) RETURNS regrole
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p.proowner::regrole FROM pg_proc p
+    WHERE p.proname = format('subscription_%s', subscription_id)::name AND p.pronargs = 0
+      AND p.pronamespace = 'dbsync_internal'::regnamespace
+$$;
+COMMENT ON FUNCTION dbsync_internal.owner_of(int) IS 'the owner of a subscription; null: its anchor has gone';
+
+CREATE FUNCTION dbsync_internal.create_anchor(subscription_id int, owner oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    anchor text := format('dbsync_internal.%I()', format('subscription_%s', subscription_id));
+BEGIN
+    EXECUTE format('CREATE FUNCTION %s RETURNS void LANGUAGE sql IMMUTABLE AS %L', anchor, '');
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', anchor);
+    EXECUTE format('COMMENT ON FUNCTION %s IS %L', anchor,
+        'stands for a subscription of dbsync: who owns this function owns the subscription');
+    EXECUTE format('ALTER FUNCTION %s DEPENDS ON EXTENSION dbsync', anchor);
+    EXECUTE format('ALTER FUNCTION %s OWNER TO %I', anchor, pg_get_userbyid(owner));
+END $$;
+COMMENT ON FUNCTION dbsync_internal.create_anchor(int, oid) IS 'makes the function that stands for a subscription';
+
+-- The row goes first: the guard takes an anchor without one for nobody's.
+CREATE FUNCTION dbsync_internal.drop_anchor(subscription_id int) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format('DROP FUNCTION IF EXISTS dbsync_internal.%I()', format('subscription_%s', subscription_id));
+END $$;
+COMMENT ON FUNCTION dbsync_internal.drop_anchor(int) IS 'drops the function that stood for a subscription';
+
+-- ---------------------------------------------------------------------------
 -- Looking things up
 
-CREATE FUNCTION dbsync_internal.find_subscription(caller oid, name text) RETURNS dbsync.subscription
+-- A table's owner is master of his table: he may act on it in any subscription that
+-- has it, but on nothing else there.
+CREATE FUNCTION dbsync_internal.find_subscription(caller oid, name text, rel regclass DEFAULT NULL) RETURNS dbsync.subscription
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -19,13 +73,19 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('subscription "%s" does not exist', name);
-    ELSIF NOT dbsync_internal.may_act_as(caller, subscription.owner) THEN
+    ELSIF NOT dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(subscription.id))
+        AND NOT EXISTS (
+            SELECT FROM dbsync.subscription_table a
+            JOIN dbsync.captured_table t ON t.id = a.captured_id JOIN pg_class c ON c.oid = t.relid
+            WHERE a.subscription_id = subscription.id AND t.relid = rel
+              AND dbsync_internal.may_act_as(caller, c.relowner))
+    THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('must be owner of subscription "%s"', name);
     END IF;
     RETURN subscription;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.find_subscription(oid, text) IS 'a subscription that the caller owns, its row locked; error if there is none';
+COMMENT ON FUNCTION dbsync_internal.find_subscription(oid, text, regclass) IS 'a subscription that the caller owns, or that has this table of his, its row locked; error if there is none';
 
 -- The captured table behind a subscription's table.
 CREATE FUNCTION dbsync_internal.find_attachment(subscription dbsync.subscription, rel regclass) RETURNS dbsync.captured_table
@@ -87,45 +147,143 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.row_security_applies(oid, regclass) IS 'would a query of the role on the table be filtered by row security?';
 
-CREATE FUNCTION dbsync_internal.check_readable(role oid, rel regclass) RETURNS void
+-- Which of the rights on tables the role lacks, the first that it would stumble over:
+-- USAGE, SELECT, "row security", TRIGGER.  For all tables at once, as a worker asks.
+CREATE FUNCTION dbsync_internal.missing_rights(role oid, tables oid[]) RETURNS TABLE (rel oid, lacks text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT * FROM (
+        SELECT c.oid, CASE
+            WHEN NOT has_schema_privilege(role, c.relnamespace, 'USAGE') THEN 'USAGE'
+            WHEN NOT has_table_privilege(role, c.oid, 'SELECT') THEN 'SELECT'
+            WHEN c.relrowsecurity AND dbsync_internal.row_security_applies(role, c.oid) THEN 'row security'
+            WHEN NOT has_table_privilege(role, c.oid, 'TRIGGER')
+                AND NOT pg_has_role(role, c.relowner, 'USAGE') THEN 'TRIGGER'
+            END AS lacks
+        FROM unnest(tables) t (oid) JOIN pg_class c ON c.oid = t.oid) x
+    WHERE x.lacks IS NOT NULL
+$$;
+COMMENT ON FUNCTION dbsync_internal.missing_rights(oid, oid[]) IS 'tables that the role may not have captured, and what it lacks';
+
+-- The same in words; the cure is a command, or advice.
+CREATE FUNCTION dbsync_internal.describe_right(role oid, rel regclass, lacks text, OUT message text, OUT detail text, OUT cure text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    schema regnamespace := (SELECT c.relnamespace FROM pg_class c WHERE c.oid = rel);
 BEGIN
-    IF NOT has_schema_privilege(role, (SELECT c.relnamespace FROM pg_class c WHERE c.oid = rel), 'USAGE') THEN
-        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('permission denied for the schema of table %s', rel),
-            DETAIL = format('Role "%s" needs USAGE on schema %s.', pg_get_userbyid(role),
-                (SELECT c.relnamespace::regnamespace FROM pg_class c WHERE c.oid = rel)),
-            HINT = format('The schema''s owner can GRANT USAGE ON SCHEMA %s TO %I.',
-                (SELECT c.relnamespace::regnamespace FROM pg_class c WHERE c.oid = rel), pg_get_userbyid(role));
-    ELSIF NOT has_table_privilege(role, rel, 'SELECT') THEN
-        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('permission denied for table %s', rel),
-            DETAIL = format('Role "%s" needs SELECT on all of the table.', pg_get_userbyid(role)),
-            HINT = format('The table''s owner can GRANT SELECT ON %s TO %I.', rel, pg_get_userbyid(role));
-    ELSIF dbsync_internal.row_security_applies(role, rel) THEN
-        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('row security hides rows of table %s from role "%s"', rel, pg_get_userbyid(role)),
-            HINT = 'A superuser, a role with BYPASSRLS, or the table''s owner (without FORCE ROW LEVEL SECURITY) sees all rows.';
+    IF lacks = 'USAGE' THEN
+        message := format('permission denied for the schema of table %s', rel);
+        detail := format('Role "%s" needs USAGE on schema %s.', pg_get_userbyid(role), schema);
+        cure := format('GRANT USAGE ON SCHEMA %s TO %I', schema, pg_get_userbyid(role));
+    ELSIF lacks = 'row security' THEN
+        message := format('row security hides rows of table %s from role "%s"', rel, pg_get_userbyid(role));
+        detail := 'A subscription sends all rows of a table, so its owner must see them all.';
+        cure := 'A superuser, a role with BYPASSRLS, or the table''s owner (without FORCE ROW LEVEL SECURITY) sees all rows.';
+    ELSE
+        message := format('permission denied for table %s', rel);
+        detail := format(CASE lacks WHEN 'SELECT' THEN 'Role "%s" needs SELECT on all of the table.'
+            ELSE 'Role "%s" needs TRIGGER on the table.' END, pg_get_userbyid(role));
+        cure := format('GRANT %s ON %s TO %I', lacks, rel, pg_get_userbyid(role));
     END IF;
 END $$;
+COMMENT ON FUNCTION dbsync_internal.describe_right(oid, regclass, text) IS 'a missing right in words';
+
+CREATE FUNCTION dbsync_internal.check_rights(role oid, rel regclass, to_read_only boolean DEFAULT false) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    missing text;
+    words record;
+BEGIN
+    SELECT m.lacks INTO missing FROM dbsync_internal.missing_rights(role, ARRAY[rel::oid]) m;
+    IF NOT FOUND OR (to_read_only AND missing = 'TRIGGER') THEN
+        RETURN;
+    END IF;
+    words := dbsync_internal.describe_right(role, rel, missing);
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+        MESSAGE = words.message, DETAIL = words.detail,
+        HINT = CASE missing WHEN 'USAGE' THEN 'The schema''s owner can ' || words.cure || '.'
+            WHEN 'row security' THEN words.cure
+            ELSE 'The table''s owner can ' || words.cure || '.' END;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_rights(oid, regclass, boolean) IS 'error unless the role may have the table captured, or read every row and column of it';
+
+CREATE FUNCTION dbsync_internal.check_readable(role oid, rel regclass) RETURNS void
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT dbsync_internal.check_rights(role, rel, true)
+$$;
 COMMENT ON FUNCTION dbsync_internal.check_readable(oid, regclass) IS 'error unless the role may read every row and column of the table';
 
-CREATE FUNCTION dbsync_internal.check_rights(role oid, rel regclass) RETURNS void
+-- Tables of a subscription that its owner may not have captured any more.
+CREATE FUNCTION dbsync_internal.lost_tables(subscription_id int, owner oid) RETURNS TABLE (captured_id int, rel oid, lacks text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT t.id, m.rel, m.lacks
+    FROM dbsync_internal.missing_rights(owner, ARRAY(
+        SELECT t.relid::oid FROM dbsync.subscription_table a JOIN dbsync.captured_table t ON t.id = a.captured_id
+        WHERE a.subscription_id = lost_tables.subscription_id AND a.state <> 'suspended')) m
+    JOIN dbsync.captured_table t ON t.relid = m.rel
+$$;
+COMMENT ON FUNCTION dbsync_internal.lost_tables(int, oid) IS 'tables of a subscription on which its owner has lost a right';
+
+-- The target is the same for all; without it the worker stops with these words.
+CREATE FUNCTION dbsync_internal.check_owner(subscription dbsync.subscription, owner oid) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM dbsync_internal.check_readable(role, rel);
-    IF NOT has_table_privilege(role, rel, 'TRIGGER')
-        AND NOT dbsync_internal.may_act_as(role, (SELECT c.relowner FROM pg_class c WHERE c.oid = rel))
-    THEN
-        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('permission denied for table %s', rel),
-            DETAIL = format('Role "%s" needs TRIGGER on the table.', pg_get_userbyid(role)),
-            HINT = format('The table''s owner can GRANT TRIGGER ON %s TO %I.', rel, pg_get_userbyid(role));
+    IF owner IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('subscription "%s" has no owner any more', subscription.name),
+            DETAIL = format('Function dbsync_internal.subscription_%s(), which stands for it, was dropped.', subscription.id),
+            HINT = 'A superuser can drop it with dbsync.drop_subscription() and create it again.';
+    END IF;
+    PERFORM dbsync_internal.check_target(owner, subscription.target);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_owner(dbsync.subscription, oid) IS 'error unless a subscription has an owner who may use its target';
+
+-- What a worker asks when rights may have changed.  Tables whose rights are gone are
+-- suspended, for this subscription; copy_table() goes on when they are back, since
+-- what was captured in between was not for the target.
+CREATE FUNCTION dbsync_internal.ask_rights(subscription_id int, OUT suspended int, OUT owner oid)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    subscription dbsync.subscription;
+BEGIN
+    suspended := 0;
+    owner := dbsync_internal.owner_of(subscription_id);
+    SELECT s.* INTO subscription FROM dbsync.subscription s WHERE s.id = subscription_id;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    PERFORM dbsync_internal.check_owner(subscription, owner);
+    -- an UPDATE of nothing would still tell everybody of a change
+    IF EXISTS (SELECT FROM dbsync_internal.lost_tables(subscription_id, owner)) THEN
+        UPDATE dbsync.subscription_table a SET state = 'suspended', note = format('%s: %s', w.message, w.cure)
+        FROM dbsync_internal.lost_tables(ask_rights.subscription_id, ask_rights.owner) l,
+            dbsync_internal.describe_right(ask_rights.owner, l.rel, l.lacks) w
+        WHERE a.subscription_id = ask_rights.subscription_id AND a.captured_id = l.captured_id;
+        GET DIAGNOSTICS suspended = ROW_COUNT;
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.check_rights(oid, regclass) IS 'error unless the role may have the table captured';
+COMMENT ON FUNCTION dbsync_internal.ask_rights(int) IS 'suspends tables on which the owner has lost a right; error if he may not use the target';
+
+CREATE FUNCTION dbsync_internal.rights_hold(subscription_id int, owner oid) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    subscription dbsync.subscription;
+BEGIN
+    SELECT s.* INTO subscription FROM dbsync.subscription s WHERE s.id = subscription_id;
+    IF NOT FOUND OR dbsync_internal.owner_of(subscription_id) IS DISTINCT FROM owner::regrole THEN
+        RETURN false;
+    END IF;
+    PERFORM dbsync_internal.check_owner(subscription, owner);
+    RETURN NOT EXISTS (SELECT FROM dbsync_internal.lost_tables(subscription_id, owner));
+END $$;
+COMMENT ON FUNCTION dbsync_internal.rights_hold(int, oid) IS 'would ask_rights() find all as it was?';
 
 -- ---------------------------------------------------------------------------
 -- Adding a table
@@ -181,7 +339,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'table must not be null';
     END IF;
     PERFORM dbsync_internal.check_kind(rel);
-    PERFORM dbsync_internal.check_rights(subscription.owner, rel);
+    PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel);
     PERFORM dbsync_internal.lock_table(rel, 'ACCESS SHARE');
     PERFORM dbsync_internal.check_supported(rel);
     target := dbsync_internal.target_name(rel, target_table);
@@ -217,13 +375,14 @@ BEGIN
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
     PERFORM dbsync_internal.check_target(caller, target);
 
-    INSERT INTO dbsync.subscription (name, target, owner, policy) VALUES (name, target, caller, policy)
+    INSERT INTO dbsync.subscription (name, target, policy) VALUES (name, target, policy)
     ON CONFLICT ON CONSTRAINT subscription_name_key DO NOTHING
     RETURNING * INTO subscription;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
             MESSAGE = format('subscription "%s" already exists', name);
     END IF;
+    PERFORM dbsync_internal.create_anchor(subscription.id, caller);
     FOREACH rel IN ARRAY coalesce(tables, '{}') LOOP
         PERFORM dbsync_internal.attach_table(subscription, rel, NULL, copy_data, existing_rows);
     END LOOP;
@@ -296,7 +455,7 @@ CREATE FUNCTION dbsync_internal.remove_table(caller oid, subscription text, rel 
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    found_subscription dbsync.subscription := dbsync_internal.find_subscription(caller, subscription);
+    found_subscription dbsync.subscription := dbsync_internal.find_subscription(caller, subscription, rel);
     captured dbsync.captured_table := dbsync_internal.find_attachment(found_subscription, rel);
 BEGIN
     DELETE FROM dbsync.subscription_table a
@@ -307,7 +466,7 @@ COMMENT ON FUNCTION dbsync_internal.remove_table(oid, text, regclass) IS 'body o
 
 CREATE FUNCTION dbsync.remove_table(subscription text, "table" regclass) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.remove_table(text, regclass) IS 'takes a table out of a subscription; what is on the target stays there';
+COMMENT ON FUNCTION dbsync.remove_table(text, regclass) IS 'takes a table out of a subscription, which the owner of either may do; what is on the target stays there';
 
 -- A subscription that never ran has left nothing on its target; what is in the
 -- ledger under the uid of a copied database's subscription belongs to the other.
@@ -329,6 +488,7 @@ BEGIN
     SELECT coalesce(array_agg(a.captured_id ORDER BY a.captured_id), '{}') INTO captured_ids
     FROM dbsync.subscription_table a WHERE a.subscription_id = subscription.id;
     DELETE FROM dbsync.subscription s WHERE s.id = subscription.id;
+    PERFORM dbsync_internal.drop_anchor(subscription.id);
     PERFORM dbsync_internal.release_captured(c.id) FROM unnest(captured_ids) c (id);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.drop_subscription(oid, text, boolean) IS 'body of dbsync.drop_subscription()';
