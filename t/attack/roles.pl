@@ -222,6 +222,11 @@ foreach my $name (@lost)
 	is_suspended($table{$name}, "A10: $name: the table is suspended, with a note");
 	like($pair->status('a')->{next_action}, qr/Suspended: \S*$name.*copy_table/,
 		"A10: $name: status says what to do");
+	is($pair->sql("SELECT count(*) FROM pg_trigger WHERE tgrelid = '$table{$name}'::regclass"), '0',
+		"A20: $name: no subscription may have it any more, so nothing is captured either");
+	$pair->sql("ALTER TABLE $table{$name} ADD COLUMN x int");
+	$pair->sql("ALTER TABLE $table{$name} DROP COLUMN x");
+	pass("A20: $name: and its owner may alter it");
 	comes_back($name);
 }
 like(do { $pair->sql($loss{s_select}[0]); $pair->arrives('a', 'A10: once more'); $pair->status('a')->{next_action} },
