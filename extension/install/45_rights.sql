@@ -181,7 +181,7 @@ BEGIN
         RETURNING t.relid
     LOOP
         BEGIN
-            PERFORM dbsync_internal.lock_table(unwanted, 'AccessExclusiveLock');
+            PERFORM dbsync_internal.lock_table(unwanted, 'ACCESS EXCLUSIVE');
             PERFORM dbsync_internal.drop_triggers(unwanted);
         EXCEPTION WHEN lock_not_available OR object_in_use OR deadlock_detected THEN
             NULL;
