@@ -18,6 +18,16 @@
 #include "access/transam.h"
 #include "access/xlog.h"
 #include "catalog/pg_namespace.h"
+#include "utils/acl.h"
+
+/* May the role use the foreign server? */
+#if PG_VERSION_NUM >= 160000
+#define dbsync_may_use_server_compat(server, role) \
+	(object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE) == ACLCHECK_OK)
+#else
+#define dbsync_may_use_server_compat(server, role) \
+	(pg_foreign_server_aclcheck(server, role, ACL_USAGE) == ACLCHECK_OK)
+#endif
 
 /*
  * The running server's timeline.  PostgreSQL 15 asserts that recovery has

@@ -36,6 +36,7 @@ int			dbsync_retention_interval;
 int			dbsync_poll_interval;
 int			dbsync_gather_max;
 int			dbsync_target_timeout;
+int			dbsync_max_subscriptions_per_role;
 
 /*
  * Refuse a value without repeating it, as the server would: it may be of any size, and
@@ -172,10 +173,25 @@ define_worker_settings(void)
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 
+/*
+ * Sessions, workers and the scouts of the launcher must see the same value: what
+ * ALTER ROLE or SET say is heard by some of them only.
+ */
+static void
+define_limits(void)
+{
+	DefineCustomIntVariable("dbsync.max_subscriptions_per_role",
+							"How many workers one role's subscriptions can have at a time, in all databases.",
+							"0 means no limit; there is none for superusers.",
+							&dbsync_max_subscriptions_per_role, 4, 0, 1000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
 void
 dbsync_settings_define(void)
 {
 	define_session_settings();
 	define_worker_settings();
+	define_limits();
 	MarkGUCPrefixReserved("dbsync");
 }

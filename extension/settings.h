@@ -34,6 +34,9 @@ extern int	dbsync_poll_interval;
 extern int	dbsync_gather_max;	/* ms */
 extern int	dbsync_target_timeout;
 
+/* workers of one role's subscriptions; 0: no limit */
+extern int	dbsync_max_subscriptions_per_role;
+
 /* Define them all; called once, from _PG_init. */
 extern void dbsync_settings_define(void);
 

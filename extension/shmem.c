@@ -182,6 +182,22 @@ dbsync_shmem_slot_at(int i)
 	return &shared->slots[i];
 }
 
+int
+dbsync_shmem_workers_of(Oid owner, bool elsewhere)
+{
+	int			n = 0;
+
+	for (int i = 0; i < DBSYNC_SLOTS; i++)
+	{
+		const DbsyncSlot *slot = &shared->slots[i];
+
+		if (slot->pid != 0 && slot->owner == owner &&
+			!(elsewhere && slot->database == MyDatabaseId))
+			n++;
+	}
+	return n;
+}
+
 uint64
 dbsync_shmem_next_run(void)
 {

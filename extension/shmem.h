@@ -67,6 +67,7 @@ typedef struct DbsyncSlot
 	Oid			database;		/* InvalidOid: slot is free */
 	int			subscription;
 	pid_t		pid;			/* 0: no worker */
+	Oid			owner;			/* whose limit of workers counts it; InvalidOid: nobody's */
 	Latch	   *latch;			/* the worker's, NULL with pid 0 */
 	pg_atomic_uint32 calls;		/* by whoever sets the latch, before that */
 	bool		stop;			/* asked to stop and not to come back */
@@ -101,6 +102,9 @@ extern DbsyncSlot *dbsync_shmem_slot(int subscription, bool create);
 
 /* The i-th slot, for listing; 0 <= i < DBSYNC_SLOTS.  Lock held. */
 extern DbsyncSlot *dbsync_shmem_slot_at(int i);
+
+/* Slots of an owner that have a worker, in all databases or in all but this one.  Lock held. */
+extern int	dbsync_shmem_workers_of(Oid owner, bool elsewhere);
 
 /*
  * Wake the slot's worker, if it has one.  The latch alone is not enough: whatever

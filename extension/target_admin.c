@@ -7,34 +7,47 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "foreign/foreign.h"
 #include "funcapi.h"
 #include "libpq-fe.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 #include "utils/memutils.h"
 
 #include "extension/target_admin.h"
+#include "worker/target/options.h"
 #include "worker/target/target.h"
 #include "worker/target_config.h"
 
 PG_FUNCTION_INFO_V1(dbsync_parse_uri);
 PG_FUNCTION_INFO_V1(dbsync_probe_target);
+PG_FUNCTION_INFO_V1(dbsync_is_mapping_option);
+PG_FUNCTION_INFO_V1(dbsync_is_superuser_option);
+PG_FUNCTION_INFO_V1(dbsync_set_options);
 
 /* columns of probe_target */
 #define PROBE_COLUMNS	8
 
 /*
  * libpq's complaints quote pieces of the string.  They are passed on only if it
- * cannot hold a password: nothing before an @, no keyword for a secret, nor one that
- * is written in percents ("p%61ssword").
+ * cannot hold a password: nothing before an @, or where a port or a password would
+ * be, no keyword for a secret, nor one that is written in percents ("p%61ssword").
  */
 static bool
 may_hold_secret(const char *uri)
 {
 	char	   *lower = asc_tolower(uri, strlen(uri));
+	char	   *behind = strstr(lower, "://");
 
 	return strpbrk(lower, "@%") != NULL ||
-		strstr(lower, "pass") != NULL || strstr(lower, "secret") != NULL;
+		strstr(lower, "pass") != NULL || strstr(lower, "secret") != NULL ||
+		strchr(behind ? behind + 3 : lower, ':') != NULL;
 }
 
 static PQconninfoOption *
@@ -84,6 +97,115 @@ dbsync_parse_uri(PG_FUNCTION_ARGS)
 		PQconninfoFree(options);
 	}
 	PG_END_TRY();
+	PG_RETURN_VOID();
+}
+
+/* Does the option belong to the user mapping? */
+Datum
+dbsync_is_mapping_option(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(dbsync_postgres_is_mapping_option(text_to_cstring(PG_GETARG_TEXT_PP(0))));
+}
+
+/* Is the option one that superusers only can set? */
+Datum
+dbsync_is_superuser_option(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(dbsync_postgres_is_superuser_option(text_to_cstring(PG_GETARG_TEXT_PP(0))));
+}
+
+static bool
+has_option(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		if (strcmp(((DefElem *) lfirst(lc))->defname, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What turns the options there are into the wanted ones; NIL: nothing to do. */
+static List *
+options_to_alter(List *present, ArrayType *names, ArrayType *values)
+{
+	List	   *wanted = NIL;
+	List	   *result = NIL;
+	ListCell   *lc;
+	Datum	   *name;
+	Datum	   *value;
+	int			n;
+	int			nvalues;
+
+	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &name, NULL, &n);
+	deconstruct_array(values, TEXTOID, -1, false, TYPALIGN_INT, &value, NULL, &nvalues);
+	if (n != nvalues)
+		elog(ERROR, "options do not match their values");
+	for (int i = 0; i < n; i++)
+	{
+		char	   *option = TextDatumGetCString(name[i]);
+		bool		there = has_option(present, option);
+
+		wanted = lappend(wanted, makeDefElemExtended(NULL, option,
+													 (Node *) makeString(TextDatumGetCString(value[i])),
+													 there ? DEFELEM_SET : DEFELEM_ADD, -1));
+	}
+	foreach(lc, present)
+	{
+		DefElem    *def = lfirst(lc);
+
+		if (!has_option(wanted, def->defname))
+			result = lappend(result, makeDefElemExtended(NULL, def->defname, NULL, DEFELEM_DROP, -1));
+	}
+	return list_concat(result, wanted);
+}
+
+static void
+set_server_options(ForeignServer *server, ArrayType *names, ArrayType *values)
+{
+	AlterForeignServerStmt *stmt = makeNode(AlterForeignServerStmt);
+
+	stmt->servername = server->servername;
+	stmt->options = options_to_alter(server->options, names, values);
+	if (stmt->options != NIL)
+		(void) AlterForeignServer(stmt);
+}
+
+static void
+set_mapping_options(ForeignServer *server, Oid role, ArrayType *names, ArrayType *values)
+{
+	AlterUserMappingStmt *stmt = makeNode(AlterUserMappingStmt);
+	RoleSpec   *user = makeNode(RoleSpec);
+
+	user->roletype = ROLESPEC_CSTRING;
+	user->rolename = GetUserNameFromId(role, false);
+	stmt->user = user;
+	stmt->servername = server->servername;
+	stmt->options = options_to_alter(GetUserMapping(role, server->serverid)->options, names, values);
+	if (stmt->options != NIL)
+		(void) AlterUserMapping(stmt);
+}
+
+/*
+ * Give a foreign server (role 0), or a role's user mapping there, exactly these
+ * options; called by admin functions only, which have asked for the rights.  This
+ * is done without a statement: there is no text with a password in it that could
+ * be shown in an error's context or in pg_stat_activity, or that the server or an
+ * extension could log.
+ */
+Datum
+dbsync_set_options(PG_FUNCTION_ARGS)
+{
+	ForeignServer *server = GetForeignServer(PG_GETARG_OID(0));
+	Oid			role = PG_GETARG_OID(1);
+
+	if (OidIsValid(role))
+		set_mapping_options(server, role, PG_GETARG_ARRAYTYPE_P(2), PG_GETARG_ARRAYTYPE_P(3));
+	else
+		set_server_options(server, PG_GETARG_ARRAYTYPE_P(2), PG_GETARG_ARRAYTYPE_P(3));
+	CommandCounterIncrement();
 	PG_RETURN_VOID();
 }
 

@@ -87,12 +87,16 @@ SELECT dbsync.alter_target('alice', password => 'y');
 SELECT dbsync.drop_target('alice');
 SELECT dbsync.test_target('alice');
 SELECT dbsync.add_table('alice', 'admin_rights.t');
-SELECT dbsync.remove_table('alice', 'admin_rights.t');
 SELECT dbsync.alter_subscription('alice', new_name => 'bob');
 SELECT dbsync.copy_table('alice', 'admin_rights.t');
 SELECT dbsync.drop_subscription('alice');
 SELECT subscription FROM dbsync.status;
 SELECT subscription FROM dbsync.table_status;
+-- but his table is his (A20)
+BEGIN;
+SELECT dbsync.remove_table('alice', 'admin_rights.t');
+ALTER TABLE admin_rights.t ADD COLUMN w int, DROP COLUMN v;
+ROLLBACK;
 RESET ROLE;
 REVOKE SELECT ON admin_rights.t FROM regress_dbsync_alice;
 GRANT SELECT (id) ON admin_rights.t TO regress_dbsync_alice;

@@ -36,6 +36,7 @@
 #include "worker/query.h"
 #include "worker/read.h"
 #include "worker/report.h"
+#include "worker/rights.h"
 #include "worker/side.h"
 #include "worker/wal.h"
 #include "worker/work.h"
@@ -467,7 +468,9 @@ dbsync_batch_run(DbsyncWork *work)
 
 	dbsync_side_prepare(work);
 	dbsync_choose_begin(&batch);
-	do
+	/* lost before S was taken: what S shows may not be for the target any more */
+	batch.stale = !dbsync_rights_hold(work);
+	while (!batch.stale)
 	{
 		INSTR_TIME_SET_CURRENT(batch.begun);
 		batch.number = work->ledger.batch + 1;
@@ -476,7 +479,9 @@ dbsync_batch_run(DbsyncWork *work)
 		if (!apply(&batch))
 			break;
 		done++;
-	} while (goes_on(&batch, done));
+		if (!goes_on(&batch, done))
+			break;
+	}
 	dbsync_choose_end(&batch);
 	work->copy_failed = false;
 	error_context_stack = context.previous;

@@ -28,6 +28,7 @@
 #include "extension/shmem.h"
 #include "worker/crashes.h"
 #include "worker/launcher.h"
+#include "worker/limit.h"
 #include "worker/lookup.h"
 #include "worker/pending.h"
 
@@ -57,6 +58,7 @@ dbsync_start_subscription(PG_FUNCTION_ARGS)
 	DbsyncSlot *slot;
 
 	check_adopted();
+	dbsync_limit_check(&found);
 	dbsync_shmem_lock(true);
 	slot = dbsync_shmem_slot(found.id, false);
 	if (slot != NULL)
@@ -212,8 +214,10 @@ start_run(const DbsyncFound *found, uint64 run, BackgroundWorkerHandle **handle)
 {
 	DbsyncWorkerArgs args = {0};
 
+	dbsync_limit_check(found);
 	args.database = MyDatabaseId;
 	args.run = run;
+	args.owner = dbsync_limited_role(found->owner);
 	if (!dbsync_launcher_start_worker(found->id, &args, handle))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),

@@ -21,17 +21,27 @@
 #include "worker/query.h"
 #include "worker/work.h"
 
+typedef struct Installation
+{
+	DbsyncTable *table;
+	Oid			owner;			/* of the subscription: he must have the right now */
+} Installation;
+
 static void
 install_one(void *arg)
 {
-	DbsyncTable *table = arg;
-	const char *id = psprintf("%d", table->captured_id);
+	Installation *installation = arg;
+	DbsyncTable *table = installation->table;
+	const char *args[2];
 	const char *timeout = psprintf("%d", dbsync_install_lock_timeout);
 
 	dbsync_query_begin(false, "installing capture");
 	(void) set_config_option("lock_timeout", timeout, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
-	dbsync_query_run("SELECT dbsync_internal.install_capture($1::pg_catalog.int4)", 1, &id);
+	args[0] = psprintf("%d", table->captured_id);
+	args[1] = psprintf("%u", installation->owner);
+	dbsync_query_run("SELECT dbsync_internal.install_capture($1::pg_catalog.int4, $2::pg_catalog.oid)",
+					 2, args);
 	dbsync_query_commit();
 	table->captured = true;
 }
@@ -51,9 +61,11 @@ note_waiting(DbsyncTable *table)
 
 /* true if installed; false if the lock was not to be had */
 static bool
-try_install(DbsyncTable *table)
+try_install(Installation *installation)
 {
-	if (dbsync_query_attempt(install_one, table))
+	DbsyncTable *table = installation->table;
+
+	if (dbsync_query_attempt(install_one, installation))
 		return true;
 	if (table->install_failures++ == 0)
 		note_waiting(table);
@@ -91,17 +103,17 @@ next_due(DbsyncWork *work)
 bool
 dbsync_install_tables(DbsyncWork *work, bool insist)
 {
-	DbsyncTable *table;
+	Installation installation = {.owner = work->subscription->owner};
 	ListCell   *lc;
 
 	if (dbsync_subscription_is_settled(work->subscription))
 		return true;
-	while ((table = next_due(work)) != NULL)
+	while ((installation.table = next_due(work)) != NULL)
 	{
 		if (insist)
-			install_one(table);
+			install_one(&installation);
 		/* one futile wait a round: live tables must not starve meanwhile */
-		else if (!try_install(table))
+		else if (!try_install(&installation))
 			break;
 	}
 	foreach(lc, work->subscription->tables)

@@ -36,6 +36,7 @@
 #include "extension/catalog.h"
 #include "extension/shmem.h"
 #include "worker/launcher.h"
+#include "worker/limit.h"
 #include "worker/query.h"
 
 /* pause before the postmaster starts a crashed worker again, in seconds */
@@ -208,13 +209,15 @@ start_enabled(void)
 
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	n = dbsync_query("SELECT id, name FROM dbsync.subscription WHERE enabled ORDER BY id",
+	n = dbsync_query("SELECT id, name, dbsync_internal.owner_of(id)::pg_catalog.oid"
+					 " FROM dbsync.subscription WHERE enabled ORDER BY id",
 					 0, NULL);
 	for (uint64 row = 0; row < n; row++)
 	{
 		DbsyncWorkerArgs args = {0};
 
 		args.database = MyDatabaseId;
+		args.owner = dbsync_limited_role(dbsync_query_oid(row, 3));
 		if (has_worker(dbsync_query_int(row, 1)) ||
 			dbsync_launcher_start_worker(dbsync_query_int(row, 1), &args, NULL))
 			continue;

@@ -16,6 +16,7 @@ typedef struct DbsyncWorkerArgs
 	Oid			database;
 	TransactionId starter;		/* wait for it to end first; 0: none */
 	uint64		run;			/* number of a run_once call, or 0 */
+	Oid			owner;			/* see dbsync_limited_role() */
 } DbsyncWorkerArgs;
 
 /* Register the launcher; does nothing unless preloaded.  From _PG_init. */

@@ -70,7 +70,8 @@ read_found(const char *where, const char *arg, DbsyncFound *found)
 	caller_role = become_owner();
 	SPI_connect();
 	PushActiveSnapshot(GetLatestSnapshot());
-	if (dbsync_query(psprintf("SELECT id, enabled, position IS NOT NULL, owner::pg_catalog.oid, target, uid"
+	if (dbsync_query(psprintf("SELECT id, enabled, position IS NOT NULL,"
+							  " dbsync_internal.owner_of(id)::pg_catalog.oid, target, uid"
 							  " FROM dbsync.subscription WHERE %s", where), 1, &arg) == 1)
 	{
 		found->id = dbsync_query_int(0, 1);
@@ -97,11 +98,33 @@ dbsync_lookup_owned(const char *name)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("subscription \"%s\" does not exist", name),
 				 errhint("dbsync.status lists the subscriptions of this database.")));
-	if (!has_privs_of_role(GetUserId(), found.owner))
+	if (OidIsValid(found.owner) ? !has_privs_of_role(GetUserId(), found.owner) : !superuser())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of subscription \"%s\"", name)));
 	return found;
+}
+
+int
+dbsync_lookup_enabled_of(Oid owner, int id)
+{
+	Caller		caller;
+	const char *args[2];
+	int			n;
+
+	args[0] = psprintf("%u", owner);
+	args[1] = psprintf("%d", id);
+	caller = become_owner();
+	SPI_connect();
+	PushActiveSnapshot(GetLatestSnapshot());
+	(void) dbsync_query("SELECT count(*) FROM dbsync.subscription s"
+						" WHERE s.enabled AND s.id <> $2::pg_catalog.int4"
+						" AND dbsync_internal.owner_of(s.id) = $1::pg_catalog.oid", 2, args);
+	n = (int) dbsync_query_int(0, 1);
+	PopActiveSnapshot();
+	SPI_finish();
+	become_caller(&caller);
+	return n;
 }
 
 void

@@ -29,6 +29,9 @@ extern DbsyncFound dbsync_lookup_owned(const char *name);
 /* The subscription with this id; asks for no rights. */
 extern DbsyncFound dbsync_lookup_id(int id);
 
+/* How many subscriptions of this role are switched on, this one aside. */
+extern int	dbsync_lookup_enabled_of(Oid owner, int id);
+
 /* Switch it on or off; the caller has seen to the rights. */
 extern void dbsync_lookup_set_enabled(int id, bool enabled);
 

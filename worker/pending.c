@@ -16,8 +16,10 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 
 #include "worker/launcher.h"
+#include "worker/limit.h"
 #include "worker/lookup.h"
 #include "worker/pending.h"
 #include "worker/target_config.h"
@@ -48,6 +50,7 @@ start_pending(void)
 
 		args.database = MyDatabaseId;
 		args.starter = GetTopTransactionId();
+		args.owner = dbsync_limited_role(dbsync_lookup_id(lfirst_int(lc)).owner);
 		if (!dbsync_launcher_start_worker(lfirst_int(lc), &args, NULL))
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
@@ -164,6 +167,46 @@ dbsync_pending_is_starting(int subscription)
 	return list_member_int(starting, subscription);
 }
 
+/*
+ * How to reach the target; with force NULL, and a warning, where its owner has lost
+ * the right to.
+ */
+static DbsyncTargetConfig *
+config_to_forget(const DbsyncFound *found, bool force)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	DbsyncTargetConfig *volatile config = NULL;
+
+	if (!force)
+		return dbsync_target_config(found->target, found->owner);
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		config = dbsync_target_config(found->target, found->owner);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		config = NULL;
+		ereport(WARNING,
+				(errmsg("could not delete the subscription from the ledger on target \"%s\"",
+						found->target),
+				 errdetail_internal("%s", edata->message)));
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return config;
+}
+
 Datum
 dbsync_forget_at_target(PG_FUNCTION_ARGS)
 {
@@ -181,11 +224,9 @@ dbsync_forget_at_target(PG_FUNCTION_ARGS)
 	forgotten->id = found.id;
 	forgotten->uid = found.uid;
 	forgotten->force = PG_GETARG_BOOL(1);
-	forgotten->config = dbsync_target_config(found.target, found.owner);
-	forgotten->config->application_name = "dbsync";
-	if (dbsync_driver_find(forgotten->config->driver) == NULL)
-		elog(ERROR, "no driver \"%s\"", forgotten->config->driver);
-	forgetting = lappend(forgetting, forgotten);
+	forgotten->config = config_to_forget(&found, forgotten->force);
+	if (forgotten->config != NULL)
+		forgetting = lappend(forgetting, forgotten);
 	MemoryContextSwitchTo(old);
 	PG_RETURN_VOID();
 }

@@ -12,6 +12,8 @@
 #include "storage/proc.h"
 #include "utils/timestamp.h"
 
+#include "extension/settings.h"
+#include "worker/limit.h"
 #include "worker/report.h"
 
 /* when nobody knows better */
@@ -37,8 +39,33 @@ judge(const DbsyncSlot *slot, uint64 run)
 	return DBSYNC_CLAIM_OURS;
 }
 
+/* Lock held; so two workers that come at once cannot both be the last one allowed. */
+static bool
+is_over_limit(Oid owner)
+{
+	return OidIsValid(owner) && dbsync_max_subscriptions_per_role > 0 &&
+		dbsync_shmem_workers_of(owner, false) >= dbsync_max_subscriptions_per_role;
+}
+
+/* What status, and a run_once call that waits for us, are to say; lock held. */
+static void
+note_over_limit(DbsyncSlot *slot, uint64 run)
+{
+	DbsyncTrouble *trouble = &slot->trouble;
+
+	slot->run = run;
+	slot->run_done = false;
+	memset(trouble, 0, sizeof(*trouble));
+	trouble->sqlstate = ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
+	trouble->at = GetCurrentTimestamp();
+	strlcpy(trouble->message, DBSYNC_LIMIT_MESSAGE, sizeof(trouble->message));
+	snprintf(trouble->detail, sizeof(trouble->detail), DBSYNC_LIMIT_DETAIL,
+			 dbsync_max_subscriptions_per_role);
+	strlcpy(trouble->hint, DBSYNC_LIMIT_HINT, sizeof(trouble->hint));
+}
+
 DbsyncClaim
-dbsync_report_claim(int subscription, uint64 run)
+dbsync_report_claim(int subscription, uint64 run, Oid owner)
 {
 	DbsyncSlot *slot;
 	DbsyncClaim claim;
@@ -46,10 +73,16 @@ dbsync_report_claim(int subscription, uint64 run)
 	dbsync_shmem_lock(true);
 	slot = dbsync_shmem_slot(subscription, true);
 	claim = judge(slot, run);
+	if (claim == DBSYNC_CLAIM_OURS && is_over_limit(owner))
+	{
+		note_over_limit(slot, run);
+		claim = DBSYNC_CLAIM_NOT_WANTED;
+	}
 	if (claim == DBSYNC_CLAIM_OURS)
 	{
 		mine = slot;
 		slot->pid = MyProcPid;
+		slot->owner = owner;
 		slot->latch = MyLatch;
 		slot->stop = false;
 		slot->once = (run != 0);
@@ -84,6 +117,14 @@ dbsync_report_release(void)
 	dbsync_shmem_unlock();
 	ConditionVariableBroadcast(&mine->changed);
 	mine = NULL;
+}
+
+void
+dbsync_report_owner(Oid owner)
+{
+	dbsync_shmem_lock(true);
+	mine->owner = owner;
+	dbsync_shmem_unlock();
 }
 
 void

@@ -14,15 +14,19 @@
 typedef enum DbsyncClaim
 {
 	DBSYNC_CLAIM_OURS,
-	DBSYNC_CLAIM_NOT_WANTED,	/* there is a worker, or it was stopped meanwhile */
+	DBSYNC_CLAIM_NOT_WANTED,	/* there is a worker, it was stopped, or its owner has too many */
 	DBSYNC_CLAIM_LATER			/* a run_once is about, or no slot is free */
 } DbsyncClaim;
 
 /*
  * Make this process the worker of a subscription.  run: number of a run_once
- * call, or 0.
+ * call, or 0.  owner: whose limit of workers counts it, or InvalidOid.  Where the
+ * limit is reached the slot says so.
  */
-extern DbsyncClaim dbsync_report_claim(int subscription, uint64 run);
+extern DbsyncClaim dbsync_report_claim(int subscription, uint64 run, Oid owner);
+
+/* The subscription has another owner. */
+extern void dbsync_report_owner(Oid owner);
 
 /* Give the slot back; also done at process exit. */
 extern void dbsync_report_release(void);

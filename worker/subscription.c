@@ -291,8 +291,8 @@ read_segments(DbsyncSubscription *subscription, const char *id)
 static bool
 read_subscription(DbsyncSubscription *subscription, const char *id)
 {
-	if (dbsync_query("SELECT s.uid, s.name, s.target, s.owner::pg_catalog.oid, s.enabled,"
-					 " s.position, n.headers_discarded, s.forward"
+	if (dbsync_query("SELECT s.uid, s.name, s.target, dbsync_internal.owner_of(s.id)::pg_catalog.oid,"
+					 " s.enabled, s.position, n.headers_discarded, s.forward, dbsync_internal.anchor_of(s.id)"
 					 " FROM dbsync.subscription s, dbsync.node n"
 					 " WHERE s.id = $1::pg_catalog.int4", 1, &id) != 1)
 		return false;
@@ -304,6 +304,7 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 	subscription->position = keep_text(subscription, 0, 6);
 	subscription->headers_discarded = keep_text(subscription, 0, 7);
 	subscription->local_only = strcmp(dbsync_query_text(0, 8), "local") == 0;
+	subscription->anchor = dbsync_query_oid(0, 9);
 	return true;
 }
 

@@ -94,6 +94,7 @@ typedef struct DbsyncSubscription
 	pg_uuid_t	uid;
 	const char *name;
 	const char *target;
+	Oid			anchor;			/* function that stands for it, and says who owns it */
 	Oid			owner;
 	bool		enabled;
 	bool		local_only;		/* what others made does not go on */

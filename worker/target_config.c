@@ -3,18 +3,36 @@
  * worker/target_config.c
  *	  From a foreign server and a user mapping to what a driver connects with.
  *
+ * All connections to targets come through here, so here the rights are asked:
+ * USAGE on the server, and whose credentials are being lent.
+ *
+ * Some options lend the identity of the server's own account, or waive the
+ * password that keeps others from borrowing it (password_required 'false', sslcert,
+ * sslkey, passfile, service).  Only superusers can set them, for the address that
+ * they have in mind.  But whoever owns the foreign server can move the address
+ * without touching them, and whoever can move the address can have the server log
+ * in to itself.  So they count only where the server belongs to a superuser: then
+ * nobody else can change server or mapping, and they are bound to the address for
+ * which they were given, whatever is altered, dropped, made again, or granted.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "catalog/pg_foreign_server.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/syscache.h"
 
 #include "extension/settings.h"
+#include "worker/target/options.h"
 #include "worker/target_config.h"
 #include "worker/waiting.h"
+
+#include "extension/compat.h"
 
 static ForeignServer *
 find_server(const char *server_name)
@@ -70,6 +88,51 @@ waives_password(List *options)
 	return false;
 }
 
+static void
+check_usage(const ForeignServer *server, Oid owner)
+{
+	const char *role = GetUserNameFromId(owner, false);
+
+	if (!dbsync_may_use_server_compat(server->serverid, owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for target \"%s\"", server->servername),
+				 errdetail("Role \"%s\" needs USAGE on the foreign server.", role),
+				 errhint("Its owner can GRANT USAGE ON FOREIGN SERVER %s TO %s.",
+						 quote_identifier(server->servername), quote_identifier(role))));
+}
+
+/* password_required 'true' waives nothing */
+static bool
+lends_credentials(const DefElem *def)
+{
+	if (strcmp(def->defname, "password_required") == 0)
+		return !defGetBoolean(unconstify(DefElem *, def));
+	return dbsync_postgres_is_superuser_option(def->defname);
+}
+
+static void
+check_lent(const ForeignServer *server, List *options)
+{
+	ListCell   *lc;
+
+	if (superuser_arg(server->owner))
+		return;
+	foreach(lc, options)
+	{
+		const DefElem *def = lfirst_node(DefElem, lc);
+
+		if (lends_credentials(def))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("option \"%s\" is for targets that a superuser owns", def->defname),
+					 errdetail("It lends the credentials of this server's own account, but role \"%s\" owns target \"%s\" and can change its address.",
+							   GetUserNameFromId(server->owner, true), server->servername),
+					 errhint("A superuser can take over the target with ALTER SERVER %s OWNER TO, look at its options, and GRANT USAGE ON FOREIGN SERVER %s; or take the option away.",
+							 quote_identifier(server->servername), quote_identifier(server->servername))));
+	}
+}
+
 DbsyncTargetConfig *
 dbsync_target_config(const char *server_name, Oid owner)
 {
@@ -80,7 +143,11 @@ dbsync_target_config(const char *server_name, Oid owner)
 	config->name = server->servername;
 	config->driver = find_driver(server);
 	config->options = list_concat(server->options, mapping);
-	config->password_required = !superuser_arg(owner) && !waives_password(mapping);
+	check_usage(server, owner);
+	check_lent(server, config->options);
+	/* a superuser's own account is not for others to send where they like, either */
+	config->password_required = !superuser_arg(server->owner) ||
+		(!superuser_arg(owner) && !waives_password(mapping));
 	config->application_name = "dbsync";
 	config->waits = dbsync_waiting_tell;
 	config->timeout = &dbsync_target_timeout;

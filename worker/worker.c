@@ -29,9 +29,11 @@
 #include "worker/crashes.h"
 #include "worker/launcher.h"
 #include "worker/oversize.h"
+#include "worker/limit.h"
 #include "worker/process.h"
 #include "worker/query.h"
 #include "worker/report.h"
+#include "worker/rights.h"
 #include "worker/sleep.h"
 #include "worker/waiting.h"
 #include "worker/work.h"
@@ -46,6 +48,7 @@ static bool
 read_configuration(void)
 {
 	DbsyncSubscription *old = work->subscription;
+	Oid			owner = old ? old->owner : InvalidOid;
 
 	if (old != NULL && old->generation == dbsync_catalog_generation())
 		return true;
@@ -55,9 +58,16 @@ read_configuration(void)
 													  work->subscription_id, old);
 	else
 		work->subscription = NULL;
+	if (work->subscription != NULL)
+		dbsync_report_owner(dbsync_limited_role(work->subscription->owner));
 	dbsync_query_commit();
 	if (work->subscription == NULL || !work->subscription->adopted)
 		return false;
+
+	dbsync_rights_watch(work->subscription);
+	/* another owner has another user mapping */
+	if (work->target != NULL && work->subscription->owner != owner)
+		dbsync_ledger_detach(work);
 
 	/* segments may have been closed, and wait for our position */
 	work->retention_needed = true;
@@ -97,6 +107,8 @@ work_through(void)
 			dbsync_oversize_suspend(work);
 			continue;
 		}
+		if (!dbsync_rights_ask(work))
+			continue;
 		if (work->target != NULL && dbsync_ledger_is_outdated())
 			dbsync_ledger_detach(work);
 		if (work->target == NULL)
@@ -295,7 +307,7 @@ dbsync_worker_main(Datum arg)
 	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
 	dbsync_process_begin(args.database, args.starter);
 
-	switch (dbsync_report_claim(DatumGetInt32(arg), args.run))
+	switch (dbsync_report_claim(DatumGetInt32(arg), args.run, args.owner))
 	{
 		case DBSYNC_CLAIM_OURS:
 			break;

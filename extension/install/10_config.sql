@@ -58,7 +58,6 @@ CREATE TABLE dbsync.subscription (
     uid uuid NOT NULL UNIQUE DEFAULT pg_catalog.gen_random_uuid(),
     name name NOT NULL UNIQUE,
     target name NOT NULL,
-    owner regrole NOT NULL,
     policy text NOT NULL DEFAULT 'immediate',
     enabled boolean NOT NULL DEFAULT false,
     -- how far the target is known to have come on its disk; null: never ran.
@@ -70,7 +69,7 @@ CREATE TABLE dbsync.subscription (
     -- all: changes that others made go on; local: only those made here
     forward text NOT NULL DEFAULT 'all' CHECK (forward IN ('all', 'local'))
 );
-COMMENT ON TABLE dbsync.subscription IS 'a named set of tables that flows to one target';
+COMMENT ON TABLE dbsync.subscription IS 'a named set of tables that flows to one target; its owner is that of function dbsync_internal.subscription_<id>()';
 
 CREATE TABLE dbsync.subscription_table (
     subscription_id int NOT NULL REFERENCES dbsync.subscription ON DELETE CASCADE,
@@ -91,9 +90,9 @@ CREATE TABLE dbsync.subscription_table (
         CHECK (state IN ('new', 'copying', 'live', 'suspended')),
     rows_copied bigint NOT NULL DEFAULT 0,
     rows_expected bigint,
-    PRIMARY KEY (subscription_id, captured_id),
-    -- why it was suspended in this subscription alone, in words for table_status
+    -- why this subscription does not get the table any more, in words for table_status
     note text,
+    PRIMARY KEY (subscription_id, captured_id)
 );
 COMMENT ON TABLE dbsync.subscription_table IS 'which captured table flows in which subscription, to which target table';
 

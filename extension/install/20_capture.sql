@@ -28,7 +28,7 @@ SELECT dbsync_internal.watch_config('dbsync.subscription');
 -- How far a copy has come is news for people only, and there is much of it.  Who
 -- suspends a table changes captured_table too.
 SELECT dbsync_internal.watch_config('dbsync.subscription_table',
-    'OF subscription_id, captured_id, uid, target_schema, target_table, columns, filter, copy_data, existing_rows');
+    'OF subscription_id, captured_id, uid, target_schema, target_table, columns, filter, copy_data, existing_rows, note');
 DROP FUNCTION dbsync_internal.watch_config(regclass, text);
 
 -- Only the restore of a dump inserts into node, which then has the row of the
@@ -243,6 +243,9 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.triggers(int) IS 'the triggers of a captured table: name, definition, how they are enabled';
 
+-- DDL takes names.  A name can go to another table while nobody looks: ALTER SCHEMA
+-- RENAME takes no lock on the tables.  So what has been made is looked for where it
+-- should be.
 CREATE FUNCTION dbsync_internal.create_triggers(captured_id int, rel regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -254,6 +257,13 @@ BEGIN
             t.name, t.events, rel, t.level);
         EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', rel, t.mode, t.name);
     END LOOP;
+    IF EXISTS (SELECT FROM dbsync_internal.triggers(captured_id) w
+               WHERE NOT EXISTS (SELECT FROM pg_trigger g
+                                 WHERE g.tgrelid = rel AND g.tgname = w.name AND g.tgenabled = w.enabled)) THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('table %s was renamed while capture was put on it', rel),
+            HINT = 'It is tried again.';
+    END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.create_triggers(int, regclass) IS 'puts the capture triggers on a table';
 
@@ -281,7 +291,8 @@ COMMENT ON FUNCTION dbsync_internal.drop_triggers(regclass) IS 'takes the captur
 -- writers queue behind this lock while it waits for those before it.  Capture
 -- begins when this commits: the lock says that no writer is in the table now,
 -- so every later one fires the triggers.  Does nothing where all is in place.
-CREATE FUNCTION dbsync_internal.install_capture(captured_id int) RETURNS void
+-- The role, if given, must have the right to have it captured at this moment.
+CREATE FUNCTION dbsync_internal.install_capture(captured_id int, role oid DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -297,6 +308,9 @@ BEGIN
             HINT = 'Take it out of its subscriptions with dbsync.remove_table().';
     END IF;
     PERFORM dbsync_internal.lock_table(captured.relid, 'SHARE ROW EXCLUSIVE');
+    IF role IS NOT NULL THEN
+        PERFORM dbsync_internal.check_rights(role, captured.relid);
+    END IF;
     PERFORM dbsync_internal.check_supported(captured.relid);
 
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s
@@ -312,7 +326,7 @@ BEGIN
         shape = dbsync_internal.table_shape(captured.relid)
     WHERE c.id = captured.id;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.install_capture(int) IS 'begins to capture a table: segment, triggers, fingerprint';
+COMMENT ON FUNCTION dbsync_internal.install_capture(int, oid) IS 'begins to capture a table: segment, triggers, fingerprint';
 
 -- DROP TRIGGER wants the table for itself: call it under lock_timeout.
 CREATE FUNCTION dbsync_internal.remove_capture(captured_id int) RETURNS boolean

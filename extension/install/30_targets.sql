@@ -25,3 +25,18 @@ CREATE FUNCTION dbsync_internal.probe_target(
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_probe_target';
 COMMENT ON FUNCTION dbsync_internal.probe_target(name, oid)
     IS 'connects to a target as that role''s user mapping says, and tells who answered';
+
+CREATE FUNCTION dbsync_internal.is_mapping_option(option text) RETURNS boolean
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'dbsync_is_mapping_option';
+COMMENT ON FUNCTION dbsync_internal.is_mapping_option(text)
+    IS 'does the option belong to the user mapping, where other roles cannot read it?';
+
+CREATE FUNCTION dbsync_internal.is_superuser_option(option text) RETURNS boolean
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'dbsync_is_superuser_option';
+COMMENT ON FUNCTION dbsync_internal.is_superuser_option(text)
+    IS 'does the option lend the identity of the server''s own account?';
+
+CREATE FUNCTION dbsync_internal.set_options(server oid, role oid, names text[], "values" text[]) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_set_options';
+COMMENT ON FUNCTION dbsync_internal.set_options(oid, oid, text[], text[])
+    IS 'gives a server (role 0), or a role''s user mapping there, exactly these options; there is no statement that could be logged or shown';

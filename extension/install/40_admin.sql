@@ -146,95 +146,88 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.wrapper_of(text) IS 'foreign data wrapper for a URI';
 
--- Options of a URI in two heaps: what the user mapping takes, and the rest.
+-- Options in two heaps: what the user mapping takes, where other roles cannot read
+-- it, and the rest.
+CREATE FUNCTION dbsync_internal.split_options(options jsonb, OUT server jsonb, OUT mapping jsonb)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(jsonb_object_agg(o.key, o.value) FILTER (WHERE NOT dbsync_internal.is_mapping_option(o.key)), '{}'),
+           coalesce(jsonb_object_agg(o.key, o.value) FILTER (WHERE dbsync_internal.is_mapping_option(o.key)), '{}')
+    FROM jsonb_each_text(coalesce(options, '{}')) o
+    WHERE o.value IS NOT NULL
+$$;
+COMMENT ON FUNCTION dbsync_internal.split_options(jsonb) IS 'options, those of the user mapping apart';
+
 CREATE FUNCTION dbsync_internal.split_uri(uri text, OUT server jsonb, OUT mapping jsonb)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    secret text;
 BEGIN
-    SELECT coalesce(jsonb_object_agg(o.option, o.value) FILTER (WHERE o.option NOT IN ('user', 'password')), '{}'),
-           coalesce(jsonb_object_agg(o.option, o.value) FILTER (WHERE o.option IN ('user', 'password')), '{}')
-    INTO server, mapping
-    FROM dbsync_internal.parse_uri(uri) o
-    WHERE o.value IS NOT NULL;
-    IF mapping ? 'password' THEN
-        RAISE WARNING USING MESSAGE = 'password given within a URI',
+    SELECT p.server, p.mapping INTO server, mapping
+    FROM (SELECT jsonb_object_agg(o.option, o.value) AS all FROM dbsync_internal.parse_uri(uri) o) u,
+        dbsync_internal.split_options(u.all) p;
+    SELECT o.option INTO secret FROM jsonb_object_keys(mapping) o (option)
+    WHERE o.option <> 'user' ORDER BY o.option LIMIT 1;
+    IF FOUND THEN
+        RAISE WARNING USING MESSAGE = format('%s given within a URI', secret),
             DETAIL = 'It may have been written to logs, and to the history of your client.',
-            HINT = 'Give it as password => ... of its own.';
+            HINT = CASE secret WHEN 'password' THEN 'Give it as password => ... of its own.'
+                ELSE 'Give it as an option of its own.' END;
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.split_uri(text) IS 'options of a URI, those of the user mapping apart';
 
 -- The validator runs as the owner of the extension here and would let them pass.
-CREATE FUNCTION dbsync_internal.check_options(caller oid, options jsonb) RETURNS void
+-- What a superuser has set is not to be changed by others, as with ALTER USER MAPPING.
+CREATE FUNCTION dbsync_internal.check_options(caller oid, options jsonb, present jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     forbidden text;
 BEGIN
-    SELECT o.option INTO forbidden FROM jsonb_object_keys(options) o (option)
-    WHERE o.option IN ('passfile', 'service', 'servicefile', 'sslcert', 'sslkey', 'password_required')
+    SELECT o.key INTO forbidden FROM jsonb_each_text(present || options) o
+    WHERE dbsync_internal.is_superuser_option(o.key)
+      -- which may be said by all
+      AND (o.key <> 'password_required' OR NOT o.value::boolean)
       AND NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.oid = caller)
-    ORDER BY o.option LIMIT 1;
-    IF FOUND THEN
+    ORDER BY o.key LIMIT 1;
+    IF FOUND AND options ? forbidden THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('option "%s" is superuser-only', forbidden),
             DETAIL = 'It makes the server read a file as its own operating system user, or do without a password.';
+    ELSIF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('a superuser has set option "%s" of the target', forbidden),
+            DETAIL = 'It was given for the address and the user that are there now.',
+            HINT = 'Ask a superuser to make the change, or take the option away with ALTER SERVER or ALTER USER MAPPING.';
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.check_options(oid, jsonb) IS 'error if a role that is no superuser sets options of superusers';
+COMMENT ON FUNCTION dbsync_internal.check_options(oid, jsonb, jsonb) IS 'error if a role that is no superuser sets options of superusers, or changes others beside them';
 
--- OPTIONS (...) that turns the options there are into the wanted ones.
-CREATE FUNCTION dbsync_internal.options_clause(present text[], wanted jsonb) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT 'OPTIONS (' || string_agg(CASE
-            WHEN w.value IS NULL THEN format('DROP %I', p.option_name)
-            ELSE format('%s %I %L', CASE WHEN p.option_name IS NULL THEN 'ADD' ELSE 'SET' END, w.key, w.value)
-        END, ', ' ORDER BY coalesce(w.key, p.option_name)) || ')'
-    FROM pg_options_to_table(present) p FULL JOIN jsonb_each_text(wanted) w ON w.key = p.option_name
-$$;
-COMMENT ON FUNCTION dbsync_internal.options_clause(text[], jsonb) IS 'OPTIONS clause from the present to the wanted options; null: nothing to do';
-
--- Runs DDL that contains a password, and keeps it out of the error's context.
-CREATE FUNCTION dbsync_internal.run_quietly(command text) RETURNS void
+-- Never by DDL with the options in its text: see set_options().
+CREATE FUNCTION dbsync_internal.set_server(server oid, wanted jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    code text;
-    message text;
-    detail text;
-    hint text;
 BEGIN
-    BEGIN
-        EXECUTE command;
-        RETURN;
-    EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-            detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-    END;
-    RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message, DETAIL = detail, HINT = hint;
+    PERFORM dbsync_internal.set_options(server, 0::oid, coalesce(array_agg(w.key), '{}'), coalesce(array_agg(w.value), '{}'))
+    FROM (SELECT * FROM jsonb_each_text(wanted) ORDER BY key) w;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.run_quietly(text) IS 'EXECUTE without the command in error messages';
+COMMENT ON FUNCTION dbsync_internal.set_server(oid, jsonb) IS 'gives a foreign server exactly these options';
 
 -- The mapping of the role, made or brought up to date.
-CREATE FUNCTION dbsync_internal.set_mapping(server name, role oid, wanted jsonb) RETURNS void
+CREATE FUNCTION dbsync_internal.set_mapping(server oid, role oid, wanted jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    present text[];
-    clause text;
 BEGIN
-    SELECT m.umoptions INTO present FROM pg_user_mappings m WHERE m.srvname = server AND m.umuser = role;
-    IF NOT FOUND THEN
-        EXECUTE format('CREATE USER MAPPING FOR %I SERVER %I', pg_get_userbyid(role), server);
+    IF NOT EXISTS (SELECT FROM pg_user_mappings m WHERE m.srvid = server AND m.umuser = role) THEN
+        EXECUTE format('CREATE USER MAPPING FOR %I SERVER %I', pg_get_userbyid(role),
+            (SELECT s.srvname FROM pg_foreign_server s WHERE s.oid = server));
     END IF;
-    clause := dbsync_internal.options_clause(present, wanted);
-    IF clause IS NOT NULL THEN
-        PERFORM dbsync_internal.run_quietly(
-            format('ALTER USER MAPPING FOR %I SERVER %I %s', pg_get_userbyid(role), server, clause));
-    END IF;
+    PERFORM dbsync_internal.set_options(server, role, coalesce(array_agg(w.key), '{}'), coalesce(array_agg(w.value), '{}'))
+    FROM (SELECT * FROM jsonb_each_text(wanted) ORDER BY key) w;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.set_mapping(name, oid, jsonb) IS 'gives a role''s user mapping exactly these options';
+COMMENT ON FUNCTION dbsync_internal.set_mapping(oid, oid, jsonb) IS 'gives a role''s user mapping exactly these options';
 
 -- ---------------------------------------------------------------------------
 -- create_target
@@ -246,6 +239,8 @@ DECLARE
     server name := dbsync_internal.checked_name('target', name);
     wrapper name := dbsync_internal.wrapper_of(uri);
     part record;
+    option record;
+    server_id oid;
 BEGIN
     IF NOT has_foreign_data_wrapper_privilege(caller, wrapper, 'USAGE') THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
@@ -257,14 +252,15 @@ BEGIN
             HINT = 'Change it with dbsync.alter_target(), or take another name.';
     END IF;
     part := dbsync_internal.split_uri(uri);
+    option := dbsync_internal.split_options(options);
     PERFORM dbsync_internal.check_options(caller, part.server || part.mapping || coalesce(options, '{}'));
 
     EXECUTE format('CREATE SERVER %I FOREIGN DATA WRAPPER %I', server, wrapper);
-    EXECUTE coalesce(format('ALTER SERVER %I ', server)
-        || dbsync_internal.options_clause(NULL, part.server || jsonb_strip_nulls(coalesce(options, '{}'))), 'SELECT');
+    SELECT s.oid INTO STRICT server_id FROM pg_foreign_server s WHERE s.srvname = server;
+    PERFORM dbsync_internal.set_server(server_id, part.server || option.server);
     EXECUTE format('ALTER SERVER %I OWNER TO %I', server, pg_get_userbyid(caller));
-    PERFORM dbsync_internal.set_mapping(server, caller,
-        part.mapping || jsonb_strip_nulls(jsonb_build_object('password', password)));
+    PERFORM dbsync_internal.set_mapping(server_id, caller,
+        part.mapping || option.mapping || jsonb_strip_nulls(jsonb_build_object('password', password)));
 END $$;
 COMMENT ON FUNCTION dbsync_internal.create_target(oid, text, text, text, jsonb) IS 'body of dbsync.create_target()';
 
@@ -278,6 +274,9 @@ COMMENT ON FUNCTION dbsync.create_target(text, text, text, jsonb) IS 'makes a ta
 -- A new URI replaces all options that came with the old one; user and password
 -- stay unless it has others.  Who has no user mapping of his own (a superuser who
 -- helps) changes that of the target's owner.
+--
+-- Credentials that a superuser has lent stay with the address for which he did: see
+-- worker/target_config.c for where they count, and check_options() for who may.
 CREATE FUNCTION dbsync_internal.alter_target(caller oid, name text, uri text, password text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -287,10 +286,14 @@ DECLARE
     role oid := CASE WHEN EXISTS (SELECT FROM pg_user_mappings m WHERE m.srvid = server.oid AND m.umuser = caller)
         THEN caller ELSE server.srvowner END;
     mapping jsonb;
+    present jsonb;
 BEGIN
     SELECT coalesce(jsonb_object_agg(o.option_name, o.option_value), '{}') INTO mapping
     FROM pg_user_mappings m, pg_options_to_table(m.umoptions) o
     WHERE m.srvid = server.oid AND m.umuser = role;
+    SELECT coalesce(jsonb_object_agg(o.option_name, o.option_value), '{}') || mapping INTO present
+    FROM pg_options_to_table(server.srvoptions) o;
+    PERFORM dbsync_internal.check_options(caller, '{}', present);
     IF uri IS NOT NULL THEN
         IF NOT EXISTS (SELECT FROM pg_foreign_data_wrapper w
                        WHERE w.oid = server.srvfdw AND w.fdwname = dbsync_internal.wrapper_of(uri)) THEN
@@ -300,11 +303,10 @@ BEGIN
         END IF;
         part := dbsync_internal.split_uri(uri);
         PERFORM dbsync_internal.check_options(caller, part.server || part.mapping);
-        EXECUTE coalesce(format('ALTER SERVER %I ', name)
-            || dbsync_internal.options_clause(server.srvoptions, part.server), 'SELECT');
+        PERFORM dbsync_internal.set_server(server.oid, part.server);
         mapping := mapping || part.mapping;
     END IF;
-    PERFORM dbsync_internal.set_mapping(server.srvname, role,
+    PERFORM dbsync_internal.set_mapping(server.oid, role,
         mapping || jsonb_strip_nulls(jsonb_build_object('password', password)));
 END $$;
 COMMENT ON FUNCTION dbsync_internal.alter_target(oid, text, text, text) IS 'body of dbsync.alter_target()';

@@ -8,7 +8,9 @@
 -- ---------------------------------------------------------------------------
 -- Looking things up
 
-CREATE FUNCTION dbsync_internal.find_subscription(caller oid, name text) RETURNS dbsync.subscription
+-- A table's owner is master of his table: he may act on it in any subscription that
+-- has it, but on nothing else there.
+CREATE FUNCTION dbsync_internal.find_subscription(caller oid, name text, rel regclass DEFAULT NULL) RETURNS dbsync.subscription
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -19,13 +21,19 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('subscription "%s" does not exist', name);
-    ELSIF NOT dbsync_internal.may_act_as(caller, subscription.owner) THEN
+    ELSIF NOT dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(subscription.id))
+        AND NOT EXISTS (
+            SELECT FROM dbsync.subscription_table a
+            JOIN dbsync.captured_table t ON t.id = a.captured_id JOIN pg_class c ON c.oid = t.relid
+            WHERE a.subscription_id = subscription.id AND t.relid = rel
+              AND dbsync_internal.may_act_as(caller, c.relowner))
+    THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('must be owner of subscription "%s"', name);
     END IF;
     RETURN subscription;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.find_subscription(oid, text) IS 'a subscription that the caller owns, its row locked; error if there is none';
+COMMENT ON FUNCTION dbsync_internal.find_subscription(oid, text, regclass) IS 'a subscription that the caller owns, or that has this table of his, its row locked; error if there is none';
 
 -- The captured table behind a subscription's table.
 CREATE FUNCTION dbsync_internal.find_attachment(subscription dbsync.subscription, rel regclass) RETURNS dbsync.captured_table
@@ -89,59 +97,6 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.check_existing_rows(boolean, text) IS 'error unless both arguments make sense together';
 
 -- ---------------------------------------------------------------------------
--- Rights on tables
-
--- Row security as it would apply to a query of the role.
-CREATE FUNCTION dbsync_internal.row_security_applies(role oid, rel regclass) RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls
-        AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE'))
-    FROM pg_class c, pg_roles r WHERE c.oid = rel AND r.oid = role
-$$;
-COMMENT ON FUNCTION dbsync_internal.row_security_applies(oid, regclass) IS 'would a query of the role on the table be filtered by row security?';
-
-CREATE FUNCTION dbsync_internal.check_readable(role oid, rel regclass) RETURNS void
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NOT has_schema_privilege(role, (SELECT c.relnamespace FROM pg_class c WHERE c.oid = rel), 'USAGE') THEN
-        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('permission denied for the schema of table %s', rel),
-            DETAIL = format('Role "%s" needs USAGE on schema %s.', pg_get_userbyid(role),
-                (SELECT c.relnamespace::regnamespace FROM pg_class c WHERE c.oid = rel)),
-            HINT = format('The schema''s owner can GRANT USAGE ON SCHEMA %s TO %I.',
-                (SELECT c.relnamespace::regnamespace FROM pg_class c WHERE c.oid = rel), pg_get_userbyid(role));
-    ELSIF NOT has_table_privilege(role, rel, 'SELECT') THEN
-        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('permission denied for table %s', rel),
-            DETAIL = format('Role "%s" needs SELECT on all of the table.', pg_get_userbyid(role)),
-            HINT = format('The table''s owner can GRANT SELECT ON %s TO %I.', rel, pg_get_userbyid(role));
-    ELSIF dbsync_internal.row_security_applies(role, rel) THEN
-        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('row security hides rows of table %s from role "%s"', rel, pg_get_userbyid(role)),
-            HINT = 'A superuser, a role with BYPASSRLS, or the table''s owner (without FORCE ROW LEVEL SECURITY) sees all rows.';
-    END IF;
-END $$;
-COMMENT ON FUNCTION dbsync_internal.check_readable(oid, regclass) IS 'error unless the role may read every row and column of the table';
-
-CREATE FUNCTION dbsync_internal.check_rights(role oid, rel regclass) RETURNS void
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM dbsync_internal.check_readable(role, rel);
-    IF NOT has_table_privilege(role, rel, 'TRIGGER')
-        AND NOT dbsync_internal.may_act_as(role, (SELECT c.relowner FROM pg_class c WHERE c.oid = rel))
-    THEN
-        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('permission denied for table %s', rel),
-            DETAIL = format('Role "%s" needs TRIGGER on the table.', pg_get_userbyid(role)),
-            HINT = format('The table''s owner can GRANT TRIGGER ON %s TO %I.', rel, pg_get_userbyid(role));
-    END IF;
-END $$;
-COMMENT ON FUNCTION dbsync_internal.check_rights(oid, regclass) IS 'error unless the role may have the table captured';
-
--- ---------------------------------------------------------------------------
 -- Adding a table
 
 -- Schema and name of the target table: as the source's, unless given.
@@ -195,7 +150,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'table must not be null';
     END IF;
     PERFORM dbsync_internal.check_kind(rel);
-    PERFORM dbsync_internal.check_rights(subscription.owner, rel);
+    PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel);
     PERFORM dbsync_internal.lock_table(rel, 'ACCESS SHARE');
     PERFORM dbsync_internal.check_supported(rel);
     target := dbsync_internal.target_name(rel, target_table);
@@ -232,13 +187,14 @@ BEGIN
     PERFORM dbsync_internal.check_forward(forward);
     PERFORM dbsync_internal.check_target(caller, target);
 
-    INSERT INTO dbsync.subscription (name, target, owner, policy, forward) VALUES (name, target, caller, policy, forward)
+    INSERT INTO dbsync.subscription (name, target, policy, forward) VALUES (name, target, policy, forward)
     ON CONFLICT ON CONSTRAINT subscription_name_key DO NOTHING
     RETURNING * INTO subscription;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
             MESSAGE = format('subscription "%s" already exists', name);
     END IF;
+    PERFORM dbsync_internal.create_anchor(subscription.id, caller);
     FOREACH rel IN ARRAY coalesce(tables, '{}') LOOP
         PERFORM dbsync_internal.attach_table(subscription, rel, NULL, copy_data, existing_rows);
     END LOOP;
@@ -311,7 +267,7 @@ CREATE FUNCTION dbsync_internal.remove_table(caller oid, subscription text, rel 
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    found_subscription dbsync.subscription := dbsync_internal.find_subscription(caller, subscription);
+    found_subscription dbsync.subscription := dbsync_internal.find_subscription(caller, subscription, rel);
     captured dbsync.captured_table := dbsync_internal.find_attachment(found_subscription, rel);
 BEGIN
     DELETE FROM dbsync.subscription_table a
@@ -322,7 +278,7 @@ COMMENT ON FUNCTION dbsync_internal.remove_table(oid, text, regclass) IS 'body o
 
 CREATE FUNCTION dbsync.remove_table(subscription text, "table" regclass) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.remove_table(text, regclass) IS 'takes a table out of a subscription; what is on the target stays there';
+COMMENT ON FUNCTION dbsync.remove_table(text, regclass) IS 'takes a table out of a subscription, which the owner of either may do; what is on the target stays there';
 
 -- A subscription that never ran has left nothing on its target; what is in the
 -- ledger under the uid of a copied database's subscription belongs to the other.
@@ -344,6 +300,7 @@ BEGIN
     SELECT coalesce(array_agg(a.captured_id ORDER BY a.captured_id), '{}') INTO captured_ids
     FROM dbsync.subscription_table a WHERE a.subscription_id = subscription.id;
     DELETE FROM dbsync.subscription s WHERE s.id = subscription.id;
+    PERFORM dbsync_internal.drop_anchor(subscription.id);
     PERFORM dbsync_internal.release_captured(c.id) FROM unnest(captured_ids) c (id);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.drop_subscription(oid, text, boolean) IS 'body of dbsync.drop_subscription()';

@@ -45,7 +45,7 @@ BEGIN
     found_subscription := dbsync_internal.find_subscription(caller, subscription);
     PERFORM dbsync_internal.check_existing_rows(true, existing_rows);
     captured := dbsync_internal.find_attachment(found_subscription, rel);
-    PERFORM dbsync_internal.check_rights(found_subscription.owner, rel);
+    PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(found_subscription.id), rel);
     PERFORM dbsync_internal.lock_table(rel, 'ACCESS SHARE');
     PERFORM dbsync_internal.check_supported(rel);
 
@@ -74,6 +74,7 @@ BEGIN
     WHERE c.id = captured_id RETURNING c.* INTO captured;
     UPDATE dbsync.subscription_table a SET state = 'suspended' WHERE a.captured_id = captured.id;
     IF EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
+        PERFORM dbsync_internal.lock_table(captured.relid, 'ACCESS EXCLUSIVE');
         PERFORM dbsync_internal.drop_triggers(captured.relid);
     END IF;
 END $$;
@@ -91,7 +92,7 @@ BEGIN
             MESSAGE = format('table %s is not captured', rel);
     ELSIF NOT dbsync_internal.may_act_as(caller, (SELECT c.relowner FROM pg_class c WHERE c.oid = rel))
         AND NOT EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.subscription s ON s.id = a.subscription_id
-                        WHERE a.captured_id = captured.id AND dbsync_internal.may_act_as(caller, s.owner)) THEN
+                        WHERE a.captured_id = captured.id AND dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(s.id))) THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('must be owner of table %s or of a subscription that has it', rel);
     END IF;
@@ -149,6 +150,9 @@ BEGIN
         RETURN;
     END IF;
 
+    -- a dump may have been restored without the functions that say who owns what
+    PERFORM dbsync_internal.create_anchor(s.id, caller) FROM dbsync.subscription s
+    WHERE dbsync_internal.anchor_of(s.id) IS NULL;
     UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL, note = NULL;
     UPDATE dbsync.subscription_table a
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, existing_rows = adopt.existing_rows,
@@ -185,7 +189,7 @@ CREATE FUNCTION dbsync_internal.uninstall(caller oid) RETURNS void
 AS $$
 DECLARE
     started text;
-    removed bigint;
+    gone_ids int[];
 BEGIN
     PERFORM dbsync_internal.require_superuser(caller, 'uninstall');
     SELECT string_agg(format('"%s"', s.name), ', ' ORDER BY s.name) INTO started
@@ -196,15 +200,16 @@ BEGIN
             DETAIL = format('Started: %s.', started),
             HINT = 'Use dbsync.stop_subscription() for each, and dbsync.drop_subscription() to clear its ledger on the target.';
     END IF;
-    DELETE FROM dbsync.subscription;
-    GET DIAGNOSTICS removed = ROW_COUNT;
+    WITH gone AS (DELETE FROM dbsync.subscription s RETURNING s.id)
+    SELECT coalesce(array_agg(g.id), '{}') INTO gone_ids FROM gone g;
+    PERFORM dbsync_internal.drop_anchor(g.id) FROM unnest(gone_ids) g (id);
     PERFORM dbsync_internal.remove_capture(c.id) FROM dbsync.captured_table c;
     PERFORM dbsync_internal.drop_server(s.srvname)
     FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
     WHERE EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
                   WHERE d.classid = 'pg_foreign_data_wrapper'::regclass AND d.objid = w.oid
                     AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'dbsync');
-    RAISE NOTICE USING MESSAGE = format('removed all capture triggers, targets and subscriptions (%s)', removed),
+    RAISE NOTICE USING MESSAGE = format('removed all capture triggers, targets and subscriptions (%s)', cardinality(gone_ids)),
         HINT = 'DROP EXTENSION dbsync removes the rest.';
 END $$;
 COMMENT ON FUNCTION dbsync_internal.uninstall(oid) IS 'body of dbsync.uninstall()';

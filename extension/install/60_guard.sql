@@ -101,6 +101,24 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_targets() IS 'error if a subscription has lost its target';
 
+-- Without its anchor a subscription would have no owner.
+CREATE FUNCTION dbsync_internal.check_anchors() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    orphan name;
+BEGIN
+    SELECT s.name INTO orphan FROM dbsync.subscription s
+    WHERE dbsync_internal.anchor_of(s.id) IS NULL ORDER BY s.name LIMIT 1;
+    IF FOUND AND dbsync_internal.is_adopted() THEN
+        RAISE EXCEPTION USING ERRCODE = 'dependent_objects_still_exist',
+            MESSAGE = format('cannot drop or rename what subscription "%s" belongs to', orphan),
+            DETAIL = 'The owner of the subscription is the owner of that function.',
+            HINT = 'Use dbsync.drop_subscription(), or let a superuser REASSIGN OWNED to another role, first.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_anchors() IS 'error if a subscription has lost the function that says who owns it';
+
 -- A command can have touched the tables it names; those that an index or a trigger
 -- belongs to; those above and below in inheritance, which ATTACH PARTITION and
 -- INHERIT report only one of; and typed tables, of whose type only the relation is
@@ -115,6 +133,8 @@ DECLARE
 BEGIN
     IF tg_tag = 'ALTER SERVER' THEN
         PERFORM dbsync_internal.check_targets();
+    ELSIF tg_tag IN ('ALTER FUNCTION', 'ALTER ROUTINE') THEN
+        PERFORM dbsync_internal.check_anchors();
     END IF;
     IF NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'active') THEN
         RETURN;
@@ -174,6 +194,12 @@ DECLARE
     captured dbsync.captured_table;
 BEGIN
     SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel;
+    -- suspended, it is its owner's to drop, whatever subscriptions it was in
+    IF FOUND AND captured.state = 'suspended' AND dbsync_internal.subscriptions_of(captured.id) IS NOT NULL THEN
+        RAISE NOTICE USING MESSAGE = format('suspended table %s is taken out of its subscriptions', identity),
+            DETAIL = replace(dbsync_internal.subscriptions_of(captured.id), 'is in', 'was in');
+        DELETE FROM dbsync.subscription_table a WHERE a.captured_id = captured.id;
+    END IF;
     IF FOUND AND dbsync_internal.subscriptions_of(captured.id) IS NOT NULL THEN
         PERFORM dbsync_internal.refuse_ddl(captured, format('cannot drop captured table %s', identity),
             'Take it out of its subscriptions with dbsync.remove_table() first.');
@@ -216,6 +242,9 @@ DECLARE
 BEGIN
     IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'server') THEN
         PERFORM dbsync_internal.check_targets();
+    END IF;
+    IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'function') THEN
+        PERFORM dbsync_internal.check_anchors();
     END IF;
     IF NOT EXISTS (SELECT FROM dbsync.captured_table) THEN
         RETURN;

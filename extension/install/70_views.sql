@@ -28,6 +28,7 @@ CREATE FUNCTION dbsync_internal.next_action(subscription name, state text, hint 
 AS $$
 DECLARE
     suspended text;
+    notes text;
 BEGIN
     IF state = 'dormant' THEN
         RETURN 'This database is a copy; to make it a source of its own: SELECT dbsync.adopt().';
@@ -39,12 +40,13 @@ BEGIN
     ELSIF message IS NOT NULL AND state <> 'running' THEN
         RETURN hint;
     END IF;
-    SELECT string_agg(c.relid::text, ', ' ORDER BY c.relid::text) INTO suspended
+    SELECT string_agg(c.relid::text, ', ' ORDER BY c.relid::text), string_agg(DISTINCT a.note, '; ') INTO suspended, notes
     FROM dbsync.subscription s JOIN dbsync.subscription_table a ON a.subscription_id = s.id
     JOIN dbsync.captured_table c ON c.id = a.captured_id
     WHERE s.name = subscription AND 'suspended' IN (c.state, a.state);
     IF suspended IS NOT NULL THEN
-        RETURN format('Suspended: %s. To go on: SELECT dbsync.copy_table(%L, ...).', suspended, subscription);
+        RETURN concat_ws(' ', format('Suspended: %s.', suspended), rtrim(notes, '.') || '.',
+            format('To go on: SELECT dbsync.copy_table(%L, ...).', subscription));
     ELSIF state = 'stopped' THEN
         RETURN format('SELECT dbsync.start_subscription(%L).', subscription);
     ELSIF NOT dbsync_internal.is_preloaded() THEN
@@ -78,7 +80,7 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT s.name, s.target, s.owner, st.state, w.pid, coalesce(w.position, s.position::text),
+    SELECT s.name, s.target, dbsync_internal.owner_of(s.id), st.state, w.pid, coalesce(w.position, s.position::text),
         w.lag_rows, w.lag_bytes, CASE WHEN w.lag_rows IS NOT NULL
             THEN greatest(extract(epoch FROM clock_timestamp() - w.oldest), 0)::float8 END,
         w.rows_per_second, w.batches, w.rows, w.last_batch,
@@ -98,7 +100,7 @@ BEGIN
         WHERE NOT s.enabled AND s.note IS NOT NULL) n ON true
     CROSS JOIN LATERAL dbsync_internal.subscription_state(s.enabled, dbsync_internal.is_adopted(),
         w.pid, w.state, w.retry_at) st (state)
-    WHERE dbsync_internal.may_see(caller, s.owner);
+    WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id));
 END $$;
 COMMENT ON FUNCTION dbsync_internal.subscription_status(oid) IS 'body of dbsync.subscription_status()';
 
@@ -146,7 +148,7 @@ BEGIN
     FROM dbsync.subscription s
     JOIN dbsync.subscription_table a ON a.subscription_id = s.id
     JOIN dbsync.captured_table c ON c.id = a.captured_id
-    WHERE dbsync_internal.may_see(caller, s.owner);
+    WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id));
 END $$;
 COMMENT ON FUNCTION dbsync_internal.subscription_table_status(oid) IS 'body of dbsync.subscription_table_status()';
 

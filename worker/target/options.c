@@ -29,7 +29,8 @@ PG_FUNCTION_INFO_V1(dbsync_postgres_validator);
 
 /*
  * They make the server read files as its own operating system user, which could
- * lend that user's identity to whoever sets them.
+ * lend that user's identity to whoever sets them.  Where they count is for
+ * worker/target_config.c to say.
  */
 static const char *const superuser_options[] = {
 	"passfile", "service", "servicefile", "sslcert", "sslkey",
@@ -86,17 +87,6 @@ is_valid_in(const PQconninfoOption *option, Oid catalog)
 	return catalog == ForeignServerRelationId && !personal;
 }
 
-bool
-dbsync_postgres_is_libpq_option(const char *keyword)
-{
-	for (const PQconninfoOption *option = libpq_options(); option->keyword; option++)
-	{
-		if (strcmp(option->keyword, keyword) == 0)
-			return !is_hidden(option);
-	}
-	return false;
-}
-
 static bool
 is_valid_option(const char *keyword, Oid catalog)
 {
@@ -108,6 +98,31 @@ is_valid_option(const char *keyword, Oid catalog)
 	{
 		if (strcmp(option->keyword, keyword) == 0)
 			return is_valid_in(option, catalog);
+	}
+	return false;
+}
+
+bool
+dbsync_postgres_is_superuser_option(const char *keyword)
+{
+	return strcmp(keyword, PASSWORD_REQUIRED) == 0 ||
+		is_among(keyword, superuser_options, lengthof(superuser_options));
+}
+
+bool
+dbsync_postgres_is_mapping_option(const char *keyword)
+{
+	return is_valid_option(keyword, UserMappingRelationId) &&
+		!is_valid_option(keyword, ForeignServerRelationId);
+}
+
+bool
+dbsync_postgres_is_libpq_option(const char *keyword)
+{
+	for (const PQconninfoOption *option = libpq_options(); option->keyword; option++)
+	{
+		if (strcmp(option->keyword, keyword) == 0)
+			return !is_hidden(option);
 	}
 	return false;
 }
@@ -135,9 +150,27 @@ raise_invalid_option(const char *keyword, Oid catalog)
 			 : errhint("There are no valid options in this context.")));
 }
 
+/*
+ * What stands where a port belongs may be the password of a URI without an @: it
+ * is neither stored where everybody can read it, nor repeated by libpq.
+ */
+static void
+check_port(DefElem *def)
+{
+	const char *port = defGetString(def);
+
+	if (port[strspn(port, "0123456789,")] != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"port\" must be a number"),
+				 errhint("Write postgresql://user@host:port/dbname, and give the password as password => '...' of its own.")));
+}
+
 static void
 check_value(DefElem *def)
 {
+	if (strcmp(def->defname, "port") == 0)
+		check_port(def);
 	if (strcmp(def->defname, PASSWORD_REQUIRED) == 0 && !defGetBoolean(def) && !superuser())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -146,7 +179,8 @@ check_value(DefElem *def)
 	/* raises an error if it is none */
 	if (strcmp(def->defname, DBSYNC_POSTGRES_BEFORE_TRIGGERS) == 0)
 		(void) defGetBoolean(def);
-	if (is_among(def->defname, superuser_options, lengthof(superuser_options)) && !superuser())
+	if (strcmp(def->defname, PASSWORD_REQUIRED) != 0 &&
+		dbsync_postgres_is_superuser_option(def->defname) && !superuser())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("option \"%s\" is superuser-only", def->defname),

@@ -13,6 +13,13 @@
  * triggers that fire for our sessions.
  */
 #define DBSYNC_POSTGRES_BEFORE_TRIGGERS	"before_triggers"
+ * Can only a superuser set it?  So it is with all that lends the identity of the
+ * server's own account, or waives the password that keeps others from borrowing it.
+ */
+extern bool dbsync_postgres_is_superuser_option(const char *keyword);
+
+/* Does it belong to user mappings only (user, passwords)? */
+extern bool dbsync_postgres_is_mapping_option(const char *keyword);
 
 /* May this option be handed to libpq? */
 extern bool dbsync_postgres_is_libpq_option(const char *keyword);

@@ -136,8 +136,8 @@ check_password_used(PostgresTarget *target, const DbsyncTargetConfig *config)
 		return true;
 	return refuse_password(target,
 						   "Non-superuser cannot connect if the target server does not request a password.",
-						   "Target server's authentication method must be changed, or a superuser must"
-						   " set password_required 'false' in the user mapping.");
+						   "Target server's authentication method must be changed, or a superuser, who"
+						   " owns the target, must set password_required 'false' in the user mapping.");
 }
 
 static void

@@ -47,7 +47,7 @@ typedef struct DbsyncTargetConfig
 	const char *name;			/* the target's name, for messages */
 	const char *driver;			/* the foreign data wrapper's name */
 	List	   *options;		/* of DefElem: server options, then user mapping */
-	bool		password_required;	/* owner is no superuser: as postgres_fdw */
+	bool		password_required;	/* the server's own account must not let us in */
 	const char *application_name;
 
 	/*

@@ -1,0 +1,152 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/rights.c
+ *	  Are a subscription's owner's rights still what they were?
+ *
+ * Rights are asked when a table is added, and then whenever they can have changed:
+ * when the configuration is read, and when the server tells of a change to one of
+ * the tables (grants, owner, row security), or to roles, memberships, schemas,
+ * foreign servers, or user mappings.  Callbacks count such news.  One query for
+ * all tables of the subscription follows before the next batch; there is none as
+ * long as there is no news.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "worker/query.h"
+#include "worker/rights.h"
+
+/* whatever of them changes, rights on any table may have changed */
+static const int watched_caches[] = {
+	AUTHOID, AUTHMEMMEMROLE, NAMESPACEOID, FOREIGNSERVEROID, USERMAPPINGOID
+};
+
+static Oid *watched = NULL;		/* the tables, sorted */
+static int	nwatched = 0;
+static uint32 anchor_hash = 0;	/* of the function that stands for the subscription */
+
+static uint64 heard = 1;		/* news so far */
+static uint64 asked = 0;		/* those that the last question came after */
+
+static int
+compare_oids(const void *a, const void *b)
+{
+	Oid			left = *(const Oid *) a;
+	Oid			right = *(const Oid *) b;
+
+	return left < right ? -1 : left > right;
+}
+
+/* The callbacks can run at any moment, in any state: they only count. */
+static void
+hear_of_table(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) ||
+		(nwatched > 0 && bsearch(&relid, watched, nwatched, sizeof(Oid), compare_oids)))
+		heard++;
+}
+
+static void
+hear_of_object(Datum arg, int cacheid, uint32 hashvalue)
+{
+	heard++;
+}
+
+/* REASSIGN OWNED and the like */
+static void
+hear_of_function(Datum arg, int cacheid, uint32 hashvalue)
+{
+	if (hashvalue == 0 || hashvalue == anchor_hash)
+		heard++;
+}
+
+static void
+register_callbacks(void)
+{
+	static bool registered = false;
+
+	if (registered)
+		return;
+	CacheRegisterRelcacheCallback(hear_of_table, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, hear_of_function, (Datum) 0);
+	for (int i = 0; i < lengthof(watched_caches); i++)
+		CacheRegisterSyscacheCallback(watched_caches[i], hear_of_object, (Datum) 0);
+	registered = true;
+}
+
+void
+dbsync_rights_watch(const DbsyncSubscription *subscription)
+{
+	Oid		   *relids = MemoryContextAlloc(TopMemoryContext, sizeof(Oid) *
+											Max(list_length(subscription->tables), 1));
+	Oid		   *before = watched;
+	int			n = 0;
+	ListCell   *lc;
+
+	register_callbacks();
+	foreach(lc, subscription->tables)
+		relids[n++] = ((const DbsyncTable *) lfirst(lc))->relid;
+	qsort(relids, n, sizeof(Oid), compare_oids);
+	nwatched = 0;
+	watched = relids;
+	nwatched = n;
+	anchor_hash = GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(subscription->anchor));
+	heard++;
+	if (before != NULL)
+		pfree(before);
+}
+
+bool
+dbsync_rights_ask(DbsyncWork *work)
+{
+	DbsyncSubscription *subscription = work->subscription;
+	const char *id = psprintf("%d", subscription->id);
+	uint64		now = heard;
+	bool		changed;
+
+	if (asked == now)
+		return true;
+	dbsync_query_begin(false, "asking for rights");
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	(void) dbsync_query("SELECT suspended, owner FROM dbsync_internal.ask_rights($1::pg_catalog.int4)",
+						1, &id);
+	changed = dbsync_query_int(0, 1) > 0 || dbsync_query_oid(0, 2) != subscription->owner;
+	PopActiveSnapshot();
+	SPI_finish();
+	dbsync_query_commit();
+	asked = now;
+	if (changed)
+		dbsync_subscription_forget(subscription);
+	return !changed;
+}
+
+bool
+dbsync_rights_hold(DbsyncWork *work)
+{
+	const char *args[2];
+	uint64		now;
+	bool		hold;
+
+	AcceptInvalidationMessages();
+	now = heard;
+	if (asked == now)
+		return true;
+	args[0] = psprintf("%d", work->subscription->id);
+	args[1] = psprintf("%u", work->subscription->owner);
+	SPI_connect();
+	(void) dbsync_query("SELECT dbsync_internal.rights_hold($1::pg_catalog.int4, $2::pg_catalog.oid)",
+						2, args);
+	hold = dbsync_query_bool(0, 1);
+	SPI_finish();
+	if (hold)
+		asked = now;
+	return hold;
+}
