@@ -13,6 +13,8 @@
  * triggers that fire for our sessions.
  */
 #define DBSYNC_POSTGRES_BEFORE_TRIGGERS	"before_triggers"
+
+/*
  * Can only a superuser set it?  So it is with all that lends the identity of the
  * server's own account, or waives the password that keeps others from borrowing it.
  */
