@@ -10,7 +10,7 @@
 CREATE SCHEMA IF NOT EXISTS dbsync_ledger;
 COMMENT ON SCHEMA dbsync_ledger IS 'dbsync: how far this target has come';
 CREATE TABLE dbsync_ledger.position (
-    id uuid NOT NULL PRIMARY KEY,
+    id uuid PRIMARY KEY,
     subscription uuid NOT NULL,
     name text,
     system_identifier bigint,
@@ -29,13 +29,7 @@ CREATE TABLE dbsync_ledger.position (
     rows bigint,
     checksum bigint NOT NULL,
     relation text,
-    updated timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT position_whole CHECK (CASE WHEN id OPERATOR(pg_catalog.=) subscription
-        THEN name IS NOT NULL AND system_identifier IS NOT NULL AND database_oid IS NOT NULL
-            AND timeline IS NOT NULL AND lsn IS NOT NULL AND server_start IS NOT NULL
-            AND batch IS NOT NULL AND after IS NOT NULL AND live IS NULL AND boundary IS NULL AND rows IS NULL
-        ELSE live IS NOT NULL AND rows IS NOT NULL AND batch IS NULL AND after IS NULL
-            AND pg_catalog.array_position(boundary, NULL) IS NULL END)
+    updated timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 10);
 COMMENT ON TABLE dbsync_ledger.position IS 'dbsync: one row per subscription that writes to this database (id = subscription), and one per table of it; written in the same transaction as the data: do not touch';
 COMMENT ON COLUMN dbsync_ledger.position.id IS 'the subscription, or the attachment of a table to it';

@@ -247,6 +247,7 @@ is(written_by_sides(), '0', 'over one connection');
 $pair->target_sql(<<'SQL');
 CREATE FUNCTION public.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 SQL
+$pair->sql("ALTER SERVER far OPTIONS (ADD before_triggers 'true')");
 other_table('fires', <<'SQL');
 CREATE TRIGGER t BEFORE INSERT ON public.fires FOR EACH ROW EXECUTE FUNCTION public.nothing();
 ALTER TABLE public.fires ENABLE ALWAYS TRIGGER t;

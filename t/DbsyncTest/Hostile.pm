@@ -280,7 +280,8 @@ sub obey
 		$state->{plan} = [ map { [ split /:/ ] } @pairs ];
 		$state->{told} = 0;
 		# what is connected is of the plan before
-		end($state, $_) foreach values %{ $state->{sessions} };
+		my %connected = map { $_->{client} => $_ } values %{ $state->{sessions} };
+		end($state, $_) foreach values %connected;
 	}
 	return;
 }

@@ -85,7 +85,7 @@ sub hold_back
 	as_sync(<<"SQL");
 CREATE OR REPLACE FUNCTION intruder.stop() RETURNS trigger LANGUAGE plpgsql AS
   'BEGIN IF new.v > 300 THEN RAISE ''not now''; END IF; RETURN new; END';
-CREATE TRIGGER stop BEFORE INSERT ON $table FOR EACH ROW EXECUTE FUNCTION intruder.stop();
+CREATE TRIGGER stop AFTER INSERT ON $table FOR EACH ROW EXECUTE FUNCTION intruder.stop();
 SQL
 	return;
 }

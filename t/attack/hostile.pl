@@ -182,6 +182,9 @@ $pair->stop_subscription('evil');
 $pair->status_becomes('evil', "state = 'stopped'", 'A7: who waits for a silent target can be stopped');
 
 DbsyncTest::Bank::end_process($load);
+$pair->sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ 'public.load' AND pid <> pg_backend_pid()");
+ok(poll_until(sub { ask($source, "SELECT count(*) FROM pg_stat_activity WHERE query ~ 'public.load' AND pid <> pg_backend_pid()") eq '0' },
+	'end of the load'), 'the load has ended');
 $hostile->plan();
 $pair->start_subscription('evil');
 $pair->arrives('evil', 'honest again, all arrives');

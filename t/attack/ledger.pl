@@ -29,7 +29,7 @@ SQL
 $pair->target_sql(<<'SQL');
 CREATE FUNCTION public.stop() RETURNS trigger LANGUAGE plpgsql AS
 	$$ BEGIN IF new.v > 250 THEN RAISE 'not any further'; END IF; RETURN new; END $$;
-CREATE TRIGGER stop BEFORE INSERT ON public.half FOR EACH ROW EXECUTE FUNCTION public.stop();
+CREATE TRIGGER stop AFTER INSERT ON public.half FOR EACH ROW EXECUTE FUNCTION public.stop();
 ALTER TABLE public.half ENABLE ALWAYS TRIGGER stop;
 SQL
 $pair->subscribe('whole', [ 'public.one', 'public.two' ]);
