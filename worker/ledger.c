@@ -401,6 +401,7 @@ dbsync_ledger_attach(DbsyncWork *work)
 	check_knows_last(work);
 	dbsync_ledger_check_untouched(work);
 	read_parts(work);
+	dbsync_retention_hold(work);
 	check_not_behind(work, position.after);
 	dbsync_ledger_set_position(work, &position);
 }

@@ -137,7 +137,8 @@ BEGIN
         CASE WHEN a.state = 'live' THEN 100
              WHEN a.state = 'copying' AND a.rows_expected > 0
              THEN least(99.9, round(100.0 * a.rows_copied / a.rows_expected, 1)) END,
-        a.rows_copied, a.rows_expected, c.since, dbsync_internal.log_bytes(c.id), coalesce(a.note, c.note)
+        a.rows_copied, a.rows_expected, c.since, dbsync_internal.log_bytes(c.id),
+        nullif(concat_ws('; ', coalesce(a.note, c.note), dbsync_internal.names_apart(c.relid, a)), '')
     FROM dbsync.subscription s
     JOIN dbsync.subscription_table a ON a.subscription_id = s.id
     JOIN dbsync.captured_table c ON c.id = a.captured_id
