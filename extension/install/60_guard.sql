@@ -245,6 +245,11 @@ DECLARE
     captured dbsync.captured_table;
     attname name;
 BEGIN
+    -- most types are in nothing else: then there is no need to go through all tables
+    IF NOT EXISTS (SELECT FROM pg_type t JOIN pg_depend d ON d.refobjid IN (t.oid, t.typarray)
+                   WHERE t.oid = type AND d.refclassid = 'pg_type'::regclass AND d.deptype <> 'i') THEN
+        RETURN;
+    END IF;
     FOR captured IN SELECT c.* FROM dbsync.captured_table c WHERE c.state = 'active' ORDER BY c.id LOOP
         SELECT w.attname INTO attname FROM dbsync_internal.types_within(captured.relid) w
         WHERE w.typ = type ORDER BY w.attname LIMIT 1;
