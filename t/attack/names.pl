@@ -159,7 +159,7 @@ CREATE FUNCTION public.format_type(oid, int) RETURNS text LANGUAGE sql AS $$ SEL
 CREATE FUNCTION public.unnest(int[]) RETURNS SETOF int LANGUAGE sql AS $$ SELECT 1 $$;
 CREATE TABLE public.pg_class (oid oid);
 CREATE TABLE public.pg_index (indexrelid oid);
-DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); END $$;
+ALTER DATABASE operators SET search_path = public, pg_catalog;
 SQL
 whole_road('operators', 'operators and functions in public');
 
