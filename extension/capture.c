@@ -6,9 +6,10 @@
  * On a captured table it is called
  *
  *	BEFORE I/U/D STATEMENT	a statement opens (statement.c)
+ *	BEFORE TRUNCATE			a TRUNCATE opens
  *	AFTER I/U/D STATEMENT	its rows are captured from the transition tables and
  *							it closes
- *	AFTER TRUNCATE			one row T
+ *	AFTER TRUNCATE			one row T, and it closes
  *	AFTER I/U/D ROW			in replica role only: logical replication fires no
  *							statement triggers; else it leaves the row to them
  *
@@ -180,11 +181,14 @@ note_skipped(DbsyncEntry *entry)
 }
 
 static void
-capture_truncate(const TriggerData *trigdata)
+capture_truncate(const TriggerData *trigdata, DbsyncEntry *entry)
 {
+	DbsyncTouched *touched = dbsync_captured_touched(entry);
 	DbsyncTrack track;
 
-	if (!dbsync_track_begin(&track, trigdata->tg_relation, 1))
+	if (touched != NULL)
+		dbsync_statement_close_truncate(touched);
+	if (entry->mode != DBSYNC_MODE_CAPTURE || !dbsync_track_begin(&track, trigdata->tg_relation, 1))
 		return;
 	dbsync_track_put(&track, DBSYNC_OP_TRUNCATE, NULL);
 	dbsync_track_end(&track);
@@ -258,10 +262,12 @@ dbsync_capture(PG_FUNCTION_ARGS)
 			 TRIGGER_FIRED_AFTER(trigdata->tg_event) &&
 			 !TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
 		capture_statement(trigdata, entry);
+	else if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event) && TRIGGER_FIRED_AFTER(trigdata->tg_event))
+		capture_truncate(trigdata, entry);
 	else if (entry->mode != DBSYNC_MODE_CAPTURE)
 		 /* not captured, or not now */ ;
 	else if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
-		capture_truncate(trigdata);
+		dbsync_statement_open_truncate(dbsync_captured_touch(entry));
 	else if (TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
 		capture_row(trigdata, entry);
 	else

@@ -17,6 +17,9 @@
  * The segment itself is not written, so it is not locked: whoever empties it does no
  * harm, and it is not made anew while we have the lock on its table.
  *
+ * A row that is too wide for a page once our columns are added to it goes along in any
+ * case; such rows nearly fill a page with values too short to be stored out of line.
+ *
  * Rolling back to a savepoint cuts off what was put since.
  *
  *-------------------------------------------------------------------------
@@ -47,15 +50,38 @@
 
 /* rows of the current transaction, dbsync_transaction.carried.used bytes of them */
 static char *rows = NULL;
+static Size room = 0;
 
 void
 dbsync_carried_init(void)
 {
 	rows = MemoryContextAlloc(TopMemoryContext, DBSYNC_CARRIED_MAX);
+	room = DBSYNC_CARRIED_MAX;
 }
 
-bool
-dbsync_carried_put(int segment_id, HeapTuple tuple)
+void
+dbsync_carried_begin(void)
+{
+	dbsync_transaction.carried.level = 1;
+	dbsync_transaction.carried.used = 0;
+	if (room > DBSYNC_CARRIED_MAX)
+	{
+		rows = repalloc(rows, DBSYNC_CARRIED_MAX);
+		room = DBSYNC_CARRIED_MAX;
+	}
+}
+
+/* The most that a row takes, packed. */
+static Size
+packed_size(HeapTuple tuple)
+{
+	int			nulls = HeapTupleHasNulls(tuple) ? BITMAPLEN(HeapTupleHeaderGetNatts(tuple->t_data)) : 0;
+
+	return tuple->t_len - tuple->t_data->t_hoff - sizeof(DbsyncOurs) + nulls + 1 + 4 * DBSYNC_NUMBER_MAX;
+}
+
+static void
+put(int segment_id, HeapTuple tuple)
 {
 	DbsyncCarried *carried = &dbsync_transaction.carried;
 	HeapTupleHeader header = tuple->t_data;
@@ -65,9 +91,6 @@ dbsync_carried_put(int segment_id, HeapTuple tuple)
 	int			nulls = HeapTupleHasNulls(tuple) ? BITMAPLEN(natts) : 0;
 	char	   *at;
 
-	if (HeapTupleHasExternal(tuple) ||
-		carried->used + size + nulls + 1 + 4 * DBSYNC_NUMBER_MAX > dbsync_carry_bytes)
-		return false;
 	dbsync_transaction_save(carried);
 	at = dbsync_number_put(rows + carried->used, segment_id);
 	*at++ = ours->op;
@@ -79,7 +102,38 @@ dbsync_carried_put(int segment_id, HeapTuple tuple)
 	at = dbsync_number_put(at + nulls, size);
 	memcpy(at, ours + 1, size);
 	carried->used = at + size - rows;
+}
+
+bool
+dbsync_carried_put(int segment_id, HeapTuple tuple)
+{
+	if (HeapTupleHasExternal(tuple) ||
+		dbsync_transaction.carried.used + packed_size(tuple) > dbsync_carry_bytes)
+		return false;
+	put(segment_id, tuple);
 	return true;
+}
+
+void
+dbsync_carried_put_wide(int segment_id, HeapTuple tuple, const char *table)
+{
+	Size		wanted = dbsync_transaction.carried.used + packed_size(tuple);
+
+	if (wanted > DBSYNC_CARRIED_WIDE_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many rows of table \"%s\" are too wide to be captured", table),
+				 errdetail("dbsync adds up to 32 bytes to a row. Rows that then do not fit on a page are kept with the transaction, of which it may have %d MB.",
+						   DBSYNC_CARRIED_WIDE_MAX / (1024 * 1024)),
+				 errhint("Write fewer rows in a transaction, or use dbsync.suspend_table() to go on without capturing the table.")));
+	if (wanted > room)
+	{
+		Size		larger = Min(Max(wanted, 2 * room), DBSYNC_CARRIED_WIDE_MAX);
+
+		rows = repalloc(rows, larger);
+		room = larger;
+	}
+	put(segment_id, tuple);
 }
 
 bool

@@ -20,6 +20,15 @@
 /* Make room; called once, from dbsync_transaction_init. */
 extern void dbsync_carried_init(void);
 
+/* Begin a transaction's rows: forget those of the last one, and the room they took. */
+extern void dbsync_carried_begin(void);
+
+/*
+ * As many bytes in all, where rows are too wide for a page of the segment: they have
+ * nowhere else to go.
+ */
+#define DBSYNC_CARRIED_WIDE_MAX	(16 * 1024 * 1024)
+
 /* Is it worth asking dbsync_carried_put? */
 extern bool dbsync_carried_has_room(void);
 
@@ -28,6 +37,12 @@ extern bool dbsync_carried_has_room(void);
  * segment.  False if it has no room for it, or the row has values out of line.
  */
 extern bool dbsync_carried_put(int segment_id, HeapTuple tuple);
+
+/*
+ * Have the header take a row along that does not fit on a page, whatever room there is.
+ * Values out of line must have been fetched.  Error beyond DBSYNC_CARRIED_WIDE_MAX.
+ */
+extern void dbsync_carried_put_wide(int segment_id, HeapTuple tuple, const char *table);
 
 /* A carried row, where it lies packed. */
 typedef struct DbsyncCarriedRow

@@ -24,6 +24,7 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
+#include "access/heaptoast.h"
 #include "access/htup_details.h"
 #include "extension/form.h"
 #include "extension/track.h"
@@ -396,6 +397,45 @@ dbsync_form_values(DbsyncEntry *entry, const DbsyncStamp *stamp,
 	entry->values[OURS + entry->ncolumns] = PointerGetDatum(stamp->same);
 	entry->nulls[OURS + entry->ncolumns] = false;
 	return heap_form_tuple(segment, entry->values, entry->nulls);
+}
+
+/* Bytes that the values of a row take at least, behind its header. */
+static Size
+least_size(HeapTuple tuple, TupleDesc desc)
+{
+	Datum	   *values = palloc(desc->natts * sizeof(Datum));
+	bool	   *nulls = palloc(desc->natts * sizeof(bool));
+	Size		size = 0;
+
+	heap_deform_tuple(tuple, desc, values, nulls);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (nulls[i])
+			continue;
+		/* as in heaptoast.c: shorter ones stay where they are */
+		if (att->attlen == -1 && att->attstorage != TYPSTORAGE_PLAIN &&
+			VARSIZE_ANY(DatumGetPointer(values[i])) > MAXALIGN(TOAST_POINTER_SIZE))
+			size += TOAST_POINTER_SIZE;
+		else
+		{
+			size = att_align_datum(size, att->attalign, att->attlen, values[i]);
+			size = att_addlength_datum(size, att->attlen, values[i]);
+		}
+	}
+	pfree(values);
+	pfree(nulls);
+	return size;
+}
+
+bool
+dbsync_form_fits(HeapTuple tuple, TupleDesc segment)
+{
+	/* nearly always */
+	if (tuple->t_len <= MaxHeapTupleSize)
+		return true;
+	return tuple->t_data->t_hoff + MAXALIGN(least_size(tuple, segment)) <= MaxHeapTupleSize;
 }
 
 /* The same, as they lie there?  False says nothing: they may be stored differently. */

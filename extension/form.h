@@ -51,6 +51,12 @@ extern void dbsync_form_copy(const DbsyncEntry *entry, const DbsyncStamp *stamp,
 extern HeapTuple dbsync_form_values(DbsyncEntry *entry, const DbsyncStamp *stamp,
 									TupleTableSlot *slot, TupleDesc segment);
 
+/*
+ * Does a segment's row fit on a page, if all of it is stored out of line that can be?
+ * A row that fits into the captured table may not: our columns come on top.
+ */
+extern bool dbsync_form_fits(HeapTuple tuple, TupleDesc segment);
+
 /* Are the key columns of both rows the same, byte for byte? */
 extern bool dbsync_form_same_key(const DbsyncEntry *entry, TupleTableSlot *old, TupleTableSlot *new);
 

@@ -202,6 +202,23 @@ dbsync_snapshot_sees(const DbsyncSnapshot *snapshot, uint64 xid)
 				   compare_xids) == NULL;
 }
 
+DbsyncSnapshot *
+dbsync_snapshot_union(const DbsyncSnapshot *a, const DbsyncSnapshot *b)
+{
+	const DbsyncSnapshot *far = a->xmax >= b->xmax ? a : b;
+	const DbsyncSnapshot *near = far == a ? b : a;
+	DbsyncSnapshot *result = snapshot_alloc(far->nxip);
+
+	/* below its xmax, the one that reaches further misses what it lists, and only that */
+	result->nxip = 0;
+	for (int i = 0; i < far->nxip; i++)
+		if (!dbsync_snapshot_sees(near, far->xip[i]))
+			result->xip[result->nxip++] = far->xip[i];
+	result->xmax = far->xmax;
+	result->xmin = result->nxip > 0 ? result->xip[0] : far->xmax;
+	return result;
+}
+
 bool
 dbsync_snapshot_covers(const DbsyncSnapshot *outer, const DbsyncSnapshot *inner)
 {

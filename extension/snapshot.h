@@ -48,6 +48,9 @@ extern DbsyncSnapshot *dbsync_snapshot_copy(const DbsyncSnapshot *snapshot);
 
 extern bool dbsync_snapshot_sees(const DbsyncSnapshot *snapshot, uint64 xid);
 
+/* What one of both sees, palloc'd. */
+extern DbsyncSnapshot *dbsync_snapshot_union(const DbsyncSnapshot *a, const DbsyncSnapshot *b);
+
 /* Is every transaction that "inner" sees also seen by "outer"? */
 extern bool dbsync_snapshot_covers(const DbsyncSnapshot *outer, const DbsyncSnapshot *inner);
 

@@ -17,6 +17,13 @@
  * A statement that is captured row by row (direct.c) opens no period: its rows are
  * in their right places.  Inside another's period it is one more capture.
  *
+ * TRUNCATE empties its tables between the BEFORE and the AFTER triggers of all of them,
+ * and triggers of others may write to any of them in between: before ours, whatever
+ * they are called, or for another table of the command.  What was captured of a table
+ * between our two triggers may thus have been there before or after, which nobody can
+ * tell from its number.  So it is captured as coming before, and every key of it is
+ * looked up at commit: what is there follows as R.
+ *
  * The per-row trigger works where no statement triggers fire (logical
  * replication), so there is no period to speak of: then all that the
  * transaction captured of the table is doubted.
@@ -90,6 +97,34 @@ dbsync_statement_close(DbsyncTouched *touched, const TriggerData *trigdata, int6
 		periods->plan = NULL;
 	if (--periods->open == 0 && periods->captures > 1 && periods->plan == NULL)
 		flag_interval(periods, periods->first, next - 1);
+}
+
+void
+dbsync_statement_open_truncate(DbsyncTouched *touched)
+{
+	DbsyncPeriods *periods = &touched->periods;
+
+	dbsync_transaction_save(periods);
+	if (periods->truncating++ > 0)
+		return;
+	periods->truncate_first = dbsync_transaction.next_no;
+	periods->truncate_rows = dbsync_transaction_rows(touched);
+}
+
+void
+dbsync_statement_close_truncate(DbsyncTouched *touched)
+{
+	DbsyncPeriods *periods = &touched->periods;
+
+	if (periods->truncating == 0)
+		return;
+	dbsync_transaction_save(periods);
+	periods->truncating--;
+	if (dbsync_transaction_rows(touched) == periods->truncate_rows)
+		return;
+	if (periods->truncated_from == 0)
+		periods->truncated_from = periods->truncate_first;
+	periods->truncated_to = dbsync_transaction.next_no - 1;
 }
 
 void

@@ -19,6 +19,12 @@ extern void dbsync_statement_open(DbsyncTouched *touched, const TriggerData *tri
 extern void dbsync_statement_close(DbsyncTouched *touched, const TriggerData *trigdata,
 								   int64 rows);
 
+/* TRUNCATE of the table begins (BEFORE TRUNCATE). */
+extern void dbsync_statement_open_truncate(DbsyncTouched *touched);
+
+/* It has ended; to be called before its T is captured. */
+extern void dbsync_statement_close_truncate(DbsyncTouched *touched);
+
 /* The per-row trigger captured a row, outside any statement. */
 extern void dbsync_statement_note_row(DbsyncTouched *touched);
 

@@ -3,7 +3,8 @@
  * extension/track.c
  *	  Appending captured rows to the active segment of a table.
  *
- * A few rows go into the header, if it has room for them (carried.c); then one row goes
+ * A few rows go into the header, if it has room for them (carried.c), as do rows that
+ * would not fit on a page; else one row goes
  * by heap_insert, a set by heap_multi_insert, both without an index and without going
  * through the executor.  Values stored out of line are
  * fetched and stored again by those functions.  No ring of buffers is used, since
@@ -25,6 +26,7 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
+#include "access/heaptoast.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "extension/carried.h"
@@ -339,6 +341,31 @@ room_in_batch(DbsyncTrack *track, Size size)
 	return room;
 }
 
+/*
+ * A row that fits on a page of the table may not fit on one of the segment, whose rows
+ * are a little longer.  The user's statement must not fail for that: the header takes
+ * it along.
+ */
+static void
+put_wide(DbsyncTrack *track, TupleTableSlot *slot)
+{
+	DbsyncEntry *entry = track->entry;
+	HeapTuple	formed;
+	HeapTuple	tuple;
+
+	/* a whole row, whatever could have been left out of it */
+	track->stamp.same = NULL;
+	tuple = formed = dbsync_form_values(entry, &track->stamp, slot, NULL);
+	if (HeapTupleHasExternal(formed))
+		tuple = toast_flatten_tuple(formed, entry->unmarked);
+	dbsync_carried_put_wide(track->written->part.segment_id, tuple,
+							RelationGetRelationName(track->rel));
+	track->written->bytes += tuple->t_len;
+	if (tuple != formed)
+		heap_freetuple(tuple);
+	heap_freetuple(formed);
+}
+
 static void
 put_waiting(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
 {
@@ -361,8 +388,20 @@ put_waiting(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
 		*tuple = *dbsync_form_values(entry, &track->stamp, slot,
 									 RelationGetDescr(track->segment));
 		MemoryContextSwitchTo(old);
-		track->written->bytes += bytes_outside(tuple, entry);
 	}
+	if (!dbsync_form_fits(tuple, RelationGetDescr(track->segment)))
+	{
+		put_wide(track, slot);
+		if (track->nwaiting == 0)
+		{
+			/* nobody needs what it took to find out */
+			MemoryContextReset(track->large);
+			track->used = 0;
+		}
+		return;
+	}
+	if (source.header == NULL)
+		track->written->bytes += bytes_outside(tuple, entry);
 	track->written->bytes += tuple->t_len;
 	track->waiting += tuple->t_len;
 	track->nwaiting++;
@@ -408,6 +447,13 @@ put_single(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
 	if (track->segment != NULL || !dbsync_carried_put(track->written->part.segment_id, tuple))
 	{
 		leave_header(track);
+		if (!dbsync_form_fits(tuple, RelationGetDescr(track->segment)))
+		{
+			put_wide(track, slot);
+			if (allocated != NULL)
+				pfree(allocated);
+			return;
+		}
 		heap_insert(track->segment, tuple, track->cid, 0, NULL);
 		note_block(track, &tuple->t_self);
 	}

@@ -82,8 +82,7 @@ dbsync_transaction_begin(void)
 	dbsync_transaction.header_written = false;
 	dbsync_transaction.header_lock.level = 1;
 	dbsync_transaction.header_lock.held = false;
-	dbsync_transaction.carried.level = 1;
-	dbsync_transaction.carried.used = 0;
+	dbsync_carried_begin();
 	dbsync_transaction.generation = dbsync_catalog_generation();
 }
 
@@ -210,17 +209,24 @@ rows_of(const DbsyncPart *part)
 		part->truncates + part->resolved;
 }
 
+int64
+dbsync_transaction_rows(const DbsyncTouched *touched)
+{
+	int64		rows = 0;
+
+	for (const DbsyncWritten *w = touched->written; w != NULL; w = w->next)
+		rows += rows_of(&w->part);
+	return rows;
+}
+
 /* Does anything captured survive?  Counts are exact after ROLLBACK TO. */
 static bool
 has_rows(void)
 {
 	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
 	{
-		for (DbsyncWritten *w = t->written; w != NULL; w = w->next)
-		{
-			if (rows_of(&w->part) > 0)
-				return true;
-		}
+		if (dbsync_transaction_rows(t) > 0)
+			return true;
 	}
 	return false;
 }
@@ -234,7 +240,7 @@ check_statements_ended(void)
 {
 	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
 	{
-		if (t->periods.open != 0)
+		if (t->periods.open != 0 || t->periods.truncating != 0)
 		{
 			char	   *name = get_rel_name(t->relid);
 
@@ -303,7 +309,7 @@ settle_doubts(void)
 {
 	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
 	{
-		if (t->periods.nintervals == 0)
+		if (t->periods.nintervals == 0 && t->periods.truncated_from == 0)
 			continue;
 		/* none is active here, and values stored out of line want one */
 		PushActiveSnapshot(GetLatestSnapshot());

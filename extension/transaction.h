@@ -41,6 +41,13 @@ typedef struct DbsyncPeriods
 	int			nintervals;		/* flagged periods, as inclusive dbsync_no */
 	int64		from[DBSYNC_MAX_INTERVALS];
 	int64		to[DBSYNC_MAX_INTERVALS];
+
+	/* TRUNCATE: between its BEFORE and AFTER triggers rows may be on either side of it */
+	int			truncating;		/* commands begun and not ended */
+	int64		truncate_first; /* dbsync_no at which the outermost began */
+	int64		truncate_rows;	/* rows captured of the table by then */
+	int64		truncated_from; /* rows of this period are all doubted; 0: none */
+	int64		truncated_to;
 } DbsyncPeriods;
 
 /* one table that the transaction has begun to write to */
@@ -94,6 +101,9 @@ extern DbsyncTouched *dbsync_transaction_touch(Oid relid);
 /* The table's entry for a segment, made if it is not there. */
 extern DbsyncWritten *dbsync_transaction_written(DbsyncTouched *touched, int captured_id,
 												 int segment_id, Oid segment);
+
+/* How many rows were captured of the table so far. */
+extern int64 dbsync_transaction_rows(const DbsyncTouched *touched);
 
 /* Have the workers woken if this transaction commits. */
 extern void dbsync_transaction_wake_at_commit(void);

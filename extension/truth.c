@@ -6,7 +6,8 @@
  * Capture remembers no keys.  The rows of flagged periods (statement.c) are read
  * back from the blocks that this transaction wrote and from what its header is to
  * take along, their keys are sorted, and a
- * key that comes twice or more is looked up in the table through its key index:
+ * key that comes twice or more, or once in the middle of a TRUNCATE, is looked up in
+ * the table through its key index:
  *
  *		a version of ours is found		append it as R
  *		nothing is found				append a D
@@ -123,18 +124,28 @@ is_flagged(const DbsyncPeriods *periods, int64 no)
 	return false;
 }
 
+/* Was it captured in the middle of a TRUNCATE? */
+static bool
+is_truncated(const DbsyncPeriods *periods, int64 no)
+{
+	return no >= periods->truncated_from && no <= periods->truncated_to;
+}
+
 /* Sort in the key of a row, if it is our own and flagged. */
 static void
 collect_row(Settling *s, TupleTableSlot *row, TupleTableSlot *key)
 {
 	uint64		mine = U64FromFullTransactionId(GetTopFullTransactionId());
 	FullTransactionId xid;
+	int64		no;
+	bool		truncated;
 
 	slot_getsomeattrs(row, DBSYNC_SEGMENT_FIRST_COLUMN - 1);
 	xid = DatumGetFullTransactionId(row->tts_values[DBSYNC_SEGMENT_XID - 1]);
+	no = DatumGetInt64(row->tts_values[DBSYNC_SEGMENT_NO - 1]);
+	truncated = is_truncated(&s->touched->periods, no);
 	if (U64FromFullTransactionId(xid) != mine ||
-		!is_flagged(&s->touched->periods,
-					DatumGetInt64(row->tts_values[DBSYNC_SEGMENT_NO - 1])) ||
+		(!truncated && !is_flagged(&s->touched->periods, no)) ||
 		DatumGetChar(row->tts_values[DBSYNC_SEGMENT_OP - 1]) == DBSYNC_OP_TRUNCATE)
 		return;
 	slot_getallattrs(row);
@@ -148,6 +159,9 @@ collect_row(Settling *s, TupleTableSlot *row, TupleTableSlot *key)
 	}
 	ExecStoreVirtualTuple(key);
 	tuplesort_puttupleslot(s->sort, key);
+	/* what comes once is left alone, so it comes twice */
+	if (truncated)
+		tuplesort_puttupleslot(s->sort, key);
 }
 
 /* The same for all in some blocks of a segment. */

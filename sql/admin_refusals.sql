@@ -95,28 +95,19 @@ FROM generate_series(1, 1596) i;
 SELECT dbsync.add_table('admin_ref', 'many');
 ALTER TABLE many DROP c1;
 SELECT dbsync.add_table('admin_ref', 'many');
-SELECT run(format('CREATE TABLE wide (id bigint PRIMARY KEY, %s)', string_agg('c' || i || ' bigint', ', ')))
+-- what no row of the table leaves room for; rows that leave none now and then are no
+-- reason (capture_wide)
+SELECT run(format('CREATE TABLE wide (id bigint PRIMARY KEY, %s)', string_agg('c' || i || ' bigint NOT NULL', ', ')))
 FROM generate_series(1, 1016) i;
-INSERT INTO wide SELECT r.*
-FROM (SELECT json_object_agg(attname, 1) AS j FROM pg_attribute WHERE attrelid = 'wide'::regclass AND attnum > 0) x,
-    json_populate_record(NULL::wide, x.j) r;
 \set VERBOSITY terse
 SELECT dbsync.add_table('admin_ref', 'wide');
 \set VERBOSITY default
--- up to the limit that is computed, a full row fits
-SELECT run(format('ALTER TABLE wide %s', string_agg('DROP c' || i, ', '))) FROM generate_series(998, 1016) i;
+ALTER TABLE wide ALTER c1 DROP NOT NULL, ALTER c2 DROP NOT NULL, ALTER c3 DROP NOT NULL;
+\set VERBOSITY terse
 SELECT dbsync.add_table('admin_ref', 'wide');
-SELECT dbsync_internal.install_capture(id) FROM dbsync.captured_table WHERE relid = 'wide'::regclass;
-DO $$
-DECLARE
-    segment text;
-BEGIN
-    SELECT s.relid::regclass INTO segment FROM dbsync.segment s JOIN dbsync.captured_table c ON c.id = s.captured_id
-    WHERE c.relid = 'wide'::regclass;
-    EXECUTE format('INSERT INTO %1$s SELECT r.*
-        FROM (SELECT json_object_agg(attname, 1) AS j FROM pg_attribute WHERE attrelid = %2$s AND attnum > 0 AND attname <> ''dbsync_same'') x,
-            json_populate_record(NULL::%1$s, x.j) r', segment, segment::regclass::oid);
-END $$;
+\set VERBOSITY default
+SELECT run(format('ALTER TABLE wide %s', string_agg('ALTER c' || i || ' DROP NOT NULL', ', '))) FROM generate_series(4, 50) i;
+SELECT dbsync.add_table('admin_ref', 'wide');
 
 SELECT dbsync.drop_subscription('admin_ref');
 DROP FOREIGN TABLE foreign_table;

@@ -403,6 +403,7 @@ dbsync_ledger_attach(DbsyncWork *work)
 	/* may add to the row, so only behind its checksum */
 	dbsync_identity_note(work);
 	read_parts(work);
+	dbsync_retention_hold(work);
 	check_not_behind(work, position.after);
 	dbsync_ledger_set_position(work, &position);
 }

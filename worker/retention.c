@@ -15,7 +15,14 @@
  *	confirm	the target puts what it has on its disk; its position is stored.
  *	empty	when the stored position of every subscription covers the snapshot,
  *			the segment is truncated, and the snapshot is stored as what can no
- *			longer be had.
+ *			longer be had ("discarded").
+ *
+ * Segments are not emptied in the order of their seals: one that was closed first
+ * may have had a writer in it for long.  So what is noted as discarded is what any
+ * of them saw, and never gets less: a target that lacks something of it has a gap,
+ * and is refused.  A stored position, on the other hand, says what the target has
+ * and so goes back with it: before a worker goes on with a target that was put back,
+ * the position is, too, or what the target lacks now would be emptied under way.
  *
  * No step waits for a lock: a reader (pg_dump, another worker) postpones it.
  * Rotation, sealing and emptying are done by one worker at a time.
@@ -267,6 +274,29 @@ confirm(DbsyncWork *work, List *sealed)
 	work->subscription->position = MemoryContextStrdup(work->subscription->context, text);
 }
 
+/*
+ * The target has come back to an older state than the one that was confirmed: have
+ * the segments kept from there on, before anybody empties what it lacks.  The lock
+ * keeps those out who do; what they have discarded meanwhile is read again under it.
+ */
+void
+dbsync_retention_hold(DbsyncWork *work)
+{
+	DbsyncSubscription *subscription = work->subscription;
+	const char *reached = work->ledger.after;
+
+	if (subscription->position == NULL ||
+		dbsync_snapshot_covers(dbsync_snapshot_parse(reached),
+							   dbsync_snapshot_parse(subscription->position)))
+		return;
+	dbsync_query_begin(false, "holding segments for a target that was put back");
+	LockRelationOid(dbsync_catalog_relation("segment"), ShareRowExclusiveLock);
+	dbsync_subscription_reread_discarded(subscription);
+	dbsync_subscription_write_position(subscription, reached);
+	dbsync_query_commit();
+	subscription->position = MemoryContextStrdup(subscription->context, reached);
+}
+
 /* Has every subscription that needs the segment come past it? */
 static bool
 passed_by_all(const Closed *segment)
@@ -292,23 +322,40 @@ passed_by_all(const Closed *segment)
 	return passed;
 }
 
+/* Note what can no longer be had, on top of what could not be had before. */
+static void
+note_discarded(const Closed *segment)
+{
+	const char *id = psprintf("%d", segment->captured_id);
+	const char *table = segment->captured_id == 0 ? "dbsync.node" : "dbsync.captured_table";
+	const char *column = segment->captured_id == 0 ? "headers_discarded" : "discarded";
+	const char *where = segment->captured_id == 0 ? "$1::pg_catalog.int4 IS NOT NULL" : "id = $1::pg_catalog.int4";
+	const DbsyncSnapshot *noted = segment->sealed;
+	const char *args[2];
+	char	   *before;
+
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (dbsync_query(psprintf("SELECT %s FROM %s WHERE %s", column, table, where), 1, &id) == 1 &&
+		(before = dbsync_query_text(0, 1)) != NULL)
+		noted = dbsync_snapshot_union(noted, dbsync_snapshot_parse(before));
+	args[0] = id;
+	args[1] = dbsync_snapshot_text(noted);
+	dbsync_query(psprintf("UPDATE %s SET %s = $2::pg_catalog.pg_snapshot WHERE %s", table, column, where),
+				 2, args);
+	PopActiveSnapshot();
+	SPI_finish();
+}
+
 static void
 truncate_segment(const Closed *segment)
 {
-	const char *args[2];
 
 	dbsync_query_run(psprintf("TRUNCATE ONLY %s",
 							  quote_qualified_identifier("dbsync_internal",
 														 get_rel_name(segment->relid))),
 					 0, NULL);
-	args[0] = dbsync_snapshot_text(segment->sealed);
-	args[1] = psprintf("%d", segment->captured_id);
-	if (segment->captured_id == 0)
-		dbsync_query_run("UPDATE dbsync.node SET headers_discarded = $1::pg_catalog.pg_snapshot",
-						 1, args);
-	else
-		dbsync_query_run("UPDATE dbsync.captured_table SET discarded = $1::pg_catalog.pg_snapshot"
-						 " WHERE id = $2::pg_catalog.int4", 2, args);
+	note_discarded(segment);
 }
 
 static void

@@ -525,3 +525,31 @@ dbsync_subscription_write_position(DbsyncSubscription *subscription, const char 
 	dbsync_query_run("UPDATE dbsync.subscription SET position = $1::pg_catalog.pg_snapshot"
 					 " WHERE id = $2::pg_catalog.int4", 2, args);
 }
+
+void
+dbsync_subscription_reread_discarded(DbsyncSubscription *subscription)
+{
+	uint64		n;
+
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	n = dbsync_query("SELECT 0, n.headers_discarded FROM dbsync.node n"
+					 " UNION ALL SELECT c.id, c.discarded FROM dbsync.captured_table c", 0, NULL);
+	for (uint64 row = 0; row < n; row++)
+	{
+		int			id = (int) dbsync_query_int(row, 1);
+		ListCell   *lc;
+
+		if (id == 0)
+			subscription->headers_discarded = keep_text(subscription, row, 2);
+		foreach(lc, subscription->tables)
+		{
+			DbsyncTable *table = lfirst(lc);
+
+			if (table->captured_id == id)
+				table->discarded = keep_text(subscription, row, 2);
+		}
+	}
+	PopActiveSnapshot();
+	SPI_finish();
+}

@@ -156,4 +156,7 @@ extern void dbsync_subscription_suspend(DbsyncSubscription *subscription,
 extern void dbsync_subscription_write_position(DbsyncSubscription *subscription,
 											   const char *position);
 
+/* What has been emptied by now, of headers and tables (current transaction). */
+extern void dbsync_subscription_reread_discarded(DbsyncSubscription *subscription);
+
 #endif							/* DBSYNC_WORKER_SUBSCRIPTION_H */

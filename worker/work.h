@@ -167,6 +167,12 @@ extern bool dbsync_install_tables(DbsyncWork *work, bool insist);
 
 /* --- in retention.c --- */
 
+/*
+ * Called with a ledger that has just been read: keeps what a target that was put
+ * back lacks from being emptied.  Else does nothing.
+ */
+extern void dbsync_retention_hold(DbsyncWork *work);
+
 /* Close full segments, and empty those that every subscription has passed. */
 extern void dbsync_retention_run(DbsyncWork *work);
 

@@ -180,13 +180,15 @@ recover_from_error(void)
 	dbsync_crashes_survived();
 	edata = CopyErrorData();
 	clash = edata->sqlerrcode == ERRCODE_UNIQUE_VIOLATION ||
-		edata->sqlerrcode == ERRCODE_EXCLUSION_VIOLATION;
+		edata->sqlerrcode == ERRCODE_EXCLUSION_VIOLATION ||
+		edata->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 
 	lacking = work->target != NULL && work->target->fault.incomplete;
 
 	/*
-	 * Two rows that swap a unique value: once more, deleting first.  A row that is
-	 * not there: once more, with all of its values.
+	 * Two rows that swap a unique value, or a row that fits on a page of the table and
+	 * not on one of a stage, which has a column more: once more, deleting first, where
+	 * only keys are staged.  A row that is not there: once more, with all of its values.
 	 */
 	if (work->target != NULL && ((clash && !work->careful) || (lacking && !work->complete)))
 	{

@@ -7,7 +7,8 @@ CREATE TABLE dbsync.node (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     system_identifier bigint NOT NULL,
     database_oid oid NOT NULL,
-    -- everything visible in this snapshot has been emptied from the header segments
+    -- everything visible in this snapshot has been emptied from the header segments;
+    -- it only ever gets to see more (worker/retention.c)
     headers_discarded pg_snapshot
 );
 COMMENT ON TABLE dbsync.node IS 'the identity of the database in which dbsync was installed or adopted';
@@ -29,7 +30,7 @@ CREATE TABLE dbsync.captured_table (
         CHECK (state IN ('installing', 'active', 'suspended', 'removing')),
     -- fingerprint of what capture depends on, compared by the DDL guard
     shape text,
-    -- everything visible in this snapshot has been emptied from the segments
+    -- everything visible in this snapshot has been emptied from the segments; as above
     discarded pg_snapshot,
     -- why it was suspended, in words for table_status
     note text,
@@ -92,6 +93,8 @@ CREATE TABLE dbsync.subscription_table (
     rows_expected bigint,
     -- why this subscription does not get the table any more, in words for table_status
     note text,
+    -- was the target's name given, or is it what the table was called when it was added?
+    target_given boolean NOT NULL DEFAULT false,
     PRIMARY KEY (subscription_id, captured_id)
 );
 COMMENT ON TABLE dbsync.subscription_table IS 'which captured table flows in which subscription, to which target table';

@@ -90,6 +90,15 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.segment_columns(regclass) IS 'columns of a captured table as its segments have them';
 
+-- What a header segment looks like, where nobody alters it.
+DO $$
+BEGIN
+    EXECUTE format('CREATE TYPE dbsync_internal.header_columns AS (%s)',
+        (SELECT string_agg(c.definition, ', ' ORDER BY c.num)
+         FROM dbsync_internal.segment_columns('dbsync_internal.header_1'::regclass) c));
+END $$;
+COMMENT ON TYPE dbsync_internal.header_columns IS 'columns of a header segment, to compare with';
+
 -- Our own columns yield when the table has columns of the same name.
 CREATE FUNCTION dbsync_internal.free_column_name(rel regclass, wanted text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -119,6 +128,81 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.segment_body(regclass) IS 'column definitions of a segment of the captured table';
 
+-- Event triggers of the database run when a segment is made, and may have given it
+-- columns, an owner or triggers.  What is wrong with it; null: nothing.  C code
+-- writes to it without looking at any of that, and keeps no indexes but the headers'.
+CREATE FUNCTION dbsync_internal.segment_problem(segment oid, captured_id int) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    made pg_class;
+    wanted text;
+    present text;
+BEGIN
+    SELECT c.* INTO made FROM pg_class c WHERE c.oid = segment;
+    IF NOT FOUND OR made.relnamespace <> 'dbsync_internal'::regnamespace THEN
+        RETURN 'It was dropped, or moved to another schema.';
+    ELSIF made.relkind <> 'r' OR made.relpersistence <> 'p' OR made.relispartition
+        OR (SELECT a.amname FROM pg_am a WHERE a.oid = made.relam) <> 'heap'
+        OR EXISTS (SELECT FROM pg_inherits i WHERE segment IN (i.inhrelid, i.inhparent)) THEN
+        RETURN 'It is no ordinary table any more.';
+    -- 10: the superuser of initdb, as whom workers run
+    ELSIF made.relowner NOT IN ((SELECT e.extowner FROM pg_extension e WHERE e.extname = 'dbsync'), 10) THEN
+        RETURN format('Its owner is "%s".', pg_get_userbyid(made.relowner));
+    ELSIF EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = segment)
+        OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = segment)
+        OR EXISTS (SELECT FROM pg_policy y WHERE y.polrelid = segment) OR made.relrowsecurity THEN
+        RETURN 'It has triggers, rules or row security.';
+    ELSIF captured_id <> 0 AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = segment) THEN
+        RETURN 'It has indexes of others.';
+    END IF;
+    SELECT CASE captured_id WHEN 0
+            THEN (SELECT string_agg(h.definition, ', ' ORDER BY h.num)
+                  FROM dbsync_internal.segment_columns('dbsync_internal.header_columns'::regclass) h)
+            ELSE (SELECT dbsync_internal.segment_body(c.relid) FROM dbsync.captured_table c WHERE c.id = captured_id)
+        END INTO wanted;
+    SELECT string_agg(s.definition, ', ' ORDER BY s.num) INTO present
+    FROM dbsync_internal.segment_columns(segment::regclass) s;
+    IF present IS DISTINCT FROM wanted
+        OR (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = segment AND a.attnum > 0)
+        <> (SELECT count(*) FROM dbsync_internal.segment_columns(segment::regclass)) THEN
+        RETURN 'Its columns are not those that it was made with.';
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.segment_problem(oid, int) IS 'how a segment differs from what it was made as, in words; null: it does not';
+
+-- Event triggers that others have in this database, as hint of an error.
+CREATE FUNCTION dbsync_internal.event_trigger_hint() RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('An event trigger of this database seems to do that%s. Have it leave schema dbsync_internal and '
+            'triggers named dbsync_... alone, or disable it for a while.',
+            (SELECT format(': %s', string_agg(quote_ident(t.evtname), ', ' ORDER BY t.evtname))
+             FROM pg_event_trigger t
+             WHERE t.evtenabled <> 'D' AND t.evtevent IN ('ddl_command_start', 'ddl_command_end')
+               AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass
+                               AND d.objid = t.oid AND d.deptype = 'e')
+             HAVING count(*) > 0))
+$$;
+COMMENT ON FUNCTION dbsync_internal.event_trigger_hint() IS 'hint that names the event triggers of others';
+
+-- A segment by name, since it may be gone already.
+CREATE FUNCTION dbsync_internal.check_segment(segment text, captured_id int) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    problem text := dbsync_internal.segment_problem(to_regclass(segment), captured_id);
+BEGIN
+    IF problem IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('tracking table %s was changed as it was made', segment),
+            DETAIL = problem,
+            HINT = dbsync_internal.event_trigger_hint();
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_segment(text, int) IS 'error if a new segment is not what it was made as';
+
 -- A default tablespace or access method of the session is none of ours (C code
 -- writes to the heap), nor are rights that ALTER DEFAULT PRIVILEGES hands out.
 CREATE FUNCTION dbsync_internal.create_segment(captured_id int) RETURNS int
@@ -130,7 +214,7 @@ DECLARE
     is_first boolean;
     segment text;
 BEGIN
-    segment := format('dbsync_internal.%I', CASE captured_id WHEN 0 THEN 'header_' ELSE 'segment_' END || new_id);
+    segment := format('dbsync_internal.%I', format('%s_%s', CASE captured_id WHEN 0 THEN 'header' ELSE 'segment' END, new_id));
     IF captured_id <> 0 THEN
         SELECT dbsync_internal.segment_body(c.relid) INTO STRICT body
         FROM dbsync.captured_table c WHERE c.id = captured_id;
@@ -138,13 +222,14 @@ BEGIN
     EXECUTE format('CREATE TABLE %s (%s) USING heap WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off,
         vacuum_truncate = off, toast.vacuum_truncate = off)', segment, body);
     IF captured_id = 0 THEN
-        EXECUTE format('CREATE INDEX %I ON %s (xid)', 'header_' || new_id || '_xid', segment);
+        EXECUTE format('CREATE INDEX %I ON %s (xid)', format('header_%s_xid', new_id), segment);
     END IF;
     EXECUTE format('COMMENT ON TABLE %s IS %L', segment, CASE captured_id
         WHEN 0 THEN 'one row per captured transaction, written as it commits'
         ELSE 'captured changes; read them with dbsync.changes()' END);
     PERFORM dbsync_internal.revoke_all(segment::regclass);
     EXECUTE format('ALTER EXTENSION dbsync ADD TABLE %s', segment);
+    PERFORM dbsync_internal.check_segment(segment, captured_id);
 
     is_first := NOT EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = create_segment.captured_id AND s.active);
     -- a spare that nobody has written to holds nothing that is not visible
@@ -234,7 +319,7 @@ AS $$
     SELECT format('dbsync_%s_%s', captured_id, t.suffix)::name, t.events, t.level, t.enabled::"char",
         CASE t.enabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END
     FROM (VALUES
-        ('before', 'BEFORE INSERT OR UPDATE OR DELETE', 'FOR EACH STATEMENT', 'A'),
+        ('before', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'A'),
         ('insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A'),
         ('update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS dbsync_old NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A'),
         ('delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS dbsync_old FOR EACH STATEMENT', 'A'),
@@ -257,12 +342,14 @@ BEGIN
             t.name, t.events, rel, t.level);
         EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', rel, t.mode, t.name);
     END LOOP;
-    IF EXISTS (SELECT FROM dbsync_internal.triggers(captured_id) w
-               WHERE NOT EXISTS (SELECT FROM pg_trigger g
-                                 WHERE g.tgrelid = rel AND g.tgname = w.name AND g.tgenabled = w.enabled)) THEN
+    -- event triggers of the database have seen all that
+    IF EXISTS (SELECT FROM dbsync_internal.triggers(captured_id) w WHERE NOT EXISTS (
+                   SELECT FROM pg_trigger g
+                   WHERE g.tgrelid = rel AND g.tgname = w.name AND g.tgenabled = w.enabled
+                     AND g.tgfoid = 'dbsync_internal.capture()'::regprocedure)) THEN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('table %s was renamed while capture was put on it', rel),
-            HINT = 'It is tried again.';
+            MESSAGE = format('capture triggers of table %s were changed as they were made', rel),
+            HINT = dbsync_internal.event_trigger_hint();
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.create_triggers(int, regclass) IS 'puts the capture triggers on a table';
@@ -286,6 +373,37 @@ COMMENT ON FUNCTION dbsync_internal.drop_triggers(regclass) IS 'takes the captur
 
 -- ---------------------------------------------------------------------------
 -- On and off
+--
+-- Order of locks: the table, then its row of captured_table, then what belongs to
+-- it.  DDL on the table, and whoever has written to it, comes with the first of
+-- them; who took the row first would wait for him, and he for the row.
+
+CREATE FUNCTION dbsync_internal.lock_by_oid(rel oid, exclusive boolean) RETURNS boolean
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_lock_by_oid';
+COMMENT ON FUNCTION dbsync_internal.lock_by_oid(oid, boolean) IS 'locks a table by its oid (SHARE ROW EXCLUSIVE, or ACCESS EXCLUSIVE); false: it is not there';
+
+-- Not longer than try_remove_capture() waits.
+CREATE FUNCTION dbsync_internal.try_lock(rel oid) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
+AS $$
+BEGIN
+    RETURN dbsync_internal.lock_by_oid(rel, true);
+EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+    RETURN false;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.try_lock(oid) IS 'locks a table for itself, if that can be had soon';
+
+CREATE FUNCTION dbsync_internal.lock_captured(captured_id int, exclusive boolean) RETURNS dbsync.captured_table
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    PERFORM dbsync_internal.lock_by_oid(c.relid, exclusive) FROM dbsync.captured_table c WHERE c.id = captured_id;
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.id = captured_id FOR UPDATE;
+    RETURN captured;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.lock_captured(int, boolean) IS 'locks a captured table, then its row, which is returned; nulls: there is none';
 
 -- Called in a transaction of its own, one table at a time, under lock_timeout:
 -- writers queue behind this lock while it waits for those before it.  Capture
@@ -298,16 +416,18 @@ AS $$
 DECLARE
     captured dbsync.captured_table;
 BEGIN
-    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.id = captured_id FOR UPDATE;
-    IF NOT FOUND OR captured.state <> 'installing' THEN
+    -- most often all is in place, and then nobody has to wait for us
+    IF NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured_id AND c.state = 'installing') THEN
         RETURN;
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
+    captured := dbsync_internal.lock_captured(captured_id, false);
+    IF captured.id IS NULL OR captured.state <> 'installing' THEN
+        RETURN;
+    ELSIF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_table',
             MESSAGE = format('captured table %s does not exist any more', captured.relid::oid),
             HINT = 'Take it out of its subscriptions with dbsync.remove_table().';
     END IF;
-    PERFORM dbsync_internal.lock_table(captured.relid, 'SHARE ROW EXCLUSIVE');
     IF role IS NOT NULL THEN
         PERFORM dbsync_internal.check_rights(role, captured.relid);
     END IF;
@@ -335,14 +455,17 @@ AS $$
 DECLARE
     captured dbsync.captured_table;
 BEGIN
-    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.id = captured_id FOR UPDATE;
-    IF NOT FOUND OR EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = captured.id) THEN
+    IF EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = remove_capture.captured_id) THEN
+        RETURN false;
+    END IF;
+    captured := dbsync_internal.lock_captured(captured_id, true);
+    IF captured.id IS NULL
+        OR EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = captured.id) THEN
         RETURN false;
     END IF;
     -- what is being removed is no concern of the guard's
     UPDATE dbsync.captured_table c SET state = 'removing' WHERE c.id = captured.id;
     IF EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
-        PERFORM dbsync_internal.lock_table(captured.relid, 'ACCESS EXCLUSIVE');
         PERFORM dbsync_internal.drop_triggers(captured.relid);
     END IF;
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id = captured.id;

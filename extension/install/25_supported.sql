@@ -167,13 +167,10 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_kind(regclass) IS 'refuses relations that cannot be captured for what they are';
 
--- A column whose values have no way back from text, itself or somewhere within.
-CREATE FUNCTION dbsync_internal.check_types(rel regclass) RETURNS void
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+-- The types of a table's columns, and all that are somewhere within them.
+CREATE FUNCTION dbsync_internal.types_within(rel regclass) RETURNS TABLE (attname name, typ oid)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    bad record;
-BEGIN
     WITH RECURSIVE part (attname, typ) AS (
         SELECT a.attname, a.atttypid FROM pg_attribute a
         WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
@@ -188,8 +185,19 @@ BEGIN
                 WHERE f.attrelid = t.typrelid AND t.typrelid <> 0 AND f.attnum > 0 AND NOT f.attisdropped
         ) within (typ)
     )
+    SELECT part.attname, part.typ FROM part
+$$;
+COMMENT ON FUNCTION dbsync_internal.types_within(regclass) IS 'types of columns of a table, and of what is in them: elements, attributes, bases, bounds';
+
+-- A column whose values have no way back from text, itself or somewhere within.
+CREATE FUNCTION dbsync_internal.check_types(rel regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    bad record;
+BEGIN
     SELECT part.attname, format_type(part.typ, NULL) AS type INTO bad
-    FROM part JOIN pg_type t ON t.oid = part.typ
+    FROM dbsync_internal.types_within(rel) part JOIN pg_type t ON t.oid = part.typ
     WHERE t.typinput IN (
         SELECT p.oid FROM pg_proc p
         WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname IN (
@@ -204,54 +212,54 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_types(regclass) IS 'refuses columns of types that no client can write';
 
--- The least that a full row takes in a segment: large values as pointers of 18
--- bytes.  What does not fit must be refused now and not when the user writes.
-CREATE FUNCTION dbsync_internal.segment_row_size(rel regclass) RETURNS int
+-- The least that any row takes in a segment: columns that may be null are null, and
+-- values of variable length as short as can be.  A row may take more than the table's
+-- own does, by the 24 bytes of our columns and 8 of a null bitmap that got longer;
+-- where that is too much for a page, it is taken along by its header (track.c).
+CREATE FUNCTION dbsync_internal.least_row_size(rel regclass) RETURNS int
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     ncolumns int;
-    size int := 8 + 8 + 1;
-    marks int := 0;
+    size int := 8 + 8 + 8;
     boundary int;
     col record;
 BEGIN
     FOR col IN
         SELECT a.attlen, a.attalign FROM pg_attribute a
-        WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+        WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attnotnull
         ORDER BY a.attnum
     LOOP
         IF col.attlen < 0 THEN
-            size := size + 18;
-            -- one value left out saves its pointer and costs a vector of one
-            marks := 16;
+            size := size + 1;
         ELSE
             boundary := CASE col.attalign WHEN 'd' THEN 8 WHEN 'i' THEN 4 WHEN 's' THEN 2 ELSE 1 END;
             size := (size + boundary - 1) / boundary * boundary + col.attlen;
         END IF;
     END LOOP;
-    SELECT count(*) + 3 INTO ncolumns FROM dbsync_internal.segment_columns(rel);
-    RETURN (23 + (ncolumns + 7) / 8 + 7) / 8 * 8 + (size + marks + 7) / 8 * 8;
+    SELECT count(*) + 3 INTO ncolumns FROM dbsync_internal.segment_columns(rel)
+    WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND NOT a.attnotnull);
+    RETURN (23 + (ncolumns + 7) / 8 + 7) / 8 * 8 + (size + 7) / 8 * 8;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.segment_row_size(regclass) IS 'bytes of a row of the segment without a null and with all large values out of line';
+COMMENT ON FUNCTION dbsync_internal.least_row_size(regclass) IS 'bytes of the smallest row of a segment';
 
 CREATE FUNCTION dbsync_internal.check_width(rel regclass) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     ncolumns int := (SELECT count(*) FROM dbsync_internal.segment_columns(rel));
-    size int := dbsync_internal.segment_row_size(rel);
+    size int := dbsync_internal.least_row_size(rel);
     -- page header and one line pointer, aligned
     room int := current_setting('block_size')::int - 32;
 BEGIN
     IF ncolumns > 1600 - 4 THEN
         PERFORM dbsync_internal.refuse(format('table %s has too many columns to be captured', rel),
-            'dbsync needs room for four columns of its own.',
+            'dbsync needs room for four columns of its own. Split the table.',
             '54011', format('It has %s columns; the limit is %s.', ncolumns, 1600 - 4));
     ELSIF size > room THEN
-        PERFORM dbsync_internal.refuse(format('a row of table %s can become too wide to be captured', rel),
-            'dbsync needs room for four columns of its own. Split the table or use narrower types.',
-            '54000', format('A full row takes %s bytes, a page has %s.', size, room));
+        PERFORM dbsync_internal.refuse(format('rows of table %s are too wide to be captured', rel),
+            'dbsync needs room for four columns of its own. Split the table, use narrower types, or allow nulls.',
+            '54000', format('The smallest row takes %s bytes, a page has %s.', size, room));
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_width(regclass) IS 'refuses tables to which our columns cannot be added';

@@ -167,8 +167,10 @@ BEGIN
             HINT = 'Give it a target_table of its own.';
     END IF;
 
-    INSERT INTO dbsync.subscription_table (subscription_id, captured_id, target_schema, target_table, copy_data, existing_rows)
-    VALUES (subscription.id, dbsync_internal.capture_table(rel), target.schema, target.name, copy_data, existing_rows);
+    INSERT INTO dbsync.subscription_table (subscription_id, captured_id, target_schema, target_table, target_given,
+        copy_data, existing_rows)
+    VALUES (subscription.id, dbsync_internal.capture_table(rel), target.schema, target.name, target_table IS NOT NULL,
+        copy_data, existing_rows);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text) IS 'adds a table to a subscription';
 
@@ -252,6 +254,10 @@ AS $$
 DECLARE
     captured dbsync.captured_table;
 BEGIN
+    -- the table is locked before the row, as everywhere (20_capture.sql)
+    PERFORM dbsync_internal.try_lock(c.relid) FROM dbsync.captured_table c
+    WHERE c.id = release_captured.captured_id
+      AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id);
     UPDATE dbsync.captured_table c SET state = 'removing'
     WHERE c.id = captured_id
       AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id)

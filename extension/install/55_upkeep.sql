@@ -68,13 +68,11 @@ CREATE FUNCTION dbsync_internal.suspend_captured(captured_id int, reason text) R
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    captured dbsync.captured_table;
+    captured dbsync.captured_table := dbsync_internal.lock_captured(captured_id, true);
 BEGIN
-    UPDATE dbsync.captured_table c SET state = 'suspended', note = reason
-    WHERE c.id = captured_id RETURNING c.* INTO captured;
+    UPDATE dbsync.captured_table c SET state = 'suspended', note = reason WHERE c.id = captured.id;
     UPDATE dbsync.subscription_table a SET state = 'suspended' WHERE a.captured_id = captured.id;
     IF EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
-        PERFORM dbsync_internal.lock_table(captured.relid, 'ACCESS EXCLUSIVE');
         PERFORM dbsync_internal.drop_triggers(captured.relid);
     END IF;
 END $$;
@@ -86,7 +84,8 @@ AS $$
 DECLARE
     captured dbsync.captured_table;
 BEGIN
-    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel FOR UPDATE;
+    -- nothing is locked for somebody who may not
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('table %s is not captured', rel);
@@ -96,6 +95,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('must be owner of table %s or of a subscription that has it', rel);
     END IF;
+    captured := dbsync_internal.lock_captured(captured.id, true);
     IF captured.state <> 'suspended' THEN
         PERFORM dbsync_internal.suspend_captured(captured.id,
             format('suspended by %s; to go on: dbsync.copy_table()', pg_get_userbyid(caller)));
@@ -203,7 +203,7 @@ BEGIN
     WITH gone AS (DELETE FROM dbsync.subscription s RETURNING s.id)
     SELECT coalesce(array_agg(g.id), '{}') INTO gone_ids FROM gone g;
     PERFORM dbsync_internal.drop_anchor(g.id) FROM unnest(gone_ids) g (id);
-    PERFORM dbsync_internal.remove_capture(c.id) FROM dbsync.captured_table c;
+    PERFORM dbsync_internal.remove_capture(c.id) FROM (SELECT t.id FROM dbsync.captured_table t ORDER BY t.id) c;
     PERFORM dbsync_internal.drop_server(s.srvname)
     FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
     WHERE EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid

@@ -6,6 +6,11 @@
 -- not in the fingerprint may change.  So the list of what is refused is not a
 -- list of commands, and a new one cannot slip by.
 --
+-- What leaves no trace in the fingerprint is judged otherwise: rows that ALTER TABLE
+-- writes anew with other values, by the event of a rewrite; and by its parse tree
+-- (extension/guard.c), before it begins, a command that commits before it ends, or
+-- that changes what values say and not the values.
+--
 -- ENABLE ALWAYS: replica role does not switch the guard off.  In a dormant copy
 -- of a database it lets everything pass, since nothing is captured there.
 
@@ -18,6 +23,20 @@ AS $$
     HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION dbsync_internal.subscriptions_of(int) IS 'subscriptions that have a captured table, in words; null: none';
+
+-- The target's name is the table's as it was added, unless it was given.
+CREATE FUNCTION dbsync_internal.names_apart(rel oid, attachment dbsync.subscription_table) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('target table is still %I.%I%s', attachment.target_schema, attachment.target_table,
+        CASE WHEN EXISTS (SELECT FROM pg_class o JOIN pg_namespace s ON s.oid = o.relnamespace
+                          WHERE s.nspname = attachment.target_schema AND o.relname = attachment.target_table)
+             THEN ', a name that another table has here now' END)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = rel AND NOT attachment.target_given
+      AND (n.nspname <> attachment.target_schema OR c.relname <> attachment.target_table)
+$$;
+COMMENT ON FUNCTION dbsync_internal.names_apart(oid, dbsync.subscription_table) IS 'says that a table was renamed since it was added, and its target was not; null: it has its name';
 
 CREATE FUNCTION dbsync_internal.refuse_ddl(captured dbsync.captured_table, message text, hint text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -118,6 +137,32 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_anchors() IS 'error if a subscription has lost the function that says who owns it';
+-- A segment that somebody has altered would fail writers later.
+CREATE FUNCTION dbsync_internal.check_segments(objects oid[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    bad record;
+BEGIN
+    SELECT s.relid::regclass AS name, dbsync_internal.segment_problem(s.relid, s.captured_id) AS problem INTO bad
+    FROM dbsync.segment s
+    WHERE s.relid = ANY (ARRAY(
+              SELECT o.oid FROM unnest(objects) o (oid)
+              UNION SELECT x.indrelid FROM pg_index x WHERE x.indexrelid = ANY (objects)
+              UNION SELECT r.ev_class FROM pg_rewrite r WHERE r.oid = ANY (objects)
+              UNION SELECT y.polrelid FROM pg_policy y WHERE y.oid = ANY (objects)
+              UNION SELECT t.tgrelid FROM pg_trigger t WHERE t.oid = ANY (objects)))
+      -- a suspended table can have other columns than its segments
+      AND (s.captured_id = 0 OR EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = s.captured_id AND c.state = 'active'))
+      AND dbsync_internal.segment_problem(s.relid, s.captured_id) IS NOT NULL
+    LIMIT 1;
+    IF FOUND AND dbsync_internal.is_adopted() THEN
+        PERFORM dbsync_internal.refuse(format('cannot alter tracking table %s', bad.name),
+            'It belongs to dbsync. A command for all tables must leave out schemas dbsync and dbsync_internal.',
+            '0A000', bad.problem);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_segments(oid[]) IS 'error if one of these objects has changed a segment';
 
 -- A command can have touched the tables it names; those that an index or a trigger
 -- belongs to; those above and below in inheritance, which ATTACH PARTITION and
@@ -140,7 +185,11 @@ BEGIN
         RETURN;
     END IF;
     SELECT array_agg(e.objid) INTO objects FROM pg_event_trigger_ddl_commands() e
-    WHERE e.classid IN ('pg_class'::regclass, 'pg_trigger'::regclass);
+    WHERE e.classid IN ('pg_class'::regclass, 'pg_trigger'::regclass, 'pg_rewrite'::regclass, 'pg_policy'::regclass);
+    IF objects IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM dbsync_internal.check_segments(objects);
     FOR captured IN
         SELECT c.* FROM dbsync.captured_table c
         WHERE c.state = 'active' AND c.relid = ANY (ARRAY(
@@ -161,6 +210,126 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.guard_command() IS 'event trigger: refuses DDL on captured tables that capture cannot follow';
+
+-- ---------------------------------------------------------------------------
+-- While a table is written anew
+
+-- ALTER COLUMN ... TYPE ... USING gives rows other values, and no trigger sees them.
+-- Where the type stays, nor does the fingerprint.  Rewrites for other reasons (4 is
+-- that of a column's type) leave values as they are, or change the fingerprint.
+CREATE FUNCTION dbsync_internal.guard_rewrite() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    rel oid := pg_event_trigger_table_rewrite_oid();
+    captured dbsync.captured_table;
+BEGIN
+    IF EXISTS (SELECT FROM dbsync.segment s WHERE s.relid = rel) AND dbsync_internal.is_adopted() THEN
+        PERFORM dbsync_internal.refuse(format('cannot rewrite tracking table %s', rel::regclass),
+            'It belongs to dbsync, and transaction headers say where its rows are.');
+    END IF;
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel AND c.state = 'active';
+    IF FOUND AND pg_event_trigger_table_rewrite_reason() & 4 <> 0 AND dbsync_internal.is_adopted() THEN
+        PERFORM dbsync_internal.check_shape(captured);
+        PERFORM dbsync_internal.refuse_ddl(captured,
+            format('cannot change values of captured table %s by ALTER TABLE', captured.relid),
+            'Triggers do not see what it writes. Change the values with UPDATE; or use dbsync.suspend_table(), make the '
+            'change on both sides, and copy the table anew with dbsync.copy_table().');
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.guard_rewrite() IS 'event trigger: refuses ALTER TABLE that gives rows of captured tables other values';
+
+-- ---------------------------------------------------------------------------
+-- Before a command
+
+CREATE FUNCTION dbsync_internal.check_dropped_key(index oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured FROM dbsync.captured_table c JOIN pg_index i ON i.indrelid = c.relid
+    WHERE i.indexrelid = index AND c.state = 'active' AND dbsync_internal.current_key(c.relid) = index;
+    IF FOUND THEN
+        PERFORM dbsync_internal.refuse_ddl(captured,
+            format('cannot drop index %s, the key of captured table %s', index::regclass, captured.relid));
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_dropped_key(oid) IS 'error if the index is the key of a captured table';
+
+CREATE FUNCTION dbsync_internal.check_changed_type(type oid, message text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+    attname name;
+BEGIN
+    -- most types are in nothing else: then there is no need to go through all tables
+    IF NOT EXISTS (SELECT FROM pg_type t JOIN pg_depend d ON d.refobjid IN (t.oid, t.typarray)
+                   WHERE t.oid = type AND d.refclassid = 'pg_type'::regclass AND d.deptype <> 'i') THEN
+        RETURN;
+    END IF;
+    FOR captured IN SELECT c.* FROM dbsync.captured_table c WHERE c.state = 'active' ORDER BY c.id LOOP
+        SELECT w.attname INTO attname FROM dbsync_internal.types_within(captured.relid) w
+        WHERE w.typ = type ORDER BY w.attname LIMIT 1;
+        IF FOUND THEN
+            PERFORM dbsync_internal.refuse_ddl(captured,
+                format(message, format_type(type, NULL), format('%I', attname), captured.relid),
+                'Rows that are on the target would say something else than here. Use dbsync.suspend_table(), make the change '
+                'on both sides, and copy the table anew with dbsync.copy_table().');
+        END IF;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_changed_type(oid, text) IS 'error if a captured table has values of the type, however deep inside';
+
+-- Who takes a table's name away should hear that its target keeps it.
+CREATE FUNCTION dbsync_internal.tell_of_names(rel oid, schema oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kept text;
+BEGIN
+    SELECT string_agg(DISTINCT format('%s goes on to %I.%I', c.relid, a.target_schema, a.target_table), ', ') INTO kept
+    FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid
+    JOIN dbsync.subscription_table a ON a.captured_id = c.id
+    WHERE (c.relid = rel OR r.relnamespace = schema) AND c.state <> 'removing'
+      AND NOT a.target_given AND dbsync_internal.names_apart(c.relid, a) IS NULL;
+    IF kept IS NOT NULL THEN
+        RAISE NOTICE USING MESSAGE = format('the target table keeps its name: %s', kept),
+            DETAIL = 'Subscriptions follow a table, not its name. Another table that gets the name is not in them.',
+            HINT = 'To have it go to a table of the new name, use dbsync.remove_table(), and then dbsync.add_table().';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.tell_of_names(oid, oid) IS 'notice about captured tables that are about to get another name or schema';
+
+-- Called by guard_start() (extension/guard.c), which knows the command.
+CREATE FUNCTION dbsync_internal.check_start(kind text, object oid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM dbsync.captured_table) OR NOT dbsync_internal.is_adopted() THEN
+        RETURN;
+    END IF;
+    CASE kind
+        WHEN 'index' THEN
+            PERFORM dbsync_internal.check_dropped_key(object);
+        WHEN 'enum' THEN
+            PERFORM dbsync_internal.check_changed_type(object,
+                'cannot rename a label of type %1$s, which is in column %2$s of captured table %3$s');
+        WHEN 'attributes' THEN
+            PERFORM dbsync_internal.check_changed_type(object,
+                'cannot change attributes of type %1$s, which is in column %2$s of captured table %3$s');
+        WHEN 'rename' THEN
+            PERFORM dbsync_internal.tell_of_names(object, NULL);
+        WHEN 'rename schema' THEN
+            PERFORM dbsync_internal.tell_of_names(NULL, object);
+    END CASE;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_start(text, oid) IS 'error or notice about a command that is about to run';
+
+CREATE FUNCTION dbsync_internal.guard_start() RETURNS event_trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_guard_start';
+COMMENT ON FUNCTION dbsync_internal.guard_start() IS 'event trigger: refuses commands whose harm could not be undone, or not be seen, when they have run';
 
 -- ---------------------------------------------------------------------------
 -- After a drop
@@ -266,6 +435,16 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.guard_drop() IS 'event trigger: refuses to drop what captured tables and subscriptions need';
+
+CREATE EVENT TRIGGER dbsync_guard_start ON ddl_command_start
+    WHEN TAG IN ('DROP INDEX', 'ALTER TABLE', 'ALTER TYPE', 'ALTER SCHEMA')
+    EXECUTE FUNCTION dbsync_internal.guard_start();
+ALTER EVENT TRIGGER dbsync_guard_start ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER dbsync_guard_start IS 'refuses commands whose harm could not be undone, or not be seen, when they have run';
+
+CREATE EVENT TRIGGER dbsync_guard_rewrite ON table_rewrite EXECUTE FUNCTION dbsync_internal.guard_rewrite();
+ALTER EVENT TRIGGER dbsync_guard_rewrite ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER dbsync_guard_rewrite IS 'refuses ALTER TABLE that gives rows of captured tables other values';
 
 CREATE EVENT TRIGGER dbsync_guard_command ON ddl_command_end EXECUTE FUNCTION dbsync_internal.guard_command();
 ALTER EVENT TRIGGER dbsync_guard_command ENABLE ALWAYS;

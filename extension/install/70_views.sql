@@ -144,7 +144,8 @@ BEGIN
         CASE WHEN a.state = 'live' THEN 100
              WHEN a.state = 'copying' AND a.rows_expected > 0
              THEN least(99.9, round(100.0 * a.rows_copied / a.rows_expected, 1)) END,
-        a.rows_copied, a.rows_expected, c.since, dbsync_internal.log_bytes(c.id), coalesce(a.note, c.note)
+        a.rows_copied, a.rows_expected, c.since, dbsync_internal.log_bytes(c.id),
+        nullif(concat_ws('; ', coalesce(a.note, c.note), dbsync_internal.names_apart(c.relid, a)), '')
     FROM dbsync.subscription s
     JOIN dbsync.subscription_table a ON a.subscription_id = s.id
     JOIN dbsync.captured_table c ON c.id = a.captured_id
@@ -207,11 +208,13 @@ AS $$
             a.attnum = max(a.attnum) OVER () AS is_same
         FROM pg_attribute a WHERE a.attrelid = segment AND a.attnum > 0 AND NOT a.attisdropped
     )
-    SELECT format('SELECT %s AS xid, %s AS no, %s::text AS op, '
-            'dbsync_internal.jsonb_as((SELECT r FROM (SELECT %s WHERE %s <> ''T'') r), %s) AS key, '
-            'dbsync_internal.jsonb_as((SELECT r FROM (SELECT %s WHERE %s NOT IN (''T'', ''D'')) r), %s) '
+    -- @row@: a column of the alias's name would be taken for it
+    SELECT format(replace('SELECT %s AS xid, %s AS no, %s::text AS op, '
+            'dbsync_internal.jsonb_as((SELECT @row@ FROM (SELECT %s WHERE %s <> ''T'') @row@), %s) AS key, '
+            'dbsync_internal.jsonb_as((SELECT @row@ FROM (SELECT %s WHERE %s NOT IN (''T'', ''D'')) @row@), %s) '
             '- coalesce((SELECT array_agg((%L::text[])[n]) FROM unnest(%s::smallint[]) n), ''{}'') AS row '
             'FROM (SELECT * FROM %s UNION ALL SELECT * FROM dbsync_internal.carried(NULL::%s)) s',
+            '@row@', dbsync_internal.free_column_name(segment::regclass, 'dbsync_row')),
         min(name) FILTER (WHERE attnum = 2), min(name) FILTER (WHERE attnum = 3), min(name) FILTER (WHERE attnum = 1),
         string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs AND is_key), min(name) FILTER (WHERE attnum = 1), owner,
         string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs), min(name) FILTER (WHERE attnum = 1), owner,

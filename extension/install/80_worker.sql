@@ -48,6 +48,17 @@ BEGIN
         WHERE c.id = lost;
         UPDATE dbsync.subscription_table a SET state = 'suspended' WHERE a.captured_id = lost;
     END LOOP;
+    -- a key that is gone fails every writer
+    FOR lost IN
+        SELECT c.id FROM dbsync.captured_table c
+        WHERE c.state = 'active' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.key_index AND i.indisvalid)
+          AND dbsync_internal.table_shape(c.relid) IS DISTINCT FROM c.shape
+    LOOP
+        UPDATE dbsync.captured_table c
+        SET state = 'suspended', note = 'its key was dropped or altered'
+        WHERE c.id = lost;
+        UPDATE dbsync.subscription_table a SET state = 'suspended' WHERE a.captured_id = lost;
+    END LOOP;
     RETURN EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'removing');
 END $$;
 COMMENT ON FUNCTION dbsync_internal.tidy_captures() IS 'removes capture that nobody wants, and notices capture that somebody switched off; true: some could not be removed yet';

@@ -15,17 +15,17 @@ DECLARE
     object record;
 BEGIN
     FOR object IN
-        SELECT 'SCHEMA ' || quote_ident(n.nspname) AS name, n.nspacl AS acl, n.nspowner AS owner
+        SELECT format('SCHEMA %I', n.nspname) AS name, n.nspacl AS acl, n.nspowner AS owner
         FROM pg_namespace n WHERE n.nspname IN ('dbsync', 'dbsync_internal')
       UNION ALL
-        SELECT 'FUNCTION ' || p.oid::regprocedure, p.proacl, p.proowner
+        SELECT format('FUNCTION %s', p.oid::regprocedure), p.proacl, p.proowner
         FROM pg_proc p WHERE p.pronamespace IN ('dbsync'::regnamespace, 'dbsync_internal'::regnamespace)
       UNION ALL
-        SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || c.oid::regclass, c.relacl, c.relowner
+        SELECT format('%s %s', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass), c.relacl, c.relowner
         FROM pg_class c WHERE c.relnamespace IN ('dbsync'::regnamespace, 'dbsync_internal'::regnamespace)
           AND c.relkind IN ('r', 'v', 'S')
       UNION ALL
-        SELECT 'FOREIGN DATA WRAPPER ' || quote_ident(w.fdwname), w.fdwacl, w.fdwowner
+        SELECT format('FOREIGN DATA WRAPPER %I', w.fdwname), w.fdwacl, w.fdwowner
         FROM pg_foreign_data_wrapper w WHERE left(w.fdwname, 7) = 'dbsync_'
     LOOP
         EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', object.name);

@@ -1,0 +1,175 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/guard.c
+ *	  What the DDL guard (extension/install/60_guard.sql) cannot do in SQL.
+ *
+ * Most commands are judged when they have run, by what they made of the table.
+ * Some cannot be: DROP INDEX CONCURRENTLY commits before it ends, and what a
+ * renamed label of an enum or another attribute of a composite type does to rows
+ * leaves no trace in the tables.  These are judged before they begin, by their parse
+ * tree, which only C gets to see.  Names are looked up as the command will do it:
+ * with its user's search_path and rights.  Judgement is passed by
+ * dbsync_internal.check_start(), which runs as the owner of the extension.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "commands/event_trigger.h"
+#include "extension/catalog.h"
+#include "fmgr.h"
+#include "nodes/makefuncs.h"
+#include "nodes/parsenodes.h"
+#include "parser/parse_type.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(dbsync_guard_start);
+PG_FUNCTION_INFO_V1(dbsync_lock_by_oid);
+
+/* Have dbsync_internal.check_start(kind, object) say what it thinks of the command. */
+static void
+judge(const char *kind, Oid object)
+{
+	Oid			types[] = {TEXTOID, OIDOID};
+	Oid			function;
+	bool		snapshot = !ActiveSnapshotSet();
+
+	if (!OidIsValid(object))
+		return;					/* the command will say that there is no such thing */
+	/* not by the parser, which would ask whether the user may look into the schema */
+	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("check_start"),
+							   PointerGetDatum(buildoidvector(types, lengthof(types))),
+							   ObjectIdGetDatum(dbsync_catalog_internal_schema()));
+	if (!OidIsValid(function))
+		return;
+	if (snapshot)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	OidFunctionCall2(function, CStringGetTextDatum(kind), ObjectIdGetDatum(object));
+	if (snapshot)
+		PopActiveSnapshot();
+}
+
+static void
+judge_drop(const DropStmt *command)
+{
+	ListCell   *lc;
+
+	if (command->removeType != OBJECT_INDEX || !command->concurrent)
+		return;
+	foreach(lc, command->objects)
+		judge("index", RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)), NoLock, true));
+}
+
+static void
+judge_enum(AlterEnumStmt *command)
+{
+	TypeName   *name;
+
+	/* ADD VALUE has none */
+	if (command->oldVal == NULL)
+		return;
+	name = makeTypeNameFromNameList(command->typeName);
+	judge("enum", LookupTypeNameOid(NULL, name, true));
+}
+
+/* Attributes of a composite type, or of the row type that every table has. */
+static void
+judge_attributes(const AlterTableStmt *command)
+{
+	Oid			relid;
+	ListCell   *lc;
+
+	if (command->objtype != OBJECT_TYPE && command->objtype != OBJECT_TABLE)
+		return;
+	foreach(lc, command->cmds)
+	{
+		AlterTableType kind = lfirst_node(AlterTableCmd, lc)->subtype;
+
+		if (kind != AT_AddColumn && kind != AT_DropColumn && kind != AT_AlterColumnType)
+			continue;
+		relid = RangeVarGetRelid(command->relation, NoLock, true);
+		if (OidIsValid(relid))
+			judge("attributes", get_rel_type_id(relid));
+		return;
+	}
+}
+
+static void
+judge_rename(const RenameStmt *command)
+{
+	if (command->renameType == OBJECT_TABLE && command->relation != NULL)
+		judge("rename", RangeVarGetRelid(command->relation, NoLock, true));
+	else if (command->renameType == OBJECT_SCHEMA)
+		judge("rename schema", get_namespace_oid(command->subname, true));
+}
+
+static void
+judge_schema(const AlterObjectSchemaStmt *command)
+{
+	if (command->objectType == OBJECT_TABLE && command->relation != NULL)
+		judge("rename", RangeVarGetRelid(command->relation, NoLock, true));
+}
+
+/*
+ * Event trigger at ddl_command_start.  Called by the server in the session of
+ * whoever gives the command; error if the command is refused.
+ */
+Datum
+dbsync_guard_start(PG_FUNCTION_ARGS)
+{
+	Node	   *command;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called as an event trigger", "guard_start")));
+	command = ((EventTriggerData *) fcinfo->context)->parsetree;
+	switch (nodeTag(command))
+	{
+		case T_DropStmt:
+			judge_drop((DropStmt *) command);
+			break;
+		case T_AlterEnumStmt:
+			judge_enum((AlterEnumStmt *) command);
+			break;
+		case T_AlterTableStmt:
+			judge_attributes((AlterTableStmt *) command);
+			break;
+		case T_RenameStmt:
+			judge_rename((RenameStmt *) command);
+			break;
+		case T_AlterObjectSchemaStmt:
+			judge_schema((AlterObjectSchemaStmt *) command);
+			break;
+		default:
+			break;
+	}
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * lock_by_oid(oid, exclusive): lock a table to the end of the transaction, by its
+ * oid, since a name can be given to another table while one waits.  In SHARE ROW
+ * EXCLUSIVE mode, or in ACCESS EXCLUSIVE.  Says whether the table is there.  It
+ * asks for no rights: only functions that run as the owner of the extension can
+ * call it.
+ */
+Datum
+dbsync_lock_by_oid(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	LOCKMODE	mode = PG_GETARG_BOOL(1) ? AccessExclusiveLock : ShareRowExclusiveLock;
+
+	LockRelationOid(relid, mode);
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		PG_RETURN_BOOL(true);
+	UnlockRelationOid(relid, mode);
+	PG_RETURN_BOOL(false);
+}
