@@ -228,7 +228,7 @@ foreach my $event ('INSERT', 'UPDATE', 'DELETE')
 	foreach my $limit (3, 390)
 	{
 		my $change = {
-			INSERT => "INSERT INTO public.$name SELECT g, 'new' FROM generate_series(1001, 1000 + $limit) g",
+			INSERT => "INSERT INTO public.$name SELECT g, 'new' FROM generate_series(1000 * $limit, 1001 * $limit) g",
 			UPDATE => "UPDATE public.$name SET v = 'new' WHERE id < $limit",
 			DELETE => "DELETE FROM public.$name WHERE id < $limit" }->{$event};
 		$pair->sql($change);
