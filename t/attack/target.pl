@@ -243,7 +243,7 @@ foreach my $event ('INSERT', 'UPDATE', 'DELETE')
 # --- P10: tables called like what our statements call things; P13: empty vectors
 
 my @names = qw(s t stage excluded EXCLUDED k n old new moved patched dbsync_target);
-$pair->both(join '', map { "CREATE TABLE public.\"$_\" (id int PRIMARY KEY, \"$_\" int, t text, s text);" } @names);
+$pair->both(join '', map { "CREATE TABLE public.\"$_\" (id int PRIMARY KEY, \"$_\" int, long text, short text);" } @names);
 $pair->both('CREATE TABLE public.vectors (id int PRIMARY KEY, o oidvector, i int2vector)');
 $pair->sql(join '', map { "INSERT INTO public.\"$_\" SELECT g, g, repeat('t', 900), 's' FROM generate_series(1, 400) g;" } @names);
 $pair->sql("INSERT INTO public.vectors VALUES (1, '1 2', '3 4'), (2, '', ''), (3, NULL, NULL)");
@@ -251,7 +251,7 @@ $pair->subscribe('names', [ (map { "public.\"$_\"" } @names), 'public.vectors' ]
 goes_well('names', 'P10, P13: the first copy');
 foreach my $limit (2, 300)
 {
-	$pair->sql(join '', map { "UPDATE public.\"$_\" SET \"$_\" = -1, s = 'x' WHERE id < $limit; DELETE FROM public.\"$_\" WHERE id = $limit;"
+	$pair->sql(join '', map { "UPDATE public.\"$_\" SET \"$_\" = -1, short = 'x' WHERE id < $limit; DELETE FROM public.\"$_\" WHERE id = $limit;"
 			  . "INSERT INTO public.\"$_\" VALUES (1000 + $limit, 1, 't', 's');" } @names);
 	$pair->sql("UPDATE public.vectors SET i = CASE WHEN i = '' THEN '5' ELSE '' END WHERE id < $limit");
 	goes_well('names', 'P10, P13: changes');

@@ -251,6 +251,13 @@ dbsync_postgres_rows_end(DbsyncTarget *base)
 	bool		good = rows->ranging ? dbsync_postgres_ranges_end(target) :
 		rows->copying ? dbsync_postgres_copy_end(target) : queue_waiting(target);
 
+	/*
+	 * That a row was left out is no error there, and a pipeline commits with its end: so
+	 * its answers are read first.
+	 */
+	if (good && rows->table->swallows)
+		good = dbsync_postgres_settle(target);
+
 	/* statistics are read once per connection: keep up with what we do */
 	if (rows->mode == DBSYNC_ROWS_APPEND && rows->table->emptied != target->batches)
 		rows->table->tuples += rows->inserts;
