@@ -253,7 +253,7 @@ foreach my $limit (2, 300)
 {
 	$pair->sql(join '', map { "UPDATE public.\"$_\" SET \"$_\" = -1, short = 'x' WHERE id < $limit; DELETE FROM public.\"$_\" WHERE id = $limit;"
 			  . "INSERT INTO public.\"$_\" VALUES (1000 + $limit, 1, 't', 's');" } @names);
-	$pair->sql("UPDATE public.vectors SET i = CASE WHEN i = '' THEN '5' ELSE '' END WHERE id < $limit");
+	$pair->sql("UPDATE public.vectors SET i = CASE WHEN i::text = '' THEN '5' ELSE '' END::int2vector WHERE id < $limit");
 	goes_well('names', 'P10, P13: changes');
 	$pair->same_at_both_ends((map { "public.\"$_\"" } @names), 'public.vectors');
 }
