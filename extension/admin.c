@@ -143,12 +143,11 @@ resolve_tables(Datum names)
 }
 
 /*
- * Raise the error that is being handled once more, as if it were our caller's own:
- * which functions of ours it came through, and the text of their queries, which may
- * hold a secret, is nobody's business but ours.  What called us is told as usual.
+ * As if the error were our caller's own: the text of our queries may hold a secret.
+ * What called us is told as usual.
  */
-static void
-raise_at_the_door(MemoryContext context)
+void
+dbsync_admin_raise(MemoryContext context)
 {
 	ErrorData  *edata;
 
@@ -194,7 +193,7 @@ dbsync_as_owner(PG_FUNCTION_ARGS)
 	}
 	PG_CATCH();
 	{
-		raise_at_the_door(context);
+		dbsync_admin_raise(context);
 	}
 	PG_END_TRY();
 	SetUserIdAndSecContext(caller, sec_context);

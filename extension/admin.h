@@ -16,6 +16,13 @@
 #include "fmgr.h"
 
 /*
+ * In a PG_CATCH block at the door of our SQL surface: raise the error that is being
+ * handled once more, without the functions and queries of ours that it came through.
+ * "context" is where it may be copied to.
+ */
+extern void dbsync_admin_raise(MemoryContext context) pg_attribute_noreturn();
+
+/*
  * Calls the twin of the function it is called as.  A text[] for which the twin
  * takes regclass[] is read here: with the search_path and the rights of the
  * caller.

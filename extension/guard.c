@@ -11,6 +11,9 @@
  * with its user's search_path and rights.  Judgement is passed by
  * dbsync_internal.check_start(), which runs as the owner of the extension.
  *
+ * What is refused is said as if the server had refused it, without the names of the
+ * functions that did.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -19,6 +22,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
+#include "extension/admin.h"
 #include "extension/catalog.h"
 #include "fmgr.h"
 #include "nodes/makefuncs.h"
@@ -30,28 +34,75 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+PG_FUNCTION_INFO_V1(dbsync_guard);
 PG_FUNCTION_INFO_V1(dbsync_guard_start);
 PG_FUNCTION_INFO_V1(dbsync_lock_by_oid);
+
+static Oid
+find_function(const char *name, oidvector *types)
+{
+	/* not by the parser, which would ask whether the user may look into the schema */
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+						   PointerGetDatum(types),
+						   ObjectIdGetDatum(dbsync_catalog_internal_schema()));
+}
+
+/*
+ * Event trigger guard_x(): calls judge_x(), in PL/pgSQL, which is the body of it.
+ * Called by the server; error if the command is refused.
+ */
+Datum
+dbsync_guard(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = CurrentMemoryContext;
+	char	   *name = get_func_name(fcinfo->flinfo->fn_oid);
+	FmgrInfo	body;
+
+	LOCAL_FCINFO(inner, 0);
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo) || name == NULL || strncmp(name, "guard_", 6) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called as an event trigger", "guard")));
+	fmgr_info(find_function(psprintf("judge_%s", name + 6), buildoidvector(NULL, 0)), &body);
+	InitFunctionCallInfoData(*inner, &body, 0, InvalidOid, fcinfo->context, NULL);
+	PG_TRY();
+	{
+		(void) FunctionCallInvoke(inner);
+	}
+	PG_CATCH();
+	{
+		dbsync_admin_raise(context);
+	}
+	PG_END_TRY();
+	return PointerGetDatum(NULL);
+}
 
 /* Have dbsync_internal.check_start(kind, object) say what it thinks of the command. */
 static void
 judge(const char *kind, Oid object)
 {
+	MemoryContext context = CurrentMemoryContext;
 	Oid			types[] = {TEXTOID, OIDOID};
 	Oid			function;
 	bool		snapshot = !ActiveSnapshotSet();
 
 	if (!OidIsValid(object))
 		return;					/* the command will say that there is no such thing */
-	/* not by the parser, which would ask whether the user may look into the schema */
-	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("check_start"),
-							   PointerGetDatum(buildoidvector(types, lengthof(types))),
-							   ObjectIdGetDatum(dbsync_catalog_internal_schema()));
+	function = find_function("check_start", buildoidvector(types, lengthof(types)));
 	if (!OidIsValid(function))
 		return;
 	if (snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
-	OidFunctionCall2(function, CStringGetTextDatum(kind), ObjectIdGetDatum(object));
+	PG_TRY();
+	{
+		OidFunctionCall2(function, CStringGetTextDatum(kind), ObjectIdGetDatum(object));
+	}
+	PG_CATCH();
+	{
+		dbsync_admin_raise(context);
+	}
+	PG_END_TRY();
 	if (snapshot)
 		PopActiveSnapshot();
 }

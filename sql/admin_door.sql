@@ -43,3 +43,23 @@ END $$;
 SELECT count(error) > 10 AS most_refuse, count(*) FILTER (WHERE error ~ 'dbsync_internal') AS named_in_errors,
     count(*) FILTER (WHERE context ~ 'dbsync_internal') AS named_in_context
 FROM pg_temp.calls();
+
+-- The guard of captured tables speaks as the server does.
+CREATE SCHEMA door;
+CREATE TYPE door.mood AS ENUM ('sad', 'ok');
+CREATE TABLE door.t (id int PRIMARY KEY, m door.mood);
+CREATE TABLE door.u (id int PRIMARY KEY);
+SELECT dbsync.create_target('door', 'postgresql://sync@host.invalid/db');
+SELECT dbsync.create_subscription('door', 'door', tables => ARRAY['door.t', 'door.u']);
+SELECT count(dbsync_internal.install_capture(id)) FROM dbsync.captured_table;
+\set SHOW_CONTEXT always
+ALTER TABLE door.t ADD COLUMN n int;
+ALTER TYPE door.mood RENAME VALUE 'ok' TO 'fine';
+ALTER TABLE door.u ALTER id TYPE int USING id + 1;
+DROP TABLE door.t;
+DROP SERVER door CASCADE;
+\set SHOW_CONTEXT errors
+SELECT dbsync.drop_subscription('door');
+SELECT dbsync.drop_target('door');
+SET client_min_messages = warning;
+DROP SCHEMA door CASCADE;

@@ -169,7 +169,7 @@ COMMENT ON FUNCTION dbsync_internal.check_segments(oid[]) IS 'error if one of th
 -- INHERIT report only one of; and typed tables, of whose type only the relation is
 -- reported.  Every DDL command of the database pays for the query, so it does not go
 -- through all captured tables, and is not planned anew each time.
-CREATE FUNCTION dbsync_internal.guard_command() RETURNS event_trigger
+CREATE FUNCTION dbsync_internal.judge_command() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
@@ -209,6 +209,10 @@ BEGIN
         PERFORM dbsync_internal.check_triggers(captured);
     END LOOP;
 END $$;
+COMMENT ON FUNCTION dbsync_internal.judge_command() IS 'body of dbsync_internal.guard_command()';
+
+CREATE FUNCTION dbsync_internal.guard_command() RETURNS event_trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_guard';
 COMMENT ON FUNCTION dbsync_internal.guard_command() IS 'event trigger: refuses DDL on captured tables that capture cannot follow';
 
 -- ---------------------------------------------------------------------------
@@ -217,7 +221,7 @@ COMMENT ON FUNCTION dbsync_internal.guard_command() IS 'event trigger: refuses D
 -- ALTER COLUMN ... TYPE ... USING gives rows other values, and no trigger sees them.
 -- Where the type stays, nor does the fingerprint.  Rewrites for other reasons (4 is
 -- that of a column's type) leave values as they are, or change the fingerprint.
-CREATE FUNCTION dbsync_internal.guard_rewrite() RETURNS event_trigger
+CREATE FUNCTION dbsync_internal.judge_rewrite() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -237,6 +241,10 @@ BEGIN
             'change on both sides, and copy the table anew with dbsync.copy_table().');
     END IF;
 END $$;
+COMMENT ON FUNCTION dbsync_internal.judge_rewrite() IS 'body of dbsync_internal.guard_rewrite()';
+
+CREATE FUNCTION dbsync_internal.guard_rewrite() RETURNS event_trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_guard';
 COMMENT ON FUNCTION dbsync_internal.guard_rewrite() IS 'event trigger: refuses ALTER TABLE that gives rows of captured tables other values';
 
 -- ---------------------------------------------------------------------------
@@ -403,7 +411,7 @@ COMMENT ON FUNCTION dbsync_internal.check_dropped_trigger(text[]) IS 'error if a
 
 -- DROP EXTENSION dbsync drops this trigger before it could fire.  Within one
 -- command the table comes before the rest: its refusal says most.
-CREATE FUNCTION dbsync_internal.guard_drop() RETURNS event_trigger
+CREATE FUNCTION dbsync_internal.judge_drop() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -434,6 +442,10 @@ BEGIN
         END IF;
     END LOOP;
 END $$;
+COMMENT ON FUNCTION dbsync_internal.judge_drop() IS 'body of dbsync_internal.guard_drop()';
+
+CREATE FUNCTION dbsync_internal.guard_drop() RETURNS event_trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_guard';
 COMMENT ON FUNCTION dbsync_internal.guard_drop() IS 'event trigger: refuses to drop what captured tables and subscriptions need';
 
 CREATE EVENT TRIGGER dbsync_guard_start ON ddl_command_start
