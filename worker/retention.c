@@ -350,7 +350,6 @@ note_discarded(const Closed *segment)
 static void
 truncate_segment(const Closed *segment)
 {
-
 	dbsync_query_run(psprintf("TRUNCATE ONLY %s",
 							  quote_qualified_identifier("dbsync_internal",
 														 get_rel_name(segment->relid))),

@@ -107,13 +107,14 @@ bool
 dbsync_rights_ask(DbsyncWork *work)
 {
 	DbsyncSubscription *subscription = work->subscription;
-	const char *id = psprintf("%d", subscription->id);
+	const char *id;
 	uint64		now = heard;
 	bool		changed;
 
 	if (asked == now)
 		return true;
 	dbsync_query_begin(false, "asking for rights");
+	id = psprintf("%d", subscription->id);
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	(void) dbsync_query("SELECT suspended, owner FROM dbsync_internal.ask_rights($1::pg_catalog.int4)",

@@ -50,18 +50,21 @@ static void
 count_in_transaction(void)
 {
 	MemoryContext old = CurrentMemoryContext;
-	MemoryContext scratch = AllocSetContextCreate(TopMemoryContext, "dbsync waiting",
-												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext scratch;
 	bool		ours = !IsTransactionState();
 
 	if (ours)
 		StartTransactionCommand();
+	/* goes with the transaction if there is an error */
+	scratch = AllocSetContextCreate(TopTransactionContext, "dbsync waiting",
+									ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(scratch);
 	count();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
 	if (ours)
 		CommitTransactionCommand();
 	MemoryContextSwitchTo(old);
-	MemoryContextDelete(scratch);
 }
 
 void

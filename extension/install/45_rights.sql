@@ -166,29 +166,32 @@ COMMENT ON FUNCTION dbsync_internal.check_owner(dbsync.subscription, oid) IS 'er
 -- Tables that no subscription gets any more, as all who had them have lost the right
 -- to: capture ends, so that REVOKE is enough for a table's owner to have it to himself
 -- again.  Where triggers cannot be taken off at once they stay, and do nothing.
-CREATE FUNCTION dbsync_internal.suspend_unwanted() RETURNS void
+-- Others that nobody gets at the moment, for rows too large say, stay captured.
+CREATE FUNCTION dbsync_internal.suspend_unwanted(captured_ids int[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
 AS $$
 DECLARE
-    unwanted regclass;
+    unwanted record;
+    locked boolean;
 BEGIN
     FOR unwanted IN
+        SELECT t.id, t.relid FROM dbsync.captured_table t
+        WHERE t.id = ANY (captured_ids) AND t.state = 'active'
+          AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = t.id AND a.state <> 'suspended')
+        ORDER BY t.id
+    LOOP
+        -- the table before its row, as everywhere (20_capture.sql)
+        locked := dbsync_internal.try_lock(unwanted.relid);
         UPDATE dbsync.captured_table t
         SET state = 'suspended', note = 'the owners of its subscriptions have lost the right to it'
-        WHERE t.state = 'active'
-          AND EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = t.id)
-          AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = t.id AND a.state <> 'suspended')
-        RETURNING t.relid
-    LOOP
-        BEGIN
-            PERFORM dbsync_internal.lock_table(unwanted, 'ACCESS EXCLUSIVE');
-            PERFORM dbsync_internal.drop_triggers(unwanted);
-        EXCEPTION WHEN lock_not_available OR object_in_use OR deadlock_detected THEN
-            NULL;
-        END;
+        WHERE t.id = unwanted.id AND t.state = 'active'
+          AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = t.id AND a.state <> 'suspended');
+        IF FOUND AND locked THEN
+            PERFORM dbsync_internal.drop_triggers(unwanted.relid);
+        END IF;
     END LOOP;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.suspend_unwanted() IS 'ends capture of tables that no subscription may have any more';
+COMMENT ON FUNCTION dbsync_internal.suspend_unwanted(int[]) IS 'ends capture of those of these tables that no subscription may have any more';
 
 -- What a worker asks when rights may have changed.  Tables whose rights are gone are
 -- suspended, for this subscription; copy_table() goes on when they are back, since
@@ -198,6 +201,7 @@ CREATE FUNCTION dbsync_internal.ask_rights(subscription_id int, OUT suspended in
 AS $$
 DECLARE
     subscription dbsync.subscription;
+    lost int[];
 BEGIN
     suspended := 0;
     owner := dbsync_internal.owner_of(subscription_id);
@@ -206,14 +210,18 @@ BEGIN
         RETURN;
     END IF;
     PERFORM dbsync_internal.check_owner(subscription, owner);
+    lost := ARRAY(SELECT l.captured_id FROM dbsync_internal.lost_tables(subscription_id, owner) l);
     -- an UPDATE of nothing would still tell everybody of a change
-    IF EXISTS (SELECT FROM dbsync_internal.lost_tables(subscription_id, owner)) THEN
+    IF cardinality(lost) > 0 THEN
+        -- Workers of several subscriptions hear of the same REVOKE at the same moment: one
+        -- after the other, so that the last one sees that nobody is left.
+        PERFORM FROM dbsync.subscription_table a WHERE a.captured_id = ANY (lost) ORDER BY a.uid FOR UPDATE;
         UPDATE dbsync.subscription_table a SET state = 'suspended', note = format('%s: %s', w.message, w.cure)
         FROM dbsync_internal.lost_tables(ask_rights.subscription_id, ask_rights.owner) l,
             dbsync_internal.describe_right(ask_rights.owner, l.rel, l.lacks) w
         WHERE a.subscription_id = ask_rights.subscription_id AND a.captured_id = l.captured_id;
         GET DIAGNOSTICS suspended = ROW_COUNT;
-        PERFORM dbsync_internal.suspend_unwanted();
+        PERFORM dbsync_internal.suspend_unwanted(lost);
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.ask_rights(int) IS 'suspends tables on which the owner has lost a right; error if he may not use the target';

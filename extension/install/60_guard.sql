@@ -137,6 +137,7 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_anchors() IS 'error if a subscription has lost the function that says who owns it';
+
 -- A segment that somebody has altered would fail writers later.
 CREATE FUNCTION dbsync_internal.check_segments(objects oid[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
