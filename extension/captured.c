@@ -18,7 +18,9 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/transam.h"
+#include "catalog/pg_am_d.h"
 #include "catalog/pg_index.h"
+#include "commands/defrem.h"
 #include "commands/trigger.h"
 #include "extension/captured.h"
 #include "extension/form.h"
@@ -119,13 +121,53 @@ is_usable(Form_pg_index index, Oid relid)
 		index->indisvalid && index->indisready && index->indislive;
 }
 
+static const oidvector *
+index_oids(HeapTuple index, AttrNumber attno)
+{
+	bool		isnull;
+	Datum		value = SysCacheGetAttr(INDEXRELID, index, attno, &isnull);
+
+	if (isnull)
+		elog(ERROR, "unexpected null in pg_index");
+	return (const oidvector *) DatumGetPointer(value);
+}
+
+/*
+ * Does it have the key's columns, in their order, and order and equate them as the
+ * columns do?  Rows are captured by one key only.
+ */
+static bool
+is_same_key(const DbsyncCaptured *captured, Relation rel, HeapTuple tuple)
+{
+	Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
+	const oidvector *collations = index_oids(tuple, Anum_pg_index_indcollation);
+	const oidvector *classes = index_oids(tuple, Anum_pg_index_indclass);
+
+	if (index->indnkeyatts != captured->nkeys)
+		return false;
+	for (int k = 0; k < captured->nkeys; k++)
+	{
+		AttrNumber	attno = index->indkey.values[k];
+		Form_pg_attribute att;
+
+		if (attno != captured->keys[k])
+			return false;
+		att = TupleDescAttr(RelationGetDescr(rel), attno - 1);
+		if (collations->values[k] != att->attcollation ||
+			classes->values[k] != GetDefaultOpClass(att->atttypid, BTREE_AM_OID))
+			return false;
+	}
+	return true;
+}
+
 /*
  * REINDEX CONCURRENTLY puts another index in the place of the one that is
  * written down, and nobody is told.  Its successor is found as in
- * dbsync_internal.choose_key: primary key, replica identity, oldest.
+ * dbsync_internal.current_key: of those with the same key the primary key, replica
+ * identity, oldest.
  */
 static Oid
-find_key_successor(Relation rel)
+find_key_successor(const DbsyncCaptured *captured, Relation rel)
 {
 	List	   *indexes = RelationGetIndexList(rel);
 	ListCell   *lc;
@@ -145,7 +187,8 @@ find_key_successor(Relation rel)
 		/* the list is in the order of oids */
 		if (rank > best_rank && is_usable(index, RelationGetRelid(rel)) &&
 			heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
-			heap_attisnull(tuple, Anum_pg_index_indexprs, NULL))
+			heap_attisnull(tuple, Anum_pg_index_indexprs, NULL) &&
+			is_same_key(captured, rel, tuple))
 		{
 			best = index->indexrelid;
 			best_rank = rank;
@@ -168,7 +211,7 @@ find_key(DbsyncEntry *entry, Relation rel)
 		return tuple;
 	if (HeapTupleIsValid(tuple))
 		ReleaseSysCache(tuple);
-	*key_index = find_key_successor(rel);
+	*key_index = find_key_successor(&entry->captured, rel);
 	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(*key_index));
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR,

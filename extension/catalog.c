@@ -45,6 +45,7 @@
 #define CAPTURED_RELID			2
 #define CAPTURED_KEY_INDEX		3
 #define CAPTURED_STATE			4
+#define CAPTURED_KEY_COLUMNS	9
 
 #define SEGMENT_ID				1
 #define SEGMENT_CAPTURED_ID		2
@@ -178,6 +179,23 @@ required(HeapTuple tuple, int attno, Relation rel)
 	return value;
 }
 
+static void
+read_key_columns(DbsyncCaptured *captured, HeapTuple tuple, Relation rel)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, CAPTURED_KEY_COLUMNS, RelationGetDescr(rel), &isnull);
+	const int2vector *columns;
+
+	captured->nkeys = 0;
+	if (isnull)
+		return;
+	columns = (const int2vector *) PG_DETOAST_DATUM(value);
+	if (columns->dim1 > INDEX_MAX_KEYS)
+		elog(ERROR, "unexpected number of key columns in \"%s\"", RelationGetRelationName(rel));
+	captured->nkeys = columns->dim1;
+	memcpy(captured->keys, columns->values, captured->nkeys * sizeof(AttrNumber));
+}
+
 static DbsyncCaptureState
 state_from_text(const char *state)
 {
@@ -215,6 +233,7 @@ dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured)
 		captured->key_index = DatumGetObjectId(required(tuple, CAPTURED_KEY_INDEX, rel));
 		captured->state = state_from_text(state);
 		pfree(state);
+		read_key_columns(captured, tuple, rel);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);

@@ -11,6 +11,7 @@
 #ifndef DBSYNC_EXTENSION_CATALOG_H
 #define DBSYNC_EXTENSION_CATALOG_H
 
+#include "access/attnum.h"
 #include "nodes/pg_list.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
@@ -30,6 +31,8 @@ typedef struct DbsyncCaptured
 	Oid			relid;
 	Oid			key_index;
 	DbsyncCaptureState state;
+	int			nkeys;			/* 0: capture has not begun */
+	AttrNumber	keys[INDEX_MAX_KEYS];	/* by which it goes, in the key's order */
 } DbsyncCaptured;
 
 /* Schema oids; InvalidOid while the extension is not there. */

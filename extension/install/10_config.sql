@@ -35,7 +35,11 @@ CREATE TABLE dbsync.captured_table (
     -- why it was suspended, in words for table_status
     note text,
     -- when capture began; rows written before are none of ours
-    since timestamptz
+    since timestamptz,
+    -- the key's columns in its order, since capture began: what is captured and the
+    -- boundaries of copies go by them, so another index may stand in for the key only
+    -- if it has the same ones
+    key_columns int2vector
 );
 COMMENT ON TABLE dbsync.captured_table IS 'tables on which capture triggers are, or are about to be';
 

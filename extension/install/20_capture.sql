@@ -440,7 +440,8 @@ BEGIN
     END IF;
     PERFORM dbsync_internal.create_triggers(captured.id, captured.relid);
 
-    UPDATE dbsync.captured_table c SET key_index = dbsync_internal.choose_key(captured.relid)
+    UPDATE dbsync.captured_table c SET key_index = k.chosen, key_columns = dbsync_internal.key_columns(k.chosen)
+    FROM dbsync_internal.choose_key(captured.relid) k (chosen)
     WHERE c.id = captured.id;
     UPDATE dbsync.captured_table c SET state = 'active', note = NULL, since = now(),
         shape = dbsync_internal.table_shape(captured.relid)

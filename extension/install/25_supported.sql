@@ -83,15 +83,32 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.choose_key(regclass) IS 'primary key, else replica identity, else the oldest unique index that will do; error if there is none';
 
+-- What an index is unique in, as numbers of columns in its order.
+CREATE FUNCTION dbsync_internal.key_columns(key_index oid) RETURNS int2vector
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT string_agg(i.indkey[k.n]::text, ' ' ORDER BY k.n)::int2vector
+    FROM pg_index i, generate_series(0, i.indnkeyatts - 1) k (n)
+    WHERE i.indexrelid = key_index
+$$;
+COMMENT ON FUNCTION dbsync_internal.key_columns(oid) IS 'key columns of an index in their order, those it includes left out';
+
 -- The stored key, or its successor: REINDEX CONCURRENTLY replaces an index by
--- another one without any event.
+-- another one without any event.  What was captured is known by the columns of
+-- the old one, so an index over others is none, however good a key it would be.
 CREATE FUNCTION dbsync_internal.current_key(rel regclass) RETURNS oid
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(
         (SELECT c.key_index FROM dbsync.captured_table c JOIN pg_index i ON i.indexrelid = c.key_index
          WHERE c.relid = rel AND i.indrelid = rel AND i.indisvalid),
-        (SELECT k.key_index FROM dbsync_internal.key_candidates(rel) k WHERE k.problem IS NULL LIMIT 1))
+        (SELECT k.key_index FROM dbsync_internal.key_candidates(rel) k
+         WHERE k.problem IS NULL
+           AND NOT EXISTS (
+               SELECT FROM dbsync.captured_table c
+               WHERE c.relid = rel AND c.state = 'active'
+                 AND c.key_columns <> dbsync_internal.key_columns(k.key_index))
+         LIMIT 1))
 $$;
 COMMENT ON FUNCTION dbsync_internal.current_key(regclass) IS 'key index of a captured table, also after REINDEX CONCURRENTLY; null: none';
 
@@ -295,7 +312,7 @@ AS $$
                 CASE WHEN a.attnum = ANY (key.indkey) THEN a.attnotnull END), ' ' ORDER BY a.attnum)
          FROM pg_attribute a LEFT JOIN key ON true
          WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped),
-        (SELECT concat_ws(',', key.indkey::text, key.indisvalid, key.indimmediate, key.indclass::text, key.indcollation::text)
+        (SELECT concat_ws(',', dbsync_internal.key_columns(key.indexrelid)::text, key.indisvalid, key.indimmediate, key.indclass::text, key.indcollation::text)
          FROM key))
     FROM pg_class c WHERE c.oid = rel
 $$;
