@@ -205,18 +205,30 @@ dbsync_guard_start(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
+/* as LOCK TABLE calls them */
+static LOCKMODE
+lock_mode(const char *name)
+{
+	if (strcmp(name, "ACCESS SHARE") == 0)
+		return AccessShareLock;
+	if (strcmp(name, "SHARE ROW EXCLUSIVE") == 0)
+		return ShareRowExclusiveLock;
+	if (strcmp(name, "ACCESS EXCLUSIVE") == 0)
+		return AccessExclusiveLock;
+	elog(ERROR, "unknown lock mode \"%s\"", name);
+}
+
 /*
- * lock_by_oid(oid, exclusive): lock a table to the end of the transaction, by its
- * oid, since a name can be given to another table while one waits.  In SHARE ROW
- * EXCLUSIVE mode, or in ACCESS EXCLUSIVE.  Says whether the table is there.  It
- * asks for no rights: only functions that run as the owner of the extension can
- * call it.
+ * lock_by_oid(oid, mode): lock a table to the end of the transaction, by its oid,
+ * since a name can be given to another table while one waits.  Says whether the
+ * table is there.  It asks for no rights: only functions that run as the owner of
+ * the extension can call it.
  */
 Datum
 dbsync_lock_by_oid(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
-	LOCKMODE	mode = PG_GETARG_BOOL(1) ? AccessExclusiveLock : ShareRowExclusiveLock;
+	LOCKMODE	mode = lock_mode(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 
 	LockRelationOid(relid, mode);
 	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))

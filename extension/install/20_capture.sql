@@ -292,20 +292,9 @@ COMMENT ON FUNCTION dbsync_internal.segment_fits(oid, regclass) IS 'has the segm
 
 -- Commands take names, and while a command waits for its lock the name can go to
 -- another relation.  Once the right one is locked it keeps its name.
-CREATE FUNCTION dbsync_internal.lock_table(rel regclass, mode text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    name text := rel::text;
-BEGIN
-    EXECUTE format('LOCK TABLE ONLY %s IN %s MODE', name, mode);
-    IF to_regclass(name) IS DISTINCT FROM rel THEN
-        RAISE EXCEPTION USING ERRCODE = 'lock_not_available',
-            MESSAGE = format('table %s was renamed a moment ago', name),
-            HINT = 'Try again.';
-    END IF;
-END $$;
-COMMENT ON FUNCTION dbsync_internal.lock_table(regclass, text) IS 'locks the table, or fails if its name has gone to another relation meanwhile';
+CREATE FUNCTION dbsync_internal.lock_by_oid(rel oid, mode text) RETURNS boolean
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_lock_by_oid';
+COMMENT ON FUNCTION dbsync_internal.lock_by_oid(oid, text) IS 'locks a table by its oid, in ACCESS SHARE, SHARE ROW EXCLUSIVE or ACCESS EXCLUSIVE mode; false: it is not there';
 
 -- ---------------------------------------------------------------------------
 -- Triggers
@@ -378,32 +367,28 @@ COMMENT ON FUNCTION dbsync_internal.drop_triggers(regclass) IS 'takes the captur
 -- it.  DDL on the table, and whoever has written to it, comes with the first of
 -- them; who took the row first would wait for him, and he for the row.
 
-CREATE FUNCTION dbsync_internal.lock_by_oid(rel oid, exclusive boolean) RETURNS boolean
-    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_lock_by_oid';
-COMMENT ON FUNCTION dbsync_internal.lock_by_oid(oid, boolean) IS 'locks a table by its oid (SHARE ROW EXCLUSIVE, or ACCESS EXCLUSIVE); false: it is not there';
-
 -- Not longer than try_remove_capture() waits.
 CREATE FUNCTION dbsync_internal.try_lock(rel oid) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
 AS $$
 BEGIN
-    RETURN dbsync_internal.lock_by_oid(rel, true);
+    RETURN dbsync_internal.lock_by_oid(rel, 'ACCESS EXCLUSIVE');
 EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
     RETURN false;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.try_lock(oid) IS 'locks a table for itself, if that can be had soon';
 
-CREATE FUNCTION dbsync_internal.lock_captured(captured_id int, exclusive boolean) RETURNS dbsync.captured_table
+CREATE FUNCTION dbsync_internal.lock_captured(captured_id int, mode text) RETURNS dbsync.captured_table
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     captured dbsync.captured_table;
 BEGIN
-    PERFORM dbsync_internal.lock_by_oid(c.relid, exclusive) FROM dbsync.captured_table c WHERE c.id = captured_id;
+    PERFORM dbsync_internal.lock_by_oid(c.relid, mode) FROM dbsync.captured_table c WHERE c.id = captured_id;
     SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.id = captured_id FOR UPDATE;
     RETURN captured;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.lock_captured(int, boolean) IS 'locks a captured table, then its row, which is returned; nulls: there is none';
+COMMENT ON FUNCTION dbsync_internal.lock_captured(int, text) IS 'locks a captured table, then its row, which is returned; nulls: there is none';
 
 -- Called in a transaction of its own, one table at a time, under lock_timeout:
 -- writers queue behind this lock while it waits for those before it.  Capture
@@ -420,7 +405,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured_id AND c.state = 'installing') THEN
         RETURN;
     END IF;
-    captured := dbsync_internal.lock_captured(captured_id, false);
+    captured := dbsync_internal.lock_captured(captured_id, 'SHARE ROW EXCLUSIVE');
     IF captured.id IS NULL OR captured.state <> 'installing' THEN
         RETURN;
     ELSIF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
@@ -459,7 +444,7 @@ BEGIN
     IF EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = remove_capture.captured_id) THEN
         RETURN false;
     END IF;
-    captured := dbsync_internal.lock_captured(captured_id, true);
+    captured := dbsync_internal.lock_captured(captured_id, 'ACCESS EXCLUSIVE');
     IF captured.id IS NULL
         OR EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = captured.id) THEN
         RETURN false;

@@ -151,7 +151,7 @@ BEGIN
     END IF;
     PERFORM dbsync_internal.check_kind(rel);
     PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel);
-    PERFORM dbsync_internal.lock_table(rel, 'ACCESS SHARE');
+    PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
     PERFORM dbsync_internal.check_supported(rel);
     target := dbsync_internal.target_name(rel, target_table);
     IF EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id

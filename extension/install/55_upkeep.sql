@@ -46,7 +46,7 @@ BEGIN
     PERFORM dbsync_internal.check_existing_rows(true, existing_rows);
     captured := dbsync_internal.find_attachment(found_subscription, rel);
     PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(found_subscription.id), rel);
-    PERFORM dbsync_internal.lock_table(rel, 'ACCESS SHARE');
+    PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
     PERFORM dbsync_internal.check_supported(rel);
 
     UPDATE dbsync.captured_table c SET state = 'installing', note = NULL
@@ -68,7 +68,7 @@ CREATE FUNCTION dbsync_internal.suspend_captured(captured_id int, reason text) R
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    captured dbsync.captured_table := dbsync_internal.lock_captured(captured_id, true);
+    captured dbsync.captured_table := dbsync_internal.lock_captured(captured_id, 'ACCESS EXCLUSIVE');
 BEGIN
     UPDATE dbsync.captured_table c SET state = 'suspended', note = reason WHERE c.id = captured.id;
     UPDATE dbsync.subscription_table a SET state = 'suspended' WHERE a.captured_id = captured.id;
@@ -95,7 +95,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('must be owner of table %s or of a subscription that has it', rel);
     END IF;
-    captured := dbsync_internal.lock_captured(captured.id, true);
+    captured := dbsync_internal.lock_captured(captured.id, 'ACCESS EXCLUSIVE');
     IF captured.state <> 'suspended' THEN
         PERFORM dbsync_internal.suspend_captured(captured.id,
             format('suspended by %s; to go on: dbsync.copy_table()', pg_get_userbyid(caller)));
