@@ -65,7 +65,7 @@ parse(const char *uri)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid connection string for a target"),
 			 may_hold_secret(uri) ? 0 : errdetail_internal("%s", copy),
-			 errhint("Write postgresql://user@host:port/dbname?option=value, or option=value pairs.")));
+			 errhint("Write postgresql://user@host:port/dbname?option=value.")));
 	return NULL;
 }
 

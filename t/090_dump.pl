@@ -83,6 +83,27 @@ unlike(slurp_file($file), qr/COPY dbsync_internal\.(segment|header)_/,
 	'what is captured is not in the dump');
 copy_is_dormant('dumped');
 
+# --- a dump of the schema alone, as migration tools keep it: no subscription is in it,
+# but its triggers are, and the functions that say whose the subscriptions were
+
+$source->safe_psql('postgres', 'CREATE DATABASE bare');
+my $schema = PostgreSQL::Test::Utils::tempdir('schema') . '/dump.sql';
+command_ok([ 'pg_dump', '-s', '-h', $source->host, '-p', $source->port, '-f', $schema, 'postgres' ],
+	'pg_dump of the schema alone');
+command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-h', $source->host, '-p', $source->port,
+		'-d', 'bare', '-f', $schema ], 'and its restore');
+$source->safe_psql('bare', $_) foreach (
+	"INSERT INTO public.item VALUES (1, 'bare')",
+	'CREATE ROLE heir SUPERUSER',
+	"SET ROLE heir; SELECT dbsync.create_target('his', '" . uri_of($pair->target) . "');"
+	  . " SELECT dbsync.create_subscription('own', 'his', tables => ARRAY['public.item'])");
+is($source->safe_psql('bare', 'SELECT subscription, owner FROM dbsync.status'), 'own|heir',
+	'a subscription can be made there, and belongs to who makes it');
+$source->safe_psql('bare', "SELECT dbsync.drop_subscription('own')");
+is($source->safe_psql('bare',
+		"SELECT count(*) FROM pg_trigger WHERE tgrelid = 'public.item'::regclass"), '0',
+	'dropped, it leaves no triggers');
+
 # --- a copy by TEMPLATE, for which the original has to be quiet
 
 $pair->stop_subscription('item');

@@ -36,7 +36,8 @@ AS $$
 DECLARE
     anchor text := format('dbsync_internal.%I()', format('subscription_%s', subscription_id));
 BEGIN
-    EXECUTE format('CREATE FUNCTION %s RETURNS void LANGUAGE sql IMMUTABLE AS %L', anchor, '');
+    -- one may be left of a dump without data, which had no subscriptions to go with it
+    EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS void LANGUAGE sql IMMUTABLE AS %L', anchor, '');
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', anchor);
     EXECUTE format('COMMENT ON FUNCTION %s IS %L', anchor,
         'stands for a subscription of dbsync: who owns this function owns the subscription');

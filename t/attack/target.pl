@@ -270,23 +270,29 @@ CREATE FUNCTION public.typed(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 
 CREATE TABLE public.ix (id int PRIMARY KEY, t text);
 CREATE INDEX ON public.ix (public.typed(t));
 CREATE TABLE public.label (id int PRIMARY KEY, m public.mood);
+CREATE FUNCTION public.inlined(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT t::place::text';
+CREATE TABLE public.inl (id int PRIMARY KEY, t text);
+CREATE INDEX ON public.inl (public.inlined(t));
 SQL
-$pair->sql("INSERT INTO public.gc VALUES (1, 'x'); INSERT INTO public.ix VALUES (1, 'x')");
+$pair->sql("INSERT INTO public.gc VALUES (1, 'x'); INSERT INTO public.ix VALUES (1, 'x'); INSERT INTO public.inl VALUES (1, 'x')");
 $pair->sql("ALTER TYPE public.mood ADD VALUE 'c'");
 $pair->sql("INSERT INTO public.label VALUES (1, 'c')");
 foreach my $case (
 	[ 'gc', 'P18', 'ALTER FUNCTION .* SET search_path' ],
 	[ 'ix', 'P19', 'ALTER FUNCTION .* SET search_path' ],
+	# this one strikes as soon as somebody plans a query of the target table
+	[ 'inl', 'P19', 'ALTER FUNCTION .* SET search_path' ],
 	[ 'label', 'P16', 'ALTER TYPE .* ADD VALUE' ])
 {
 	my ($table, $number, $hint) = @$case;
 	$pair->subscribe($table, ["public.$table"]);
 	refused($table, "HINT: .*$hint", "$number: the hint says the cure");
 }
-$pair->target_sql('ALTER FUNCTION public.slug SET search_path = public; ALTER FUNCTION public.typed SET search_path = public');
+refused('inl', 'target table public.inl', 'P19: and names the table');
+$pair->target_sql("ALTER FUNCTION public.$_ SET search_path = public") foreach qw(slug typed inlined);
 $pair->target_sql("ALTER TYPE public.mood ADD VALUE 'c'");
-goes_well($_, 'P16, P18, P19: and it is one') foreach qw(gc ix label);
-$pair->same_at_both_ends('public.gc', 'public.ix', 'public.label');
+goes_well($_, 'P16, P18, P19: and it is one') foreach qw(gc ix inl label);
+$pair->same_at_both_ends('public.gc', 'public.ix', 'public.inl', 'public.label');
 
 # --- A18: a target that is there, and does not answer
 

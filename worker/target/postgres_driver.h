@@ -273,6 +273,7 @@ extern bool dbsync_postgres_refuse(PostgresTarget *target, int sqlstate,
 								   const char *hint);
 
 /* Set the fault from a result that is an error. */
+extern bool dbsync_postgres_refused_by(PostgresTarget *target, const char *label);
 extern bool dbsync_postgres_refused(PostgresTarget *target, PGresult *result,
 									const PostgresStep *step);
 

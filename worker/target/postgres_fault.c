@@ -151,8 +151,6 @@ hint_of(PostgresTarget *target, PGresult *result, const PostgresStep *step,
 	static const char enum_value[] = "invalid input value for enum ";
 	const char *context = dbsync_postgres_error_field(target, result, PG_DIAG_CONTEXT);
 
-	if (step == NULL || step->table == NULL)
-		return dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_HINT);
 	/* by code of the target's own: ours names what it needs */
 	if (context[0] != '\0' &&
 		(sqlstate == ERRCODE_UNDEFINED_FUNCTION || sqlstate == ERRCODE_UNDEFINED_OBJECT ||
@@ -160,6 +158,8 @@ hint_of(PostgresTarget *target, PGresult *result, const PostgresStep *step,
 		return "dbsync applies with an empty search_path. On the target, functions that generated columns,"
 			" checks, indexes and triggers call must find what they need by themselves:"
 			" ALTER FUNCTION ... SET search_path = ...";
+	if (step == NULL || step->table == NULL)
+		return dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_HINT);
 	if (sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
 		strncmp(message, enum_value, strlen(enum_value)) == 0)
 		return "On the target, add the label: ALTER TYPE ... ADD VALUE '...';";
@@ -167,6 +167,18 @@ hint_of(PostgresTarget *target, PGresult *result, const PostgresStep *step,
 		strncmp(message, "malformed record literal", strlen("malformed record literal")) == 0)
 		return "Let the composite type have the same attributes, in the same order, at both ends.";
 	return dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_HINT);
+}
+
+/* Says of which table the fault is, where a statement is no step of a batch. */
+bool
+dbsync_postgres_refused_by(PostgresTarget *target, const char *label)
+{
+	DbsyncFault *fault = &target->base.fault;
+	const char *context = fault->context ? fault->context : "";
+
+	fault->context = dbsync_postgres_format(target, "%s%starget table %s", context,
+											context[0] ? "\n" : "", label);
+	return false;
 }
 
 bool

@@ -173,7 +173,7 @@ dbsync_postgres_table_has_rows(DbsyncTarget *base, DbsyncTargetTable *table, boo
 	answer = dbsync_postgres_query(target, psprintf("SELECT EXISTS (SELECT FROM %s)", table->only),
 								   0, NULL, "1b");
 	if (answer == NULL)
-		return false;
+		return dbsync_postgres_refused_by(target, table->label);
 	*has_rows = dbsync_postgres_answer_bool(answer, 0, 0);
 	return dbsync_postgres_commit(target);
 }
