@@ -323,7 +323,7 @@ $pair->same_at_both_ends('own.kept');
 
 # --- what a role does with its own subscription harms nobody else's
 
-$pair->create_target('all', $uri, password => 'hunter2');
+$pair->create_target('all', $uri, password => "'hunter2'");
 $pair->sql(q{SELECT dbsync.create_subscription('all', 'all'); SELECT dbsync.add_table('all', 'own.kept', target_table => 'own.kept2')});
 $pair->target_sql('CREATE TABLE own.kept2 (id int PRIMARY KEY, t text)');
 $pair->start_subscription('all');
@@ -368,7 +368,7 @@ may('tenant', "SELECT dbsync.create_target('early', '$home_uri&options=-c%20sess
 my $said = may_not('tenant', "SELECT * FROM dbsync.test_target('early')", qr/password is required/,
 	'does not get as far');
 unlike($said, qr/no_such_file/, 'and nothing was loaded');
-may('tenant', "SELECT dbsync.create_target('late_options', '$uri&options=-c%20work_mem%3D7MB%20--lock-timeout=7s', password => 'hunter2')",
+may('tenant', "SELECT dbsync.create_target('late_options', '$uri&options=-c%20work_mem%3D7MB%20--lock-timeout%3D7s', password => 'hunter2')",
 	'ordinary options');
 may('tenant', "SELECT * FROM dbsync.test_target('late_options')", 'are set');
 may('tenant', "SELECT dbsync.alter_target('late_options', '$uri&options=-W%207')", 'switches of other kinds');
