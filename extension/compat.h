@@ -53,6 +53,15 @@
 #define dbsync_create_wait_set_compat(context, n) CreateWaitEventSet(context, n)
 #endif
 
+/* Does the role own the foreign server? */
+#if PG_VERSION_NUM >= 160000
+#define dbsync_owns_server_compat(server, role) \
+	object_ownercheck(ForeignServerRelationId, server, role)
+#else
+#define dbsync_owns_server_compat(server, role) \
+	pg_foreign_server_ownercheck(server, role)
+#endif
+
 /*
  * Counts transactions with an id that have ended in this cluster, prepared ones as
  * they are committed.  Read without the lock: a glance that may be a moment old.

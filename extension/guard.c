@@ -19,16 +19,21 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_foreign_server.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "extension/admin.h"
 #include "extension/catalog.h"
+#include "extension/compat.h"
 #include "fmgr.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
 #include "parser/parse_type.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -152,6 +157,16 @@ judge_attributes(const AlterTableStmt *command)
 	}
 }
 
+/* who may not rename it is told so by the command, and not who uses it by us */
+static void
+judge_rename_server(const char *name)
+{
+	Oid			server = get_foreign_server_oid(name, true);
+
+	if (OidIsValid(server) && dbsync_owns_server_compat(server, GetUserId()))
+		judge("server", server);
+}
+
 static void
 judge_rename(const RenameStmt *command)
 {
@@ -159,6 +174,8 @@ judge_rename(const RenameStmt *command)
 		judge("rename", RangeVarGetRelid(command->relation, NoLock, true));
 	else if (command->renameType == OBJECT_SCHEMA)
 		judge("rename schema", get_namespace_oid(command->subname, true));
+	else if (command->renameType == OBJECT_FOREIGN_SERVER)
+		judge_rename_server(strVal(command->object));
 }
 
 static void

@@ -46,7 +46,7 @@ SELECT count(*) AS segments FROM dbsync.segment WHERE captured_id <> 0;
 SELECT count(*) AS skipped FROM dbsync.skipped;
 -- old triggers do nothing until the table is installed
 INSERT INTO t VALUES (3, 'not captured');
-SELECT dbsync_internal.retry_removals();
+SELECT dbsync_internal.retry_removals(10);
 SELECT dbsync_internal.install_capture(id) FROM dbsync.captured_table;
 INSERT INTO t VALUES (4, 'captured');
 SELECT op, "row" FROM dbsync.changes('t');

@@ -200,7 +200,7 @@ BEGIN
     FOREACH rel IN ARRAY coalesce(tables, '{}') LOOP
         PERFORM dbsync_internal.attach_table(subscription, rel, NULL, copy_data, existing_rows);
     END LOOP;
-    PERFORM dbsync_internal.retry_removals();
+    PERFORM dbsync_internal.retry_removals(caller);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text) IS 'body of dbsync.create_subscription()';
 
@@ -225,7 +225,7 @@ BEGIN
     END IF;
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
     PERFORM dbsync_internal.attach_table(found_subscription, rel, target_table, copy_data, existing_rows);
-    PERFORM dbsync_internal.retry_removals();
+    PERFORM dbsync_internal.retry_removals(caller);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.add_table(oid, text, regclass, text, text[], text, boolean, text) IS 'body of dbsync.add_table()';
 
@@ -237,14 +237,18 @@ COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean
 -- ---------------------------------------------------------------------------
 -- Taking tables away
 
--- Tables whose triggers could not be taken off when that was asked for.
-CREATE FUNCTION dbsync_internal.retry_removals() RETURNS void
+-- Tables whose triggers could not be taken off when that was asked for.  The lock for
+-- it lasts until the caller's transaction ends: so only tables that he might subscribe,
+-- and not somebody else's.  Workers see to the rest (tidy_captures()).
+CREATE FUNCTION dbsync_internal.retry_removals(caller oid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM dbsync_internal.try_remove_capture(c.id) FROM dbsync.captured_table c WHERE c.state = 'removing';
+    PERFORM dbsync_internal.try_remove_capture(c.id) FROM dbsync.captured_table c
+    WHERE c.state = 'removing'
+      AND NOT EXISTS (SELECT FROM dbsync_internal.missing_rights(caller, ARRAY[c.relid::oid]));
 END $$;
-COMMENT ON FUNCTION dbsync_internal.retry_removals() IS 'takes triggers off tables that no subscription wants, where they are not in use';
+COMMENT ON FUNCTION dbsync_internal.retry_removals(oid) IS 'takes triggers off tables that no subscription wants, where they are not in use and the caller might have subscribed them';
 
 -- A captured table that no subscription has any more is removed at once if it is
 -- free, else later.

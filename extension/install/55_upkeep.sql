@@ -78,34 +78,46 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.suspend_captured(int, text) IS 'takes the triggers off a table; every subscription of it needs a new copy';
 
+-- The table's owner suspends it for all.  Who has it in a subscription and does not own
+-- it can do so for himself: for all only where nobody else has it.
 CREATE FUNCTION dbsync_internal.suspend_table(caller oid, rel regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     captured dbsync.captured_table;
+    owns boolean := dbsync_internal.may_act_as(caller, (SELECT c.relowner FROM pg_class c WHERE c.oid = rel));
+    reason text := format('suspended by %s; to go on: dbsync.copy_table()', pg_get_userbyid(caller));
 BEGIN
     -- nothing is locked for somebody who may not
     SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('table %s is not captured', rel);
-    ELSIF NOT dbsync_internal.may_act_as(caller, (SELECT c.relowner FROM pg_class c WHERE c.oid = rel))
-        AND NOT EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.subscription s ON s.id = a.subscription_id
-                        WHERE a.captured_id = captured.id AND dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(s.id))) THEN
+    ELSIF NOT owns AND NOT EXISTS (
+        SELECT FROM dbsync.subscription_table a
+        WHERE a.captured_id = captured.id AND dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(a.subscription_id))) THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('must be owner of table %s or of a subscription that has it', rel);
+    ELSIF NOT owns AND EXISTS (
+        SELECT FROM dbsync.subscription_table a
+        WHERE a.captured_id = captured.id AND NOT dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(a.subscription_id))) THEN
+        PERFORM dbsync_internal.suspend_attachment(a.uid, reason) FROM dbsync.subscription_table a
+        WHERE a.captured_id = captured.id AND dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(a.subscription_id));
+        RAISE NOTICE USING MESSAGE = format('table %s is suspended in your subscriptions only', rel),
+            DETAIL = 'Others have it as well, so it is still captured.',
+            HINT = 'The owner of the table can suspend it for all.';
+        RETURN;
     END IF;
     captured := dbsync_internal.lock_captured(captured.id, 'ACCESS EXCLUSIVE');
     IF captured.state <> 'suspended' THEN
-        PERFORM dbsync_internal.suspend_captured(captured.id,
-            format('suspended by %s; to go on: dbsync.copy_table()', pg_get_userbyid(caller)));
+        PERFORM dbsync_internal.suspend_captured(captured.id, reason);
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.suspend_table(oid, regclass) IS 'body of dbsync.suspend_table()';
 
 CREATE FUNCTION dbsync.suspend_table("table" regclass) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.suspend_table(regclass) IS 'takes the capture triggers off a table at once; until copy_table() its subscriptions get nothing from it';
+COMMENT ON FUNCTION dbsync.suspend_table(regclass) IS 'takes the capture triggers off a table at once; until copy_table() its subscriptions get nothing from it. Who does not own the table suspends it in his own subscriptions, if others have it too';
 
 -- One subscription cannot go on with a table: the others, of this table and of this
 -- subscription, can.  What it lacks from now on a new copy brings.  The first reason

@@ -101,24 +101,21 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_triggers(dbsync.captured_table) IS 'enables capture triggers that were disabled; error if one is missing';
 
--- A target that was renamed would leave its subscriptions without one.
-CREATE FUNCTION dbsync_internal.check_targets() RETURNS void
+-- A target that was dropped or renamed would leave its subscriptions without one.  Only
+-- what the command is about counts: a subscription that has lost its target by an
+-- accident must not be in the way of what others do with theirs.
+CREATE FUNCTION dbsync_internal.check_target_unused(target name) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    missing name;
 BEGIN
-    SELECT s.target INTO missing FROM dbsync.subscription s
-    WHERE NOT EXISTS (SELECT FROM pg_foreign_server f WHERE f.srvname = s.target)
-    ORDER BY s.name LIMIT 1;
-    IF FOUND THEN
+    IF dbsync_internal.target_users(target) IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'dependent_objects_still_exist',
-            MESSAGE = format('cannot drop or rename foreign server "%s"', missing),
-            DETAIL = dbsync_internal.target_users(missing),
+            MESSAGE = format('cannot drop or rename foreign server "%s"', target),
+            DETAIL = dbsync_internal.target_users(target),
             HINT = 'Use dbsync.drop_subscription() first.';
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.check_targets() IS 'error if a subscription has lost its target';
+COMMENT ON FUNCTION dbsync_internal.check_target_unused(name) IS 'error if a subscription uses the target';
 
 -- Without its anchor a subscription would have no owner.
 CREATE FUNCTION dbsync_internal.check_anchors() RETURNS void
@@ -177,9 +174,7 @@ DECLARE
     objects oid[];
     captured dbsync.captured_table;
 BEGIN
-    IF tg_tag = 'ALTER SERVER' THEN
-        PERFORM dbsync_internal.check_targets();
-    ELSIF tg_tag IN ('ALTER FUNCTION', 'ALTER ROUTINE') THEN
+    IF tg_tag IN ('ALTER FUNCTION', 'ALTER ROUTINE') THEN
         PERFORM dbsync_internal.check_anchors();
     END IF;
     IF NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'active') THEN
@@ -316,7 +311,10 @@ CREATE FUNCTION dbsync_internal.check_start(kind text, object oid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM dbsync.captured_table) OR NOT dbsync_internal.is_adopted() THEN
+    IF kind = 'server' THEN
+        PERFORM dbsync_internal.check_target_unused(s.srvname) FROM pg_foreign_server s WHERE s.oid = object;
+        RETURN;
+    ELSIF NOT EXISTS (SELECT FROM dbsync.captured_table) OR NOT dbsync_internal.is_adopted() THEN
         RETURN;
     END IF;
     CASE kind
@@ -418,9 +416,8 @@ AS $$
 DECLARE
     dropped record;
 BEGIN
-    IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'server') THEN
-        PERFORM dbsync_internal.check_targets();
-    END IF;
+    PERFORM dbsync_internal.check_target_unused(d.address_names[1]::name)
+    FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'server';
     IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'function') THEN
         PERFORM dbsync_internal.check_anchors();
     END IF;
@@ -450,7 +447,7 @@ CREATE FUNCTION dbsync_internal.guard_drop() RETURNS event_trigger
 COMMENT ON FUNCTION dbsync_internal.guard_drop() IS 'event trigger: refuses to drop what captured tables and subscriptions need';
 
 CREATE EVENT TRIGGER dbsync_guard_start ON ddl_command_start
-    WHEN TAG IN ('DROP INDEX', 'ALTER TABLE', 'ALTER TYPE', 'ALTER SCHEMA')
+    WHEN TAG IN ('DROP INDEX', 'ALTER TABLE', 'ALTER TYPE', 'ALTER SCHEMA', 'ALTER SERVER')
     EXECUTE FUNCTION dbsync_internal.guard_start();
 ALTER EVENT TRIGGER dbsync_guard_start ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER dbsync_guard_start IS 'refuses commands whose harm could not be undone, or not be seen, when they have run';

@@ -321,6 +321,59 @@ may('owner', "INSERT INTO own.kept VALUES (1, 'goes on')", 'A20: his other table
 $pair->arrives('t', 'A20: flows on');
 $pair->same_at_both_ends('own.kept');
 
+# --- what a role does with its own subscription harms nobody else's
+
+$pair->create_target('all', $uri, password => "'hunter2'");
+$pair->sql(q{SELECT dbsync.create_subscription('all', 'all'); SELECT dbsync.add_table('all', 'own.kept', target_table => 'own.kept2')});
+$pair->target_sql('CREATE TABLE own.kept2 (id int PRIMARY KEY, t text)');
+$pair->start_subscription('all');
+$pair->arrives('all', 'another subscription of the same table');
+like(may('tenant', "SELECT dbsync.suspend_table('own.kept')", 'a role that does not own a table suspends it'),
+	qr/in your subscriptions only/, '... and is told for whom');
+is($pair->sql(q{SELECT string_agg(subscription || ' ' || state, ', ' ORDER BY 1) FROM dbsync.table_status WHERE "table" = 'own.kept'::regclass}),
+	'all live, t suspended', '... in its own subscriptions only');
+may('tenant', "SELECT dbsync.copy_table('t', 'own.kept')", '... and copies it anew');
+$pair->arrives('t', '... which goes on');
+
+# triggers that are still to be taken off a table of somebody else's
+$pair->sql("UPDATE dbsync.captured_table SET state = 'removing' WHERE relid = 'public.late'::regclass;"
+	  . " DELETE FROM dbsync.subscription_table a USING dbsync.captured_table c WHERE c.id = a.captured_id AND c.state = 'removing'");
+$pair->sql("SELECT dbsync.stop_subscription('$_')") foreach (qw(t all));
+$pair->sql('REVOKE ALL ON public.late FROM tenant');
+my $sleeper = $source->background_psql('postgres', extra_params => [ '-U', 'tenant' ]);
+$sleeper->query_safe("BEGIN; SELECT dbsync.create_subscription('sleeper', 't')");
+is($pair->sql(q{SELECT count(*) FROM pg_locks WHERE relation = 'public.late'::regclass}), '0',
+	'a role locks no table on which it has no rights');
+$sleeper->query_safe('ROLLBACK');
+$sleeper->quit;
+$pair->sql("SELECT dbsync.start_subscription('t')");
+
+# a subscription whose target was dropped while it was being made
+may('tenant', "SELECT dbsync.create_target('gone', '$uri', password => 'x')", 'a target');
+$sleeper = $source->background_psql('postgres', extra_params => [ '-U', 'tenant' ]);
+$sleeper->query_safe("BEGIN; SELECT dbsync.create_subscription('orphan', 'gone')");
+may('tenant', "SELECT dbsync.drop_target('gone')", 'is dropped behind an open transaction');
+$sleeper->query_safe('COMMIT');
+$sleeper->quit;
+$pair->sql("CREATE SERVER other FOREIGN DATA WRAPPER dbsync_postgres; ALTER SERVER other RENAME TO another; DROP SERVER another");
+pass('others can still alter, rename and drop their servers');
+my (undef, undef, $renamed) = $source->psql('postgres', 'ALTER SERVER t RENAME TO u');
+like($renamed, qr/cannot drop or rename foreign server "t"/, 'one that is in use cannot be renamed');
+may('tenant', "SELECT dbsync.drop_subscription('orphan')", 'and who has lost his target drops the subscription');
+
+# --- a target's "options" do nothing before a password was asked for
+
+may('tenant', "SELECT dbsync.create_target('early', '$home_uri&options=-c%20session_preload_libraries%3Dno_such_file', password => 'x')",
+	'a target that would have a file loaded');
+my $said = may_not('tenant', "SELECT * FROM dbsync.test_target('early')", qr/password is required/,
+	'does not get as far');
+unlike($said, qr/no_such_file/, 'and nothing was loaded');
+may('tenant', "SELECT dbsync.create_target('late_options', '$uri&options=-c%20work_mem%3D7MB%20--lock-timeout%3D7s', password => 'hunter2')",
+	'ordinary options');
+may('tenant', "SELECT * FROM dbsync.test_target('late_options')", 'are set');
+may('tenant', "SELECT dbsync.alter_target('late_options', '$uri&options=-W%207')", 'switches of other kinds');
+may_not('tenant', "SELECT * FROM dbsync.test_target('late_options')", qr/invalid "options"/, 'are refused');
+
 # --- A21: nobody takes all workers
 
 may('crowd', "SELECT dbsync.create_target('dead', 'postgresql://u\@127.0.0.1:1/db', password => 'x')", 'A21: a dead target');

@@ -309,7 +309,8 @@ postgres_open(const DbsyncTargetConfig *config, bool *ok)
 	{
 		PQsetnonblocking(target->conn, 1);
 		dbsync_postgres_watch(target);
-		*ok = look_who_answered(target) && check_recovery(target) &&
+		*ok = dbsync_postgres_set_options(target) &&
+			look_who_answered(target) && check_recovery(target) &&
 			try_replica_role(target) && set_session(target) && pin(target);
 	}
 	MemoryContextSwitchTo(old);

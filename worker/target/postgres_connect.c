@@ -128,6 +128,21 @@ check_password_given(PostgresTarget *target, const Parameters *params,
 									quote_literal_cstr(config->name)));
 }
 
+/*
+ * What the server would do before we know whom it takes us for is kept until then
+ * (postgres_options.c).
+ */
+static void
+hold_options(PostgresTarget *target, Parameters *params, const DbsyncTargetConfig *config)
+{
+	const char *options = get_parameter(params, "options");
+
+	if (!config->password_required || options == NULL)
+		return;
+	target->options = dbsync_postgres_format(target, "%s", options);
+	set_parameter(params, "options", "");
+}
+
 /* it must also have been asked for, else the server's own account let us in */
 static bool
 check_password_used(PostgresTarget *target, const DbsyncTargetConfig *config)
@@ -301,6 +316,7 @@ dbsync_postgres_connect(PostgresTarget *target, const DbsyncTargetConfig *config
 	collect_parameters(&params, config);
 	if (!check_password_given(target, &params, config))
 		return false;
+	hold_options(target, &params, config);
 
 	for (int i = 0; i < lengthof(per_host); i++)
 		lists[i] = get_parameter(&params, per_host[i]);

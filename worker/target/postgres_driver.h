@@ -218,6 +218,7 @@ typedef struct PostgresTarget
 {
 	DbsyncTarget base;			/* first: the worker knows us by it */
 	const char *name;			/* of the target, for messages */
+	const char *options;		/* settings to be made when we are in; may be NULL */
 	MemoryContextCallback cleanup;	/* gives conn, result, wait set back */
 	PGconn	   *conn;
 	bool		external_fd;	/* counted with AcquireExternalFD */
@@ -306,6 +307,14 @@ extern char *dbsync_postgres_format(PostgresTarget *target, const char *format,.
  */
 extern bool dbsync_postgres_connect(PostgresTarget *target,
 									const DbsyncTargetConfig *config);
+
+/* in postgres_options.c */
+
+/*
+ * Set what "options" says, where it was not sent along with the password.  False:
+ * fault set.
+ */
+extern bool dbsync_postgres_set_options(PostgresTarget *target);
 
 /* in postgres_wait.c */
 
