@@ -77,6 +77,7 @@ typedef struct DbsyncSlot
 	int64		run_rows;
 	uint64		asked;			/* tickets handed out to wait_for */
 	uint64		answered;		/* tickets up to this one are fulfilled */
+	int			suspended;		/* tables that answers do not speak of */
 	ConditionVariable changed;	/* pid, answered or state changed */
 	DbsyncWorkerState state;
 	DbsyncTrouble trouble;

@@ -230,6 +230,21 @@ $source->reload;
 $pair->arrives('three', 'without standbys to wait for, the row arrives');
 $pair->same_at_both_ends('public.three');
 
+# --- who waits is told of tables that do not come
+
+$pair->both('CREATE TABLE public.parked (id int PRIMARY KEY)');
+$pair->sql("SELECT dbsync.add_table('one', 'public.parked')");
+$pair->arrives('one', 'a table more arrives');
+$pair->sql("SELECT dbsync.suspend_table('public.parked')");
+$pair->sql('INSERT INTO public.parked VALUES (1)');
+my (undef, $answer, $warning) = $source->psql('postgres', "SELECT dbsync.wait_for('one', timeout => '180 s')");
+is($answer, 'f', 'wait_for does not say that all is there while a table is suspended');
+like($warning, qr/WARNING.*suspended: public\.parked/, 'but which one is not');
+$pair->sql("SELECT dbsync.copy_table('one', 'public.parked')");
+$pair->arrives('one', 'copied again, all is there');
+is($pair->target->safe_psql('postgres', 'SELECT count(*) FROM public.parked'), '1', 'that row too');
+$pair->sql("SELECT dbsync.remove_table('one', 'public.parked')");
+
 # --- dropping a database concerns all processes, those too that wait to retry
 
 # Long enough that it is not over by itself meanwhile.

@@ -83,6 +83,20 @@ unlike(slurp_file($file), qr/COPY dbsync_internal\.(segment|header)_/,
 	'what is captured is not in the dump');
 copy_is_dormant('dumped');
 
+# --- a parallel restore loads tables in any order
+
+my $archive = PostgreSQL::Test::Utils::tempdir('archive') . '/dump';
+command_ok([ 'pg_dump', '-Fc', '-h', $source->host, '-p', $source->port, '-f', $archive, 'postgres' ],
+	'pg_dump, as an archive');
+foreach my $round (1 .. 3)
+{
+	$source->safe_psql('postgres', "CREATE DATABASE parallel_$round");
+	command_ok([ 'pg_restore', '-j', '4', '-h', $source->host, '-p', $source->port, '-d', "parallel_$round", $archive ],
+		'its restore by four sessions');
+	is($source->safe_psql("parallel_$round", 'SELECT subscription, "table" FROM dbsync.table_status'),
+		'item|item', 'the subscription has its table');
+}
+
 # --- a dump of the schema alone, as migration tools keep it: no subscription is in it,
 # but its triggers are, and the functions that say whose the subscriptions were
 

@@ -21,6 +21,7 @@
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -143,6 +144,22 @@ ask(const DbsyncFound *found)
 	return ticket;
 }
 
+/* What is there now leaves these tables out.  False: there are none. */
+static bool
+warn_of_suspended(const char *name, const DbsyncFound *found)
+{
+	char	   *tables = dbsync_lookup_suspended(found->id);
+
+	if (tables == NULL)
+		return false;
+	ereport(WARNING,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("subscription \"%s\" goes on without tables that are suspended: %s", name, tables),
+			 errhint("dbsync.table_status.note says why. To go on: SELECT dbsync.copy_table(%s, ...).",
+					 quote_literal_cstr(name))));
+	return true;
+}
+
 Datum
 dbsync_wait_for(PG_FUNCTION_ARGS)
 {
@@ -151,6 +168,7 @@ dbsync_wait_for(PG_FUNCTION_ARGS)
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
 	uint64		ticket;
 	bool		reached = false;
+	bool		lacks = false;
 
 	if (dbsync_pending_is_starting(found.id))
 		ereport(ERROR,
@@ -170,6 +188,7 @@ dbsync_wait_for(PG_FUNCTION_ARGS)
 		slot = dbsync_shmem_slot(found.id, false);
 		gone = slot == NULL || slot->stop;
 		reached = slot != NULL && slot->answered >= ticket;
+		lacks = slot != NULL && slot->suspended > 0;
 		dbsync_shmem_unlock();
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
 		if (reached || gone || left <= 0)
@@ -178,6 +197,9 @@ dbsync_wait_for(PG_FUNCTION_ARGS)
 		(void) ConditionVariableTimedSleep(&slot->changed, Min(left, 1000), PG_WAIT_EXTENSION);
 	}
 	ConditionVariableCancelSleep();
+	/* not all that is committed is there, and nobody shall think so */
+	if (reached && lacks && warn_of_suspended(NameStr(*PG_GETARG_NAME(0)), &found))
+		reached = false;
 	PG_RETURN_BOOL(reached);
 }
 
@@ -258,6 +280,7 @@ dbsync_run_once(PG_FUNCTION_ARGS)
 	DbsyncFound found = dbsync_lookup_owned(name);
 	uint64		run = dbsync_shmem_next_run();
 	BackgroundWorkerHandle *handle;
+	int64		rows;
 
 	check_can_run(name, &found);
 	start_run(&found, run, &handle);
@@ -272,6 +295,8 @@ dbsync_run_once(PG_FUNCTION_ARGS)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	PG_RETURN_INT64(run_result(name, &found, run));
+	rows = run_result(name, &found, run);
+	(void) warn_of_suspended(name, &found);
+	PG_RETURN_INT64(rows);
 }
 

@@ -127,6 +127,30 @@ dbsync_lookup_enabled_of(Oid owner, int id)
 	return n;
 }
 
+char *
+dbsync_lookup_suspended(int id)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Caller		caller;
+	const char *arg = psprintf("%d", id);
+	const char *names;
+	char	   *result = NULL;
+
+	caller = become_owner();
+	SPI_connect();
+	PushActiveSnapshot(GetLatestSnapshot());
+	(void) dbsync_query("SELECT string_agg(c.relid::text, ', ' ORDER BY c.relid::text)"
+						" FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id"
+						" WHERE a.subscription_id = $1::pg_catalog.int4 AND a.state = 'suspended'", 1, &arg);
+	names = dbsync_query_text(0, 1);
+	if (names != NULL)
+		result = MemoryContextStrdup(context, names);
+	PopActiveSnapshot();
+	SPI_finish();
+	become_caller(&caller);
+	return result;
+}
+
 void
 dbsync_lookup_set_enabled(int id, bool enabled)
 {

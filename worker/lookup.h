@@ -32,6 +32,9 @@ extern DbsyncFound dbsync_lookup_id(int id);
 /* How many subscriptions of this role are switched on, this one aside. */
 extern int	dbsync_lookup_enabled_of(Oid owner, int id);
 
+/* Its suspended tables, in words, for a message; NULL: there is none. */
+extern char *dbsync_lookup_suspended(int id);
+
 /* Switch it on or off; the caller has seen to the rights. */
 extern void dbsync_lookup_set_enabled(int id, bool enabled);
 

@@ -192,6 +192,14 @@ dbsync_report_answer(uint64 ticket)
 }
 
 void
+dbsync_report_suspended(int tables)
+{
+	dbsync_shmem_lock(true);
+	mine->suspended = tables;
+	dbsync_shmem_unlock();
+}
+
+void
 dbsync_report_lag(const DbsyncWindowLag *lag, const DbsyncSnapshot *after)
 {
 	char	   *position = dbsync_snapshot_text(after);

@@ -46,6 +46,9 @@ extern uint32 dbsync_report_calls(void);
 extern bool dbsync_report_is_awaited(void);
 extern void dbsync_report_answer(uint64 ticket);
 
+/* How many tables of the subscription are suspended, so that no answer speaks of them. */
+extern void dbsync_report_suspended(int tables);
+
 /* After a window was begun, and after a batch was committed. */
 extern void dbsync_report_lag(const DbsyncWindowLag *lag, const DbsyncSnapshot *after);
 extern void dbsync_report_batch(int64 rows, double seconds, bool keep_trouble);

@@ -43,6 +43,17 @@
 
 static DbsyncWork *work = NULL;
 
+static int
+count_suspended(const DbsyncSubscription *subscription)
+{
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, subscription->tables)
+		n += ((DbsyncTable *) lfirst(lc))->state == DBSYNC_TABLE_SUSPENDED;
+	return n;
+}
+
 /* false: there is no reason to run (any more) */
 static bool
 read_configuration(void)
@@ -64,6 +75,7 @@ read_configuration(void)
 	if (work->subscription == NULL || !work->subscription->adopted)
 		return false;
 
+	dbsync_report_suspended(count_suspended(work->subscription));
 	dbsync_rights_watch(work->subscription);
 	/* another owner has another user mapping */
 	if (work->target != NULL && work->subscription->owner != owner)

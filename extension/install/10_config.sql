@@ -77,8 +77,9 @@ CREATE TABLE dbsync.subscription (
 COMMENT ON TABLE dbsync.subscription IS 'a named set of tables that flows to one target; its owner is that of function dbsync_internal.subscription_<id>()';
 
 CREATE TABLE dbsync.subscription_table (
-    subscription_id int NOT NULL REFERENCES dbsync.subscription ON DELETE CASCADE,
-    captured_id int NOT NULL REFERENCES dbsync.captured_table,
+    -- no foreign keys: a parallel restore of a dump loads these tables in any order
+    subscription_id int NOT NULL,
+    captured_id int NOT NULL,
     -- identity of this attachment: what an earlier attachment of the same table
     -- left in the target's ledger says nothing about this one
     uid uuid NOT NULL UNIQUE DEFAULT pg_catalog.gen_random_uuid(),

@@ -167,6 +167,8 @@ BEGIN
             HINT = 'Give it a target_table of its own.';
     END IF;
 
+    -- who drops the subscription by an older snapshot must not overlook the new row
+    UPDATE dbsync.subscription s SET policy = s.policy WHERE s.id = subscription.id;
     INSERT INTO dbsync.subscription_table (subscription_id, captured_id, target_schema, target_table, target_given,
         copy_data, existing_rows)
     VALUES (subscription.id, dbsync_internal.capture_table(rel), target.schema, target.name, target_table IS NOT NULL,
@@ -307,8 +309,8 @@ BEGIN
     IF subscription.position IS NOT NULL AND dbsync_internal.is_adopted() THEN
         PERFORM dbsync_internal.forget_at_target(subscription.id, coalesce(force, false));
     END IF;
-    SELECT coalesce(array_agg(a.captured_id ORDER BY a.captured_id), '{}') INTO captured_ids
-    FROM dbsync.subscription_table a WHERE a.subscription_id = subscription.id;
+    WITH gone AS (DELETE FROM dbsync.subscription_table a WHERE a.subscription_id = subscription.id RETURNING a.captured_id)
+    SELECT coalesce(array_agg(g.captured_id ORDER BY g.captured_id), '{}') INTO captured_ids FROM gone g;
     DELETE FROM dbsync.subscription s WHERE s.id = subscription.id;
     PERFORM dbsync_internal.drop_anchor(subscription.id);
     PERFORM dbsync_internal.release_captured(c.id) FROM unnest(captured_ids) c (id);

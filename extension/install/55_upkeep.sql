@@ -212,6 +212,7 @@ BEGIN
             DETAIL = format('Started: %s.', started),
             HINT = 'Use dbsync.stop_subscription() for each, and dbsync.drop_subscription() to clear its ledger on the target.';
     END IF;
+    DELETE FROM dbsync.subscription_table;
     WITH gone AS (DELETE FROM dbsync.subscription s RETURNING s.id)
     SELECT coalesce(array_agg(g.id), '{}') INTO gone_ids FROM gone g;
     PERFORM dbsync_internal.drop_anchor(g.id) FROM unnest(gone_ids) g (id);

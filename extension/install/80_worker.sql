@@ -73,7 +73,7 @@ COMMENT ON FUNCTION dbsync.stop_subscription(name) IS 'stops a subscription; ret
 
 CREATE FUNCTION dbsync.wait_for(subscription name, timeout interval DEFAULT '30 s') RETURNS boolean
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_wait_for';
-COMMENT ON FUNCTION dbsync.wait_for(name, interval) IS 'waits until all that was committed before the call is on the target, first copies included; false on timeout or when the subscription is stopped';
+COMMENT ON FUNCTION dbsync.wait_for(name, interval) IS 'waits until all that was committed before the call is on the target, first copies included; false on timeout, when the subscription is stopped, or (with a warning) when tables of it are suspended';
 
 CREATE FUNCTION dbsync.run_once(subscription name) RETURNS bigint
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_run_once';
