@@ -195,6 +195,9 @@ config_to_forget(const DbsyncFound *found, bool force)
 		edata = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
+		/* who breaks it off does not want it done without the ledger */
+		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED || edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			ReThrowError(edata);
 		config = NULL;
 		ereport(WARNING,
 				(errmsg("could not delete the subscription from the ledger on target \"%s\"",

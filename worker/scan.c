@@ -142,7 +142,10 @@ dbsync_scan_rows(DbsyncSubscription *subscription, const DbsyncTable *table,
 	ListCell   *lc;
 
 	if (cut->segments == NIL)
-		elog(ERROR, "headers do not say where rows of table %s are", table->qualified);
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("transaction headers do not say where rows of table %s are", table->qualified),
+				 errhint("Copy the table anew with dbsync.copy_table().")));
 	foreach(lc, cut->segments)
 	{
 		const DbsyncCutSegment *segment = lfirst(lc);
