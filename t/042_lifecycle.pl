@@ -89,7 +89,8 @@ $pair->start_subscription('four');
 ok($target->poll_query_until('postgres', 'SELECT count(*) = 1 FROM public.four'), 'a table is copied');
 $holder->query_safe("SELECT dbsync.suspend_table('public.four'); COMMIT");
 $holder->quit;
-$pair->arrives('four', 'the worker has looked around since');
+my (undef, undef, $told) = $source->psql('postgres', "SELECT dbsync.wait_for('four', timeout => '180 s')");
+like($told, qr/suspended: public\.four/, 'the worker has looked around since');
 is($pair->sql(<<'SQL'), 'suspended', 'a table stays suspended');
 SELECT a.state FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
 WHERE c.relid = 'public.four'::regclass
