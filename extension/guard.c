@@ -232,7 +232,9 @@ lock_mode(const char *name)
 		return ShareRowExclusiveLock;
 	if (strcmp(name, "ACCESS EXCLUSIVE") == 0)
 		return AccessExclusiveLock;
-	elog(ERROR, "unknown lock mode \"%s\"", name);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown lock mode \"%s\"", name)));
 }
 
 /*

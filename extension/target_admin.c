@@ -198,9 +198,13 @@ set_mapping_options(ForeignServer *server, Oid role, ArrayType *names, ArrayType
 Datum
 dbsync_set_options(PG_FUNCTION_ARGS)
 {
-	ForeignServer *server = GetForeignServer(PG_GETARG_OID(0));
+	ForeignServer *server = GetForeignServerExtended(PG_GETARG_OID(0), FSV_MISSING_OK);
 	Oid			role = PG_GETARG_OID(1);
 
+	if (server == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("foreign server with OID %u does not exist", PG_GETARG_OID(0))));
 	if (OidIsValid(role))
 		set_mapping_options(server, role, PG_GETARG_ARRAYTYPE_P(2), PG_GETARG_ARRAYTYPE_P(3));
 	else
