@@ -42,7 +42,10 @@ sub log_bytes
 sub is_emptied
 {
 	my ($test) = @_;
-	return $pair->status_becomes('item', 'log_bytes < 400000', $test);
+	# an empty segment keeps a page of its TOAST index; how many segments there are depends on
+	# how fast writers are
+	return $pair->status_becomes('item',
+		'log_bytes < 150000 + 8192 * (SELECT count(*) FROM dbsync.segment)', $test);
 }
 
 # --- in ordinary running the log stays small

@@ -216,7 +216,7 @@ foreach my $name (@lost)
 	$pair->sql($loss{$name}[0]);
 	$pair->sql("INSERT INTO $table{$name} VALUES (1, 'running')");
 	$pair->sql("INSERT INTO public.kept SELECT max(id) + 1, '$name' FROM public.kept");
-	$pair->arrives('a', "A10: $name: lost while it runs; the others go on");
+	$pair->rest_arrives('a', "A10: $name: lost while it runs; the others go on");
 	$pair->same_at_both_ends('public.kept');
 	stays_away($name, 'running', "A10: $name: what was written after the loss stays away");
 	is_suspended($table{$name}, "A10: $name: the table is suspended, with a note");
@@ -229,7 +229,7 @@ foreach my $name (@lost)
 	pass("A20: $name: and its owner may alter it");
 	comes_back($name);
 }
-like(do { $pair->sql($loss{s_select}[0]); $pair->arrives('a', 'A10: once more'); $pair->status('a')->{next_action} },
+like(do { $pair->sql($loss{s_select}[0]); $pair->rest_arrives('a', 'A10: once more'); $pair->status('a')->{next_action} },
 	qr/GRANT SELECT ON (public\.)?s_select TO app/, 'A10: the words name the GRANT');
 comes_back('s_select');
 
@@ -238,7 +238,7 @@ may('app', "SELECT dbsync.stop_subscription('a')", 'A10: stopped');
 $pair->sql($loss{$_}[0]) foreach @lost;
 $pair->sql("INSERT INTO $table{$_} VALUES (2, 'stopped')") foreach @lost;
 may('app', "SELECT dbsync.start_subscription('a')", 'A10: started again');
-$pair->arrives('a', 'A10: after a restart');
+$pair->rest_arrives('a', 'A10: after a restart');
 foreach my $name (@lost)
 {
 	stays_away($name, 'stopped', "A10: $name: lost while it was stopped: nothing is sent");
@@ -251,9 +251,9 @@ $pair->sql("SELECT dbsync.stop_subscription('a')");
 may('app', "SELECT dbsync.add_table('a', 'public.gap', copy_data => false)", 'A10: added');
 $pair->sql('REVOKE SELECT ON public.gap FROM app');
 may('app', "SELECT dbsync.start_subscription('a')", 'A10: the right is gone at the start');
-$pair->arrives('a', 'A10: the others go on');
+$pair->rest_arrives('a', 'A10: the others go on');
 $pair->sql("INSERT INTO public.gap VALUES (1, 'gap')");
-$pair->arrives('a', 'A10: and on');
+$pair->rest_arrives('a', 'A10: and on');
 stays_away('gap', 'gap', 'A10: nothing of a table whose right was lost before the start');
 is($pair->sql("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'public.gap'::regclass"), '0',
 	'A10: no trigger was put on it');
