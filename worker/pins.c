@@ -30,6 +30,7 @@ dbsync_pin_settings(void)
 		{"lc_monetary", "C"},
 		{"xmloption", "content"},
 		{"array_nulls", "on"},
+		{"quote_all_identifiers", "off"},
 		{"standard_conforming_strings", "on"},
 		{"row_security", "off"},
 		{"statement_timeout", "0"},

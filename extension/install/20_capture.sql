@@ -67,7 +67,7 @@ COMMENT ON FUNCTION dbsync_internal.is_adopted() IS 'is this the database that d
 -- an image of a row long gone must not stand in the way of a new constraint.
 -- Collations stay: keys are compared by them.
 CREATE FUNCTION dbsync_internal.segment_columns(rel regclass) RETURNS TABLE (num int, name name, definition text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
     WITH RECURSIVE col AS (
         SELECT a.attnum, a.attname, a.atttypid AS typ, a.atttypmod AS typmod, a.attcollation AS coll
@@ -132,7 +132,7 @@ COMMENT ON FUNCTION dbsync_internal.segment_body(regclass) IS 'column definition
 -- columns, an owner or triggers.  What is wrong with it; null: nothing.  C code
 -- writes to it without looking at any of that, and keeps no indexes but the headers'.
 CREATE FUNCTION dbsync_internal.segment_problem(segment oid, captured_id int) RETURNS text
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
 DECLARE
     made pg_class;
@@ -277,7 +277,7 @@ COMMENT ON FUNCTION dbsync_internal.drop_segment(int) IS 'removes one segment an
 -- A table that was suspended can have been altered since.  What is in a segment
 -- of another shape is of no use then: all its subscriptions copy the table anew.
 CREATE FUNCTION dbsync_internal.segment_fits(segment oid, rel regclass) RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
     SELECT coalesce(array_agg(s.definition ORDER BY s.num) FILTER (WHERE s.num > 3 AND s.num < s.last), '{}')
            OPERATOR(pg_catalog.=)

@@ -299,7 +299,7 @@ COMMENT ON FUNCTION dbsync_internal.check_supported(regclass) IS 'error, with a 
 -- schema, owner, defaults, constraints, other indexes, storage and statistics
 -- are left out: they may change at any time.
 CREATE FUNCTION dbsync_internal.table_shape(rel regclass) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
     WITH key AS (
         SELECT i.* FROM pg_index i WHERE i.indexrelid = dbsync_internal.current_key(rel)

@@ -90,7 +90,7 @@ SQL
 	{
 		$source->safe_psql($name, <<"SQL");
 SET dbsync.carry_bytes = $carry;
-INSERT INTO public.item VALUES (1000 + $carry, 'x', 1.50, '2026-01-01', true, 5, 'pg_catalog.pg_class', '{a,b}', '{"a": 1}');
+INSERT INTO public.item VALUES (1000 + $carry, 'x', 1.50, '2026-01-01', true, 5, '5', '{a,b}', '{"a": 1}');
 UPDATE public.item SET v = 'y', id = id + 5000 WHERE id < 10;
 UPDATE public.item SET v = 'z' WHERE id BETWEEN 20 AND 200;
 DELETE FROM public.item WHERE id BETWEEN 100 AND 150;
