@@ -171,6 +171,9 @@ sub fatal_errors
 	return scalar(@lines);
 }
 
+# autovacuum says the same when it comes too late
+$pair->sql('ALTER SYSTEM SET autovacuum = off');
+$pair->sql('SELECT pg_reload_conf()');
 $target->safe_psql('postgres', 'CREATE DATABASE doomed');
 $target->safe_psql('doomed', 'CREATE TABLE public.item (id int PRIMARY KEY)');
 make_database('doomed', uri_of($target, database => 'doomed'));
