@@ -117,7 +117,8 @@ dbsync_crashes_begin(int subscription)
 void
 dbsync_crashes_survived(void)
 {
-	if (survived)
+	/* a run_once has no file: nobody starts it again */
+	if (survived || path[0] == '\0')
 		return;
 	survived = true;
 	write_file(0);

@@ -163,19 +163,4 @@ ALTER DATABASE operators SET search_path = public, pg_catalog;
 SQL
 whole_road('operators', 'operators and functions in public');
 
-# --- default privileges, access methods, TOAST compression
-
-new_pair('defaults', <<'SQL');
-CREATE ROLE other;
-ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO other;
-ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO other;
-DO $$ BEGIN
-    EXECUTE format('ALTER DATABASE %I SET default_toast_compression = pglz', current_database());
-    EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database());
-    EXECUTE format('ALTER DATABASE %I SET check_function_bodies = off', current_database());
-    EXECUTE format('ALTER DATABASE %I SET quote_all_identifiers = on', current_database());
-END $$;
-SQL
-whole_road('defaults', 'defaults of the database');
-
 DbsyncTest::finish();
