@@ -53,13 +53,17 @@
 #define dbsync_create_wait_set_compat(context, n) CreateWaitEventSet(context, n)
 #endif
 
-/* Does the role own the foreign server? */
+/* Does the role own the object? */
 #if PG_VERSION_NUM >= 160000
-#define dbsync_owns_server_compat(server, role) \
-	object_ownercheck(ForeignServerRelationId, server, role)
+#define dbsync_owns_server_compat(server, role) object_ownercheck(ForeignServerRelationId, server, role)
+#define dbsync_owns_relation_compat(relid, role) object_ownercheck(RelationRelationId, relid, role)
+#define dbsync_owns_schema_compat(schema, role) object_ownercheck(NamespaceRelationId, schema, role)
+#define dbsync_owns_type_compat(type, role) object_ownercheck(TypeRelationId, type, role)
 #else
-#define dbsync_owns_server_compat(server, role) \
-	pg_foreign_server_ownercheck(server, role)
+#define dbsync_owns_server_compat(server, role) pg_foreign_server_ownercheck(server, role)
+#define dbsync_owns_relation_compat(relid, role) pg_class_ownercheck(relid, role)
+#define dbsync_owns_schema_compat(schema, role) pg_namespace_ownercheck(schema, role)
+#define dbsync_owns_type_compat(type, role) pg_type_ownercheck(type, role)
 #endif
 
 /*

@@ -83,7 +83,39 @@ dbsync_guard(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* Have dbsync_internal.check_start(kind, object) say what it thinks of the command. */
+/*
+ * The command itself refuses whoever does not own its object, and does so after this: he is
+ * not to learn here who uses it by us, and in what.
+ */
+static bool
+owns_table(Oid relid)
+{
+	return OidIsValid(relid) && (dbsync_owns_relation_compat(relid, GetUserId()) ||
+								 dbsync_owns_schema_compat(get_rel_namespace(relid), GetUserId()));
+}
+
+static bool
+owns_type(Oid type)
+{
+	return OidIsValid(type) && dbsync_owns_type_compat(type, GetUserId());
+}
+
+static bool
+owns_schema(Oid schema)
+{
+	return OidIsValid(schema) && dbsync_owns_schema_compat(schema, GetUserId());
+}
+
+static bool
+owns_server(Oid server)
+{
+	return OidIsValid(server) && dbsync_owns_server_compat(server, GetUserId());
+}
+
+/*
+ * Have dbsync_internal.check_start(kind, object) say what it thinks of the command.  The
+ * caller has looked whether it is given by an owner.
+ */
 static void
 judge(const char *kind, Oid object)
 {
@@ -92,8 +124,6 @@ judge(const char *kind, Oid object)
 	Oid			function;
 	bool		snapshot = !ActiveSnapshotSet();
 
-	if (!OidIsValid(object))
-		return;					/* the command will say that there is no such thing */
 	function = find_function("check_start", buildoidvector(types, lengthof(types)));
 	if (!OidIsValid(function))
 		return;
@@ -120,19 +150,25 @@ judge_drop(const DropStmt *command)
 	if (command->removeType != OBJECT_INDEX || !command->concurrent)
 		return;
 	foreach(lc, command->objects)
-		judge("index", RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)), NoLock, true));
+	{
+		Oid			index = RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)), NoLock, true);
+
+		if (owns_table(index))
+			judge("index", index);
+	}
 }
 
 static void
 judge_enum(AlterEnumStmt *command)
 {
-	TypeName   *name;
+	Oid			type;
 
 	/* ADD VALUE has none */
 	if (command->oldVal == NULL)
 		return;
-	name = makeTypeNameFromNameList(command->typeName);
-	judge("enum", LookupTypeNameOid(NULL, name, true));
+	type = LookupTypeNameOid(NULL, makeTypeNameFromNameList(command->typeName), true);
+	if (owns_type(type))
+		judge("enum", type);
 }
 
 /* Attributes of a composite type, or of the row type that every table has. */
@@ -151,38 +187,51 @@ judge_attributes(const AlterTableStmt *command)
 		if (kind != AT_AddColumn && kind != AT_DropColumn && kind != AT_AlterColumnType)
 			continue;
 		relid = RangeVarGetRelid(command->relation, NoLock, true);
-		if (OidIsValid(relid))
+		if (owns_table(relid))
 			judge("attributes", get_rel_type_id(relid));
 		return;
 	}
 }
 
-/* who may not rename it is told so by the command, and not who uses it by us */
 static void
-judge_rename_server(const char *name)
+judge_table_name(const RangeVar *name)
 {
-	Oid			server = get_foreign_server_oid(name, true);
+	Oid			relid = name ? RangeVarGetRelid(name, NoLock, true) : InvalidOid;
 
-	if (OidIsValid(server) && dbsync_owns_server_compat(server, GetUserId()))
-		judge("server", server);
+	if (owns_table(relid))
+		judge("rename", relid);
 }
 
 static void
 judge_rename(const RenameStmt *command)
 {
-	if (command->renameType == OBJECT_TABLE && command->relation != NULL)
-		judge("rename", RangeVarGetRelid(command->relation, NoLock, true));
-	else if (command->renameType == OBJECT_SCHEMA)
-		judge("rename schema", get_namespace_oid(command->subname, true));
-	else if (command->renameType == OBJECT_FOREIGN_SERVER)
-		judge_rename_server(strVal(command->object));
+	Oid			object;
+
+	switch (command->renameType)
+	{
+		case OBJECT_TABLE:
+			judge_table_name(command->relation);
+			break;
+		case OBJECT_SCHEMA:
+			object = get_namespace_oid(command->subname, true);
+			if (owns_schema(object))
+				judge("rename schema", object);
+			break;
+		case OBJECT_FOREIGN_SERVER:
+			object = get_foreign_server_oid(strVal(command->object), true);
+			if (owns_server(object))
+				judge("server", object);
+			break;
+		default:
+			break;
+	}
 }
 
 static void
 judge_schema(const AlterObjectSchemaStmt *command)
 {
-	if (command->objectType == OBJECT_TABLE && command->relation != NULL)
-		judge("rename", RangeVarGetRelid(command->relation, NoLock, true));
+	if (command->objectType == OBJECT_TABLE)
+		judge_table_name(command->relation);
 }
 
 /*

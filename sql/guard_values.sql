@@ -77,6 +77,20 @@ ALTER TABLE rowed RENAME id TO key;
 ALTER TABLE rowed ALTER m SET DEFAULT 'sad';
 ALTER TYPE lone ADD ATTRIBUTE z int;
 ALTER TABLE missing ADD y int;
+-- who may not give the command is told that, and not who uses what by us
+CREATE ROLE regress_dbsync_stranger;
+GRANT USAGE ON SCHEMA guard_val TO regress_dbsync_stranger;
+SET ROLE regress_dbsync_stranger;
+ALTER TYPE temper RENAME VALUE 'ok' TO 'fine';
+ALTER TYPE pair ADD ATTRIBUTE y int;
+ALTER TABLE t RENAME TO s;
+ALTER TABLE t SET SCHEMA public;
+ALTER SCHEMA guard_val RENAME TO guard_other;
+ALTER SERVER guard_val RENAME TO guard_other;
+DROP INDEX CONCURRENTLY t_pkey;
+RESET ROLE;
+DROP OWNED BY regress_dbsync_stranger;
+DROP ROLE regress_dbsync_stranger;
 
 -- B2: the key goes without a lock, in several transactions
 CREATE TABLE by_index (id int NOT NULL, v int);

@@ -393,6 +393,18 @@ sub has_unflushed_wal
 	return ask($node, 'SELECT pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()');
 }
 
+# Let a session of its own write until there is WAL that is not on the server's disk: what
+# else commits in between may take the first of it there.  The WAL writer is to be frozen.
+sub leave_wal_unflushed
+{
+	my ($node, $writer, $statement, $test) = @_;
+
+	return ok(
+		poll_until(
+			sub { $writer->query_safe($statement); has_unflushed_wal($node) eq 't' }, 'WAL that is not on disk'),
+		$test);
+}
+
 # The last call of every test: no process of any server may have crashed by
 # itself (those that a test kills die of signal 9).
 sub finish
