@@ -440,13 +440,14 @@ apply(DbsyncBatch *batch)
 
 /*
  * Where changes of several routes alternate, a window takes several batches.
- * While a copy is under way all of them belong to one S, or a chunk would never
- * find the target caught up; within reason, as S must not grow old.
+ * While a copy is under way all of them belong to one S, and one more with the chunk if
+ * the last of them has a route, which a chunk cannot share: or a chunk would never find
+ * the target caught up.  Within reason, as S must not grow old.
  */
 static bool
 goes_on(const DbsyncBatch *batch, int done)
 {
-	return batch->copying != NULL && batch->fresh && !batch->caught_up && done < MAX_OF_ONE_S;
+	return batch->copying != NULL && batch->fresh && !batch->with_chunk && done < MAX_OF_ONE_S;
 }
 
 bool
