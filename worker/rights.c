@@ -97,7 +97,7 @@ dbsync_rights_watch(const DbsyncSubscription *subscription)
 	nwatched = 0;
 	watched = relids;
 	nwatched = n;
-	anchor_hash = GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(subscription->anchor));
+	anchor_hash = subscription->anchor_hash;
 	heard++;
 	if (before != NULL)
 		pfree(before);

@@ -304,7 +304,8 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 	subscription->position = keep_text(subscription, 0, 6);
 	subscription->headers_discarded = keep_text(subscription, 0, 7);
 	subscription->local_only = strcmp(dbsync_query_text(0, 8), "local") == 0;
-	subscription->anchor = dbsync_query_oid(0, 9);
+	subscription->anchor_hash =
+		GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(dbsync_query_oid(0, 9)));
 	return true;
 }
 

@@ -94,7 +94,8 @@ typedef struct DbsyncSubscription
 	pg_uuid_t	uid;
 	const char *name;
 	const char *target;
-	Oid			anchor;			/* function that stands for it, and says who owns it */
+	uint32		anchor_hash;	/* of the function that stands for it, and says who owns it, in
+								 * the cache of functions */
 	Oid			owner;
 	bool		enabled;
 	bool		local_only;		/* what others made does not go on */
