@@ -22,6 +22,7 @@
 #include "commands/defrem.h"
 #include "extension/admin.h"
 #include "extension/owner.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -119,6 +120,59 @@ lookup_twin(FmgrInfo *flinfo)
 	return twin;
 }
 
+/* what the source of a default is, NULL without one */
+static const char *
+default_of(FunctionCallInfo fcinfo, int argument)
+{
+	LOCAL_FCINFO(call, 2);
+	Datum		source;
+
+	InitFunctionCallInfoData(*call, NULL, 2, InvalidOid, NULL, NULL);
+	call->args[0].value = ObjectIdGetDatum(fcinfo->flinfo->fn_oid);
+	call->args[0].isnull = false;
+	call->args[1].value = Int32GetDatum(argument + 1);
+	call->args[1].isnull = false;
+	source = pg_get_function_arg_default(call);
+	return call->isnull ? NULL : TextDatumGetCString(source);
+}
+
+static const char *
+name_of(FunctionCallInfo fcinfo, int argument)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
+	Oid		   *types;
+	char	  **names;
+	char	   *modes;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", fcinfo->flinfo->fn_oid);
+	/* arguments that are given come before columns of a result */
+	(void) get_func_arg_info(tuple, &types, &names, &modes);
+	ReleaseSysCache(tuple);
+	return names[argument];
+}
+
+void
+dbsync_admin_check_arguments(FunctionCallInfo fcinfo)
+{
+	for (int i = 0; i < fcinfo->nargs; i++)
+	{
+		const char *source;
+		const char *name;
+
+		if (!fcinfo->args[i].isnull)
+			continue;
+		source = default_of(fcinfo, i);
+		if (source != NULL && strncmp(source, "NULL", 4) == 0)
+			continue;
+		name = name_of(fcinfo, i);
+		if (strcmp(name, "existing_rows") != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" must not be null", name)));
+	}
+}
+
 /* text[] to regclass[], as the cast reads each name */
 static Datum
 resolve_tables(Datum names)
@@ -172,6 +226,7 @@ dbsync_as_owner(PG_FUNCTION_ARGS)
 
 	LOCAL_FCINFO(inner, FUNC_MAX_ARGS);
 
+	dbsync_admin_check_arguments(fcinfo);
 	GetUserIdAndSecContext(&caller, &sec_context);
 
 	InitFunctionCallInfoData(*inner, &twin->function, fcinfo->nargs + 1,

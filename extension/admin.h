@@ -23,6 +23,14 @@
 extern void dbsync_admin_raise(MemoryContext context) pg_attribute_noreturn();
 
 /*
+ * Error unless each argument with which the function was called is not null, or says
+ * something by being so: its default is null, or it is existing_rows (where null is: rows
+ * that are there are an error).  Called first by each function of the SQL surface that takes
+ * arguments and is not reached through dbsync_as_owner().
+ */
+extern void dbsync_admin_check_arguments(FunctionCallInfo fcinfo);
+
+/*
  * Calls the twin of the function it is called as.  A text[] for which the twin
  * takes regclass[] is read here: with the search_path and the rights of the
  * caller.

@@ -44,6 +44,35 @@ SELECT count(error) > 10 AS most_refuse, count(*) FILTER (WHERE error ~ 'dbsync_
     count(*) FILTER (WHERE context ~ 'dbsync_internal') AS named_in_context
 FROM pg_temp.calls();
 
+-- Null is an error that names the argument, wherever it says nothing.
+CREATE FUNCTION pg_temp.nulls() RETURNS TABLE (function text, argument text, answer text) LANGUAGE plpgsql AS $$
+DECLARE
+    call record;
+BEGIN
+    FOR call IN
+        SELECT p.proname, p.proargnames[1] AS name, format('SELECT * FROM dbsync.%I(%s)', p.proname,
+            (SELECT string_agg('NULL::' || p.proargtypes[b.n - 1]::regtype::text, ', ' ORDER BY b.n)
+             FROM generate_series(1, p.pronargs) b (n))) AS query
+        FROM pg_proc p
+        WHERE p.pronamespace = 'dbsync'::regnamespace AND p.pronargs > 0
+    LOOP
+        function := call.proname;
+        argument := call.name;
+        BEGIN
+            EXECUTE call.query;
+            answer := 'accepted';
+        EXCEPTION WHEN OTHERS THEN
+            answer := sqlstate || ' ' || sqlerrm;
+        END;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+SELECT * FROM pg_temp.nulls() ORDER BY 1, 2;
+SELECT dbsync.create_subscription('s', 'nowhere', NULL);
+SELECT dbsync.create_subscription('s', 'nowhere', policy => NULL);
+SELECT dbsync.copy_table('s', 'pg_class', existing_rows => NULL);
+SELECT dbsync.wait_for('s', NULL);
+
 -- The guard of captured tables speaks as the server does.
 CREATE SCHEMA door;
 CREATE TYPE door.mood AS ENUM ('sad', 'ok');

@@ -29,6 +29,9 @@ WHERE p.pronamespace IN ('dbsync'::regnamespace, 'dbsync_internal'::regnamespace
 SELECT c.oid::regclass FROM pg_class c
 WHERE c.relnamespace IN ('dbsync'::regnamespace, 'dbsync_internal'::regnamespace) AND c.relkind IN ('r', 'v')
   AND obj_description(c.oid, 'pg_class') IS NULL;
+SELECT a.attrelid::regclass, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+WHERE c.relnamespace = 'dbsync'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+  AND col_description(a.attrelid, a.attnum) IS NULL;
 -- each has its twin, and the body is there to be read
 SELECT p.oid::regprocedure FROM pg_proc p
 WHERE p.pronamespace = 'dbsync'::regnamespace AND p.prosrc = 'dbsync_as_owner'

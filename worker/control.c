@@ -25,6 +25,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "extension/admin.h"
 #include "extension/catalog.h"
 #include "extension/shmem.h"
 #include "worker/crashes.h"
@@ -52,10 +53,18 @@ check_adopted(void)
 				 errhint("If it shall take that one's place, or go its own way, run dbsync.adopt().")));
 }
 
+/* The subscription that is the first argument.  Comes before any argument is looked at. */
+static DbsyncFound
+find_argument(FunctionCallInfo fcinfo)
+{
+	dbsync_admin_check_arguments(fcinfo);
+	return dbsync_lookup_owned(NameStr(*PG_GETARG_NAME(0)));
+}
+
 Datum
 dbsync_start_subscription(PG_FUNCTION_ARGS)
 {
-	DbsyncFound found = dbsync_lookup_owned(NameStr(*PG_GETARG_NAME(0)));
+	DbsyncFound found = find_argument(fcinfo);
 	DbsyncSlot *slot;
 
 	check_adopted();
@@ -98,7 +107,7 @@ wait_until_gone(int id)
 Datum
 dbsync_stop_subscription(PG_FUNCTION_ARGS)
 {
-	DbsyncFound found = dbsync_lookup_owned(NameStr(*PG_GETARG_NAME(0)));
+	DbsyncFound found = find_argument(fcinfo);
 	DbsyncSlot *slot;
 
 	dbsync_pending_cancel_start(found.id);
@@ -163,7 +172,7 @@ warn_of_suspended(const char *name, const DbsyncFound *found)
 Datum
 dbsync_wait_for(PG_FUNCTION_ARGS)
 {
-	DbsyncFound found = dbsync_lookup_owned(NameStr(*PG_GETARG_NAME(0)));
+	DbsyncFound found = find_argument(fcinfo);
 	int64		timeout = interval_ms(PG_GETARG_INTERVAL_P(1));
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
 	uint64		ticket;
@@ -276,8 +285,8 @@ run_result(const char *name, const DbsyncFound *found, uint64 run)
 Datum
 dbsync_run_once(PG_FUNCTION_ARGS)
 {
+	DbsyncFound found = find_argument(fcinfo);
 	char	   *name = NameStr(*PG_GETARG_NAME(0));
-	DbsyncFound found = dbsync_lookup_owned(name);
 	uint64		run = dbsync_shmem_next_run();
 	BackgroundWorkerHandle *handle;
 	int64		rows;

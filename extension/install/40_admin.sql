@@ -13,8 +13,8 @@ CREATE FUNCTION dbsync_internal.checked_name(kind text, name text) RETURNS name
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF name IS NULL OR name = '' THEN
-        RAISE EXCEPTION USING ERRCODE = CASE WHEN name IS NULL THEN '22004' ELSE '42602' END,
+    IF name = '' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_name',
             MESSAGE = format('%s must have a name', kind);
     ELSIF octet_length(name) > 63 THEN
         RAISE EXCEPTION USING ERRCODE = 'name_too_long',

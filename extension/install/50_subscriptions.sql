@@ -69,9 +69,7 @@ CREATE FUNCTION dbsync_internal.check_forward(forward text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF forward IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'forward must not be null';
-    ELSIF forward NOT IN ('all', 'local') THEN
+    IF forward NOT IN ('all', 'local') THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('forward must be "all" or "local", not "%s"', forward),
             HINT = 'With "local" only changes that were made in this database are sent.';
@@ -83,9 +81,7 @@ CREATE FUNCTION dbsync_internal.check_existing_rows(copy_data boolean, existing_
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF copy_data IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'copy_data must not be null';
-    ELSIF existing_rows NOT IN ('keep', 'truncate') THEN
+    IF existing_rows NOT IN ('keep', 'truncate') THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('existing_rows must be "keep" or "truncate", not "%s"', existing_rows),
             HINT = 'Without it, a target table that has rows is refused.';
@@ -146,9 +142,6 @@ AS $$
 DECLARE
     target record;
 BEGIN
-    IF rel IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'table must not be null';
-    END IF;
     PERFORM dbsync_internal.check_kind(rel);
     PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel);
     PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');

@@ -64,19 +64,19 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.tidy_captures() IS 'removes capture that nobody wants, and notices capture that somebody switched off; true: some could not be removed yet';
 
 CREATE FUNCTION dbsync.start_subscription(subscription name) RETURNS void
-    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_start_subscription';
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_start_subscription';
 COMMENT ON FUNCTION dbsync.start_subscription(name) IS 'starts a subscription; its worker begins when the transaction commits';
 
 CREATE FUNCTION dbsync.stop_subscription(subscription name) RETURNS void
-    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_stop_subscription';
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_stop_subscription';
 COMMENT ON FUNCTION dbsync.stop_subscription(name) IS 'stops a subscription; returns when its worker has ended (at once, not at commit)';
 
 CREATE FUNCTION dbsync.wait_for(subscription name, timeout interval DEFAULT '30 s') RETURNS boolean
-    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_wait_for';
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_wait_for';
 COMMENT ON FUNCTION dbsync.wait_for(name, interval) IS 'waits until all that was committed before the call is on the target, first copies included; false on timeout, when the subscription is stopped, or (with a warning) when tables of it are suspended';
 
 CREATE FUNCTION dbsync.run_once(subscription name) RETURNS bigint
-    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_run_once';
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_run_once';
 COMMENT ON FUNCTION dbsync.run_once(name) IS 'works on a stopped subscription until nothing is left; returns the rows sent to the target';
 
 CREATE FUNCTION dbsync_internal.slots(
