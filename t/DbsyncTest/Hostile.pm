@@ -14,12 +14,12 @@ package DbsyncTest::Hostile;
 use strict;
 use warnings;
 
-use DbsyncTest::Bank ();
+use parent -norequire, 'DbsyncTest::Wire';
+
+use DbsyncTest::Wire;
 use IO::Select;
-use IO::Socket::INET;
 use IO::Socket::UNIX;
 use POSIX ();
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
 sub message
@@ -185,55 +185,11 @@ sub kinds_of_all { return sort keys %of_all; }
 sub slow_kinds { return sort keys %slow; }
 sub kinds_of_login { return sort keys %login; }
 
-sub new
-{
-	my ($class, $node) = @_;
-	my $self = bless { port => PostgreSQL::Test::Cluster::get_free_port() }, $class;
-	my $path = $node->host . '/.s.PGSQL.' . $node->port;
-	my $folder = PostgreSQL::Test::Utils::tempdir('hostile');
-
-	$self->{events} = "$folder/events";
-	append_to_file($self->{events}, '');
-	my $listener = IO::Socket::INET->new(
-		LocalAddr => '127.0.0.1', LocalPort => $self->{port},
-		Listen => 20, ReuseAddr => 1) or die "cannot listen: $!";
-	pipe(my $orders, $self->{orders}) or die "no pipe: $!";
-	$self->{orders}->autoflush(1);
-	$self->{pid} = DbsyncTest::Bank::start_process(
-		sub {
-			eval { serve($listener, $orders, $path, $self->{events}) };
-			append_to_file($self->{events}, "died $@\n");
-			POSIX::_exit(1);
-		});
-	close($listener);
-	close($orders);
-	return $self;
-}
-
-sub port { return $_[0]{port}; }
-
 # Usage: plan([kind, answer], ...).  Without any: honest from now on.
 sub plan
 {
 	my ($self, @pairs) = @_;
-	print { $self->{orders} } join(' ', 'plan', map { "$_->[0]:$_->[1]" } @pairs), "\n";
-	return;
-}
-
-# Lines of what has happened: "spoiled kind answer", and "done" once a plan is used up.
-sub events
-{
-	my ($self) = @_;
-	return split /\n/, slurp_file($self->{events});
-}
-
-sub DESTROY
-{
-	my ($self) = @_;
-	my $status = $?;
-	DbsyncTest::Bank::end_process($self->{pid});
-	$? = $status;
-	return;
+	return $self->order('plan', map { "$_->[0]:$_->[1]" } @pairs);
 }
 
 # The child's loop.
@@ -244,8 +200,6 @@ sub serve
 		select => IO::Select->new($listener, $orders), sessions => {},
 		plan => [], told => 1, file => $file, unread => '' };
 
-	srand($$);
-	local $SIG{PIPE} = 'IGNORE';
 	while (1)
 	{
 		foreach my $ready ($state->{select}->can_read)
@@ -318,20 +272,6 @@ sub end
 	return;
 }
 
-sub write_all
-{
-	my ($socket, $data) = @_;
-	my $done = 0;
-
-	while ($done < length($data))
-	{
-		my $written = syswrite($socket, $data, length($data) - $done, $done);
-		return 0 unless defined $written;
-		$done += $written;
-	}
-	return 1;
-}
-
 sub pass_on
 {
 	my ($state, $session) = @_;
@@ -343,13 +283,13 @@ sub pass_on
 	{
 		$session->{fired} = 1;
 		say_event($state, "spoiled $session->{kind} 0");
-		write_all($session->{client}, $login{ $session->{kind} });
+		DbsyncTest::Wire::write_all($session->{client}, $login{ $session->{kind} });
 		# what else there is to be said may be waited for, or not
 		return end($state, $session) unless $session->{kind} =~ /^huge|^half/;
 		$session->{silent} = 1;
 		return;
 	}
-	return write_all($session->{server}, $data) ? undef : end($state, $session);
+	return DbsyncTest::Wire::write_all($session->{server}, $data) ? undef : end($state, $session);
 }
 
 sub answer
@@ -372,16 +312,16 @@ sub answer
 		if ($sent =~ s/SILENCE$//)
 		{
 			$session->{silent} = 1;
-			return write_all($session->{client}, $out . $sent);
+			return DbsyncTest::Wire::write_all($session->{client}, $out . $sent);
 		}
 		if ($sent =~ s/CLOSE$//)
 		{
-			write_all($session->{client}, $out . $sent);
+			DbsyncTest::Wire::write_all($session->{client}, $out . $sent);
 			return end($state, $session);
 		}
 		$out .= $sent;
 	}
-	return end($state, $session) unless write_all($session->{client}, $out);
+	return end($state, $session) unless DbsyncTest::Wire::write_all($session->{client}, $out);
 	return;
 }
 
@@ -421,10 +361,10 @@ sub go_on_for_ever
 	my ($again) = $piece =~ /(E\x3f\xff\xff\xff)/ ? 'x' x 100_000 : $piece;
 	my $sent = length($piece);
 
-	write_all($session->{client}, $piece) or return end($state, $session);
+	DbsyncTest::Wire::write_all($session->{client}, $piece) or return end($state, $session);
 	while ($sent < 500_000_000)
 	{
-		write_all($session->{client}, $again) or last;
+		DbsyncTest::Wire::write_all($session->{client}, $again) or last;
 		$sent += length($again);
 	}
 	say_event($state, "sent $sent");

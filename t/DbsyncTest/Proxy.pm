@@ -13,46 +13,16 @@ package DbsyncTest::Proxy;
 use strict;
 use warnings;
 
-use DbsyncTest::Bank ();
+use parent -norequire, 'DbsyncTest::Wire';
+
+use DbsyncTest::Wire;
 use IO::Select;
-use IO::Socket::INET;
 use IO::Socket::UNIX;
-use POSIX qw(WNOHANG);
-use PostgreSQL::Test::Cluster;
+use POSIX ();
 use PostgreSQL::Test::Utils;
 
 # CommandComplete with tag COMMIT
 my $committed = "C\0\0\0\x0bCOMMIT\0";
-
-sub new
-{
-	my ($class, $node) = @_;
-	my $self = bless { port => PostgreSQL::Test::Cluster::get_free_port() }, $class;
-	my $path = $node->host . '/.s.PGSQL.' . $node->port;
-
-	$self->{events} = PostgreSQL::Test::Utils::tempdir('proxy') . '/events';
-	append_to_file($self->{events}, '');
-	my $listener = IO::Socket::INET->new(
-		LocalAddr => '127.0.0.1', LocalPort => $self->{port},
-		Listen => 20, ReuseAddr => 1) or die "cannot listen: $!";
-	pipe(my $orders, $self->{orders}) or die "no pipe: $!";
-	$self->{orders}->autoflush(1);
-	$self->{pid} = DbsyncTest::Bank::start_process(
-		sub { serve($listener, $orders, $path, $self->{events}) });
-	close($listener);
-	close($orders);
-	return $self;
-}
-
-sub port { return $_[0]{port}; }
-
-sub order
-{
-	my ($self, @words) = @_;
-	die "the proxy is gone" if waitpid($self->{pid}, WNOHANG) != 0;
-	print { $self->{orders} } "@words\n";
-	return;
-}
 
 sub pass { return $_[0]->order('pass'); }
 sub refuse { return $_[0]->order('refuse'); }
@@ -63,16 +33,9 @@ sub cut_anywhere { return $_[0]->order('cut', $_[1]); }
 sub cuts
 {
 	my ($self) = @_;
-	return scalar(split /\n/, slurp_file($self->{events}));
-}
+	my @cuts = $self->events;
 
-sub DESTROY
-{
-	my ($self) = @_;
-	my $status = $?;
-	DbsyncTest::Bank::end_process($self->{pid});
-	$? = $status;
-	return;
+	return scalar(@cuts);
 }
 
 # The child's loop.  Each connection is known under both its ends.
@@ -84,9 +47,6 @@ sub serve
 		peer => {}, tail => {}, from_server => {},
 		mode => 'pass', argument => 0, file => $file };
 
-	# a process forked from the same parent starts with the same numbers
-	srand($$);
-	local $SIG{PIPE} = 'IGNORE';
 	while (1)
 	{
 		foreach my $ready ($state->{select}->can_read)
@@ -156,20 +116,6 @@ sub cut
 	return;
 }
 
-sub write_all
-{
-	my ($socket, $data) = @_;
-	my $done = 0;
-
-	while ($done < length($data))
-	{
-		my $written = syswrite($socket, $data, length($data) - $done, $done);
-		return 0 unless defined $written;
-		$done += $written;
-	}
-	return 1;
-}
-
 sub relay
 {
 	my ($state, $socket) = @_;
@@ -190,10 +136,10 @@ sub relay
 	}
 	elsif ($state->{mode} eq 'cut' && rand($state->{argument}) < 1)
 	{
-		write_all($peer, substr($data, 0, int(rand(length($data)))));
+		DbsyncTest::Wire::write_all($peer, substr($data, 0, int(rand(length($data)))));
 		return cut($state, $socket, 'cut');
 	}
-	disconnect($state, $socket) unless write_all($peer, $data);
+	disconnect($state, $socket) unless DbsyncTest::Wire::write_all($peer, $data);
 	return;
 }
 
