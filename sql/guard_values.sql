@@ -67,7 +67,7 @@ SELECT dbsync.suspend_table('h');
 ALTER TYPE temper RENAME VALUE 'ok' TO 'fine';
 SELECT dbsync.add_table('guard_val', 'f');
 SELECT count(dbsync_internal.install_capture(id)) FROM dbsync.captured_table;
--- attributes of composites, and of tables whose rows are values
+-- P17: attributes of composites, and of tables whose rows are values
 ALTER TYPE pair ADD ATTRIBUTE y int;
 ALTER TYPE pair DROP ATTRIBUTE x;
 ALTER TABLE rowed ADD y int;
