@@ -101,15 +101,10 @@ $pair->same_at_both_ends(@many);
 
 $pair->target_sql("ALTER TABLE public.big ADD CONSTRAINT never CHECK (id > -10)");
 $pair->sql("INSERT INTO public.big SELECT -i, repeat('x', 200) FROM generate_series(2, 20) i");
-$pair->status_becomes('big', 'failures > 300', 'batches fail');
+$pair->fails_often('big', 300, 'batches fail');
 my $worker = $pair->wait_for_worker('big');
 my $early = rss_of($worker);
-# in steps, each of which has as long as any wait: an attempt takes a login and a look at all
-for (my $failed = 800; $failed < $failing; $failed += 500)
-{
-	$pair->status_becomes('big', "failures > $failed", "$failed batches have failed");
-}
-$pair->status_becomes('big', "failures > $failing", "$failing batches have failed");
+$pair->fails_often('big', $failing, 'batches have failed');
 my $late = rss_of($pair->wait_for_worker('big'));
 note("worker's anonymous memory after 300 failures: $early kB, after $failing: $late kB");
 is($pair->worker_pid('big'), $worker, 'it is the same worker');

@@ -304,6 +304,20 @@ sub status_becomes
 	return $reached;
 }
 
+# More than so many attempts in a row are to fail.  In steps, each of which has as long as
+# any wait: an attempt takes a login and a look at all.
+sub fails_often
+{
+	my ($self, $name, $times, $test) = @_;
+	my $failures = $self->status($name)->{failures} // 0;
+
+	while (($failures += 50) < $times)
+	{
+		return 0 unless $self->status_becomes($name, "failures >= $failures", "$test: $failures");
+	}
+	return $self->status_becomes($name, "failures > $times", $test);
+}
+
 # Everything a reader of a failed test wants to see.
 sub describe_state
 {

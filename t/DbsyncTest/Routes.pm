@@ -96,6 +96,32 @@ sub reached_from
 	return sort { $a <=> $b } keys %reached;
 }
 
+# In how many ways a change can come from one database to another, passing none twice.
+sub ways
+{
+	my ($from, $to, $links, %passed) = @_;
+	my $count = 0;
+
+	return 1 if $from == $to;
+	$passed{$from} = 1;
+	$count += ways($_, $to, $links, %passed)
+	  foreach grep { !$passed{$_} } map { $_->[1] } grep { $_->[0] == $from } @$links;
+	return $count;
+}
+
+# Is there a pair of databases between which changes come in more than one way?
+sub has_two_ways
+{
+	my (@links) = @_;
+	my %numbers = map { $_ => 1 } map { @$_ } @links;
+
+	foreach my $from (keys %numbers)
+	{
+		return 1 if grep { ways($from, $_, \@links) > 1 } keys %numbers;
+	}
+	return 0;
+}
+
 # One cut of a link: its rows, folded; empty if there was nothing for the target.
 sub cut
 {
