@@ -33,6 +33,7 @@ my $plain_text = join '', map { "SET $_;\n" } (
 	"xmloption = 'content'",
 	"array_nulls = on",
 	"search_path = 'pg_catalog'",
+	"quote_all_identifiers = off",
 	"client_encoding = 'UTF8'",
 	"row_security = off");
 
@@ -435,49 +436,47 @@ sub finish
 	return;
 }
 
-# All rows of a table at one end, in an order and a form that both ends share.
+# All rows of a table at one end, in an order and a form that both ends share.  The
+# database is the usual one unless it is named.
 sub fingerprint
 {
-	my ($node, $table) = @_;
-	return ask($node, $plain_text . <<"SQL") // "cannot read $table";
-SELECT count(*) || ' rows, ' ||
-  md5(coalesce(string_agg(md5(t::text), '' ORDER BY md5(t::text)), ''))
+	my ($node, $table, $name) = @_;
+	return ask($node, $plain_text . <<"SQL", $name) // "cannot read $table of " . $node->name;
+SELECT format('%s rows, %s', count(*), md5(coalesce(string_agg(md5(t::text), '' ORDER BY md5(t::text)), '')))
 FROM $table t
 SQL
 }
 
 sub rows_of
 {
-	my ($node, $table) = @_;
+	my ($node, $table, $name) = @_;
 	my $rows = ask($node,
-		$plain_text . "SELECT t::text FROM $table t ORDER BY t::text COLLATE \"C\"");
+		$plain_text . "SELECT t::text FROM $table t ORDER BY t::text COLLATE \"C\"", $name);
 	return split /\n/, ($rows // '');
 }
 
-# Tests that the whole table is the same at both ends; names the rows that are
-# not.  Schema-qualify the names.
+# Tests that a table has the same rows at two nodes; names the rows that are not.
+sub same_rows
+{
+	my ($source, $target, $table, $test, $name) = @_;
+
+	return 1 if is(fingerprint($target, $table, $name), fingerprint($source, $table, $name), $test);
+	my %here = map { $_ => 1 } rows_of($source, $table, $name);
+	my %there = map { $_ => 1 } rows_of($target, $table, $name);
+	my @missing = sort grep { !$there{$_} } keys %here;
+	my @extra = sort grep { !$here{$_} } keys %there;
+	diag(scalar(@missing) . " rows only at the source, such as $_") foreach grep { defined } @missing[ 0 .. 4 ];
+	diag(scalar(@extra) . " rows only at the target, such as $_") foreach grep { defined } @extra[ 0 .. 4 ];
+	return 0;
+}
+
+# Tests that whole tables are the same at both ends.  Schema-qualify the names.
 sub same_at_both_ends
 {
 	my ($self, @tables) = @_;
-	my $all_same = 1;
+	my @differ = grep { !same_rows($self->{source}, $self->{target}, $_, "$_ is the same at both ends") } @tables;
 
-	foreach my $table (@tables)
-	{
-		my $here = fingerprint($self->{source}, $table);
-		my $there = fingerprint($self->{target}, $table);
-
-		next if is($there, $here, "$table is the same at both ends");
-		$all_same = 0;
-		my %here = map { $_ => 1 } rows_of($self->{source}, $table);
-		my %there = map { $_ => 1 } rows_of($self->{target}, $table);
-		my @missing = sort grep { !$there{$_} } keys %here;
-		my @extra = sort grep { !$here{$_} } keys %there;
-		diag(scalar(@missing) . " rows only at the source, such as $_")
-		  foreach grep { defined } @missing[ 0 .. 4 ];
-		diag(scalar(@extra) . " rows only at the target, such as $_")
-		  foreach grep { defined } @extra[ 0 .. 4 ];
-	}
-	return $all_same;
+	return !@differ;
 }
 
 1;

@@ -223,15 +223,21 @@ raise_trouble(const DbsyncTrouble *trouble)
 			 trouble->hint[0] ? errhint("%s", trouble->hint) : 0));
 }
 
+/*
+ * What this transaction has written would not be sent, and the worker could wait for
+ * it for ever.  Its isolation level does not matter: the worker has one of its own, and
+ * sends what is committed by now, which a REPEATABLE READ caller may not see yet.  For
+ * some databases that is the level of all transactions.
+ */
 static void
 check_can_run(const char *name, const DbsyncFound *found)
 {
-	if (TransactionIdIsValid(GetTopTransactionIdIfAny()) || IsolationUsesXactSnapshot())
+	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("run_once() cannot be called in a transaction that has written, or is REPEATABLE READ"),
-				 errdetail("It sends what is committed; what this transaction has done or sees is something else."),
-				 errhint("Call it in a transaction of its own.")));
+				 errmsg("run_once() cannot be called in a transaction that has written"),
+				 errdetail("It sends what is committed; what this transaction has done is not."),
+				 errhint("COMMIT first, then call it.")));
 	check_adopted();
 	if (found->enabled)
 		ereport(ERROR,

@@ -14,7 +14,6 @@
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "extension/catalog.h"
@@ -69,10 +68,9 @@ read_found(const char *where, const char *arg, DbsyncFound *found)
 	memset(found, 0, sizeof(*found));
 	caller_role = become_owner();
 	SPI_connect();
-	PushActiveSnapshot(GetLatestSnapshot());
-	if (dbsync_query(psprintf("SELECT id, enabled, position IS NOT NULL,"
-							  " dbsync_internal.owner_of(id)::pg_catalog.oid, target, uid"
-							  " FROM dbsync.subscription WHERE %s", where), 1, &arg) == 1)
+	if (dbsync_query_latest(psprintf("SELECT id, enabled, position IS NOT NULL,"
+									 " dbsync_internal.owner_of(id)::pg_catalog.oid, target, uid"
+									 " FROM dbsync.subscription WHERE %s", where), 1, &arg) == 1)
 	{
 		found->id = dbsync_query_int(0, 1);
 		found->enabled = dbsync_query_bool(0, 2);
@@ -82,7 +80,6 @@ read_found(const char *where, const char *arg, DbsyncFound *found)
 		found->uid = *DatumGetUUIDP(SPI_getbinval(SPI_tuptable->vals[0],
 												  SPI_tuptable->tupdesc, 6, &isnull));
 	}
-	PopActiveSnapshot();
 	SPI_finish();
 	become_caller(&caller_role);
 }
@@ -116,12 +113,10 @@ dbsync_lookup_enabled_of(Oid owner, int id)
 	args[1] = psprintf("%d", id);
 	caller = become_owner();
 	SPI_connect();
-	PushActiveSnapshot(GetLatestSnapshot());
-	(void) dbsync_query("SELECT count(*) FROM dbsync.subscription s"
-						" WHERE s.enabled AND s.id <> $2::pg_catalog.int4"
-						" AND dbsync_internal.owner_of(s.id) = $1::pg_catalog.oid", 2, args);
+	(void) dbsync_query_latest("SELECT count(*) FROM dbsync.subscription s"
+							   " WHERE s.enabled AND s.id <> $2::pg_catalog.int4"
+							   " AND dbsync_internal.owner_of(s.id) = $1::pg_catalog.oid", 2, args);
 	n = (int) dbsync_query_int(0, 1);
-	PopActiveSnapshot();
 	SPI_finish();
 	become_caller(&caller);
 	return n;
@@ -138,14 +133,12 @@ dbsync_lookup_suspended(int id)
 
 	caller = become_owner();
 	SPI_connect();
-	PushActiveSnapshot(GetLatestSnapshot());
-	(void) dbsync_query("SELECT string_agg(c.relid::text, ', ' ORDER BY c.relid::text)"
-						" FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id"
-						" WHERE a.subscription_id = $1::pg_catalog.int4 AND a.state = 'suspended'", 1, &arg);
+	(void) dbsync_query_latest("SELECT string_agg(c.relid::text, ', ' ORDER BY c.relid::text)"
+							   " FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id"
+							   " WHERE a.subscription_id = $1::pg_catalog.int4 AND a.state = 'suspended'", 1, &arg);
 	names = dbsync_query_text(0, 1);
 	if (names != NULL)
 		result = MemoryContextStrdup(context, names);
-	PopActiveSnapshot();
 	SPI_finish();
 	become_caller(&caller);
 	return result;

@@ -23,8 +23,8 @@
 /* what is left behind by a transaction and needed until the round is over */
 static MemoryContext round_context = NULL;
 
-uint64
-dbsync_query(const char *sql, int nargs, const char *const *args)
+static uint64
+execute(const char *sql, int nargs, const char *const *args, bool read_only)
 {
 	Oid			types[MAX_ARGS];
 	Datum		values[MAX_ARGS];
@@ -39,10 +39,28 @@ dbsync_query(const char *sql, int nargs, const char *const *args)
 		values[i] = args[i] ? CStringGetTextDatum(args[i]) : (Datum) 0;
 		nulls[i] = args[i] ? ' ' : 'n';
 	}
-	rc = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
+	rc = SPI_execute_with_args(sql, nargs, types, values, nulls, read_only, 0);
 	if (rc < 0)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(rc));
 	return SPI_processed;
+}
+
+uint64
+dbsync_query(const char *sql, int nargs, const char *const *args)
+{
+	return execute(sql, nargs, args, false);
+}
+
+/* SPI takes the snapshot that is active only if it is told that nothing is written */
+uint64
+dbsync_query_latest(const char *sql, int nargs, const char *const *args)
+{
+	uint64		n;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	n = execute(sql, nargs, args, true);
+	PopActiveSnapshot();
+	return n;
 }
 
 void

@@ -17,7 +17,13 @@
  */
 extern uint64 dbsync_query(const char *sql, int nargs, const char *const *args);
 
-/* The same with nothing expected back; connects to SPI itself. */
+/*
+ * The same for a SELECT that sees what is committed at this moment, also where the
+ * isolation level would show what was when the transaction began: for users' sessions.
+ */
+extern uint64 dbsync_query_latest(const char *sql, int nargs, const char *const *args);
+
+/* As dbsync_query(), with nothing expected back; connects to SPI itself. */
 extern void dbsync_query_run(const char *sql, int nargs, const char *const *args);
 
 /* A field of the result as text, NULL for SQL NULL; in the SPI context. */

@@ -90,13 +90,22 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.segment_columns(regclass) IS 'columns of a captured table as its segments have them';
 
--- What a header segment looks like, where nobody alters it.
-DO $$
-BEGIN
-    EXECUTE format('CREATE TYPE dbsync_internal.header_columns AS (%s)',
-        (SELECT string_agg(c.definition, ', ' ORDER BY c.num)
-         FROM dbsync_internal.segment_columns('dbsync_internal.header_1'::regclass) c));
-END $$;
+-- What a header segment looks like, where nobody alters it.  Written out: an event
+-- trigger of the database may have altered header_1 already.
+CREATE TYPE dbsync_internal.header_columns AS (
+    xid xid8,
+    closing pg_lsn,
+    "time" timestamptz,
+    server_start timestamptz,
+    route text,
+    role oid,
+    application text,
+    tag text,
+    rows bigint,
+    bytes bigint,
+    parts bytea,
+    carried bytea
+);
 COMMENT ON TYPE dbsync_internal.header_columns IS 'columns of a header segment, to compare with';
 
 -- Our own columns yield when the table has columns of the same name.
@@ -153,8 +162,14 @@ BEGIN
         OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = segment)
         OR EXISTS (SELECT FROM pg_policy y WHERE y.polrelid = segment) OR made.relrowsecurity THEN
         RETURN 'It has triggers, rules or row security.';
-    ELSIF captured_id <> 0 AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = segment) THEN
-        RETURN 'It has indexes of others.';
+    -- each index of a header gets the xid and nothing else; there are two for a moment
+    -- when one is rebuilt
+    ELSIF EXISTS (SELECT FROM pg_index i WHERE i.indrelid = segment
+                  AND (captured_id <> 0 OR i.indnatts <> 1 OR i.indkey[0] <> 1 OR i.indisunique OR i.indpred IS NOT NULL))
+        OR EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = segment AND k.contype <> 'n') THEN
+        RETURN 'It has indexes or constraints of others.';
+    ELSIF captured_id = 0 AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = segment) THEN
+        RETURN 'It has lost its index.';
     END IF;
     SELECT CASE captured_id WHEN 0
             THEN (SELECT string_agg(h.definition, ', ' ORDER BY h.num)
@@ -176,8 +191,8 @@ COMMENT ON FUNCTION dbsync_internal.segment_problem(oid, int) IS 'how a segment 
 CREATE FUNCTION dbsync_internal.event_trigger_hint() RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format('An event trigger of this database seems to do that%s. Have it leave schema dbsync_internal and '
-            'triggers named dbsync_... alone, or disable it for a while.',
+    SELECT format('An event trigger of this database seems to do that%s. Have it leave schemas dbsync and dbsync_internal '
+            'and triggers named dbsync_... alone, or disable it for a while.',
             (SELECT format(': %s', string_agg(quote_ident(t.evtname), ', ' ORDER BY t.evtname))
              FROM pg_event_trigger t
              WHERE t.evtenabled <> 'D' AND t.evtevent IN ('ddl_command_start', 'ddl_command_end')

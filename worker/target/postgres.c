@@ -64,6 +64,8 @@ static const Pin pins[] = {
 	/* names are qualified; rows hidden from us would be an error */
 	{"search_path", "''", 0},
 	{"row_security", "'off'", 0},
+	/* the ledger's form is compared as the server tells it */
+	{"quote_all_identifiers", "'off'", 0},
 	/* notices would be taken for errors during COPY */
 	{"client_min_messages", "'error'", 0},
 	/* compiling takes longer than our statements gain by it */
