@@ -25,6 +25,10 @@ BEGIN
         FROM pg_class c WHERE c.relnamespace IN ('dbsync'::regnamespace, 'dbsync_internal'::regnamespace)
           AND c.relkind IN ('r', 'v', 'S')
       UNION ALL
+        SELECT format('TYPE %s', t.oid::regtype), t.typacl, t.typowner
+        FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid
+        WHERE c.relnamespace IN ('dbsync'::regnamespace, 'dbsync_internal'::regnamespace) AND c.relkind = 'c'
+      UNION ALL
         SELECT format('FOREIGN DATA WRAPPER %I', w.fdwname), w.fdwacl, w.fdwowner
         FROM pg_foreign_data_wrapper w WHERE left(w.fdwname, 7) = 'dbsync_'
     LOOP

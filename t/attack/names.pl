@@ -227,7 +227,7 @@ same('read_only', 'public.item', 'P7: read-only by default, live: the same at bo
 	local $ENV{PGOPTIONS} = '-c default_transaction_read_only=off';
 	my $old = source()->background_psql('read_only', on_error_stop => 0);
 
-	$old->query_safe('BEGIN; SELECT count(*) FROM public.item');
+	$old->query_safe('BEGIN; SELECT count(*) FROM pg_class');
 	steps('read_only', "SELECT dbsync.suspend_table('public.item')");
 	like($old->query("SELECT dbsync.wait_for('sub', timeout => '10 s')"), qr/^f$/m,
 		'P7: a table suspended since the snapshot of a REPEATABLE READ transaction is known to wait_for()');

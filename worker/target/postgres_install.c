@@ -229,11 +229,44 @@ create_table_sql(void)
 	return buf.data;
 }
 
+/*
+ * Take away what ALTER DEFAULT PRIVILEGES gives of new tables and schemas: who may
+ * write to the ledger says what has been applied.  The schema's only if we have just
+ * made it; what somebody has granted of his own is his business.
+ */
+static bool
+revoke_defaults(PostgresTarget *target)
+{
+	static const char *const sql =
+	"SELECT (SELECT 'REVOKE ALL ON TABLE dbsync_ledger.position FROM ' || string_agg(DISTINCT"
+	"   CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', ') || ' CASCADE'"
+	"  FROM pg_class c, aclexplode(c.relacl) a"
+	"  WHERE c.oid = CAST('dbsync_ledger.position' AS regclass) AND a.grantee <> c.relowner),"
+	" (SELECT 'REVOKE ALL ON SCHEMA dbsync_ledger FROM ' || string_agg(DISTINCT"
+	"   CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', ') || ' CASCADE'"
+	"  FROM pg_namespace n, aclexplode(n.nspacl) a"
+	"  WHERE n.nspname = 'dbsync_ledger' AND age(n.xmin) = 0 AND a.grantee <> n.nspowner)";
+	const PostgresAnswer *answer = dbsync_postgres_query(target, sql, 0, NULL, "1TT");
+	const char *of_table;
+	const char *of_schema;
+
+	if (answer == NULL)
+		return false;
+	/* the answer goes with the next statement */
+	of_table = dbsync_postgres_answer_text(answer, 0, 0);
+	of_schema = dbsync_postgres_answer_text(answer, 0, 1);
+	of_table = of_table ? pstrdup(of_table) : NULL;
+	of_schema = of_schema ? pstrdup(of_schema) : NULL;
+	return (of_table == NULL || run_install(target, of_table)) &&
+		(of_schema == NULL || run_install(target, of_schema));
+}
+
 static bool
 create_ledger(PostgresTarget *target)
 {
 	if (!run_install(target, "CREATE SCHEMA IF NOT EXISTS dbsync_ledger") ||
 		!run_install(target, create_table_sql()) ||
+		!revoke_defaults(target) ||
 		!run_install(target, "COMMENT ON SCHEMA dbsync_ledger IS 'dbsync: how far this target has come'") ||
 		!run_install(target, psprintf("COMMENT ON TABLE dbsync_ledger.position IS '%s'", table_comment)))
 		return false;
