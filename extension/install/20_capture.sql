@@ -165,9 +165,10 @@ BEGIN
     -- each index of a header gets the xid and nothing else; there are two for a moment
     -- when one is rebuilt
     ELSIF EXISTS (SELECT FROM pg_index i WHERE i.indrelid = segment
-                  AND (captured_id <> 0 OR i.indnatts <> 1 OR i.indkey[0] <> 1 OR i.indisunique OR i.indpred IS NOT NULL))
-        OR EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = segment AND k.contype <> 'n') THEN
-        RETURN 'It has indexes or constraints of others.';
+                  AND (captured_id <> 0 OR i.indnatts <> 1 OR i.indkey[0] <> 1 OR i.indisunique OR i.indpred IS NOT NULL)) THEN
+        RETURN 'It has indexes of others.';
+    ELSIF EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = segment AND k.contype <> 'n') THEN
+        RETURN 'It has constraints of others.';
     ELSIF captured_id = 0 AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = segment) THEN
         RETURN 'It has lost its index.';
     END IF;
