@@ -154,6 +154,20 @@ sub ledger_round
 
 # --- headers and segments with other bytes than were written ---
 
+# The columns of a header as they are now, but for the bytes that edit_header() knows.
+sub header_columns
+{
+	my ($pair) = @_;
+	my @columns = map { [ split /\|/ ] } split /\n/, $pair->must('source', <<'SQL');
+SELECT a.attname, t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+WHERE a.attrelid = 'dbsync_internal.header_1'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+  AND a.attname NOT IN ('parts', 'carried') ORDER BY a.attnum
+SQL
+
+	die "setup: a header has no columns\n" unless @columns;
+	return @columns;
+}
+
 # Rows that a header carries are a table's rows, which are trusted as those of any page are:
 # only where they begin and end is changed.
 sub edit_header
@@ -177,10 +191,10 @@ sub edit_header
 	}
 	else
 	{
-		my ($column, $type) = @{ one_of([ 'closing', 'pg_lsn' ], [ 'origin', 'text' ], [ 'rows', 'int8' ], [ 'bytes', 'int8' ],
-				[ 'server_start', 'timestamptz' ], [ 'time', 'timestamptz' ], [ 'xid', 'xid8' ]) };
+		my ($column, $type) = @{ one_of(header_columns($pair)) };
+		my $now = $pair->source("SELECT \"$column\" FROM $header WHERE ctid = '$ctid'");
 
-		$value = "\"$column\" = " . value_of($type, [ '1/1', '7000/1' ]);
+		$value = "\"$column\" = " . (chance(0.3) ? quoted(mutated($now)) : value_of($type, [ $now, '1/1', '7000/1' ]));
 	}
 	$pair->source("UPDATE $header SET $value WHERE ctid = '$ctid'");
 	return;
