@@ -156,7 +156,8 @@ sub change_rows
 		"INSERT INTO public.t1 SELECT i, repeat('x', i % 700), i, '{\"a\": 1}' FROM generate_series($n, $n + 20) i"
 		  . " ON CONFLICT (id) DO UPDATE SET b = t1.b + 1",
 		"UPDATE public.t1 SET b = b + 1 WHERE id % 3 = 0",
-		"UPDATE public.t1 SET a = repeat('y', 3000), id = id + 10000 WHERE id BETWEEN $n AND $n + 3",
+		"UPDATE public.t1 SET a = repeat('y', 3000), id = id + 10000 WHERE id BETWEEN $n AND $n + 3"
+		  . " AND NOT EXISTS (SELECT FROM public.t1 o WHERE o.id = t1.id + 10000)",
 		"DELETE FROM public.t1 WHERE id BETWEEN $n AND $n + 5",
 		"INSERT INTO public.t2 SELECT chr(65 + i % 26) || '\"{,\\', i, '\\x00ff', ARRAY[i, NULL]"
 		  . " FROM generate_series($n, $n + 10) i ON CONFLICT DO NOTHING",

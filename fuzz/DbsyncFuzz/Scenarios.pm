@@ -5,11 +5,12 @@ package DbsyncFuzz::Scenarios;
 use strict;
 use warnings;
 
+use DbsyncFuzz::Checksum qw(checksum_rows);
 use DbsyncFuzz::Values qw(below one_of chance quoted value_of mutated mutated_bytes bytea_of number_of);
 
 our %scenarios = (
 	functions => { begin => \&functions_begin, round => \&functions_round },
-	ledger => { begin => sub { }, round => \&ledger_round },
+	ledger => { begin => \&ledger_begin, round => \&ledger_round },
 	headers => { begin => sub { }, round => \&headers_round },
 	answers => { begin => sub { }, round => \&answers_round });
 
@@ -70,6 +71,17 @@ sub functions_round
 }
 
 # --- a ledger that somebody has edited ---
+
+# A checksum of ours that differs from the server's would keep every edit from what is tested.
+sub ledger_begin
+{
+	my ($pair) = @_;
+
+	$pair->fresh();
+	stop_copy($pair);
+	die "setup: the checksum of a ledger is computed otherwise here than by dbsync\n" if checksum_rows($pair);
+	return;
+}
 
 # The columns of the ledger as they are now: names and types.
 sub ledger_columns
@@ -132,6 +144,7 @@ sub ledger_round
 	{
 		$pair->change_rows() if chance(0.7);
 		edit_ledger($pair) foreach 0 .. below(2);
+		checksum_rows($pair) if chance(0.8);
 		$pair->run();
 		$pair->source("SELECT * FROM dbsync.status") if chance(0.2);
 		last unless ledger_columns($pair);
@@ -140,6 +153,20 @@ sub ledger_round
 }
 
 # --- headers and segments with other bytes than were written ---
+
+# The columns of a header as they are now, but for the bytes that edit_header() knows.
+sub header_columns
+{
+	my ($pair) = @_;
+	my @columns = map { [ split /\|/ ] } split /\n/, $pair->must('source', <<'SQL');
+SELECT a.attname, t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+WHERE a.attrelid = 'dbsync_internal.header_1'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+  AND a.attname NOT IN ('parts', 'carried') ORDER BY a.attnum
+SQL
+
+	die "setup: a header has no columns\n" unless @columns;
+	return @columns;
+}
 
 # Rows that a header carries are a table's rows, which are trusted as those of any page are:
 # only where they begin and end is changed.
@@ -164,10 +191,10 @@ sub edit_header
 	}
 	else
 	{
-		my ($column, $type) = @{ one_of([ 'closing', 'pg_lsn' ], [ 'origin', 'text' ], [ 'rows', 'int8' ], [ 'bytes', 'int8' ],
-				[ 'server_start', 'timestamptz' ], [ 'time', 'timestamptz' ], [ 'xid', 'xid8' ]) };
+		my ($column, $type) = @{ one_of(header_columns($pair)) };
+		my $now = $pair->source("SELECT \"$column\" FROM $header WHERE ctid = '$ctid'");
 
-		$value = "\"$column\" = " . value_of($type, [ '1/1', '7000/1' ]);
+		$value = "\"$column\" = " . (chance(0.3) ? quoted(mutated($now)) : value_of($type, [ $now, '1/1', '7000/1' ]));
 	}
 	$pair->source("UPDATE $header SET $value WHERE ctid = '$ctid'");
 	return;

@@ -103,6 +103,17 @@ pstrdup(const char *string)
 }
 
 char *
+pnstrdup(const char *in, Size len)
+{
+	Size		n = strnlen(in, len);
+	char	   *copy = palloc(n + 1);
+
+	memcpy(copy, in, n);
+	copy[n] = '\0';
+	return copy;
+}
+
+char *
 pchomp(const char *string)
 {
 	char	   *copy = pstrdup(string);
