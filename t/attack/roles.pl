@@ -377,6 +377,30 @@ may('tenant', "SELECT * FROM dbsync.test_target('late_options')", 'are set');
 may('tenant', "SELECT dbsync.alter_target('late_options', '$uri&options=-W%207')", 'switches of other kinds');
 may_not('tenant', "SELECT * FROM dbsync.test_target('late_options')", qr/invalid "options"/, 'are refused');
 
+# nor do they, or code of the target, say in what encoding the rows are
+$pair->sql('CREATE TABLE public.letters (id int PRIMARY KEY, v text); GRANT SELECT, TRIGGER ON public.letters TO tenant');
+$pair->target_sql(q{CREATE FUNCTION public.speak(text) RETURNS boolean LANGUAGE plpgsql AS
+	$$ BEGIN IF $1 = 'latin' THEN PERFORM set_config('client_encoding', 'LATIN1', false); END IF; RETURN true; END $$;
+	CREATE TABLE public.letters (id int PRIMARY KEY, v text CHECK (public.speak(v)))});
+$pair->sql("INSERT INTO public.letters VALUES (1, U&'\\00e9')");
+may('tenant', "SELECT dbsync.alter_target('late_options', '$uri&options=-c%20client_encoding%3DLATIN1');"
+	  . " SELECT dbsync.create_subscription('letters', 'late_options', ARRAY['public.letters']);"
+	  . " SELECT dbsync.run_once('letters')", 'options with an encoding');
+$pair->sql("INSERT INTO public.letters VALUES (2, U&'\\00e9')");
+may('tenant', "SELECT dbsync.start_subscription('letters')", 'which is not that of the rows');
+$pair->arrives('letters', 'a few more');
+foreach my $id (3, 5)
+{
+	# each in a batch of its own, the second one of which would be in the other encoding
+	$pair->sql("INSERT INTO public.letters VALUES ($id, 'latin')");
+	$pair->arrives('letters', "$id: code that changes the encoding");
+	$pair->sql("INSERT INTO public.letters VALUES ($id + 1, U&'\\00e9')");
+	$pair->arrives('letters', "$id: the next batch");
+}
+my $letters = "SELECT string_agg(id || ' ' || encode(convert_to(v, 'UTF8'), 'hex'), ',' ORDER BY id) FROM public.letters";
+is($pair->target_sql($letters), $pair->sql($letters), 'rows are in the encoding of the source, whatever the target says');
+may('tenant', "SELECT dbsync.stop_subscription('letters'); SELECT dbsync.drop_subscription('letters')", 'and away');
+
 # --- A21: nobody takes all workers
 
 may('crowd', "SELECT dbsync.create_target('dead', 'postgresql://u\@127.0.0.1:1/db', password => 'x')", 'A21: a dead target');

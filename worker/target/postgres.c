@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "commands/defrem.h"
+#include "mb/pg_wchar.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
 
@@ -80,6 +81,9 @@ static const Pin pins[] = {
 /* where it came from, if we may say so; postgres_look.c sees to it that we need not */
 #define ORIGIN_PIN		", pg_catalog.set_config('dbsync.origin', $2, %s)"
 
+/* what we send is in it; once more when code there, a CHECK say, has changed it (postgres_step.c) */
+#define ENCODING_PIN	", pg_catalog.set_config('client_encoding', '%s', %s)"
+
 /* no trigger fires that the source has fired already */
 #define REPLICA_PIN		", pg_catalog.set_config('session_replication_role', 'replica', %s)"
 
@@ -98,6 +102,8 @@ pins_sql(PostgresTarget *target, bool constant, bool varying, const char *is_loc
 			appendStringInfo(&buf, "%spg_catalog.set_config('%s', %s, %s)",
 							 buf.len > 0 ? ", " : "SELECT ", pins[i].name, pins[i].value, is_local);
 	}
+	if (varying)
+		appendStringInfo(&buf, ENCODING_PIN, GetDatabaseEncodingName(), is_local);
 	if (varying && target->sets_origin)
 		appendStringInfo(&buf, ORIGIN_PIN, is_local);
 	if (constant && target->base.identity.replica_role)

@@ -15,6 +15,7 @@
 
 #include <ctype.h>
 
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
 #include "worker/target/postgres_driver.h"
@@ -61,20 +62,25 @@ next_setting(const char *word, const char **options)
 }
 
 static bool
+set(PostgresTarget *target, const char *name, const char *value)
+{
+	const char *values[2] = {name, value};
+
+	return dbsync_postgres_query(target, "SELECT pg_catalog.set_config($1, $2, false)",
+								 2, values, POSTGRES_ANY_ROWS) != NULL;
+}
+
+static bool
 set_one(PostgresTarget *target, char *setting)
 {
 	char	   *value = strchr(setting, '=');
-	const char *values[2];
 
 	*value++ = '\0';
 	/* as the server reads them */
 	for (char *p = setting; *p; p++)
 		if (*p == '-')
 			*p = '_';
-	values[0] = setting;
-	values[1] = value;
-	return dbsync_postgres_query(target, "SELECT pg_catalog.set_config($1, $2, false)",
-								 2, values, POSTGRES_ANY_ROWS) != NULL;
+	return set(target, setting, value);
 }
 
 bool
@@ -94,5 +100,6 @@ dbsync_postgres_set_options(PostgresTarget *target)
 		if (!set_one(target, setting))
 			return false;
 	}
-	return true;
+	/* what we send is in it; at login, too, it goes before "options" */
+	return target->options == NULL || set(target, "client_encoding", GetDatabaseEncodingName());
 }

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
 #include "worker/target/postgres_driver.h"
@@ -379,7 +380,9 @@ queue_pins(PostgresTarget *target, const char *const *values)
 {
 	if (target->pinned)
 	{
-		if (target->pinned_commit && strcmp(target->pinned_commit, values[0]) == 0 &&
+		/* code there, a CHECK say, may have changed the encoding; the server tells */
+		if (PQclientEncoding(target->conn) == GetDatabaseEncoding() &&
+			target->pinned_commit && strcmp(target->pinned_commit, values[0]) == 0 &&
 			strcmp(target->pinned_origin, values[1]) == 0)
 			return true;
 		/* a transaction that fails takes the connection with it */
