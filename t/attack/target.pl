@@ -240,6 +240,57 @@ foreach my $event ('INSERT', 'UPDATE', 'DELETE')
 	drop($name);
 }
 
+# --- P4: the same on a table that a worker has looked at long ago
+
+$pair->both('CREATE TABLE public.late (id int PRIMARY KEY, v text); CREATE TABLE public.beside (id int PRIMARY KEY)');
+$pair->sql("INSERT INTO public.late SELECT g, 'first' FROM generate_series(1, 2000) g");
+$pair->subscribe('late', [ 'public.late', 'public.beside' ]);
+$pair->start_subscription('late');
+$pair->arrives('late', 'a subscription runs');
+my $key = 10_000;
+foreach my $event (qw(INSERT UPDATE DELETE))
+{
+	foreach my $kind ('trigger', 'rule')
+	{
+		my ($make, $drop) = $kind eq 'rule'
+		  ? ("CREATE RULE swallow AS ON $event TO public.late DO INSTEAD NOTHING; ALTER TABLE public.late ENABLE ALWAYS RULE swallow",
+			'DROP RULE swallow ON public.late')
+		  : ("CREATE TRIGGER t BEFORE $event ON public.late FOR EACH ROW EXECUTE FUNCTION public.swallow();"
+			  . 'ALTER TABLE public.late ENABLE ALWAYS TRIGGER t', 'DROP TRIGGER t ON public.late');
+
+		foreach my $rows (1, 390)
+		{
+			my $test = "P4: a $kind that came later, $event of $rows rows";
+			my $before = DbsyncTest::fingerprint($pair->target, 'public.late');
+
+			$key += 1000;
+			$pair->target_sql($make);
+			$pair->sql({
+				INSERT => "INSERT INTO public.late SELECT g, 'new' FROM generate_series($key, $key + $rows - 1) g",
+				UPDATE => "UPDATE public.late SET v = v || '.' WHERE id <= $rows",
+				DELETE => "DELETE FROM public.late WHERE id > 2000 - $rows AND id <= 2000" }->{$event}
+				  . '; INSERT INTO public.beside VALUES (' . $key . ')');
+			$pair->status_becomes('late', "last_error ~ 'fire before each row|has rules'", "$test: refused, by its name");
+			is(DbsyncTest::fingerprint($pair->target, 'public.late'), $before, "$test: nothing of it is there");
+			is($pair->target_sql("SELECT count(*) FROM public.beside WHERE id = $key"), 0, "$test: nor of what came with it");
+			$pair->target_sql($drop);
+			$pair->arrives('late', "$test: without it all arrives");
+			$pair->same_at_both_ends('public.late', 'public.beside');
+			$pair->sql("INSERT INTO public.late SELECT g, 'again' FROM generate_series(1600, 2000) g ON CONFLICT DO NOTHING");
+			$pair->arrives('late', "$test: and goes on");
+		}
+	}
+}
+# another table under the name
+$pair->target_sql('ALTER TABLE public.beside RENAME TO old; CREATE TABLE public.beside (id int PRIMARY KEY)');
+$pair->sql('INSERT INTO public.beside VALUES (-1)');
+$pair->status_becomes('late', "failures > 0", 'P4: another table under the name of one is noticed');
+$pair->target_sql('DROP TABLE public.beside; ALTER TABLE public.old RENAME TO beside');
+$pair->arrives('late', 'P4: and the old one goes on');
+$pair->same_at_both_ends('public.beside');
+$pair->stop_subscription('late');
+drop('late');
+
 # --- P10: tables called like what our statements call things; P13: empty vectors
 
 my @names = qw(s t stage excluded EXCLUDED k n old new moved patched dbsync_target);

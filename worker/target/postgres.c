@@ -344,6 +344,8 @@ postgres_begin(DbsyncTarget *base, const DbsyncLedger *ledger,
 	bool		begun;
 
 	target->batches++;
+	list_free(target->touched);
+	target->touched = NIL;
 	target->batch_rows = 0;
 	begun = large ? dbsync_postgres_begin(target, synchronous_commit, origin)
 		: dbsync_postgres_begin_short(target, synchronous_commit, origin);

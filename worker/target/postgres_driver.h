@@ -52,9 +52,14 @@ typedef enum PostgresFixed
 	POSTGRES_POSITION,
 	POSTGRES_PART,
 	POSTGRES_FORGET_PART,
+	POSTGRES_SAME_TABLES,
 	POSTGRES_COMMIT,
 	POSTGRES_NFIXED
 } PostgresFixed;
+
+/* tgenabled and ev_enabled of what fires in a session like this one, beside 'A' */
+#define POSTGRES_FIRES \
+	"CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END"
 
 /* statements prepared once per table */
 typedef enum PostgresTableStatement
@@ -150,6 +155,7 @@ struct DbsyncTargetTable
 	double		tuples;			/* rows, as far as the target's statistics know */
 	const char *facts;			/* what it was when it was looked up */
 	int64		guarded;		/* batch in which that was compared */
+	int64		touched;		/* batch that writes to it */
 	int64		emptied;		/* batch in which many of its rows were deleted */
 	bool		prepared[POSTGRES_TABLE_NSTATEMENTS];
 	int			nmasks;			/* for which an UPDATE is prepared */
@@ -257,6 +263,7 @@ typedef struct PostgresTarget
 	int			ntables;		/* numbers given out */
 
 	int64		batches;		/* begun on this connection */
+	List	   *touched;		/* tables (DbsyncTargetTable) that the batch writes to */
 	int64		joined_by_index;	/* batch whose transaction allows no other joins */
 	PostgresRows rows;
 	PostgresMerge merge;
@@ -465,6 +472,9 @@ extern bool dbsync_postgres_commit(PostgresTarget *target);
 /* what the server says when the fence holds; part of a message of its own */
 #define POSTGRES_LEDGER_MOVED	"dbsync: the ledger has moved"
 
+/* text[] literal; an element may be NULL */
+extern char *dbsync_postgres_array_text(int n, char **elements);
+
 extern const char *dbsync_postgres_fence_sql(void);
 extern const char *dbsync_postgres_whole_fence_sql(void);
 extern const char *dbsync_postgres_position_sql(void);
@@ -588,6 +598,16 @@ extern bool dbsync_postgres_look_at_facts(PostgresTarget *target, DbsyncTargetTa
 
 /* Queue the guard, once a batch: before rows go straight into the table. */
 extern bool dbsync_postgres_guard(PostgresTarget *target, DbsyncTargetTable *table);
+
+/* The batch writes to the table: to be called before it does. */
+extern void dbsync_postgres_touch(PostgresTarget *target, DbsyncTargetTable *table);
+
+/*
+ * Queue, as the last statement before the commit, what fails if a table that was touched
+ * is another one by now, or has code that changes what we write.
+ */
+extern bool dbsync_postgres_guard_touched(PostgresTarget *target);
+extern const char *dbsync_postgres_same_tables_sql(void);
 
 /* in postgres_ranges.c: many keys to delete, as ranges */
 

@@ -11,6 +11,10 @@
  * what they rely on is compared.  Queued, it costs no round trip; a table that has
  * changed raises on the server, and is looked up anew with the next connection.
  *
+ * Triggers and rules can leave out any row that we write, which is no error on the server.
+ * So the last statement of each batch looks whether its tables have got some: what was
+ * made before we wrote is seen by then, and what is made later waits for our locks.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -73,4 +77,64 @@ dbsync_postgres_guard(PostgresTarget *target, DbsyncTargetTable *table)
 					   facts_sql(table), quote_literal_cstr(table->facts));
 	return dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN, lock) &&
 		dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_GUARD, compare);
+}
+
+void
+dbsync_postgres_touch(PostgresTarget *target, DbsyncTargetTable *table)
+{
+	MemoryContext old;
+
+	/* where triggers may leave out rows, rows are counted */
+	if (table->touched == target->batches || table->swallows)
+		return;
+	table->touched = target->batches;
+	old = MemoryContextSwitchTo(target->base.context);
+	target->touched = lappend(target->touched, table);
+	MemoryContextSwitchTo(old);
+}
+
+/* Parameters: names of tables and their oids.  As it was refused or not when looked up. */
+const char *
+dbsync_postgres_same_tables_sql(void)
+{
+	return "SELECT CAST(CASE WHEN CAST(CAST($1 AS regclass[]) AS oid[]) = CAST($2 AS oid[])"
+		" AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY (CAST($2 AS oid[])) AND ("
+		"  c.relhasrules AND EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid"
+		"   AND r.ev_type <> '1' AND r.ev_enabled IN ('A', " POSTGRES_FIRES "))"
+		"  OR c.relhastriggers AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid"
+		"   AND g.tgtype & 3 = 3 AND g.tgenabled IN ('A', " POSTGRES_FIRES "))"
+		"  OR c.relkind = 'p' AND EXISTS (SELECT FROM pg_trigger g"
+		"   WHERE g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid))"
+		"   AND g.tgtype & 3 = 3 AND g.tgenabled IN ('A', " POSTGRES_FIRES "))))"
+		" THEN '1' ELSE 'dbsync: a table has changed' END AS integer)";
+}
+
+bool
+dbsync_postgres_guard_touched(PostgresTarget *target)
+{
+	int			n = list_length(target->touched);
+	char	  **names;
+	char	  **oids;
+	const char *values[2];
+
+	if (n == 0)
+		return true;
+	names = palloc(n * sizeof(char *));
+	oids = palloc(n * sizeof(char *));
+	for (int i = 0; i < n; i++)
+	{
+		const DbsyncTargetTable *table = list_nth(target->touched, i);
+
+		names[i] = pstrdup(table->quoted);
+		oids[i] = psprintf("%u", table->relid);
+	}
+	values[0] = dbsync_postgres_array_text(n, names);
+	values[1] = dbsync_postgres_array_text(n, oids);
+	if (!dbsync_postgres_queue_fixed(target, POSTGRES_SAME_TABLES, 2, values))
+		return false;
+	if (n == 1)
+		target->steps[target->nsteps - 1].table = linitial(target->touched);
+	list_free(target->touched);
+	target->touched = NIL;
+	return true;
 }

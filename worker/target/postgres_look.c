@@ -18,10 +18,6 @@
 #include "worker/target/options.h"
 #include "worker/target/postgres_driver.h"
 
-/* tgenabled and ev_enabled of what fires in a session like this one, beside 'A' */
-#define FIRES_IN_OUR_ROLE \
-	"CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END"
-
 #define TABLE_SHAPE	"?otbtbbbbbbdbTbT"
 static const char *const table_sql =
 "SELECT c.oid, c.relkind, has_schema_privilege(n.oid, 'USAGE'),"
@@ -51,12 +47,12 @@ static const char *const table_sql =
 " AND (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion)) = 1,"
 /* code that would change what we write; of rules: an INSERT may not be an upsert where there is one for UPDATE, even if it does not fire */
 " (SELECT string_agg(quote_ident(r.rulename), ', ' ORDER BY r.rulename) FROM pg_rewrite r"
-"  WHERE r.ev_class = c.oid AND r.ev_type <> '1' AND r.ev_enabled IN ('A', " FIRES_IN_OUR_ROLE ")),"
+"  WHERE r.ev_class = c.oid AND r.ev_type <> '1' AND r.ev_enabled IN ('A', " POSTGRES_FIRES ")),"
 " EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2'),"
 /* 3: before each row */
 " (SELECT string_agg(DISTINCT quote_ident(g.tgname), ', ') FROM pg_trigger g"
 "  WHERE (g.tgrelid = c.oid OR g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))"
-"  AND g.tgtype & 3 = 3 AND g.tgenabled IN ('A', " FIRES_IN_OUR_ROLE "))"
+"  AND g.tgtype & 3 = 3 AND g.tgenabled IN ('A', " POSTGRES_FIRES "))"
 " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 " WHERE n.nspname = $1 AND c.relname = $2";
 

@@ -57,6 +57,7 @@ dbsync_postgres_rows_begin(DbsyncTarget *base, DbsyncTargetTable *table,
 	Assert(mode != DBSYNC_ROWS_MERGE || table->upsertable);
 	Assert(mode != DBSYNC_ROWS_PATCH || dbsync_postgres_table_takes_unchanged(table));
 	MemoryContextReset(rows->context);
+	dbsync_postgres_touch(target, table);
 	rows->table = table;
 	rows->mode = mode;
 	rows->ncolumns = mode == DBSYNC_ROWS_DELETE ? table->nkeys : table->ncolumns;

@@ -39,6 +39,8 @@ fixed_sql(PostgresTarget *target, PostgresFixed fixed)
 			return dbsync_postgres_part_sql();
 		case POSTGRES_FORGET_PART:
 			return "DELETE FROM dbsync_ledger.position WHERE id = $1 AND id <> subscription";
+		case POSTGRES_SAME_TABLES:
+			return dbsync_postgres_same_tables_sql();
 		case POSTGRES_COMMIT:
 			return "COMMIT";
 		case POSTGRES_NFIXED:
@@ -55,6 +57,8 @@ kind_of(PostgresFixed fixed)
 		case POSTGRES_FENCE:
 		case POSTGRES_WHOLE_FENCE:
 			return POSTGRES_STEP_FENCE;
+		case POSTGRES_SAME_TABLES:
+			return POSTGRES_STEP_GUARD;
 		case POSTGRES_COMMIT:
 			return POSTGRES_STEP_COMMIT;
 		case POSTGRES_PINS:
@@ -437,6 +441,8 @@ commit_implicitly(PostgresTarget *target)
 bool
 dbsync_postgres_commit(PostgresTarget *target)
 {
+	if (!dbsync_postgres_guard_touched(target))
+		return false;
 	if (target->implicit)
 		return commit_implicitly(target);
 	return dbsync_postgres_queue_fixed(target, POSTGRES_COMMIT, 0, NULL) &&

@@ -230,6 +230,7 @@ dbsync_postgres_truncate(DbsyncTarget *base, DbsyncTargetTable **tables, int nta
 	initStringInfo(&sql);
 	for (int i = 0; i < ntables; i++)
 	{
+		dbsync_postgres_touch(target, tables[i]);
 		if (can)
 		{
 			appendStringInfo(&sql, "%s%s", i > 0 ? ", " : "TRUNCATE ", tables[i]->only);
