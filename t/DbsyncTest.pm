@@ -22,6 +22,20 @@ our @EXPORT_OK = qw(ask becomes_true poll_until quoted random_below rss_of socke
 
 my $database = 'postgres';
 
+# A session in the background has so long for each of its statements, not for its life:
+# on a slow machine that of a whole file does not fit into it.
+{
+	no warnings 'redefine';
+	my $make = \&PostgreSQL::Test::Cluster::background_psql;
+
+	*PostgreSQL::Test::Cluster::background_psql = sub {
+		my $session = $make->(@_);
+
+		$session->set_query_timer_restart;
+		return $session;
+	};
+}
+
 # Text of rows must not depend on what a test does to roles and databases.
 my $plain_text = join '', map { "SET $_;\n" } (
 	"DateStyle = 'ISO, YMD'",
