@@ -145,7 +145,9 @@ BEGIN
              WHEN a.state = 'copying' AND a.rows_expected > 0
              THEN least(99.9, round(100.0 * a.rows_copied / a.rows_expected, 1)) END,
         a.rows_copied, a.rows_expected, c.since, dbsync_internal.log_bytes(c.id),
-        nullif(concat_ws('; ', coalesce(a.note, c.note), dbsync_internal.names_apart(c.relid, a)), '')
+        nullif(concat_ws('; ', coalesce(a.note, c.note),
+            CASE WHEN a.state = 'new' AND NOT a.copy_data THEN 'what is written now is not sent, as there is no copy' END,
+            dbsync_internal.names_apart(c.relid, a)), '')
     FROM dbsync.subscription s
     JOIN dbsync.subscription_table a ON a.subscription_id = s.id
     JOIN dbsync.captured_table c ON c.id = a.captured_id
