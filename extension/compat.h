@@ -53,17 +53,15 @@
 #define dbsync_create_wait_set_compat(context, n) CreateWaitEventSet(context, n)
 #endif
 
-/* Does the role own the object? */
+/* Does the role own the relation, schema, type or foreign server? */
 #if PG_VERSION_NUM >= 160000
-#define dbsync_owns_server_compat(server, role) object_ownercheck(ForeignServerRelationId, server, role)
-#define dbsync_owns_relation_compat(relid, role) object_ownercheck(RelationRelationId, relid, role)
-#define dbsync_owns_schema_compat(schema, role) object_ownercheck(NamespaceRelationId, schema, role)
-#define dbsync_owns_type_compat(type, role) object_ownercheck(TypeRelationId, type, role)
+#define dbsync_owns_compat(classid, object, role) object_ownercheck(classid, object, role)
 #else
-#define dbsync_owns_server_compat(server, role) pg_foreign_server_ownercheck(server, role)
-#define dbsync_owns_relation_compat(relid, role) pg_class_ownercheck(relid, role)
-#define dbsync_owns_schema_compat(schema, role) pg_namespace_ownercheck(schema, role)
-#define dbsync_owns_type_compat(type, role) pg_type_ownercheck(type, role)
+#define dbsync_owns_compat(classid, object, role) \
+	((classid) == RelationRelationId ? pg_class_ownercheck(object, role) : \
+	 (classid) == NamespaceRelationId ? pg_namespace_ownercheck(object, role) : \
+	 (classid) == TypeRelationId ? pg_type_ownercheck(object, role) : \
+	 pg_foreign_server_ownercheck(object, role))
 #endif
 
 /*
@@ -85,8 +83,8 @@
 
 /*
  * Builds with assertions want an active snapshot at every insert into a table that has a
- * TOAST table (from 18 on, and in later minor releases of older majors).  Only reading and deleting what is stored
- * out of line needs one: where nobody asserts, commits go without.
+ * TOAST table (from 18 on, and in later minor releases of older majors).  Only reading and
+ * deleting what is stored out of line needs one: where nobody asserts, commits go without.
  */
 #ifdef USE_ASSERT_CHECKING
 #define dbsync_insert_wants_snapshot_compat true

@@ -83,47 +83,31 @@ dbsync_guard(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/*
- * The command itself refuses whoever does not own its object, and does so after this: he is
- * not to learn here who uses it by us, and in what.
- */
+/* Whose commands on the object the server takes; an index goes with its schema, too. */
 static bool
-owns_table(Oid relid)
+is_owner(Oid classid, Oid object)
 {
-	return OidIsValid(relid) && (dbsync_owns_relation_compat(relid, GetUserId()) ||
-								 dbsync_owns_schema_compat(get_rel_namespace(relid), GetUserId()));
-}
-
-static bool
-owns_type(Oid type)
-{
-	return OidIsValid(type) && dbsync_owns_type_compat(type, GetUserId());
-}
-
-static bool
-owns_schema(Oid schema)
-{
-	return OidIsValid(schema) && dbsync_owns_schema_compat(schema, GetUserId());
-}
-
-static bool
-owns_server(Oid server)
-{
-	return OidIsValid(server) && dbsync_owns_server_compat(server, GetUserId());
+	return dbsync_owns_compat(classid, object, GetUserId()) ||
+		(classid == RelationRelationId &&
+		 dbsync_owns_compat(NamespaceRelationId, get_rel_namespace(object), GetUserId()));
 }
 
 /*
- * Have dbsync_internal.check_start(kind, object) say what it thinks of the command.  The
- * caller has looked whether it is given by an owner.
+ * Have dbsync_internal.check_start(kind, object) say what it thinks of the command.  Of one
+ * that is not given by an owner it is not asked: the command itself refuses him, after this,
+ * and he is not to learn here who uses the object by us, and in what.
  */
 static void
-judge(const char *kind, Oid object)
+judge(const char *kind, Oid classid, Oid object)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Oid			types[] = {TEXTOID, OIDOID};
 	Oid			function;
 	bool		snapshot = !ActiveSnapshotSet();
 
+	/* where there is no such thing the command will say so */
+	if (!OidIsValid(object) || !is_owner(classid, object))
+		return;
 	function = find_function("check_start", buildoidvector(types, lengthof(types)));
 	if (!OidIsValid(function))
 		return;
@@ -150,25 +134,20 @@ judge_drop(const DropStmt *command)
 	if (command->removeType != OBJECT_INDEX || !command->concurrent)
 		return;
 	foreach(lc, command->objects)
-	{
-		Oid			index = RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)), NoLock, true);
-
-		if (owns_table(index))
-			judge("index", index);
-	}
+		judge("index", RelationRelationId,
+			  RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)), NoLock, true));
 }
 
 static void
 judge_enum(AlterEnumStmt *command)
 {
-	Oid			type;
+	TypeName   *name;
 
 	/* ADD VALUE has none */
 	if (command->oldVal == NULL)
 		return;
-	type = LookupTypeNameOid(NULL, makeTypeNameFromNameList(command->typeName), true);
-	if (owns_type(type))
-		judge("enum", type);
+	name = makeTypeNameFromNameList(command->typeName);
+	judge("enum", TypeRelationId, LookupTypeNameOid(NULL, name, true));
 }
 
 /* Attributes of a composite type, or of the row type that every table has. */
@@ -187,51 +166,28 @@ judge_attributes(const AlterTableStmt *command)
 		if (kind != AT_AddColumn && kind != AT_DropColumn && kind != AT_AlterColumnType)
 			continue;
 		relid = RangeVarGetRelid(command->relation, NoLock, true);
-		if (owns_table(relid))
-			judge("attributes", get_rel_type_id(relid));
+		if (OidIsValid(relid))
+			judge("attributes", TypeRelationId, get_rel_type_id(relid));
 		return;
 	}
 }
 
 static void
-judge_table_name(const RangeVar *name)
-{
-	Oid			relid = name ? RangeVarGetRelid(name, NoLock, true) : InvalidOid;
-
-	if (owns_table(relid))
-		judge("rename", relid);
-}
-
-static void
 judge_rename(const RenameStmt *command)
 {
-	Oid			object;
-
-	switch (command->renameType)
-	{
-		case OBJECT_TABLE:
-			judge_table_name(command->relation);
-			break;
-		case OBJECT_SCHEMA:
-			object = get_namespace_oid(command->subname, true);
-			if (owns_schema(object))
-				judge("rename schema", object);
-			break;
-		case OBJECT_FOREIGN_SERVER:
-			object = get_foreign_server_oid(strVal(command->object), true);
-			if (owns_server(object))
-				judge("server", object);
-			break;
-		default:
-			break;
-	}
+	if (command->renameType == OBJECT_TABLE && command->relation != NULL)
+		judge("rename", RelationRelationId, RangeVarGetRelid(command->relation, NoLock, true));
+	else if (command->renameType == OBJECT_SCHEMA)
+		judge("rename schema", NamespaceRelationId, get_namespace_oid(command->subname, true));
+	else if (command->renameType == OBJECT_FOREIGN_SERVER)
+		judge("server", ForeignServerRelationId, get_foreign_server_oid(strVal(command->object), true));
 }
 
 static void
 judge_schema(const AlterObjectSchemaStmt *command)
 {
-	if (command->objectType == OBJECT_TABLE)
-		judge_table_name(command->relation);
+	if (command->objectType == OBJECT_TABLE && command->relation != NULL)
+		judge("rename", RelationRelationId, RangeVarGetRelid(command->relation, NoLock, true));
 }
 
 /*
