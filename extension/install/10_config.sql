@@ -144,7 +144,7 @@ COMMENT ON COLUMN dbsync.subscription_table.state IS 'new: nothing happened yet;
 COMMENT ON COLUMN dbsync.subscription_table.rows_copied IS 'rows of the first copy that are on the target';
 COMMENT ON COLUMN dbsync.subscription_table.rows_expected IS 'rows that the first copy is likely to have';
 COMMENT ON COLUMN dbsync.subscription_table.note IS 'why the subscription does not get the table any more';
-COMMENT ON COLUMN dbsync.subscription_table.target_given IS 'whether the targets name was given, or is what the table was called when it was added';
+COMMENT ON COLUMN dbsync.subscription_table.target_given IS 'whether the target''s name was given, or is what the table was called when it was added';
 
 -- Writes that a dormant copy of the database did not capture: adopt() turns
 -- each table named here into one that is copied anew.

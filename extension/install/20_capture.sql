@@ -243,7 +243,8 @@ BEGIN
     EXECUTE format('COMMENT ON TABLE %s IS %L', segment, CASE captured_id
         WHEN 0 THEN 'one row per captured transaction, written as it commits'
         ELSE 'captured changes; read them with dbsync.changes()' END);
-    PERFORM dbsync_internal.revoke_all(segment::regclass);
+    PERFORM dbsync_internal.revoke_all(format('TABLE %s', segment), c.relacl, c.relowner)
+    FROM pg_class c WHERE c.oid = segment::regclass;
     EXECUTE format('ALTER EXTENSION dbsync ADD TABLE %s', segment);
     PERFORM dbsync_internal.check_segment(segment, captured_id);
 
@@ -256,22 +257,21 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.create_segment(int) IS 'makes another segment for a captured table (0: for the headers), active if none is';
 
-CREATE FUNCTION dbsync_internal.revoke_all(rel regclass) RETURNS void
+CREATE FUNCTION dbsync_internal.revoke_all(object text, acl aclitem[], owner oid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     grantee text;
 BEGIN
-    EXECUTE format('REVOKE ALL ON TABLE %s FROM PUBLIC', rel);
+    EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', object);
     FOR grantee IN
-        SELECT DISTINCT quote_ident(pg_get_userbyid(a.grantee))
-        FROM pg_class c, aclexplode(c.relacl) a
-        WHERE c.oid = rel AND a.grantee NOT IN (0, c.relowner)
+        SELECT DISTINCT quote_ident(pg_get_userbyid(a.grantee)) FROM aclexplode(acl) a
+        WHERE a.grantee NOT IN (0, owner)
     LOOP
-        EXECUTE format('REVOKE ALL ON TABLE %s FROM %s CASCADE', rel, grantee);
+        EXECUTE format('REVOKE ALL ON %s FROM %s CASCADE', object, grantee);
     END LOOP;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.revoke_all(regclass) IS 'takes away what ALTER DEFAULT PRIVILEGES may have granted';
+COMMENT ON FUNCTION dbsync_internal.revoke_all(text, aclitem[], oid) IS 'takes away what ALTER DEFAULT PRIVILEGES may have granted on an object, named as REVOKE names it';
 
 -- The row goes first: the guard takes a segment without one for nobody's.
 CREATE FUNCTION dbsync_internal.drop_segment(segment_id int) RETURNS void

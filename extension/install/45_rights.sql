@@ -35,18 +35,11 @@ CREATE FUNCTION dbsync_internal.create_anchor(subscription_id int, owner oid) RE
 AS $$
 DECLARE
     anchor text := format('dbsync_internal.%I()', format('subscription_%s', subscription_id));
-    grantee text;
 BEGIN
     -- one may be left of a dump without data, which had no subscriptions to go with it
     EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS void LANGUAGE sql IMMUTABLE AS %L', anchor, '');
-    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', anchor);
-    -- whom ALTER DEFAULT PRIVILEGES names
-    FOR grantee IN
-        SELECT DISTINCT quote_ident(pg_get_userbyid(a.grantee)) FROM pg_proc p, aclexplode(p.proacl) a
-        WHERE p.oid = anchor::regprocedure AND a.grantee NOT IN (0, p.proowner)
-    LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s CASCADE', anchor, grantee);
-    END LOOP;
+    PERFORM dbsync_internal.revoke_all(format('FUNCTION %s', anchor), p.proacl, p.proowner)
+    FROM pg_proc p WHERE p.oid = anchor::regprocedure;
     EXECUTE format('COMMENT ON FUNCTION %s IS %L', anchor,
         'stands for a subscription of dbsync: who owns this function owns the subscription');
     EXECUTE format('ALTER FUNCTION %s DEPENDS ON EXTENSION dbsync', anchor);

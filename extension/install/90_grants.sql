@@ -32,11 +32,7 @@ BEGIN
         SELECT format('FOREIGN DATA WRAPPER %I', w.fdwname), w.fdwacl, w.fdwowner
         FROM pg_foreign_data_wrapper w WHERE left(w.fdwname, 7) = 'dbsync_'
     LOOP
-        EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', object.name);
-        EXECUTE coalesce((
-            SELECT string_agg(format('REVOKE ALL ON %s FROM %I CASCADE', object.name, pg_get_userbyid(a.grantee)), ';')
-            FROM (SELECT DISTINCT x.grantee FROM aclexplode(object.acl) x) a
-            WHERE a.grantee NOT IN (0, object.owner)), '');
+        PERFORM dbsync_internal.revoke_all(object.name, object.acl, object.owner);
     END LOOP;
 END $$;
 
