@@ -117,7 +117,6 @@ build_server()
 	(
 		set -e
 		cd "$folder/source"
-		export ASAN_OPTIONS=detect_leaks=0
 		if [ ! -e src/Makefile.global ]; then
 			./configure --prefix="$folder/server" --enable-debug --enable-cassert --enable-tap-tests \
 				--without-readline --with-openssl --with-perl --with-icu --with-libxml \
@@ -140,6 +139,9 @@ sanitized_postgres()
 {
 	local folder=$1
 
+	# its programs are run while it is built, and asked things before scripts/check knows
+	# where reports are to go
+	export ASAN_OPTIONS=detect_leaks=0
 	if [ ! -e "$folder/server/complete" ]; then
 		say "building PostgreSQL $2 with AddressSanitizer in $folder (some ten minutes)"
 		mkdir -p "$folder"

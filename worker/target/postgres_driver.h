@@ -61,6 +61,13 @@ typedef enum PostgresFixed
 #define POSTGRES_FIRES \
 	"CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END"
 
+/*
+ * Code that would change what we write: rules r of pg_rewrite, and triggers g of pg_trigger
+ * that fire before each row (3).
+ */
+#define POSTGRES_IS_RULE	"r.ev_type <> '1' AND r.ev_enabled IN ('A', " POSTGRES_FIRES ")"
+#define POSTGRES_IS_TRIGGER	"g.tgtype & 3 = 3 AND g.tgenabled IN ('A', " POSTGRES_FIRES ")"
+
 /* statements prepared once per table */
 typedef enum PostgresTableStatement
 {
@@ -473,7 +480,7 @@ extern bool dbsync_postgres_commit(PostgresTarget *target);
 #define POSTGRES_LEDGER_MOVED	"dbsync: the ledger has moved"
 
 /* text[] literal; an element may be NULL */
-extern char *dbsync_postgres_array_text(int n, char **elements);
+extern char *dbsync_postgres_array_text(int n, const char *const *elements);
 
 extern const char *dbsync_postgres_fence_sql(void);
 extern const char *dbsync_postgres_whole_fence_sql(void);

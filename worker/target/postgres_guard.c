@@ -99,13 +99,10 @@ dbsync_postgres_same_tables_sql(void)
 {
 	return "SELECT CAST(CASE WHEN CAST(CAST($1 AS regclass[]) AS oid[]) = CAST($2 AS oid[])"
 		" AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY (CAST($2 AS oid[])) AND ("
-		"  c.relhasrules AND EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid"
-		"   AND r.ev_type <> '1' AND r.ev_enabled IN ('A', " POSTGRES_FIRES "))"
-		"  OR c.relhastriggers AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid"
-		"   AND g.tgtype & 3 = 3 AND g.tgenabled IN ('A', " POSTGRES_FIRES "))"
+		"  c.relhasrules AND EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND " POSTGRES_IS_RULE ")"
+		"  OR c.relhastriggers AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND " POSTGRES_IS_TRIGGER ")"
 		"  OR c.relkind = 'p' AND EXISTS (SELECT FROM pg_trigger g"
-		"   WHERE g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid))"
-		"   AND g.tgtype & 3 = 3 AND g.tgenabled IN ('A', " POSTGRES_FIRES "))))"
+		"   WHERE g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid)) AND " POSTGRES_IS_TRIGGER ")))"
 		" THEN '1' ELSE 'dbsync: a table has changed' END AS integer)";
 }
 
@@ -113,8 +110,8 @@ bool
 dbsync_postgres_guard_touched(PostgresTarget *target)
 {
 	int			n = list_length(target->touched);
-	char	  **names;
-	char	  **oids;
+	const char **names;
+	const char **oids;
 	const char *values[2];
 
 	if (n == 0)
@@ -125,7 +122,7 @@ dbsync_postgres_guard_touched(PostgresTarget *target)
 	{
 		const DbsyncTargetTable *table = list_nth(target->touched, i);
 
-		names[i] = pstrdup(table->quoted);
+		names[i] = table->quoted;
 		oids[i] = psprintf("%u", table->relid);
 	}
 	values[0] = dbsync_postgres_array_text(n, names);

@@ -238,27 +238,28 @@ static bool
 revoke_defaults(PostgresTarget *target)
 {
 	static const char *const sql =
-	"SELECT (SELECT 'REVOKE ALL ON TABLE dbsync_ledger.position FROM ' || string_agg(DISTINCT"
-	"   CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', ') || ' CASCADE'"
-	"  FROM pg_class c, aclexplode(c.relacl) a"
-	"  WHERE c.oid = CAST('dbsync_ledger.position' AS regclass) AND a.grantee <> c.relowner),"
-	" (SELECT 'REVOKE ALL ON SCHEMA dbsync_ledger FROM ' || string_agg(DISTINCT"
-	"   CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', ') || ' CASCADE'"
-	"  FROM pg_namespace n, aclexplode(n.nspacl) a"
-	"  WHERE n.nspname = 'dbsync_ledger' AND age(n.xmin) = 0 AND a.grantee <> n.nspowner)";
-	const PostgresAnswer *answer = dbsync_postgres_query(target, sql, 0, NULL, "1TT");
-	const char *of_table;
-	const char *of_schema;
+	"SELECT format('REVOKE ALL ON %s FROM %s CASCADE', o.name, string_agg(DISTINCT"
+	"  CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', '))"
+	" FROM (SELECT 'TABLE dbsync_ledger.position', c.relacl, c.relowner FROM pg_class c"
+	"   WHERE c.oid = CAST('dbsync_ledger.position' AS regclass)"
+	"  UNION ALL SELECT 'SCHEMA dbsync_ledger', n.nspacl, n.nspowner FROM pg_namespace n"
+	"   WHERE n.nspname = 'dbsync_ledger' AND age(n.xmin) = 0) o (name, acl, owner), aclexplode(o.acl) a"
+	" WHERE a.grantee <> o.owner GROUP BY o.name";
+	const PostgresAnswer *answer = dbsync_postgres_query(target, sql, 0, NULL, "*t");
+	List	   *statements = NIL;
+	ListCell   *lc;
 
 	if (answer == NULL)
 		return false;
 	/* the answer goes with the next statement */
-	of_table = dbsync_postgres_answer_text(answer, 0, 0);
-	of_schema = dbsync_postgres_answer_text(answer, 0, 1);
-	of_table = of_table ? pstrdup(of_table) : NULL;
-	of_schema = of_schema ? pstrdup(of_schema) : NULL;
-	return (of_table == NULL || run_install(target, of_table)) &&
-		(of_schema == NULL || run_install(target, of_schema));
+	for (int i = 0; i < dbsync_postgres_answer_rows(answer); i++)
+		statements = lappend(statements, pstrdup(dbsync_postgres_answer_text(answer, i, 0)));
+	foreach(lc, statements)
+	{
+		if (!run_install(target, lfirst(lc)))
+			return false;
+	}
+	return true;
 }
 
 static bool

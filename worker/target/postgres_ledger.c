@@ -133,7 +133,7 @@ position_values(const DbsyncLedger *ledger, const char **values)
 }
 
 char *
-dbsync_postgres_array_text(int n, char **elements)
+dbsync_postgres_array_text(int n, const char *const *elements)
 {
 	StringInfoData buf;
 
@@ -377,7 +377,8 @@ queue_part(PostgresTarget *target, const pg_uuid_t *subscription, const DbsyncLe
 	values[0] = uuid_text(&part->attachment);
 	values[1] = uuid_text(subscription);
 	values[2] = part->live ? "t" : "f";
-	values[3] = part->nkeys > 0 ? dbsync_postgres_array_text(part->nkeys, part->boundary) : NULL;
+	values[3] = part->nkeys > 0 ? dbsync_postgres_array_text(part->nkeys, (const char *const *) part->boundary)
+		: NULL;
 	values[4] = psprintf(INT64_FORMAT, part->rows);
 	values[5] = psprintf(INT64_FORMAT, part->checksum);
 	values[6] = part->relation;

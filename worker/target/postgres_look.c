@@ -47,12 +47,11 @@ static const char *const table_sql =
 " AND (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion)) = 1,"
 /* code that would change what we write; of rules: an INSERT may not be an upsert where there is one for UPDATE, even if it does not fire */
 " (SELECT string_agg(quote_ident(r.rulename), ', ' ORDER BY r.rulename) FROM pg_rewrite r"
-"  WHERE r.ev_class = c.oid AND r.ev_type <> '1' AND r.ev_enabled IN ('A', " POSTGRES_FIRES ")),"
+"  WHERE r.ev_class = c.oid AND " POSTGRES_IS_RULE "),"
 " EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2'),"
-/* 3: before each row */
 " (SELECT string_agg(DISTINCT quote_ident(g.tgname), ', ') FROM pg_trigger g"
 "  WHERE (g.tgrelid = c.oid OR g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))"
-"  AND g.tgtype & 3 = 3 AND g.tgenabled IN ('A', " POSTGRES_FIRES "))"
+"  AND " POSTGRES_IS_TRIGGER ")"
 " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 " WHERE n.nspname = $1 AND c.relname = $2";
 
