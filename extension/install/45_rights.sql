@@ -13,21 +13,11 @@
 -- or a dump would lack it, but goes with it.
 
 CREATE FUNCTION dbsync_internal.anchor_of(subscription_id int) RETURNS oid
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT p.oid FROM pg_proc p
-    WHERE p.proname = format('subscription_%s', subscription_id)::name AND p.pronargs = 0
-      AND p.pronamespace = 'dbsync_internal'::regnamespace
-$$;
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dbsync_anchor_of';
 COMMENT ON FUNCTION dbsync_internal.anchor_of(int) IS 'the function that stands for a subscription; null: it has gone';
 
 CREATE FUNCTION dbsync_internal.owner_of(subscription_id int) RETURNS regrole
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT p.proowner::regrole FROM pg_proc p
-    WHERE p.proname = format('subscription_%s', subscription_id)::name AND p.pronargs = 0
-      AND p.pronamespace = 'dbsync_internal'::regnamespace
-$$;
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dbsync_owner_of';
 COMMENT ON FUNCTION dbsync_internal.owner_of(int) IS 'the owner of a subscription; null: its anchor has gone';
 
 CREATE FUNCTION dbsync_internal.create_anchor(subscription_id int, owner oid) RETURNS void

@@ -52,7 +52,8 @@ typedef enum PostgresFixed
 	POSTGRES_POSITION,
 	POSTGRES_PART,
 	POSTGRES_FORGET_PART,
-	POSTGRES_SAME_TABLES,
+	POSTGRES_SAME_BARE_TABLE,
+	POSTGRES_SAME_TABLE,
 	POSTGRES_COMMIT,
 	POSTGRES_NFIXED
 } PostgresFixed;
@@ -153,6 +154,7 @@ struct DbsyncTargetTable
 	const int  *keys;
 	bool		upsertable;		/* ON CONFLICT (key) can be used ... */
 	bool		assignable;		/* ... and has something to SET */
+	bool		bare;			/* has neither triggers nor rules */
 	bool		swallows;		/* triggers may leave out what is deleted */
 	bool		overriding;		/* has a GENERATED ALWAYS identity column */
 	bool		binary;			/* values come in binary form */
@@ -610,11 +612,12 @@ extern bool dbsync_postgres_guard(PostgresTarget *target, DbsyncTargetTable *tab
 extern void dbsync_postgres_touch(PostgresTarget *target, DbsyncTargetTable *table);
 
 /*
- * Queue, as the last statement before the commit, what fails if a table that was touched
+ * Queue, as the last statements before the commit, what fails if a table that was touched
  * is another one by now, or has code that changes what we write.
  */
 extern bool dbsync_postgres_guard_touched(PostgresTarget *target);
-extern const char *dbsync_postgres_same_tables_sql(void);
+extern const char *dbsync_postgres_same_bare_table_sql(void);
+extern const char *dbsync_postgres_same_table_sql(void);
 
 /* in postgres_ranges.c: many keys to delete, as ranges */
 

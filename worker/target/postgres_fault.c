@@ -206,9 +206,8 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 	if (step && step->kind == POSTGRES_STEP_GUARD &&
 		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION)
 		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-									  step->table
-									  ? psprintf("target table %s has changed since it was looked up", step->table->label)
-									  : "a target table has changed since it was looked up",
+									  psprintf("target table %s has changed since it was looked up",
+											   step->table->label),
 									  NULL, "The next attempt looks it up again.");
 
 	if (step && step->kind == POSTGRES_STEP_PATCH &&

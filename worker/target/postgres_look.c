@@ -18,7 +18,7 @@
 #include "worker/target/options.h"
 #include "worker/target/postgres_driver.h"
 
-#define TABLE_SHAPE	"?otbtbbbbbbdbTbT"
+#define TABLE_SHAPE	"?otbtbbbbbbdbTbTb"
 static const char *const table_sql =
 "SELECT c.oid, c.relkind, has_schema_privilege(n.oid, 'USAGE'),"
 " concat_ws(', ',"
@@ -51,7 +51,8 @@ static const char *const table_sql =
 " EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2'),"
 " (SELECT string_agg(DISTINCT quote_ident(g.tgname), ', ') FROM pg_trigger g"
 "  WHERE (g.tgrelid = c.oid OR g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))"
-"  AND " POSTGRES_IS_TRIGGER ")"
+"  AND " POSTGRES_IS_TRIGGER "),"
+" c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relhastriggers"
 " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 " WHERE n.nspname = $1 AND c.relname = $2";
 
@@ -295,6 +296,7 @@ look_at_table(PostgresTarget *target, DbsyncTargetTable *table)
 	table->tuples = dbsync_postgres_answer_double(answer, 0, 10);
 	table->independent = dbsync_postgres_answer_bool(answer, 0, 11);
 	table->upsertable = !dbsync_postgres_answer_bool(answer, 0, 13);
+	table->bare = dbsync_postgres_answer_bool(answer, 0, 15);
 
 	/* children of plain inheritance are not ours to touch */
 	table->only = (relkind == 'r') ? psprintf("ONLY %s", table->quoted) : table->quoted;

@@ -39,8 +39,10 @@ fixed_sql(PostgresTarget *target, PostgresFixed fixed)
 			return dbsync_postgres_part_sql();
 		case POSTGRES_FORGET_PART:
 			return "DELETE FROM dbsync_ledger.position WHERE id = $1 AND id <> subscription";
-		case POSTGRES_SAME_TABLES:
-			return dbsync_postgres_same_tables_sql();
+		case POSTGRES_SAME_BARE_TABLE:
+			return dbsync_postgres_same_bare_table_sql();
+		case POSTGRES_SAME_TABLE:
+			return dbsync_postgres_same_table_sql();
 		case POSTGRES_COMMIT:
 			return "COMMIT";
 		case POSTGRES_NFIXED:
@@ -57,7 +59,8 @@ kind_of(PostgresFixed fixed)
 		case POSTGRES_FENCE:
 		case POSTGRES_WHOLE_FENCE:
 			return POSTGRES_STEP_FENCE;
-		case POSTGRES_SAME_TABLES:
+		case POSTGRES_SAME_BARE_TABLE:
+		case POSTGRES_SAME_TABLE:
 			return POSTGRES_STEP_GUARD;
 		case POSTGRES_COMMIT:
 			return POSTGRES_STEP_COMMIT;
