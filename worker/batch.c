@@ -490,7 +490,7 @@ dbsync_batch_run(DbsyncWork *work)
 	if (batch.stale)
 		dbsync_subscription_forget(work->subscription);
 	/* a window that was begun earlier, or by another worker, ends before S */
-	work->caught_up = batch.caught_up && !batch.stale && !batch.again;
+	work->caught_up = batch.caught_up && !batch.past && !batch.stale && !batch.again;
 	if (done == 0)
 		return batch.stale || batch.again;
 	note_tables(&batch);

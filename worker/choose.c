@@ -81,12 +81,20 @@ dbsync_choose_begin(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
 
-	batch->copying = dbsync_copy_next_table(work);
-	batch->asked = dbsync_report_asked();
+	MemoryContext old = MemoryContextSwitchTo(work->batch_context);
+	DbsyncSnapshot *start;
+
+	MemoryContextReset(work->batch_context);
+	batch->copying = dbsync_uncopied_next(work, &start);
+	batch->past = batch->copying != NULL;
+	MemoryContextSwitchTo(old);
+	if (!batch->past)
+		batch->copying = dbsync_copy_next_table(work);
+	batch->asked = batch->past ? 0 : dbsync_report_asked();
 	dbsync_query_begin(true, "applying");
 
 	/* a table that somebody has locked is copied later; others go on */
-	if (batch->copying &&
+	if (batch->copying && !batch->past &&
 		!ConditionalLockRelationOid(batch->copying->relid, AccessShareLock))
 	{
 		batch->copying->copy_after =
@@ -94,10 +102,9 @@ dbsync_choose_begin(DbsyncBatch *batch)
 		batch->copying = NULL;
 	}
 	lock_to_complete(work);
-	MemoryContextReset(work->batch_context);
 	MemoryContextSwitchTo(work->batch_context);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	batch->now = dbsync_snapshot_from(GetActiveSnapshot());
+	batch->now = batch->past ? start : dbsync_snapshot_from(GetActiveSnapshot());
 }
 
 void

@@ -20,7 +20,8 @@ typedef struct DbsyncBatch
 	DbsyncTarget *target;
 	DbsyncTable *copying;		/* locked and to be copied from, or NULL */
 	DbsyncCut  *cut;			/* NULL: nothing but a chunk or a note */
-	DbsyncSnapshot *now;		/* S: the transaction's own snapshot */
+	DbsyncSnapshot *now;		/* S: the transaction's own snapshot, or ... */
+	bool		past;			/* ... before it, where a table begins without a copy */
 	DbsyncPosition position;	/* where the target will be */
 	int64		number;			/* as the ledger counts */
 	int64		taken;			/* rows of its cuts so far */

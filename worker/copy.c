@@ -56,7 +56,7 @@ dbsync_copy_next_table(DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (table->state == DBSYNC_TABLE_SUSPENDED || !table->captured ||
+		if (table->state == DBSYNC_TABLE_SUSPENDED || !table->captured || !table->copy_data ||
 			table->part.live || table->copy_after > GetCurrentTimestamp())
 			continue;
 		if (table->copy_failures > 0)
@@ -247,7 +247,7 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone)
 	bool		complete;
 	int64		rows;
 
-	/* without a copy it is live from this snapshot on */
+	/* without a copy it is live from S on, its start position */
 	if (!table->copy_data)
 	{
 		advance(work, table, NULL, 0, true);
@@ -341,7 +341,8 @@ dbsync_copy_put_off(DbsyncWork *work, int sqlstate)
 	DbsyncTable *table = work->blamed ? dbsync_subscription_table(work->subscription, work->blamed) : NULL;
 
 	work->blamed = 0;
-	if (table == NULL || table->part.live || !concerns_table(sqlstate))
+	/* without a copy, the others must not go on past its start position */
+	if (table == NULL || !table->copy_data || table->part.live || !concerns_table(sqlstate))
 		return false;
 	work->copy_failed = true;
 	table->copy_failures++;

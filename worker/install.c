@@ -82,6 +82,13 @@ to_be_installed(const DbsyncTable *table)
 	return !table->captured && table->state != DBSYNC_TABLE_SUSPENDED;
 }
 
+/* Before the target is reached, what a copy will bring need not be captured. */
+static bool
+is_wanted(const DbsyncWork *work, const DbsyncTable *table)
+{
+	return to_be_installed(table) && (work->target != NULL || !table->copy_data);
+}
+
 /* the one whose turn came first: tables that stay locked take turns with others */
 static DbsyncTable *
 next_due(DbsyncWork *work)
@@ -93,7 +100,7 @@ next_due(DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (to_be_installed(table) && table->install_after <= GetCurrentTimestamp() &&
+		if (is_wanted(work, table) && table->install_after <= GetCurrentTimestamp() &&
 			(next == NULL || table->install_after < next->install_after))
 			next = table;
 	}
@@ -116,6 +123,7 @@ dbsync_install_tables(DbsyncWork *work, bool insist)
 		else if (!try_install(&installation))
 			break;
 	}
+	dbsync_uncopied_begin(work);
 	foreach(lc, work->subscription->tables)
 		if (to_be_installed(lfirst(lc)))
 			return false;

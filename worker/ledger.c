@@ -268,10 +268,15 @@ check_not_behind(DbsyncWork *work, const DbsyncSnapshot *after)
 	foreach(lc, work->subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
+		const DbsyncSnapshot *has = after;
 
-		if (!table->part_found || table->discarded == NULL || !dbsync_table_flows(table))
+		if (table->discarded == NULL || table->state == DBSYNC_TABLE_SUSPENDED)
 			continue;
-		if (!dbsync_snapshot_covers(after, dbsync_snapshot_parse(table->discarded)))
+		if (!table->part_found && table->start != NULL)
+			has = dbsync_snapshot_parse(table->start);
+		else if (!table->part_found || !dbsync_table_flows(table))
+			continue;
+		if (!dbsync_snapshot_covers(has, dbsync_snapshot_parse(table->discarded)))
 			refuse(work, psprintf("the target's copy of table %s is older than what this server still holds",
 								  table->qualified),
 				   "The target seems to have been restored or promoted to an earlier state.",
@@ -295,7 +300,9 @@ create_ledger(DbsyncWork *work)
 	LockRelationOid(dbsync_catalog_relation("segment"), ShareRowExclusiveLock);
 	PushActiveSnapshot(GetLatestSnapshot());
 	MemoryContextSwitchTo(work->target_context);
-	after = dbsync_snapshot_from(GetActiveSnapshot());
+	after = dbsync_uncopied_earliest(work->subscription_id);
+	if (after == NULL)
+		after = dbsync_snapshot_from(GetActiveSnapshot());
 	memset(ledger, 0, sizeof(*ledger));
 	ledger->subscription = work->subscription->uid;
 	ledger->subscription_name = pstrdup(work->subscription->name);

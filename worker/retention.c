@@ -311,7 +311,12 @@ passed_by_all(const Closed *segment)
 	n = dbsync_query("SELECT s.position FROM dbsync.subscription s WHERE s.position IS NOT NULL"
 					 " AND ($1::pg_catalog.int4 = 0 OR EXISTS"
 					 "  (SELECT FROM dbsync.subscription_table t WHERE t.subscription_id = s.id"
-					 "   AND t.captured_id = $1::pg_catalog.int4 AND t.state <> 'suspended'))",
+					 "   AND t.captured_id = $1::pg_catalog.int4 AND t.state <> 'suspended'))"
+					 /* one that has not reached its target yet, and shall lack nothing from then on */
+					 " UNION ALL SELECT t.start_position FROM dbsync.subscription_table t"
+					 " JOIN dbsync.subscription s ON s.id = t.subscription_id"
+					 " WHERE s.position IS NULL AND t.start_position IS NOT NULL AND t.state <> 'suspended'"
+					 " AND $1::pg_catalog.int4 IN (0, t.captured_id)",
 					 1, &id);
 	for (uint64 row = 0; row < n && passed; row++)
 		passed = dbsync_snapshot_covers(dbsync_snapshot_parse(dbsync_query_text(row, 1)),

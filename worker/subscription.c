@@ -199,7 +199,7 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 	n = dbsync_query("SELECT st.captured_id, c.relid::pg_catalog.oid,"
 					 " coalesce(i.indexrelid, dbsync_internal.current_key(c.relid)),"
 					 " c.state = 'active', st.uid, st.target_schema, st.target_table,"
-					 " st.copy_data, st.existing_rows, st.state, c.discarded"
+					 " st.copy_data, st.existing_rows, st.state, c.discarded, st.start_position"
 					 " FROM dbsync.subscription_table st"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
 					 " LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.key_index"
@@ -226,6 +226,7 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 		table->existing_rows = keep_text(subscription, row, 9);
 		table->state = parse_state(dbsync_query_text(row, 10));
 		table->discarded = keep_text(subscription, row, 11);
+		table->start = keep_text(subscription, row, 12);
 
 		old = MemoryContextSwitchTo(subscription->context);
 		read_columns(table);

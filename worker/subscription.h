@@ -50,6 +50,8 @@ typedef struct DbsyncTable
 	const char *target_schema;
 	const char *target_table;
 	bool		copy_data;
+	char	   *start;			/* pg_snapshot text; without a copy, what it does not show is
+								 * sent; NULL: with a copy, or not captured yet */
 	const char *existing_rows;	/* NULL, "keep", "truncate" */
 	DbsyncTableState state;		/* as the source remembers it */
 	char	   *discarded;		/* pg_snapshot text or NULL */

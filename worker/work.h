@@ -160,10 +160,27 @@ extern void dbsync_reverse_check(DbsyncWork *work, const DbsyncTable *table);
 
 /*
  * Install capture on tables that lack it, one transaction each.  A table whose
- * lock is not to be had is left for later, unless "insist".  Returns true when
- * all tables are captured.
+ * lock is not to be had is left for later, unless "insist"; one with a copy is while
+ * there is no connection.  Returns true when all tables are captured.
  */
 extern bool dbsync_install_tables(DbsyncWork *work, bool insist);
+
+/* --- in uncopied.c --- */
+
+/* Take the start position of tables without a copy that are captured and have none. */
+extern void dbsync_uncopied_begin(DbsyncWork *work);
+
+/*
+ * The earliest start position of a subscription's tables, palloc'd; NULL: there is none.
+ * In a transaction, with a snapshot.
+ */
+extern DbsyncSnapshot *dbsync_uncopied_earliest(int subscription_id);
+
+/*
+ * The table that becomes live next without a copy, and its start position, palloc'd;
+ * NULL: there is none.  Error if the position is beyond it.
+ */
+extern DbsyncTable *dbsync_uncopied_next(DbsyncWork *work, DbsyncSnapshot **start);
 
 /* --- in retention.c --- */
 

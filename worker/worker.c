@@ -124,7 +124,10 @@ work_through(void)
 		if (work->target != NULL && dbsync_ledger_is_outdated())
 			dbsync_ledger_detach(work);
 		if (work->target == NULL)
+		{
+			(void) dbsync_install_tables(work, work->run != 0);
 			dbsync_ledger_attach(work);
+		}
 		/* some could not be noted before, or the ledger knows of more */
 		dbsync_copy_note_progress(work);
 		if (!dbsync_install_tables(work, work->run != 0))

@@ -126,6 +126,8 @@ CREATE TABLE dbsync.subscription_table (
     rows_expected bigint,
     -- why this subscription does not get the table any more, in words for table_status
     note text,
+    -- without a copy: what this snapshot does not show is sent (worker/uncopied.c)
+    start_position pg_snapshot,
     -- was the target's name given, or is it what the table was called when it was added?
     target_given boolean NOT NULL DEFAULT false,
     PRIMARY KEY (subscription_id, captured_id)
@@ -144,6 +146,7 @@ COMMENT ON COLUMN dbsync.subscription_table.state IS 'new: nothing happened yet;
 COMMENT ON COLUMN dbsync.subscription_table.rows_copied IS 'rows of the first copy that are on the target';
 COMMENT ON COLUMN dbsync.subscription_table.rows_expected IS 'rows that the first copy is likely to have';
 COMMENT ON COLUMN dbsync.subscription_table.note IS 'why the subscription does not get the table any more';
+COMMENT ON COLUMN dbsync.subscription_table.start_position IS 'without a copy: changes of transactions that are not visible in this snapshot are sent; null: with a copy, or capture has not begun yet';
 COMMENT ON COLUMN dbsync.subscription_table.target_given IS 'whether the target''s name was given, or is what the table was called when it was added';
 
 -- Writes that a dormant copy of the database did not capture: adopt() turns

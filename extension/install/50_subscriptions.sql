@@ -90,8 +90,8 @@ BEGIN
             MESSAGE = 'existing_rows cannot be "truncate" without copy_data';
     END IF;
     IF NOT copy_data THEN
-        RAISE NOTICE USING MESSAGE = 'changes are sent from when the started subscription first reaches its target',
-            HINT = 'There is no copy that would bring what is written before: write when dbsync.wait_for() has been true once.';
+        RAISE NOTICE USING MESSAGE = 'changes are sent from when capture has begun, soon after the subscription is started',
+            HINT = 'There is no copy that would bring what is written before. dbsync.table_status.note says when that is so.';
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_existing_rows(boolean, text) IS 'error unless both arguments make sense together; a notice of what no copy brings';

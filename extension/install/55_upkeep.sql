@@ -52,7 +52,7 @@ BEGIN
     UPDATE dbsync.captured_table c SET state = 'installing', note = NULL
     WHERE c.id = captured.id AND c.state = 'suspended';
     UPDATE dbsync.subscription_table a
-    SET uid = gen_random_uuid(), state = 'new', copy_data = true, existing_rows = copy_table.existing_rows,
+    SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = copy_table.existing_rows,
         rows_copied = 0, rows_expected = NULL, note = NULL
     WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id;
 END $$;
@@ -167,7 +167,7 @@ BEGIN
     WHERE dbsync_internal.anchor_of(s.id) IS NULL;
     UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL, note = NULL;
     UPDATE dbsync.subscription_table a
-    SET uid = gen_random_uuid(), state = 'new', copy_data = true, existing_rows = adopt.existing_rows,
+    SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = adopt.existing_rows,
         rows_copied = 0, rows_expected = NULL, note = NULL;
     UPDATE dbsync.captured_table c
     SET shape = NULL, discarded = NULL, note = NULL, since = NULL,

@@ -146,7 +146,8 @@ BEGIN
              THEN least(99.9, round(100.0 * a.rows_copied / a.rows_expected, 1)) END,
         a.rows_copied, a.rows_expected, c.since, dbsync_internal.log_bytes(c.id),
         nullif(concat_ws('; ', coalesce(a.note, c.note),
-            CASE WHEN a.state = 'new' AND NOT a.copy_data THEN 'what is written now is not sent, as there is no copy' END,
+            CASE WHEN a.state = 'new' AND NOT a.copy_data AND a.start_position IS NULL
+                 THEN 'what is written now is not sent: capture has not begun, and there is no copy' END,
             dbsync_internal.names_apart(c.relid, a)), '')
     FROM dbsync.subscription s
     JOIN dbsync.subscription_table a ON a.subscription_id = s.id
