@@ -77,6 +77,8 @@ SELECT * FROM seen WHERE "table" = 'orders' ORDER BY name;
 SELECT count(*) AS same_uid FROM dbsync.subscription_table WHERE uid = :'uid';
 SELECT dbsync_internal.install_capture(id) FROM dbsync.captured_table WHERE state = 'installing';
 SELECT * FROM seen WHERE "table" = 'orders' ORDER BY name;
+-- and still says why
+SELECT subscription, state, note FROM dbsync.table_status WHERE "table" = 'orders'::regclass ORDER BY 1;
 SELECT dbsync.suspend_table('seen');
 
 -- the triggers go with the last subscription

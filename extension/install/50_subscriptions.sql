@@ -121,6 +121,16 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.target_name(regclass, text) IS 'schema and table that target_table means';
 
+-- When one subscription goes on with a suspended table, the others still have to know why
+-- they do not.
+CREATE FUNCTION dbsync_internal.keep_notes(rel regclass) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE dbsync.subscription_table a SET note = c.note FROM dbsync.captured_table c
+    WHERE c.relid = rel AND c.state = 'suspended' AND a.captured_id = c.id AND a.state = 'suspended' AND a.note IS NULL
+$$;
+COMMENT ON FUNCTION dbsync_internal.keep_notes(regclass) IS 'before a suspended table is captured again: every subscription of it keeps the reason';
+
 -- One captured table for all subscriptions.  One that was on its way out, or was
 -- suspended, is installed again.
 CREATE FUNCTION dbsync_internal.capture_table(rel regclass) RETURNS int
@@ -129,6 +139,7 @@ AS $$
 DECLARE
     captured_id int;
 BEGIN
+    PERFORM dbsync_internal.keep_notes(rel);
     INSERT INTO dbsync.captured_table AS c (relid, key_index)
     VALUES (rel, dbsync_internal.choose_key(rel))
     ON CONFLICT (relid) DO UPDATE SET note = NULL,

@@ -49,6 +49,7 @@ BEGIN
     PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
     PERFORM dbsync_internal.check_supported(rel);
 
+    PERFORM dbsync_internal.keep_notes(rel);
     UPDATE dbsync.captured_table c SET state = 'installing', note = NULL
     WHERE c.id = captured.id AND c.state = 'suspended';
     UPDATE dbsync.subscription_table a
