@@ -134,7 +134,7 @@ $pair->sql('CREATE TABLE public.missing (id int PRIMARY KEY, t text)');
 $pair->sql(q{SELECT dbsync.add_table('lagging', 'public.missing', copy_data => false)});
 table_becomes('lagging', 'public.missing', q{note IS NULL}, 'a table without a target is captured');
 $pair->sql(q{INSERT INTO public.missing VALUES (1, 'kept'); INSERT INTO public.own VALUES (2000, 'waits')});
-$pair->status_becomes('lagging', q{last_error = 'target table "public.missing" does not exist'}, 'and named');
+$pair->status_becomes('lagging', q{state = 'waiting to retry' AND last_error = 'target table "public.missing" does not exist'}, 'and named');
 $pair->fails_often('lagging', 3, 'it is tried again');
 is($pair->target_sql('SELECT count(*) FROM public.own WHERE id = 2000'), '0', 'the position does not go past it');
 $pair->target_sql('CREATE TABLE public.missing (id int PRIMARY KEY, t text)');
@@ -155,11 +155,33 @@ $pair->sql(q{SELECT dbsync.remove_table('nowhere', 'public.first')});
 $pair->sql(q{SELECT dbsync.suspend_table('public.item')});
 fill('public.second', 1);
 $pair->sql(q{SELECT dbsync.remove_table('nowhere', 'public.item')});
+
+# somebody waits already when it begins, and is not answered by that: a row is in the way
+$pair->stop_subscription('nowhere');
 $target->safe_psql('postgres', 'CREATE DATABASE nowhere');
 $target->safe_psql('nowhere', 'CREATE TABLE public.second (id int PRIMARY KEY, t text)');
-$pair->arrives('nowhere', 'what is left of them begins where it was captured');
+my $holder = $target->background_psql('nowhere', on_error_stop => 1);
+$holder->query_safe('BEGIN; INSERT INTO public.second VALUES (301)');
+$target->safe_psql('postgres', 'ALTER DATABASE nowhere ALLOW_CONNECTIONS false');
+$pair->start_subscription('nowhere');
+my $waiter = $source->background_psql('postgres', on_error_stop => 1);
+$waiter->query_until(qr/begun/, "\\echo begun\nSELECT 'answer ' || dbsync.wait_for('nowhere', '1 h');\n");
+ok( DbsyncTest::becomes_true($source,
+		"SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%answer%wait_for%' AND wait_event = 'Extension'"),
+	'somebody waits');
+$target->safe_psql('postgres', 'ALTER DATABASE nowhere ALLOW_CONNECTIONS true');
+ok( DbsyncTest::becomes_true($target,
+		"SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = 'nowhere' AND wait_event_type = 'Lock'"),
+	'what is left of them begins where it was captured');
+table_becomes('nowhere', 'public.second', q{state = 'live'}, 'and is live');
+is($source->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%answer%wait_for%' AND state = 'active' AND pid <> pg_backend_pid()"),
+	'1', 'who waits for all of it waits still');
+$holder->query_safe('ROLLBACK');
+$holder->quit;
+like($waiter->query("SELECT 'done'"), qr/answer t/, 'until it is there');
+$waiter->quit;
 is(DbsyncTest::fingerprint($target, 'public.second', 'nowhere'), DbsyncTest::fingerprint($source, 'public.second'),
-	'and has all');
+	'as a whole');
 
 # --- run_once() alone
 

@@ -81,7 +81,7 @@ static const Pin pins[] = {
 /* where it came from, if we may say so; postgres_look.c sees to it that we need not */
 #define ORIGIN_PIN		", pg_catalog.set_config('dbsync.origin', $2, %s)"
 
-/* what we send is in it; once more when code there, a CHECK say, has changed it (postgres_step.c) */
+/* what we send is in it; once more when code there has changed it (postgres_step.c) */
 #define ENCODING_PIN	", pg_catalog.set_config('client_encoding', '%s', %s)"
 
 /* no trigger fires that the source has fired already */

@@ -204,6 +204,15 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 									  NULL, NULL);
 
 	if (step && step->kind == POSTGRES_STEP_GUARD &&
+		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION && strstr(message, POSTGRES_ENCODING_MOVED))
+		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+									  psprintf("code at the target has changed client_encoding while rows came for target table %s",
+											   step->table->label),
+									  "What came behind it would have been taken for other letters.",
+									  "On the target, mend the function that does it: convert_to() and convert_from()"
+									  " convert without it.");
+
+	if (step && step->kind == POSTGRES_STEP_GUARD &&
 		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION)
 		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 									  psprintf("target table %s has changed since it was looked up",

@@ -14,11 +14,14 @@
  * Triggers and rules can leave out any row that we write, which is no error on the server.
  * So the last statements of each batch look whether its tables have got some: what was
  * made before we wrote is seen by then, and what is made later waits for our locks.
+ * Code there, a CHECK or a trigger that is accepted, can also set client_encoding; the
+ * server then takes the bytes of all rows behind for others.  They look for that as well.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -84,8 +87,7 @@ dbsync_postgres_touch(PostgresTarget *target, DbsyncTargetTable *table)
 {
 	MemoryContext old;
 
-	/* where triggers may leave out rows, rows are counted */
-	if (table->touched == target->batches || table->swallows)
+	if (table->touched == target->batches)
 		return;
 	table->touched = target->batches;
 	old = MemoryContextSwitchTo(target->base.context);
@@ -95,29 +97,36 @@ dbsync_postgres_touch(PostgresTarget *target, DbsyncTargetTable *table)
 
 /*
  * Parameters: a table's name and its oid.  One row by its oid: the server keeps one plan
- * for that, where it plans arrays anew each time.  First what goes for most tables, and
- * costs a third: no trigger and no rule of any kind.
+ * for that, where it plans arrays anew each time.
  */
-#define SAME_TABLE(condition) \
-	"SELECT CAST(CASE WHEN c.oid = CAST($2 AS oid) AND " condition \
-	" THEN '1' ELSE 'dbsync: the table has changed' END AS integer)" \
-	" FROM pg_class c WHERE c.oid = CAST($1 AS regclass)"
-
-const char *
-dbsync_postgres_same_bare_table_sql(void)
+static char *
+same_table_sql(const char *condition)
 {
-	return SAME_TABLE("c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relhastriggers");
+	return psprintf("SELECT CAST(CASE WHEN pg_client_encoding() <> '%s' THEN '" POSTGRES_ENCODING_MOVED "'"
+					" WHEN c.oid = CAST($2 AS oid) AND %s"
+					" THEN '1' ELSE 'dbsync: the table has changed' END AS integer)"
+					" FROM pg_class c WHERE c.oid = CAST($1 AS regclass)",
+					GetDatabaseEncodingName(), condition);
 }
 
-/* as it was refused or not when looked up */
-const char *
+/* what goes for most tables, and costs a third: no trigger and no rule of any kind */
+char *
+dbsync_postgres_same_bare_table_sql(void)
+{
+	return same_table_sql("c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relhastriggers");
+}
+
+/* As it was refused or not when looked up; $3: are triggers accepted?  Then rows are counted. */
+char *
 dbsync_postgres_same_table_sql(void)
 {
-	return SAME_TABLE("NOT ("
-					  "  c.relhasrules AND EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND " POSTGRES_IS_RULE ")"
-					  "  OR c.relhastriggers AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND " POSTGRES_IS_TRIGGER ")"
-					  "  OR c.relkind = 'p' AND EXISTS (SELECT FROM pg_trigger g"
-					  "   WHERE g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid)) AND " POSTGRES_IS_TRIGGER "))");
+	return same_table_sql("NOT ("
+						  "  c.relhasrules AND EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND " POSTGRES_IS_RULE ")"
+						  "  OR NOT CAST($3 AS boolean) AND ("
+						  "   c.relhastriggers AND EXISTS (SELECT FROM pg_trigger g"
+						  "    WHERE g.tgrelid = c.oid AND " POSTGRES_IS_TRIGGER ")"
+						  "   OR c.relkind = 'p' AND EXISTS (SELECT FROM pg_trigger g"
+						  "    WHERE g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid)) AND " POSTGRES_IS_TRIGGER ")))");
 }
 
 bool
@@ -128,12 +137,14 @@ dbsync_postgres_guard_touched(PostgresTarget *target)
 	foreach(lc, target->touched)
 	{
 		DbsyncTargetTable *table = lfirst(lc);
-		const char *values[2];
+		const char *values[3];
 
 		values[0] = table->quoted;
 		values[1] = psprintf("%u", table->relid);
-		if (!dbsync_postgres_queue_fixed(target, table->bare ? POSTGRES_SAME_BARE_TABLE : POSTGRES_SAME_TABLE,
-										 2, values))
+		values[2] = table->swallows ? "true" : "false";
+		if (!(table->bare
+			  ? dbsync_postgres_queue_fixed(target, POSTGRES_SAME_BARE_TABLE, 2, values)
+			  : dbsync_postgres_queue_fixed(target, POSTGRES_SAME_TABLE, 3, values)))
 			return false;
 		target->steps[target->nsteps - 1].table = table;
 	}
