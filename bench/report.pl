@@ -1,11 +1,12 @@
 #!/usr/bin/perl
-# From raw measurements to tables: report.pl RESULTS_FOLDER RESULTS_MD [README]
+# From raw measurements to tables: report.pl RESULTS_FOLDER RESULTS_MD [SHEET README]
 #
 # Reads all *.tsv and machine.txt of the folder and writes the tables of
 # results.md; and puts one line per piece of work between <!-- bench:begin --> and
-# <!-- bench:end --> of the README.  Everything is computed from the measurements,
-# also whether what must be reached was reached: ratios are taken within a round,
-# where both sides had the same machine, and their median counts.
+# <!-- bench:end --> of the sheet (docs/bench.md), and some of them, with their
+# ranges, into the README.  Everything is computed from the measurements, also
+# whether what must be reached was reached: ratios are taken within a round, where
+# both sides had the same machine, and their median counts.
 use strict;
 use warnings;
 use utf8;
@@ -14,8 +15,9 @@ use lib "$FindBin::Bin/lib";
 use Measurements;
 use Requirements;
 
-my ($folder, $file, $readme) = @ARGV;
-die "usage: report.pl RESULTS_FOLDER RESULTS_MD [README]\n" unless defined $file;
+my ($folder, $file, $sheet, $readme) = @ARGV;
+die "usage: report.pl RESULTS_FOLDER RESULTS_MD [SHEET README]\n"
+	unless defined $file && defined $sheet == defined $readme;
 my $data = Measurements->new($folder);
 
 my %system_name = (
@@ -140,7 +142,7 @@ TEXT
 	return $text;
 }
 
-# Columns of the README that are not one of these go to the last one, with names.
+# Columns of the sheet that are not one of these go to the last one, with names.
 my @summary_columns = ([ 'uncaptured', 'bare text' ], ['dbsync'], ['native'], ['slony'], ['pgq'], ['pglogical']);
 
 sub summary_row
@@ -178,12 +180,50 @@ sub summary
 		}
 		$text .= summary_row($part, $_, @{ $checks{$_} }) foreach @works;
 	}
+	return "$text\nMedians of " . circumstances() . ". " . outcome()
+		. "\nRanges and all the rest: `bench/results.md`.\n";
+}
+
+sub outcome
+{
+	my %all = map { $_ => 1 } $data->parts;
+	my @checks = map { Requirements::of($data, $_) } grep { $all{$_} } Requirements::parts();
+
+	return sprintf("Of %d goals %d were reached.", scalar(@checks), scalar(grep { $_->{ok} } @checks));
+}
+
+sub circumstances
+{
 	my %machine = map { @$_ } $data->machine;
 	my ($fewest, $most) = $data->rounds;
 	my $rounds = $fewest == $most ? $most : "$fewest to $most";
-	return sprintf("%s\nMedians of %s rounds on %s, %s cores, %s, %s. Ranges and all the rest: `bench/results.md`.\n",
-		$text, $rounds, $machine{CPU} // '?', $machine{cores} // '?', $machine{memory} // '?',
-		$machine{date} // '?');
+
+	return sprintf("%s rounds on %s, %s cores, %s, %s", $rounds, $machine{CPU} // '?',
+		$machine{cores} // '?', $machine{memory} // '?', $machine{date} // '?');
+}
+
+# What the README has of it: part, work, what it is called there, and the others.
+my @speed = (
+	[ 'capture_bulk', 'narrow insert', 'INSERT of a million rows', 'slony', 'plpgsql' ],
+	[ 'capture_oltp', 'tps, 4 clients, sync off', 'pgbench, capture alone', 'slony', 'plpgsql' ],
+	[ 'sustained', 'tps', 'pgbench, while a target on the same two cores follows' ],
+	[ 'drain', 'updates', 'a backlog of a million updated rows', 'pglogical' ],
+	[ 'latency', 'p50, sync on', 'from COMMIT to the row being seen on the target', 'pglogical' ],
+	[ 'first_copy', '1 connection', 'first copy of ten million rows', 'bare text', 'pgcopydb' ]);
+
+sub speed
+{
+	my $text = header('work', 'uncaptured', 'dbsync', 'native replication', 'others');
+
+	foreach my $line (@speed)
+	{
+		my ($part, $work, $name, @others) = @$line;
+
+		$text .= row($name, (map { cell($part, $work, $_) } 'uncaptured', 'dbsync', 'native'),
+			join(', ', map { name_of($_) . ' ' . cell($part, $work, $_) } @others));
+	}
+	return "$text\nMedians and, in parentheses, the least and the most of " . circumstances() . ".\n"
+		. outcome() . "\n";
 }
 
 sub slurp
@@ -202,17 +242,21 @@ sub spew
 	return;
 }
 
-sub update_readme
+# Usage: put(FILE, NAME, TEXT): between the comments NAME:begin and NAME:end.
+sub put
 {
-	my ($path) = @_;
+	my ($path, $name, $block) = @_;
 	my $text = slurp($path);
-	my $block = summary();
 
-	$text =~ s/(<!-- bench:begin -->\n).*?(<!-- bench:end -->)/$1\n$block\n$2/s
-		or die "$path has no place for the summary\n";
+	$text =~ s/(<!-- $name:begin -->\n).*?(<!-- $name:end -->)/$1\n$block\n$2/s
+		or die "$path has no place for $name\n";
 	spew($path, $text);
 	return;
 }
 
 spew($file, results());
-update_readme($readme) if defined $readme;
+if (defined $sheet)
+{
+	put($sheet, 'bench', summary());
+	put($readme, 'speed', speed());
+}
