@@ -27,6 +27,7 @@ SELECT dbsync.create_target(NULL, 'postgresql://sync@host.invalid/reporting');
 SELECT dbsync.create_target('third', 'host=host.invalid password=secret');
 SELECT dbsync.create_target('third', NULL);
 SELECT dbsync.create_target('third', 'gopher://host.invalid/x');
+SELECT dbsync.create_target('third', 'postgresql://host.invalid/x', options => '["connect_timeout"]');
 
 -- a password alone can be changed; a URI takes the old one's place
 SELECT dbsync.alter_target('admin target', password => 'new');
@@ -34,6 +35,10 @@ SELECT * FROM admin_targets_seen WHERE srvname = 'admin target';
 SELECT dbsync.alter_target('admin target', 'postgresql://other@host2.invalid/db2');
 SELECT * FROM admin_targets_seen WHERE srvname = 'admin target';
 SELECT dbsync.alter_target('nowhere', password => 'new');
+-- what no URI can say stays
+ALTER SERVER "admin target" OPTIONS (ADD before_triggers 'true');
+SELECT dbsync.alter_target('admin target', 'postgresql://host3.invalid/db3');
+SELECT * FROM admin_targets_seen WHERE srvname = 'admin target';
 
 -- a foreign server of somebody else's driver is no target
 CREATE FOREIGN DATA WRAPPER admin_targets_fdw;

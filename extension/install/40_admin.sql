@@ -250,6 +250,10 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
             MESSAGE = format('target "%s" already exists', server),
             HINT = 'Change it with dbsync.alter_target(), or take another name.';
+    ELSIF jsonb_typeof(options) <> 'object' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'options must be a JSON object',
+            HINT = 'For example: {"connect_timeout": "3"}';
     END IF;
     part := dbsync_internal.split_uri(uri);
     option := dbsync_internal.split_options(options);
@@ -272,7 +276,7 @@ COMMENT ON FUNCTION dbsync.create_target(text, text, text, jsonb) IS 'makes a ta
 -- alter_target
 
 -- A new URI replaces all options that came with the old one; user and password
--- stay unless it has others.  Who has no user mapping of his own (a superuser who
+-- stay unless it has others, and so does what no URI can say.  Who has no user mapping of his own (a superuser who
 -- helps) changes that of the target's owner.
 --
 -- Credentials that a superuser has lent stay with the address for which he did: see
@@ -303,7 +307,9 @@ BEGIN
         END IF;
         part := dbsync_internal.split_uri(uri);
         PERFORM dbsync_internal.check_options(caller, part.server || part.mapping);
-        PERFORM dbsync_internal.set_server(server.oid, part.server);
+        PERFORM dbsync_internal.set_server(server.oid, part.server || (
+            SELECT coalesce(jsonb_object_agg(o.option_name, o.option_value), '{}')
+            FROM pg_options_to_table(server.srvoptions) o WHERE o.option_name = 'before_triggers'));
         mapping := mapping || part.mapping;
     END IF;
     PERFORM dbsync_internal.set_mapping(server.oid, role,
