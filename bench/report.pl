@@ -205,8 +205,8 @@ sub circumstances
 # What the README has of it: part, work, what it is called there, and the others.
 my @speed = (
 	[ 'capture_bulk', 'narrow insert', 'INSERT of a million rows', 'slony', 'plpgsql' ],
-	[ 'capture_oltp', 'tps, 4 clients, sync off', 'pgbench, capture alone', 'slony', 'plpgsql' ],
-	[ 'sustained', 'tps', 'pgbench, while a target on the same two cores follows' ],
+	[ 'capture_oltp', 'tps, 4 clients, sync off', 'pgbench, 4 clients, capture alone', 'slony', 'plpgsql' ],
+	[ 'sustained', 'tps', 'pgbench, 4 clients, and a target on the same two cores that follows' ],
 	[ 'drain', 'updates', 'a backlog of a million updated rows', 'pglogical' ],
 	[ 'latency', 'p50, sync on', 'from COMMIT to the row being seen on the target', 'pglogical' ],
 	[ 'first_copy', '1 connection', 'first copy of ten million rows', 'bare text', 'pgcopydb' ]);
@@ -220,7 +220,7 @@ sub speed
 		my ($part, $work, $name, @others) = @$line;
 
 		$text .= row($name, (map { cell($part, $work, $_) } 'uncaptured', 'dbsync', 'native'),
-			join(', ', map { name_of($_) . ' ' . cell($part, $work, $_) } @others));
+			join(', ', map { name_of($_) . ' ' . cell($part, $work, $_) } grep { cell($part, $work, $_) ne '' } @others));
 	}
 	return "$text\nMedians and, in parentheses, the least and the most of " . circumstances() . ".\n"
 		. outcome() . "\n";
