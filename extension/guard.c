@@ -167,9 +167,48 @@ judge_attributes(const AlterTableStmt *command)
 			continue;
 		relid = RangeVarGetRelid(command->relation, NoLock, true);
 		if (OidIsValid(relid))
-			judge("attributes", TypeRelationId, get_rel_type_id(relid));
+			/* of ALTER TYPE it is CASCADE that says so, and without it the server refuses */
+		judge(command->relation->inh || command->objtype == OBJECT_TYPE ? "attributes" : "own attributes",
+			  TypeRelationId, get_rel_type_id(relid));
 		return;
 	}
+}
+
+/*
+ * A CHECK that is added is called before triggers that are switched off are on again:
+ * so ours may not be switched together with anything but triggers.
+ */
+static void
+judge_triggers(const AlterTableStmt *command)
+{
+	bool		ours = false;
+	bool		other = false;
+	ListCell   *lc;
+
+	foreach(lc, command->cmds)
+	{
+		const AlterTableCmd *part = lfirst_node(AlterTableCmd, lc);
+
+		switch (part->subtype)
+		{
+			case AT_EnableTrig:
+			case AT_EnableReplicaTrig:
+			case AT_EnableAlwaysTrig:
+			case AT_DisableTrig:
+				ours |= strncmp(part->name, "dbsync_", 7) == 0;
+				break;
+			case AT_EnableTrigAll:
+			case AT_DisableTrigAll:
+			case AT_EnableTrigUser:
+			case AT_DisableTrigUser:
+				ours = true;
+				break;
+			default:
+				other = true;
+		}
+	}
+	if (ours && other)
+		judge("triggers", RelationRelationId, RangeVarGetRelid(command->relation, NoLock, true));
 }
 
 static void
@@ -214,6 +253,7 @@ dbsync_guard_start(PG_FUNCTION_ARGS)
 			break;
 		case T_AlterTableStmt:
 			judge_attributes((AlterTableStmt *) command);
+			judge_triggers((AlterTableStmt *) command);
 			break;
 		case T_RenameStmt:
 			judge_rename((RenameStmt *) command);

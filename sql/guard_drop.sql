@@ -42,6 +42,23 @@ RESET client_min_messages;
 SELECT dbsync.remove_table('guard_drop', 't');
 DROP TYPE guard_types.pair;
 
+-- a subscription that has lost its owner while the guard was off is in nobody's way
+CREATE FUNCTION guard_types.other() RETURNS int LANGUAGE sql AS 'SELECT 1';
+SELECT dbsync.create_subscription('guard_orphan', 'guard_drop');
+SELECT id AS orphan FROM dbsync.subscription WHERE name = 'guard_orphan' \gset
+SELECT format('DROP FUNCTION dbsync_internal.subscription_%s()', :orphan) AS drop_anchor \gset
+SELECT format('ALTER FUNCTION dbsync_internal.subscription_%s() RENAME TO anchor', :orphan) AS rename_anchor \gset
+:drop_anchor;
+:rename_anchor;
+ALTER EVENT TRIGGER dbsync_guard_drop DISABLE;
+:drop_anchor;
+ALTER EVENT TRIGGER dbsync_guard_drop ENABLE ALWAYS;
+ALTER FUNCTION guard_types.other() COST 2;
+DROP FUNCTION guard_types.other();
+SET client_min_messages = warning;
+SELECT dbsync.drop_subscription('guard_orphan');
+RESET client_min_messages;
+
 -- a table with the name of a captured one, and other temporary things, are nobody's
 CREATE TEMP TABLE u (id int);
 DROP TABLE pg_temp.u;

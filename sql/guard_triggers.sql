@@ -56,6 +56,18 @@ SELECT * FROM triggers ORDER BY 1;
 CREATE FUNCTION disable() RETURNS int LANGUAGE plpgsql AS $$ BEGIN ALTER TABLE t DISABLE TRIGGER ALL; RETURN 1; END $$;
 INSERT INTO t SELECT disable() + 1, 'x';
 
+-- nor together with what runs users' code, which would write unseen
+CREATE FUNCTION sneak(id int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN UPDATE t SET v = 'unseen' WHERE t.id = 1; RETURN true; END $$;
+ALTER TABLE t DISABLE TRIGGER ALL, ADD CHECK (sneak(id));
+ALTER TABLE t ADD CHECK (sneak(id)), DISABLE TRIGGER USER;
+SELECT try('ALTER TABLE t ENABLE REPLICA TRIGGER dbsync_N_update, ADD CHECK (sneak(id))');
+SELECT count(*) FROM t WHERE v = 'unseen';
+CREATE TRIGGER own AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION own();
+ALTER TABLE t DISABLE TRIGGER own, ALTER v SET DEFAULT 'd';
+ALTER TABLE t DISABLE TRIGGER own, DISABLE TRIGGER ALL;
+DROP TRIGGER own ON t;
+ALTER TABLE t ALTER v DROP DEFAULT;
+
 -- in replica role the guard is awake too
 SET session_replication_role = replica;
 ALTER TABLE t DISABLE TRIGGER ALL;

@@ -6,9 +6,9 @@
  * Rights are asked when a table is added, and then whenever they can have changed:
  * when the configuration is read, and when the server tells of a change to one of
  * the tables (grants, owner, row security), or to roles, memberships, schemas,
- * foreign servers, or user mappings.  Callbacks count such news.  One query for
- * all tables of the subscription follows before the next batch; there is none as
- * long as there is no news.
+ * foreign servers, user mappings, or the database's owner.  Callbacks count such
+ * news.  One query for all tables of the subscription follows before the next batch;
+ * there is none as long as there is no news.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +25,9 @@
 
 /* whatever of them changes, rights on any table may have changed */
 static const int watched_caches[] = {
-	AUTHOID, AUTHMEMMEMROLE, NAMESPACEOID, FOREIGNSERVEROID, USERMAPPINGOID
+	AUTHOID, AUTHMEMMEMROLE, NAMESPACEOID, FOREIGNSERVEROID, USERMAPPINGOID,
+	/* its owner is a member of pg_database_owner, and nothing else tells of that */
+	DATABASEOID
 };
 
 static Oid *watched = NULL;		/* the tables, sorted */

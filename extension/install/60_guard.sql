@@ -117,15 +117,18 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_target_unused(name) IS 'error if a subscription uses the target';
 
--- Without its anchor a subscription would have no owner.
-CREATE FUNCTION dbsync_internal.check_anchors() RETURNS void
+-- Without its anchor a subscription would have no owner.  Only what the command is about
+-- counts: a subscription that has lost its anchor by an accident, or that somebody else
+-- has dropped since the caller's snapshot was taken, is not to be in the way of all
+-- functions of the database.
+CREATE FUNCTION dbsync_internal.check_anchor(subscription_id bigint) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     orphan name;
 BEGIN
     SELECT s.name INTO orphan FROM dbsync.subscription s
-    WHERE dbsync_internal.anchor_of(s.id) IS NULL ORDER BY s.name LIMIT 1;
+    WHERE s.id = subscription_id AND dbsync_internal.anchor_of(s.id) IS NULL;
     IF FOUND AND dbsync_internal.is_adopted() THEN
         RAISE EXCEPTION USING ERRCODE = 'dependent_objects_still_exist',
             MESSAGE = format('cannot drop or rename what subscription "%s" belongs to', orphan),
@@ -133,7 +136,18 @@ BEGIN
             HINT = 'Use dbsync.drop_subscription(), or let a superuser REASSIGN OWNED to another role, first.';
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.check_anchors() IS 'error if a subscription has lost the function that says who owns it';
+COMMENT ON FUNCTION dbsync_internal.check_anchor(bigint) IS 'error if a subscription has lost the function that says who owns it';
+
+-- A function that was renamed or moved does not say what it was; that it goes with the
+-- extension does, as no function of a user's should.
+CREATE FUNCTION dbsync_internal.is_anchor(function oid) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+                   WHERE d.classid = 'pg_proc'::regclass AND d.objid = function AND d.deptype = 'x'
+                     AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'dbsync')
+$$;
+COMMENT ON FUNCTION dbsync_internal.is_anchor(oid) IS 'is it a function that stands, or stood, for a subscription?';
 
 -- A segment that somebody has altered would fail writers later.
 CREATE FUNCTION dbsync_internal.check_segments(objects oid[]) RETURNS void
@@ -175,7 +189,9 @@ DECLARE
     captured dbsync.captured_table;
 BEGIN
     IF tg_tag IN ('ALTER FUNCTION', 'ALTER ROUTINE') THEN
-        PERFORM dbsync_internal.check_anchors();
+        PERFORM dbsync_internal.check_anchor(s.id) FROM dbsync.subscription s
+        WHERE EXISTS (SELECT FROM pg_event_trigger_ddl_commands() e
+                      WHERE e.classid = 'pg_proc'::regclass AND dbsync_internal.is_anchor(e.objid));
     END IF;
     IF NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'active') THEN
         RETURN;
@@ -286,6 +302,51 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_changed_type(oid, text) IS 'error if a captured table has values of the type, however deep inside';
 
+-- A table hands columns on to those that inherit from it, its partitions among them, and
+-- a composite type to typed tables: their rows are values of types as well.
+CREATE FUNCTION dbsync_internal.row_types_below(type oid) RETURNS SETOF oid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE below (rel) AS (
+        SELECT t.typrelid FROM pg_type t WHERE t.oid = type AND t.typrelid <> 0
+      UNION
+        SELECT heir.rel
+        FROM below JOIN pg_class c ON c.oid = below.rel
+        CROSS JOIN LATERAL (
+            SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = c.oid
+            UNION ALL SELECT t.oid FROM pg_class t WHERE c.relkind = 'c' AND t.reloftype = c.reltype
+        ) heir (rel)
+    )
+    SELECT c.reltype FROM below JOIN pg_class c ON c.oid = below.rel WHERE c.reltype <> 0
+$$;
+COMMENT ON FUNCTION dbsync_internal.row_types_below(oid) IS 'a row type, and those of tables that get its attributes';
+
+CREATE FUNCTION dbsync_internal.check_changed_attributes(type oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM dbsync_internal.check_changed_type(type,
+        'cannot change attributes of type %1$s, which is in column %2$s of captured table %3$s');
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_changed_attributes(oid) IS 'error if a captured table has values of the row type, however deep inside';
+
+-- No user's code may run in a command that has switched capture off: it could write to the
+-- table, and the command is over when capture is switched on again (check_triggers()).
+CREATE FUNCTION dbsync_internal.check_triggers_alone(rel oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel AND c.state = 'active';
+    IF FOUND THEN
+        PERFORM dbsync_internal.refuse_ddl(captured,
+            format('cannot switch triggers of captured table %s together with other changes', captured.relid),
+            'Use an ALTER TABLE of its own for the triggers.');
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_triggers_alone(oid) IS 'error if the table is captured';
+
 -- Who takes a table's name away should hear that its target keeps it.
 CREATE FUNCTION dbsync_internal.tell_of_names(rel oid, schema oid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -323,9 +384,12 @@ BEGIN
         WHEN 'enum' THEN
             PERFORM dbsync_internal.check_changed_type(object,
                 'cannot rename a label of type %1$s, which is in column %2$s of captured table %3$s');
+        WHEN 'triggers' THEN
+            PERFORM dbsync_internal.check_triggers_alone(object);
         WHEN 'attributes' THEN
-            PERFORM dbsync_internal.check_changed_type(object,
-                'cannot change attributes of type %1$s, which is in column %2$s of captured table %3$s');
+            PERFORM dbsync_internal.check_changed_attributes(t.oid) FROM dbsync_internal.row_types_below(object) t (oid);
+        WHEN 'own attributes' THEN
+            PERFORM dbsync_internal.check_changed_attributes(object);
         WHEN 'rename' THEN
             PERFORM dbsync_internal.tell_of_names(object, NULL);
         WHEN 'rename schema' THEN
@@ -418,9 +482,9 @@ DECLARE
 BEGIN
     PERFORM dbsync_internal.check_target_unused(d.address_names[1]::name)
     FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'server';
-    IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'function') THEN
-        PERFORM dbsync_internal.check_anchors();
-    END IF;
+    PERFORM dbsync_internal.check_anchor(substring(d.address_names[2] FROM '^subscription_(\d{1,10})$')::bigint)
+    FROM pg_event_trigger_dropped_objects() d
+    WHERE d.object_type = 'function' AND d.address_names[1] = 'dbsync_internal';
     IF NOT EXISTS (SELECT FROM dbsync.captured_table) THEN
         RETURN;
     END IF;
@@ -439,6 +503,10 @@ BEGIN
             PERFORM dbsync_internal.check_dropped_table(dropped.objid, dropped.object_identity);
         END IF;
     END LOOP;
+    -- what else has lost a column, or an attribute, may be the type of a captured one
+    PERFORM dbsync_internal.check_changed_attributes(c.reltype)
+    FROM pg_event_trigger_dropped_objects() d JOIN pg_class c ON c.oid = d.objid
+    WHERE d.classid = 'pg_class'::regclass AND d.objsubid <> 0 AND NOT d.is_temporary AND dbsync_internal.is_adopted();
 END $$;
 COMMENT ON FUNCTION dbsync_internal.judge_drop() IS 'body of dbsync_internal.guard_drop()';
 

@@ -157,7 +157,7 @@ may('app', "SELECT dbsync.drop_target('secret')", 'A23: the target goes');
 
 # --- A10: rights are asked again
 
-my @lost = qw(s_select s_trigger s_usage s_rls s_group s_owner);
+my @lost = qw(s_select s_trigger s_usage s_rls s_group s_owner s_database);
 $pair->both('CREATE SCHEMA shut; CREATE ROLE readers');
 my %table = map { $_ => "public.$_" } @lost, qw(kept late gap);
 $table{s_usage} = 'shut.s_usage';
@@ -168,7 +168,9 @@ foreach my $table (values %table)
 }
 $pair->sql('GRANT USAGE ON SCHEMA shut TO app; GRANT readers TO app; '
 	  . 'REVOKE SELECT ON public.s_group FROM app; GRANT SELECT ON public.s_group TO readers; '
-	  . 'REVOKE ALL ON public.s_owner FROM app; ALTER TABLE public.s_owner OWNER TO app');
+	  . 'REVOKE ALL ON public.s_owner FROM app; ALTER TABLE public.s_owner OWNER TO app; '
+	  . 'REVOKE SELECT ON public.s_database FROM app; GRANT SELECT ON public.s_database TO pg_database_owner; '
+	  . 'ALTER DATABASE postgres OWNER TO app');
 may('app', "SELECT dbsync.create_target('a', '$uri', password => 'hunter2')", 'A10: a target');
 may('app', "SELECT dbsync.create_subscription('a', 'a', tables => ARRAY["
 	  . join(', ', map { quoted($_) } @table{ @lost, 'kept', 'late' }) . '])', 'A10: a subscription');
@@ -181,7 +183,8 @@ my %loss = (
 	s_usage => [ 'REVOKE USAGE ON SCHEMA shut FROM app', 'GRANT USAGE ON SCHEMA shut TO app' ],
 	s_rls => [ 'ALTER TABLE public.s_rls ENABLE ROW LEVEL SECURITY', 'ALTER TABLE public.s_rls DISABLE ROW LEVEL SECURITY' ],
 	s_group => [ 'REVOKE readers FROM app', 'GRANT readers TO app' ],
-	s_owner => [ "ALTER TABLE public.s_owner OWNER TO $superuser", 'ALTER TABLE public.s_owner OWNER TO app' ]);
+	s_owner => [ "ALTER TABLE public.s_owner OWNER TO $superuser", 'ALTER TABLE public.s_owner OWNER TO app' ],
+	s_database => [ "ALTER DATABASE postgres OWNER TO $superuser", 'ALTER DATABASE postgres OWNER TO app' ]);
 
 sub is_suspended
 {
