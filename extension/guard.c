@@ -41,7 +41,11 @@
 
 PG_FUNCTION_INFO_V1(dbsync_guard);
 PG_FUNCTION_INFO_V1(dbsync_guard_start);
+PG_FUNCTION_INFO_V1(dbsync_guard_role);
 PG_FUNCTION_INFO_V1(dbsync_lock_by_oid);
+
+/* whose command is judged: judgement is passed as somebody else, and may run commands itself */
+static Oid	commander = InvalidOid;
 
 static Oid
 find_function(const char *name, oidvector *types)
@@ -61,6 +65,7 @@ dbsync_guard(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = CurrentMemoryContext;
 	char	   *name = get_func_name(fcinfo->flinfo->fn_oid);
+	Oid			outer = commander;
 	FmgrInfo	body;
 
 	LOCAL_FCINFO(inner, 0);
@@ -71,6 +76,7 @@ dbsync_guard(PG_FUNCTION_ARGS)
 				 errmsg("function \"%s\" was not called as an event trigger", "guard")));
 	fmgr_info(find_function(psprintf("judge_%s", name + 6), buildoidvector(NULL, 0)), &body);
 	InitFunctionCallInfoData(*inner, &body, 0, InvalidOid, fcinfo->context, NULL);
+	commander = GetUserId();
 	PG_TRY();
 	{
 		(void) FunctionCallInvoke(inner);
@@ -80,7 +86,15 @@ dbsync_guard(PG_FUNCTION_ARGS)
 		dbsync_admin_raise(context);
 	}
 	PG_END_TRY();
+	commander = outer;
 	return PointerGetDatum(NULL);
+}
+
+/* The role whose command the guard is judging; to be called by what it calls. */
+Datum
+dbsync_guard_role(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_OID(commander);
 }
 
 /* Whose commands on the object the server takes; an index goes with its schema, too. */
@@ -102,6 +116,7 @@ judge(const char *kind, Oid classid, Oid object)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Oid			types[] = {TEXTOID, OIDOID};
+	Oid			outer = commander;
 	Oid			function;
 	bool		snapshot = !ActiveSnapshotSet();
 
@@ -113,6 +128,7 @@ judge(const char *kind, Oid classid, Oid object)
 		return;
 	if (snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
+	commander = GetUserId();
 	PG_TRY();
 	{
 		OidFunctionCall2(function, CStringGetTextDatum(kind), ObjectIdGetDatum(object));
@@ -122,6 +138,7 @@ judge(const char *kind, Oid classid, Oid object)
 		dbsync_admin_raise(context);
 	}
 	PG_END_TRY();
+	commander = outer;
 	if (snapshot)
 		PopActiveSnapshot();
 }
@@ -166,10 +183,10 @@ judge_attributes(const AlterTableStmt *command)
 		if (kind != AT_AddColumn && kind != AT_DropColumn && kind != AT_AlterColumnType)
 			continue;
 		relid = RangeVarGetRelid(command->relation, NoLock, true);
+		/* of ALTER TYPE it is CASCADE that says so, and without it the server refuses */
 		if (OidIsValid(relid))
-			/* of ALTER TYPE it is CASCADE that says so, and without it the server refuses */
-		judge(command->relation->inh || command->objtype == OBJECT_TYPE ? "attributes" : "own attributes",
-			  TypeRelationId, get_rel_type_id(relid));
+			judge(command->relation->inh || command->objtype == OBJECT_TYPE ? "attributes" : "own attributes",
+				  TypeRelationId, get_rel_type_id(relid));
 		return;
 	}
 }

@@ -215,8 +215,42 @@ SELECT try('COMMENT ON TABLE %s IS ''mine''');
 SELECT try('ALTER TABLE %s SET (autovacuum_enabled = off)');
 INSERT INTO t SELECT i, i FROM generate_series(100, 110) i;
 
+-- what others have made of a type does not take it away from its owner: their table is suspended
+CREATE ROLE regress_dbsync_maker;
+GRANT USAGE, CREATE ON SCHEMA guard_val TO regress_dbsync_maker;
+CREATE VIEW noted AS SELECT "table"::text, state, note FROM dbsync.table_status WHERE "table"::text = 'made';
+SET ROLE regress_dbsync_maker;
+CREATE TYPE guard_val.theirs AS (a int);
+CREATE DOMAIN guard_val.their_int AS int;
+RESET ROLE;
+CREATE TABLE made (id int PRIMARY KEY, v theirs, d their_int);
+SELECT dbsync.add_table('guard_val', 'made');
+SELECT count(dbsync_internal.install_capture(id)) FROM dbsync.captured_table WHERE state = 'installing';
+INSERT INTO made VALUES (1, ROW(1), 1);
+-- his own owner, and a superuser, is told
+ALTER TYPE theirs ADD ATTRIBUTE b int;
+SET ROLE regress_dbsync_maker;
+ALTER TYPE guard_val.theirs ADD ATTRIBUTE b int;
+RESET ROLE;
+SELECT * FROM noted;
+INSERT INTO made VALUES (2, ROW(2, 2), 2);
+SELECT dbsync.copy_table('guard_val', 'made');
+SELECT count(dbsync_internal.install_capture(id)) FROM dbsync.captured_table WHERE state = 'installing';
+INSERT INTO made VALUES (3, ROW(3, 3), 3);
+SET ROLE regress_dbsync_maker;
+SET client_min_messages = warning;
+DROP DOMAIN guard_val.their_int CASCADE;
+RESET client_min_messages;
+RESET ROLE;
+SELECT * FROM noted;
+INSERT INTO made VALUES (4, ROW(4, 4));
+SELECT dbsync.copy_table('guard_val', 'made');
+SELECT count(dbsync_internal.install_capture(id)) FROM dbsync.captured_table WHERE state = 'installing';
+INSERT INTO made VALUES (5, ROW(5, 5));
+SELECT op, "row" FROM dbsync.changes('made') WHERE key->>'id' = '5';
+
 SELECT dbsync.drop_subscription('guard_val');
 SELECT dbsync.drop_target('guard_val');
 SET client_min_messages = warning;
 DROP SCHEMA guard_val, guard_val2 CASCADE;
-DROP ROLE regress_dbsync_owner;
+DROP ROLE regress_dbsync_owner, regress_dbsync_maker;

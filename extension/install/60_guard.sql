@@ -38,15 +38,32 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.names_apart(oid, dbsync.subscription_table) IS 'says that a table was renamed since it was added, and its target was not; null: it has its name';
 
+CREATE FUNCTION dbsync_internal.guard_role() RETURNS oid
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'dbsync_guard_role';
+COMMENT ON FUNCTION dbsync_internal.guard_role() IS 'the role whose command is being judged';
+
+-- Whoever may use a type, or a table's row type, can have a captured table made of it.  That
+-- must not take the type away from its owner, who may neither know of the table nor take it
+-- out: his command goes through, tells him nothing, and ends capture of the other's table.
 CREATE FUNCTION dbsync_internal.refuse_ddl(captured dbsync.captured_table, message text, hint text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    owner oid := (SELECT c.relowner FROM pg_class c WHERE c.oid = captured.relid);
 BEGIN
+    IF owner IS NOT NULL AND NOT dbsync_internal.may_act_as(dbsync_internal.guard_role(), owner) THEN
+        UPDATE dbsync.captured_table c
+        SET state = 'suspended', note = 'what its columns are made of was changed by the owner of that; to go on, change the '
+            'target table likewise, and use dbsync.copy_table()'
+        WHERE c.id = captured.id AND c.state <> 'removing';
+        UPDATE dbsync.subscription_table a SET state = 'suspended' WHERE a.captured_id = captured.id;
+        RETURN;
+    END IF;
     RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', MESSAGE = message,
         DETAIL = coalesce(dbsync_internal.subscriptions_of(captured.id), 'No subscription has the table any more.'),
         HINT = coalesce(hint, 'Take it out with dbsync.remove_table(), make the change on both sides, and add it again with dbsync.add_table().');
 END $$;
-COMMENT ON FUNCTION dbsync_internal.refuse_ddl(dbsync.captured_table, text, text) IS 'error that names the subscriptions of a captured table';
+COMMENT ON FUNCTION dbsync_internal.refuse_ddl(dbsync.captured_table, text, text) IS 'error that names the subscriptions of a captured table; where the command is not given by who may act as the table''s owner, the table is suspended instead';
 
 -- ---------------------------------------------------------------------------
 -- After a command

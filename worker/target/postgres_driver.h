@@ -616,11 +616,11 @@ extern void dbsync_postgres_touch(PostgresTarget *target, DbsyncTargetTable *tab
  * is another one by now, or has code that changes what we write.
  */
 extern bool dbsync_postgres_guard_touched(PostgresTarget *target);
-extern char *dbsync_postgres_same_bare_table_sql(void);
-extern char *dbsync_postgres_same_table_sql(void);
+extern char *dbsync_postgres_same_bare_table_sql(const PostgresTarget *target);
+extern char *dbsync_postgres_same_table_sql(const PostgresTarget *target);
 
 /* what their error says when it is not the table that has changed */
-#define POSTGRES_ENCODING_MOVED	"dbsync: client_encoding has changed"
+#define POSTGRES_SETTINGS_MOVED	"dbsync: settings have changed"
 
 /* in postgres_ranges.c: many keys to delete, as ranges */
 

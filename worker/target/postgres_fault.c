@@ -204,13 +204,14 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 									  NULL, NULL);
 
 	if (step && step->kind == POSTGRES_STEP_GUARD &&
-		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION && strstr(message, POSTGRES_ENCODING_MOVED))
+		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION && strstr(message, POSTGRES_SETTINGS_MOVED))
 		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-									  psprintf("code at the target has changed client_encoding while rows came for target table %s",
+									  psprintf("code at the target has changed settings while rows came for target table %s",
 											   step->table->label),
-									  "What came behind it would have been taken for other letters.",
-									  "On the target, mend the function that does it: convert_to() and convert_from()"
-									  " convert without it.");
+									  "What came behind it might have been taken for something else: client_encoding,"
+									  " array_nulls, lc_monetary and session_replication_role must stay as they are.",
+									  "On the target, mend the function that does it: let it have the settings it needs"
+									  " by ALTER FUNCTION ... SET, and convert with convert_to() and convert_from().");
 
 	if (step && step->kind == POSTGRES_STEP_GUARD &&
 		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION)

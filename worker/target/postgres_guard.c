@@ -14,8 +14,8 @@
  * Triggers and rules can leave out any row that we write, which is no error on the server.
  * So the last statements of each batch look whether its tables have got some: what was
  * made before we wrote is seen by then, and what is made later waits for our locks.
- * Code there, a CHECK or a trigger that is accepted, can also set client_encoding; the
- * server then takes the bytes of all rows behind for others.  They look for that as well.
+ * Code there, a CHECK or a trigger that is accepted, can also change settings that say
+ * what rows behind it mean, or what fires for them.  They look for that as well.
  *
  *-------------------------------------------------------------------------
  */
@@ -100,27 +100,31 @@ dbsync_postgres_touch(PostgresTarget *target, DbsyncTargetTable *table)
  * for that, where it plans arrays anew each time.
  */
 static char *
-same_table_sql(const char *condition)
+same_table_sql(bool replica, const char *condition)
 {
-	return psprintf("SELECT CAST(CASE WHEN pg_client_encoding() <> '%s' THEN '" POSTGRES_ENCODING_MOVED "'"
+	return psprintf("SELECT CAST(CASE WHEN pg_client_encoding() <> '%s'"
+					" OR current_setting('array_nulls') <> 'on' OR current_setting('lc_monetary') <> 'C'"
+					"%s THEN '" POSTGRES_SETTINGS_MOVED "'"
 					" WHEN c.oid = CAST($2 AS oid) AND %s"
 					" THEN '1' ELSE 'dbsync: the table has changed' END AS integer)"
 					" FROM pg_class c WHERE c.oid = CAST($1 AS regclass)",
-					GetDatabaseEncodingName(), condition);
+					GetDatabaseEncodingName(),
+					replica ? " OR current_setting('session_replication_role') <> 'replica'" : "", condition);
 }
 
 /* what goes for most tables, and costs a third: no trigger and no rule of any kind */
 char *
-dbsync_postgres_same_bare_table_sql(void)
+dbsync_postgres_same_bare_table_sql(const PostgresTarget *target)
 {
-	return same_table_sql("c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relhastriggers");
+	return same_table_sql(target->base.identity.replica_role, "c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relhastriggers");
 }
 
 /* As it was refused or not when looked up; $3: are triggers accepted?  Then rows are counted. */
 char *
-dbsync_postgres_same_table_sql(void)
+dbsync_postgres_same_table_sql(const PostgresTarget *target)
 {
-	return same_table_sql("NOT ("
+	return same_table_sql(target->base.identity.replica_role,
+						  "NOT ("
 						  "  c.relhasrules AND EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND " POSTGRES_IS_RULE ")"
 						  "  OR NOT CAST($3 AS boolean) AND ("
 						  "   c.relhastriggers AND EXISTS (SELECT FROM pg_trigger g"

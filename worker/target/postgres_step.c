@@ -40,9 +40,9 @@ fixed_sql(PostgresTarget *target, PostgresFixed fixed)
 		case POSTGRES_FORGET_PART:
 			return "DELETE FROM dbsync_ledger.position WHERE id = $1 AND id <> subscription";
 		case POSTGRES_SAME_BARE_TABLE:
-			return dbsync_postgres_same_bare_table_sql();
+			return dbsync_postgres_same_bare_table_sql(target);
 		case POSTGRES_SAME_TABLE:
-			return dbsync_postgres_same_table_sql();
+			return dbsync_postgres_same_table_sql(target);
 		case POSTGRES_COMMIT:
 			return "COMMIT";
 		case POSTGRES_NFIXED:
