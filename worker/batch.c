@@ -29,6 +29,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "extension/catalog.h"
 #include "extension/route.h"
 #include "extension/settings.h"
 #include "worker/choose.h"
@@ -471,6 +472,8 @@ dbsync_batch_run(DbsyncWork *work)
 	dbsync_choose_begin(&batch);
 	/* lost before S was taken: what S shows may not be for the target any more */
 	batch.stale = !dbsync_rights_hold(work);
+	/* who has asked meanwhile may have added a table before that, or suspended one */
+	batch.stale |= work->subscription->generation != dbsync_catalog_generation();
 	while (!batch.stale)
 	{
 		INSTR_TIME_SET_CURRENT(batch.begun);
