@@ -117,7 +117,7 @@ CREATE VIEW dbsync.status WITH (security_barrier) AS
 COMMENT ON VIEW dbsync.status IS 'one row per subscription of yours: state, lag, what went wrong and what to do about it';
 COMMENT ON COLUMN dbsync.status.state IS 'stopped, starting, installing, copying, running, waiting for target (which has not answered for a second or longer), waiting to retry, not running (started, but there is no worker), dormant (a copied database)';
 COMMENT ON COLUMN dbsync.status.position IS 'transactions visible in this snapshot are on the target';
-COMMENT ON COLUMN dbsync.status.lag_rows IS 'captured rows that are not on the target yet';
+COMMENT ON COLUMN dbsync.status.lag_rows IS 'captured rows of transactions that the target has not had yet, those of other subscriptions'' tables included';
 COMMENT ON COLUMN dbsync.status.lag_seconds IS 'age of the oldest transaction that is not on the target yet';
 COMMENT ON COLUMN dbsync.status.next_action IS 'what to do; null: nothing';
 COMMENT ON COLUMN dbsync.status.log_bytes IS 'size of what is kept of captured changes: the headers, with rows of small transactions, and the segments of its tables; other subscriptions may share both';

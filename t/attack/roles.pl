@@ -383,7 +383,8 @@ may_not('tenant', "SELECT * FROM dbsync.test_target('late_options')", qr/invalid
 # nor do they, or code of the target, say in what encoding the rows are
 $pair->sql('CREATE TABLE public.letters (id int PRIMARY KEY, v text); GRANT SELECT, TRIGGER ON public.letters TO tenant');
 $pair->target_sql(q{CREATE FUNCTION public.speak(text) RETURNS boolean LANGUAGE plpgsql AS
-	$$ BEGIN IF $1 = 'latin' THEN PERFORM set_config('client_encoding', 'LATIN1', false); END IF; RETURN true; END $$;
+	$$ BEGIN IF $1 = 'latin' THEN PERFORM set_config('client_encoding', 'LATIN1', false); END IF;
+	IF $1 = 'nulls' THEN PERFORM set_config('array_nulls', 'off', false); END IF; RETURN true; END $$;
 	CREATE TABLE public.letters (id int PRIMARY KEY, v text CHECK (public.speak(v)))});
 $pair->sql("INSERT INTO public.letters VALUES (1, U&'\\00e9')");
 may('tenant', "SELECT dbsync.alter_target('late_options', '$uri&options=-c%20client_encoding%3DLATIN1');"
@@ -397,6 +398,9 @@ $pair->sql("INSERT INTO public.letters VALUES (3, 'latin'), (4, U&'\\00e9')");
 $pair->status_becomes('letters', "last_error ~ 'has changed settings' AND next_action ~ 'convert_to'",
 	'code that changes the encoding is an error');
 is($pair->target_sql('SELECT max(id) FROM public.letters'), '2', 'and nothing of the batch is there');
+$pair->sql("UPDATE public.letters SET v = 'nulls' WHERE id = 3");
+$pair->status_becomes('letters', "failures > 2 AND last_error ~ 'has changed settings'", 'so is code that changes how arrays are read');
+is($pair->target_sql('SELECT max(id) FROM public.letters'), '2', 'and nothing is there');
 $pair->target_sql('CREATE OR REPLACE FUNCTION public.speak(text) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$');
 $pair->arrives('letters', 'without it, all arrives');
 my $letters = "SELECT string_agg(id || ' ' || encode(convert_to(v, 'UTF8'), 'hex'), ',' ORDER BY id) FROM public.letters";

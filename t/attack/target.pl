@@ -240,6 +240,24 @@ foreach my $event ('INSERT', 'UPDATE', 'DELETE')
 	drop($name);
 }
 
+# a rule that comes later, on a table whose triggers are served: rows written elsewhere count as well
+$pair->both('CREATE TABLE public.led (id int PRIMARY KEY, v text)');
+$pair->target_sql('GRANT ALL ON public.led TO sync; CREATE TABLE public.away (id int, v text); GRANT ALL ON public.away TO sync;'
+	  . ' CREATE TRIGGER t BEFORE INSERT ON public.led FOR EACH ROW EXECUTE FUNCTION public.pass()');
+$pair->subscribe('led', ['public.led'], target => 'weak_served');
+$pair->start_subscription('led');
+$pair->arrives('led', 'a table with a trigger is served');
+$pair->target_sql('CREATE RULE lead AS ON INSERT TO public.led DO INSTEAD INSERT INTO public.away VALUES (NEW.id, NEW.v);'
+	  . ' ALTER TABLE public.led ENABLE ALWAYS RULE lead');
+$pair->sql("INSERT INTO public.led VALUES (1, 'one')");
+$pair->status_becomes('led', "last_error ~ 'has rules'", 'P4: a rule that leads rows away is refused, by its name');
+is($pair->target_sql('SELECT count(*) FROM public.away'), '0', 'P4: and nothing has gone there');
+$pair->target_sql('DROP RULE lead ON public.led');
+$pair->arrives('led', 'P4: without it all arrives');
+$pair->same_at_both_ends('public.led');
+$pair->stop_subscription('led');
+drop('led');
+
 # --- P4: the same on a table that a worker has looked at long ago
 
 $pair->both('CREATE TABLE public.late (id int PRIMARY KEY, v text); CREATE TABLE public.beside (id int PRIMARY KEY)');
