@@ -13,6 +13,7 @@
 #ifndef DBSYNC_EXTENSION_ADMIN_H
 #define DBSYNC_EXTENSION_ADMIN_H
 
+#include "extension/compat.h"
 #include "fmgr.h"
 
 /*
@@ -20,7 +21,7 @@
  * handled once more, without the functions and queries of ours that it came through.
  * "context" is where it may be copied to.
  */
-extern void dbsync_admin_raise(MemoryContext context) pg_attribute_noreturn();
+pg_noreturn extern void dbsync_admin_raise(MemoryContext context);
 
 /*
  * Error unless each argument with which the function was called is not null, or says

@@ -3,8 +3,9 @@
  * extension/compat.h
  *	  Every difference between PostgreSQL majors, and nothing else.
  *
- * Included last, and only in .c files.  Functions have the newest major's
- * signature and the suffix _compat; dropping a major is deleting lines here.
+ * .c files that need it include it last, headers for pg_noreturn only.  Functions
+ * have the newest major's signature and the suffix _compat; dropping a major is
+ * deleting lines here.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,6 +20,16 @@
 #include "access/xlog.h"
 #include "catalog/pg_namespace.h"
 #include "utils/acl.h"
+
+/* postgres.h has it itself up to PostgreSQL 15. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* It stands before a declaration; up to PostgreSQL 17 there was one that stood behind. */
+#ifndef pg_noreturn
+#define pg_noreturn pg_attribute_noreturn()
+#endif
 
 /* May the role use the foreign server? */
 #if PG_VERSION_NUM >= 160000
@@ -102,6 +113,28 @@
 	 ((from)->flags & (EEO_FLAG_OLD_IS_NULL | EEO_FLAG_NEW_IS_NULL)))
 #else
 #define dbsync_hand_on_returning_flags_compat(to, from) ((void) 0)
+#endif
+
+/*
+ * Arguments of ExecutorRun and its hook, as they are declared and as they are passed on.
+ * Up to PostgreSQL 17 there is one that says that the plan is run once only.
+ */
+#if PG_VERSION_NUM >= 180000
+#define DBSYNC_RUN_PARAMETERS_COMPAT QueryDesc *query, ScanDirection direction, uint64 count
+#define DBSYNC_RUN_ARGUMENTS_COMPAT query, direction, count
+#else
+#define DBSYNC_RUN_PARAMETERS_COMPAT \
+	QueryDesc *query, ScanDirection direction, uint64 count, bool once
+#define DBSYNC_RUN_ARGUMENTS_COMPAT query, direction, count, once
+#endif
+
+/* PostgreSQL 18 counts the searches of a scan where somebody wants to know. */
+#if PG_VERSION_NUM >= 180000
+#define dbsync_index_beginscan_compat(rel, index, snapshot, count, nkeys, norderbys) \
+	index_beginscan(rel, index, snapshot, count, nkeys, norderbys)
+#else
+#define dbsync_index_beginscan_compat(rel, index, snapshot, count, nkeys, norderbys) \
+	index_beginscan(rel, index, snapshot, nkeys, norderbys)
 #endif
 
 #endif							/* DBSYNC_EXTENSION_COMPAT_H */

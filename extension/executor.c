@@ -214,23 +214,23 @@ note_start(QueryDesc *query, int eflags)
 }
 
 static void
-pass_run(QueryDesc *query, ScanDirection direction, uint64 count, bool once)
+pass_run(DBSYNC_RUN_PARAMETERS_COMPAT)
 {
 	if (previous_run)
-		previous_run(query, direction, count, once);
+		previous_run(DBSYNC_RUN_ARGUMENTS_COMPAT);
 	else
-		standard_ExecutorRun(query, direction, count, once);
+		standard_ExecutorRun(DBSYNC_RUN_ARGUMENTS_COMPAT);
 }
 
 static void
-note_run(QueryDesc *query, ScanDirection direction, uint64 count, bool once)
+note_run(DBSYNC_RUN_PARAMETERS_COMPAT)
 {
 	Running		mine;
 	DbsyncDirect direct;
 
 	if (!writes(query))
 	{
-		pass_run(query, direction, count, once);
+		pass_run(DBSYNC_RUN_ARGUMENTS_COMPAT);
 		return;
 	}
 	begin_running(&mine, query);
@@ -247,7 +247,7 @@ note_run(QueryDesc *query, ScanDirection direction, uint64 count, bool once)
 			else if (!query->plannedstmt->hasReturning)
 				count = 0;		/* none are returned, so none are counted */
 		}
-		pass_run(query, direction, count, once);
+		pass_run(DBSYNC_RUN_ARGUMENTS_COMPAT);
 		dbsync_direct_flush(&direct);
 	}
 	PG_FINALLY();

@@ -11,6 +11,8 @@
 #ifndef DBSYNC_EXTENSION_NUMBERS_H
 #define DBSYNC_EXTENSION_NUMBERS_H
 
+#include "extension/compat.h"
+
 /* the most that one number takes */
 #define DBSYNC_NUMBER_MAX	10
 
@@ -45,6 +47,6 @@ extern uint64 dbsync_packed_number_upto(DbsyncPacked *packed, uint64 most);
 extern const char *dbsync_packed_bytes(DbsyncPacked *packed, Size size);
 
 /* Error: what was read cannot be what was written. */
-extern void dbsync_packed_corrupted(const DbsyncPacked *packed) pg_attribute_noreturn();
+pg_noreturn extern void dbsync_packed_corrupted(const DbsyncPacked *packed);
 
 #endif							/* DBSYNC_EXTENSION_NUMBERS_H */

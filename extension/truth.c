@@ -247,7 +247,7 @@ look_up(Settling *s)
 		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber,
 							   InvalidOid, s->index->rd_indcollation[i],
 							   s->equal[i], s->suspect->tts_values[i]);
-	scan = index_beginscan(s->rel, s->index, SnapshotSelf, s->nkeys, 0);
+	scan = dbsync_index_beginscan_compat(s->rel, s->index, SnapshotSelf, NULL, s->nkeys, 0);
 	index_rescan(scan, keys, s->nkeys, NULL, 0);
 	while (finding != FOUND_OURS &&
 		   index_getnext_slot(scan, ForwardScanDirection, s->found))

@@ -41,6 +41,8 @@
 #include "extension/route.h"
 #include "extension/window.h"
 
+#include "extension/compat.h"
+
 /* headers remembered at a time; 24 bytes each, twice as many while collecting */
 #define KEEP			262144
 
@@ -238,7 +240,7 @@ scan_headers(DbsyncWindow *window, int segment, Relation rel, Relation index,
 
 	ScanKeyInit(&key, DBSYNC_HEADER_XID, strategy, procedure,
 				FullTransactionIdGetDatum(FullTransactionIdFromU64(xid)));
-	scan = index_beginscan(rel, index, GetActiveSnapshot(), 1, 0);
+	scan = dbsync_index_beginscan_compat(rel, index, GetActiveSnapshot(), NULL, 1, 0);
 	index_rescan(scan, &key, 1, NULL, 0);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
@@ -298,7 +300,7 @@ segment_knows(Relation rel, Relation index, uint64 xid, XLogRecPtr closing,
 
 	ScanKeyInit(&key, DBSYNC_HEADER_XID, BTEqualStrategyNumber, F_XID8EQ,
 				FullTransactionIdGetDatum(FullTransactionIdFromU64(xid)));
-	scan = index_beginscan(rel, index, GetActiveSnapshot(), 1, 0);
+	scan = dbsync_index_beginscan_compat(rel, index, GetActiveSnapshot(), NULL, 1, 0);
 	index_rescan(scan, &key, 1, NULL, 0);
 	while (!found && index_getnext_slot(scan, ForwardScanDirection, slot))
 		found = DatumGetLSN(header_field(slot, DBSYNC_HEADER_CLOSING)) == closing &&

@@ -144,7 +144,8 @@ begin_scan(KeyScan *s, const DbsyncTable *table, char **after, bool keys_only)
 	if (after != NULL)
 		go_behind(s, table->nkeys, dbsync_keys_read(table, after));
 	s->slot = table_slot_create(s->source.rel, NULL);
-	s->scan = index_beginscan(s->source.rel, s->source.index, GetActiveSnapshot(), n, 0);
+	s->scan = dbsync_index_beginscan_compat(s->source.rel, s->source.index,
+											GetActiveSnapshot(), NULL, n, 0);
 	/* keeps VACUUM from giving a row's place away while only the index is looked at */
 	s->scan->xs_want_itup = keys_only;
 	index_rescan(s->scan, n > 0 ? &s->behind : NULL, n, NULL, 0);

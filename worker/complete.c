@@ -28,6 +28,8 @@
 #include "worker/complete.h"
 #include "worker/source.h"
 
+#include "extension/compat.h"
+
 struct DbsyncCompletion
 {
 	DbsyncSource source;
@@ -78,8 +80,10 @@ dbsync_complete_begin(const DbsyncTable *table)
 	completion->nkeys = table->nkeys;
 	find_operators(completion);
 	completion->found = table_slot_create(completion->source.rel, NULL);
-	completion->scan = index_beginscan(completion->source.rel, completion->source.index,
-									   GetActiveSnapshot(), completion->nkeys, 0);
+	completion->scan = dbsync_index_beginscan_compat(completion->source.rel,
+													 completion->source.index,
+													 GetActiveSnapshot(), NULL,
+													 completion->nkeys, 0);
 	return completion;
 }
 

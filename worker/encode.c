@@ -25,6 +25,8 @@
 
 #include "worker/encode.h"
 
+#include "extension/compat.h"
+
 typedef enum EncodeHow
 {
 	ENCODE_OUTPUT,				/* text, by the output function */

@@ -8,6 +8,7 @@
 #ifndef DBSYNC_WORKER_PROCESS_H
 #define DBSYNC_WORKER_PROCESS_H
 
+#include "extension/compat.h"
 #include "worker/work.h"
 
 /*
@@ -23,7 +24,7 @@ extern bool dbsync_process_is_ending(void);
 extern void dbsync_process_exit_if_asked(DbsyncWork *work);
 
 /* End for good: there is no reason to run any more. */
-extern void dbsync_process_finish(DbsyncWork *work) pg_attribute_noreturn();
+pg_noreturn extern void dbsync_process_finish(DbsyncWork *work);
 
 /* Read configuration files again, if they have changed. */
 extern void dbsync_process_reload(void);

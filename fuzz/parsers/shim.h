@@ -12,6 +12,8 @@
 #ifndef DBSYNC_FUZZ_SHIM_H
 #define DBSYNC_FUZZ_SHIM_H
 
+#include "extension/compat.h"
+
 /*
  * One run, written by each target: the input is followed by a zero byte that does not
  * count.  It may raise an error, but not an internal one (XX000).
@@ -22,6 +24,6 @@ extern void fuzz_one(const char *data, Size size);
 #define fuzz_check(condition) \
 	((condition) ? (void) 0 : fuzz_fail(#condition, __FILE__, __LINE__))
 
-extern void fuzz_fail(const char *condition, const char *file, int line) pg_attribute_noreturn();
+pg_noreturn extern void fuzz_fail(const char *condition, const char *file, int line);
 
 #endif							/* DBSYNC_FUZZ_SHIM_H */

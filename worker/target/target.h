@@ -24,6 +24,7 @@
 
 #include "access/xlogdefs.h"
 #include "datatype/timestamp.h"
+#include "extension/compat.h"
 #include "nodes/pg_list.h"
 #include "utils/palloc.h"
 #include "utils/uuid.h"
@@ -347,6 +348,6 @@ extern const DbsyncDriver *dbsync_driver_find(const char *wrapper);
  * hint and context; "doing" is what was attempted ("could not connect to target
  * \"%s\"" and the like are its own messages; here a plain context line).
  */
-extern void dbsync_fault_raise(DbsyncTarget *target, const char *doing) pg_attribute_noreturn();
+pg_noreturn extern void dbsync_fault_raise(DbsyncTarget *target, const char *doing);
 
 #endif							/* DBSYNC_WORKER_TARGET_TARGET_H */
