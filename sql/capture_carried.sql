@@ -94,7 +94,10 @@ SET dbsync.carry_bytes = 0;
 INSERT INTO c VALUES (52, 'nothing fits');
 SELECT * FROM look();
 RESET dbsync.carry_bytes;
+-- (majors word it differently)
+\set VERBOSITY sqlstate
 SET dbsync.carry_bytes = 1501;
+\set VERBOSITY default
 
 -- People see both in one.
 SELECT op, key, row->>'v' FROM dbsync.changes('c') WHERE (key->>'id')::int >= 50;

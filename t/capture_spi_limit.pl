@@ -75,5 +75,25 @@ $node->safe_psql('postgres',
 	  SELECT limited('DELETE FROM t RETURNING id', 1); ROLLBACK TO s; UPDATE t SET v = 0 WHERE id = 80; COMMIT});
 is($node->safe_psql('postgres', q{SELECT verdict('t')}), 'right', 'in a transaction with others');
 
+# MERGE returns from PostgreSQL 17 on, and stops like the others; old rows are told of from 18 on
+if ($node->pg_version >= 17)
+{
+	my $merge = 'MERGE INTO t USING generate_series(201, 206) n ON t.id = n WHEN MATCHED AND n = 201 THEN DELETE '
+	  . 'WHEN MATCHED THEN UPDATE SET v = t.v + 1 WHEN NOT MATCHED THEN INSERT VALUES (n, 0) RETURNING t.id';
+
+	$node->safe_psql('postgres', 'INSERT INTO t SELECT i, 0 FROM generate_series(200, 203) i');
+	for my $limit (1 .. 5)
+	{
+		like(captured_by($merge, $limit), qr/^$limit: [IUD]/, "MERGE, stopped after $limit");
+		is($node->safe_psql('postgres', q{SELECT verdict('t')}), 'right', "MERGE, stopped after $limit: right");
+	}
+}
+if ($node->pg_version >= 18)
+{
+	is(captured_by('UPDATE t SET v = v + 10 WHERE id = 200 RETURNING old.v', 1),
+		'1: U{"v": 10, "id": 200}', 'UPDATE that returns the old row');
+	is(captured_by('DELETE FROM t WHERE id = 200 RETURNING old.v, new.v', 1), '1: D[200]', 'DELETE likewise');
+}
+
 $node->stop;
 DbsyncTest::finish();

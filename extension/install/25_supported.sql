@@ -21,7 +21,11 @@ AS $$
         FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_am am ON am.oid = c.relam
         WHERE x.indexrelid = key_index
     ), col AS (
-        SELECT a.attname, a.attnotnull, a.attgenerated, a.attcollation, a.atttypid,
+        SELECT a.attname, a.attgenerated, a.attcollation, a.atttypid,
+            -- from PostgreSQL 18 on NOT NULL may not be valid: nulls from before are still there
+            a.attnotnull AND NOT EXISTS (
+                SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND NOT k.convalidated
+                AND a.attnum = ANY (k.conkey)) AS attnotnull,
             i.indclass[k.n - 1] AS opclass, i.indcollation[k.n - 1] AS coll
         FROM i, generate_series(1, i.indnkeyatts) k (n)
         LEFT JOIN pg_attribute a ON a.attrelid = (SELECT indrelid FROM i) AND a.attnum = (SELECT indkey FROM i)[k.n - 1]

@@ -14,6 +14,13 @@ die()
 	exit 1
 }
 
+# Usage: outside FILE.  Where a file below /tmp is for who called us: scripts that run in a
+# root of their own (root.sh) have a /tmp of their own.
+outside()
+{
+	echo "${DBSYNC_OUTSIDE:-/tmp}${1#/tmp}"
+}
+
 # PostgreSQL does not run as root: root hands everything that touches a server
 # to user postgres; anybody else runs it as himself.
 am_root()
