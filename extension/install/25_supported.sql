@@ -31,7 +31,9 @@ AS $$
         LEFT JOIN pg_attribute a ON a.attrelid = (SELECT indrelid FROM i) AND a.attnum = (SELECT indkey FROM i)[k.n - 1]
     )
     SELECT CASE
-        WHEN NOT i.indisunique OR i.amname <> 'btree' THEN 'is not unique'
+        WHEN NOT i.indisunique THEN 'is not unique'
+        -- what is unique WITHOUT OVERLAPS is not
+        WHEN i.amname <> 'btree' THEN 'is no b-tree'
         WHEN NOT i.indimmediate THEN 'is deferrable'
         WHEN NOT i.indisvalid OR NOT i.indisready OR NOT i.indislive THEN 'is not valid'
         WHEN i.indpred IS NOT NULL THEN 'covers only some of the rows'
