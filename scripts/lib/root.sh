@@ -97,8 +97,8 @@ leave_root()
 	trap - EXIT
 	trap '' HUP INT TERM
 	if [ -n "${inside:-}" ]; then
-		kill -KILL "$inside" 2>/dev/null || true
-		wait 2>/dev/null || true
+		# (in braces: the shell says itself that a job was killed)
+		{ kill -KILL "$inside" && wait "$inside"; } 2>/dev/null || true
 	fi
 	[ -z "${unfinished:-}" ] || rm -rf --one-file-system "$unfinished"
 	if [ -n "${box:-}" ] && [ -z "${CHECK_KEEP:-}" ]; then
