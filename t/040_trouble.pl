@@ -88,7 +88,7 @@ trouble('table missing', 'sick.* does not exist',
 
 $pair->target_sql('ALTER TABLE public.sick RENAME COLUMN n TO m');
 $pair->sql("INSERT INTO public.sick VALUES (4, 'four', 4)");
-trouble('column missing', 'column.* does not exist|no column',
+trouble('column missing', 'column.* does not exist|lacks column',
 	sub { $pair->target_sql('ALTER TABLE public.sick RENAME COLUMN m TO n') });
 
 # --- a type does not fit
