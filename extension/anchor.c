@@ -11,53 +11,44 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "extension/catalog.h"
+
 PG_FUNCTION_INFO_V1(dbsync_anchor_of);
 PG_FUNCTION_INFO_V1(dbsync_owner_of);
 
-/* its row in pg_proc, to be released; NULL: it has gone */
-static HeapTuple
-find_anchor(int subscription)
+/* A column of its row in pg_proc, of type oid; InvalidOid: it has gone. */
+static Oid
+oid_of_anchor(int subscription, AttrNumber column)
 {
-	Oid			namespace = get_namespace_oid("dbsync_internal", true);
-	oidvector  *no_arguments = buildoidvector(NULL, 0);
 	char		name[NAMEDATALEN];
 
-	if (!OidIsValid(namespace))
-		return NULL;
 	snprintf(name, sizeof(name), "subscription_%d", subscription);
-	return SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(name),
-						   PointerGetDatum(no_arguments), ObjectIdGetDatum(namespace));
+	return GetSysCacheOid3(PROCNAMEARGSNSP, column, CStringGetDatum(name),
+						   PointerGetDatum(buildoidvector(NULL, 0)),
+						   ObjectIdGetDatum(dbsync_catalog_internal_schema()));
 }
 
 Datum
 dbsync_anchor_of(PG_FUNCTION_ARGS)
 {
-	HeapTuple	anchor = find_anchor(PG_GETARG_INT32(0));
-	Oid			function;
+	Oid			function = oid_of_anchor(PG_GETARG_INT32(0), Anum_pg_proc_oid);
 
-	if (!HeapTupleIsValid(anchor))
+	if (!OidIsValid(function))
 		PG_RETURN_NULL();
-	function = ((Form_pg_proc) GETSTRUCT(anchor))->oid;
-	ReleaseSysCache(anchor);
 	PG_RETURN_OID(function);
 }
 
 Datum
 dbsync_owner_of(PG_FUNCTION_ARGS)
 {
-	HeapTuple	anchor = find_anchor(PG_GETARG_INT32(0));
-	Oid			owner;
+	Oid			owner = oid_of_anchor(PG_GETARG_INT32(0), Anum_pg_proc_proowner);
 
-	if (!HeapTupleIsValid(anchor))
+	if (!OidIsValid(owner))
 		PG_RETURN_NULL();
-	owner = ((Form_pg_proc) GETSTRUCT(anchor))->proowner;
-	ReleaseSysCache(anchor);
 	PG_RETURN_OID(owner);
 }

@@ -92,6 +92,18 @@ read_configuration(void)
 	return work->run != 0 || work->subscription->enabled;
 }
 
+/* What begins without a copy is captured first: for that the target need not be reached. */
+static void
+attach_if_needed(void)
+{
+	if (work->target != NULL && dbsync_ledger_is_outdated())
+		dbsync_ledger_detach(work);
+	if (work->target != NULL)
+		return;
+	(void) dbsync_install_tables(work, work->run != 0);
+	dbsync_ledger_attach(work);
+}
+
 /*
  * Work until nothing is left to do at the moment; false when there is no reason
  * to run any more.
@@ -121,13 +133,7 @@ work_through(void)
 		}
 		if (!dbsync_rights_ask(work))
 			continue;
-		if (work->target != NULL && dbsync_ledger_is_outdated())
-			dbsync_ledger_detach(work);
-		if (work->target == NULL)
-		{
-			(void) dbsync_install_tables(work, work->run != 0);
-			dbsync_ledger_attach(work);
-		}
+		attach_if_needed();
 		/* some could not be noted before, or the ledger knows of more */
 		dbsync_copy_note_progress(work);
 		if (!dbsync_install_tables(work, work->run != 0))

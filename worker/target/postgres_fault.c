@@ -181,6 +181,23 @@ dbsync_postgres_refused_by(PostgresTarget *target, const char *label)
 	return false;
 }
 
+/* What the guard has found: see postgres_guard.c. */
+static bool
+refused_by_guard(PostgresTarget *target, const DbsyncTargetTable *table, const char *message)
+{
+	if (strstr(message, POSTGRES_SETTINGS_MOVED))
+		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+									  psprintf("code at the target has changed settings while rows came for target table %s",
+											   table->label),
+									  "What came behind it might have been taken for something else: client_encoding,"
+									  " array_nulls, lc_monetary and session_replication_role must stay as they are.",
+									  "On the target, mend the function that does it: let it have the settings it needs"
+									  " by ALTER FUNCTION ... SET, and convert with convert_to() and convert_from().");
+	return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+								  psprintf("target table %s has changed since it was looked up", table->label),
+								  NULL, "The next attempt looks it up again.");
+}
+
 bool
 dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const PostgresStep *step)
 {
@@ -204,21 +221,8 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 									  NULL, NULL);
 
 	if (step && step->kind == POSTGRES_STEP_GUARD &&
-		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION && strstr(message, POSTGRES_SETTINGS_MOVED))
-		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-									  psprintf("code at the target has changed settings while rows came for target table %s",
-											   step->table->label),
-									  "What came behind it might have been taken for something else: client_encoding,"
-									  " array_nulls, lc_monetary and session_replication_role must stay as they are.",
-									  "On the target, mend the function that does it: let it have the settings it needs"
-									  " by ALTER FUNCTION ... SET, and convert with convert_to() and convert_from().");
-
-	if (step && step->kind == POSTGRES_STEP_GUARD &&
 		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION)
-		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-									  psprintf("target table %s has changed since it was looked up",
-											   step->table->label),
-									  NULL, "The next attempt looks it up again.");
+		return refused_by_guard(target, step->table, message);
 
 	if (step && step->kind == POSTGRES_STEP_PATCH &&
 		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
