@@ -30,13 +30,14 @@
 /*
  * Which relation stands behind the name, its columns, and whether a delete and an
  * insert could be told from an update: by triggers, rules, publications of some
- * kinds only, and rows elsewhere that reference it.
+ * kinds only, and rows elsewhere that reference it.  Not by the flags of pg_class, which
+ * outlive the last rule or trigger until a VACUUM.
  */
 static char *
 facts_sql(const DbsyncTargetTable *table)
 {
 	return psprintf("SELECT concat_ws(' ',"
-					" c.relkind = 'r' AND NOT c.relhasrules"
+					" c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid)"
 					" AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgenabled <> 'D'"
 					"  AND (g.tgenabled <> 'O' OR current_setting('session_replication_role') <> 'replica'))"
 					" AND NOT EXISTS (SELECT FROM pg_publication WHERE NOT (pubinsert AND pubupdate AND pubdelete))"

@@ -41,7 +41,7 @@ static const char *const table_sql =
 "  WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages ELSE 128 END"
 " * coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::int,"
 /* can what one session inserts wait for another's other keys?  Only by a second unique index, or a trigger */
-" c.relkind = 'r' AND NOT c.relhasrules"
+" c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid)"
 " AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgenabled <> 'D'"
 "  AND (g.tgenabled <> 'O' OR current_setting('session_replication_role') <> 'replica'))"
 " AND (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion)) = 1,"
