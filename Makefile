@@ -5,9 +5,10 @@ EXTENSION = dbsync
 EXTVERSION = 0.1
 MODULE_big = dbsync
 
-# One object per room; the folders are the architecture (docs/design.md).
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard extension/*.c worker/*.c worker/target/*.c)))
-ALL_HEADERS = $(wildcard extension/*.h worker/*.h worker/target/*.h)
+# The folders are the architecture (docs/design.md).
+ROOMS = extension/ extension/*/ worker/ worker/*/ worker/driver/*/
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard $(addsuffix *.c,$(ROOMS)))))
+ALL_HEADERS = $(wildcard $(addsuffix *.h,$(ROOMS)))
 
 INSTALL_PIECES = $(sort $(wildcard extension/install/*.sql))
 DATA_built = dbsync--$(EXTVERSION).sql

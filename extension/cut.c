@@ -14,7 +14,7 @@
 #include "access/htup_details.h"
 #include "miscadmin.h"
 
-#include "extension/carried.h"
+#include "extension/log/carried.h"
 #include "extension/cut.h"
 #include "extension/members.h"
 

@@ -19,7 +19,7 @@ extern bool dbsync_applying;
 /* capture plain statements without triggers */
 extern bool dbsync_direct_capture;
 
-/* bytes of rows that a transaction's header takes along, see extension/carried.h */
+/* bytes of rows that a transaction's header takes along, see extension/log/carried.h */
 extern int	dbsync_carry_bytes;
 
 /* of the worker; sizes in kB, times in ms */

@@ -29,7 +29,7 @@
 #include "access/heaptoast.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "extension/carried.h"
+#include "extension/log/carried.h"
 #include "extension/track.h"
 #include "extension/unchanged.h"
 #include "miscadmin.h"

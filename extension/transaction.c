@@ -19,9 +19,9 @@
 #include "postgres.h"
 
 #include "access/transam.h"
-#include "extension/carried.h"
+#include "extension/log/carried.h"
 #include "extension/catalog.h"
-#include "extension/header.h"
+#include "extension/log/header.h"
 #include "extension/settings.h"
 #include "extension/shmem.h"
 #include "extension/transaction.h"

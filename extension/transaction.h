@@ -14,7 +14,7 @@
 #define DBSYNC_EXTENSION_TRANSACTION_H
 
 #include "access/xact.h"
-#include "extension/header.h"
+#include "extension/log/header.h"
 
 /* busy periods kept apart for the reading at commit; more make the last wider */
 #define DBSYNC_MAX_INTERVALS	8

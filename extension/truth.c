@@ -41,7 +41,7 @@
 #include "access/xact.h"
 #include "catalog/pg_index.h"
 #include "extension/captured.h"
-#include "extension/carried.h"
+#include "extension/log/carried.h"
 #include "extension/owner.h"
 #include "extension/track.h"
 #include "extension/truth.h"

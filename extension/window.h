@@ -21,7 +21,7 @@
 #include "storage/itemptr.h"
 #include "utils/tuplestore.h"
 
-#include "extension/header.h"
+#include "extension/log/header.h"
 #include "extension/snapshot.h"
 
 typedef struct DbsyncPosition

@@ -19,7 +19,7 @@
 #include "utils/snapmgr.h"
 #include "utils/xid8.h"
 
-#include "extension/header.h"
+#include "extension/log/header.h"
 #include "extension/members.h"
 #include "worker/scan.h"
 

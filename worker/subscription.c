@@ -22,7 +22,7 @@
 #include "utils/uuid.h"
 
 #include "extension/catalog.h"
-#include "extension/header.h"
+#include "extension/log/header.h"
 #include "worker/query.h"
 #include "worker/subscription.h"
 

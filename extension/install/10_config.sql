@@ -184,9 +184,9 @@ CREATE TABLE dbsync_internal.header_1 (
     -- per table and segment: captured_id, segment id, inserts, updates,
     -- deletes, truncates, resolved, statements (2 for one that may hold a row
     -- twice), updates with untouched columns, n ranges, then n times first and
-    -- last block; packed (extension/numbers.h), see header_parts()
+    -- last block; packed (extension/log/packed.h), see header_parts()
     parts bytea NOT NULL,
-    -- rows that it takes along (extension/carried.c), see carried()
+    -- rows that it takes along (extension/log/carried.c), see carried()
     carried bytea
 ) USING heap WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off, vacuum_truncate = off);
 ALTER TABLE dbsync_internal.header_1 ALTER parts SET STORAGE EXTERNAL, ALTER carried SET STORAGE EXTERNAL;

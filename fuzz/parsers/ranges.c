@@ -7,7 +7,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "extension/header.c"
+#include "extension/log/header.c"
 
 #include "fuzz/parsers/shim.h"
 

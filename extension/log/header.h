@@ -1,18 +1,18 @@
 /*-------------------------------------------------------------------------
  *
- * extension/header.h
+ * extension/log/header.h
  *	  Transaction headers: one row per transaction that captured anything.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_HEADER_H
-#define DBSYNC_EXTENSION_HEADER_H
+#ifndef DBSYNC_EXTENSION_LOG_HEADER_H
+#define DBSYNC_EXTENSION_LOG_HEADER_H
 
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "access/xlogdefs.h"
 #include "datatype/timestamp.h"
-#include "extension/carried.h"
+#include "extension/log/carried.h"
 #include "storage/block.h"
 
 #define DBSYNC_MAX_RANGES	8
@@ -116,4 +116,4 @@ extern void dbsync_header_write(DbsyncHeader *header);
 /* Take a stored header row apart; allocates in CurrentMemoryContext. */
 extern void dbsync_header_decode(HeapTuple tuple, TupleDesc desc, DbsyncHeader *header);
 
-#endif							/* DBSYNC_EXTENSION_HEADER_H */
+#endif							/* DBSYNC_EXTENSION_LOG_HEADER_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/numbers.h
+ * extension/log/packed.h
  *	  Numbers in as few bytes as they need.
  *
  * Seven bits a byte, the lowest first; the eighth says that more follow (LEB128, as
@@ -8,8 +8,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_NUMBERS_H
-#define DBSYNC_EXTENSION_NUMBERS_H
+#ifndef DBSYNC_EXTENSION_LOG_PACKED_H
+#define DBSYNC_EXTENSION_LOG_PACKED_H
 
 #include "extension/compat.h"
 
@@ -49,4 +49,4 @@ extern const char *dbsync_packed_bytes(DbsyncPacked *packed, Size size);
 /* Error: what was read cannot be what was written. */
 pg_noreturn extern void dbsync_packed_corrupted(const DbsyncPacked *packed);
 
-#endif							/* DBSYNC_EXTENSION_NUMBERS_H */
+#endif							/* DBSYNC_EXTENSION_LOG_PACKED_H */

@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
- * extension/carried.h
+ * extension/log/carried.h
  *	  Rows of small transactions, carried by the header.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_CARRIED_H
-#define DBSYNC_EXTENSION_CARRIED_H
+#ifndef DBSYNC_EXTENSION_LOG_CARRIED_H
+#define DBSYNC_EXTENSION_LOG_CARRIED_H
 
 #include "access/htup.h"
-#include "extension/numbers.h"
+#include "extension/log/packed.h"
 
 /*
  * As many bytes of rows a header takes along.  With all else that it says it should
@@ -67,4 +67,4 @@ extern bool dbsync_carried_next(DbsyncPacked *packed, DbsyncCarriedRow *row);
 /* A fresh row as it would lie in the segment, but for its place. */
 extern HeapTuple dbsync_carried_tuple(const DbsyncCarriedRow *row);
 
-#endif							/* DBSYNC_EXTENSION_CARRIED_H */
+#endif							/* DBSYNC_EXTENSION_LOG_CARRIED_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/header.c
+ * extension/log/header.c
  *	  Transaction headers: one row per transaction that captured anything.
  *
  * Written inside COMMIT, in anybody's session, so it goes straight to heap and
@@ -26,8 +26,8 @@
 #include "catalog/index.h"
 #include "catalog/pg_type.h"
 #include "extension/catalog.h"
-#include "extension/header.h"
-#include "extension/numbers.h"
+#include "extension/log/header.h"
+#include "extension/log/packed.h"
 #include "extension/settings.h"
 #include "fmgr.h"
 #include "miscadmin.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/carried.c
+ * extension/log/carried.c
  *	  Rows of small transactions, carried by the header.
  *
  * A short transaction would write a row into the segment of each table that it
@@ -30,9 +30,9 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
-#include "extension/carried.h"
+#include "extension/log/carried.h"
 #include "extension/catalog.h"
-#include "extension/header.h"
+#include "extension/log/header.h"
 #include "extension/members.h"
 #include "extension/settings.h"
 #include "extension/transaction.h"

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
- * extension/numbers.c
+ * extension/log/packed.c
  *	  Reading numbers and bytes that were packed into a header.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "extension/numbers.h"
+#include "extension/log/packed.h"
 
 void
 dbsync_packed_corrupted(const DbsyncPacked *packed)
