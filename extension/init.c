@@ -9,7 +9,7 @@
 
 #include "fmgr.h"
 
-#include "extension/capture.h"
+#include "extension/capture/trigger.h"
 #include "extension/settings.h"
 #include "extension/shmem.h"
 #include "worker/launcher.h"

@@ -4,7 +4,7 @@
  *	  Changes of a key become one, where some say that a column stays as it was.
  *
  * Where all rows are whole, the last one of each key is all that is kept (read.c).  An
- * UPDATE that left large values untouched (extension/unchanged.c) says nothing of
+ * UPDATE that left large values untouched (extension/capture/unchanged.c) says nothing of
  * them, so what an earlier row of the cut said counts; where none did, the target
  * has the value, or it is looked up (complete.c).
  *

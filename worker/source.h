@@ -15,7 +15,7 @@
 
 #include "utils/relcache.h"
 
-#include "extension/captured.h"
+#include "extension/capture/cache.h"
 #include "worker/subscription.h"
 
 typedef struct DbsyncSource

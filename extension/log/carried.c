@@ -35,7 +35,7 @@
 #include "extension/log/header.h"
 #include "extension/members.h"
 #include "extension/settings.h"
-#include "extension/transaction.h"
+#include "extension/capture/transaction.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"

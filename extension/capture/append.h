@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
- * extension/track.h
+ * extension/capture/append.h
  *	  Appending captured rows to the active segment of a table.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_TRACK_H
-#define DBSYNC_EXTENSION_TRACK_H
+#ifndef DBSYNC_EXTENSION_CAPTURE_APPEND_H
+#define DBSYNC_EXTENSION_CAPTURE_APPEND_H
 
 #include "access/heapam.h"
 #include "executor/tuptable.h"
-#include "extension/captured.h"
-#include "extension/form.h"
+#include "extension/capture/cache.h"
+#include "extension/capture/form.h"
 
 #define DBSYNC_OP_INSERT	'I'
 #define DBSYNC_OP_UPDATE	'U'
@@ -73,4 +73,4 @@ extern void dbsync_track_put_update(DbsyncTrack *track, TupleTableSlot *old, Tup
 /* Write what waits and let go of everything but the locks. */
 extern void dbsync_track_end(DbsyncTrack *track);
 
-#endif							/* DBSYNC_EXTENSION_TRACK_H */
+#endif							/* DBSYNC_EXTENSION_CAPTURE_APPEND_H */

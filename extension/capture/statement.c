@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/statement.c
+ * extension/capture/statement.c
  *	  Which statements are open on a captured table, and whether the order in
  *	  which they were captured is to be trusted.
  *
@@ -32,8 +32,8 @@
  */
 #include "postgres.h"
 
-#include "extension/executor.h"
-#include "extension/statement.h"
+#include "extension/capture/hooks.h"
+#include "extension/capture/statement.h"
 
 /* Doubt the rows numbered from..to; the last interval takes what has no room. */
 static void

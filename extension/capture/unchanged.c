@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/unchanged.c
+ * extension/capture/unchanged.c
  *	  Large values that an UPDATE left untouched.
  *
  * Untouched is a value that lies in the same place out of line in both versions of
@@ -20,8 +20,8 @@
 #include "access/detoast.h"
 #include "access/htup_details.h"
 #include "catalog/pg_type_d.h"
-#include "extension/form.h"
-#include "extension/unchanged.h"
+#include "extension/capture/form.h"
+#include "extension/capture/unchanged.h"
 
 /*
  * A value inside the row is large from so many bytes on.  What is left out has to be

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/transaction.h
+ * extension/capture/transaction.h
  *	  What the current transaction has captured, and what happens as it ends.
  *
  * Everything here lives in TopTransactionContext and is gone with the
@@ -10,8 +10,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_TRANSACTION_H
-#define DBSYNC_EXTENSION_TRANSACTION_H
+#ifndef DBSYNC_EXTENSION_CAPTURE_TRANSACTION_H
+#define DBSYNC_EXTENSION_CAPTURE_TRANSACTION_H
 
 #include "access/xact.h"
 #include "extension/log/header.h"
@@ -121,4 +121,4 @@ extern void dbsync_transaction_keep(int *level, Size size);
 			dbsync_transaction_keep(&(object)->level, sizeof(*(object))); \
 	} while (0)
 
-#endif							/* DBSYNC_EXTENSION_TRANSACTION_H */
+#endif							/* DBSYNC_EXTENSION_CAPTURE_TRANSACTION_H */

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
- * extension/form.h
+ * extension/capture/form.h
  *	  Forming a segment's row from a row of the captured table.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_FORM_H
-#define DBSYNC_EXTENSION_FORM_H
+#ifndef DBSYNC_EXTENSION_CAPTURE_FORM_H
+#define DBSYNC_EXTENSION_CAPTURE_FORM_H
 
 #include "access/htup_details.h"
 #include "executor/tuptable.h"
-#include "extension/captured.h"
+#include "extension/capture/cache.h"
 #include "utils/rel.h"
 
 /* our own columns of a row */
@@ -60,4 +60,4 @@ extern bool dbsync_form_fits(HeapTuple tuple, TupleDesc segment);
 /* Are the key columns of both rows the same, byte for byte? */
 extern bool dbsync_form_same_key(const DbsyncEntry *entry, TupleTableSlot *old, TupleTableSlot *new);
 
-#endif							/* DBSYNC_EXTENSION_FORM_H */
+#endif							/* DBSYNC_EXTENSION_CAPTURE_FORM_H */

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * extension/executor.h
+ * extension/capture/hooks.h
  *	  What capture must know of running plans.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_EXECUTOR_H
-#define DBSYNC_EXTENSION_EXECUTOR_H
+#ifndef DBSYNC_EXTENSION_CAPTURE_HOOKS_H
+#define DBSYNC_EXTENSION_CAPTURE_HOOKS_H
 
 #include "commands/trigger.h"
 
@@ -26,4 +26,4 @@ extern const void *dbsync_executor_upsert(const TriggerData *trigdata);
  */
 extern bool dbsync_executor_disturbed(const TriggerData *trigdata);
 
-#endif							/* DBSYNC_EXTENSION_EXECUTOR_H */
+#endif							/* DBSYNC_EXTENSION_CAPTURE_HOOKS_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/form.c
+ * extension/capture/form.c
  *	  Forming a segment's row from a row of the captured table.
  *
  * A segment's own columns take 24 bytes, so the values of a row lie behind them
@@ -26,8 +26,8 @@
 #include "access/detoast.h"
 #include "access/heaptoast.h"
 #include "access/htup_details.h"
-#include "extension/form.h"
-#include "extension/track.h"
+#include "extension/capture/form.h"
+#include "extension/capture/append.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/xid8.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/direct.c
+ * extension/capture/direct.c
  *	  Capturing rows as the executor makes them, without our triggers.
  *
  * A trigger with transition tables has every row, old and new, copied into a
@@ -27,9 +27,9 @@
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
-#include "extension/direct.h"
-#include "extension/plain.h"
-#include "extension/statement.h"
+#include "extension/capture/direct.h"
+#include "extension/capture/eligibility.h"
+#include "extension/capture/statement.h"
 #include "nodes/plannodes.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"

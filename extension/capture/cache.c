@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/captured.c
+ * extension/capture/cache.c
  *	  What a backend knows of each captured table.
  *
  * An entry is stale when the table's relcache entry was invalidated (DDL; the
@@ -22,9 +22,9 @@
 #include "catalog/pg_index.h"
 #include "commands/defrem.h"
 #include "commands/trigger.h"
-#include "extension/captured.h"
-#include "extension/form.h"
-#include "extension/unchanged.h"
+#include "extension/capture/cache.h"
+#include "extension/capture/form.h"
+#include "extension/capture/unchanged.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"

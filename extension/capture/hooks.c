@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/executor.c
+ * extension/capture/hooks.c
  *	  What capture must know of running plans.
  *
  * Two things cannot be learnt from triggers alone.
@@ -25,9 +25,9 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "extension/catalog.h"
-#include "extension/direct.h"
-#include "extension/executor.h"
-#include "extension/plain.h"
+#include "extension/capture/direct.h"
+#include "extension/capture/hooks.h"
+#include "extension/capture/eligibility.h"
 #include "nodes/execnodes.h"
 #include "nodes/plannodes.h"
 #include "utils/builtins.h"

@@ -1,19 +1,19 @@
 /*-------------------------------------------------------------------------
  *
- * extension/captured.h
+ * extension/capture/cache.h
  *	  What a backend knows of each captured table, so that a captured
  *	  statement looks nothing up.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_CAPTURED_H
-#define DBSYNC_EXTENSION_CAPTURED_H
+#ifndef DBSYNC_EXTENSION_CAPTURE_CACHE_H
+#define DBSYNC_EXTENSION_CAPTURE_CACHE_H
 
 #include "access/attnum.h"
 #include "access/tupdesc.h"
 #include "executor/tuptable.h"
 #include "extension/catalog.h"
-#include "extension/transaction.h"
+#include "extension/capture/transaction.h"
 #include "utils/reltrigger.h"
 
 typedef enum DbsyncCaptureMode
@@ -86,4 +86,4 @@ extern DbsyncTouched *dbsync_captured_touched(DbsyncEntry *entry);
 /* Error if the segment's columns are not the captured table's. */
 extern void dbsync_captured_check_segment(DbsyncEntry *entry, Relation segment);
 
-#endif							/* DBSYNC_EXTENSION_CAPTURED_H */
+#endif							/* DBSYNC_EXTENSION_CAPTURE_CACHE_H */

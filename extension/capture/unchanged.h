@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
- * extension/unchanged.h
+ * extension/capture/unchanged.h
  *	  Large values that an UPDATE left untouched.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_UNCHANGED_H
-#define DBSYNC_EXTENSION_UNCHANGED_H
+#ifndef DBSYNC_EXTENSION_CAPTURE_UNCHANGED_H
+#define DBSYNC_EXTENSION_CAPTURE_UNCHANGED_H
 
 #include "executor/tuptable.h"
-#include "extension/captured.h"
+#include "extension/capture/cache.h"
 #include "nodes/pg_list.h"
 
 /* Which columns can have large values; as the entry's shape is filled in. */
@@ -23,4 +23,4 @@ extern void dbsync_unchanged_learn(DbsyncEntry *entry);
 extern int2vector *dbsync_unchanged_find(DbsyncEntry *entry, const List *assigned,
 										 TupleTableSlot *old, TupleTableSlot *new);
 
-#endif							/* DBSYNC_EXTENSION_UNCHANGED_H */
+#endif							/* DBSYNC_EXTENSION_CAPTURE_UNCHANGED_H */

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * extension/plain.h
+ * extension/capture/eligibility.h
  *	  Which plans are captured without triggers, and their transition tables.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_PLAIN_H
-#define DBSYNC_EXTENSION_PLAIN_H
+#ifndef DBSYNC_EXTENSION_CAPTURE_ELIGIBILITY_H
+#define DBSYNC_EXTENSION_CAPTURE_ELIGIBILITY_H
 
 #include "executor/execdesc.h"
 #include "utils/rel.h"
@@ -45,4 +45,4 @@ extern void dbsync_plain_hand_over(const DbsyncHidden *hidden, QueryDesc *query)
 /* The triggers will capture after all: make the tables if they were left out. */
 extern void dbsync_plain_make_tables(QueryDesc *query);
 
-#endif							/* DBSYNC_EXTENSION_PLAIN_H */
+#endif							/* DBSYNC_EXTENSION_CAPTURE_ELIGIBILITY_H */

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
- * extension/statement.h
+ * extension/capture/statement.h
  *	  Which statements are open on a captured table, and whether the order in
  *	  which they were captured is to be trusted.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_STATEMENT_H
-#define DBSYNC_EXTENSION_STATEMENT_H
+#ifndef DBSYNC_EXTENSION_CAPTURE_STATEMENT_H
+#define DBSYNC_EXTENSION_CAPTURE_STATEMENT_H
 
 #include "commands/trigger.h"
-#include "extension/transaction.h"
+#include "extension/capture/transaction.h"
 
 /* A statement on the table begins (BEFORE STATEMENT). */
 extern void dbsync_statement_open(DbsyncTouched *touched, const TriggerData *trigdata);
@@ -34,4 +34,4 @@ extern void dbsync_statement_note_direct(DbsyncTouched *touched);
 /* Rows of the table with these numbers may not be in the order of truth. */
 extern void dbsync_statement_doubt(DbsyncTouched *touched, int64 from, int64 to);
 
-#endif							/* DBSYNC_EXTENSION_STATEMENT_H */
+#endif							/* DBSYNC_EXTENSION_CAPTURE_STATEMENT_H */

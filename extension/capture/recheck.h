@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * extension/truth.h
+ * extension/capture/recheck.h
  *	  Settling what is true of keys whose captured order is in doubt.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_TRUTH_H
-#define DBSYNC_EXTENSION_TRUTH_H
+#ifndef DBSYNC_EXTENSION_CAPTURE_RECHECK_H
+#define DBSYNC_EXTENSION_CAPTURE_RECHECK_H
 
-#include "extension/transaction.h"
+#include "extension/capture/transaction.h"
 
 /*
  * Read the flagged periods of a table again and append the final state of each
@@ -17,4 +17,4 @@
  */
 extern void dbsync_truth_settle(DbsyncTouched *touched);
 
-#endif							/* DBSYNC_EXTENSION_TRUTH_H */
+#endif							/* DBSYNC_EXTENSION_CAPTURE_RECHECK_H */

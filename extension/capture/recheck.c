@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/truth.c
+ * extension/capture/recheck.c
  *	  Settling what is true of keys whose captured order is in doubt.
  *
  * Capture remembers no keys.  The rows of flagged periods (statement.c) are read
@@ -40,11 +40,11 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_index.h"
-#include "extension/captured.h"
+#include "extension/capture/cache.h"
 #include "extension/log/carried.h"
 #include "extension/owner.h"
-#include "extension/track.h"
-#include "extension/truth.h"
+#include "extension/capture/append.h"
+#include "extension/capture/recheck.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"

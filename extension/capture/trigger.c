@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/capture.c
+ * extension/capture/trigger.c
  *	  The trigger function: from a statement to rows of the active segment.
  *
  * On a captured table it is called
@@ -39,11 +39,11 @@
 
 #include "access/xact.h"
 #include "commands/trigger.h"
-#include "extension/capture.h"
-#include "extension/captured.h"
-#include "extension/executor.h"
-#include "extension/statement.h"
-#include "extension/track.h"
+#include "extension/capture/trigger.h"
+#include "extension/capture/cache.h"
+#include "extension/capture/hooks.h"
+#include "extension/capture/statement.h"
+#include "extension/capture/append.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/inval.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/track.c
+ * extension/capture/append.c
  *	  Appending captured rows to the active segment of a table.
  *
  * A few rows go into the header, if it has room for them (carried.c), as do rows that
@@ -30,8 +30,8 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "extension/log/carried.h"
-#include "extension/track.h"
-#include "extension/unchanged.h"
+#include "extension/capture/append.h"
+#include "extension/capture/unchanged.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/plain.c
+ * extension/capture/eligibility.c
  *	  Which plans are captured without triggers, and their transition tables.
  *
  * A plain plan writes to one captured table, in a way that our triggers would see
@@ -30,8 +30,8 @@
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
-#include "extension/captured.h"
-#include "extension/plain.h"
+#include "extension/capture/cache.h"
+#include "extension/capture/eligibility.h"
 #include "extension/settings.h"
 #include "nodes/plannodes.h"
 #include "parser/parsetree.h"

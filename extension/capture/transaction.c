@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/transaction.c
+ * extension/capture/transaction.c
  *	  What the current transaction has captured, and what happens as it ends.
  *
  * At PRE_COMMIT (PRE_PREPARE), after deferred triggers: no statement may be
@@ -24,8 +24,8 @@
 #include "extension/log/header.h"
 #include "extension/settings.h"
 #include "extension/shmem.h"
-#include "extension/transaction.h"
-#include "extension/truth.h"
+#include "extension/capture/transaction.h"
+#include "extension/capture/recheck.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"

@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
- * extension/direct.h
+ * extension/capture/direct.h
  *	  Capturing rows as the executor makes them, without our triggers.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_DIRECT_H
-#define DBSYNC_EXTENSION_DIRECT_H
+#ifndef DBSYNC_EXTENSION_CAPTURE_DIRECT_H
+#define DBSYNC_EXTENSION_CAPTURE_DIRECT_H
 
 #include "executor/execdesc.h"
-#include "extension/track.h"
+#include "extension/capture/append.h"
 #include "nodes/execnodes.h"
 
 /* one run of a plan; lives on the stack of the executor's hook */
@@ -43,4 +43,4 @@ extern void dbsync_direct_flush(DbsyncDirect *direct);
 /* Put the plan back as it was, also after an error. */
 extern void dbsync_direct_end(DbsyncDirect *direct);
 
-#endif							/* DBSYNC_EXTENSION_DIRECT_H */
+#endif							/* DBSYNC_EXTENSION_CAPTURE_DIRECT_H */
