@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/guard.c
+ * extension/ddl/guard.c
  *	  What the DDL guard (extension/install/60_guard.sql) cannot do in SQL.
  *
  * Most commands are judged when they have run, by what they made of the table.
