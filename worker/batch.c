@@ -35,7 +35,7 @@
 #include "worker/choose.h"
 #include "worker/ledger_check.h"
 #include "worker/query.h"
-#include "worker/read.h"
+#include "worker/source/read.h"
 #include "worker/report.h"
 #include "worker/rights.h"
 #include "worker/side.h"

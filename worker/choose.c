@@ -20,11 +20,11 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
-#include "extension/cut.h"
+#include "worker/source/cut.h"
 #include "extension/route.h"
 #include "extension/settings.h"
 #include "worker/choose.h"
-#include "worker/complete.h"
+#include "worker/source/completion.h"
 #include "worker/query.h"
 #include "worker/report.h"
 

@@ -31,8 +31,8 @@
 #include "utils/snapmgr.h"
 
 #include "worker/chunk.h"
-#include "worker/keys.h"
-#include "worker/source.h"
+#include "worker/source/keys.h"
+#include "worker/source/captured_table.h"
 
 #include "extension/compat.h"
 

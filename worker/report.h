@@ -9,7 +9,7 @@
 #define DBSYNC_WORKER_REPORT_H
 
 #include "extension/shmem.h"
-#include "extension/window.h"
+#include "worker/source/window.h"
 
 typedef enum DbsyncClaim
 {

@@ -8,7 +8,7 @@
 #ifndef DBSYNC_WORKER_WAL_H
 #define DBSYNC_WORKER_WAL_H
 
-#include "extension/window.h"
+#include "worker/source/window.h"
 
 /* The end of the source's WAL: all that a snapshot taken before shows lies below. */
 extern XLogRecPtr dbsync_wal_end(void);

@@ -10,7 +10,7 @@
 #define DBSYNC_WORKER_WORK_H
 
 #include "extension/settings.h"
-#include "extension/window.h"
+#include "worker/source/window.h"
 #include "worker/subscription.h"
 #include "worker/target/target.h"
 

@@ -33,7 +33,7 @@
 #include "extension/log/carried.h"
 #include "extension/catalog.h"
 #include "extension/log/header.h"
-#include "extension/members.h"
+#include "worker/source/members.h"
 #include "extension/settings.h"
 #include "extension/capture/transaction.h"
 #include "fmgr.h"

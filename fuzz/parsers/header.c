@@ -9,7 +9,7 @@
  */
 #include "extension/log/header.c"
 
-#include "extension/cut.h"
+#include "worker/source/cut.h"
 #include "fuzz/parsers/shim.h"
 
 static bool

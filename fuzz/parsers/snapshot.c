@@ -9,7 +9,7 @@
  */
 #include "postgres.h"
 
-#include "extension/snapshot.h"
+#include "worker/snapshot.h"
 #include "fuzz/parsers/shim.h"
 
 /* What was accepted is well formed, and is the same when it has been written. */

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * worker/complete.h
+ * worker/source/completion.h
  *	  Large values that were not captured, from the captured table itself.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_COMPLETE_H
-#define DBSYNC_WORKER_COMPLETE_H
+#ifndef DBSYNC_WORKER_SOURCE_COMPLETION_H
+#define DBSYNC_WORKER_SOURCE_COMPLETION_H
 
 #include "worker/subscription.h"
 
@@ -33,4 +33,4 @@ extern bool dbsync_complete_row(DbsyncCompletion *completion, Datum *values,
 
 extern void dbsync_complete_end(DbsyncCompletion *completion);
 
-#endif							/* DBSYNC_WORKER_COMPLETE_H */
+#endif							/* DBSYNC_WORKER_SOURCE_COMPLETION_H */

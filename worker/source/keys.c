@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/keys.c
+ * worker/source/keys.c
  *	  Keys of captured tables: their order, and their text.
  *
  *-------------------------------------------------------------------------
@@ -11,7 +11,7 @@
 #include "utils/lsyscache.h"
 
 #include "extension/owner.h"
-#include "worker/keys.h"
+#include "worker/source/keys.h"
 
 SortSupport
 dbsync_keys_order(const DbsyncTable *table)

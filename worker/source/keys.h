@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/keys.h
+ * worker/source/keys.h
  *	  Keys of captured tables: their order, and their text.
  *
  * The order is that of the key's index, by its own operator families and collations,
@@ -10,8 +10,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_KEYS_H
-#define DBSYNC_WORKER_KEYS_H
+#ifndef DBSYNC_WORKER_SOURCE_KEYS_H
+#define DBSYNC_WORKER_SOURCE_KEYS_H
 
 #include "utils/sortsupport.h"
 
@@ -30,4 +30,4 @@ extern int	dbsync_keys_compare(const DbsyncTable *table, SortSupport order,
 /* A key from its text form, as the ledger has it; no part of it is null. */
 extern Datum *dbsync_keys_read(const DbsyncTable *table, char *const *text);
 
-#endif							/* DBSYNC_WORKER_KEYS_H */
+#endif							/* DBSYNC_WORKER_SOURCE_KEYS_H */

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * extension/members.h
+ * worker/source/members.h
  *	  The transactions of the current cut, by id.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_MEMBERS_H
-#define DBSYNC_EXTENSION_MEMBERS_H
+#ifndef DBSYNC_WORKER_SOURCE_MEMBERS_H
+#define DBSYNC_WORKER_SOURCE_MEMBERS_H
 
 /* Begin with none; so many at most will come. */
 extern void dbsync_members_reset(int expected);
@@ -34,4 +34,4 @@ extern int	dbsync_members_rank(uint64 xid);
 extern int64 dbsync_members_hits(void);
 extern void dbsync_members_reset_hits(void);
 
-#endif							/* DBSYNC_EXTENSION_MEMBERS_H */
+#endif							/* DBSYNC_WORKER_SOURCE_MEMBERS_H */

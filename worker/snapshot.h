@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * extension/snapshot.h
+ * worker/snapshot.h
  *	  Snapshots as values: which top-level transactions are visible.
  *
  * The text form is that of the type pg_snapshot, "xmin:xmax:xip,xip,...".
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_SNAPSHOT_H
-#define DBSYNC_EXTENSION_SNAPSHOT_H
+#ifndef DBSYNC_WORKER_SNAPSHOT_H
+#define DBSYNC_WORKER_SNAPSHOT_H
 
 #include "utils/snapshot.h"
 
@@ -54,4 +54,4 @@ extern DbsyncSnapshot *dbsync_snapshot_union(const DbsyncSnapshot *a, const Dbsy
 /* Is every transaction that "inner" sees also seen by "outer"? */
 extern bool dbsync_snapshot_covers(const DbsyncSnapshot *outer, const DbsyncSnapshot *inner);
 
-#endif							/* DBSYNC_EXTENSION_SNAPSHOT_H */
+#endif							/* DBSYNC_WORKER_SNAPSHOT_H */

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
- * worker/scan.h
+ * worker/source/scan.h
  *	  A cut's rows of one table, straight from their blocks and headers.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_SCAN_H
-#define DBSYNC_WORKER_SCAN_H
+#ifndef DBSYNC_WORKER_SOURCE_SCAN_H
+#define DBSYNC_WORKER_SOURCE_SCAN_H
 
 #include "utils/relcache.h"
 
-#include "worker/read.h"
+#include "worker/source/read.h"
 
 /*
  * Who gets the rows, as they lie in a segment.  begin: before the first, with their
@@ -51,4 +51,4 @@ extern void dbsync_scan_cut(DbsyncSubscription *subscription, const DbsyncTable 
 							const DbsyncCutTable *cut, const DbsyncReadCut *how,
 							DbsyncRelay *relay);
 
-#endif							/* DBSYNC_WORKER_SCAN_H */
+#endif							/* DBSYNC_WORKER_SOURCE_SCAN_H */

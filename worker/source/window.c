@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/window.c
+ * worker/source/window.c
  *	  Windows: which transactions come next, and where their rows lie.
  *
  * Headers of a window are those visible in "upto" and not in "after".  Looking
@@ -36,10 +36,10 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
-#include "extension/cut.h"
-#include "extension/members.h"
+#include "worker/source/cut.h"
+#include "worker/source/members.h"
 #include "extension/route.h"
-#include "extension/window.h"
+#include "worker/source/window.h"
 
 #include "extension/compat.h"
 

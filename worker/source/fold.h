@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * worker/fold.h
+ * worker/source/fold.h
  *	  Changes of a key become one, where some say that a column stays as it was.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_FOLD_H
-#define DBSYNC_WORKER_FOLD_H
+#ifndef DBSYNC_WORKER_SOURCE_FOLD_H
+#define DBSYNC_WORKER_SOURCE_FOLD_H
 
-#include "worker/complete.h"
+#include "worker/source/completion.h"
 #include "worker/relay.h"
 
 typedef struct DbsyncFold DbsyncFold;
@@ -25,4 +25,4 @@ extern DbsyncFold *dbsync_fold_create(const DbsyncTable *table, bool folds,
 
 extern DestReceiver *dbsync_fold_receiver(DbsyncFold *fold);
 
-#endif							/* DBSYNC_WORKER_FOLD_H */
+#endif							/* DBSYNC_WORKER_SOURCE_FOLD_H */

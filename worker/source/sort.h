@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
- * worker/order.h
+ * worker/source/sort.h
  *	  A cut's rows of one table that headers carry, folded in memory.
  *
  * Called by read.c only.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_ORDER_H
-#define DBSYNC_WORKER_ORDER_H
+#ifndef DBSYNC_WORKER_SOURCE_SORT_H
+#define DBSYNC_WORKER_SOURCE_SORT_H
 
-#include "worker/read.h"
+#include "worker/source/read.h"
 
 /* Are all rows carried and in memory, and is nothing to be done but to fold them? */
 extern bool dbsync_order_applies(const DbsyncTable *table, const DbsyncCutTable *cut,
@@ -21,4 +21,4 @@ extern void dbsync_order_cut(DbsyncSubscription *subscription, const DbsyncTable
 							 const DbsyncCutTable *cut, const DbsyncReadCut *how,
 							 DbsyncRelay *relay);
 
-#endif							/* DBSYNC_WORKER_ORDER_H */
+#endif							/* DBSYNC_WORKER_SOURCE_SORT_H */

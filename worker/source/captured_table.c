@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/source.c
+ * worker/source/captured_table.c
  *	  A captured table itself, opened to be read by its key's index.
  *
  *-------------------------------------------------------------------------
@@ -14,7 +14,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#include "worker/source.h"
+#include "worker/source/captured_table.h"
 
 /* Is the table still what the configuration says?  Capture's guard sees to it. */
 static bool

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/members.c
+ * worker/source/members.c
  *	  The transactions of the current cut, by id.
  *
  * Blocks hold rows of other transactions too: each row that is read is asked for
@@ -12,7 +12,7 @@
 
 #include "utils/memutils.h"
 
-#include "extension/members.h"
+#include "worker/source/members.h"
 
 /* the transactions of the current cut */
 typedef struct Member

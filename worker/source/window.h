@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/window.h
+ * worker/source/window.h
  *	  Windows: which transactions come next, and where their rows lie.
  *
  * A position says which transactions a target has: those visible in snapshot
@@ -13,8 +13,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_WINDOW_H
-#define DBSYNC_EXTENSION_WINDOW_H
+#ifndef DBSYNC_WORKER_SOURCE_WINDOW_H
+#define DBSYNC_WORKER_SOURCE_WINDOW_H
 
 #include "access/xlogdefs.h"
 #include "nodes/pg_list.h"
@@ -22,7 +22,7 @@
 #include "utils/tuplestore.h"
 
 #include "extension/log/header.h"
-#include "extension/snapshot.h"
+#include "worker/snapshot.h"
 
 typedef struct DbsyncPosition
 {
@@ -167,4 +167,4 @@ extern void dbsync_cut_free(DbsyncCut *cut);
 
 extern void dbsync_window_pass(DbsyncWindow *window, const DbsyncCut *cut);
 
-#endif							/* DBSYNC_EXTENSION_WINDOW_H */
+#endif							/* DBSYNC_WORKER_SOURCE_WINDOW_H */

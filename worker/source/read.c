@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/read.c
+ * worker/source/read.c
  *	  Reading a cut of one table.
  *
  * Rows come from their blocks and headers (scan.c).  Those that are neither folded nor
@@ -24,14 +24,14 @@
 #include "utils/tuplesort.h"
 #include "utils/typcache.h"
 
-#include "extension/members.h"
+#include "worker/source/members.h"
 #include "extension/owner.h"
-#include "worker/complete.h"
-#include "worker/fold.h"
-#include "worker/keys.h"
-#include "worker/order.h"
-#include "worker/read.h"
-#include "worker/scan.h"
+#include "worker/source/completion.h"
+#include "worker/source/fold.h"
+#include "worker/source/keys.h"
+#include "worker/source/sort.h"
+#include "worker/source/read.h"
+#include "worker/source/scan.h"
 
 #include "extension/compat.h"
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/fold.c
+ * worker/source/fold.c
  *	  Changes of a key become one, where some say that a column stays as it was.
  *
  * Where all rows are whole, the last one of each key is all that is kept (read.c).  An
@@ -21,8 +21,8 @@
 #include "utils/datum.h"
 #include "utils/memutils.h"
 
-#include "worker/fold.h"
-#include "worker/keys.h"
+#include "worker/source/fold.h"
+#include "worker/source/keys.h"
 
 /* columns of the rows before the table's own */
 #define OP			0

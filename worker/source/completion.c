@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/complete.c
+ * worker/source/completion.c
  *	  Large values that were not captured, from the captured table itself.
  *
  * A target that lacks the row, or a way of writing that needs all of it, is sent
@@ -25,8 +25,8 @@
 #include "utils/snapmgr.h"
 
 #include "extension/owner.h"
-#include "worker/complete.h"
-#include "worker/source.h"
+#include "worker/source/completion.h"
+#include "worker/source/captured_table.h"
 
 #include "extension/compat.h"
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/source.h
+ * worker/source/captured_table.h
  *	  A captured table itself, opened to be read by its key's index.
  *
  * Beside what capture has written the worker reads the tables: chunks of first copies,
@@ -10,8 +10,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_SOURCE_H
-#define DBSYNC_WORKER_SOURCE_H
+#ifndef DBSYNC_WORKER_SOURCE_CAPTURED_TABLE_H
+#define DBSYNC_WORKER_SOURCE_CAPTURED_TABLE_H
 
 #include "utils/relcache.h"
 
@@ -34,4 +34,4 @@ extern void dbsync_source_open(DbsyncSource *source, const DbsyncTable *table);
 /* The locks stay to the end of the transaction. */
 extern void dbsync_source_close(DbsyncSource *source);
 
-#endif							/* DBSYNC_WORKER_SOURCE_H */
+#endif							/* DBSYNC_WORKER_SOURCE_CAPTURED_TABLE_H */

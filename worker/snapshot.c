@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/snapshot.c
+ * worker/snapshot.c
  *	  Snapshots as values: which top-level transactions are visible.
  *
  * The server's own pg_snapshot keeps its layout to itself, hence this one.
@@ -15,7 +15,7 @@
 #include "lib/qunique.h"
 #include "lib/stringinfo.h"
 
-#include "extension/snapshot.h"
+#include "worker/snapshot.h"
 
 static int
 compare_xids(const void *a, const void *b)

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
- * worker/read.h
+ * worker/source/read.h
  *	  Reading a cut of one table.
  *
  * All run on the active snapshot, which must be the one of the batch.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_READ_H
-#define DBSYNC_WORKER_READ_H
+#ifndef DBSYNC_WORKER_SOURCE_READ_H
+#define DBSYNC_WORKER_SOURCE_READ_H
 
-#include "extension/window.h"
+#include "worker/source/window.h"
 #include "worker/relay.h"
 #include "worker/subscription.h"
 
@@ -41,4 +41,4 @@ extern void dbsync_read_cut(DbsyncSubscription *subscription, DbsyncTable *table
 							const DbsyncCutTable *cut, const DbsyncReadCut *how,
 							DbsyncRelay *relay);
 
-#endif							/* DBSYNC_WORKER_READ_H */
+#endif							/* DBSYNC_WORKER_SOURCE_READ_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/order.c
+ * worker/source/sort.c
  *	  A cut's rows of one table that headers carry, folded in memory.
  *
  * Sorting them as read.c does would copy every row once more, which is most of what
@@ -16,9 +16,9 @@
 #include "miscadmin.h"
 #include "utils/rel.h"
 
-#include "worker/keys.h"
-#include "worker/order.h"
-#include "worker/scan.h"
+#include "worker/source/keys.h"
+#include "worker/source/sort.h"
+#include "worker/source/scan.h"
 
 /* so many rows at most: what is known of each of them takes 32 bytes */
 #define MAX_ROWS		300000

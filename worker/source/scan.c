@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/scan.c
+ * worker/source/scan.c
  *	  A cut's rows of one table, straight from their blocks or headers.
  *
  * Segments are read by their oids and blocks, without a query: no name, no operator
@@ -20,8 +20,8 @@
 #include "utils/xid8.h"
 
 #include "extension/log/header.h"
-#include "extension/members.h"
-#include "worker/scan.h"
+#include "worker/source/members.h"
+#include "worker/source/scan.h"
 
 /* where the table's columns are in a slot of a segment */
 #define FIRST_COLUMN	(DBSYNC_SEGMENT_FIRST_COLUMN - 1)

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/cut.c
+ * worker/source/cut.c
  *	  Putting a cut together: what its headers say of each table, added up.
  *
  * Transactions mostly write right behind one another, so their block ranges are
@@ -15,8 +15,8 @@
 #include "miscadmin.h"
 
 #include "extension/log/carried.h"
-#include "extension/cut.h"
-#include "extension/members.h"
+#include "worker/source/cut.h"
+#include "worker/source/members.h"
 
 static DbsyncCutSegment *
 cut_segment(DbsyncCutTable *table, int segment_id)
