@@ -1,4 +1,4 @@
-# The checksum of a ledger's rows, as worker/ledger_check.c computes it: a row that was edited
+# The checksum of a ledger's rows, as worker/batch/ledger_check.c computes it: a row that was edited
 # and has a matching one is judged by what it says.
 package DbsyncFuzz::Checksum;
 

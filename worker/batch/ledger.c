@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/ledger.c
+ * worker/batch/ledger.c
  *	  Attaching to a target: whose ledger is it, and may we go on from there?
  *
  * The target's word counts.  Before a worker goes on it compares, and refuses:
@@ -39,11 +39,11 @@
 
 #include "extension/catalog.h"
 #include "extension/route.h"
-#include "worker/ledger_check.h"
+#include "worker/batch/ledger_check.h"
 #include "worker/query.h"
 #include "worker/side.h"
 #include "worker/target_config.h"
-#include "worker/wal.h"
+#include "worker/batch/wal.h"
 #include "worker/work.h"
 
 #include "extension/compat.h"

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * worker/wal.h
+ * worker/batch/wal.h
  *	  How much of the source's WAL must be on disk before the target commits.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_WAL_H
-#define DBSYNC_WORKER_WAL_H
+#ifndef DBSYNC_WORKER_BATCH_WAL_H
+#define DBSYNC_WORKER_BATCH_WAL_H
 
 #include "worker/source/window.h"
 
@@ -31,4 +31,4 @@ extern bool dbsync_wal_is_flushed(XLogRecPtr lsn);
  */
 extern void dbsync_wal_flush(XLogRecPtr lsn);
 
-#endif							/* DBSYNC_WORKER_WAL_H */
+#endif							/* DBSYNC_WORKER_BATCH_WAL_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/batch.c
+ * worker/batch/batch.c
  *	  The life of a batch: a window, or a piece of one, in one target
  *	  transaction.  Read dbsync_batch_run() first; the rest is its steps.
  *
@@ -32,14 +32,14 @@
 #include "extension/catalog.h"
 #include "extension/route.h"
 #include "extension/settings.h"
-#include "worker/choose.h"
-#include "worker/ledger_check.h"
+#include "worker/batch/choose.h"
+#include "worker/batch/ledger_check.h"
 #include "worker/query.h"
 #include "worker/source/read.h"
 #include "worker/report.h"
 #include "worker/rights.h"
 #include "worker/side.h"
-#include "worker/wal.h"
+#include "worker/batch/wal.h"
 #include "worker/work.h"
 
 #include "extension/compat.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/choose.c
+ * worker/batch/choose.c
  *	  What the next batch is to carry: the next cut with rows for us, and
  *	  perhaps the next chunk of a first copy.
  *
@@ -23,7 +23,7 @@
 #include "worker/source/cut.h"
 #include "extension/route.h"
 #include "extension/settings.h"
-#include "worker/choose.h"
+#include "worker/batch/choose.h"
 #include "worker/source/completion.h"
 #include "worker/query.h"
 #include "worker/report.h"

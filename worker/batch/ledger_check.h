@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * worker/ledger_check.h
+ * worker/batch/ledger_check.h
  *	  May what a ledger says be believed?
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_LEDGER_CHECK_H
-#define DBSYNC_WORKER_LEDGER_CHECK_H
+#ifndef DBSYNC_WORKER_BATCH_LEDGER_CHECK_H
+#define DBSYNC_WORKER_BATCH_LEDGER_CHECK_H
 
 #include "worker/work.h"
 
@@ -44,4 +44,4 @@ extern void dbsync_ledger_check_parts(DbsyncWork *work, List *parts);
 /* The row of an attachment among those; NULL: there is none. */
 extern DbsyncLedgerPart *dbsync_ledger_find_part(List *parts, const pg_uuid_t *attachment);
 
-#endif							/* DBSYNC_WORKER_LEDGER_CHECK_H */
+#endif							/* DBSYNC_WORKER_BATCH_LEDGER_CHECK_H */

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * worker/choose.h
+ * worker/batch/choose.h
  *	  What the next batch is to carry.
  *
  * First half of batch.c, which is the only caller.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_CHOOSE_H
-#define DBSYNC_WORKER_CHOOSE_H
+#ifndef DBSYNC_WORKER_BATCH_CHOOSE_H
+#define DBSYNC_WORKER_BATCH_CHOOSE_H
 
 #include "portability/instr_time.h"
 
@@ -68,4 +68,4 @@ extern void dbsync_choose_finish_window(DbsyncWork *work);
 /* Has the target all of every table that is not suspended? */
 extern bool dbsync_choose_all_live(DbsyncWork *work);
 
-#endif							/* DBSYNC_WORKER_CHOOSE_H */
+#endif							/* DBSYNC_WORKER_BATCH_CHOOSE_H */

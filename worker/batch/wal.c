@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/wal.c
+ * worker/batch/wal.c
  *	  How much of the source's WAL must be on disk before the target commits.
  *
  * The source may crash and come back without the end of its WAL.  It must then
@@ -29,7 +29,7 @@
 #include "replication/walsender_private.h"
 #include "storage/lwlock.h"
 
-#include "worker/wal.h"
+#include "worker/batch/wal.h"
 
 #include "extension/compat.h"
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/ledger_check.c
+ * worker/batch/ledger_check.c
  *	  May what a ledger says be believed?
  *
  * A ledger lies in a database of somebody else's, who may edit it, restore half of
@@ -26,7 +26,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/uuid.h"
 
-#include "worker/ledger_check.h"
+#include "worker/batch/ledger_check.h"
 
 /* far from where counting on would overflow */
 #define MAX_COUNT	(PG_INT64_MAX / 2)
