@@ -38,7 +38,7 @@
 #include "worker/source/read.h"
 #include "worker/report.h"
 #include "worker/rights.h"
-#include "worker/side.h"
+#include "worker/copy/connections.h"
 #include "worker/batch/wal.h"
 #include "worker/work.h"
 

@@ -41,7 +41,7 @@
 #include "extension/route.h"
 #include "worker/batch/ledger_check.h"
 #include "worker/query.h"
-#include "worker/side.h"
+#include "worker/copy/connections.h"
 #include "worker/target_config.h"
 #include "worker/batch/wal.h"
 #include "worker/work.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/reverse.c
+ * worker/copy/reverse.c
  *	  Two databases that feed each other: only one of them copies.
  *
  * Rows that a first copy brings are as old as its snapshot, and count as made by who

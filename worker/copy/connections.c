@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/side.c
+ * worker/copy/connections.c
  *	  Further connections to the target, for the first copies of large tables.
  *
  * Rows cost the target several times what they cost us, so one worker can feed
@@ -33,7 +33,7 @@
 
 #include "extension/settings.h"
 #include "worker/query.h"
-#include "worker/side.h"
+#include "worker/copy/connections.h"
 #include "worker/target_config.h"
 
 /* rows of a chunk that has others behind it, of dbsync.copy_chunk_rows */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/chunk.c
+ * worker/copy/chunk.c
  *	  Reading a range of a table itself, in the order of its key.
  *
  * A chunk is a scan of the key's index that can be left and taken up again, because
@@ -30,7 +30,7 @@
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
 
-#include "worker/chunk.h"
+#include "worker/copy/chunk.h"
 #include "worker/source/keys.h"
 #include "worker/source/captured_table.h"
 

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * worker/chunk.h
+ * worker/copy/chunk.h
  *	  Reading a range of a table itself, in the order of its key.
  *
  * All run on the active snapshot, which must be the one of the batch.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_CHUNK_H
-#define DBSYNC_WORKER_CHUNK_H
+#ifndef DBSYNC_WORKER_COPY_CHUNK_H
+#define DBSYNC_WORKER_COPY_CHUNK_H
 
 #include "extension/owner.h"
 #include "worker/relay.h"
@@ -47,4 +47,4 @@ extern char **dbsync_chunk_find_end(const DbsyncTable *table, char **after, int6
 /* The key of the last row that the relay got, as text; NULL if none.  As anybody. */
 extern char **dbsync_chunk_last_key(DbsyncTable *table, DbsyncRelay *relay);
 
-#endif							/* DBSYNC_WORKER_CHUNK_H */
+#endif							/* DBSYNC_WORKER_COPY_CHUNK_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/copy.c
+ * worker/copy/copy.c
  *	  First copies: one chunk after the other, in the order of the key.
  *
  * States of a table, and who sets them:
@@ -31,9 +31,9 @@
 #include "utils/timestamp.h"
 
 #include "extension/settings.h"
-#include "worker/chunk.h"
+#include "worker/copy/chunk.h"
 #include "worker/query.h"
-#include "worker/side.h"
+#include "worker/copy/connections.h"
 #include "worker/work.h"
 
 /* first pause after a failed copy, in ms */

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * worker/side.h
+ * worker/copy/connections.h
  *	  Further connections to the target, for the first copies of large tables.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_SIDE_H
-#define DBSYNC_WORKER_SIDE_H
+#ifndef DBSYNC_WORKER_COPY_CONNECTIONS_H
+#define DBSYNC_WORKER_COPY_CONNECTIONS_H
 
-#include "worker/chunk.h"
+#include "worker/copy/chunk.h"
 #include "worker/work.h"
 
 /* one of them, and the range of keys that goes over it with the batch */
@@ -65,4 +65,4 @@ extern bool dbsync_side_has_room(DbsyncTarget *target);
 extern DbsyncSide *dbsync_side_next(DbsyncWork *work, DbsyncTable *table,
 									char ***last_key, int64 *rows);
 
-#endif							/* DBSYNC_WORKER_SIDE_H */
+#endif							/* DBSYNC_WORKER_COPY_CONNECTIONS_H */
