@@ -8,7 +8,7 @@ CREATE TABLE dbsync.node (
     system_identifier bigint NOT NULL,
     database_oid oid NOT NULL,
     -- everything visible in this snapshot has been emptied from the header segments;
-    -- it only ever gets to see more (worker/retention.c)
+    -- it only ever gets to see more (worker/upkeep/retention.c)
     headers_discarded pg_snapshot
 );
 COMMENT ON TABLE dbsync.node IS 'the identity of the database in which dbsync was installed or adopted';

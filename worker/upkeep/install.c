@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/install.c
+ * worker/upkeep/install.c
  *	  Installing capture, one table a transaction.
  *
  * A function called by a user cannot commit between tables, and writers queue

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/retention.c
+ * worker/upkeep/retention.c
  *	  Closing full segments, and emptying those that everybody has passed.
  *
  * A writer locks the segment that its cache calls active, sees (locking accepts
