@@ -12,7 +12,7 @@
 #include "extension/capture/trigger.h"
 #include "extension/settings.h"
 #include "extension/shmem.h"
-#include "worker/launcher.h"
+#include "worker/run/launcher.h"
 
 PG_MODULE_MAGIC;
 

@@ -18,7 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
-#include "worker/launcher.h"
+#include "worker/run/launcher.h"
 #include "worker/limit.h"
 #include "worker/lookup.h"
 #include "worker/pending.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/crashes.c
+ * worker/run/crashes.c
  *	  A worker that crashes again and again takes the whole server along.
  *
  * A crash of any process makes the postmaster begin anew: all sessions end, and shared
@@ -33,7 +33,7 @@
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
 
-#include "worker/crashes.h"
+#include "worker/run/crashes.h"
 
 /* emptied by nobody, and left out of base backups */
 #define FOLDER "pg_stat_tmp"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/launcher.c
+ * worker/run/launcher.c
  *	  Starting workers: at commit of start_subscription, after a server start.
  *
  * When preloaded, a launcher runs once after each server start (and after each
@@ -35,7 +35,7 @@
 
 #include "extension/catalog.h"
 #include "extension/shmem.h"
-#include "worker/launcher.h"
+#include "worker/run/launcher.h"
 #include "worker/limit.h"
 #include "worker/query.h"
 

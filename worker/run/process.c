@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/process.c
+ * worker/run/process.c
  *	  A worker as a process: how it comes to its database, and how it ends.
  *
  * SIGTERM interrupts whatever is going on.  The process then ends for good if it
@@ -22,8 +22,8 @@
 #include "storage/lmgr.h"
 #include "utils/guc.h"
 
-#include "worker/pins.h"
-#include "worker/process.h"
+#include "worker/run/pins.h"
+#include "worker/run/process.h"
 #include "worker/query.h"
 #include "worker/report.h"
 

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * worker/launcher.h
+ * worker/run/launcher.h
  *	  Starting workers: at commit of start_subscription, after a server start.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_LAUNCHER_H
-#define DBSYNC_WORKER_LAUNCHER_H
+#ifndef DBSYNC_WORKER_RUN_LAUNCHER_H
+#define DBSYNC_WORKER_RUN_LAUNCHER_H
 
 #include "postmaster/bgworker.h"
 
@@ -37,4 +37,4 @@ extern PGDLLEXPORT void dbsync_launcher_main(Datum arg);
 extern PGDLLEXPORT void dbsync_scout_main(Datum arg);
 extern PGDLLEXPORT void dbsync_worker_main(Datum arg);
 
-#endif							/* DBSYNC_WORKER_LAUNCHER_H */
+#endif							/* DBSYNC_WORKER_RUN_LAUNCHER_H */

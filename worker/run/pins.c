@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/pins.c
+ * worker/run/pins.c
  *	  The settings of a worker's own session.
  *
  *-------------------------------------------------------------------------
@@ -11,7 +11,7 @@
 #include "utils/guc.h"
 
 #include "extension/owner.h"
-#include "worker/pins.h"
+#include "worker/run/pins.h"
 
 /*
  * The text form of values must not depend on anybody's taste.  The driver does

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * worker/process.h
+ * worker/run/process.h
  *	  A worker as a process: how it comes to its database, and how it ends.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_PROCESS_H
-#define DBSYNC_WORKER_PROCESS_H
+#ifndef DBSYNC_WORKER_RUN_PROCESS_H
+#define DBSYNC_WORKER_RUN_PROCESS_H
 
 #include "extension/compat.h"
 #include "worker/work.h"
@@ -29,4 +29,4 @@ pg_noreturn extern void dbsync_process_finish(DbsyncWork *work);
 /* Read configuration files again, if they have changed. */
 extern void dbsync_process_reload(void);
 
-#endif							/* DBSYNC_WORKER_PROCESS_H */
+#endif							/* DBSYNC_WORKER_RUN_PROCESS_H */

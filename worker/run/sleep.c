@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/sleep.c
+ * worker/run/sleep.c
  *	  When a worker sleeps, how long, and what wakes it.
  *
  * Commits that captured something count up the slot's calls and set the latch.  The
@@ -19,9 +19,9 @@
 
 #include "extension/catalog.h"
 #include "extension/settings.h"
-#include "worker/process.h"
+#include "worker/run/process.h"
 #include "worker/report.h"
-#include "worker/sleep.h"
+#include "worker/run/sleep.h"
 
 #include "extension/compat.h"
 

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * worker/sleep.h
+ * worker/run/sleep.h
  *	  When a worker sleeps, how long, and what wakes it.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_SLEEP_H
-#define DBSYNC_WORKER_SLEEP_H
+#ifndef DBSYNC_WORKER_RUN_SLEEP_H
+#define DBSYNC_WORKER_RUN_SLEEP_H
 
 #include "portability/instr_time.h"
 
@@ -33,4 +33,4 @@ extern bool dbsync_sleep_for(DbsyncWork *work, long timeout, bool through);
 /* Sleep until there may be something to do. */
 extern void dbsync_sleep_until_wanted(DbsyncWork *work);
 
-#endif							/* DBSYNC_WORKER_SLEEP_H */
+#endif							/* DBSYNC_WORKER_RUN_SLEEP_H */

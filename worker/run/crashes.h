@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * worker/crashes.h
+ * worker/run/crashes.h
  *	  A worker that crashes again and again takes the whole server along.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_CRASHES_H
-#define DBSYNC_WORKER_CRASHES_H
+#ifndef DBSYNC_WORKER_RUN_CRASHES_H
+#define DBSYNC_WORKER_RUN_CRASHES_H
 
 /*
  * First thing when this process has become the worker of a subscription, before it
@@ -21,4 +21,4 @@ extern void dbsync_crashes_survived(void);
 /* Somebody starts the subscription by hand: no earlier crash counts. */
 extern void dbsync_crashes_forget(int subscription);
 
-#endif							/* DBSYNC_WORKER_CRASHES_H */
+#endif							/* DBSYNC_WORKER_RUN_CRASHES_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/worker.c
+ * worker/run/worker.c
  *	  The process that works on one subscription.
  *
  * The loop is: read the configuration if it changed, connect if not connected,
@@ -26,15 +26,15 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
-#include "worker/crashes.h"
-#include "worker/launcher.h"
+#include "worker/run/crashes.h"
+#include "worker/run/launcher.h"
 #include "worker/limit.h"
 #include "worker/oversize.h"
-#include "worker/process.h"
+#include "worker/run/process.h"
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/rights.h"
-#include "worker/sleep.h"
+#include "worker/run/sleep.h"
 #include "worker/waiting.h"
 #include "worker/work.h"
 
