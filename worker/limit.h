@@ -8,7 +8,7 @@
 #ifndef DBSYNC_WORKER_LIMIT_H
 #define DBSYNC_WORKER_LIMIT_H
 
-#include "worker/lookup.h"
+#include "worker/control/lookup.h"
 
 #define DBSYNC_LIMIT_MESSAGE	"too many subscriptions of the same role are running"
 #define DBSYNC_LIMIT_DETAIL		"dbsync.max_subscriptions_per_role is %d."

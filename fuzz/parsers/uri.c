@@ -5,7 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "extension/target_admin.c"
+#include "worker/control/target_admin.c"
 #include "worker/target/options.c"
 
 #include "fuzz/parsers/shim.h"

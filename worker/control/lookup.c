@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/lookup.c
+ * worker/control/lookup.c
  *	  Subscriptions as users' sessions look them up and switch them.
  *
  *-------------------------------------------------------------------------
@@ -17,7 +17,7 @@
 #include "utils/syscache.h"
 
 #include "extension/catalog.h"
-#include "worker/lookup.h"
+#include "worker/control/lookup.h"
 #include "worker/query.h"
 
 typedef struct Caller

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/target_admin.h
+ * worker/control/target_admin.h
  *	  What the SQL functions about targets need from C.
  *
  * dbsync_internal.parse_uri() takes any libpq connection string apart, and
@@ -10,8 +10,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_EXTENSION_TARGET_ADMIN_H
-#define DBSYNC_EXTENSION_TARGET_ADMIN_H
+#ifndef DBSYNC_WORKER_CONTROL_TARGET_ADMIN_H
+#define DBSYNC_WORKER_CONTROL_TARGET_ADMIN_H
 
 #include "fmgr.h"
 
@@ -21,4 +21,4 @@ extern PGDLLEXPORT Datum dbsync_is_mapping_option(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum dbsync_is_superuser_option(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum dbsync_set_options(PG_FUNCTION_ARGS);
 
-#endif							/* DBSYNC_EXTENSION_TARGET_ADMIN_H */
+#endif							/* DBSYNC_WORKER_CONTROL_TARGET_ADMIN_H */

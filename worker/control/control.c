@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/control.c
+ * worker/control/control.c
  *	  SQL functions by which people start, stop, wait for and run subscriptions.
  *
  * Starting takes effect at commit (pending.c).  Stopping works at once: the
@@ -31,8 +31,8 @@
 #include "worker/run/crashes.h"
 #include "worker/run/launcher.h"
 #include "worker/limit.h"
-#include "worker/lookup.h"
-#include "worker/pending.h"
+#include "worker/control/lookup.h"
+#include "worker/control/pending.h"
 
 /* of wait_for(), in ms: ten thousand years */
 #define LONGEST_WAIT	3.2e14

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * extension/target_admin.c
+ * worker/control/target_admin.c
  *	  What the SQL functions about targets need from C.
  *
  *-------------------------------------------------------------------------
@@ -20,7 +20,7 @@
 #include "utils/formatting.h"
 #include "utils/memutils.h"
 
-#include "extension/target_admin.h"
+#include "worker/control/target_admin.h"
 #include "worker/target/options.h"
 #include "worker/target/target.h"
 #include "worker/target_config.h"

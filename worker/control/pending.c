@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/pending.c
+ * worker/control/pending.c
  *	  What start_subscription and drop_subscription leave to the commit.
  *
  * A worker that is started must see the rows of the transaction that starts it,
@@ -20,8 +20,8 @@
 
 #include "worker/run/launcher.h"
 #include "worker/limit.h"
-#include "worker/lookup.h"
-#include "worker/pending.h"
+#include "worker/control/lookup.h"
+#include "worker/control/pending.h"
 #include "worker/target_config.h"
 
 /* subscriptions to start when this transaction commits */

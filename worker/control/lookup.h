@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/lookup.h
+ * worker/control/lookup.h
  *	  Subscriptions as users' sessions look them up and switch them.
  *
  * The tables belong to the owner of the extension: these functions read and
@@ -8,8 +8,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_LOOKUP_H
-#define DBSYNC_WORKER_LOOKUP_H
+#ifndef DBSYNC_WORKER_CONTROL_LOOKUP_H
+#define DBSYNC_WORKER_CONTROL_LOOKUP_H
 
 #include "utils/uuid.h"
 
@@ -38,4 +38,4 @@ extern char *dbsync_lookup_suspended(int id);
 /* Switch it on or off; the caller has seen to the rights. */
 extern void dbsync_lookup_set_enabled(int id, bool enabled);
 
-#endif							/* DBSYNC_WORKER_LOOKUP_H */
+#endif							/* DBSYNC_WORKER_CONTROL_LOOKUP_H */
