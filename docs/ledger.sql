@@ -1,6 +1,6 @@
 -- The ledger of dbsync on a PostgreSQL target, for targets whose administrator
 -- does not let dbsync make it (which takes CREATE on the database).  The same
--- as in worker/target/postgres_install.c.  Schema and table must belong to a
+-- as in worker/driver/postgres/install.c.  Schema and table must belong to a
 -- superuser, to the database's owner, or to the target's user: run it as one of
 -- them.  Then grant, to the role that the target's user mapping names:
 --

@@ -11,7 +11,7 @@
 #include "tcop/dest.h"
 
 #include "worker/subscription.h"
-#include "worker/target/target.h"
+#include "worker/driver/driver.h"
 
 typedef struct DbsyncRelay DbsyncRelay;
 

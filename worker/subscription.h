@@ -12,7 +12,7 @@
 #include "nodes/pg_list.h"
 #include "utils/uuid.h"
 
-#include "worker/target/target.h"
+#include "worker/driver/driver.h"
 
 typedef enum DbsyncTableState
 {

@@ -28,7 +28,7 @@
 #include "utils/syscache.h"
 
 #include "extension/settings.h"
-#include "worker/target/options.h"
+#include "worker/driver/postgres/options.h"
 #include "worker/target_config.h"
 #include "worker/waiting.h"
 

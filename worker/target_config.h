@@ -8,7 +8,7 @@
 #ifndef DBSYNC_WORKER_TARGET_CONFIG_H
 #define DBSYNC_WORKER_TARGET_CONFIG_H
 
-#include "worker/target/target.h"
+#include "worker/driver/driver.h"
 
 /*
  * How the owner connects to the target: options of the server, then those of

@@ -12,7 +12,7 @@
 #include "extension/settings.h"
 #include "worker/source/window.h"
 #include "worker/subscription.h"
-#include "worker/target/target.h"
+#include "worker/driver/driver.h"
 
 typedef struct DbsyncWork
 {

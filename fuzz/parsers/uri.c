@@ -6,7 +6,7 @@
  *-------------------------------------------------------------------------
  */
 #include "worker/control/target_admin.c"
-#include "worker/target/options.c"
+#include "worker/driver/postgres/options.c"
 
 #include "fuzz/parsers/shim.h"
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_connect.c
+ * worker/driver/postgres/connect.c
  *	  PostgreSQL driver: from options to a connection.
  *
  * libpq keeps connect_timeout only when it does the waiting itself, so it is
@@ -22,8 +22,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "worker/target/options.h"
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/options.h"
+#include "worker/driver/postgres/internal.h"
 
 /* a wait that has lasted so many ms is looked at */
 #define LOOK_AFTER		1000L

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_rows.c
+ * worker/driver/postgres/rows.c
  *	  PostgreSQL driver: rows of one table, and the small road.
  *
  * Rows wait in memory until rows_end, or until there are too many of them for
@@ -15,7 +15,7 @@
 
 #include "utils/memutils.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 /*
  * Where a COPY into the stage and its merge begin to beat statements for single

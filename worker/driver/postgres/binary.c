@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_binary.c
+ * worker/driver/postgres/binary.c
  *	  PostgreSQL driver: which values may travel in binary form.
  *
  * A value's binary form is what the send function of its type makes and the
@@ -17,7 +17,7 @@
 #include "catalog/pg_type_d.h"
 #include "utils/lsyscache.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 static bool
 is_stable(const PostgresTarget *target, Oid type)

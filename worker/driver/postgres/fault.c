@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_fault.c
+ * worker/driver/postgres/fault.c
  *	  PostgreSQL driver: what the remote said, kept for the worker.
  *
  * Nothing is raised here.  The remote's words are kept as they are, because the
@@ -13,7 +13,7 @@
 
 #include "utils/memutils.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 /* of a field that says nothing there is none */
 static char *

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_driver.h
+ * worker/driver/postgres/internal.h
  *	  What the files of the PostgreSQL driver share.  Private to the driver,
  *	  but for the driver itself, which registry.c lists.
  *
@@ -14,8 +14,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_TARGET_POSTGRES_DRIVER_H
-#define DBSYNC_WORKER_TARGET_POSTGRES_DRIVER_H
+#ifndef DBSYNC_WORKER_DRIVER_POSTGRES_INTERNAL_H
+#define DBSYNC_WORKER_DRIVER_POSTGRES_INTERNAL_H
 
 #include "access/htup_details.h"
 #include "datatype/timestamp.h"
@@ -23,7 +23,7 @@
 #include "libpq-fe.h"
 #include "storage/latch.h"
 
-#include "worker/target/target.h"
+#include "worker/driver/driver.h"
 
 /* from PostgreSQL's epoch to that of others, in microseconds */
 #define DBSYNC_POSTGRES_UNIX_EPOCH \
@@ -657,4 +657,4 @@ extern bool dbsync_postgres_between_row(PostgresTarget *target, int from);
 /* Let go those that wait. */
 extern bool dbsync_postgres_between_end(PostgresTarget *target);
 
-#endif							/* DBSYNC_WORKER_TARGET_POSTGRES_DRIVER_H */
+#endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_INTERNAL_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_install.c
+ * worker/driver/postgres/install.c
  *	  PostgreSQL driver: the ledger table on the target, made on first use.
  *
  * One table in a schema of its own, no function, no extension.  A target whose
@@ -20,7 +20,7 @@
 
 #include "utils/builtins.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 /* two workers may come for the first time together */
 #define LOCK_SQL "SELECT pg_advisory_xact_lock(hashtextextended('dbsync_ledger', 0))"

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/options.h
+ * worker/driver/postgres/options.h
  *	  Which options a target of each driver takes, and where.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_TARGET_OPTIONS_H
-#define DBSYNC_WORKER_TARGET_OPTIONS_H
+#ifndef DBSYNC_WORKER_DRIVER_POSTGRES_OPTIONS_H
+#define DBSYNC_WORKER_DRIVER_POSTGRES_OPTIONS_H
 
 /*
  * Ours, of a PostgreSQL target: tables there are taken though they have BEFORE ROW
@@ -26,4 +26,4 @@ extern bool dbsync_postgres_is_mapping_option(const char *keyword);
 /* May this option be handed to libpq? */
 extern bool dbsync_postgres_is_libpq_option(const char *keyword);
 
-#endif							/* DBSYNC_WORKER_TARGET_OPTIONS_H */
+#endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_OPTIONS_H */

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/registry.c
+ * worker/target.c
  *	  Which drivers there are, and how their faults become errors.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "worker/target/postgres_driver.h"
-#include "worker/target/target.h"
+#include "worker/driver/postgres/internal.h"
+#include "worker/driver/driver.h"
 
 static const DbsyncDriver *const drivers[] = {
 	&dbsync_postgres_driver,

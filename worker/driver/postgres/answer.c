@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_answer.c
+ * worker/driver/postgres/answer.c
  *	  PostgreSQL driver: what the remote answers, checked before it is believed.
  *
  * The other end may be broken, or not a server at all.  So nobody but this file
@@ -28,7 +28,7 @@
 #include "utils/memutils.h"
 
 #define POSTGRES_READS_RESULTS
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 /*
  * The most that rows of one answer may take.  All that is asked for is a few lines

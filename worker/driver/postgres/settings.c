@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_options.c
+ * worker/driver/postgres/settings.c
  *	  PostgreSQL driver: the connection option "options", set as late as is safe.
  *
  * A server does what "options" says as soon as it has let us in, before we can know
@@ -18,7 +18,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 /* The next word; a backslash keeps the character behind it.  NULL: there is none. */
 static char *

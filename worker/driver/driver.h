@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/target.h
+ * worker/driver/driver.h
  *	  The contract between the worker and a driver.
  *
  * A driver speaks to one kind of target.  The worker knows targets only through
@@ -19,8 +19,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DBSYNC_WORKER_TARGET_TARGET_H
-#define DBSYNC_WORKER_TARGET_TARGET_H
+#ifndef DBSYNC_WORKER_DRIVER_DRIVER_H
+#define DBSYNC_WORKER_DRIVER_DRIVER_H
 
 #include "access/xlogdefs.h"
 #include "datatype/timestamp.h"
@@ -350,4 +350,4 @@ extern const DbsyncDriver *dbsync_driver_find(const char *wrapper);
  */
 pg_noreturn extern void dbsync_fault_raise(DbsyncTarget *target, const char *doing);
 
-#endif							/* DBSYNC_WORKER_TARGET_TARGET_H */
+#endif							/* DBSYNC_WORKER_DRIVER_DRIVER_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_sql.c
+ * worker/driver/postgres/sql.c
  *	  PostgreSQL driver: the text of the statements that write to a table.
  *
  * Everything is qualified, operators too: the session's search_path is empty,
@@ -17,7 +17,7 @@
 
 #include "utils/builtins.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 /* alias of target table and stage in merges */
 #define TARGET	"t"

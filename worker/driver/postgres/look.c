@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_look.c
+ * worker/driver/postgres/look.c
  *	  PostgreSQL driver: what the target's catalogs say about a table.
  *
  * Everything that would make a batch fail for sure is found here, and said
@@ -15,8 +15,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "worker/target/options.h"
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/options.h"
+#include "worker/driver/postgres/internal.h"
 
 #define TABLE_SHAPE	"?otbtbbbbbbdbTbTb"
 static const char *const table_sql =

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_ranges.c
+ * worker/driver/postgres/ranges.c
  *	  PostgreSQL driver: keys to delete that follow one another.
  *
  * Who deletes or rewrites many rows mostly takes those of neighbouring keys, in
@@ -17,7 +17,7 @@
 #include "catalog/pg_type_d.h"
 #include "port/pg_bswap.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 /* room for runs: 8 MB at most, sorted when they are many */
 #define FEW_RUNS	1024

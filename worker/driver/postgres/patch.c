@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_patch.c
+ * worker/driver/postgres/patch.c
  *	  PostgreSQL driver: updates that leave columns as they are.
  *
  * Such a row must be there.  On the small road, where COMMIT may be on its way
@@ -13,7 +13,7 @@
  */
 #include "postgres.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 bool
 dbsync_postgres_table_takes_unchanged(const DbsyncTargetTable *table)

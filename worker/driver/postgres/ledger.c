@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_ledger.c
+ * worker/driver/postgres/ledger.c
  *	  PostgreSQL driver: reading and writing the ledger, and the fence.
  *
  * The fence is the batch's own UPDATE of its ledger row: one statement, the first,
@@ -22,7 +22,7 @@
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 /* columns of a subscription's row, as parameters 2 ... 14; 1 is its id */
 #define POSITION_PARAMETERS	14

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_guard.c
+ * worker/driver/postgres/guard.c
  *	  PostgreSQL driver: is a table still what it was when it was looked up?
  *
  * A table is looked up once per connection, and nobody tells us of DDL on the
@@ -25,7 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 /*
  * Which relation stands behind the name, its columns, and whether a delete and an

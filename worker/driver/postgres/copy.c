@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_copy.c
+ * worker/driver/postgres/copy.c
  *	  PostgreSQL driver: the large road, rows by COPY.
  *
  * Rows that cannot be there already go straight in.  Others are copied to a
@@ -14,7 +14,7 @@
 
 #include "port/pg_bswap.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 static PostgresStageKind
 stage_of(DbsyncRowsMode mode)

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_step.c
+ * worker/driver/postgres/step.c
  *	  PostgreSQL driver: statements go out, results come back.
  *
  * A queued statement is a step.  Steps are sent in libpq's pipeline mode and
@@ -15,7 +15,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 static const char *
 fixed_sql(PostgresTarget *target, PostgresFixed fixed)

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_between.c
+ * worker/driver/postgres/between.c
  *	  PostgreSQL driver: rows that go in front of others, in a COPY.
  *
  * A b-tree page that is full is split in the middle, but for the last one, which
@@ -14,7 +14,7 @@
  */
 #include "postgres.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 /* of so many rows ... */
 #define CYCLE		20

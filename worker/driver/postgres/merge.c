@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_merge.c
+ * worker/driver/postgres/merge.c
  *	  PostgreSQL driver: the large road, from a stage to its table by sets.
  *
  * Deletes, updates of what is there, inserts of what the updates have not found,
@@ -11,7 +11,7 @@
  */
 #include "postgres.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 /*
  * From this many rows on, the merge's plan is worth an ANALYZE of the stage

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_table.c
+ * worker/driver/postgres/table.c
  *	  PostgreSQL driver: tables that are open for writing.
  *
  * A table that is opened again with the same spec keeps its address, so that
@@ -13,7 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 static bool
 same_spec(const DbsyncTableSpec *a, const DbsyncTableSpec *b)

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_equality.c
+ * worker/driver/postgres/equality.c
  *	  PostgreSQL driver: does the target tell apart what the source tells apart?
  *
  * Types may differ at the two ends, as the target reads the source's text.  In a key
@@ -22,7 +22,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 /* one of both types, the target's as its catalogs tell */
 typedef struct KeyType

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres.c
+ * worker/driver/postgres/session.c
  *	  The driver for PostgreSQL targets: opening, batches, the list of functions.
  *
  * Every transaction on the target begins with the same two statements: BEGIN
@@ -22,8 +22,8 @@
 #include "storage/fd.h"
 #include "utils/memutils.h"
 
-#include "worker/target/options.h"
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/options.h"
+#include "worker/driver/postgres/internal.h"
 
 /* a target table that somebody has locked becomes a fault, and is tried again */
 #define LOCK_TIMEOUT	"30s"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/postgres_wait.c
+ * worker/driver/postgres/wait.c
  *	  PostgreSQL driver: all waiting on the connection.
  *
  * No call of libpq is made that could block; we wait for the socket and for
@@ -26,7 +26,7 @@
 #include "pgstat.h"
 #include "utils/timestamp.h"
 
-#include "worker/target/postgres_driver.h"
+#include "worker/driver/postgres/internal.h"
 
 #include "extension/compat.h"
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target/options.c
+ * worker/driver/postgres/options.c
  *	  Which options a target of each driver takes, and where.
  *
  * PostgreSQL: whatever the libpq at hand knows, but for what it calls debugging
@@ -20,7 +20,7 @@
 #include "libpq-fe.h"
 #include "miscadmin.h"
 
-#include "worker/target/options.h"
+#include "worker/driver/postgres/options.h"
 
 PG_FUNCTION_INFO_V1(dbsync_postgres_validator);
 
