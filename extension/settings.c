@@ -14,7 +14,6 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
-#include "extension/log/carried.h"
 #include "extension/route.h"
 #include "extension/settings.h"
 

@@ -19,7 +19,11 @@ extern bool dbsync_applying;
 /* capture plain statements without triggers */
 extern bool dbsync_direct_capture;
 
-/* bytes of rows that a transaction's header takes along, see extension/log/carried.h */
+/*
+ * As many bytes of rows a transaction's header takes along, at most.  With all else that it
+ * says it should stay below what PostgreSQL stores out of line (2 kB).
+ */
+#define DBSYNC_CARRIED_MAX	1500
 extern int	dbsync_carry_bytes;
 
 /* of the worker; sizes in kB, times in ms */

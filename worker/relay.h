@@ -10,8 +10,8 @@
 
 #include "tcop/dest.h"
 
-#include "worker/subscription.h"
 #include "worker/driver/driver.h"
+#include "worker/subscription.h"
 
 typedef struct DbsyncRelay DbsyncRelay;
 

@@ -23,6 +23,7 @@
 
 #include "extension/catalog.h"
 #include "extension/log/header.h"
+#include "extension/log/segment.h"
 #include "worker/query.h"
 #include "worker/subscription.h"
 

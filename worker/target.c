@@ -7,8 +7,8 @@
  */
 #include "postgres.h"
 
-#include "worker/driver/postgres/internal.h"
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/internal.h"
 
 static const DbsyncDriver *const drivers[] = {
 	&dbsync_postgres_driver,

@@ -10,9 +10,9 @@
 #define DBSYNC_WORKER_WORK_H
 
 #include "extension/settings.h"
+#include "worker/driver/driver.h"
 #include "worker/source/window.h"
 #include "worker/subscription.h"
-#include "worker/driver/driver.h"
 
 typedef struct DbsyncWork
 {

@@ -3,7 +3,7 @@
  * extension/capture/append.c
  *	  Appending captured rows to the active segment of a table.
  *
- * A few rows go into the header, if it has room for them (carried.c), as do rows that
+ * A few rows go into the header, if it has room for them (dbsync_transaction_carry()), as do rows that
  * would not fit on a page; else one row goes
  * by heap_insert, a set by heap_multi_insert, both without an index and without going
  * through the executor.  Values stored out of line are
@@ -29,7 +29,6 @@
 #include "access/heaptoast.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "extension/log/carried.h"
 #include "extension/capture/append.h"
 #include "extension/capture/unchanged.h"
 #include "miscadmin.h"
@@ -236,7 +235,7 @@ dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected)
 						   "after dbsync has closed what it captured.")));
 	track->rel = rel;
 	track->segment = NULL;
-	carried = expected < FEW_ROWS && dbsync_carried_has_room();
+	carried = expected < FEW_ROWS && dbsync_transaction_can_carry();
 	if (carried ? !begin_carried(track) : !open_segment(track))
 		return false;
 	count_statements(track, 1);
@@ -288,13 +287,13 @@ bytes_outside(HeapTuple tuple, DbsyncEntry *entry)
 
 	if (!HeapTupleHasExternal(tuple))
 		return 0;
-	for (int i = 0; i < entry->ncolumns; i++)
+	for (int i = 0; i < entry->shape.ncolumns; i++)
 	{
 		int			to = DBSYNC_SEGMENT_FIRST_COLUMN - 1 + i;
-		Form_pg_attribute att = TupleDescAttr(entry->desc, entry->columns[i] - 1);
-		struct varlena *value = (struct varlena *) DatumGetPointer(entry->values[to]);
+		Form_pg_attribute att = TupleDescAttr(entry->shape.desc, entry->shape.columns[i] - 1);
+		struct varlena *value = (struct varlena *) DatumGetPointer(entry->shape.values[to]);
 
-		if (!entry->nulls[to] && att->attlen == -1 && VARATT_IS_EXTERNAL_ONDISK(value))
+		if (!entry->shape.nulls[to] && att->attlen == -1 && VARATT_IS_EXTERNAL_ONDISK(value))
 		{
 			struct varatt_external pointer;
 
@@ -355,10 +354,10 @@ put_wide(DbsyncTrack *track, TupleTableSlot *slot)
 
 	/* a whole row, whatever could have been left out of it */
 	track->stamp.same = NULL;
-	tuple = formed = dbsync_form_values(entry, &track->stamp, slot, NULL);
+	tuple = formed = dbsync_form_values(&entry->shape, &track->stamp, slot, NULL);
 	if (HeapTupleHasExternal(formed))
-		tuple = toast_flatten_tuple(formed, entry->unmarked);
-	dbsync_carried_put_wide(track->written->part.segment_id, tuple,
+		tuple = toast_flatten_tuple(formed, entry->shape.unmarked);
+	dbsync_transaction_carry_wide(track->written->part.segment_id, tuple,
 							RelationGetRelationName(track->rel));
 	track->written->bytes += tuple->t_len;
 	if (tuple != formed)
@@ -374,18 +373,18 @@ put_waiting(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
 
 	if (source.header != NULL)
 	{
-		Size		size = dbsync_form_size(entry, &track->stamp, source);
+		Size		size = dbsync_form_size(&entry->shape, &track->stamp, source);
 		void	   *room = room_in_batch(track, size);
 
 		tuple = &track->rows[track->nwaiting].tuple;
-		dbsync_form_copy(entry, &track->stamp, source, tuple, room);
+		dbsync_form_copy(&entry->shape, &track->stamp, source, tuple, room);
 	}
 	else
 	{
 		MemoryContext old = MemoryContextSwitchTo(track->large);
 
 		tuple = &track->rows[track->nwaiting].tuple;
-		*tuple = *dbsync_form_values(entry, &track->stamp, slot,
+		*tuple = *dbsync_form_values(&entry->shape, &track->stamp, slot,
 									 RelationGetDescr(track->segment));
 		MemoryContextSwitchTo(old);
 	}
@@ -427,11 +426,11 @@ put_single(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
 
 	if (source.header != NULL)
 	{
-		Size		size = dbsync_form_size(entry, &track->stamp, source);
+		Size		size = dbsync_form_size(&entry->shape, &track->stamp, source);
 
 		if (size > sizeof(room))
 			allocated = palloc(size);
-		dbsync_form_copy(entry, &track->stamp, source, tuple,
+		dbsync_form_copy(&entry->shape, &track->stamp, source, tuple,
 						 allocated != NULL ? allocated : &room);
 	}
 	else
@@ -439,12 +438,12 @@ put_single(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
 		/* a row with marks is formed by the segment's description */
 		if (track->stamp.same != NULL)
 			leave_header(track);
-		tuple = dbsync_form_values(entry, &track->stamp, slot,
+		tuple = dbsync_form_values(&entry->shape, &track->stamp, slot,
 								   track->segment ? RelationGetDescr(track->segment) : NULL);
 		allocated = tuple;
 		outside = bytes_outside(tuple, entry);
 	}
-	if (track->segment != NULL || !dbsync_carried_put(track->written->part.segment_id, tuple))
+	if (track->segment != NULL || !dbsync_transaction_carry(track->written->part.segment_id, tuple))
 	{
 		leave_header(track);
 		if (!dbsync_form_fits(tuple, RelationGetDescr(track->segment)))
@@ -490,7 +489,7 @@ dbsync_track_put(DbsyncTrack *track, char op, TupleTableSlot *slot)
 	refresh(track);
 	track->stamp.op = op;
 	track->stamp.no = dbsync_transaction.next_no++;
-	source = dbsync_form_source(track->entry, &track->stamp, slot);
+	source = dbsync_form_source(&track->entry->shape, &track->stamp, slot);
 	track->nrows++;
 	if (track->grows && track->nrows == FEW_ROWS)
 	{
@@ -508,13 +507,13 @@ void
 dbsync_track_put_update(DbsyncTrack *track, TupleTableSlot *old, TupleTableSlot *new)
 {
 	refresh(track);
-	if (!dbsync_form_same_key(track->entry, old, new))
+	if (!dbsync_form_same_key(&track->entry->shape, old, new))
 	{
 		dbsync_track_put(track, DBSYNC_OP_DELETE, old);
 		dbsync_track_put(track, DBSYNC_OP_INSERT, new);
 		return;
 	}
-	track->stamp.same = dbsync_unchanged_find(track->entry, track->assigned, old, new);
+	track->stamp.same = dbsync_unchanged_find(&track->entry->shape, track->assigned, old, new);
 	dbsync_track_put(track, DBSYNC_OP_UPDATE, new);
 	track->stamp.same = NULL;
 }

@@ -12,12 +12,7 @@
 #include "executor/tuptable.h"
 #include "extension/capture/cache.h"
 #include "extension/capture/form.h"
-
-#define DBSYNC_OP_INSERT	'I'
-#define DBSYNC_OP_UPDATE	'U'
-#define DBSYNC_OP_DELETE	'D'
-#define DBSYNC_OP_TRUNCATE	'T'
-#define DBSYNC_OP_RESOLVED	'R'
+#include "extension/log/segment.h"
 
 /* a row that waits to be written with others */
 typedef struct DbsyncTrackRow

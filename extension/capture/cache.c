@@ -25,6 +25,7 @@
 #include "extension/capture/cache.h"
 #include "extension/capture/form.h"
 #include "extension/capture/unchanged.h"
+#include "extension/log/segment.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -84,26 +85,26 @@ fill_columns(DbsyncEntry *entry, Relation rel)
 	TupleDesc	desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
 	int			room = desc->natts + DBSYNC_SEGMENT_FIRST_COLUMN;
 
-	entry->desc = desc;
-	entry->ncolumns = 0;
-	entry->columns = palloc(desc->natts * sizeof(AttrNumber));
+	entry->shape.desc = desc;
+	entry->shape.ncolumns = 0;
+	entry->shape.columns = palloc(desc->natts * sizeof(AttrNumber));
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
 		if (!att->attisdropped && att->attgenerated == '\0')
-			entry->columns[entry->ncolumns++] = att->attnum;
+			entry->shape.columns[entry->shape.ncolumns++] = att->attnum;
 	}
-	entry->values = palloc0(room * sizeof(Datum));
-	entry->nulls = palloc0(room * sizeof(bool));
+	entry->shape.values = palloc0(room * sizeof(Datum));
+	entry->shape.nulls = palloc0(room * sizeof(bool));
 }
 
 static int
 column_index(const DbsyncEntry *entry, AttrNumber attno)
 {
-	for (int i = 0; i < entry->ncolumns; i++)
+	for (int i = 0; i < entry->shape.ncolumns; i++)
 	{
-		if (entry->columns[i] == attno)
+		if (entry->shape.columns[i] == attno)
 			return i;
 	}
 	ereport(ERROR,
@@ -228,15 +229,15 @@ fill_keys(DbsyncEntry *entry, Relation rel)
 	HeapTuple	tuple = find_key(entry, rel);
 	Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
 
-	entry->nkeys = index->indnkeyatts;
-	entry->keys = palloc(entry->nkeys * sizeof(int));
-	entry->last_key = 0;
-	for (int i = 0; i < entry->nkeys; i++)
+	entry->shape.nkeys = index->indnkeyatts;
+	entry->shape.keys = palloc(entry->shape.nkeys * sizeof(int));
+	entry->shape.last_key = 0;
+	for (int i = 0; i < entry->shape.nkeys; i++)
 	{
 		AttrNumber	attno = index->indkey.values[i];
 
-		entry->keys[i] = column_index(entry, attno);
-		entry->last_key = Max(entry->last_key, attno);
+		entry->shape.keys[i] = column_index(entry, attno);
+		entry->shape.last_key = Max(entry->shape.last_key, attno);
 	}
 	ReleaseSysCache(tuple);
 }
@@ -254,20 +255,20 @@ fill_shape(DbsyncEntry *entry, Relation rel)
 	dbsync_catalog_active_segment(entry->captured.id, &filled.segment_id, &filled.segment);
 	filled.segment_checked = false;
 	filled.rows[0] = filled.rows[1] = NULL;
-	filled.unmarked = NULL;
-	filled.context = AllocSetContextCreate(CurrentMemoryContext, "dbsync captured table",
+	filled.shape.unmarked = NULL;
+	filled.shape.context = AllocSetContextCreate(CurrentMemoryContext, "dbsync captured table",
 										   ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(filled.context);
+	old = MemoryContextSwitchTo(filled.shape.context);
 	fill_columns(&filled, rel);
 	fill_keys(&filled, rel);
-	dbsync_unchanged_learn(&filled);
+	dbsync_unchanged_learn(&filled.shape);
 	filled.triggers = CopyTriggerDesc(rel->trigdesc);
 	filled.triggers_known = false;
 	MemoryContextSwitchTo(old);
-	MemoryContextSetParent(filled.context, entries_context);
+	MemoryContextSetParent(filled.shape.context, entries_context);
 	/* a row under way may still be read or formed with what is in the old one (track.c) */
-	if (entry->context != NULL)
-		MemoryContextSetParent(entry->context, TopTransactionContext);
+	if (entry->shape.context != NULL)
+		MemoryContextSetParent(entry->shape.context, TopTransactionContext);
 	filled.valid = entry->valid;	/* an invalidation may have come in */
 	*entry = filled;
 }
@@ -356,11 +357,11 @@ dbsync_captured_check_segment(DbsyncEntry *entry, Relation segment)
 {
 	TupleDesc	desc = RelationGetDescr(segment);
 	int			before = DBSYNC_SEGMENT_FIRST_COLUMN - 1;
-	bool		fits = (desc->natts == before + entry->ncolumns + 1);
+	bool		fits = (desc->natts == before + entry->shape.ncolumns + 1);
 
-	for (int i = 0; fits && i < entry->ncolumns; i++)
+	for (int i = 0; fits && i < entry->shape.ncolumns; i++)
 	{
-		Form_pg_attribute theirs = TupleDescAttr(entry->desc, entry->columns[i] - 1);
+		Form_pg_attribute theirs = TupleDescAttr(entry->shape.desc, entry->shape.columns[i] - 1);
 		Form_pg_attribute ours = TupleDescAttr(desc, before + i);
 
 		fits = !ours->attisdropped &&
@@ -373,6 +374,6 @@ dbsync_captured_check_segment(DbsyncEntry *entry, Relation segment)
 				 errmsg("tracking table \"%s\" does not fit captured table \"%s\"",
 						RelationGetRelationName(segment), get_rel_name(entry->relid)),
 				 errhint("Use dbsync.suspend_table() to go on without capturing the table.")));
-	dbsync_form_learn(entry, desc);
+	dbsync_form_learn(&entry->shape, desc);
 	entry->segment_checked = true;
 }

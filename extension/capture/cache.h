@@ -12,8 +12,9 @@
 #include "access/attnum.h"
 #include "access/tupdesc.h"
 #include "executor/tuptable.h"
-#include "extension/catalog.h"
+#include "extension/capture/shape.h"
 #include "extension/capture/transaction.h"
+#include "extension/catalog.h"
 #include "utils/reltrigger.h"
 
 typedef enum DbsyncCaptureMode
@@ -41,34 +42,14 @@ typedef struct DbsyncEntry
 	int			segment_id;		/* the active one */
 	Oid			segment;
 	bool		segment_checked;	/* its columns fit the table's */
-	MemoryContext context;		/* of all that follows */
-	TupleDesc	desc;			/* the table's own, with its missing values */
-	int			ncolumns;		/* columns that are captured */
-	AttrNumber *columns;		/* their numbers in the table */
-	int			nkeys;
-	int		   *keys;			/* key columns, as indexes into columns */
-	AttrNumber	last_key;		/* highest number of a key column */
-	int			nlarge;			/* columns that can be out of line, without the key */
-	int		   *large;			/* as indexes into columns */
-	AttrNumber	last_large;		/* highest number of one of them */
-	int2vector *same;			/* room for as many; see unchanged.h */
-	Datum	   *values;			/* room for one segment row */
-	bool	   *nulls;
+	DbsyncShape shape;
 	TupleTableSlot *rows[2];	/* for reading transition tables; NULL: not made */
 	TriggerDesc *triggers;		/* a copy of the table's own */
 
-	/* what plain.c makes of them */
+	/* what dbsync_plain_... make of them */
 	bool		triggers_known;
 	bool		only_ours;		/* nobody else has triggers on it */
 	int16		plain;			/* changes that need no triggers, as in tgtype */
-
-	/* how rows are formed (form.c); meaningful once segment_checked */
-	bool		copies;			/* a row's data can be copied as it is */
-	int			key_bytes;		/* if also its key is its first bytes; else 0 */
-	int			head;			/* header of a segment's row */
-	int			head_nulls;		/* the same, with a null bitmap */
-	int			head_marked;	/* the same, of a row with dbsync_same */
-	TupleDesc	unmarked;		/* of rows that say nothing of columns untouched */
 
 	uint64		serial;			/* transaction that "touched" belongs to */
 	DbsyncTouched *touched;

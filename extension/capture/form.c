@@ -27,7 +27,7 @@
 #include "access/heaptoast.h"
 #include "access/htup_details.h"
 #include "extension/capture/form.h"
-#include "extension/capture/append.h"
+#include "extension/log/segment.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/xid8.h"
@@ -48,16 +48,16 @@ same_layout(Form_pg_attribute theirs, Form_pg_attribute ours)
 }
 
 static bool
-can_copy(const DbsyncEntry *entry, TupleDesc segment)
+can_copy(const DbsyncShape *shape, TupleDesc segment)
 {
-	int			natts = entry->desc->natts;
+	int			natts = shape->desc->natts;
 
 	/* a column left out, or a row without values */
-	if (entry->ncolumns != natts || segment->natts != natts + OURS + 1 || natts == 0)
+	if (shape->ncolumns != natts || segment->natts != natts + OURS + 1 || natts == 0)
 		return false;
 	for (int i = 0; i < natts; i++)
 	{
-		if (!same_layout(TupleDescAttr(entry->desc, i), TupleDescAttr(segment, i + OURS)))
+		if (!same_layout(TupleDescAttr(shape->desc, i), TupleDescAttr(segment, i + OURS)))
 			return false;
 	}
 	return true;
@@ -65,16 +65,16 @@ can_copy(const DbsyncEntry *entry, TupleDesc segment)
 
 /* Bytes from the beginning of a row to the end of its key; 0: not that simple. */
 static int
-measure_key(const DbsyncEntry *entry)
+measure_key(const DbsyncShape *shape)
 {
 	int			end = 0;
 
 	/* then no other column lies between them, and one byte of nulls tells */
-	if (entry->last_key != entry->nkeys || entry->nkeys > BITS_PER_BYTE)
+	if (shape->last_key != shape->nkeys || shape->nkeys > BITS_PER_BYTE)
 		return 0;
-	for (int i = 0; i < entry->nkeys; i++)
+	for (int i = 0; i < shape->nkeys; i++)
 	{
-		Form_pg_attribute att = TupleDescAttr(entry->desc, i);
+		Form_pg_attribute att = TupleDescAttr(shape->desc, i);
 
 		if (att->attlen <= 0)
 			return 0;
@@ -84,23 +84,23 @@ measure_key(const DbsyncEntry *entry)
 }
 
 void
-dbsync_form_learn(DbsyncEntry *entry, TupleDesc segment)
+dbsync_form_learn(DbsyncShape *shape, TupleDesc segment)
 {
-	int			nulls = BITMAPLEN(entry->ncolumns + OURS);
+	int			nulls = BITMAPLEN(shape->ncolumns + OURS);
 
-	entry->copies = can_copy(entry, segment);
-	entry->key_bytes = entry->copies ? measure_key(entry) : 0;
-	entry->head = MAXALIGN(SizeofHeapTupleHeader);
-	entry->head_nulls = MAXALIGN(SizeofHeapTupleHeader + nulls);
-	entry->head_marked = MAXALIGN(SizeofHeapTupleHeader + BITMAPLEN(segment->natts));
-	if (entry->unmarked == NULL)
+	shape->copies = can_copy(shape, segment);
+	shape->key_bytes = shape->copies ? measure_key(shape) : 0;
+	shape->head = MAXALIGN(SizeofHeapTupleHeader);
+	shape->head_nulls = MAXALIGN(SizeofHeapTupleHeader + nulls);
+	shape->head_marked = MAXALIGN(SizeofHeapTupleHeader + BITMAPLEN(segment->natts));
+	if (shape->unmarked == NULL)
 	{
-		MemoryContext old = MemoryContextSwitchTo(entry->context);
+		MemoryContext old = MemoryContextSwitchTo(shape->context);
 		TupleDesc	desc = CreateTemplateTupleDesc(segment->natts - 1);
 
 		for (int i = 1; i < segment->natts; i++)
 			TupleDescCopyEntry(desc, i, segment, i);
-		entry->unmarked = desc;
+		shape->unmarked = desc;
 		MemoryContextSwitchTo(old);
 	}
 }
@@ -112,20 +112,20 @@ data_of(DbsyncSource source)
 }
 
 static bool
-key_has_null(const DbsyncEntry *entry, HeapTupleHeader row)
+key_has_null(const DbsyncShape *shape, HeapTupleHeader row)
 {
-	int			all = (1 << entry->nkeys) - 1;
+	int			all = (1 << shape->nkeys) - 1;
 
 	return (row->t_infomask & HEAP_HASNULL) && (row->t_bits[0] & all) != all;
 }
 
 /* Is the key at the beginning of the row, without nulls? */
 static bool
-key_is_first(const DbsyncEntry *entry, HeapTupleHeader row)
+key_is_first(const DbsyncShape *shape, HeapTupleHeader row)
 {
-	return entry->key_bytes > 0 &&
-		HeapTupleHeaderGetNatts(row) >= entry->nkeys &&
-		!key_has_null(entry, row);
+	return shape->key_bytes > 0 &&
+		HeapTupleHeaderGetNatts(row) >= shape->nkeys &&
+		!key_has_null(shape, row);
 }
 
 DbsyncSource
@@ -162,15 +162,15 @@ dbsync_form_stored(TupleTableSlot *slot)
  * marked and our vector can take the place of the first; else 0.
  */
 static Size
-data_before_marks(const DbsyncEntry *entry, const int2vector *same, DbsyncSource source,
+data_before_marks(const DbsyncShape *shape, const int2vector *same, DbsyncSource source,
 				  TupleTableSlot *slot)
 {
 	int			first = same->values[0] - 1;
 	const char *value;
 
 	/* both lie at the next multiple of 4, as long values without packing do */
-	if (same->dim1 != entry->ncolumns - first ||
-		TupleDescAttr(entry->desc, first)->attalign != TYPALIGN_INT)
+	if (same->dim1 != shape->ncolumns - first ||
+		TupleDescAttr(shape->desc, first)->attalign != TYPALIGN_INT)
 		return 0;
 	slot_getsomeattrs(slot, first + 1);
 	value = DatumGetPointer(slot->tts_values[first]);
@@ -180,27 +180,27 @@ data_before_marks(const DbsyncEntry *entry, const int2vector *same, DbsyncSource
 }
 
 DbsyncSource
-dbsync_form_source(const DbsyncEntry *entry, const DbsyncStamp *stamp, TupleTableSlot *slot)
+dbsync_form_source(const DbsyncShape *shape, const DbsyncStamp *stamp, TupleTableSlot *slot)
 {
 	const DbsyncSource none = {NULL, 0};
 	DbsyncSource source;
 
-	if (!entry->copies || slot == NULL)
+	if (!shape->copies || slot == NULL)
 		return none;
 	source = dbsync_form_stored(slot);
 	if (source.header == NULL)
 		return none;
 	if (stamp->op == DBSYNC_OP_DELETE)
 	{
-		source.data = entry->key_bytes;
-		return key_is_first(entry, source.header) ? source : none;
+		source.data = shape->key_bytes;
+		return key_is_first(shape, source.header) ? source : none;
 	}
-	if (HeapTupleHeaderGetNatts(source.header) != entry->desc->natts ||
+	if (HeapTupleHeaderGetNatts(source.header) != shape->desc->natts ||
 		(source.header->t_infomask & (HEAP_HASEXTERNAL | HEAP_HASOID_OLD)))
 		return none;
 	if (stamp->same != NULL)
 	{
-		source.data = data_before_marks(entry, stamp->same, source, slot);
+		source.data = data_before_marks(shape, stamp->same, source, slot);
 		return source.data > 0 ? source : none;
 	}
 	return source;
@@ -208,23 +208,23 @@ dbsync_form_source(const DbsyncEntry *entry, const DbsyncStamp *stamp, TupleTabl
 
 /* The row's header, with a null bitmap if the row to be made needs one. */
 static int
-head_size(const DbsyncEntry *entry, const DbsyncStamp *stamp, DbsyncSource source)
+head_size(const DbsyncShape *shape, const DbsyncStamp *stamp, DbsyncSource source)
 {
 	bool		nulls;
 
 	if (stamp->same != NULL)
-		return entry->head_marked;
+		return shape->head_marked;
 	if (stamp->op == DBSYNC_OP_DELETE)
-		nulls = entry->nkeys < entry->ncolumns;
+		nulls = shape->nkeys < shape->ncolumns;
 	else
 		nulls = (source.header->t_infomask & HEAP_HASNULL) != 0;
-	return nulls ? entry->head_nulls : entry->head;
+	return nulls ? shape->head_nulls : shape->head;
 }
 
 Size
-dbsync_form_size(const DbsyncEntry *entry, const DbsyncStamp *stamp, DbsyncSource source)
+dbsync_form_size(const DbsyncShape *shape, const DbsyncStamp *stamp, DbsyncSource source)
 {
-	Size		size = head_size(entry, stamp, source) + sizeof(DbsyncOurs) + source.data;
+	Size		size = head_size(shape, stamp, source) + sizeof(DbsyncOurs) + source.data;
 
 	return stamp->same == NULL ? size : size + VARSIZE(stamp->same);
 }
@@ -263,7 +263,7 @@ set_marked(bits8 *bits, int first, int ncolumns)
 }
 
 static void
-fill_header(const DbsyncEntry *entry, const DbsyncStamp *stamp, DbsyncSource source,
+fill_header(const DbsyncShape *shape, const DbsyncStamp *stamp, DbsyncSource source,
 			HeapTupleHeader header, int head)
 {
 	const int2vector *same = stamp->same;
@@ -273,34 +273,34 @@ fill_header(const DbsyncEntry *entry, const DbsyncStamp *stamp, DbsyncSource sou
 	/* no byte may be left as it was found: they go to disk */
 	memset(header, 0, head);
 	header->t_hoff = head;
-	HeapTupleHeaderSetNatts(header, entry->ncolumns + OURS + (same != NULL ? 1 : 0));
-	if (key_only && entry->nkeys < entry->ncolumns)
+	HeapTupleHeaderSetNatts(header, shape->ncolumns + OURS + (same != NULL ? 1 : 0));
+	if (key_only && shape->nkeys < shape->ncolumns)
 	{
 		header->t_infomask = HEAP_HASNULL;
-		set_not_null(header->t_bits, entry->nkeys);
+		set_not_null(header->t_bits, shape->nkeys);
 	}
 	else if (!key_only)
 		header->t_infomask = source.header->t_infomask & (HEAP_HASNULL | HEAP_HASVARWIDTH);
 	if (!key_only && nulls)
-		move_nulls(header->t_bits, source.header->t_bits, entry->ncolumns);
+		move_nulls(header->t_bits, source.header->t_bits, shape->ncolumns);
 	else if (same != NULL)
-		set_not_null(header->t_bits, entry->ncolumns);
+		set_not_null(header->t_bits, shape->ncolumns);
 	if (same != NULL)
 	{
 		header->t_infomask = HEAP_HASNULL | HEAP_HASVARWIDTH;
-		set_marked(header->t_bits, same->values[0] - 1, entry->ncolumns);
+		set_marked(header->t_bits, same->values[0] - 1, shape->ncolumns);
 	}
 }
 
 void
-dbsync_form_copy(const DbsyncEntry *entry, const DbsyncStamp *stamp,
+dbsync_form_copy(const DbsyncShape *shape, const DbsyncStamp *stamp,
 				 DbsyncSource source, HeapTuple tuple, void *room)
 {
-	int			head = head_size(entry, stamp, source);
+	int			head = head_size(shape, stamp, source);
 	DbsyncOurs	   *ours = (DbsyncOurs *) ((char *) room + head);
 	char	   *end = (char *) (ours + 1) + source.data;
 
-	fill_header(entry, stamp, source, room, head);
+	fill_header(shape, stamp, source, room, head);
 	memset(ours, 0, sizeof(DbsyncOurs));
 	ours->op = stamp->op;
 	ours->xid = U64FromFullTransactionId(stamp->xid);
@@ -322,10 +322,10 @@ dbsync_form_copy(const DbsyncEntry *entry, const DbsyncStamp *stamp,
  * it is short, what is missing is what it is in the table that it now belongs to.
  */
 static void
-take_values(DbsyncEntry *entry, TupleTableSlot *slot)
+take_values(DbsyncShape *shape, TupleTableSlot *slot)
 {
 	DbsyncSource source = dbsync_form_stored(slot);
-	int			natts = entry->desc->natts;
+	int			natts = shape->desc->natts;
 	bool		is_short = source.header != NULL &&
 		HeapTupleHeaderGetNatts(source.header) < natts;
 	Datum	   *values;
@@ -338,7 +338,7 @@ take_values(DbsyncEntry *entry, TupleTableSlot *slot)
 		row.t_len = source.header->t_hoff + source.data;
 		values = palloc(natts * sizeof(Datum));
 		nulls = palloc(natts * sizeof(bool));
-		heap_deform_tuple(&row, entry->desc, values, nulls);
+		heap_deform_tuple(&row, shape->desc, values, nulls);
 	}
 	else
 	{
@@ -346,10 +346,10 @@ take_values(DbsyncEntry *entry, TupleTableSlot *slot)
 		values = slot->tts_values;
 		nulls = slot->tts_isnull;
 	}
-	for (int i = 0; i < entry->ncolumns; i++)
+	for (int i = 0; i < shape->ncolumns; i++)
 	{
-		entry->values[OURS + i] = values[entry->columns[i] - 1];
-		entry->nulls[OURS + i] = nulls[entry->columns[i] - 1];
+		shape->values[OURS + i] = values[shape->columns[i] - 1];
+		shape->nulls[OURS + i] = nulls[shape->columns[i] - 1];
 	}
 	if (is_short)
 	{
@@ -359,19 +359,19 @@ take_values(DbsyncEntry *entry, TupleTableSlot *slot)
 }
 
 static void
-take_key(DbsyncEntry *entry, TupleTableSlot *slot)
+take_key(DbsyncShape *shape, TupleTableSlot *slot)
 {
-	Datum	   *values = entry->values + OURS;
-	bool	   *nulls = entry->nulls + OURS;
+	Datum	   *values = shape->values + OURS;
+	bool	   *nulls = shape->nulls + OURS;
 
-	memset(nulls, true, entry->ncolumns * sizeof(bool));
+	memset(nulls, true, shape->ncolumns * sizeof(bool));
 	if (slot == NULL)
 		return;
-	slot_getsomeattrs(slot, entry->last_key);
-	for (int i = 0; i < entry->nkeys; i++)
+	slot_getsomeattrs(slot, shape->last_key);
+	for (int i = 0; i < shape->nkeys; i++)
 	{
-		int			to = entry->keys[i];
-		int			from = entry->columns[to] - 1;
+		int			to = shape->keys[i];
+		int			from = shape->columns[to] - 1;
 
 		values[to] = slot->tts_values[from];
 		nulls[to] = slot->tts_isnull[from];
@@ -379,24 +379,24 @@ take_key(DbsyncEntry *entry, TupleTableSlot *slot)
 }
 
 HeapTuple
-dbsync_form_values(DbsyncEntry *entry, const DbsyncStamp *stamp,
+dbsync_form_values(DbsyncShape *shape, const DbsyncStamp *stamp,
 				   TupleTableSlot *slot, TupleDesc segment)
 {
-	entry->values[DBSYNC_SEGMENT_OP - 1] = CharGetDatum(stamp->op);
-	entry->values[DBSYNC_SEGMENT_XID - 1] = FullTransactionIdGetDatum(stamp->xid);
-	entry->values[DBSYNC_SEGMENT_NO - 1] = Int64GetDatum(stamp->no);
-	memset(entry->nulls, false, OURS * sizeof(bool));
+	shape->values[DBSYNC_SEGMENT_OP - 1] = CharGetDatum(stamp->op);
+	shape->values[DBSYNC_SEGMENT_XID - 1] = FullTransactionIdGetDatum(stamp->xid);
+	shape->values[DBSYNC_SEGMENT_NO - 1] = Int64GetDatum(stamp->no);
+	memset(shape->nulls, false, OURS * sizeof(bool));
 	if (stamp->op == DBSYNC_OP_DELETE || stamp->op == DBSYNC_OP_TRUNCATE)
-		take_key(entry, slot);
+		take_key(shape, slot);
 	else
-		take_values(entry, slot);
+		take_values(shape, slot);
 	if (stamp->same == NULL)
-		return heap_form_tuple(entry->unmarked, entry->values, entry->nulls);
+		return heap_form_tuple(shape->unmarked, shape->values, shape->nulls);
 	for (int i = 0; i < stamp->same->dim1; i++)
-		entry->nulls[OURS + stamp->same->values[i] - 1] = true;
-	entry->values[OURS + entry->ncolumns] = PointerGetDatum(stamp->same);
-	entry->nulls[OURS + entry->ncolumns] = false;
-	return heap_form_tuple(segment, entry->values, entry->nulls);
+		shape->nulls[OURS + stamp->same->values[i] - 1] = true;
+	shape->values[OURS + shape->ncolumns] = PointerGetDatum(stamp->same);
+	shape->nulls[OURS + shape->ncolumns] = false;
+	return heap_form_tuple(segment, shape->values, shape->nulls);
 }
 
 /* Bytes that the values of a row take at least, behind its header. */
@@ -440,27 +440,27 @@ dbsync_form_fits(HeapTuple tuple, TupleDesc segment)
 
 /* The same, as they lie there?  False says nothing: they may be stored differently. */
 static bool
-same_key_bytes(const DbsyncEntry *entry, TupleTableSlot *a, TupleTableSlot *b)
+same_key_bytes(const DbsyncShape *shape, TupleTableSlot *a, TupleTableSlot *b)
 {
 	DbsyncSource old = dbsync_form_stored(a);
 	DbsyncSource new = dbsync_form_stored(b);
 
 	return old.header != NULL && new.header != NULL &&
-		key_is_first(entry, old.header) && key_is_first(entry, new.header) &&
-		memcmp(data_of(old), data_of(new), entry->key_bytes) == 0;
+		key_is_first(shape, old.header) && key_is_first(shape, new.header) &&
+		memcmp(data_of(old), data_of(new), shape->key_bytes) == 0;
 }
 
 bool
-dbsync_form_same_key(const DbsyncEntry *entry, TupleTableSlot *old, TupleTableSlot *new)
+dbsync_form_same_key(const DbsyncShape *shape, TupleTableSlot *old, TupleTableSlot *new)
 {
-	if (same_key_bytes(entry, old, new))
+	if (same_key_bytes(shape, old, new))
 		return true;
-	slot_getsomeattrs(old, entry->last_key);
-	slot_getsomeattrs(new, entry->last_key);
-	for (int i = 0; i < entry->nkeys; i++)
+	slot_getsomeattrs(old, shape->last_key);
+	slot_getsomeattrs(new, shape->last_key);
+	for (int i = 0; i < shape->nkeys; i++)
 	{
-		int			at = entry->columns[entry->keys[i]] - 1;
-		Form_pg_attribute att = TupleDescAttr(entry->desc, at);
+		int			at = shape->columns[shape->keys[i]] - 1;
+		Form_pg_attribute att = TupleDescAttr(shape->desc, at);
 
 		if (old->tts_isnull[at] != new->tts_isnull[at])
 			return false;

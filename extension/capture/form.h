@@ -10,7 +10,7 @@
 
 #include "access/htup_details.h"
 #include "executor/tuptable.h"
-#include "extension/capture/cache.h"
+#include "extension/capture/shape.h"
 #include "utils/rel.h"
 
 /* our own columns of a row */
@@ -23,7 +23,7 @@ typedef struct DbsyncStamp
 } DbsyncStamp;
 
 /* How rows get from the table to the segment; called as the segment is checked. */
-extern void dbsync_form_learn(DbsyncEntry *entry, TupleDesc segment);
+extern void dbsync_form_learn(DbsyncShape *shape, TupleDesc segment);
 
 /* a row that a segment's row can be copied from; lives as long as the slot has it */
 typedef struct DbsyncSource
@@ -33,22 +33,22 @@ typedef struct DbsyncSource
 } DbsyncSource;
 
 /* The slot's row, if the segment's row with this stamp can be copied from it. */
-extern DbsyncSource dbsync_form_source(const DbsyncEntry *entry, const DbsyncStamp *stamp,
+extern DbsyncSource dbsync_form_source(const DbsyncShape *shape, const DbsyncStamp *stamp,
 									   TupleTableSlot *slot);
 
 /* The slot's row as it lies in memory; the header is NULL where there is none. */
 extern DbsyncSource dbsync_form_stored(TupleTableSlot *slot);
 
 /* How many bytes dbsync_form_copy will write. */
-extern Size dbsync_form_size(const DbsyncEntry *entry, const DbsyncStamp *stamp,
+extern Size dbsync_form_size(const DbsyncShape *shape, const DbsyncStamp *stamp,
 							 DbsyncSource source);
 
 /* The short road: copy the data of the source, into room for that many bytes. */
-extern void dbsync_form_copy(const DbsyncEntry *entry, const DbsyncStamp *stamp,
+extern void dbsync_form_copy(const DbsyncShape *shape, const DbsyncStamp *stamp,
 							 DbsyncSource source, HeapTuple tuple, void *room);
 
 /* The slow road, value by value; NULL: a row of nulls.  A fresh tuple. */
-extern HeapTuple dbsync_form_values(DbsyncEntry *entry, const DbsyncStamp *stamp,
+extern HeapTuple dbsync_form_values(DbsyncShape *shape, const DbsyncStamp *stamp,
 									TupleTableSlot *slot, TupleDesc segment);
 
 /*
@@ -58,6 +58,6 @@ extern HeapTuple dbsync_form_values(DbsyncEntry *entry, const DbsyncStamp *stamp
 extern bool dbsync_form_fits(HeapTuple tuple, TupleDesc segment);
 
 /* Are the key columns of both rows the same, byte for byte? */
-extern bool dbsync_form_same_key(const DbsyncEntry *entry, TupleTableSlot *old, TupleTableSlot *new);
+extern bool dbsync_form_same_key(const DbsyncShape *shape, TupleTableSlot *old, TupleTableSlot *new);
 
 #endif							/* DBSYNC_EXTENSION_CAPTURE_FORM_H */

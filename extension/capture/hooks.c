@@ -1,17 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * extension/capture/hooks.c
- *	  What capture must know of running plans.
+ *	  The executor's hooks: who captures a plan, and how it is started, run and finished.
  *
- * Two things cannot be learnt from triggers alone.
- *
- * An upsert or MERGE fires BEFORE STATEMENT and AFTER STATEMENT of several
- * operations, interleaved just like those of a statement whose function writes
- * to the same table.  The former never touches a row twice, the latter may; so
- * the plan is asked.  For that, running plans that write are kept on a stack.
- * Foreign-key actions run without firing their own AFTER triggers: they add rows
- * to the transition tables of the plan below them, which therefore is no plain
- * upsert any more.
+ * A plan that can be captured without triggers is started without their transition
+ * tables (dbsync_plain_hide_tables()) and captured as it runs (dbsync_direct_begin()).
  *
  * SPI with a row limit stops "INSERT ... RETURNING" before its AFTER STATEMENT
  * triggers are queued.  Ours are then queued here, as the plan is finished; the
@@ -24,10 +17,11 @@
 #include "catalog/pg_proc.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
-#include "extension/catalog.h"
 #include "extension/capture/direct.h"
-#include "extension/capture/hooks.h"
 #include "extension/capture/eligibility.h"
+#include "extension/capture/hooks.h"
+#include "extension/capture/running.h"
+#include "extension/catalog.h"
 #include "nodes/execnodes.h"
 #include "nodes/plannodes.h"
 #include "utils/builtins.h"
@@ -37,16 +31,6 @@
 
 #include "extension/compat.h"
 
-/* a running plan that writes; on the stack of the hook below */
-typedef struct Running
-{
-	QueryDesc  *query;
-	bool		disturbed;		/* something else wrote on its account */
-	struct Running *below;
-} Running;
-
-static Running *running = NULL;
-
 /* dbsync_internal.capture(), looked up when the first plan with triggers runs */
 static FmgrInfo capture_info;	/* fn_oid 0: not known */
 static bool looked_up = false;
@@ -54,51 +38,6 @@ static bool looked_up = false;
 static ExecutorStart_hook_type previous_start = NULL;
 static ExecutorRun_hook_type previous_run = NULL;
 static ExecutorFinish_hook_type previous_finish = NULL;
-
-static bool
-writes(QueryDesc *query)
-{
-	return query->operation != CMD_SELECT || query->plannedstmt->hasModifyingCTE;
-}
-
-const void *
-dbsync_executor_upsert(const TriggerData *trigdata)
-{
-	PlannedStmt *stmt;
-	ModifyTable *plan;
-	ModifyTableState *state;
-	TriggerDesc *triggers;
-
-	if (running == NULL || running->disturbed)
-		return NULL;
-	stmt = running->query->plannedstmt;
-	if (stmt->hasModifyingCTE || !IsA(stmt->planTree, ModifyTable))
-		return NULL;
-	plan = (ModifyTable *) stmt->planTree;
-	if (plan->operation != CMD_MERGE && plan->onConflictAction != ONCONFLICT_UPDATE)
-		return NULL;
-
-	/* COPY fires triggers without a plan: is it this plan's own trigger? */
-	state = castNode(ModifyTableState, running->query->planstate);
-	triggers = state->rootResultRelInfo->ri_TrigDesc;
-	if (triggers == NULL ||
-		trigdata->tg_trigger < triggers->triggers ||
-		trigdata->tg_trigger >= triggers->triggers + triggers->numtriggers)
-		return NULL;
-	return running->query;
-}
-
-/*
- * Without a plan there is COPY, which inserts and starts no foreign-key actions,
- * and logical replication, which may.
- */
-bool
-dbsync_executor_disturbed(const TriggerData *trigdata)
-{
-	if (running == NULL)
-		return !TRIGGER_FIRED_BY_INSERT(trigdata->tg_event);
-	return running->disturbed;
-}
 
 static void
 forget_function(Datum arg, int cacheid, uint32 hash)
@@ -171,17 +110,6 @@ fill_functions(QueryDesc *query)
 }
 
 static void
-begin_running(Running *mine, QueryDesc *query)
-{
-	mine->query = query;
-	mine->disturbed = false;
-	mine->below = running;
-	if (running != NULL && (query->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS))
-		running->disturbed = true;
-	running = mine;
-}
-
-static void
 pass_start(QueryDesc *query, int eflags)
 {
 	if (previous_start)
@@ -195,7 +123,7 @@ note_start(QueryDesc *query, int eflags)
 {
 	DbsyncHidden hidden;
 
-	if (!writes(query) || !OidIsValid(capture_function()))
+	if (!dbsync_running_writes(query) || !OidIsValid(capture_function()))
 	{
 		pass_start(query, eflags);
 		return;
@@ -225,15 +153,15 @@ pass_run(DBSYNC_RUN_PARAMETERS_COMPAT)
 static void
 note_run(DBSYNC_RUN_PARAMETERS_COMPAT)
 {
-	Running		mine;
+	DbsyncRunning mine;
 	DbsyncDirect direct;
 
-	if (!writes(query))
+	if (!dbsync_running_writes(query))
 	{
 		pass_run(DBSYNC_RUN_ARGUMENTS_COMPAT);
 		return;
 	}
-	begin_running(&mine, query);
+	dbsync_running_begin(&mine, query);
 	direct.state = NULL;
 	PG_TRY();
 	{
@@ -253,7 +181,7 @@ note_run(DBSYNC_RUN_PARAMETERS_COMPAT)
 	PG_FINALLY();
 	{
 		dbsync_direct_end(&direct);
-		running = mine.below;
+		dbsync_running_end(&mine);
 	}
 	PG_END_TRY();
 }
@@ -340,14 +268,14 @@ pass_finish(QueryDesc *query)
 static void
 note_finish(QueryDesc *query)
 {
-	Running		mine;
+	DbsyncRunning mine;
 
-	if (!writes(query))
+	if (!dbsync_running_writes(query))
 	{
 		pass_finish(query);
 		return;
 	}
-	begin_running(&mine, query);
+	dbsync_running_begin(&mine, query);
 	PG_TRY();
 	{
 		end_stopped_statement(query);
@@ -355,13 +283,13 @@ note_finish(QueryDesc *query)
 	}
 	PG_FINALLY();
 	{
-		running = mine.below;
+		dbsync_running_end(&mine);
 	}
 	PG_END_TRY();
 }
 
 void
-dbsync_executor_init(void)
+dbsync_hooks_init(void)
 {
 	previous_start = ExecutorStart_hook;
 	ExecutorStart_hook = note_start;

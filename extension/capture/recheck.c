@@ -40,11 +40,11 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_index.h"
+#include "extension/capture/append.h"
 #include "extension/capture/cache.h"
+#include "extension/capture/recheck.h"
 #include "extension/log/carried.h"
 #include "extension/owner.h"
-#include "extension/capture/append.h"
-#include "extension/capture/recheck.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -102,8 +102,8 @@ begin_sort(Settling *s)
 	s->key_desc = CreateTemplateTupleDesc(s->nkeys);
 	for (int i = 0; i < s->nkeys; i++)
 	{
-		TupleDescCopyEntry(s->key_desc, i + 1, s->entry->desc,
-						   s->entry->columns[s->entry->keys[i]]);
+		TupleDescCopyEntry(s->key_desc, i + 1, s->entry->shape.desc,
+						   s->entry->shape.columns[s->entry->shape.keys[i]]);
 		attnos[i] = i + 1;
 	}
 	s->sort = tuplesort_begin_heap(s->key_desc, s->nkeys, attnos, s->less,
@@ -152,7 +152,7 @@ collect_row(Settling *s, TupleTableSlot *row, TupleTableSlot *key)
 	ExecClearTuple(key);
 	for (int i = 0; i < s->nkeys; i++)
 	{
-		int			from = DBSYNC_SEGMENT_FIRST_COLUMN - 1 + s->entry->keys[i];
+		int			from = DBSYNC_SEGMENT_FIRST_COLUMN - 1 + s->entry->shape.keys[i];
 
 		key->tts_values[i] = row->tts_values[from];
 		key->tts_isnull[i] = row->tts_isnull[from];
@@ -186,7 +186,7 @@ static void
 collect_carried(Settling *s, Relation segment, int segment_id, TupleTableSlot *key)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(segment), &TTSOpsHeapTuple);
-	DbsyncPacked packed = dbsync_carried_read();
+	DbsyncPacked packed = dbsync_transaction_carried();
 	DbsyncCarriedRow row;
 
 	while (dbsync_carried_next(&packed, &row))
@@ -277,7 +277,7 @@ row_of_key(Settling *s)
 	memset(row->tts_isnull, true, row->tts_tupleDescriptor->natts * sizeof(bool));
 	for (int i = 0; i < s->nkeys; i++)
 	{
-		int			to = s->entry->columns[s->entry->keys[i]] - 1;
+		int			to = s->entry->shape.columns[s->entry->shape.keys[i]] - 1;
 
 		row->tts_values[to] = s->suspect->tts_values[i];
 		row->tts_isnull[to] = s->suspect->tts_isnull[i];
@@ -372,7 +372,7 @@ settle_suspects(Settling *s)
 static void
 settle_table(Settling *s)
 {
-	s->nkeys = s->entry->nkeys;
+	s->nkeys = s->entry->shape.nkeys;
 	find_operators(s);
 	begin_sort(s);
 	s->found = table_slot_create(s->rel, NULL);
@@ -390,7 +390,7 @@ settle_table(Settling *s)
 }
 
 void
-dbsync_truth_settle(DbsyncTouched *touched)
+dbsync_recheck_table(DbsyncTouched *touched)
 {
 	Settling	s = {0};
 	MemoryContext context;

@@ -15,6 +15,6 @@
  * key that occurs in them more than once.  Called as the transaction is about to
  * commit, with an active snapshot, before the header is written.
  */
-extern void dbsync_truth_settle(DbsyncTouched *touched);
+extern void dbsync_recheck_table(DbsyncTouched *touched);
 
 #endif							/* DBSYNC_EXTENSION_CAPTURE_RECHECK_H */

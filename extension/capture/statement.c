@@ -32,7 +32,7 @@
  */
 #include "postgres.h"
 
-#include "extension/capture/hooks.h"
+#include "extension/capture/running.h"
 #include "extension/capture/statement.h"
 
 /* Doubt the rows numbered from..to; the last interval takes what has no room. */
@@ -64,7 +64,7 @@ void
 dbsync_statement_open(DbsyncTouched *touched, const TriggerData *trigdata)
 {
 	DbsyncPeriods *periods = &touched->periods;
-	const void *plan = dbsync_executor_upsert(trigdata);
+	const void *plan = dbsync_running_upsert(trigdata);
 
 	dbsync_transaction_save(periods);
 	if (periods->open++ == 0)
@@ -93,7 +93,7 @@ dbsync_statement_close(DbsyncTouched *touched, const TriggerData *trigdata, int6
 	}
 	if (rows > 0)
 		periods->captures++;
-	if (periods->plan != NULL && periods->plan != dbsync_executor_upsert(trigdata))
+	if (periods->plan != NULL && periods->plan != dbsync_running_upsert(trigdata))
 		periods->plan = NULL;
 	if (--periods->open == 0 && periods->captures > 1 && periods->plan == NULL)
 		flag_interval(periods, periods->first, next - 1);

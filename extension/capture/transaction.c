@@ -1,13 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * extension/capture/transaction.c
- *	  What the current transaction has captured, and what happens as it ends.
- *
- * At PRE_COMMIT (PRE_PREPARE), after deferred triggers: no statement may be
- * open any more; keys in doubt are settled (truth.c); the header is written.
- * At COMMIT, when the transaction is visible: the workers are woken.  The state
- * is forgotten at COMMIT, ABORT and PREPARE alike; a prepared transaction has
- * its header already and is found by the workers' slow poll.
+ *	  What the current transaction has captured, and its savepoints.
  *
  * Subtransactions: a stack of copies, each taken before the first change that a
  * subtransaction makes to an object.  Abort puts the copies of its level back.
@@ -18,24 +12,19 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/transam.h"
-#include "extension/log/carried.h"
-#include "extension/catalog.h"
-#include "extension/log/header.h"
-#include "extension/settings.h"
-#include "extension/shmem.h"
 #include "extension/capture/transaction.h"
-#include "extension/capture/recheck.h"
+#include "extension/catalog.h"
+#include "extension/log/carried.h"
+#include "extension/log/segment.h"
+#include "extension/settings.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
-#include "utils/snapmgr.h"
-#include "utils/syscache.h"
-#include "utils/timestamp.h"
 
-#include "extension/compat.h"
+/* as many bytes in all, where rows are too wide for a page of the segment: they have nowhere else to go */
+#define WIDE_MAX	(16 * 1024 * 1024)
 
 /* an object as it was before a subtransaction changed it */
 typedef struct Kept
@@ -48,8 +37,9 @@ typedef struct Kept
 
 DbsyncTransaction dbsync_transaction;
 
-/* committed, and the workers have not been woken yet */
-static bool wake_due = false;
+/* rows that wait for the header: dbsync_transaction.carried.used bytes of them, packed */
+static char *carried_rows = NULL;
+static Size carried_room = 0;
 
 static Kept *kept;
 static int	nkept;
@@ -68,6 +58,19 @@ refuse_without_origin(void)
 			 errhint("GRANT SET ON PARAMETER dbsync.origin TO %s;", quote_identifier(role))));
 }
 
+/* None yet; what a transaction with wide rows took is given back. */
+static void
+begin_carried(void)
+{
+	dbsync_transaction.carried.level = 1;
+	dbsync_transaction.carried.used = 0;
+	if (carried_room > DBSYNC_CARRIED_MAX)
+	{
+		carried_rows = repalloc(carried_rows, DBSYNC_CARRIED_MAX);
+		carried_room = DBSYNC_CARRIED_MAX;
+	}
+}
+
 void
 dbsync_transaction_begin(void)
 {
@@ -82,12 +85,12 @@ dbsync_transaction_begin(void)
 	dbsync_transaction.header_written = false;
 	dbsync_transaction.header_lock.level = 1;
 	dbsync_transaction.header_lock.held = false;
-	dbsync_carried_begin();
+	begin_carried();
 	dbsync_transaction.generation = dbsync_catalog_generation();
 }
 
-static void
-forget(void)
+void
+dbsync_transaction_forget(void)
 {
 	dbsync_transaction.begun = false;
 	dbsync_transaction.closed = false;
@@ -202,8 +205,8 @@ hand_up_kept(int level)
 	nkept = n;
 }
 
-static int64
-rows_of(const DbsyncPart *part)
+int64
+dbsync_transaction_part_rows(const DbsyncPart *part)
 {
 	return part->inserts + part->updates + part->deletes +
 		part->truncates + part->resolved;
@@ -215,182 +218,71 @@ dbsync_transaction_rows(const DbsyncTouched *touched)
 	int64		rows = 0;
 
 	for (const DbsyncWritten *w = touched->written; w != NULL; w = w->next)
-		rows += rows_of(&w->part);
+		rows += dbsync_transaction_part_rows(&w->part);
 	return rows;
 }
 
-/* Does anything captured survive?  Counts are exact after ROLLBACK TO. */
-static bool
-has_rows(void)
+bool
+dbsync_transaction_can_carry(void)
 {
-	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
+	Size		used = dbsync_transaction.begun ? dbsync_transaction.carried.used : 0;
+
+	/* a row that is shorter is rare */
+	return used + sizeof(DbsyncOurs) < dbsync_carry_bytes;
+}
+
+static void
+carry(int segment_id, HeapTuple tuple)
+{
+	DbsyncCarried *carried = &dbsync_transaction.carried;
+	char	   *end;
+
+	dbsync_transaction_save(carried);
+	end = dbsync_carried_write(carried_rows + carried->used, segment_id, tuple);
+	carried->used = end - carried_rows;
+}
+
+bool
+dbsync_transaction_carry(int segment_id, HeapTuple tuple)
+{
+	if (HeapTupleHasExternal(tuple) ||
+		dbsync_transaction.carried.used + dbsync_carried_size(tuple) > dbsync_carry_bytes)
+		return false;
+	carry(segment_id, tuple);
+	return true;
+}
+
+void
+dbsync_transaction_carry_wide(int segment_id, HeapTuple tuple, const char *table)
+{
+	Size		wanted = dbsync_transaction.carried.used + dbsync_carried_size(tuple);
+
+	if (wanted > WIDE_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many rows of table \"%s\" are too wide to be captured", table),
+				 errdetail("dbsync adds up to 32 bytes to a row. Rows that then do not fit on a page are kept with the transaction, of which it may have %d MB.",
+						   WIDE_MAX / (1024 * 1024)),
+				 errhint("Write fewer rows in a transaction, or use dbsync.suspend_table() to go on without capturing the table.")));
+	if (wanted > carried_room)
 	{
-		if (dbsync_transaction_rows(t) > 0)
-			return true;
+		Size		larger = Min(Max(wanted, 2 * carried_room), WIDE_MAX);
+
+		carried_rows = repalloc(carried_rows, larger);
+		carried_room = larger;
 	}
-	return false;
+	carry(segment_id, tuple);
 }
 
-/*
- * A statement whose BEFORE trigger fired and whose AFTER trigger never did has
- * written rows that nobody saw.
- */
-static void
-check_statements_ended(void)
+DbsyncPacked
+dbsync_transaction_carried(void)
 {
-	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
-	{
-		if (t->periods.open != 0 || t->periods.truncating != 0)
-		{
-			char	   *name = get_rel_name(t->relid);
+	DbsyncPacked packed;
 
-			if (name == NULL)
-				continue;		/* dropped since; nothing to capture any more */
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("changes to table \"%s\" were not captured", name),
-					 errdetail("A statement on it began and its AFTER STATEMENT trigger did not fire."),
-					 errhint("Use dbsync.suspend_table() to write to the table without capturing.")));
-		}
-	}
-}
-
-/*
- * Collect what was written into the header's parts.  A segment that this very
- * transaction dropped again has taken its rows with it, and its row of
- * dbsync.segment too: then the configuration has changed since.
- */
-static void
-gather_parts(DbsyncHeader *header)
-{
-	bool		dropped = (dbsync_transaction.generation != dbsync_catalog_generation());
-	int			room = 0;
-
-	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
-	{
-		for (DbsyncWritten *w = t->written; w != NULL; w = w->next)
-			room++;
-	}
-	header->parts = palloc(room * sizeof(DbsyncPart));
-	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
-	{
-		for (DbsyncWritten *w = t->written; w != NULL; w = w->next)
-		{
-			int64		rows = rows_of(&w->part);
-
-			if (rows == 0)
-				continue;
-			if (dropped && !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(w->segment)))
-				continue;
-			header->parts[header->nparts++] = w->part;
-			header->rows += rows;
-			header->bytes += w->bytes;
-		}
-	}
-}
-
-static void
-write_header(void)
-{
-	DbsyncHeader header = {0};
-
-	gather_parts(&header);
-	if (header.nparts == 0)
-		return;
-	header.carried = dbsync_carried_read();
-	header.xid = U64FromFullTransactionId(GetTopFullTransactionId());
-	dbsync_header_write(&header);
-	dbsync_transaction.wake = true;
-	pfree(header.parts);
-}
-
-static void
-settle_doubts(void)
-{
-	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
-	{
-		if (t->periods.nintervals == 0 && t->periods.truncated_from == 0)
-			continue;
-		/* none is active here, and values stored out of line want one */
-		PushActiveSnapshot(GetLatestSnapshot());
-		dbsync_truth_settle(t);
-		PopActiveSnapshot();
-	}
-}
-
-/* PRE_COMMIT and PRE_PREPARE: the last moment at which an error undoes all. */
-static void
-finish(void)
-{
-	check_statements_ended();
-	/* waking workers after the commit must not fail any more */
-	dbsync_shmem_attach();
-	if (!has_rows())
-		return;
-	settle_doubts();
-	if (dbsync_insert_wants_snapshot_compat)
-		PushActiveSnapshot(GetLatestSnapshot());
-	write_header();
-	if (dbsync_insert_wants_snapshot_compat)
-		PopActiveSnapshot();
-	dbsync_transaction.header_written = true;
-}
-
-/*
- * Another module's callback wrote to a captured table after ours had run, in
- * the very transaction that loaded this module: all that is left is to say so.
- */
-static void
-warn_without_header(void)
-{
-	if (!has_rows())
-		return;
-	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
-		ereport(WARNING,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("changes to relation with OID %u were captured too late to be sent", t->relid),
-				 errhint("Copy the table again with dbsync.copy_table().")));
-}
-
-/*
- * Workers are woken last: when all that we have to tell of, changes of the
- * configuration too, has been sent, and our locks are free.
- */
-static void
-release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
-{
-	if (!wake_due || phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level)
-		return;
-	wake_due = false;
-	dbsync_shmem_wake_workers();
-}
-
-static void
-end_of_transaction(XactEvent event, void *arg)
-{
-	switch (event)
-	{
-		case XACT_EVENT_PRE_COMMIT:
-		case XACT_EVENT_PRE_PREPARE:
-			if (dbsync_transaction.begun)
-				finish();
-			dbsync_transaction.closed = true;
-			break;
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_PREPARE:
-			if (dbsync_transaction.begun && !dbsync_transaction.header_written)
-				warn_without_header();
-			if (dbsync_transaction.begun && dbsync_transaction.wake &&
-				event == XACT_EVENT_COMMIT)
-				wake_due = true;
-			forget();
-			break;
-		case XACT_EVENT_ABORT:
-			forget();
-			break;
-		default:
-			break;				/* parallel workers capture nothing */
-	}
+	packed.at = carried_rows;
+	packed.end = carried_rows + dbsync_transaction.carried.used;
+	packed.xid = U64FromFullTransactionId(GetTopFullTransactionId());
+	return packed;
 }
 
 static void
@@ -408,8 +300,7 @@ end_of_subtransaction(SubXactEvent event, SubTransactionId mine,
 void
 dbsync_transaction_init(void)
 {
-	dbsync_carried_init();
-	RegisterXactCallback(end_of_transaction, NULL);
+	carried_rows = MemoryContextAlloc(TopMemoryContext, DBSYNC_CARRIED_MAX);
+	carried_room = DBSYNC_CARRIED_MAX;
 	RegisterSubXactCallback(end_of_subtransaction, NULL);
-	RegisterResourceReleaseCallback(release, NULL);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * extension/capture/transaction.h
- *	  What the current transaction has captured, and what happens as it ends.
+ *	  What the current transaction has captured, and its savepoints.
  *
  * Everything here lives in TopTransactionContext and is gone with the
  * transaction.  What a subtransaction did to it is taken back when the
@@ -66,7 +66,7 @@ typedef struct DbsyncHeaderLock
 	bool		held;
 } DbsyncHeaderLock;
 
-/* rows that wait for the header (carried.c) */
+/* rows that wait for the header */
 typedef struct DbsyncCarried
 {
 	int			level;			/* first: see dbsync_transaction_save */
@@ -89,7 +89,7 @@ typedef struct DbsyncTransaction
 
 extern DbsyncTransaction dbsync_transaction;
 
-/* Register the callbacks; called once, from dbsync_capture_init. */
+/* Make room and register callbacks; called once, from dbsync_commit_init. */
 extern void dbsync_transaction_init(void);
 
 /* First use in a transaction: start with a clean slate.  Else does nothing. */
@@ -101,6 +101,30 @@ extern DbsyncTouched *dbsync_transaction_touch(Oid relid);
 /* The table's entry for a segment, made if it is not there. */
 extern DbsyncWritten *dbsync_transaction_written(DbsyncTouched *touched, int captured_id,
 												 int segment_id, Oid segment);
+
+/* How many rows were written into one segment. */
+extern int64 dbsync_transaction_part_rows(const DbsyncPart *part);
+
+/* Forget everything; called as the transaction ends, when its memory is about to go. */
+extern void dbsync_transaction_forget(void);
+
+/* Is it worth asking dbsync_transaction_carry? */
+extern bool dbsync_transaction_can_carry(void);
+
+/*
+ * Have the transaction's header take a row along that would fit into the segment.  False
+ * if it has no room for it, or the row has values out of line.
+ */
+extern bool dbsync_transaction_carry(int segment_id, HeapTuple tuple);
+
+/*
+ * Have the header take a row along that does not fit on a page, whatever room there is.
+ * Values out of line must have been fetched.  Error beyond 16 MB of such rows.
+ */
+extern void dbsync_transaction_carry_wide(int segment_id, HeapTuple tuple, const char *table);
+
+/* The rows that the header is to take along, for dbsync_carried_next(); good until the next is put. */
+extern DbsyncPacked dbsync_transaction_carried(void);
 
 /* How many rows were captured of the table so far. */
 extern int64 dbsync_transaction_rows(const DbsyncTouched *touched);

@@ -39,11 +39,13 @@
 
 #include "access/xact.h"
 #include "commands/trigger.h"
-#include "extension/capture/trigger.h"
-#include "extension/capture/cache.h"
-#include "extension/capture/hooks.h"
-#include "extension/capture/statement.h"
 #include "extension/capture/append.h"
+#include "extension/capture/cache.h"
+#include "extension/capture/commit.h"
+#include "extension/capture/hooks.h"
+#include "extension/capture/running.h"
+#include "extension/capture/statement.h"
+#include "extension/capture/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/inval.h"
@@ -56,8 +58,8 @@ PG_FUNCTION_INFO_V1(dbsync_config_changed);
 void
 dbsync_capture_init(void)
 {
-	dbsync_transaction_init();
-	dbsync_executor_init();
+	dbsync_commit_init();
+	dbsync_hooks_init();
 }
 
 /*
@@ -74,9 +76,9 @@ begin_rows(Tuplestorestate *rows, DbsyncEntry *entry, int which)
 	tuplestore_rescan(rows);
 	if (slot == NULL)
 	{
-		MemoryContext old = MemoryContextSwitchTo(entry->context);
+		MemoryContext old = MemoryContextSwitchTo(entry->shape.context);
 
-		slot = MakeTupleTableSlot(entry->desc, &TTSOpsMinimalTuple);
+		slot = MakeTupleTableSlot(entry->shape.desc, &TTSOpsMinimalTuple);
 		entry->rows[which] = slot;
 		MemoryContextSwitchTo(old);
 	}
@@ -206,7 +208,7 @@ capture_statement(const TriggerData *trigdata, DbsyncEntry *entry)
 	if (entry->mode == DBSYNC_MODE_CAPTURE && expected > 0 &&
 		dbsync_track_begin(&track, trigdata->tg_relation, expected))
 	{
-		if (dbsync_executor_disturbed(trigdata))
+		if (dbsync_running_disturbed(trigdata))
 			track.written->part.statements++;	/* may hold a row twice */
 		put_statement(&track, trigdata);
 		dbsync_track_end(&track);

@@ -31,11 +31,11 @@
 #define LARGE	256
 
 static bool
-is_key(const DbsyncEntry *entry, int column)
+is_key(const DbsyncShape *shape, int column)
 {
-	for (int k = 0; k < entry->nkeys; k++)
+	for (int k = 0; k < shape->nkeys; k++)
 	{
-		if (entry->keys[k] == column)
+		if (shape->keys[k] == column)
 			return true;
 	}
 	return false;
@@ -55,21 +55,21 @@ make_vector(int room)
 }
 
 void
-dbsync_unchanged_learn(DbsyncEntry *entry)
+dbsync_unchanged_learn(DbsyncShape *shape)
 {
-	entry->nlarge = 0;
-	entry->large = palloc(Max(entry->ncolumns, 1) * sizeof(int));
-	entry->last_large = 0;
-	for (int i = 0; i < entry->ncolumns; i++)
+	shape->nlarge = 0;
+	shape->large = palloc(Max(shape->ncolumns, 1) * sizeof(int));
+	shape->last_large = 0;
+	for (int i = 0; i < shape->ncolumns; i++)
 	{
-		AttrNumber	attno = entry->columns[i];
+		AttrNumber	attno = shape->columns[i];
 
-		if (TupleDescAttr(entry->desc, attno - 1)->attlen != -1 || is_key(entry, i))
+		if (TupleDescAttr(shape->desc, attno - 1)->attlen != -1 || is_key(shape, i))
 			continue;
-		entry->large[entry->nlarge++] = i;
-		entry->last_large = attno;
+		shape->large[shape->nlarge++] = i;
+		shape->last_large = attno;
 	}
-	entry->same = make_vector(entry->nlarge);
+	shape->same = make_vector(shape->nlarge);
 }
 
 /* Is it certain, without a look at the values, that none is large? */
@@ -119,19 +119,19 @@ is_untouched(AttrNumber attno, const List *assigned, TupleTableSlot *old, TupleT
 }
 
 int2vector *
-dbsync_unchanged_find(DbsyncEntry *entry, const List *assigned,
+dbsync_unchanged_find(DbsyncShape *shape, const List *assigned,
 					  TupleTableSlot *old, TupleTableSlot *new)
 {
-	int2vector *same = entry->same;
+	int2vector *same = shape->same;
 	int			n = 0;
 
-	if (entry->nlarge == 0 || has_nothing_large(new))
+	if (shape->nlarge == 0 || has_nothing_large(new))
 		return NULL;
-	slot_getsomeattrs(new, entry->last_large);
-	for (int i = 0; i < entry->nlarge; i++)
+	slot_getsomeattrs(new, shape->last_large);
+	for (int i = 0; i < shape->nlarge; i++)
 	{
-		if (is_untouched(entry->columns[entry->large[i]], assigned, old, new))
-			same->values[n++] = entry->large[i] + 1;
+		if (is_untouched(shape->columns[shape->large[i]], assigned, old, new))
+			same->values[n++] = shape->large[i] + 1;
 	}
 	if (n == 0)
 		return NULL;

@@ -51,78 +51,6 @@
 static uint64 known_generation = 0;
 static Oid	known_segment = InvalidOid;
 
-/* Make room for one more range by joining the two that are nearest. */
-static void
-join_nearest(DbsyncRanges *ranges)
-{
-	BlockNumber least = InvalidBlockNumber;
-	int			nearest = 0;
-
-	for (int i = 0; i + 1 < ranges->n; i++)
-	{
-		BlockNumber between = ranges->first[i + 1] - ranges->last[i];
-
-		if (between < least)
-		{
-			least = between;
-			nearest = i;
-		}
-	}
-	ranges->last[nearest] = ranges->last[nearest + 1];
-	ranges->n--;
-	for (int i = nearest + 1; i < ranges->n; i++)
-	{
-		ranges->first[i] = ranges->first[i + 1];
-		ranges->last[i] = ranges->last[i + 1];
-	}
-}
-
-/* Where the block belongs: how many ranges begin at or before it. */
-static int
-place_of(const DbsyncRanges *ranges, BlockNumber block)
-{
-	int			place = ranges->n;
-
-	/* from the end, since rows are mostly appended */
-	while (place > 0 && block < ranges->first[place - 1])
-		place--;
-	return place;
-}
-
-void
-dbsync_ranges_add(DbsyncRanges *ranges, BlockNumber block)
-{
-	/* a gap that costs less to read than a range costs to keep */
-	const BlockNumber gap = 8;
-	int			place = place_of(ranges, block);
-
-	if (place > 0 && block <= ranges->last[place - 1])
-		return;
-	if (place > 0 && block - ranges->last[place - 1] <= gap)
-	{
-		ranges->last[place - 1] = block;
-		return;
-	}
-	if (place < ranges->n && ranges->first[place] - block <= gap)
-	{
-		ranges->first[place] = block;
-		return;
-	}
-	if (ranges->n == DBSYNC_MAX_RANGES)
-	{
-		join_nearest(ranges);
-		dbsync_ranges_add(ranges, block);
-		return;
-	}
-	for (int i = ranges->n; i > place; i--)
-	{
-		ranges->first[i] = ranges->first[i - 1];
-		ranges->last[i] = ranges->last[i - 1];
-	}
-	ranges->first[place] = ranges->last[place] = block;
-	ranges->n++;
-}
-
 /* The active header segment, as far as this backend has heard. */
 static Oid
 active_segment(void)
@@ -145,7 +73,7 @@ dbsync_header_lock(void)
 	Oid			locked = InvalidOid;
 	Oid			active;
 
-	/* as with segments (track.c): look again after the lock */
+	/* as with segments: look again after the lock */
 	while ((active = active_segment()) != locked)
 	{
 		LockRelationOid(active, RowExclusiveLock);
@@ -326,19 +254,6 @@ dbsync_header_write(DbsyncHeader *header)
 	table_close(rel, NoLock);
 }
 
-/* What a bytea holds, where it lies unless it is stored out of line. */
-static DbsyncPacked
-unpack(Datum value, uint64 xid)
-{
-	bytea	   *bytes = DatumGetByteaPP(value);
-	DbsyncPacked packed;
-
-	packed.at = VARDATA_ANY(bytes);
-	packed.end = packed.at + VARSIZE_ANY_EXHDR(bytes);
-	packed.xid = xid;
-	return packed;
-}
-
 /* How many rows or statements: nobody sees so many that a cut's sums overflow. */
 static int64
 decode_count(DbsyncPacked *packed)
@@ -407,23 +322,7 @@ dbsync_header_decode(HeapTuple tuple, TupleDesc desc, DbsyncHeader *header)
 		header->route = TextDatumGetCString(values[DBSYNC_HEADER_ROUTE - 1]);
 	header->rows = DatumGetInt64(values[DBSYNC_HEADER_ROWS - 1]);
 	header->bytes = DatumGetInt64(values[DBSYNC_HEADER_BYTES - 1]);
-	decode_parts(unpack(values[DBSYNC_HEADER_PARTS - 1], header->xid), header);
+	decode_parts(dbsync_packed_open(values[DBSYNC_HEADER_PARTS - 1], header->xid), header);
 	if (!nulls[DBSYNC_HEADER_CARRIED - 1])
-		decode_carried(unpack(values[DBSYNC_HEADER_CARRIED - 1], header->xid), header);
-}
-
-PG_FUNCTION_INFO_V1(dbsync_header_parts);
-
-/* What a header says of its tables, as numbers: for people. */
-Datum
-dbsync_header_parts(PG_FUNCTION_ARGS)
-{
-	DbsyncPacked packed = unpack(PG_GETARG_DATUM(0), 0);
-	Datum	   *numbers = palloc(sizeof(Datum) * Max(packed.end - packed.at, 1));
-	int			n = 0;
-
-	while (packed.at < packed.end)
-		numbers[n++] = Int64GetDatum((int64) dbsync_packed_number(&packed));
-	PG_RETURN_ARRAYTYPE_P(construct_array(numbers, n, INT8OID, sizeof(int64),
-										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		decode_carried(dbsync_packed_open(values[DBSYNC_HEADER_CARRIED - 1], header->xid), header);
 }

@@ -12,18 +12,8 @@
 #include "access/tupdesc.h"
 #include "access/xlogdefs.h"
 #include "datatype/timestamp.h"
-#include "extension/log/carried.h"
-#include "storage/block.h"
-
-#define DBSYNC_MAX_RANGES	8
-
-/* blocks of one segment, as inclusive ranges; few and coarse rather than many */
-typedef struct DbsyncRanges
-{
-	int			n;
-	BlockNumber first[DBSYNC_MAX_RANGES];
-	BlockNumber last[DBSYNC_MAX_RANGES];
-} DbsyncRanges;
+#include "extension/log/packed.h"
+#include "extension/log/ranges.h"
 
 /* what a transaction wrote into one segment */
 typedef struct DbsyncPart
@@ -52,12 +42,12 @@ typedef struct DbsyncHeader
 	XLogRecPtr	closing;
 	TimestampTz time;
 	TimestampTz server_start;
-	const char *route;			/* NULL: made on this database; see route.h */
+	const char *route;			/* NULL: made on this database; a route as in dbsync_route_contains() */
 	int64		rows;
 	int64		bytes;
 	int			nparts;
 	DbsyncPart *parts;
-	DbsyncPacked carried;		/* rows that it takes along; see carried.h */
+	DbsyncPacked carried;		/* rows that it takes along; for dbsync_carried_next() */
 } DbsyncHeader;
 
 /* column numbers of a header segment */
@@ -74,32 +64,6 @@ typedef struct DbsyncHeader
 #define DBSYNC_HEADER_PARTS			11
 #define DBSYNC_HEADER_CARRIED		12
 #define DBSYNC_HEADER_NATTS			12
-
-/*
- * Column numbers of a segment, before the captured table's own columns.  In this
- * order ours always take 24 bytes, so that what follows them is aligned as in
- * the table's own rows and can be copied as it is.  Behind them comes one more of
- * ours: which columns an UPDATE left untouched (unchanged.h).  Being last, it takes
- * nothing in rows that have no use for it: they end before it.
- */
-#define DBSYNC_SEGMENT_OP			1
-#define DBSYNC_SEGMENT_XID			2
-#define DBSYNC_SEGMENT_NO			3
-#define DBSYNC_SEGMENT_FIRST_COLUMN 4
-
-/* our columns as they lie in a row */
-typedef struct DbsyncOurs
-{
-	char		op;
-	char		pad[7];
-	uint64		xid;
-	int64		no;
-} DbsyncOurs;
-
-StaticAssertDecl(sizeof(DbsyncOurs) == MAXALIGN(sizeof(DbsyncOurs)), "what follows must be aligned");
-
-/* Add a block to the ranges, merging the nearest two when all are taken. */
-extern void dbsync_ranges_add(DbsyncRanges *ranges, BlockNumber block);
 
 /*
  * Lock the active header segment to the end of the transaction, so that the

@@ -8,6 +8,19 @@
 #include "postgres.h"
 
 #include "extension/log/packed.h"
+#include "fmgr.h"
+
+DbsyncPacked
+dbsync_packed_open(Datum value, uint64 xid)
+{
+	bytea	   *bytes = DatumGetByteaPP(value);
+	DbsyncPacked packed;
+
+	packed.at = VARDATA_ANY(bytes);
+	packed.end = packed.at + VARSIZE_ANY_EXHDR(bytes);
+	packed.xid = xid;
+	return packed;
+}
 
 void
 dbsync_packed_corrupted(const DbsyncPacked *packed)

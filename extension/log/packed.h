@@ -37,6 +37,9 @@ typedef struct DbsyncPacked
 	uint64		xid;			/* of the header's transaction, for errors; 0: unknown */
 } DbsyncPacked;
 
+/* What a bytea holds, where it lies; a copy of it if it is stored out of line. */
+extern DbsyncPacked dbsync_packed_open(Datum bytes, uint64 xid);
+
 /* The next number.  Error if there is none. */
 extern uint64 dbsync_packed_number(DbsyncPacked *packed);
 

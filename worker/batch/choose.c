@@ -20,13 +20,13 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
-#include "worker/source/cut.h"
 #include "extension/route.h"
 #include "extension/settings.h"
 #include "worker/batch/choose.h"
-#include "worker/source/completion.h"
 #include "worker/query.h"
 #include "worker/report.h"
+#include "worker/source/completion.h"
+#include "worker/source/cut.h"
 
 /* rows of a cut for whose time it is not worth telling how many there are */
 #define FEW_ROWS		1000

@@ -40,10 +40,10 @@
 #include "extension/catalog.h"
 #include "extension/route.h"
 #include "worker/batch/ledger_check.h"
-#include "worker/query.h"
-#include "worker/copy/connections.h"
-#include "worker/target_config.h"
 #include "worker/batch/wal.h"
+#include "worker/copy/connections.h"
+#include "worker/query.h"
+#include "worker/target_config.h"
 #include "worker/work.h"
 
 #include "extension/compat.h"

@@ -28,11 +28,11 @@
 #include "extension/admin.h"
 #include "extension/catalog.h"
 #include "extension/shmem.h"
-#include "worker/run/crashes.h"
-#include "worker/run/launcher.h"
-#include "worker/limit.h"
 #include "worker/control/lookup.h"
 #include "worker/control/pending.h"
+#include "worker/limit.h"
+#include "worker/run/crashes.h"
+#include "worker/run/launcher.h"
 
 /* of wait_for(), in ms: ten thousand years */
 #define LONGEST_WAIT	3.2e14

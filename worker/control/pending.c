@@ -18,10 +18,10 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
-#include "worker/run/launcher.h"
-#include "worker/limit.h"
 #include "worker/control/lookup.h"
 #include "worker/control/pending.h"
+#include "worker/limit.h"
+#include "worker/run/launcher.h"
 #include "worker/target_config.h"
 
 /* subscriptions to start when this transaction commits */

@@ -21,8 +21,8 @@
 #include "utils/memutils.h"
 
 #include "worker/control/target_admin.h"
-#include "worker/driver/postgres/options.h"
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/options.h"
 #include "worker/target_config.h"
 
 PG_FUNCTION_INFO_V1(dbsync_parse_uri);

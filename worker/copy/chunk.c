@@ -31,8 +31,8 @@
 #include "utils/snapmgr.h"
 
 #include "worker/copy/chunk.h"
-#include "worker/source/keys.h"
 #include "worker/source/captured_table.h"
+#include "worker/source/keys.h"
 
 #include "extension/compat.h"
 
@@ -168,7 +168,7 @@ place_columns(const KeyScan *s, const DbsyncTable *table, DbsyncRelayWhat what, 
 	int		   *at = palloc(sizeof(int) * Max(n, 1));
 
 	for (int i = 0; i < n; i++)
-		at[i] = s->source.entry->columns[keys ? table->keys[i] : i] - 1;
+		at[i] = s->source.entry->shape.columns[keys ? table->keys[i] : i] - 1;
 	dbsync_relay_place(relay, at);
 }
 
@@ -250,7 +250,7 @@ dbsync_chunk_find_end(const DbsyncTable *table, char **after, int64 limit)
 		slot_getallattrs(s.slot);
 		for (int k = 0; k < table->nkeys; k++)
 		{
-			int			column = s.source.entry->columns[table->keys[k]] - 1;
+			int			column = s.source.entry->shape.columns[table->keys[k]] - 1;
 			Oid			function;
 			bool		varlena;
 

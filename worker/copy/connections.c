@@ -32,8 +32,8 @@
 #include "utils/timestamp.h"
 
 #include "extension/settings.h"
-#include "worker/query.h"
 #include "worker/copy/connections.h"
+#include "worker/query.h"
 #include "worker/target_config.h"
 
 /* rows of a chunk that has others behind it, of dbsync.copy_chunk_rows */

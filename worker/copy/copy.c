@@ -32,8 +32,8 @@
 
 #include "extension/settings.h"
 #include "worker/copy/chunk.h"
-#include "worker/query.h"
 #include "worker/copy/connections.h"
+#include "worker/query.h"
 #include "worker/work.h"
 
 /* first pause after a failed copy, in ms */

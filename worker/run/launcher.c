@@ -35,9 +35,9 @@
 
 #include "extension/catalog.h"
 #include "extension/shmem.h"
-#include "worker/run/launcher.h"
 #include "worker/limit.h"
 #include "worker/query.h"
+#include "worker/run/launcher.h"
 
 /* pause before the postmaster starts a crashed worker again, in seconds */
 #define RESTART_TIME 1

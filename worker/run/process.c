@@ -22,10 +22,10 @@
 #include "storage/lmgr.h"
 #include "utils/guc.h"
 
-#include "worker/run/pins.h"
-#include "worker/run/process.h"
 #include "worker/query.h"
 #include "worker/report.h"
+#include "worker/run/pins.h"
+#include "worker/run/process.h"
 
 static volatile sig_atomic_t got_sigterm = false;
 static bool connecting = false;

@@ -19,8 +19,8 @@
 
 #include "extension/catalog.h"
 #include "extension/settings.h"
-#include "worker/run/process.h"
 #include "worker/report.h"
+#include "worker/run/process.h"
 #include "worker/run/sleep.h"
 
 #include "extension/compat.h"

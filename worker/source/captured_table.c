@@ -20,15 +20,15 @@
 static bool
 has_columns(const DbsyncEntry *entry, const DbsyncTable *table)
 {
-	if (entry->ncolumns != table->ncolumns || entry->nkeys != table->nkeys)
+	if (entry->shape.ncolumns != table->ncolumns || entry->shape.nkeys != table->nkeys)
 		return false;
-	for (int i = 0; i < entry->ncolumns; i++)
+	for (int i = 0; i < entry->shape.ncolumns; i++)
 	{
-		if (getBaseType(TupleDescAttr(entry->desc, entry->columns[i] - 1)->atttypid) !=
+		if (getBaseType(TupleDescAttr(entry->shape.desc, entry->shape.columns[i] - 1)->atttypid) !=
 			table->types[i])
 			return false;
 	}
-	return memcmp(entry->keys, table->keys, entry->nkeys * sizeof(int)) == 0;
+	return memcmp(entry->shape.keys, table->keys, entry->shape.nkeys * sizeof(int)) == 0;
 }
 
 /* Another index may have taken the key's place a moment ago. */

@@ -25,8 +25,8 @@
 #include "utils/snapmgr.h"
 
 #include "extension/owner.h"
-#include "worker/source/completion.h"
 #include "worker/source/captured_table.h"
+#include "worker/source/completion.h"
 
 #include "extension/compat.h"
 
@@ -95,7 +95,7 @@ dbsync_complete_row(DbsyncCompletion *completion, Datum *values, bool *nulls, bo
 	bool		there;
 
 	for (int k = 0; k < completion->nkeys; k++)
-		completion->keys[k].sk_argument = values[entry->keys[k]];
+		completion->keys[k].sk_argument = values[entry->shape.keys[k]];
 	index_rescan(completion->scan, completion->keys, completion->nkeys, NULL, 0);
 	there = index_getnext_slot(completion->scan, ForwardScanDirection, completion->found);
 	if (there)
@@ -103,7 +103,7 @@ dbsync_complete_row(DbsyncCompletion *completion, Datum *values, bool *nulls, bo
 	MemoryContextSwitchTo(old);
 	for (int i = 0; there && i < completion->ncolumns; i++)
 	{
-		int			from = entry->columns[i] - 1;
+		int			from = entry->shape.columns[i] - 1;
 
 		if (!unchanged[i])
 			continue;

@@ -8,8 +8,8 @@
 #ifndef DBSYNC_WORKER_SOURCE_FOLD_H
 #define DBSYNC_WORKER_SOURCE_FOLD_H
 
-#include "worker/source/completion.h"
 #include "worker/relay.h"
+#include "worker/source/completion.h"
 
 typedef struct DbsyncFold DbsyncFold;
 

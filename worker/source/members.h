@@ -8,12 +8,10 @@
 #ifndef DBSYNC_WORKER_SOURCE_MEMBERS_H
 #define DBSYNC_WORKER_SOURCE_MEMBERS_H
 
+#include "extension/log/segment.h"
+
 /* Begin with none; so many at most will come. */
 extern void dbsync_members_reset(int expected);
-
-/* rows of a transaction are numbered in so many bits */
-#define DBSYNC_MEMBERS_NO_BITS	45
-#define DBSYNC_MEMBERS_MAX_NO	((UINT64CONST(1) << DBSYNC_MEMBERS_NO_BITS) - 1)
 
 /*
  * The place of a row in a cut, as one number: rank is the transaction's place in closing
@@ -23,7 +21,7 @@ static inline int64
 dbsync_members_place(int rank, int64 no)
 {
 	/* a cut has fewer than 2^18 transactions (window.c) */
-	return ((int64) rank << DBSYNC_MEMBERS_NO_BITS) | no;
+	return ((int64) rank << DBSYNC_NO_BITS) | no;
 }
 
 extern void dbsync_members_add(uint64 xid, int rank);

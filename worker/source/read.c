@@ -24,14 +24,14 @@
 #include "utils/tuplesort.h"
 #include "utils/typcache.h"
 
-#include "worker/source/members.h"
 #include "extension/owner.h"
 #include "worker/source/completion.h"
 #include "worker/source/fold.h"
 #include "worker/source/keys.h"
-#include "worker/source/sort.h"
+#include "worker/source/members.h"
 #include "worker/source/read.h"
 #include "worker/source/scan.h"
+#include "worker/source/sort.h"
 
 #include "extension/compat.h"
 

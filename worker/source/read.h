@@ -10,8 +10,8 @@
 #ifndef DBSYNC_WORKER_SOURCE_READ_H
 #define DBSYNC_WORKER_SOURCE_READ_H
 
-#include "worker/source/window.h"
 #include "worker/relay.h"
+#include "worker/source/window.h"
 #include "worker/subscription.h"
 
 /*

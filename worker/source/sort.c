@@ -16,9 +16,10 @@
 #include "miscadmin.h"
 #include "utils/rel.h"
 
+#include "extension/log/segment.h"
 #include "worker/source/keys.h"
-#include "worker/source/sort.h"
 #include "worker/source/scan.h"
+#include "worker/source/sort.h"
 
 /* so many rows at most: what is known of each of them takes 32 bytes */
 #define MAX_ROWS		300000

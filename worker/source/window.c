@@ -36,9 +36,9 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
+#include "extension/route.h"
 #include "worker/source/cut.h"
 #include "worker/source/members.h"
-#include "extension/route.h"
 #include "worker/source/window.h"
 
 #include "extension/compat.h"

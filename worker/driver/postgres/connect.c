@@ -22,8 +22,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "worker/driver/postgres/options.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/options.h"
 
 /* a wait that has lasted so many ms is looked at */
 #define LOOK_AFTER		1000L

@@ -15,8 +15,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "worker/driver/postgres/options.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/options.h"
 
 #define TABLE_SHAPE	"?otbtbbbbbbdbTbTb"
 static const char *const table_sql =

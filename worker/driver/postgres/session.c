@@ -22,8 +22,8 @@
 #include "storage/fd.h"
 #include "utils/memutils.h"
 
-#include "worker/driver/postgres/options.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/options.h"
 
 /* a target table that somebody has locked becomes a fault, and is tried again */
 #define LOCK_TIMEOUT	"30s"

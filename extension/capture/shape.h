@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/capture/shape.h
+ *	  What a captured table looks like: its columns, its key, and how its rows are formed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_EXTENSION_CAPTURE_SHAPE_H
+#define DBSYNC_EXTENSION_CAPTURE_SHAPE_H
+
+#include "access/tupdesc.h"
+
+typedef struct DbsyncShape
+{
+	MemoryContext context;		/* of all that follows */
+	TupleDesc	desc;			/* the table's own, with its missing values */
+	int			ncolumns;		/* columns that are captured */
+	AttrNumber *columns;		/* their numbers in the table */
+	int			nkeys;
+	int		   *keys;			/* key columns, as indexes into columns */
+	AttrNumber	last_key;		/* highest number of a key column */
+	int			nlarge;			/* columns that can be out of line, without the key */
+	int		   *large;			/* as indexes into columns */
+	AttrNumber	last_large;		/* highest number of one of them */
+	int2vector *same;			/* room for as many; see dbsync_unchanged_find() */
+	Datum	   *values;			/* room for one segment row */
+	bool	   *nulls;
+
+	/* how rows are formed; set by dbsync_form_learn() */
+	bool		copies;			/* a row's data can be copied as it is */
+	int			key_bytes;		/* if also its key is its first bytes; else 0 */
+	int			head;			/* header of a segment's row */
+	int			head_nulls;		/* the same, with a null bitmap */
+	int			head_marked;	/* the same, of a row with dbsync_same */
+	TupleDesc	unmarked;		/* of rows that say nothing of columns untouched */
+} DbsyncShape;
+
+#endif							/* DBSYNC_EXTENSION_CAPTURE_SHAPE_H */
