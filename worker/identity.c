@@ -16,6 +16,8 @@
 #include "utils/timestamp.h"
 
 #include "extension/route.h"
+#include "worker/driver/driver.h"
+#include "worker/identity.h"
 #include "worker/work.h"
 
 char *

@@ -23,18 +23,10 @@
 #include "worker/oversize.h"
 #include "worker/query.h"
 #include "worker/relay.h"
+#include "worker/subscription.h"
 
 /* attempts in a row that fail so, before it is believed */
 #define ATTEMPTS	2
-
-bool
-dbsync_oversize_is_error(int sqlstate, const char *message)
-{
-	/* the memory manager's own words are not translated */
-	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
-		(sqlstate == ERRCODE_INTERNAL_ERROR && message != NULL &&
-		 strncmp(message, "invalid memory alloc request size", 33) == 0);
-}
 
 /*
  * The table whose rows were being read and sent.  A refusal of the target's counts
@@ -47,7 +39,7 @@ find_table(DbsyncWork *work, const ErrorData *edata)
 	bool		remote = work->target != NULL && work->target->fault.sqlstate != 0;
 	int			id = remote ? dbsync_relay_heavy() : work->sending;
 
-	if (id == 0 || !dbsync_oversize_is_error(edata->sqlerrcode, edata->message))
+	if (id == 0 || !dbsync_relay_is_oversize(edata->sqlerrcode, edata->message))
 		return NULL;
 	return dbsync_subscription_table(work->subscription, id);
 }

@@ -10,9 +10,6 @@
 
 #include "worker/work.h"
 
-/* Is it an error of a size that no try will ever fit into? */
-extern bool dbsync_oversize_is_error(int sqlstate, const char *message);
-
 /*
  * After an error, before the connection is thrown away: did a row of one table have
  * no room?  If so the batch is to be tried again at once; the second time in a row

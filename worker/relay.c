@@ -21,7 +21,6 @@
 
 #include "extension/owner.h"
 #include "worker/encode.h"
-#include "worker/oversize.h"
 #include "worker/relay.h"
 
 /* values of so many bytes are not encoded without thinking of what may come of it */
@@ -226,9 +225,18 @@ encode_large(DbsyncRelay *relay, TupleTableSlot *slot, int i, int *length)
 		ErrorData  *edata;
 		int			column = relay->what == DBSYNC_RELAY_KEYS ? relay->table->keys[i] : i;
 
+bool
+dbsync_relay_is_oversize(int sqlstate, const char *message)
+{
+	/* the memory manager's own words are not translated */
+	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
+		(sqlstate == ERRCODE_INTERNAL_ERROR && message != NULL &&
+		 strncmp(message, "invalid memory alloc request size", 33) == 0);
+}
+
 		MemoryContextSwitchTo(context);
 		edata = CopyErrorData();
-		if (!dbsync_oversize_is_error(edata->sqlerrcode, edata->message))
+		if (!dbsync_relay_is_oversize(edata->sqlerrcode, edata->message))
 			PG_RE_THROW();
 		FlushErrorState();
 		refuse_row(relay, psprintf("Column \"%s\" of the row with key (%s) has %zu bytes, too many for the form in which it travels: %s.",

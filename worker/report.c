@@ -15,6 +15,7 @@
 #include "extension/settings.h"
 #include "worker/limit.h"
 #include "worker/report.h"
+#include "worker/snapshot.h"
 
 /* when nobody knows better */
 #define NO_HINT "Mend the cause. Nothing captured is lost, and the next attempt goes on from the target's ledger."
@@ -200,7 +201,7 @@ dbsync_report_suspended(int tables)
 }
 
 void
-dbsync_report_lag(const DbsyncWindowLag *lag, const DbsyncSnapshot *after)
+dbsync_report_lag(const DbsyncLag *lag, const DbsyncSnapshot *after)
 {
 	char	   *position = dbsync_snapshot_text(after);
 

@@ -9,7 +9,8 @@
 #define DBSYNC_WORKER_REPORT_H
 
 #include "extension/shmem.h"
-#include "worker/source/window.h"
+#include "worker/position.h"
+#include "worker/snapshot.h"
 
 typedef enum DbsyncClaim
 {
@@ -50,7 +51,7 @@ extern void dbsync_report_answer(uint64 ticket);
 extern void dbsync_report_suspended(int tables);
 
 /* After a window was begun, and after a batch was committed. */
-extern void dbsync_report_lag(const DbsyncWindowLag *lag, const DbsyncSnapshot *after);
+extern void dbsync_report_lag(const DbsyncLag *lag, const DbsyncSnapshot *after);
 extern void dbsync_report_batch(int64 rows, double seconds, bool keep_trouble);
 
 /* Since when the target is waited for, if that has lasted; 0: it is not. */

@@ -22,6 +22,7 @@
 
 #include "worker/query.h"
 #include "worker/rights.h"
+#include "worker/subscription.h"
 
 /* whatever of them changes, rights on any table may have changed */
 static const int watched_caches[] = {

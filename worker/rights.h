@@ -8,6 +8,7 @@
 #ifndef DBSYNC_WORKER_RIGHTS_H
 #define DBSYNC_WORKER_RIGHTS_H
 
+#include "worker/subscription.h"
 #include "worker/work.h"
 
 /*

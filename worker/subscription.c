@@ -22,7 +22,6 @@
 #include "utils/uuid.h"
 
 #include "extension/catalog.h"
-#include "extension/log/header.h"
 #include "extension/log/segment.h"
 #include "worker/query.h"
 #include "worker/subscription.h"

@@ -29,6 +29,9 @@
 
 #include "extension/catalog.h"
 #include "worker/query.h"
+#include "worker/snapshot.h"
+#include "worker/subscription.h"
+#include "worker/uncopied.h"
 #include "worker/work.h"
 
 /* Is it to begin without a copy, and has not yet? */

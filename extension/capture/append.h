@@ -12,7 +12,7 @@
 #include "executor/tuptable.h"
 #include "extension/capture/cache.h"
 #include "extension/capture/form.h"
-#include "extension/log/segment.h"
+#include "extension/capture/transaction.h"
 
 /* a row that waits to be written with others */
 typedef struct DbsyncTrackRow

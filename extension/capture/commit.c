@@ -20,6 +20,7 @@
 #include "extension/capture/transaction.h"
 #include "extension/catalog.h"
 #include "extension/compat.h"
+#include "extension/log/header.h"
 #include "extension/shmem.h"
 #include "utils/lsyscache.h"
 #include "utils/resowner.h"

@@ -17,6 +17,7 @@
 #include "extension/capture/transaction.h"
 #include "extension/catalog.h"
 #include "extension/log/carried.h"
+#include "extension/log/packed.h"
 #include "extension/log/segment.h"
 #include "extension/settings.h"
 #include "miscadmin.h"

@@ -15,6 +15,7 @@
 
 #include "access/xact.h"
 #include "extension/log/header.h"
+#include "extension/log/packed.h"
 
 /* busy periods kept apart for the reading at commit; more make the last wider */
 #define DBSYNC_MAX_INTERVALS	8

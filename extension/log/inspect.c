@@ -13,6 +13,7 @@
 #include "extension/catalog.h"
 #include "extension/log/carried.h"
 #include "extension/log/header.h"
+#include "extension/log/packed.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"

@@ -32,14 +32,26 @@
 #include "extension/catalog.h"
 #include "extension/route.h"
 #include "extension/settings.h"
+#include "worker/batch/batch.h"
 #include "worker/batch/choose.h"
+#include "worker/batch/ledger.h"
 #include "worker/batch/ledger_check.h"
 #include "worker/batch/wal.h"
 #include "worker/copy/connections.h"
-#include "worker/query.h"
+#include "worker/copy/copy.h"
+#include "worker/copy/reverse.h"
+#include "worker/copy/schedule.h"
+#include "worker/driver/driver.h"
+#include "worker/identity.h"
+#include "worker/relay.h"
 #include "worker/report.h"
 #include "worker/rights.h"
+#include "worker/snapshot.h"
+#include "worker/source/cut.h"
 #include "worker/source/read.h"
+#include "worker/source/window.h"
+#include "worker/subscription.h"
+#include "worker/target_table.h"
 #include "worker/work.h"
 
 #include "extension/compat.h"
@@ -89,17 +101,17 @@ open_tables(DbsyncBatch *batch)
 
 			batch->current = dbsync_subscription_table(batch->work->subscription,
 													   cut->captured_id);
-			dbsync_copy_open_table(batch->work, batch->current);
+			dbsync_target_table_open(batch->work, batch->current);
 			check_lock(batch, cut);
 		}
 	if (batch->with_chunk)
 	{
 		batch->current = batch->copying;
 		batch->work->blamed = batch->copying->captured_id;
-		dbsync_copy_open_table(batch->work, batch->copying);
+		dbsync_target_table_open(batch->work, batch->copying);
 		dbsync_reverse_check(batch->work, batch->copying);
 		if (batch->copying->part.nkeys == 0)
-			dbsync_copy_check_target(batch->work, batch->copying);
+			dbsync_target_table_check_empty(batch->work, batch->copying);
 	}
 	batch->current = NULL;
 	batch->work->blamed = 0;
@@ -390,7 +402,7 @@ pass(DbsyncBatch *batch)
 	INSTR_TIME_SET_CURRENT(elapsed);
 	INSTR_TIME_SUBTRACT(elapsed, batch->begun);
 	dbsync_report_batch(batch->rows, INSTR_TIME_GET_DOUBLE(elapsed),
-						dbsync_copy_is_put_off(work));
+						dbsync_schedule_is_put_off(work));
 }
 
 /* Progress of copies, for people; the ledger knows better. */
@@ -409,7 +421,7 @@ note_tables(DbsyncBatch *batch)
 		table->note_due |= table->part_dirty;
 		table->part_dirty = false;
 	}
-	dbsync_copy_note_progress(batch->work);
+	dbsync_schedule_note_progress(batch->work);
 }
 
 /* What was chosen, in one target transaction.  False: it needs another S. */
@@ -497,7 +509,7 @@ dbsync_batch_run(DbsyncWork *work)
 	if (done == 0)
 		return batch.stale || batch.again;
 	note_tables(&batch);
-	if (dbsync_copy_next_table(work) == NULL)
+	if (dbsync_schedule_next_table(work) == NULL)
 		dbsync_side_close(work, 0);
 	if (work->window == NULL && dbsync_choose_all_live(work))
 		dbsync_report_answer(work->asked);

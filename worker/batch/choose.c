@@ -23,10 +23,18 @@
 #include "extension/route.h"
 #include "extension/settings.h"
 #include "worker/batch/choose.h"
+#include "worker/batch/ledger.h"
+#include "worker/copy/schedule.h"
+#include "worker/driver/driver.h"
+#include "worker/position.h"
 #include "worker/query.h"
 #include "worker/report.h"
+#include "worker/snapshot.h"
 #include "worker/source/completion.h"
 #include "worker/source/cut.h"
+#include "worker/source/window.h"
+#include "worker/subscription.h"
+#include "worker/uncopied.h"
 
 /* rows of a cut for whose time it is not worth telling how many there are */
 #define FEW_ROWS		1000
@@ -89,7 +97,7 @@ dbsync_choose_begin(DbsyncBatch *batch)
 	batch->past = batch->copying != NULL;
 	MemoryContextSwitchTo(old);
 	if (!batch->past)
-		batch->copying = dbsync_copy_next_table(work);
+		batch->copying = dbsync_schedule_next_table(work);
 	batch->asked = batch->past ? 0 : dbsync_report_asked();
 	dbsync_query_begin(true, "applying");
 
@@ -209,7 +217,7 @@ dbsync_choose_all_live(DbsyncWork *work)
 void
 dbsync_choose_finish_window(DbsyncWork *work)
 {
-	DbsyncWindowLag none = {0};
+	DbsyncLag none = {0};
 
 	dbsync_window_end(work->window);
 	work->window = NULL;
@@ -222,7 +230,7 @@ dbsync_choose_finish_window(DbsyncWork *work)
 static void
 report_lag(const DbsyncBatch *batch)
 {
-	DbsyncWindowLag lag = dbsync_window_lag(batch->work->window);
+	DbsyncLag lag = dbsync_window_lag(batch->work->window);
 
 	if (!batch->cut->exhausts || batch->cut->rows > FEW_ROWS || dbsync_report_failures() > 0)
 		dbsync_report_lag(&lag, batch->work->position.after);

@@ -12,6 +12,11 @@
 
 #include "portability/instr_time.h"
 
+#include "worker/driver/driver.h"
+#include "worker/position.h"
+#include "worker/snapshot.h"
+#include "worker/source/cut.h"
+#include "worker/subscription.h"
 #include "worker/work.h"
 
 typedef struct DbsyncBatch

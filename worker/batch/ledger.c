@@ -39,17 +39,22 @@
 
 #include "extension/catalog.h"
 #include "extension/route.h"
+#include "worker/batch/ledger.h"
 #include "worker/batch/ledger_check.h"
 #include "worker/batch/wal.h"
+#include "worker/connection.h"
 #include "worker/copy/connections.h"
+#include "worker/driver/driver.h"
+#include "worker/identity.h"
+#include "worker/position.h"
 #include "worker/query.h"
-#include "worker/target_config.h"
+#include "worker/snapshot.h"
+#include "worker/source/window.h"
+#include "worker/subscription.h"
+#include "worker/uncopied.h"
 #include "worker/work.h"
 
 #include "extension/compat.h"
-
-/* the address we are connected to may be another by now */
-static bool target_changed = false;
 
 /* the position itself is of no use any more; or only what a table lacks of it */
 #define RECREATE_HINT "Drop the subscription, create it again, and have its tables copied anew."
@@ -100,66 +105,24 @@ dbsync_ledger_detach(DbsyncWork *work)
 	work->target_identities = work->stale_parts = NIL;
 }
 
-/* server or user mapping have changed; can run at any moment, so it only notes */
-static void
-note_change(Datum arg, int cacheid, uint32 hashvalue)
-{
-	target_changed = true;
-}
-
-bool
-dbsync_ledger_is_outdated(void)
-{
-	return target_changed;
-}
-
-static void
-watch_target(void)
-{
-	static bool watching = false;
-
-	if (!watching)
-	{
-		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, note_change, (Datum) 0);
-		CacheRegisterSyscacheCallback(USERMAPPINGOID, note_change, (Datum) 0);
-	}
-	watching = true;
-	target_changed = false;
-}
-
 static void
 connect_target(DbsyncWork *work)
 {
 	DbsyncSubscription *subscription = work->subscription;
-	DbsyncTargetConfig *config;
-	const DbsyncDriver *driver;
-	MemoryContext old;
 	bool		ok;
 
 	work->target_context = AllocSetContextCreate(work->context, "dbsync target",
 												 ALLOCSET_DEFAULT_SIZES);
-	watch_target();
-	dbsync_query_begin(false, "reading the target's options");
-	old = MemoryContextSwitchTo(work->target_context);
-	config = dbsync_target_config(subscription->target, subscription->owner);
-	config->application_name = psprintf("dbsync %s", subscription->name);
-	MemoryContextSwitchTo(old);
-	dbsync_query_commit();
-
-	driver = dbsync_driver_find(config->driver);
-	if (driver == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("target \"%s\" has no driver for foreign-data wrapper \"%s\"",
-						subscription->target, config->driver)));
-	old = MemoryContextSwitchTo(work->target_context);
-	work->target = driver->open(config, &ok);
+	dbsync_connection_watch();
+	work->target = dbsync_connection_open(subscription, psprintf("dbsync %s", subscription->name),
+										  work->target_context, &ok);
 	if (!ok)
 		dbsync_fault_raise(work->target, psprintf("connecting to target \"%s\"",
 												  subscription->target));
-	work->target_identity = dbsync_route_identity(work->target->identity.system_identifier,
-												  work->target->identity.database_oid);
-	MemoryContextSwitchTo(old);
+	work->target_identity =
+		MemoryContextStrdup(work->target_context,
+							dbsync_route_identity(work->target->identity.system_identifier,
+												  work->target->identity.database_oid));
 }
 
 static void
@@ -374,6 +337,29 @@ read_parts(DbsyncWork *work)
 	work->stale_parts = parts;
 }
 
+/*
+ * The target has come back to an older state than the one that was confirmed: have
+ * the segments kept from there on, before anybody empties what it lacks.  The lock
+ * keeps those out who do; what they have discarded meanwhile is read again under it.
+ */
+static void
+hold_segments(DbsyncWork *work)
+{
+	DbsyncSubscription *subscription = work->subscription;
+	const char *reached = work->ledger.after;
+
+	if (subscription->position == NULL ||
+		dbsync_snapshot_covers(dbsync_snapshot_parse(reached),
+							   dbsync_snapshot_parse(subscription->position)))
+		return;
+	dbsync_query_begin(false, "holding segments for a target that was put back");
+	LockRelationOid(dbsync_catalog_relation("segment"), ShareRowExclusiveLock);
+	dbsync_subscription_reread_discarded(subscription);
+	dbsync_subscription_write_position(subscription, reached);
+	dbsync_query_commit();
+	subscription->position = MemoryContextStrdup(subscription->context, reached);
+}
+
 void
 dbsync_ledger_attach(DbsyncWork *work)
 {
@@ -410,7 +396,7 @@ dbsync_ledger_attach(DbsyncWork *work)
 	/* may add to the row, so only behind its checksum */
 	dbsync_identity_note(work);
 	read_parts(work);
-	dbsync_retention_hold(work);
+	hold_segments(work);
 	check_not_behind(work, position.after);
 	dbsync_ledger_set_position(work, &position);
 }

@@ -27,6 +27,10 @@
 #include "utils/uuid.h"
 
 #include "worker/batch/ledger_check.h"
+#include "worker/driver/driver.h"
+#include "worker/position.h"
+#include "worker/snapshot.h"
+#include "worker/subscription.h"
 
 /* far from where counting on would overflow */
 #define MAX_COUNT	(PG_INT64_MAX / 2)

@@ -8,6 +8,8 @@
 #ifndef DBSYNC_WORKER_BATCH_LEDGER_CHECK_H
 #define DBSYNC_WORKER_BATCH_LEDGER_CHECK_H
 
+#include "worker/driver/driver.h"
+#include "worker/position.h"
 #include "worker/work.h"
 
 /*

@@ -30,6 +30,8 @@
 #include "storage/lwlock.h"
 
 #include "worker/batch/wal.h"
+#include "worker/snapshot.h"
+#include "worker/source/cut.h"
 
 #include "extension/compat.h"
 

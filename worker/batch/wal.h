@@ -8,7 +8,9 @@
 #ifndef DBSYNC_WORKER_BATCH_WAL_H
 #define DBSYNC_WORKER_BATCH_WAL_H
 
-#include "worker/source/window.h"
+#include "worker/snapshot.h"
+#include "worker/source/cut.h"
+
 
 /* The end of the source's WAL: all that a snapshot taken before shows lies below. */
 extern XLogRecPtr dbsync_wal_end(void);

@@ -68,7 +68,7 @@ dbsync_start_subscription(PG_FUNCTION_ARGS)
 	DbsyncSlot *slot;
 
 	check_adopted();
-	dbsync_limit_check(&found);
+	dbsync_lookup_check_limit(&found);
 	dbsync_shmem_lock(true);
 	slot = dbsync_shmem_slot(found.id, false);
 	if (slot != NULL)
@@ -251,7 +251,7 @@ start_run(const DbsyncFound *found, uint64 run, BackgroundWorkerHandle **handle)
 {
 	DbsyncWorkerArgs args = {0};
 
-	dbsync_limit_check(found);
+	dbsync_lookup_check_limit(found);
 	args.database = MyDatabaseId;
 	args.run = run;
 	args.owner = dbsync_limited_role(found->owner);

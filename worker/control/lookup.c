@@ -17,7 +17,10 @@
 #include "utils/syscache.h"
 
 #include "extension/catalog.h"
+#include "extension/settings.h"
+#include "extension/shmem.h"
 #include "worker/control/lookup.h"
+#include "worker/limit.h"
 #include "worker/query.h"
 
 typedef struct Caller
@@ -166,4 +169,24 @@ dbsync_lookup_id(int id)
 
 	read_found("id = $1::pg_catalog.int4", psprintf("%d", id), &found);
 	return found;
+}
+
+void
+dbsync_lookup_check_limit(const DbsyncFound *found)
+{
+	Oid			owner = dbsync_limited_role(found->owner);
+	int			n;
+
+	if (!OidIsValid(owner) || dbsync_max_subscriptions_per_role == 0)
+		return;
+	dbsync_shmem_lock(false);
+	n = dbsync_shmem_workers_of(owner, true);
+	dbsync_shmem_unlock();
+	n += dbsync_lookup_enabled_of(owner, found->id);
+	if (n >= dbsync_max_subscriptions_per_role)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg(DBSYNC_LIMIT_MESSAGE),
+				 errdetail(DBSYNC_LIMIT_DETAIL, dbsync_max_subscriptions_per_role),
+				 errhint(DBSYNC_LIMIT_HINT)));
 }

@@ -38,4 +38,11 @@ extern char *dbsync_lookup_suspended(int id);
 /* Switch it on or off; the caller has seen to the rights. */
 extern void dbsync_lookup_set_enabled(int id, bool enabled);
 
+/*
+ * Error (53400) if the owner has as many started subscriptions, and workers in other
+ * databases, as he may.  This is for the friendly answer; what counts is asked under
+ * the lock on the slots when the worker claims one, in dbsync_report_claim().
+ */
+extern void dbsync_lookup_check_limit(const DbsyncFound *found);
+
 #endif							/* DBSYNC_WORKER_CONTROL_LOOKUP_H */

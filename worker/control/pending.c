@@ -18,11 +18,12 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "worker/connection.h"
 #include "worker/control/lookup.h"
 #include "worker/control/pending.h"
+#include "worker/driver/driver.h"
 #include "worker/limit.h"
 #include "worker/run/launcher.h"
-#include "worker/target_config.h"
 
 /* subscriptions to start when this transaction commits */
 static List *starting = NIL;
@@ -179,12 +180,12 @@ config_to_forget(const DbsyncFound *found, bool force)
 	DbsyncTargetConfig *volatile config = NULL;
 
 	if (!force)
-		return dbsync_target_config(found->target, found->owner);
+		return dbsync_connection_config(found->target, found->owner);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		config = dbsync_target_config(found->target, found->owner);
+		config = dbsync_connection_config(found->target, found->owner);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();

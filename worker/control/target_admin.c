@@ -20,10 +20,10 @@
 #include "utils/formatting.h"
 #include "utils/memutils.h"
 
+#include "worker/connection.h"
 #include "worker/control/target_admin.h"
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/options.h"
-#include "worker/target_config.h"
 
 PG_FUNCTION_INFO_V1(dbsync_parse_uri);
 PG_FUNCTION_INFO_V1(dbsync_probe_target);
@@ -236,7 +236,7 @@ identity_row(const DbsyncTargetIdentity *identity, TupleDesc desc)
 Datum
 dbsync_probe_target(PG_FUNCTION_ARGS)
 {
-	DbsyncTargetConfig *config = dbsync_target_config(NameStr(*PG_GETARG_NAME(0)), PG_GETARG_OID(1));
+	DbsyncTargetConfig *config = dbsync_connection_config(NameStr(*PG_GETARG_NAME(0)), PG_GETARG_OID(1));
 	const DbsyncDriver *driver = dbsync_driver_find(config->driver);
 	DbsyncTarget *target;
 	TupleDesc	desc;

@@ -39,7 +39,7 @@
 /* a scan of the key's index, from behind a key on */
 typedef struct KeyScan
 {
-	DbsyncSource source;
+	DbsyncCapturedTable source;
 	MemoryContext context;		/* as long as this; the scan keeps things there */
 	IndexScanDesc scan;
 	ScanDirection direction;
@@ -139,7 +139,7 @@ begin_scan(KeyScan *s, const DbsyncTable *table, char **after, bool keys_only)
 
 	dbsync_owner_check();
 	s->context = CurrentMemoryContext;
-	dbsync_source_open(&s->source, table);
+	dbsync_captured_table_open(&s->source, table);
 	s->direction = direction_of(s->source.index, table->nkeys);
 	if (after != NULL)
 		go_behind(s, table->nkeys, dbsync_keys_read(table, after));
@@ -156,7 +156,7 @@ end_scan(KeyScan *s)
 {
 	index_endscan(s->scan);
 	ExecDropSingleTupleTableSlot(s->slot);
-	dbsync_source_close(&s->source);
+	dbsync_captured_table_close(&s->source);
 }
 
 /* Tell the relay where the table's own rows have the columns. */

@@ -32,9 +32,15 @@
 #include "utils/timestamp.h"
 
 #include "extension/settings.h"
+#include "worker/connection.h"
 #include "worker/copy/connections.h"
+#include "worker/copy/schedule.h"
+#include "worker/driver/driver.h"
+#include "worker/identity.h"
 #include "worker/query.h"
-#include "worker/target_config.h"
+#include "worker/relay.h"
+#include "worker/subscription.h"
+#include "worker/target_table.h"
 
 /* rows of a chunk that has others behind it, of dbsync.copy_chunk_rows */
 #define PART_BETWEEN	0.6
@@ -114,21 +120,16 @@ connect_side(DbsyncWork *work)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	DbsyncSide *side = palloc0(sizeof(DbsyncSide));
-	DbsyncTargetConfig *config;
 	bool		ok;
 
 	/* from here on closed with the others, whatever happens */
 	side->context = context;
 	work->sides[work->nsides++] = side;
 
-	dbsync_query_begin(false, "reading the target's options");
-	MemoryContextSwitchTo(context);
-	config = dbsync_target_config(work->subscription->target, work->subscription->owner);
-	config->application_name = psprintf("dbsync %s, copy", work->subscription->name);
-	dbsync_query_commit();
-	MemoryContextSwitchTo(context);
-	side->target = work->target->driver->open(config, &ok);
 	MemoryContextSwitchTo(old);
+	side->target = dbsync_connection_open(work->subscription,
+										  psprintf("dbsync %s, copy", work->subscription->name),
+										  context, &ok);
 	if (ok && is_same_target(side->target, work->target))
 		return true;
 	give_up(work, work->nsides - 1);
@@ -143,7 +144,7 @@ open_table(DbsyncWork *work, DbsyncSide *side, const DbsyncTable *table)
 		return true;
 	/* a driver may look at types of ours */
 	dbsync_query_begin(false, "looking up the target's table");
-	side->handle = dbsync_copy_look_up(side->target, side->context, table);
+	side->handle = dbsync_target_table_look_up(side->target, side->context, table);
 	dbsync_query_commit();
 	side->of = table->handle;
 	side->generation = work->subscription->generation;
@@ -154,7 +155,7 @@ open_table(DbsyncWork *work, DbsyncSide *side, const DbsyncTable *table)
 void
 dbsync_side_prepare(DbsyncWork *work)
 {
-	DbsyncTable *table = dbsync_copy_next_table(work);
+	DbsyncTable *table = dbsync_schedule_next_table(work);
 	int			wanted = is_wanted(work, table) ? dbsync_copy_connections - 1 : 0;
 
 	dbsync_side_close(work, wanted);

@@ -9,6 +9,9 @@
 #define DBSYNC_WORKER_COPY_CONNECTIONS_H
 
 #include "worker/copy/chunk.h"
+#include "worker/driver/driver.h"
+#include "worker/relay.h"
+#include "worker/subscription.h"
 #include "worker/work.h"
 
 /* one of them, and the range of keys that goes over it with the batch */

@@ -31,6 +31,9 @@
 #include "utils/snapmgr.h"
 
 #include "extension/route.h"
+#include "worker/copy/reverse.h"
+#include "worker/identity.h"
+#include "worker/subscription.h"
 #include "worker/work.h"
 
 /* columns of the ledger that tell of the other direction */

@@ -22,6 +22,7 @@
 #include "storage/lmgr.h"
 #include "utils/guc.h"
 
+#include "worker/batch/ledger.h"
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/run/pins.h"

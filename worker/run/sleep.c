@@ -19,9 +19,12 @@
 
 #include "extension/catalog.h"
 #include "extension/settings.h"
+#include "worker/connection.h"
+#include "worker/copy/schedule.h"
 #include "worker/report.h"
 #include "worker/run/process.h"
 #include "worker/run/sleep.h"
+#include "worker/upkeep/retention.h"
 
 #include "extension/compat.h"
 
@@ -75,7 +78,7 @@ dbsync_sleep_let_gather(DbsyncWork *work, instr_time begun)
 	INSTR_TIME_SET_CURRENT(took);
 	INSTR_TIME_SUBTRACT(took, begun);
 	pause = Min(4 * INSTR_TIME_GET_MILLISEC(took), dbsync_gather_max);
-	if (pause < 1 || work->run != 0 || dbsync_copy_is_pending(work) || dbsync_report_is_awaited())
+	if (pause < 1 || work->run != 0 || dbsync_schedule_is_pending(work) || dbsync_report_is_awaited())
 		return;
 	(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, (long) pause, PG_WAIT_EXTENSION);
 }
@@ -112,7 +115,7 @@ idle_pause(const DbsyncWork *work)
 {
 	long		pause = dbsync_poll_interval;
 
-	if (dbsync_copy_is_pending(work))
+	if (dbsync_schedule_is_pending(work))
 		pause = Min(pause, 1000);
 	return Min(pause, dbsync_retention_pause(work));
 }
@@ -127,10 +130,10 @@ dbsync_sleep_until_wanted(DbsyncWork *work)
 	while (!dbsync_sleep_was_woken() && dbsync_sleep_for(work, idle_pause(work), false))
 	{
 		AcceptInvalidationMessages();
-		if (dbsync_copy_is_pending(work) || dbsync_copy_note_is_due(work) ||
+		if (dbsync_schedule_is_pending(work) || dbsync_schedule_note_is_due(work) ||
 			dbsync_retention_pause(work) == 0 ||
 			work->subscription->generation != dbsync_catalog_generation() ||
-			dbsync_ledger_is_outdated() ||
+			dbsync_connection_is_outdated() ||
 			completions != dbsync_completions_compat())
 			return;
 	}

@@ -26,6 +26,11 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
+#include "extension/shmem.h"
+#include "worker/batch/batch.h"
+#include "worker/batch/ledger.h"
+#include "worker/connection.h"
+#include "worker/copy/schedule.h"
 #include "worker/limit.h"
 #include "worker/oversize.h"
 #include "worker/query.h"
@@ -35,7 +40,11 @@
 #include "worker/run/launcher.h"
 #include "worker/run/process.h"
 #include "worker/run/sleep.h"
-#include "worker/waiting.h"
+#include "worker/run/waiting.h"
+#include "worker/source/window.h"
+#include "worker/subscription.h"
+#include "worker/upkeep/install.h"
+#include "worker/upkeep/retention.h"
 #include "worker/work.h"
 
 /* first pause after a failure, in ms */
@@ -96,7 +105,7 @@ read_configuration(void)
 static void
 attach_if_needed(void)
 {
-	if (work->target != NULL && dbsync_ledger_is_outdated())
+	if (work->target != NULL && dbsync_connection_is_outdated())
 		dbsync_ledger_detach(work);
 	if (work->target != NULL)
 		return;
@@ -135,11 +144,11 @@ work_through(void)
 			continue;
 		attach_if_needed();
 		/* some could not be noted before, or the ledger knows of more */
-		dbsync_copy_note_progress(work);
+		dbsync_schedule_note_progress(work);
 		if (!dbsync_install_tables(work, work->run != 0))
 			dbsync_report_state(DBSYNC_WORKER_INSTALLING);
 		else
-			dbsync_report_state(dbsync_copy_is_pending(work) ? DBSYNC_WORKER_COPYING : DBSYNC_WORKER_RUNNING);
+			dbsync_report_state(dbsync_schedule_is_pending(work) ? DBSYNC_WORKER_COPYING : DBSYNC_WORKER_RUNNING);
 
 		/* installing may have changed what we know */
 		AcceptInvalidationMessages();
@@ -161,7 +170,7 @@ work_through(void)
 		}
 		tidied = false;
 		/* all that this round's snapshot shows is there; who commits later calls us */
-		if (work->caught_up && !dbsync_copy_is_pending(work))
+		if (work->caught_up && !dbsync_schedule_is_pending(work))
 		{
 			if (!dbsync_sleep_was_woken())
 			{
@@ -235,7 +244,7 @@ recover_from_error(void)
 	dbsync_process_exit_if_asked(work);
 
 	pause = pause_after(dbsync_report_failures() + 1);
-	put_off = work->run == 0 && dbsync_copy_put_off(work, edata->sqlerrcode);
+	put_off = work->run == 0 && dbsync_schedule_put_off(work, edata->sqlerrcode);
 	if (put_off || oversized)
 		pause = RETRY_MIN;
 	dbsync_report_trouble(edata, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause));
@@ -289,9 +298,9 @@ worker_loop(void)
 			(void) dbsync_sleep_for(work, pause, true);
 			continue;
 		}
-		if (!dbsync_copy_is_put_off(work))
+		if (!dbsync_schedule_is_put_off(work))
 			dbsync_report_trouble(NULL, 0);
-		if (work->run != 0 && !dbsync_copy_is_pending(work))
+		if (work->run != 0 && !dbsync_schedule_is_pending(work))
 			dbsync_process_finish(work);
 		dbsync_sleep_until_wanted(work);
 	}

@@ -48,7 +48,7 @@ has_order(Relation index, const DbsyncTable *table)
 }
 
 void
-dbsync_source_open(DbsyncSource *source, const DbsyncTable *table)
+dbsync_captured_table_open(DbsyncCapturedTable *source, const DbsyncTable *table)
 {
 	source->rel = try_table_open(table->relid, AccessShareLock);
 	if (source->rel != NULL && source->rel->rd_rel->relkind == RELKIND_RELATION)
@@ -68,7 +68,7 @@ dbsync_source_open(DbsyncSource *source, const DbsyncTable *table)
 }
 
 void
-dbsync_source_close(DbsyncSource *source)
+dbsync_captured_table_close(DbsyncCapturedTable *source)
 {
 	index_close(source->index, NoLock);
 	table_close(source->rel, NoLock);

@@ -18,20 +18,20 @@
 #include "extension/capture/cache.h"
 #include "worker/subscription.h"
 
-typedef struct DbsyncSource
+typedef struct DbsyncCapturedTable
 {
 	Relation	rel;
 	Relation	index;			/* its key's */
 	const DbsyncEntry *entry;	/* its columns, as capture knows them */
-} DbsyncSource;
+} DbsyncCapturedTable;
 
 /*
  * Open a table that was locked before the batch's snapshot was taken.  Error if it is
  * not a table of the columns and the key that the configuration read says.
  */
-extern void dbsync_source_open(DbsyncSource *source, const DbsyncTable *table);
+extern void dbsync_captured_table_open(DbsyncCapturedTable *source, const DbsyncTable *table);
 
 /* The locks stay to the end of the transaction. */
-extern void dbsync_source_close(DbsyncSource *source);
+extern void dbsync_captured_table_close(DbsyncCapturedTable *source);
 
 #endif							/* DBSYNC_WORKER_SOURCE_CAPTURED_TABLE_H */

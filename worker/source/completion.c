@@ -24,6 +24,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "extension/capture/cache.h"
 #include "extension/owner.h"
 #include "worker/source/captured_table.h"
 #include "worker/source/completion.h"
@@ -32,7 +33,7 @@
 
 struct DbsyncCompletion
 {
-	DbsyncSource source;
+	DbsyncCapturedTable source;
 	MemoryContext context;		/* as long as this; the scan keeps things there */
 	int			ncolumns;
 	int			nkeys;
@@ -74,7 +75,7 @@ dbsync_complete_begin(const DbsyncTable *table)
 
 	Assert(table->lock == DBSYNC_LOCK_HELD);
 	dbsync_owner_check();
-	dbsync_source_open(&completion->source, table);
+	dbsync_captured_table_open(&completion->source, table);
 	completion->context = CurrentMemoryContext;
 	completion->ncolumns = table->ncolumns;
 	completion->nkeys = table->nkeys;
@@ -119,5 +120,5 @@ dbsync_complete_end(DbsyncCompletion *completion)
 {
 	index_endscan(completion->scan);
 	ExecDropSingleTupleTableSlot(completion->found);
-	dbsync_source_close(&completion->source);
+	dbsync_captured_table_close(&completion->source);
 }

@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 
 #include "extension/log/carried.h"
+#include "extension/log/packed.h"
 #include "worker/source/cut.h"
 #include "worker/source/members.h"
 

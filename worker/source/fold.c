@@ -23,6 +23,7 @@
 
 #include "worker/source/fold.h"
 #include "worker/source/keys.h"
+#include "worker/subscription.h"
 
 /* columns of the rows before the table's own */
 #define OP			0

@@ -10,6 +10,7 @@
 
 #include "worker/relay.h"
 #include "worker/source/completion.h"
+#include "worker/subscription.h"
 
 typedef struct DbsyncFold DbsyncFold;
 

@@ -24,6 +24,7 @@
 #include "utils/tuplesort.h"
 #include "utils/typcache.h"
 
+#include "extension/log/segment.h"
 #include "extension/owner.h"
 #include "worker/source/completion.h"
 #include "worker/source/fold.h"

@@ -11,7 +11,7 @@
 #define DBSYNC_WORKER_SOURCE_READ_H
 
 #include "worker/relay.h"
-#include "worker/source/window.h"
+#include "worker/source/cut.h"
 #include "worker/subscription.h"
 
 /*
@@ -21,16 +21,6 @@
 extern bool dbsync_read_last_truncate(DbsyncSubscription *subscription,
 									  const DbsyncTable *table, const DbsyncCutTable *cut,
 									  int64 *place);
-
-/* how a cut is to be read */
-typedef struct DbsyncReadCut
-{
-	DbsyncRelayWhat what;
-	bool		fold;			/* the last state of each key, else every row */
-	bool		marks;			/* some rows say that columns are untouched ... */
-	bool		complete;		/* ... and they are to be filled in from the table */
-	int64		after;			/* only what is behind this place; 0: everything */
-} DbsyncReadCut;
 
 /*
  * Send the cut's rows of one table to the relay, as the table's owner; of a table that

@@ -19,7 +19,8 @@
 #include "utils/snapmgr.h"
 #include "utils/xid8.h"
 
-#include "extension/log/header.h"
+#include "extension/log/segment.h"
+#include "worker/relay.h"
 #include "worker/source/members.h"
 #include "worker/source/scan.h"
 

@@ -10,7 +10,9 @@
 
 #include "utils/relcache.h"
 
-#include "worker/source/read.h"
+#include "worker/relay.h"
+#include "worker/source/cut.h"
+#include "worker/subscription.h"
 
 /*
  * Who gets the rows, as they lie in a segment.  begin: before the first, with their

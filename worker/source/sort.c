@@ -17,6 +17,7 @@
 #include "utils/rel.h"
 
 #include "extension/log/segment.h"
+#include "worker/relay.h"
 #include "worker/source/keys.h"
 #include "worker/source/scan.h"
 #include "worker/source/sort.h"

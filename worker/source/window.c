@@ -36,7 +36,9 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
+#include "extension/log/header.h"
 #include "extension/route.h"
+#include "worker/snapshot.h"
 #include "worker/source/cut.h"
 #include "worker/source/members.h"
 #include "worker/source/window.h"
@@ -71,7 +73,7 @@ struct DbsyncWindow
 	int			next;			/* first not yet passed */
 	bool		collected;
 	bool		more;			/* there are entries beyond those kept */
-	DbsyncWindowLag lag;
+	DbsyncLag lag;
 };
 
 DbsyncWindow *
@@ -113,7 +115,7 @@ dbsync_window_upto(const DbsyncWindow *window)
 	return window->upto;
 }
 
-DbsyncWindowLag
+DbsyncLag
 dbsync_window_lag(const DbsyncWindow *window)
 {
 	return window->lag;
@@ -121,13 +123,13 @@ dbsync_window_lag(const DbsyncWindow *window)
 
 static void collect(DbsyncWindow *window);
 
-DbsyncWindowLag
+DbsyncLag
 dbsync_window_waiting(const DbsyncPosition *position, List *header_segments)
 {
 	DbsyncPosition whole = *position;
 	DbsyncSnapshot *now = dbsync_snapshot_from(GetActiveSnapshot());
 	DbsyncWindow *window;
-	DbsyncWindowLag lag;
+	DbsyncLag lag;
 
 	whole.upto = NULL;
 	window = dbsync_window_begin(CurrentMemoryContext, &whole, now, header_segments);

@@ -19,6 +19,9 @@
 
 #include "extension/settings.h"
 #include "worker/query.h"
+#include "worker/subscription.h"
+#include "worker/uncopied.h"
+#include "worker/upkeep/install.h"
 #include "worker/work.h"
 
 typedef struct Installation

@@ -52,7 +52,13 @@
 
 #include "extension/catalog.h"
 #include "extension/settings.h"
+#include "worker/batch/batch.h"
+#include "worker/batch/ledger.h"
+#include "worker/driver/driver.h"
 #include "worker/query.h"
+#include "worker/snapshot.h"
+#include "worker/subscription.h"
+#include "worker/upkeep/retention.h"
 #include "worker/work.h"
 
 /* a closed segment that still holds rows */
@@ -272,29 +278,6 @@ confirm(DbsyncWork *work, List *sealed)
 	dbsync_subscription_write_position(work->subscription, text);
 	dbsync_query_commit();
 	work->subscription->position = MemoryContextStrdup(work->subscription->context, text);
-}
-
-/*
- * The target has come back to an older state than the one that was confirmed: have
- * the segments kept from there on, before anybody empties what it lacks.  The lock
- * keeps those out who do; what they have discarded meanwhile is read again under it.
- */
-void
-dbsync_retention_hold(DbsyncWork *work)
-{
-	DbsyncSubscription *subscription = work->subscription;
-	const char *reached = work->ledger.after;
-
-	if (subscription->position == NULL ||
-		dbsync_snapshot_covers(dbsync_snapshot_parse(reached),
-							   dbsync_snapshot_parse(subscription->position)))
-		return;
-	dbsync_query_begin(false, "holding segments for a target that was put back");
-	LockRelationOid(dbsync_catalog_relation("segment"), ShareRowExclusiveLock);
-	dbsync_subscription_reread_discarded(subscription);
-	dbsync_subscription_write_position(subscription, reached);
-	dbsync_query_commit();
-	subscription->position = MemoryContextStrdup(subscription->context, reached);
 }
 
 /* Has every subscription that needs the segment come past it? */

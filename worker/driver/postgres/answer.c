@@ -28,6 +28,7 @@
 #include "utils/memutils.h"
 
 #define POSTGRES_READS_RESULTS
+#include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 
 /*

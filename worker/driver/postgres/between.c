@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 
 /* of so many rows ... */

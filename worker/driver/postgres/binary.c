@@ -17,6 +17,7 @@
 #include "catalog/pg_type_d.h"
 #include "utils/lsyscache.h"
 
+#include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 
 static bool

@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/options.h"
 

@@ -14,6 +14,7 @@
 
 #include "port/pg_bswap.h"
 
+#include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 
 static PostgresStageKind

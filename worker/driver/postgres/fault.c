@@ -13,6 +13,7 @@
 
 #include "utils/memutils.h"
 
+#include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 
 /* of a field that says nothing there is none */

@@ -22,8 +22,8 @@
 #include "lib/stringinfo.h"
 #include "libpq-fe.h"
 #include "storage/latch.h"
-
 #include "worker/driver/driver.h"
+
 
 /* from PostgreSQL's epoch to that of others, in microseconds */
 #define DBSYNC_POSTGRES_UNIX_EPOCH \

@@ -22,6 +22,7 @@
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 
+#include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 
 /* columns of a subscription's row, as parameters 2 ... 14; 1 is its id */

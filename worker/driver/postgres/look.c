@@ -15,6 +15,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/options.h"
 

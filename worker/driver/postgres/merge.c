@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 
 /*

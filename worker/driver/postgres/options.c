@@ -30,7 +30,7 @@ PG_FUNCTION_INFO_V1(dbsync_postgres_validator);
 /*
  * They make the server read files as its own operating system user, which could
  * lend that user's identity to whoever sets them.  Where they count is for
- * worker/target_config.c to say.
+ * worker/connection.c to say.
  */
 static const char *const superuser_options[] = {
 	"passfile", "service", "servicefile", "sslcert", "sslkey",

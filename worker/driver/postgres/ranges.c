@@ -17,6 +17,7 @@
 #include "catalog/pg_type_d.h"
 #include "port/pg_bswap.h"
 
+#include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 
 /* room for runs: 8 MB at most, sorted when they are many */

@@ -22,6 +22,7 @@
 #include "storage/fd.h"
 #include "utils/memutils.h"
 
+#include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/options.h"
 

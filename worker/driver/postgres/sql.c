@@ -17,6 +17,7 @@
 
 #include "utils/builtins.h"
 
+#include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 
 /* alias of target table and stage in merges */

@@ -15,6 +15,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
+#include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 
 static const char *

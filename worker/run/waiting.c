@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/waiting.c
+ * worker/run/waiting.c
  *	  A worker that waits for its target says so.
  *
  * A worker counts what is waiting when it chooses a batch.  While it waits for the
@@ -18,8 +18,11 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
+#include "worker/connection.h"
+#include "worker/position.h"
 #include "worker/report.h"
-#include "worker/waiting.h"
+#include "worker/run/waiting.h"
+#include "worker/source/window.h"
 
 /* counting takes this part of the time at most */
 #define COUNT_PART	10
@@ -27,17 +30,11 @@
 static DbsyncWork *waiting = NULL;
 static TimestampTz count_after = 0;
 
-void
-dbsync_waiting_is_for(DbsyncWork *work)
-{
-	waiting = work;
-}
-
 /* in a transaction; memory is the caller's */
 static void
 count(void)
 {
-	DbsyncWindowLag lag;
+	DbsyncLag lag;
 
 	PushActiveSnapshot(GetLatestSnapshot());
 	lag = dbsync_window_waiting(&waiting->position,
@@ -67,13 +64,12 @@ count_in_transaction(void)
 	MemoryContextSwitchTo(old);
 }
 
-void
-dbsync_waiting_tell(TimestampTz since)
+/* DbsyncTargetConfig.waits: an answer has been waited for since then; 0: no longer. */
+static void
+tell(TimestampTz since)
 {
 	TimestampTz begun;
 
-	if (waiting == NULL)
-		return;
 	dbsync_report_waits(since);
 	/* a position there is only once the ledger has been read */
 	if (since == 0 || waiting->position.after == NULL)
@@ -83,4 +79,11 @@ dbsync_waiting_tell(TimestampTz since)
 		return;
 	count_in_transaction();
 	count_after = GetCurrentTimestamp() + (GetCurrentTimestamp() - begun) * COUNT_PART;
+}
+
+void
+dbsync_waiting_is_for(DbsyncWork *work)
+{
+	waiting = work;
+	dbsync_connection_on_waits(tell);
 }

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker/target_config.c
+ * worker/connection.c
  *	  From a foreign server and a user mapping to what a driver connects with.
  *
  * All connections to targets come through here, so here the rights are asked:
@@ -25,14 +25,19 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/syscache.h"
 
 #include "extension/settings.h"
+#include "worker/connection.h"
 #include "worker/driver/postgres/options.h"
-#include "worker/target_config.h"
-#include "worker/waiting.h"
+#include "worker/query.h"
+#include "worker/subscription.h"
 
 #include "extension/compat.h"
+
+/* who is told of waits for an answer; NULL: nobody, in a process that is no worker */
+static void (*waits) (TimestampTz since) = NULL;
 
 static ForeignServer *
 find_server(const char *server_name)
@@ -133,8 +138,15 @@ check_lent(const ForeignServer *server, List *options)
 	}
 }
 
+static void
+tell_waits(TimestampTz since)
+{
+	if (waits != NULL)
+		waits(since);
+}
+
 DbsyncTargetConfig *
-dbsync_target_config(const char *server_name, Oid owner)
+dbsync_connection_config(const char *server_name, Oid owner)
 {
 	ForeignServer *server = find_server(server_name);
 	List	   *mapping = mapping_options(owner, server->serverid);
@@ -149,7 +161,63 @@ dbsync_target_config(const char *server_name, Oid owner)
 	config->password_required = !superuser_arg(server->owner) ||
 		(!superuser_arg(owner) && !waives_password(mapping));
 	config->application_name = "dbsync";
-	config->waits = dbsync_waiting_tell;
+	config->waits = tell_waits;
 	config->timeout = &dbsync_target_timeout;
 	return config;
+}
+
+DbsyncTarget *
+dbsync_connection_open(const DbsyncSubscription *subscription, const char *application_name,
+					   MemoryContext context, bool *ok)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	DbsyncTargetConfig *config;
+	DbsyncTarget *target;
+
+	application_name = pstrdup(application_name);
+	dbsync_query_begin(false, "reading the target's options");
+	MemoryContextSwitchTo(context);
+	config = dbsync_connection_config(subscription->target, subscription->owner);
+	config->application_name = application_name;
+	dbsync_query_commit();
+	MemoryContextSwitchTo(context);
+	target = dbsync_driver_find(config->driver)->open(config, ok);
+	MemoryContextSwitchTo(old);
+	return target;
+}
+
+/* the address we are connected to may be another by now */
+static bool target_changed = false;
+
+/* server or user mapping have changed; can run at any moment, so it only notes */
+static void
+note_change(Datum arg, int cacheid, uint32 hashvalue)
+{
+	target_changed = true;
+}
+
+bool
+dbsync_connection_is_outdated(void)
+{
+	return target_changed;
+}
+
+void
+dbsync_connection_watch(void)
+{
+	static bool watching = false;
+
+	if (!watching)
+	{
+		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, note_change, (Datum) 0);
+		CacheRegisterSyscacheCallback(USERMAPPINGOID, note_change, (Datum) 0);
+	}
+	watching = true;
+	target_changed = false;
+}
+
+void
+dbsync_connection_on_waits(void (*hook) (TimestampTz since))
+{
+	waits = hook;
 }

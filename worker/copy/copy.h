@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/copy/copy.h
+ *	  First copies: one chunk after the other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_COPY_COPY_H
+#define DBSYNC_WORKER_COPY_COPY_H
+
+#include "worker/driver/driver.h"
+#include "worker/subscription.h"
+#include "worker/work.h"
+
+/*
+ * Send the next chunk within the batch that is open; returns rows sent.  Unless it
+ * goes alone, chunks that follow it go over the further connections.
+ */
+extern int64 dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone);
+
+/*
+ * After that batch's commit: the next connection whose chunk is to be committed
+ * now, as a batch of its own that lacks fence and ledger; NULL: there is none.
+ */
+extern DbsyncTarget *dbsync_copy_next_chunk(DbsyncWork *work, DbsyncTable *table, int64 *rows);
+
+#endif							/* DBSYNC_WORKER_COPY_COPY_H */

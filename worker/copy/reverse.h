@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/copy/reverse.h
+ *	  Two databases that feed each other: only one of them copies.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_COPY_REVERSE_H
+#define DBSYNC_WORKER_COPY_REVERSE_H
+
+#include "worker/subscription.h"
+#include "worker/work.h"
+
+/* Before every chunk: error if the target has copied, or is copying, its table to ours. */
+extern void dbsync_reverse_check(DbsyncWork *work, const DbsyncTable *table);
+
+#endif							/* DBSYNC_WORKER_COPY_REVERSE_H */

@@ -1,0 +1,160 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/copy/schedule.c
+ *	  Which table is copied next, which one again later, and how far copies have come.
+ *
+ * States of a table, and who sets them:
+ *
+ *	new -> copying -> live		the worker, behind the target's ledger
+ *	any -> suspended			suspend_table(), or capture was found off
+ *	suspended -> new			copy_table(), with a new attachment uuid
+ *
+ * The truth is the attachment's row in the target's ledger: the key of the last
+ * row copied, written in the transaction that copied it.  A worker that starts
+ * again goes on behind it.  The state in the source's catalog follows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "worker/copy/schedule.h"
+#include "worker/query.h"
+
+/* first pause after a failed copy, in ms */
+#define COPY_RETRY_MIN 1000
+
+DbsyncTable *
+dbsync_schedule_next_table(DbsyncWork *work)
+{
+	DbsyncTable *next = NULL;
+	DbsyncTable *failed = NULL;
+	ListCell   *lc;
+
+	if (dbsync_subscription_is_settled(work->subscription))
+		return NULL;
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (table->state == DBSYNC_TABLE_SUSPENDED || !table->captured || !table->copy_data ||
+			table->part.live || table->copy_after > GetCurrentTimestamp())
+			continue;
+		if (table->copy_failures > 0)
+		{
+			if (failed == NULL || table->copy_after < failed->copy_after)
+				failed = table;
+		}
+		/* one that is half copied comes first */
+		else if (next == NULL || (table->part.nkeys > 0 && next->part.nkeys == 0))
+			next = table;
+	}
+
+	/* one futile attempt after the other would leave the others no batch */
+	return failed && !work->copy_failed ? failed : next;
+}
+
+static void
+note_progress(void *arg)
+{
+	DbsyncWork *work = arg;
+	ListCell   *lc;
+
+	dbsync_query_begin(false, "noting progress");
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (table->note_due && table->state != DBSYNC_TABLE_SUSPENDED)
+			dbsync_subscription_write_table(work->subscription, table,
+											table->part.live ? DBSYNC_TABLE_LIVE : DBSYNC_TABLE_COPYING);
+	}
+	dbsync_query_commit();
+	foreach(lc, work->subscription->tables)
+		((DbsyncTable *) lfirst(lc))->note_due = false;
+}
+
+bool
+dbsync_schedule_note_is_due(const DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	if (dbsync_subscription_is_settled(work->subscription))
+		return false;
+	foreach(lc, work->subscription->tables)
+	{
+		if (((DbsyncTable *) lfirst(lc))->note_due)
+			return true;
+	}
+	return false;
+}
+
+void
+dbsync_schedule_note_progress(DbsyncWork *work)
+{
+	if (dbsync_schedule_note_is_due(work))
+		(void) dbsync_query_attempt(note_progress, work);
+}
+
+/* not the table's fault: what goes for the whole connection */
+static bool
+concerns_table(int sqlstate)
+{
+	int			class = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return class != ERRCODE_CONNECTION_EXCEPTION &&
+		class != ERRCODE_OPERATOR_INTERVENTION &&
+		class != ERRCODE_INSUFFICIENT_RESOURCES;
+}
+
+bool
+dbsync_schedule_put_off(DbsyncWork *work, int sqlstate)
+{
+	DbsyncTable *table = work->blamed ? dbsync_subscription_table(work->subscription, work->blamed) : NULL;
+
+	work->blamed = 0;
+	/* without a copy, the others must not go on past its start position */
+	if (table == NULL || !table->copy_data || table->part.live || !concerns_table(sqlstate))
+		return false;
+	work->copy_failed = true;
+	table->copy_failures++;
+	table->copy_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													dbsync_query_pause(COPY_RETRY_MIN,
+																	   table->copy_failures));
+	return true;
+}
+
+bool
+dbsync_schedule_is_pending(const DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	if (dbsync_subscription_is_settled(work->subscription))
+		return false;
+	foreach(lc, work->subscription->tables)
+	{
+		const DbsyncTable *table = lfirst(lc);
+
+		if (table->state != DBSYNC_TABLE_SUSPENDED && !table->part.live)
+			return true;
+	}
+	return false;
+}
+
+bool
+dbsync_schedule_is_put_off(DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	if (dbsync_subscription_is_settled(work->subscription))
+		return false;
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (table->copy_failures > 0 && !table->part.live && table->state != DBSYNC_TABLE_SUSPENDED)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/copy/schedule.h
+ *	  Which table is copied next, which one again later, and how far copies have come.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_COPY_SCHEDULE_H
+#define DBSYNC_WORKER_COPY_SCHEDULE_H
+
+#include "worker/subscription.h"
+#include "worker/work.h"
+
+/* The table whose first copy goes on next, or NULL. */
+extern DbsyncTable *dbsync_schedule_next_table(DbsyncWork *work);
+
+/*
+ * Note the progress of tables whose note is due in the source's catalog.  After a
+ * failure the ledger must have been read again: what was meant to be may not be.
+ */
+extern void dbsync_schedule_note_progress(DbsyncWork *work);
+
+/* Is there progress that is not noted yet? */
+extern bool dbsync_schedule_note_is_due(const DbsyncWork *work);
+
+/*
+ * After an error: if it came from a table's first copy, that copy is tried
+ * again later, and the other tables go on meanwhile.  True if so.
+ */
+extern bool dbsync_schedule_put_off(DbsyncWork *work, int sqlstate);
+
+/* Is any table still to be copied, or half copied? */
+extern bool dbsync_schedule_is_pending(const DbsyncWork *work);
+
+/* Is any copy put off? */
+extern bool dbsync_schedule_is_put_off(DbsyncWork *work);
+
+#endif							/* DBSYNC_WORKER_COPY_SCHEDULE_H */

@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/target_table.c
+ *	  The target's tables, as a driver has looked them up.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
+#include "worker/driver/driver.h"
+#include "worker/identity.h"
+#include "worker/target_table.h"
+
+/* Writing a captured table's changes into the table itself never ends. */
+static void
+refuse_same_table(DbsyncWork *work, DbsyncTable *table)
+{
+	RangeVar   *name = makeRangeVar(pstrdup(table->target_schema),
+									pstrdup(table->target_table), -1);
+
+	if (strcmp(work->target_identity, dbsync_identity_own()) == 0 &&
+		RangeVarGetRelid(name, NoLock, true) == table->relid)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table %s cannot be its own target", table->qualified),
+				 errhint("Name another target table with dbsync.add_table(..., target_table => ...).")));
+}
+
+DbsyncTargetTable *
+dbsync_target_table_look_up(DbsyncTarget *target, MemoryContext context, const DbsyncTable *table)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	DbsyncTargetTable *handle;
+	DbsyncTableSpec spec;
+
+	spec.schema = table->target_schema;
+	spec.table = table->target_table;
+	spec.ncolumns = table->ncolumns;
+	spec.columns = table->columns;
+	spec.types = table->types;
+	spec.typmods = table->typmods;
+	spec.collations = table->collations;
+	spec.nkeys = table->nkeys;
+	spec.keys = table->keys;
+	spec.ngenerated = table->ngenerated;
+	spec.generated = table->generated;
+	handle = target->driver->table_open(target, &spec);
+	MemoryContextSwitchTo(old);
+	return handle;
+}
+
+void
+dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table)
+{
+	if (table->handle != NULL)
+		return;
+	refuse_same_table(work, table);
+	table->handle = dbsync_target_table_look_up(work->target, work->target_context, table);
+	if (table->handle == NULL)
+		dbsync_fault_raise(work->target, psprintf("looking up target table \"%s.%s\"",
+												  table->target_schema, table->target_table));
+}
+
+void
+dbsync_target_table_check_empty(DbsyncWork *work, DbsyncTable *table)
+{
+	bool		has_rows;
+
+	if (table->existing_rows != NULL || !table->copy_data)
+		return;
+	if (!work->target->driver->table_has_rows(work->target, table->handle, &has_rows))
+		dbsync_fault_raise(work->target, "looking for rows in the target table");
+	if (has_rows)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("target table \"%s.%s\" has rows already",
+						table->target_schema, table->target_table),
+				 errdetail("A first copy of table %s would mix with them.", table->qualified),
+				 errhint("Say what to do with them: dbsync.copy_table(%s, %s, existing_rows => 'truncate') or 'keep'.",
+						 quote_literal_cstr(work->subscription->name),
+						 quote_literal_cstr(table->qualified))));
+}
