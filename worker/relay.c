@@ -206,6 +206,15 @@ refuse_row(DbsyncRelay *relay, const char *detail)
 					 " or take the table out with dbsync.remove_table().")));
 }
 
+bool
+dbsync_relay_is_oversize(int sqlstate, const char *message)
+{
+	/* the memory manager's own words are not translated */
+	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
+		(sqlstate == ERRCODE_INTERNAL_ERROR && message != NULL &&
+		 strncmp(message, "invalid memory alloc request size", 33) == 0);
+}
+
 /* The text of what is stored in 500 MB may be longer than a text can be. */
 static const char *
 encode_large(DbsyncRelay *relay, TupleTableSlot *slot, int i, int *length)
@@ -224,15 +233,6 @@ encode_large(DbsyncRelay *relay, TupleTableSlot *slot, int i, int *length)
 	{
 		ErrorData  *edata;
 		int			column = relay->what == DBSYNC_RELAY_KEYS ? relay->table->keys[i] : i;
-
-bool
-dbsync_relay_is_oversize(int sqlstate, const char *message)
-{
-	/* the memory manager's own words are not translated */
-	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
-		(sqlstate == ERRCODE_INTERNAL_ERROR && message != NULL &&
-		 strncmp(message, "invalid memory alloc request size", 33) == 0);
-}
 
 		MemoryContextSwitchTo(context);
 		edata = CopyErrorData();
