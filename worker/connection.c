@@ -30,9 +30,9 @@
 
 #include "extension/settings.h"
 #include "worker/connection.h"
-#include "worker/driver/postgres/options.h"
 #include "worker/query.h"
 #include "worker/subscription.h"
+#include "worker/target.h"
 
 #include "extension/compat.h"
 
@@ -57,7 +57,7 @@ find_driver(ForeignServer *server)
 {
 	ForeignDataWrapper *wrapper = GetForeignDataWrapper(server->fdwid);
 
-	if (dbsync_driver_find(wrapper->fdwname) == NULL)
+	if (dbsync_target_driver(wrapper->fdwname) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("foreign server \"%s\" is not a target", server->servername),
@@ -109,15 +109,15 @@ check_usage(const ForeignServer *server, Oid owner)
 
 /* password_required 'true' waives nothing */
 static bool
-lends_credentials(const DefElem *def)
+lends_credentials(const char *wrapper, const DefElem *def)
 {
 	if (strcmp(def->defname, "password_required") == 0)
 		return !defGetBoolean(unconstify(DefElem *, def));
-	return dbsync_postgres_is_superuser_option(def->defname);
+	return dbsync_target_option_lends_account(wrapper, def->defname);
 }
 
 static void
-check_lent(const ForeignServer *server, List *options)
+check_lent(const ForeignServer *server, const char *wrapper, List *options)
 {
 	ListCell   *lc;
 
@@ -127,7 +127,7 @@ check_lent(const ForeignServer *server, List *options)
 	{
 		const DefElem *def = lfirst_node(DefElem, lc);
 
-		if (lends_credentials(def))
+		if (lends_credentials(wrapper, def))
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("option \"%s\" is for targets that a superuser owns", def->defname),
@@ -156,7 +156,7 @@ dbsync_connection_config(const char *server_name, Oid owner)
 	config->driver = find_driver(server);
 	config->options = list_concat(server->options, mapping);
 	check_usage(server, owner);
-	check_lent(server, config->options);
+	check_lent(server, config->driver, config->options);
 	/* a superuser's own account is not for others to send where they like, either */
 	config->password_required = !superuser_arg(server->owner) ||
 		(!superuser_arg(owner) && !waives_password(mapping));
@@ -181,7 +181,7 @@ dbsync_connection_open(const DbsyncSubscription *subscription, const char *appli
 	config->application_name = application_name;
 	dbsync_query_commit();
 	MemoryContextSwitchTo(context);
-	target = dbsync_driver_find(config->driver)->open(config, ok);
+	target = dbsync_target_try_open(config, ok);
 	MemoryContextSwitchTo(old);
 	return target;
 }

@@ -26,6 +26,13 @@ dbsync_identity_own(void)
 	return dbsync_route_identity(GetSystemIdentifier(), MyDatabaseId);
 }
 
+bool
+dbsync_identity_is_own(const DbsyncTarget *target)
+{
+	return target->identity.origin != NULL &&
+		strcmp(target->identity.origin, dbsync_identity_own()) == 0;
+}
+
 /*
  * A physical copy that has become a database of its own has the identity of the one
  * that it was made from: what one of them makes would be taken for the other's.
@@ -36,14 +43,13 @@ dbsync_identity_check(DbsyncWork *work)
 {
 	const DbsyncTargetIdentity *identity = &work->target->identity;
 
-	if (identity->system_identifier == GetSystemIdentifier() &&
-		identity->database_oid == MyDatabaseId && identity->server_start != PgStartTime)
+	if (dbsync_identity_is_own(work->target) && identity->server_start != PgStartTime)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("target \"%s\" is a physical copy of this database, or this one is of it",
 						work->subscription->target),
 				 errdetail("Both are database %s. Changes made by one would be taken for the other's, and not be sent.",
-						   work->target_identity),
+						   identity->origin),
 				 errhint("Load one of the two from a dump (pg_dump) into a cluster of its own (initdb).")));
 }
 
@@ -56,6 +62,7 @@ void
 dbsync_identity_note(DbsyncWork *work)
 {
 	DbsyncLedger *ledger = &work->ledger;
+	const char *origin = work->target->identity.origin;
 	MemoryContext old = MemoryContextSwitchTo(work->target_context);
 
 	if (ledger->identities != NULL && dbsync_route_length(ledger->identities) == 0)
@@ -64,17 +71,17 @@ dbsync_identity_note(DbsyncWork *work)
 				 errmsg("the ledger on target \"%s\" is damaged", work->subscription->target),
 				 errdetail("It does not say which databases the target has been.")));
 	/* where it is not known who it is, the driver takes no table that is captured */
-	if (ledger->identities == NULL && work->target->identity.system_identifier != 0)
-		ledger->identities = work->target_identity;
-	else if (work->target->identity.system_identifier != 0 &&
-			 !dbsync_route_has(ledger->identities, work->target_identity))
+	if (ledger->identities == NULL && origin != NULL)
+		ledger->identities = origin;
+	else if (origin != NULL &&
+			 !dbsync_route_has(ledger->identities, origin))
 	{
 		List	   *places = dbsync_route_places(ledger->identities);
 
 		/* the oldest has been forgotten by everybody */
 		if (list_length(places) == DBSYNC_ROUTE_MAX)
 			ledger->identities = strchr(ledger->identities, ' ') + 1;
-		ledger->identities = psprintf("%s %s", ledger->identities, work->target_identity);
+		ledger->identities = psprintf("%s %s", ledger->identities, origin);
 	}
 	work->target_identities = ledger->identities ? dbsync_route_places(ledger->identities) : NIL;
 	MemoryContextSwitchTo(old);

@@ -8,10 +8,14 @@
 #ifndef DBSYNC_WORKER_IDENTITY_H
 #define DBSYNC_WORKER_IDENTITY_H
 
+#include "worker/driver/driver.h"
 #include "worker/work.h"
 
 /* The identity of this database (extension/route.h), palloc'd. */
 extern char *dbsync_identity_own(void);
+
+/* Is the target this very database, or a physical copy of it? */
+extern bool dbsync_identity_is_own(const DbsyncTarget *target);
 
 /* Who has answered?  Error if it is a copy of this database with its identity. */
 extern void dbsync_identity_check(DbsyncWork *work);

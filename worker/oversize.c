@@ -24,6 +24,7 @@
 #include "worker/query.h"
 #include "worker/relay.h"
 #include "worker/subscription.h"
+#include "worker/target.h"
 
 /* attempts in a row that fail so, before it is believed */
 #define ATTEMPTS	2
@@ -36,7 +37,7 @@
 static DbsyncTable *
 find_table(DbsyncWork *work, const ErrorData *edata)
 {
-	bool		remote = work->target != NULL && work->target->fault.sqlstate != 0;
+	bool		remote = dbsync_target_has_fault(work->target);
 	int			id = remote ? dbsync_relay_heavy() : work->sending;
 
 	if (id == 0 || !dbsync_relay_is_oversize(edata->sqlerrcode, edata->message))

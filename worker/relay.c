@@ -22,6 +22,7 @@
 #include "extension/owner.h"
 #include "worker/encode.h"
 #include "worker/relay.h"
+#include "worker/target.h"
 
 /* values of so many bytes are not encoded without thinking of what may come of it */
 #define LARGE_VALUE		(1024 * 1024)
@@ -80,8 +81,7 @@ static void
 startup(DestReceiver *self, int operation, TupleDesc desc)
 {
 	DbsyncRelay *relay = (DbsyncRelay *) self;
-	const DbsyncDriver *driver = relay->target->driver;
-	bool		binary = driver->table_is_binary && driver->table_is_binary(relay->handle);
+	bool		binary = dbsync_target_table_encoding(relay->target, relay->handle) == DBSYNC_ENCODING_BINARY;
 	MemoryContext old;
 
 	dbsync_owner_check();
@@ -325,7 +325,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	encode_row(relay, slot);
 	if (relay->what == DBSYNC_RELAY_CHUNK)
 		remember_key(relay, slot);
-	relay->refused = !relay->target->driver->rows_put(relay->target, &relay->row);
+	relay->refused = !dbsync_target_try_rows_put(relay->target, &relay->row);
 	MemoryContextSwitchTo(old);
 	return !relay->refused;
 }

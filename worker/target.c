@@ -1,32 +1,103 @@
 /*-------------------------------------------------------------------------
  *
  * worker/target.c
- *	  Which drivers there are, and how their faults become errors.
+ *	  Targets: which drivers there are, and the only way from the worker to one.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "worker/driver/driver.h"
-#include "worker/driver/postgres/internal.h"
+#include "commands/defrem.h"
+#include "fmgr.h"
+#include "nodes/parsenodes.h"
 
-static const DbsyncDriver *const drivers[] = {
+#include "worker/driver/postgres/internal.h"
+#include "worker/target.h"
+
+/* drivers that are part of this library */
+static const DbsyncDriver *const built_in[] = {
 	&dbsync_postgres_driver,
 };
 
-const DbsyncDriver *
-dbsync_driver_find(const char *wrapper)
+/* Does it have what its features promise, and what all must have? */
+static bool
+is_whole(const DbsyncDriver *driver)
 {
-	for (int i = 0; i < lengthof(drivers); i++)
+	bool		all = driver->open && driver->close && driver->table_open && driver->begin &&
+		driver->truncate && driver->rows_begin && driver->rows_put && driver->rows_end &&
+		driver->hurry && driver->commit;
+	bool		ledger = driver->ledger_read && driver->ledger_read_parts &&
+		driver->ledger_create && driver->ledger_forget && driver->ledger_move &&
+		driver->ledger_write_parts && driver->ledger_forget_parts && driver->confirm;
+
+	return all &&
+		(ledger || !(driver->features & DBSYNC_FEATURE_LEDGER)) &&
+		(driver->table_has_rows || !(driver->features & DBSYNC_FEATURE_READ_BACK)) &&
+		(driver->table_takes_unchanged || !(driver->features & DBSYNC_FEATURE_PATCH)) &&
+		((driver->table_takes_several && driver->fence) ||
+		 !(driver->features & DBSYNC_FEATURE_SEVERAL));
+}
+
+static void
+check_driver(const DbsyncDriver *driver)
+{
+	/* what follows the version may lie elsewhere in another one */
+	if (driver->version != DBSYNC_DRIVER_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a driver was made for version %d of dbsync's contract", driver->version),
+				 errdetail("This is version %d.", DBSYNC_DRIVER_VERSION),
+				 errhint("Build the driver's library against this dbsync.")));
+	if (!is_whole(driver))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("driver \"%s\" lacks a function that goes with its features", driver->name)));
+	if ((driver->features & DBSYNC_FEATURES_NEEDED) != DBSYNC_FEATURES_NEEDED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("driver \"%s\" cannot be used yet", driver->name),
+				 errdetail("Its targets keep no ledger, or cannot be read back.")));
+}
+
+const DbsyncDriver *
+dbsync_target_driver(const char *wrapper)
+{
+	const DbsyncDriverLink *link;
+
+	for (int i = 0; i < lengthof(built_in); i++)
 	{
-		if (strcmp(drivers[i]->name, wrapper) == 0)
-			return drivers[i];
+		if (strcmp(built_in[i]->name, wrapper) == 0)
+		{
+			check_driver(built_in[i]);
+			return built_in[i];
+		}
+	}
+	link = *(DbsyncDriverLink **) find_rendezvous_variable(DBSYNC_DRIVERS_VARIABLE);
+	for (; link != NULL; link = link->next)
+	{
+		/* of another version, not even the name is where it should be */
+		if (link->driver->version != DBSYNC_DRIVER_VERSION)
+			check_driver(link->driver);
+		if (strcmp(link->driver->name, wrapper) == 0)
+		{
+			check_driver(link->driver);
+			return link->driver;
+		}
 	}
 	return NULL;
 }
 
+bool
+dbsync_target_option_lends_account(const char *wrapper, const char *keyword)
+{
+	const DbsyncDriver *driver = dbsync_target_driver(wrapper);
+
+	return driver != NULL && driver->option_lends_account != NULL &&
+		driver->option_lends_account(keyword);
+}
+
 void
-dbsync_fault_raise(DbsyncTarget *target, const char *doing)
+dbsync_target_raise(DbsyncTarget *target, const char *doing)
 {
 	DbsyncFault *fault = &target->fault;
 	/* where it happened is a fact that status shows; it has no context */
@@ -40,4 +111,240 @@ dbsync_fault_raise(DbsyncTarget *target, const char *doing)
 			 fault->context ? errcontext("%s", fault->context) : 0,
 			 doing ? errcontext("%s", doing) : 0));
 	pg_unreachable();
+}
+
+static void
+require(bool done, DbsyncTarget *target, const char *doing)
+{
+	if (!done)
+		dbsync_target_raise(target, doing);
+}
+
+bool
+dbsync_target_has_fault(const DbsyncTarget *target)
+{
+	return target != NULL && target->fault.sqlstate != 0;
+}
+
+bool
+dbsync_target_fault_is(const DbsyncTarget *target, DbsyncFaultKind kind)
+{
+	return dbsync_target_has_fault(target) && target->fault.kind == kind;
+}
+
+DbsyncTarget *
+dbsync_target_try_open(const DbsyncTargetConfig *config, bool *ok)
+{
+	return dbsync_target_driver(config->driver)->open(config, ok);
+}
+
+void
+dbsync_target_close(DbsyncTarget *target)
+{
+	target->driver->close(target);
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool
+dbsync_target_is_same(const DbsyncTarget *a, const DbsyncTarget *b)
+{
+	const List *of_a = a->identity.properties;
+	const List *of_b = b->identity.properties;
+	ListCell   *ca;
+	ListCell   *cb;
+
+	if (a->driver != b->driver || !same_text(a->identity.origin, b->identity.origin) ||
+		a->identity.version != b->identity.version || list_length(of_a) != list_length(of_b))
+		return false;
+	forboth(ca, of_a, cb, of_b)
+	{
+		if (!same_text(defGetString(lfirst(ca)), defGetString(lfirst(cb))))
+			return false;
+	}
+	return true;
+}
+
+void
+dbsync_target_ledger_read(DbsyncTarget *target, const pg_uuid_t *subscription,
+						  DbsyncLedger *ledger, bool *found)
+{
+	require(target->driver->ledger_read(target, subscription, ledger, found),
+			target, "reading the ledger");
+}
+
+List *
+dbsync_target_ledger_read_parts(DbsyncTarget *target, const pg_uuid_t *subscription)
+{
+	List	   *parts = NIL;
+
+	require(target->driver->ledger_read_parts(target, subscription, &parts),
+			target, "reading the ledger");
+	return parts;
+}
+
+void
+dbsync_target_ledger_create(DbsyncTarget *target, const DbsyncLedger *ledger)
+{
+	require(target->driver->ledger_create(target, ledger),
+			target, "creating the subscription's row in the ledger");
+}
+
+void
+dbsync_target_ledger_forget(DbsyncTarget *target, const pg_uuid_t *subscription, const char *doing)
+{
+	require(target->driver->ledger_forget(target, subscription), target, doing);
+}
+
+bool
+dbsync_target_try_ledger_forget(DbsyncTarget *target, const pg_uuid_t *subscription)
+{
+	return target->driver->ledger_forget(target, subscription);
+}
+
+void
+dbsync_target_ledger_move(DbsyncTarget *target, const DbsyncLedger *ledger)
+{
+	require(target->driver->ledger_move(target, ledger), target, "writing the ledger");
+}
+
+void
+dbsync_target_ledger_write_parts(DbsyncTarget *target, const pg_uuid_t *subscription, List *parts)
+{
+	require(target->driver->ledger_write_parts(target, subscription, parts),
+			target, "writing the ledger");
+}
+
+void
+dbsync_target_ledger_forget_parts(DbsyncTarget *target, List *attachments)
+{
+	require(target->driver->ledger_forget_parts(target, attachments), target, "writing the ledger");
+}
+
+void
+dbsync_target_confirm(DbsyncTarget *target, const pg_uuid_t *subscription)
+{
+	require(target->driver->confirm(target, subscription), target, "confirming the position");
+}
+
+DbsyncTargetTable *
+dbsync_target_try_table_open(DbsyncTarget *target, const DbsyncTableSpec *spec)
+{
+	return target->driver->table_open(target, spec);
+}
+
+bool
+dbsync_target_table_has_rows(DbsyncTarget *target, DbsyncTargetTable *table)
+{
+	bool		has_rows = false;
+
+	require(target->driver->table_has_rows(target, table, &has_rows),
+			target, "looking for rows in the target table");
+	return has_rows;
+}
+
+DbsyncEncoding
+dbsync_target_table_encoding(const DbsyncTarget *target, const DbsyncTargetTable *table)
+{
+	return target->driver->table_encoding == NULL ? DBSYNC_ENCODING_TEXT
+		: target->driver->table_encoding(table);
+}
+
+bool
+dbsync_target_table_wants_replace(const DbsyncTarget *target, const DbsyncTargetTable *table,
+								  int64 rows)
+{
+	return target->driver->table_wants_replace != NULL &&
+		target->driver->table_wants_replace(table, rows);
+}
+
+bool
+dbsync_target_table_takes_unchanged(const DbsyncTarget *target, const DbsyncTargetTable *table)
+{
+	return (target->driver->features & DBSYNC_FEATURE_PATCH) != 0 &&
+		target->driver->table_takes_unchanged(table);
+}
+
+bool
+dbsync_target_table_takes_several(const DbsyncTarget *target, const DbsyncTargetTable *table)
+{
+	return (target->driver->features & DBSYNC_FEATURE_SEVERAL) != 0 &&
+		target->driver->table_takes_several(table);
+}
+
+bool
+dbsync_target_try_begin(DbsyncTarget *target, const DbsyncLedger *ledger,
+						const char *origin, int64 expected_rows, int flags)
+{
+	return target->driver->begin(target, ledger, origin, expected_rows, flags);
+}
+
+void
+dbsync_target_begin(DbsyncTarget *target, const DbsyncLedger *ledger,
+					const char *origin, int64 expected_rows, int flags)
+{
+	require(dbsync_target_try_begin(target, ledger, origin, expected_rows, flags),
+			target, "beginning a batch");
+}
+
+void
+dbsync_target_truncate(DbsyncTarget *target, DbsyncTargetTable **tables, int ntables,
+					   const char *doing)
+{
+	require(target->driver->truncate(target, tables, ntables), target, doing);
+}
+
+bool
+dbsync_target_try_rows_begin(DbsyncTarget *target, DbsyncTargetTable *table,
+							 DbsyncRowsMode mode, int64 expected_rows)
+{
+	return target->driver->rows_begin(target, table, mode, expected_rows);
+}
+
+void
+dbsync_target_rows_begin(DbsyncTarget *target, DbsyncTargetTable *table,
+						 DbsyncRowsMode mode, int64 expected_rows, const char *doing)
+{
+	require(dbsync_target_try_rows_begin(target, table, mode, expected_rows), target, doing);
+}
+
+bool
+dbsync_target_try_rows_end(DbsyncTarget *target)
+{
+	return target->driver->rows_end(target);
+}
+
+void
+dbsync_target_rows_go_between(DbsyncTarget *target)
+{
+	if (target->driver->rows_go_between != NULL)
+		target->driver->rows_go_between(target);
+}
+
+bool
+dbsync_target_rows_have_room(DbsyncTarget *target)
+{
+	return target->driver->rows_have_room == NULL || target->driver->rows_have_room(target);
+}
+
+void
+dbsync_target_hurry(DbsyncTarget *target)
+{
+	require(target->driver->hurry(target), target, "sending a batch");
+}
+
+void
+dbsync_target_fence(DbsyncTarget *target, const DbsyncLedger *ledger)
+{
+	require(target->driver->fence(target, ledger), target, "beginning a batch");
+}
+
+void
+dbsync_target_commit(DbsyncTarget *target)
+{
+	require(target->driver->commit(target), target, "committing a batch");
 }

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "worker/driver/driver.h"
 #include "worker/identity.h"
+#include "worker/target.h"
 #include "worker/target_table.h"
 
 /* Writing a captured table's changes into the table itself never ends. */
@@ -21,7 +22,7 @@ refuse_same_table(DbsyncWork *work, DbsyncTable *table)
 	RangeVar   *name = makeRangeVar(pstrdup(table->target_schema),
 									pstrdup(table->target_table), -1);
 
-	if (strcmp(work->target_identity, dbsync_identity_own()) == 0 &&
+	if (dbsync_identity_is_own(work->target) &&
 		RangeVarGetRelid(name, NoLock, true) == table->relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -47,7 +48,7 @@ dbsync_target_table_look_up(DbsyncTarget *target, MemoryContext context, const D
 	spec.keys = table->keys;
 	spec.ngenerated = table->ngenerated;
 	spec.generated = table->generated;
-	handle = target->driver->table_open(target, &spec);
+	handle = dbsync_target_try_table_open(target, &spec);
 	MemoryContextSwitchTo(old);
 	return handle;
 }
@@ -60,20 +61,16 @@ dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table)
 	refuse_same_table(work, table);
 	table->handle = dbsync_target_table_look_up(work->target, work->target_context, table);
 	if (table->handle == NULL)
-		dbsync_fault_raise(work->target, psprintf("looking up target table \"%s.%s\"",
+		dbsync_target_raise(work->target, psprintf("looking up target table \"%s.%s\"",
 												  table->target_schema, table->target_table));
 }
 
 void
 dbsync_target_table_check_empty(DbsyncWork *work, DbsyncTable *table)
 {
-	bool		has_rows;
-
 	if (table->existing_rows != NULL || !table->copy_data)
 		return;
-	if (!work->target->driver->table_has_rows(work->target, table->handle, &has_rows))
-		dbsync_fault_raise(work->target, "looking for rows in the target table");
-	if (has_rows)
+	if (dbsync_target_table_has_rows(work->target, table->handle))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("target table \"%s.%s\" has rows already",

@@ -24,8 +24,8 @@ typedef struct DbsyncWork
 	/* the target; NULL when not connected */
 	DbsyncTarget *target;
 	MemoryContext target_context;
-	char	   *target_identity;	/* who answered, and all whom the target has been: */
-	List	   *target_identities;	/* what has been there does not go back */
+	List	   *target_identities;	/* all whom the target has been: what has been
+									 * there does not go back */
 	List	   *stale_parts;	/* of DbsyncLedgerPart: of tables no longer in it */
 	DbsyncLedger ledger;		/* its row, as last read or written */
 

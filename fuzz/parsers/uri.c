@@ -5,7 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "worker/control/target_admin.c"
+#include "worker/driver/postgres/address.c"
 #include "worker/driver/postgres/options.c"
 
 #include "fuzz/parsers/shim.h"

@@ -51,6 +51,7 @@
 #include "worker/source/read.h"
 #include "worker/source/window.h"
 #include "worker/subscription.h"
+#include "worker/target.h"
 #include "worker/target_table.h"
 #include "worker/work.h"
 
@@ -163,8 +164,7 @@ begin_target(DbsyncBatch *batch)
 	int			flags = batch->with_chunk ? DBSYNC_BATCH_CHUNK : 0;
 
 	move_ledger(batch);
-	if (!batch->target->driver->begin(batch->target, &work->ledger, origin, expected, flags))
-		dbsync_fault_raise(batch->target, "beginning a batch");
+	dbsync_target_begin(batch->target, &work->ledger, origin, expected, flags);
 }
 
 /*
@@ -189,8 +189,8 @@ truncate_tables(DbsyncBatch *batch, int64 *places)
 									  &places[foreach_current_index(lc)]))
 			handles[n++] = table->handle;
 	}
-	if (n > 0 && !batch->target->driver->truncate(batch->target, handles, n))
-		dbsync_fault_raise(batch->target, "truncating tables");
+	if (n > 0)
+		dbsync_target_truncate(batch->target, handles, n, "truncating tables");
 }
 
 static int64
@@ -202,12 +202,11 @@ send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut, DbsyncRowsMode mode,
 	DbsyncRelay *relay = dbsync_relay_create(target, table->handle, table, how->what);
 	int64		sent;
 
-	if (!target->driver->rows_begin(target, table->handle, mode,
-									dbsync_cut_table_rows(cut)))
-		dbsync_fault_raise(target, "sending rows");
+	dbsync_target_rows_begin(target, table->handle, mode,
+									dbsync_cut_table_rows(cut), "sending rows");
 	dbsync_read_cut(batch->work->subscription, table, cut, how, relay);
-	if (!dbsync_relay_result(relay, &sent) || !target->driver->rows_end(target))
-		dbsync_fault_raise(target, "sending rows");
+	if (!dbsync_relay_result(relay, &sent) || !dbsync_target_try_rows_end(target))
+		dbsync_target_raise(target, "sending rows");
 	return sent;
 }
 
@@ -215,11 +214,9 @@ send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut, DbsyncRowsMode mode,
 static bool
 is_to_be_replaced(const DbsyncBatch *batch, const DbsyncCutTable *cut)
 {
-	const DbsyncDriver *driver = batch->target->driver;
 
 	return batch->work->careful ||
-		(driver->table_wants_replace &&
-		 driver->table_wants_replace(batch->current->handle, dbsync_cut_table_rows(cut)));
+		dbsync_target_table_wants_replace(batch->target, batch->current->handle, dbsync_cut_table_rows(cut));
 }
 
 /*
@@ -322,9 +319,8 @@ write_parts(DbsyncBatch *batch, DbsyncTarget *target)
 		table->part.relation = quote_qualified_identifier(table->target_schema, table->target_table);
 		parts = lappend(parts, &table->part);
 	}
-	if (parts != NIL &&
-		!target->driver->ledger_write_parts(target, &work->subscription->uid, parts))
-		dbsync_fault_raise(target, "writing the ledger");
+	if (parts != NIL)
+		dbsync_target_ledger_write_parts(target, &work->subscription->uid, parts);
 }
 
 /* What was not known as the batch began: further cuts, and how far copies have come. */
@@ -334,13 +330,11 @@ write_ledger(DbsyncBatch *batch)
 	if (batch->sliced)
 	{
 		move_ledger(batch);
-		if (!batch->target->driver->ledger_move(batch->target, &batch->work->ledger))
-			dbsync_fault_raise(batch->target, "writing the ledger");
+		dbsync_target_ledger_move(batch->target, &batch->work->ledger);
 	}
 	write_parts(batch, batch->target);
-	if (batch->work->stale_parts != NIL &&
-		!batch->target->driver->ledger_forget_parts(batch->target, batch->work->stale_parts))
-		dbsync_fault_raise(batch->target, "writing the ledger");
+	if (batch->work->stale_parts != NIL)
+		dbsync_target_ledger_forget_parts(batch->target, batch->work->stale_parts);
 }
 
 /* The target must not get ahead of what the source would still have after a crash. */
@@ -349,11 +343,10 @@ commit_target(DbsyncBatch *batch, DbsyncTarget *target)
 {
 	XLogRecPtr	lsn = batch->work->ledger.lsn;
 
-	if (!dbsync_wal_is_flushed(lsn) && !target->driver->hurry(target))
-		dbsync_fault_raise(target, "sending a batch");
+	if (!dbsync_wal_is_flushed(lsn))
+		dbsync_target_hurry(target);
 	dbsync_wal_flush(lsn);
-	if (!target->driver->commit(target))
-		dbsync_fault_raise(target, "committing a batch");
+	dbsync_target_commit(target);
 }
 
 /*
@@ -373,8 +366,7 @@ commit_further_chunks(DbsyncBatch *batch)
 	{
 		batch->number = work->ledger.batch + 1;
 		move_ledger(batch);
-		if (!target->driver->fence(target, &work->ledger))
-			dbsync_fault_raise(target, "beginning a batch");
+		dbsync_target_fence(target, &work->ledger);
 		write_parts(batch, target);
 		commit_target(batch, target);
 		batch->rows += rows;

@@ -25,7 +25,6 @@
 #include "worker/batch/choose.h"
 #include "worker/batch/ledger.h"
 #include "worker/copy/schedule.h"
-#include "worker/driver/driver.h"
 #include "worker/position.h"
 #include "worker/query.h"
 #include "worker/report.h"
@@ -34,6 +33,7 @@
 #include "worker/source/cut.h"
 #include "worker/source/window.h"
 #include "worker/subscription.h"
+#include "worker/target.h"
 #include "worker/uncopied.h"
 
 /* rows of a cut for whose time it is not worth telling how many there are */
@@ -57,10 +57,8 @@
 bool
 dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table)
 {
-	const DbsyncDriver *driver = work->target->driver;
-
-	return work->careful || work->complete || driver->table_takes_unchanged == NULL ||
-		!driver->table_takes_unchanged(table->handle);
+	return work->careful || work->complete ||
+		!dbsync_target_table_takes_unchanged(work->target, table->handle);
 }
 
 /*
@@ -354,7 +352,6 @@ first_slice(const DbsyncBatch *batch)
 static bool
 is_better_whole(const DbsyncBatch *batch)
 {
-	const DbsyncDriver *driver = batch->target->driver;
 	int64		rest = dbsync_window_lag(batch->work->window).rows;
 	ListCell   *lc;
 
@@ -366,8 +363,7 @@ is_better_whole(const DbsyncBatch *batch)
 		DbsyncTable *table = dbsync_subscription_table(batch->work->subscription, cut->captured_id);
 		double		part = (double) dbsync_cut_table_rows(cut) / batch->cut->rows;
 
-		if (driver->table_wants_replace &&
-			driver->table_wants_replace(table->handle, (int64) (rest * part)))
+		if (dbsync_target_table_wants_replace(batch->target, table->handle, (int64) (rest * part)))
 			return true;
 	}
 	return false;

@@ -38,7 +38,6 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
-#include "extension/route.h"
 #include "worker/batch/ledger.h"
 #include "worker/batch/ledger_check.h"
 #include "worker/batch/wal.h"
@@ -51,6 +50,7 @@
 #include "worker/snapshot.h"
 #include "worker/source/window.h"
 #include "worker/subscription.h"
+#include "worker/target.h"
 #include "worker/uncopied.h"
 #include "worker/work.h"
 
@@ -97,7 +97,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 		}
 	dbsync_side_close(work, 0);
 	if (work->target != NULL)
-		work->target->driver->close(work->target);
+		dbsync_target_close(work->target);
 	work->target = NULL;
 	if (work->target_context != NULL)
 		MemoryContextDelete(work->target_context);
@@ -117,12 +117,8 @@ connect_target(DbsyncWork *work)
 	work->target = dbsync_connection_open(subscription, psprintf("dbsync %s", subscription->name),
 										  work->target_context, &ok);
 	if (!ok)
-		dbsync_fault_raise(work->target, psprintf("connecting to target \"%s\"",
+		dbsync_target_raise(work->target, psprintf("connecting to target \"%s\"",
 												  subscription->target));
-	work->target_identity =
-		MemoryContextStrdup(work->target_context,
-							dbsync_route_identity(work->target->identity.system_identifier,
-												  work->target->identity.database_oid));
 }
 
 static void
@@ -279,8 +275,7 @@ create_ledger(DbsyncWork *work)
 	ledger->after = dbsync_snapshot_text(after);
 	ledger->checksum = dbsync_ledger_checksum(ledger);
 	PopActiveSnapshot();
-	if (!target->driver->ledger_create(target, ledger))
-		dbsync_fault_raise(target, "creating the subscription's row in the ledger");
+	dbsync_target_ledger_create(target, ledger);
 	MemoryContextSwitchTo(old);
 	dbsync_subscription_write_position(work->subscription, ledger->after);
 	dbsync_query_commit();
@@ -310,15 +305,13 @@ static void
 read_parts(DbsyncWork *work)
 {
 	DbsyncSubscription *subscription = work->subscription;
-	DbsyncTarget *target = work->target;
 	List	   *parts;
 	ListCell   *lt;
 
 	subscription->settled = false;
 	/* a driver may look up types to take answers apart */
 	dbsync_query_begin(false, "reading the ledger");
-	if (!target->driver->ledger_read_parts(target, &subscription->uid, &parts))
-		dbsync_fault_raise(target, "reading the ledger");
+	parts = dbsync_target_ledger_read_parts(work->target, &subscription->uid);
 	dbsync_query_commit();
 	dbsync_ledger_check_parts(work, parts);
 	foreach(lt, subscription->tables)
@@ -369,15 +362,12 @@ dbsync_ledger_attach(DbsyncWork *work)
 
 	connect_target(work);
 	dbsync_identity_check(work);
-	if (!work->target->driver->ledger_read(work->target, &subscription->uid,
-										   &work->ledger, &found))
-		dbsync_fault_raise(work->target, "reading the ledger");
+	dbsync_target_ledger_read(work->target, &subscription->uid, &work->ledger, &found);
 
 	/* a first contact that broke off before the source knew of it */
 	if (found && subscription->position == NULL && work->ledger.batch == 0)
 	{
-		if (!work->target->driver->ledger_forget(work->target, &subscription->uid))
-			dbsync_fault_raise(work->target, "making the ledger anew");
+		dbsync_target_ledger_forget(work->target, &subscription->uid, "making the ledger anew");
 		found = false;
 	}
 	if (!found && subscription->position != NULL)

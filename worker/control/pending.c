@@ -24,6 +24,7 @@
 #include "worker/driver/driver.h"
 #include "worker/limit.h"
 #include "worker/run/launcher.h"
+#include "worker/target.h"
 
 /* subscriptions to start when this transaction commits */
 static List *starting = NIL;
@@ -69,16 +70,15 @@ start_pending(void)
 static void
 forget_one(const Forgotten *forgotten)
 {
-	const DbsyncDriver *driver = dbsync_driver_find(forgotten->config->driver);
 	DbsyncTarget *volatile target = NULL;
 	bool		ok;
 
 	PG_TRY();
 	{
-		target = driver->open(forgotten->config, &ok);
-		ok = ok && driver->ledger_forget(target, &forgotten->uid);
+		target = dbsync_target_try_open(forgotten->config, &ok);
+		ok = ok && dbsync_target_try_ledger_forget(target, &forgotten->uid);
 		if (!ok && !forgotten->force)
-			dbsync_fault_raise(target, "deleting the subscription from the target's ledger");
+			dbsync_target_raise(target, "deleting the subscription from the target's ledger");
 		if (!ok)
 			ereport(WARNING,
 					(errmsg("could not delete the subscription from the ledger on target \"%s\"",
@@ -88,7 +88,7 @@ forget_one(const Forgotten *forgotten)
 	PG_FINALLY();
 	{
 		if (target != NULL)
-			target->driver->close(target);
+			dbsync_target_close(target);
 	}
 	PG_END_TRY();
 }

@@ -12,7 +12,6 @@
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
-#include "libpq-fe.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "utils/array.h"
@@ -23,96 +22,13 @@
 #include "worker/connection.h"
 #include "worker/control/target_admin.h"
 #include "worker/driver/driver.h"
-#include "worker/driver/postgres/options.h"
+#include "worker/target.h"
 
-PG_FUNCTION_INFO_V1(dbsync_parse_uri);
 PG_FUNCTION_INFO_V1(dbsync_probe_target);
-PG_FUNCTION_INFO_V1(dbsync_is_mapping_option);
-PG_FUNCTION_INFO_V1(dbsync_is_superuser_option);
 PG_FUNCTION_INFO_V1(dbsync_set_options);
 
 /* columns of probe_target */
 #define PROBE_COLUMNS	8
-
-/*
- * libpq's complaints quote pieces of the string.  They are passed on only if it
- * cannot hold a password: nothing before an @, or where a port or a password would
- * be, no keyword for a secret, nor one that is written in percents ("p%61ssword").
- */
-static bool
-may_hold_secret(const char *uri)
-{
-	char	   *lower = asc_tolower(uri, strlen(uri));
-	char	   *behind = strstr(lower, "://");
-
-	return strpbrk(lower, "@%") != NULL ||
-		strstr(lower, "pass") != NULL || strstr(lower, "secret") != NULL ||
-		strchr(behind ? behind + 3 : lower, ':') != NULL;
-}
-
-static PQconninfoOption *
-parse(const char *uri)
-{
-	char	   *complaint = NULL;
-	PQconninfoOption *options = PQconninfoParse(uri, &complaint);
-	char	   *copy;
-
-	if (options)
-		return options;
-	copy = complaint ? pchomp(complaint) : pstrdup("out of memory");
-	PQfreemem(complaint);
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid connection string for a target"),
-			 may_hold_secret(uri) ? 0 : errdetail_internal("%s", copy),
-			 errhint("Write postgresql://user@host:port/dbname?option=value.")));
-	return NULL;
-}
-
-Datum
-dbsync_parse_uri(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	char	   *uri = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	PQconninfoOption *options;
-
-	InitMaterializedSRF(fcinfo, 0);
-	options = parse(uri);
-	PG_TRY();
-	{
-		for (PQconninfoOption *option = options; option->keyword; option++)
-		{
-			Datum		values[2];
-			bool		nulls[2] = {false, false};
-
-			if (option->val == NULL)
-				continue;
-			values[0] = CStringGetTextDatum(option->keyword);
-			values[1] = CStringGetTextDatum(option->val);
-			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-		}
-	}
-	PG_FINALLY();
-	{
-		PQconninfoFree(options);
-	}
-	PG_END_TRY();
-	PG_RETURN_VOID();
-}
-
-/* Does the option belong to the user mapping? */
-Datum
-dbsync_is_mapping_option(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(dbsync_postgres_is_mapping_option(text_to_cstring(PG_GETARG_TEXT_PP(0))));
-}
-
-/* Is the option one that superusers only can set? */
-Datum
-dbsync_is_superuser_option(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(dbsync_postgres_is_superuser_option(text_to_cstring(PG_GETARG_TEXT_PP(0))));
-}
 
 static bool
 has_option(List *options, const char *name)
@@ -213,9 +129,33 @@ dbsync_set_options(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* What the target tells of itself under this name; NULL: nothing. */
+static const char *
+find_property(const DbsyncTargetIdentity *identity, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, identity->properties)
+	{
+		DefElem    *def = lfirst_node(DefElem, lc);
+
+		if (strcmp(def->defname, name) == 0)
+			return defGetString(def);
+	}
+	return NULL;
+}
+
 static Datum
 identity_row(const DbsyncTargetIdentity *identity, TupleDesc desc)
 {
+	static const struct
+	{
+		const char *name;
+		PGFunction	input;
+	}			properties[] = {
+		{"system_identifier", int8in}, {"database_oid", oidin},
+		{"in_recovery", boolin}, {"replica_role", boolin}
+	};
 	Datum		values[PROBE_COLUMNS];
 	bool		nulls[PROBE_COLUMNS] = {false};
 	int			n = 0;
@@ -224,11 +164,14 @@ identity_row(const DbsyncTargetIdentity *identity, TupleDesc desc)
 	values[n++] = CStringGetTextDatum(identity->version_text);
 	values[n++] = CStringGetTextDatum(identity->user);
 	values[n++] = CStringGetTextDatum(identity->database);
-	nulls[n] = identity->system_identifier == 0;
-	values[n++] = Int64GetDatum((int64) identity->system_identifier);
-	values[n++] = ObjectIdGetDatum(identity->database_oid);
-	values[n++] = BoolGetDatum(identity->in_recovery);
-	values[n++] = BoolGetDatum(identity->replica_role);
+	for (int i = 0; i < lengthof(properties); i++, n++)
+	{
+		const char *value = find_property(identity, properties[i].name);
+
+		nulls[n] = value == NULL;
+		if (!nulls[n])
+			values[n] = DirectFunctionCall1(properties[i].input, CStringGetDatum(value));
+	}
 	Assert(n == PROBE_COLUMNS);
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
@@ -237,7 +180,6 @@ Datum
 dbsync_probe_target(PG_FUNCTION_ARGS)
 {
 	DbsyncTargetConfig *config = dbsync_connection_config(NameStr(*PG_GETARG_NAME(0)), PG_GETARG_OID(1));
-	const DbsyncDriver *driver = dbsync_driver_find(config->driver);
 	DbsyncTarget *target;
 	TupleDesc	desc;
 	Datum		row;
@@ -245,10 +187,10 @@ dbsync_probe_target(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	target = driver->open(config, &ok);
+	target = dbsync_target_try_open(config, &ok);
 	if (!ok)
-		dbsync_fault_raise(target, NULL);
+		dbsync_target_raise(target, NULL);
 	row = identity_row(&target->identity, BlessTupleDesc(desc));
-	driver->close(target);
+	dbsync_target_close(target);
 	PG_RETURN_DATUM(row);
 }

@@ -40,6 +40,7 @@
 #include "worker/query.h"
 #include "worker/relay.h"
 #include "worker/subscription.h"
+#include "worker/target.h"
 #include "worker/target_table.h"
 
 /* rows of a chunk that has others behind it, of dbsync.copy_chunk_rows */
@@ -63,7 +64,7 @@ dbsync_side_close(DbsyncWork *work, int keep)
 		if (side->begun || side->ending)
 			put_off(work);
 		if (side->target != NULL)
-			side->target->driver->close(side->target);
+			dbsync_target_close(side->target);
 		MemoryContextDelete(side->context);
 	}
 }
@@ -95,22 +96,11 @@ give_up(DbsyncWork *work, int keep)
 static bool
 is_wanted(const DbsyncWork *work, const DbsyncTable *table)
 {
-	const DbsyncDriver *driver = work->target->driver;
 
 	return table != NULL && table->handle != NULL && table->copy_data &&
 		table->part.nkeys > 0 && !work->careful &&
 		(table->existing_rows == NULL || strcmp(table->existing_rows, "keep") != 0) &&
-		driver->table_takes_several && driver->table_takes_several(table->handle);
-}
-
-/* names of hosts may lead elsewhere from one connection to the next */
-static bool
-is_same_target(const DbsyncTarget *a, const DbsyncTarget *b)
-{
-	return a->identity.system_identifier == b->identity.system_identifier &&
-		a->identity.database_oid == b->identity.database_oid &&
-		a->identity.version == b->identity.version &&
-		a->identity.replica_role == b->identity.replica_role;
+		dbsync_target_table_takes_several(work->target, table->handle);
 }
 
 static bool
@@ -130,7 +120,8 @@ connect_side(DbsyncWork *work)
 	side->target = dbsync_connection_open(work->subscription,
 										  psprintf("dbsync %s, copy", work->subscription->name),
 										  context, &ok);
-	if (ok && is_same_target(side->target, work->target))
+	/* names of hosts may lead elsewhere from one connection to the next */
+	if (ok && dbsync_target_is_same(side->target, work->target))
 		return true;
 	give_up(work, work->nsides - 1);
 	return false;
@@ -149,7 +140,7 @@ open_table(DbsyncWork *work, DbsyncSide *side, const DbsyncTable *table)
 	side->of = table->handle;
 	side->generation = work->subscription->generation;
 	return side->handle != NULL &&
-		side->target->driver->table_takes_several(side->handle);
+		dbsync_target_table_takes_several(side->target, side->handle);
 }
 
 void
@@ -175,11 +166,10 @@ static bool
 begin_range(DbsyncWork *work, DbsyncSide *side, DbsyncTable *table)
 {
 	DbsyncTarget *target = side->target;
-	const DbsyncDriver *driver = target->driver;
 
-	side->begun = driver->begin(target, &work->ledger, dbsync_identity_own(),
+	side->begun = dbsync_target_try_begin(target, &work->ledger, dbsync_identity_own(),
 								dbsync_copy_chunk_rows, DBSYNC_BATCH_CHUNK | DBSYNC_BATCH_BESIDE) &&
-		driver->rows_begin(target, side->handle, DBSYNC_ROWS_APPEND, dbsync_copy_chunk_rows);
+		dbsync_target_try_rows_begin(target, side->handle, DBSYNC_ROWS_APPEND, dbsync_copy_chunk_rows);
 	return side->begun;
 }
 
@@ -215,7 +205,6 @@ begin_batches(DbsyncWork *work, DbsyncTable *table, int64 limit)
 int64
 dbsync_side_begin(DbsyncWork *work, DbsyncTable *table)
 {
-	const DbsyncDriver *driver = work->target->driver;
 	DbsyncTarget *before = work->target;
 	int64		limit = Max(1, dbsync_copy_chunk_rows * PART_BETWEEN);
 	int			n;
@@ -231,8 +220,7 @@ dbsync_side_begin(DbsyncWork *work, DbsyncTable *table)
 		side->relay = dbsync_relay_create(side->target, side->handle, table, DBSYNC_RELAY_CHUNK);
 		side->chunk = dbsync_chunk_open(table, side->after, side->limit,
 										DBSYNC_RELAY_CHUNK, side->relay);
-		if (driver->rows_go_between)
-			driver->rows_go_between(before);
+		dbsync_target_rows_go_between(before);
 		before = side->target;
 	}
 	return n > 0 ? limit : dbsync_copy_chunk_rows;
@@ -242,12 +230,6 @@ long
 dbsync_side_share(long rows, int64 limit)
 {
 	return Max(1, rows * limit / dbsync_copy_chunk_rows);
-}
-
-bool
-dbsync_side_has_room(DbsyncTarget *target)
-{
-	return target->driver->rows_have_room == NULL || target->driver->rows_have_room(target);
 }
 
 bool
@@ -262,7 +244,7 @@ dbsync_side_send(DbsyncWork *work, long rows, bool wait, bool *sent)
 
 		if (!side->begun || side->chunk == NULL)
 			continue;
-		if (!wait && !dbsync_side_has_room(side->target))
+		if (!wait && !dbsync_target_rows_have_room(side->target))
 		{
 			more = true;
 			continue;
@@ -306,7 +288,7 @@ dbsync_side_next(DbsyncWork *work, DbsyncTable *table, char ***last_key, int64 *
 		side->begun = false;
 		side->ending = true;
 		check_joint(side, table);
-		if (!side->target->driver->rows_end(side->target))
+		if (!dbsync_target_try_rows_end(side->target))
 		{
 			give_up(work, i);
 			return NULL;

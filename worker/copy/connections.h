@@ -58,9 +58,6 @@ extern long dbsync_side_share(long rows, int64 limit);
  */
 extern bool dbsync_side_send(DbsyncWork *work, long rows, bool wait, bool *sent);
 
-/* Would rows leave over this connection at once? */
-extern bool dbsync_side_has_room(DbsyncTarget *target);
-
 /*
  * The next of these batches, once everything before it has been committed: have its
  * rows end.  Returns the connection, and how far its range has come; NULL: no more.

@@ -28,6 +28,7 @@
 #include "worker/driver/driver.h"
 #include "worker/relay.h"
 #include "worker/subscription.h"
+#include "worker/target.h"
 #include "worker/work.h"
 
 /* so much of each chunk goes before it is the next one's turn */
@@ -79,7 +80,7 @@ send_in_turn(DbsyncWork *work, DbsyncChunk *chunk, DbsyncRelay *relay, int64 lim
 	{
 		bool		sent = false;
 
-		if (left && (wait || dbsync_side_has_room(work->target)))
+		if (left && (wait || dbsync_target_rows_have_room(work->target)))
 		{
 			left = dbsync_chunk_read(chunk, dbsync_side_share(rows_in_turn(relay), limit));
 			sent = true;
@@ -109,8 +110,7 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	int64		limit = dbsync_copy_chunk_rows;
 	int64		rows;
 
-	if (!target->driver->rows_begin(target, table->handle, mode, dbsync_copy_chunk_rows))
-		dbsync_fault_raise(target, "copying rows");
+	dbsync_target_rows_begin(target, table->handle, mode, dbsync_copy_chunk_rows, "copying rows");
 	dbsync_chunk_begin_reading(&saved, table, work->subscription->owner);
 	if (!alone)
 		limit = dbsync_side_begin(work, table);
@@ -121,8 +121,8 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 		send_in_turn(work, chunk, relay, limit);
 	dbsync_chunk_close(chunk);
 	dbsync_owner_end(&saved);
-	if (!dbsync_relay_result(relay, &rows) || !target->driver->rows_end(target))
-		dbsync_fault_raise(target, "copying rows");
+	if (!dbsync_relay_result(relay, &rows) || !dbsync_target_try_rows_end(target))
+		dbsync_target_raise(target, "copying rows");
 	*complete = rows < limit;
 	return relay;
 }
@@ -130,8 +130,6 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 int64
 dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone)
 {
-	DbsyncTarget *target = work->target;
-	const DbsyncDriver *driver = target->driver;
 	bool		keep = table->existing_rows && strcmp(table->existing_rows, "keep") == 0;
 	DbsyncRowsMode mode = DBSYNC_ROWS_APPEND;
 	DbsyncRelay *relay;
@@ -145,13 +143,12 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone)
 		return 0;
 	}
 	if (table->part.nkeys == 0 && table->existing_rows &&
-		strcmp(table->existing_rows, "truncate") == 0 &&
-		!driver->truncate(target, &table->handle, 1))
-		dbsync_fault_raise(target, "emptying the target table");
+		strcmp(table->existing_rows, "truncate") == 0)
+		dbsync_target_truncate(work->target, &table->handle, 1, "emptying the target table");
 
 	/* rows may be there already: all of the chunk's keys go first, or upserts do */
-	if (work->careful || (keep && driver->table_wants_replace &&
-						  driver->table_wants_replace(table->handle, dbsync_copy_chunk_rows)))
+	if (work->careful || (keep && dbsync_target_table_wants_replace(work->target, table->handle,
+															  dbsync_copy_chunk_rows)))
 		(void) send_chunks(work, table, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS, true, &complete);
 	else if (keep)
 		mode = DBSYNC_ROWS_MERGE;

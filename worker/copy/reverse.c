@@ -180,8 +180,7 @@ dbsync_reverse_check(DbsyncWork *work, const DbsyncTable *table)
 	ListCell   *lc;
 
 	/* a database that feeds itself has no other end */
-	if (!table->copy_data ||
-		strcmp(work->target_identity, dbsync_identity_own()) == 0)
+	if (!table->copy_data || dbsync_identity_is_own(work->target))
 		return;
 	read_own_ledger(&reverse);
 	foreach(lc, reverse.copied)

@@ -20,7 +20,9 @@
 #include "utils/timestamp.h"
 
 #include "worker/copy/schedule.h"
+#include "worker/driver/driver.h"
 #include "worker/query.h"
+#include "worker/target.h"
 
 /* first pause after a failed copy, in ms */
 #define COPY_RETRY_MIN 1000
@@ -97,25 +99,26 @@ dbsync_schedule_note_progress(DbsyncWork *work)
 		(void) dbsync_query_attempt(note_progress, work);
 }
 
-/* not the table's fault: what goes for the whole connection */
+/* Not the table's fault: what goes for the whole connection, or for our own session. */
 static bool
-concerns_table(int sqlstate)
+concerns_table(const DbsyncTarget *target, const ErrorData *edata)
 {
-	int			class = ERRCODE_TO_CATEGORY(sqlstate);
+	int			class = ERRCODE_TO_CATEGORY(edata->sqlerrcode);
 
-	return class != ERRCODE_CONNECTION_EXCEPTION &&
-		class != ERRCODE_OPERATOR_INTERVENTION &&
-		class != ERRCODE_INSUFFICIENT_RESOURCES;
+	if (dbsync_target_has_fault(target))
+		return !dbsync_target_fault_is(target, DBSYNC_FAULT_LOST) &&
+			!dbsync_target_fault_is(target, DBSYNC_FAULT_UNAVAILABLE);
+	return class != ERRCODE_OPERATOR_INTERVENTION && class != ERRCODE_INSUFFICIENT_RESOURCES;
 }
 
 bool
-dbsync_schedule_put_off(DbsyncWork *work, int sqlstate)
+dbsync_schedule_put_off(DbsyncWork *work, const ErrorData *edata)
 {
 	DbsyncTable *table = work->blamed ? dbsync_subscription_table(work->subscription, work->blamed) : NULL;
 
 	work->blamed = 0;
 	/* without a copy, the others must not go on past its start position */
-	if (table == NULL || !table->copy_data || table->part.live || !concerns_table(sqlstate))
+	if (table == NULL || !table->copy_data || table->part.live || !concerns_table(work->target, edata))
 		return false;
 	work->copy_failed = true;
 	table->copy_failures++;

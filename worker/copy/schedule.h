@@ -24,10 +24,10 @@ extern void dbsync_schedule_note_progress(DbsyncWork *work);
 extern bool dbsync_schedule_note_is_due(const DbsyncWork *work);
 
 /*
- * After an error: if it came from a table's first copy, that copy is tried
+ * After an error, before the target is let go of: if it came from a table's first copy, that copy is tried
  * again later, and the other tables go on meanwhile.  True if so.
  */
-extern bool dbsync_schedule_put_off(DbsyncWork *work, int sqlstate);
+extern bool dbsync_schedule_put_off(DbsyncWork *work, const ErrorData *edata);
 
 /* Is any table still to be copied, or half copied? */
 extern bool dbsync_schedule_is_pending(const DbsyncWork *work);

@@ -29,17 +29,34 @@
 #include "utils/palloc.h"
 #include "utils/uuid.h"
 
-/* what the remote said when it refused; strings may be NULL, sqlstate is not */
+/*
+ * What the worker is to make of a fault.  The remote's words and codes are for people;
+ * only the driver knows what a code of its remote means.
+ */
+typedef enum DbsyncFaultKind
+{
+	DBSYNC_FAULT_REFUSED,		/* all that is none of the others */
+	DBSYNC_FAULT_LOST,			/* the connection; the outcome of a COMMIT is unknown */
+	DBSYNC_FAULT_UNAVAILABLE,	/* out of resources, shutting down, cancelled: it is not
+								 * for what was sent */
+	DBSYNC_FAULT_LOCKED,		/* somebody else's lock was in the way */
+	DBSYNC_FAULT_CLASH,			/* two rows with one unique value, or a row for which a
+								 * stage has no room: send it again, deleting first */
+	DBSYNC_FAULT_ROW_MISSING,	/* a row that came with untouched columns is not there: it
+								 * is to be sent whole */
+	DBSYNC_FAULT_LEDGER_MOVED,	/* another worker has */
+	DBSYNC_FAULT_TABLE_CHANGED	/* since table_open(), or settings that its rows rely on */
+} DbsyncFaultKind;
+
+/* what the remote said when it refused; strings may be NULL, sqlstate is not 0 then */
 typedef struct DbsyncFault
 {
-	int			sqlstate;		/* packed as MAKE_SQLSTATE does */
+	DbsyncFaultKind kind;
+	int			sqlstate;		/* packed as MAKE_SQLSTATE does, for messages */
 	char	   *message;
 	char	   *detail;
 	char	   *hint;
 	char	   *context;
-	bool		connection_lost;	/* true: the outcome of a COMMIT is unknown */
-	bool		incomplete;		/* a row that came with untouched columns is not there:
-								 * it is to be sent whole */
 } DbsyncFault;
 
 /* where and how to connect; built by the worker from server and user mapping */
@@ -69,15 +86,17 @@ typedef struct DbsyncTargetConfig
 /* who answered */
 typedef struct DbsyncTargetIdentity
 {
+	/*
+	 * What it is called in the routes of changes (extension/route.h), so that its own do
+	 * not come back to it; NULL: it makes none, or does not say who it is.
+	 */
+	const char *origin;
 	int			version;		/* driver's own numbering, 150020 */
 	const char *version_text;
 	const char *user;
 	const char *database;
-	uint64		system_identifier;
-	Oid			database_oid;
-	bool		in_recovery;
-	bool		replica_role;	/* may set session_replication_role */
 	TimestampTz server_start;	/* 0: not known */
+	List	   *properties;		/* of DefElem with strings: what else test_target() tells */
 } DbsyncTargetIdentity;
 
 /*
@@ -172,14 +191,38 @@ typedef enum DbsyncRowsMode
 #define DBSYNC_BATCH_BESIDE		0x02	/* ... whose rows go while another connection's
 										 * batch is open; its fence comes behind them */
 
+/* how values travel: in which form the worker hands them over */
+typedef enum DbsyncEncoding
+{
+	DBSYNC_ENCODING_TEXT,		/* PostgreSQL's text, in the source's server encoding */
+	DBSYNC_ENCODING_BINARY		/* what PostgreSQL's send functions make of them */
+} DbsyncEncoding;
+
+/*
+ * What a driver can do.  Functions that go with a feature are required with it, and only
+ * with it; dbsync_target_driver() checks that once.
+ */
+#define DBSYNC_FEATURE_LEDGER		0x01	/* keeps the position, in the transaction of the rows */
+#define DBSYNC_FEATURE_READ_BACK	0x02	/* tells what is in its tables */
+#define DBSYNC_FEATURE_PATCH		0x04	/* takes rows with untouched columns, mode PATCH */
+#define DBSYNC_FEATURE_SEVERAL		0x08	/* takes one table over several connections */
+
+/* the worker cannot do without these yet */
+#define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
+
+/* of this contract; a driver that was made for another one is refused */
+#define DBSYNC_DRIVER_VERSION	1
+
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
 
 typedef struct DbsyncDriver
 {
+	int			version;		/* DBSYNC_DRIVER_VERSION */
 	const char *name;			/* the foreign data wrapper it belongs to */
+	int			features;
 
-	/* --- required --- */
+	/* --- required of all --- */
 
 	/*
 	 * Connect and find out who answered.  The config need not outlive the call, but
@@ -193,23 +236,6 @@ typedef struct DbsyncDriver
 	void		(*close) (DbsyncTarget *target);
 
 	/*
-	 * Make the ledger if it is missing, and read the subscription's row into
-	 * *ledger; *found says whether there is one.  Allocates in target->context.
-	 */
-	bool		(*ledger_read) (DbsyncTarget *target, const pg_uuid_t *subscription,
-								DbsyncLedger *ledger, bool *found);
-
-	/* Read the rows of all attachments; *parts: list of DbsyncLedgerPart. */
-	bool		(*ledger_read_parts) (DbsyncTarget *target,
-									  const pg_uuid_t *subscription, List **parts);
-
-	/* Insert the first row (own transaction); refused if there is one. */
-	bool		(*ledger_create) (DbsyncTarget *target, const DbsyncLedger *ledger);
-
-	/* Forget a subscription and its attachments (own transaction). */
-	bool		(*ledger_forget) (DbsyncTarget *target, const pg_uuid_t *subscription);
-
-	/*
 	 * Look a table up and keep what is needed to write to it.  Refused with a
 	 * clear fault when the table or a column is missing, when no unique index
 	 * matches the key or takes different keys for one, when rights are missing, when
@@ -219,10 +245,6 @@ typedef struct DbsyncDriver
 	 * learned of DDL or after a new connection.
 	 */
 	DbsyncTargetTable *(*table_open) (DbsyncTarget *target, const DbsyncTableSpec *spec);
-
-	/* Does the table hold any row?  Own transaction. */
-	bool		(*table_has_rows) (DbsyncTarget *target, DbsyncTargetTable *table,
-								   bool *has_rows);
 
 	/*
 	 * Begin a batch.  The first statement writes the position where the target will
@@ -250,6 +272,37 @@ typedef struct DbsyncDriver
 	bool		(*rows_put) (DbsyncTarget *target, const DbsyncRow *row);
 	bool		(*rows_end) (DbsyncTarget *target);
 
+	/*
+	 * The worker is about to wait for something else, between the last row and
+	 * commit(): let the target begin with what it has not been sent yet.
+	 */
+	bool		(*hurry) (DbsyncTarget *target);
+
+	/*
+	 * Commit.  False with DBSYNC_FAULT_LOST: the outcome is unknown and
+	 * the worker asks the ledger over a new connection.
+	 */
+	bool		(*commit) (DbsyncTarget *target);
+
+	/* --- with DBSYNC_FEATURE_LEDGER --- */
+
+	/*
+	 * Make the ledger if it is missing, and read the subscription's row into
+	 * *ledger; *found says whether there is one.  Allocates in target->context.
+	 */
+	bool		(*ledger_read) (DbsyncTarget *target, const pg_uuid_t *subscription,
+								DbsyncLedger *ledger, bool *found);
+
+	/* Read the rows of all attachments; *parts: list of DbsyncLedgerPart. */
+	bool		(*ledger_read_parts) (DbsyncTarget *target,
+									  const pg_uuid_t *subscription, List **parts);
+
+	/* Insert the first row (own transaction); refused if there is one. */
+	bool		(*ledger_create) (DbsyncTarget *target, const DbsyncLedger *ledger);
+
+	/* Forget a subscription and its attachments (own transaction). */
+	bool		(*ledger_forget) (DbsyncTarget *target, const pg_uuid_t *subscription);
+
 	/* Write the position once more, as the batch has become longer since begin(). */
 	bool		(*ledger_move) (DbsyncTarget *target, const DbsyncLedger *ledger);
 
@@ -263,25 +316,52 @@ typedef struct DbsyncDriver
 	/* Delete these attachments' parts (List of DbsyncLedgerPart) in the batch's transaction. */
 	bool		(*ledger_forget_parts) (DbsyncTarget *target, List *attachments);
 
-	/*
-	 * The worker is about to wait for something else, between the last row and
-	 * commit(): let the target begin with what it has not been sent yet.
-	 */
-	bool		(*hurry) (DbsyncTarget *target);
-
-	/*
-	 * Commit.  False with fault->connection_lost: the outcome is unknown and
-	 * the worker asks the ledger over a new connection.
-	 */
-	bool		(*commit) (DbsyncTarget *target);
-
 	/* Return once everything committed so far is on the target's disk. */
 	bool		(*confirm) (DbsyncTarget *target, const pg_uuid_t *subscription);
 
+	/* --- with DBSYNC_FEATURE_READ_BACK --- */
+
+	/* Does the table hold any row?  Own transaction. */
+	bool		(*table_has_rows) (DbsyncTarget *target, DbsyncTargetTable *table,
+								   bool *has_rows);
+
+	/* --- with DBSYNC_FEATURE_PATCH --- */
+
+	/*
+	 * Does it take rows with untouched columns, in mode PATCH?  The driver then
+	 * makes sure, before anything can be committed, that each of these rows was
+	 * there to be updated, and else refuses with DBSYNC_FAULT_ROW_MISSING.  The worker
+	 * sends the batch again with whole rows, as it does at once where the answer is
+	 * no.
+	 */
+	bool		(*table_takes_unchanged) (const DbsyncTargetTable *table);
+
+	/* --- with DBSYNC_FEATURE_SEVERAL --- */
+
+	/*
+	 * Can rows be appended to the table over several connections at a time, none
+	 * of which will ever have to wait for what another has not committed?
+	 */
+	bool		(*table_takes_several) (const DbsyncTargetTable *table);
+
+	/*
+	 * Of a batch that was begun with DBSYNC_BATCH_BESIDE, behind its rows: what
+	 * begin() does otherwise, move the ledger row on and raise on the server unless
+	 * it was where the ledger's batch number expects it.  Until then the batch must
+	 * fail, rather than wait for long, where it meets somebody's lock.
+	 */
+	bool		(*fence) (DbsyncTarget *target, const DbsyncLedger *ledger);
+
 	/* --- optional --- */
 
-	/* Are the table's values to be in PostgreSQL's binary form?  NULL: no. */
-	bool		(*table_is_binary) (const DbsyncTargetTable *table);
+	/*
+	 * Does this connection option lend the identity of the server's own account, or
+	 * waive what keeps others from borrowing it?  NULL: none does.
+	 */
+	bool		(*option_lends_account) (const char *keyword);
+
+	/* In which form are the table's values to come?  NULL: as text. */
+	DbsyncEncoding (*table_encoding) (const DbsyncTargetTable *table);
 
 	/*
 	 * Shall so many changes of rows be sent as deletes of all their keys and
@@ -290,30 +370,6 @@ typedef struct DbsyncDriver
 	 * difference.  NULL: no.
 	 */
 	bool		(*table_wants_replace) (const DbsyncTargetTable *table, int64 rows);
-
-	/*
-	 * Does it take rows with untouched columns, in mode PATCH?  The driver then
-	 * makes sure, before anything can be committed, that each of these rows was
-	 * there to be updated, and else refuses with fault->incomplete.  The worker
-	 * sends the batch again with whole rows, as it does at once where the answer is
-	 * no.  NULL: no.
-	 */
-	bool		(*table_takes_unchanged) (const DbsyncTargetTable *table);
-
-	/*
-	 * Can rows be appended to the table over several connections at a time, none
-	 * of which will ever have to wait for what another has not committed?  NULL: no.
-	 */
-	bool		(*table_takes_several) (const DbsyncTargetTable *table);
-
-	/*
-	 * Of a batch that was begun with DBSYNC_BATCH_BESIDE, behind its rows: what
-	 * begin() does otherwise, move the ledger row on and raise on the server unless
-	 * it was where the ledger's batch number expects it.  Until then the batch must
-	 * fail, rather than wait for long, where it meets somebody's lock.  Required
-	 * with table_takes_several.
-	 */
-	bool		(*fence) (DbsyncTarget *target, const DbsyncLedger *ledger);
 
 	/*
 	 * After rows_begin() in mode APPEND: another connection inserts rows with
@@ -329,6 +385,18 @@ typedef struct DbsyncDriver
 	bool		(*rows_have_room) (DbsyncTarget *target);
 } DbsyncDriver;
 
+/*
+ * Drivers that are modules of their own, loaded in shared_preload_libraries: each puts
+ * itself in front of the list that this rendezvous variable points to.
+ */
+#define DBSYNC_DRIVERS_VARIABLE	"dbsync_drivers"
+
+typedef struct DbsyncDriverLink
+{
+	const DbsyncDriver *driver;
+	struct DbsyncDriverLink *next;
+} DbsyncDriverLink;
+
 struct DbsyncTarget
 {
 	const DbsyncDriver *driver;
@@ -337,17 +405,5 @@ struct DbsyncTarget
 	DbsyncFault fault;
 	/* the driver's own fields follow in a struct that begins with this one */
 };
-
-/* in registry.c */
-
-/* The driver of a foreign data wrapper, or NULL if there is none. */
-extern const DbsyncDriver *dbsync_driver_find(const char *wrapper);
-
-/*
- * Raise target->fault as an ERROR with the remote's SQLSTATE, message, detail,
- * hint and context; "doing" is what was attempted ("could not connect to target
- * \"%s\"" and the like are its own messages; here a plain context line).
- */
-pg_noreturn extern void dbsync_fault_raise(DbsyncTarget *target, const char *doing);
 
 #endif							/* DBSYNC_WORKER_DRIVER_DRIVER_H */

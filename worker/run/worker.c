@@ -31,6 +31,7 @@
 #include "worker/batch/ledger.h"
 #include "worker/connection.h"
 #include "worker/copy/schedule.h"
+#include "worker/driver/driver.h"
 #include "worker/limit.h"
 #include "worker/oversize.h"
 #include "worker/query.h"
@@ -43,6 +44,7 @@
 #include "worker/run/waiting.h"
 #include "worker/source/window.h"
 #include "worker/subscription.h"
+#include "worker/target.h"
 #include "worker/upkeep/install.h"
 #include "worker/upkeep/retention.h"
 #include "worker/work.h"
@@ -209,18 +211,15 @@ recover_from_error(void)
 	HOLD_INTERRUPTS();
 	dbsync_crashes_survived();
 	edata = CopyErrorData();
-	clash = edata->sqlerrcode == ERRCODE_UNIQUE_VIOLATION ||
-		edata->sqlerrcode == ERRCODE_EXCLUSION_VIOLATION ||
-		edata->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-
-	lacking = work->target != NULL && work->target->fault.incomplete;
+	clash = dbsync_target_fault_is(work->target, DBSYNC_FAULT_CLASH);
+	lacking = dbsync_target_fault_is(work->target, DBSYNC_FAULT_ROW_MISSING);
 
 	/*
 	 * Two rows that swap a unique value, or a row that fits on a page of the table and
 	 * not on one of a stage, which has a column more: once more, deleting first, where
 	 * only keys are staged.  A row that is not there: once more, with all of its values.
 	 */
-	if (work->target != NULL && ((clash && !work->careful) || (lacking && !work->complete)))
+	if ((clash && !work->careful) || (lacking && !work->complete))
 	{
 		work->careful |= clash;
 		work->complete |= lacking;
@@ -233,6 +232,7 @@ recover_from_error(void)
 	}
 	work->careful = work->complete = false;
 	oversized = dbsync_oversize_judge(work, edata);
+	put_off = work->run == 0 && dbsync_schedule_put_off(work, edata);
 	if (!dbsync_process_is_ending())
 		EmitErrorReport();
 	FlushErrorState();
@@ -244,7 +244,6 @@ recover_from_error(void)
 	dbsync_process_exit_if_asked(work);
 
 	pause = pause_after(dbsync_report_failures() + 1);
-	put_off = work->run == 0 && dbsync_schedule_put_off(work, edata->sqlerrcode);
 	if (put_off || oversized)
 		pause = RETRY_MIN;
 	dbsync_report_trouble(edata, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause));

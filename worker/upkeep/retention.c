@@ -54,10 +54,10 @@
 #include "extension/settings.h"
 #include "worker/batch/batch.h"
 #include "worker/batch/ledger.h"
-#include "worker/driver/driver.h"
 #include "worker/query.h"
 #include "worker/snapshot.h"
 #include "worker/subscription.h"
+#include "worker/target.h"
 #include "worker/upkeep/retention.h"
 #include "worker/work.h"
 
@@ -271,8 +271,7 @@ confirm(DbsyncWork *work, List *sealed)
 	 * the ledger's, which must not be found behind what was emptied.
 	 */
 	dbsync_batch_write_position(work);
-	if (!work->target->driver->confirm(work->target, &work->subscription->uid))
-		dbsync_fault_raise(work->target, "confirming the position");
+	dbsync_target_confirm(work->target, &work->subscription->uid);
 	text = dbsync_snapshot_text(reached);
 	dbsync_query_begin(false, "storing the position");
 	dbsync_subscription_write_position(work->subscription, text);
@@ -468,7 +467,7 @@ dbsync_retention_run(DbsyncWork *work)
 	{
 		dbsync_retention_reset(work);
 		/* if it was the target that waited in vain, its transaction is lost */
-		if (work->target != NULL && work->target->fault.sqlstate != 0)
+		if (dbsync_target_has_fault(work->target))
 			dbsync_ledger_detach(work);
 	}
 	work->retention_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),

@@ -77,8 +77,8 @@ dbsync_postgres_is_binary_type(const PostgresTarget *target, Oid type)
 	return OidIsValid(element) && is_stable(target, element);
 }
 
-bool
-dbsync_postgres_table_is_binary(const DbsyncTargetTable *table)
+DbsyncEncoding
+dbsync_postgres_table_encoding(const DbsyncTargetTable *table)
 {
-	return table->binary;
+	return table->binary ? DBSYNC_ENCODING_BINARY : DBSYNC_ENCODING_TEXT;
 }

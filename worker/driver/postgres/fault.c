@@ -58,6 +58,43 @@ dbsync_postgres_format(PostgresTarget *target, const char *format,...)
 	return buf.data;
 }
 
+static DbsyncFaultKind
+kind_of(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case ERRCODE_CONNECTION_EXCEPTION:
+			return DBSYNC_FAULT_LOST;
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+			return DBSYNC_FAULT_UNAVAILABLE;
+		default:
+			break;
+	}
+	switch (sqlstate)
+	{
+		case ERRCODE_LOCK_NOT_AVAILABLE:
+		case ERRCODE_T_R_DEADLOCK_DETECTED:
+		case ERRCODE_T_R_SERIALIZATION_FAILURE:
+			return DBSYNC_FAULT_LOCKED;
+		case ERRCODE_UNIQUE_VIOLATION:
+		case ERRCODE_EXCLUSION_VIOLATION:
+			/* a row that fits on a page of the table, and not on one of a stage */
+		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
+			return DBSYNC_FAULT_CLASH;
+		default:
+			return DBSYNC_FAULT_REFUSED;
+	}
+}
+
+/* A fault that is of another kind than its code says. */
+static bool
+of_kind(PostgresTarget *target, DbsyncFaultKind kind)
+{
+	target->base.fault.kind = kind;
+	return false;
+}
+
 bool
 dbsync_postgres_refuse(PostgresTarget *target, int sqlstate, const char *message,
 					   const char *detail, const char *hint)
@@ -65,6 +102,7 @@ dbsync_postgres_refuse(PostgresTarget *target, int sqlstate, const char *message
 	DbsyncFault *fault = &target->base.fault;
 
 	memset(fault, 0, sizeof(DbsyncFault));
+	fault->kind = kind_of(sqlstate);
 	fault->sqlstate = sqlstate;
 	fault->message = keep(target, message);
 	fault->detail = keep(target, detail);
@@ -78,8 +116,7 @@ dbsync_postgres_incomplete(PostgresTarget *target, const DbsyncTargetTable *tabl
 	dbsync_postgres_refuse(target, ERRCODE_NO_DATA_FOUND,
 						   psprintf("a row to update is missing in target table %s", table->label),
 						   NULL, NULL);
-	target->base.fault.incomplete = true;
-	return false;
+	return of_kind(target, DBSYNC_FAULT_ROW_MISSING);
 }
 
 bool
@@ -108,8 +145,7 @@ dbsync_postgres_violated(PostgresTarget *target, const char *detail)
 									target->name), detail,
 						   "Is a PostgreSQL server behind the target's address, and nothing in between"
 						   " that changes what it says?");
-	target->base.fault.connection_lost = target->commit_sent;
-	return false;
+	return of_kind(target, DBSYNC_FAULT_LOST);
 }
 
 bool
@@ -125,7 +161,6 @@ dbsync_postgres_lost(PostgresTarget *target)
 	dbsync_postgres_refuse(target, ERRCODE_CONNECTION_FAILURE,
 						   psprintf("connection to target \"%s\" was lost", target->name),
 						   said && said[0] ? said : NULL, NULL);
-	target->base.fault.connection_lost = target->commit_sent;
 	return false;
 }
 
@@ -182,21 +217,23 @@ dbsync_postgres_refused_by(PostgresTarget *target, const char *label)
 	return false;
 }
 
-/* What the guard has found: see postgres_guard.c. */
+/* What the guard has found: see dbsync_postgres_guard_touched(). */
 static bool
 refused_by_guard(PostgresTarget *target, const DbsyncTargetTable *table, const char *message)
 {
 	if (strstr(message, POSTGRES_SETTINGS_MOVED))
-		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+		dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 									  psprintf("code at the target has changed settings while rows came for target table %s",
 											   table->label),
 									  "What came behind it might have been taken for something else: client_encoding,"
 									  " array_nulls, lc_monetary and session_replication_role must stay as they are.",
 									  "On the target, mend the function that does it: let it have the settings it needs"
 									  " by ALTER FUNCTION ... SET, and convert with convert_to() and convert_from().");
-	return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+	else
+		dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 								  psprintf("target table %s has changed since it was looked up", table->label),
 								  NULL, "The next attempt looks it up again.");
+	return of_kind(target, DBSYNC_FAULT_TABLE_CHANGED);
 }
 
 bool
@@ -217,9 +254,12 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 	if (step && step->kind == POSTGRES_STEP_FENCE &&
 		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
 		strstr(message, POSTGRES_LEDGER_MOVED))
-		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-									  "another worker has moved the ledger of this subscription",
-									  NULL, NULL);
+	{
+		dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+							   "another worker has moved the ledger of this subscription",
+							   NULL, NULL);
+		return of_kind(target, DBSYNC_FAULT_LEDGER_MOVED);
+	}
 
 	if (step && step->kind == POSTGRES_STEP_GUARD &&
 		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION)
@@ -235,6 +275,7 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 		return dbsync_postgres_swallowed(target, step->table);
 
 	memset(fault, 0, sizeof(DbsyncFault));
+	fault->kind = kind_of(sqlstate);
 	fault->sqlstate = sqlstate;
 	fault->message = keep(target, message[0] ? message : "the target refused without a word");
 	fault->detail = keep(target, dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_DETAIL));
@@ -248,7 +289,7 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 	if (strcmp(severity, "ERROR") != 0)
 	{
 		target->broken = true;
-		fault->connection_lost = target->commit_sent;
+		fault->kind = DBSYNC_FAULT_LOST;
 	}
 	return false;
 }

@@ -118,14 +118,14 @@ same_table_sql(bool replica, const char *condition)
 char *
 dbsync_postgres_same_bare_table_sql(const PostgresTarget *target)
 {
-	return same_table_sql(target->base.identity.replica_role, "c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relhastriggers");
+	return same_table_sql(target->replica_role, "c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relhastriggers");
 }
 
 /* As it was refused or not when looked up; $3: are triggers accepted?  Then rows are counted. */
 char *
 dbsync_postgres_same_table_sql(const PostgresTarget *target)
 {
-	return same_table_sql(target->base.identity.replica_role,
+	return same_table_sql(target->replica_role,
 						  "NOT ("
 						  "  c.relhasrules AND EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND " POSTGRES_IS_RULE ")"
 						  "  OR NOT CAST($3 AS boolean) AND ("

@@ -240,6 +240,10 @@ typedef struct PostgresTarget
 	bool		broken;			/* nothing more may be asked over this connection */
 	bool		before_triggers;	/* tables whose triggers may swallow rows are taken */
 	bool		direct;			/* no pooler is between us and the server */
+	uint64		system_identifier;	/* 0: not known */
+	Oid			database_oid;
+	bool		in_recovery;
+	bool		replica_role;	/* it may set session_replication_role */
 	bool		sets_origin;	/* has the right to set dbsync.origin, and does */
 	PGresult   *result;			/* the one last read; freed by the next */
 	MemoryContext answer_context;	/* of the answer last read; NULL: none yet */
@@ -518,7 +522,7 @@ extern bool dbsync_postgres_table_has_rows(DbsyncTarget *base, DbsyncTargetTable
 extern bool dbsync_postgres_truncate(DbsyncTarget *base, DbsyncTargetTable **tables,
 									 int ntables);
 
-extern bool dbsync_postgres_table_is_binary(const DbsyncTargetTable *table);
+extern DbsyncEncoding dbsync_postgres_table_encoding(const DbsyncTargetTable *table);
 extern bool dbsync_postgres_table_takes_several(const DbsyncTargetTable *table);
 extern bool dbsync_postgres_table_wants_replace(const DbsyncTargetTable *table, int64 rows);
 

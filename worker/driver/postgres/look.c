@@ -198,7 +198,7 @@ check_foreign_keys(PostgresTarget *target, DbsyncTargetTable *table, bool has_ke
 	char	   *message;
 	char	   *hint;
 
-	if (!has_keys || target->base.identity.replica_role)
+	if (!has_keys || target->replica_role)
 		return true;
 	message = psprintf("target table %s has foreign keys or is referenced by some,"
 									 " and user \"%s\" may not set session_replication_role",
@@ -224,7 +224,7 @@ static bool
 check_capture(PostgresTarget *target, DbsyncTargetTable *table)
 {
 	const DbsyncTargetIdentity *identity = &target->base.identity;
-	bool		is_known = identity->system_identifier != 0;
+	bool		is_known = target->system_identifier != 0;
 	const char *user = quote_identifier(identity->user);
 	const char *values[1] = {psprintf("%u", table->relid)};
 	const PostgresAnswer *answer;
@@ -253,7 +253,7 @@ check_rules(PostgresTarget *target, DbsyncTargetTable *table, const char *rules)
 		return true;
 	return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 								  psprintf("target table %s has rules: %s", table->label, rules),
-								  target->base.identity.replica_role
+								  target->replica_role
 								  ? "They fire for dbsync's sessions too, and write something else in place of its rows."
 								  : "They would write something else in place of dbsync's rows, as its user may not set"
 								  " session_replication_role, under which rules do not fire.",

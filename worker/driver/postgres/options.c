@@ -103,7 +103,7 @@ is_valid_option(const char *keyword, Oid catalog)
 }
 
 bool
-dbsync_postgres_is_superuser_option(const char *keyword)
+dbsync_postgres_lends_account(const char *keyword)
 {
 	return strcmp(keyword, PASSWORD_REQUIRED) == 0 ||
 		is_among(keyword, superuser_options, lengthof(superuser_options));
@@ -180,7 +180,7 @@ check_value(DefElem *def)
 	if (strcmp(def->defname, DBSYNC_POSTGRES_BEFORE_TRIGGERS) == 0)
 		(void) defGetBoolean(def);
 	if (strcmp(def->defname, PASSWORD_REQUIRED) != 0 &&
-		dbsync_postgres_is_superuser_option(def->defname) && !superuser())
+		dbsync_postgres_lends_account(def->defname) && !superuser())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("option \"%s\" is superuser-only", def->defname),

@@ -18,7 +18,7 @@
  * Can only a superuser set it?  So it is with all that lends the identity of the
  * server's own account, or waives the password that keeps others from borrowing it.
  */
-extern bool dbsync_postgres_is_superuser_option(const char *keyword);
+extern bool dbsync_postgres_lends_account(const char *keyword);
 
 /* Does it belong to user mappings only (user, passwords)? */
 extern bool dbsync_postgres_is_mapping_option(const char *keyword);

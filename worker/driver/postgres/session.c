@@ -20,6 +20,7 @@
 #include "commands/defrem.h"
 #include "mb/pg_wchar.h"
 #include "storage/fd.h"
+#include "nodes/makefuncs.h"
 #include "utils/memutils.h"
 
 #include "worker/driver/driver.h"
@@ -107,7 +108,7 @@ pins_sql(PostgresTarget *target, bool constant, bool varying, const char *is_loc
 		appendStringInfo(&buf, ENCODING_PIN, GetDatabaseEncodingName(), is_local);
 	if (varying && target->sets_origin)
 		appendStringInfo(&buf, ORIGIN_PIN, is_local);
-	if (constant && target->base.identity.replica_role)
+	if (constant && target->replica_role)
 		appendStringInfo(&buf, REPLICA_PIN, is_local);
 	return buf.data;
 }
@@ -210,20 +211,45 @@ look_who_answered(PostgresTarget *target)
 		return false;
 	identity->user = dbsync_postgres_format(target, "%s", dbsync_postgres_answer_text(answer, 0, 0));
 	identity->database = dbsync_postgres_format(target, "%s", dbsync_postgres_answer_text(answer, 0, 1));
-	identity->database_oid = (Oid) dbsync_postgres_answer_int(answer, 0, 2);
-	identity->in_recovery = dbsync_postgres_answer_bool(answer, 0, 3);
+	target->database_oid = (Oid) dbsync_postgres_answer_int(answer, 0, 2);
+	target->in_recovery = dbsync_postgres_answer_bool(answer, 0, 3);
 	/* a pooler names a process of its own */
 	target->direct = dbsync_postgres_answer_int(answer, 0, 5) == PQbackendPID(target->conn);
 	identity->server_start = dbsync_postgres_answer_int(answer, 0, 6) - DBSYNC_POSTGRES_UNIX_EPOCH;
 	target->sets_origin = dbsync_postgres_answer_bool(answer, 0, 7);
 	if (!dbsync_postgres_answer_bool(answer, 0, 4))
-		return true;			/* system_identifier stays 0: not known */
+		return true;			/* the origin is not known */
 
 	answer = dbsync_postgres_query(target, "SELECT system_identifier FROM pg_catalog.pg_control_system()",
 								   0, NULL, "1l");
 	if (answer == NULL)
 		return false;
-	identity->system_identifier = (uint64) dbsync_postgres_answer_int(answer, 0, 0);
+	target->system_identifier = (uint64) dbsync_postgres_answer_int(answer, 0, 0);
+	identity->origin = dbsync_postgres_format(target, UINT64_FORMAT "/%u",
+											  target->system_identifier, target->database_oid);
+	return true;
+}
+
+static void
+add_property(PostgresTarget *target, const char *name, const char *value)
+{
+	MemoryContext old = MemoryContextSwitchTo(target->base.context);
+	List	  **properties = &target->base.identity.properties;
+
+	*properties = lappend(*properties, makeDefElem(pstrdup(name), (Node *) makeString(pstrdup(value)), -1));
+	MemoryContextSwitchTo(old);
+}
+
+/* What test_target() shows of a PostgreSQL server, and other connections compare. */
+static bool
+tell_properties(PostgresTarget *target)
+{
+	if (target->system_identifier != 0)
+		add_property(target, "system_identifier",
+					 psprintf(INT64_FORMAT, (int64) target->system_identifier));
+	add_property(target, "database_oid", psprintf("%u", target->database_oid));
+	add_property(target, "in_recovery", target->in_recovery ? "true" : "false");
+	add_property(target, "replica_role", target->replica_role ? "true" : "false");
 	return true;
 }
 
@@ -240,7 +266,7 @@ try_replica_role(PostgresTarget *target)
 					 target->base.fault.sqlstate != ERRCODE_INSUFFICIENT_PRIVILEGE))
 		return false;
 	memset(&target->base.fault, 0, sizeof(DbsyncFault));
-	target->base.identity.replica_role = allowed;
+	target->replica_role = allowed;
 	return dbsync_postgres_execute(target, NULL, "ROLLBACK", NULL);
 }
 
@@ -296,7 +322,7 @@ pin(PostgresTarget *target)
 static bool
 check_recovery(PostgresTarget *target)
 {
-	if (!target->base.identity.in_recovery)
+	if (!target->in_recovery)
 		return true;
 	return dbsync_postgres_refuse(target, ERRCODE_READ_ONLY_SQL_TRANSACTION,
 								  psprintf("target \"%s\" is in recovery", target->name),
@@ -320,7 +346,7 @@ postgres_open(const DbsyncTargetConfig *config, bool *ok)
 		dbsync_postgres_watch(target);
 		*ok = dbsync_postgres_set_options(target) &&
 			look_who_answered(target) && check_recovery(target) &&
-			try_replica_role(target) && set_session(target) && pin(target);
+			try_replica_role(target) && tell_properties(target) && set_session(target) && pin(target);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
@@ -395,7 +421,10 @@ postgres_commit(DbsyncTarget *base)
 }
 
 const DbsyncDriver dbsync_postgres_driver = {
+	.version = DBSYNC_DRIVER_VERSION,
 	.name = "dbsync_postgres",
+	.features = DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK | DBSYNC_FEATURE_PATCH |
+		DBSYNC_FEATURE_SEVERAL,
 	.open = postgres_open,
 	.close = postgres_close,
 	.ledger_read = dbsync_postgres_ledger_read,
@@ -415,7 +444,8 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.hurry = postgres_hurry,
 	.commit = postgres_commit,
 	.confirm = dbsync_postgres_confirm,
-	.table_is_binary = dbsync_postgres_table_is_binary,
+	.option_lends_account = dbsync_postgres_lends_account,
+	.table_encoding = dbsync_postgres_table_encoding,
 	.table_wants_replace = dbsync_postgres_table_wants_replace,
 	.table_takes_unchanged = dbsync_postgres_table_takes_unchanged,
 	.table_takes_several = dbsync_postgres_table_takes_several,

@@ -116,7 +116,6 @@ refuse_silence(PostgresTarget *target, int64 milliseconds)
 									target->name, milliseconds / 1000), NULL,
 						   "On the target, pg_stat_activity shows what its session of application_name"
 						   " \"dbsync ...\" waits for. dbsync.target_timeout sets how long is too long.");
-	target->base.fault.connection_lost = target->commit_sent;
 	return false;
 }
 

@@ -1,0 +1,101 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/target.h
+ *	  Targets: the only way from the worker to a driver.
+ *
+ * Each function calls the driver's of the same name (worker/driver/driver.h says what it
+ * does) and raises the target's fault as an error where the remote refuses.  The ones
+ * called try_... return false instead, and the fault stays with the target.  What a driver
+ * need not have is answered here for those that lack it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_TARGET_H
+#define DBSYNC_WORKER_TARGET_H
+
+#include "worker/driver/driver.h"
+
+/*
+ * The driver of a foreign data wrapper; NULL if there is none.  Error if it was made for
+ * another version of the contract, or lacks what goes with its features.
+ */
+extern const DbsyncDriver *dbsync_target_driver(const char *wrapper);
+
+/* Does the option lend the server's own account?  As DbsyncDriver.option_lends_account. */
+extern bool dbsync_target_option_lends_account(const char *wrapper, const char *keyword);
+
+/*
+ * Raise the target's fault with the remote's SQLSTATE, message, detail, hint and context;
+ * "doing" is what was attempted, as a line of context, or NULL.
+ */
+pg_noreturn extern void dbsync_target_raise(DbsyncTarget *target, const char *doing);
+
+/* Has the remote refused something over this connection?  target may be NULL. */
+extern bool dbsync_target_has_fault(const DbsyncTarget *target);
+
+/* The kind of its fault, if it has this one. */
+extern bool dbsync_target_fault_is(const DbsyncTarget *target, DbsyncFaultKind kind);
+
+/* Always a target, allocated below CurrentMemoryContext; not *ok: only close() may follow. */
+extern DbsyncTarget *dbsync_target_try_open(const DbsyncTargetConfig *config, bool *ok);
+extern void dbsync_target_close(DbsyncTarget *target);
+
+/* Is it the same server and database, by all that both tell of themselves? */
+extern bool dbsync_target_is_same(const DbsyncTarget *a, const DbsyncTarget *b);
+
+/* --- ledger --- */
+
+extern void dbsync_target_ledger_read(DbsyncTarget *target, const pg_uuid_t *subscription,
+									  DbsyncLedger *ledger, bool *found);
+extern List *dbsync_target_ledger_read_parts(DbsyncTarget *target, const pg_uuid_t *subscription);
+extern void dbsync_target_ledger_create(DbsyncTarget *target, const DbsyncLedger *ledger);
+extern void dbsync_target_ledger_forget(DbsyncTarget *target, const pg_uuid_t *subscription,
+										const char *doing);
+extern bool dbsync_target_try_ledger_forget(DbsyncTarget *target, const pg_uuid_t *subscription);
+extern void dbsync_target_ledger_move(DbsyncTarget *target, const DbsyncLedger *ledger);
+extern void dbsync_target_ledger_write_parts(DbsyncTarget *target, const pg_uuid_t *subscription,
+											 List *parts);
+extern void dbsync_target_ledger_forget_parts(DbsyncTarget *target, List *attachments);
+extern void dbsync_target_confirm(DbsyncTarget *target, const pg_uuid_t *subscription);
+
+/* --- tables --- */
+
+extern DbsyncTargetTable *dbsync_target_try_table_open(DbsyncTarget *target,
+													   const DbsyncTableSpec *spec);
+extern bool dbsync_target_table_has_rows(DbsyncTarget *target, DbsyncTargetTable *table);
+extern DbsyncEncoding dbsync_target_table_encoding(const DbsyncTarget *target,
+												   const DbsyncTargetTable *table);
+extern bool dbsync_target_table_wants_replace(const DbsyncTarget *target,
+											  const DbsyncTargetTable *table, int64 rows);
+extern bool dbsync_target_table_takes_unchanged(const DbsyncTarget *target,
+												const DbsyncTargetTable *table);
+extern bool dbsync_target_table_takes_several(const DbsyncTarget *target,
+											  const DbsyncTargetTable *table);
+
+/* --- batches --- */
+
+extern void dbsync_target_begin(DbsyncTarget *target, const DbsyncLedger *ledger,
+								const char *origin, int64 expected_rows, int flags);
+extern bool dbsync_target_try_begin(DbsyncTarget *target, const DbsyncLedger *ledger,
+									const char *origin, int64 expected_rows, int flags);
+extern void dbsync_target_truncate(DbsyncTarget *target, DbsyncTargetTable **tables, int ntables,
+								   const char *doing);
+extern void dbsync_target_rows_begin(DbsyncTarget *target, DbsyncTargetTable *table,
+									 DbsyncRowsMode mode, int64 expected_rows, const char *doing);
+extern bool dbsync_target_try_rows_begin(DbsyncTarget *target, DbsyncTargetTable *table,
+										 DbsyncRowsMode mode, int64 expected_rows);
+extern bool dbsync_target_try_rows_end(DbsyncTarget *target);
+extern void dbsync_target_rows_go_between(DbsyncTarget *target);
+extern bool dbsync_target_rows_have_room(DbsyncTarget *target);
+extern void dbsync_target_hurry(DbsyncTarget *target);
+extern void dbsync_target_fence(DbsyncTarget *target, const DbsyncLedger *ledger);
+extern void dbsync_target_commit(DbsyncTarget *target);
+
+/* called once a row, so straight away */
+static inline bool
+dbsync_target_try_rows_put(DbsyncTarget *target, const DbsyncRow *row)
+{
+	return target->driver->rows_put(target, row);
+}
+
+#endif							/* DBSYNC_WORKER_TARGET_H */
