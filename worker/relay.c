@@ -20,7 +20,6 @@
 #include "utils/memutils.h"
 
 #include "extension/owner.h"
-#include "worker/batch/batch.h"
 #include "worker/encode.h"
 #include "worker/relay.h"
 #include "worker/target.h"
