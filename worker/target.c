@@ -12,6 +12,7 @@
 #include "nodes/parsenodes.h"
 
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/session.h"
 #include "worker/target.h"
 
 /* drivers that are part of this library */

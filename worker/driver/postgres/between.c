@@ -15,6 +15,8 @@
 #include "postgres.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/between.h"
+#include "worker/driver/postgres/frame.h"
 #include "worker/driver/postgres/internal.h"
 
 /* of so many rows ... */
@@ -53,7 +55,7 @@ dbsync_postgres_between_end(PostgresTarget *target)
 	{
 		appendBinaryStringInfo(&rows->frame, rows->held.data + at,
 							   Min(rows->held.len - at, POSTGRES_FRAME_SIZE));
-		if (!dbsync_postgres_send_frame(target))
+		if (!dbsync_postgres_frame_send(target))
 			return false;
 	}
 	resetStringInfo(&rows->held);

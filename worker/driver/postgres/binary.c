@@ -18,6 +18,7 @@
 #include "utils/lsyscache.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/binary.h"
 #include "worker/driver/postgres/internal.h"
 
 static bool

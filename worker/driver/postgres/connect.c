@@ -23,8 +23,11 @@
 #include "utils/timestamp.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/connect.h"
+#include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/options.h"
+#include "worker/driver/postgres/wait.h"
 
 /* a wait that has lasted so many ms is looked at */
 #define LOOK_AFTER		1000L

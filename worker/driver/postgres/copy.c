@@ -15,7 +15,18 @@
 #include "port/pg_bswap.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/answer.h"
+#include "worker/driver/postgres/between.h"
+#include "worker/driver/postgres/copy.h"
+#include "worker/driver/postgres/fault.h"
+#include "worker/driver/postgres/frame.h"
+#include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/merge.h"
+#include "worker/driver/postgres/patch.h"
+#include "worker/driver/postgres/sql.h"
+#include "worker/driver/postgres/step.h"
+#include "worker/driver/postgres/wait.h"
 
 static PostgresStageKind
 stage_of(DbsyncRowsMode mode)
@@ -78,56 +89,6 @@ dbsync_postgres_copy_begin(PostgresTarget *target)
 	if (rows->table->binary)
 		appendBinaryStringInfo(&rows->frame, binary_head, sizeof(binary_head));
 	rows->copying = true;
-	return true;
-}
-
-/* the server's last word on a COPY, which may have come before its end */
-static bool
-read_outcome(PostgresTarget *target)
-{
-	PostgresRows *rows = &target->rows;
-	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = rows->table};
-	const PostgresAnswer *answer;
-
-	rows->copying = false;
-	if (!dbsync_postgres_flush(target))
-		return false;
-	answer = dbsync_postgres_read_answer(target, &step, NULL);
-	if (answer == NULL)
-		return false;
-	if (dbsync_postgres_answer_affected(answer) == rows->inserts + rows->updates + rows->deletes)
-		return true;
-	return dbsync_postgres_swallowed(target, rows->table);
-}
-
-/*
- * Hand the frame over.  libpq would take any amount, so the one before must have
- * left first; this one may leave while the next is being filled.
- */
-bool
-dbsync_postgres_send_frame(PostgresTarget *target)
-{
-	StringInfo	frame = &target->rows.frame;
-
-	if (!dbsync_postgres_flush(target))
-		return false;
-
-	/*
-	 * The server has nothing to say during COPY but that it has failed (notices
-	 * are pinned off), and libpq would not tell us before the end.  Should it be
-	 * something else after all, our own words end the COPY.
-	 */
-	if (dbsync_postgres_readable(target))
-	{
-		if (PQputCopyEnd(target->conn, "dbsync: unexpected message during COPY") != 1)
-			return dbsync_postgres_lost(target);
-		return read_outcome(target)
-			? dbsync_postgres_violated(target, "It has ended a COPY by itself.") : false;
-	}
-	if (PQputCopyData(target->conn, frame->data, frame->len) != 1 || PQflush(target->conn) < 0)
-		return dbsync_postgres_lost(target);
-	resetStringInfo(frame);
-	target->rows.frames++;
 	return true;
 }
 
@@ -211,7 +172,7 @@ append_value(PostgresTarget *target, const char *value, int length)
 			appendBinaryStringInfo(frame, value, piece);
 		value += piece;
 		length -= piece;
-		if (frame->len >= POSTGRES_FRAME_SIZE && !dbsync_postgres_send_frame(target))
+		if (frame->len >= POSTGRES_FRAME_SIZE && !dbsync_postgres_frame_send(target))
 			return false;
 	}
 	return true;
@@ -332,7 +293,7 @@ dbsync_postgres_copy_row(PostgresTarget *target, const DbsyncRow *row)
 		good = dbsync_postgres_between_row(target, from);
 	if (!good)
 		return false;
-	return rows->frame.len < POSTGRES_FRAME_SIZE || dbsync_postgres_send_frame(target);
+	return rows->frame.len < POSTGRES_FRAME_SIZE || dbsync_postgres_frame_send(target);
 }
 
 bool
@@ -348,13 +309,13 @@ dbsync_postgres_copy_end(PostgresTarget *target)
 		put_int16(trailer, -1);
 		appendBinaryStringInfo(&rows->frame, trailer, sizeof(trailer));
 	}
-	if (rows->frame.len > 0 && !dbsync_postgres_send_frame(target))
+	if (rows->frame.len > 0 && !dbsync_postgres_frame_send(target))
 		return false;
 	if (!dbsync_postgres_flush(target))
 		return false;
 	if (PQputCopyEnd(target->conn, NULL) != 1)
 		return dbsync_postgres_lost(target);
-	if (!read_outcome(target))
+	if (!dbsync_postgres_frame_outcome(target))
 		return false;
 	if (rows->mode == DBSYNC_ROWS_APPEND)
 		return true;

@@ -23,6 +23,7 @@
 #include "utils/syscache.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/equality.h"
 #include "worker/driver/postgres/internal.h"
 
 /* one of both types, the target's as its catalogs tell */

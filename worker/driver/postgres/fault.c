@@ -14,7 +14,9 @@
 #include "utils/memutils.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/words.h"
 
 /* of a field that says nothing there is none */
 static char *

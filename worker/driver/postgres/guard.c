@@ -26,7 +26,11 @@
 #include "utils/memutils.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/answer.h"
+#include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/merge.h"
+#include "worker/driver/postgres/step.h"
 
 /*
  * Which relation stands behind the name, its columns, and whether a delete and an

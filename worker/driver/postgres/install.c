@@ -20,7 +20,11 @@
 
 #include "utils/builtins.h"
 
+#include "worker/driver/postgres/answer.h"
+#include "worker/driver/postgres/fault.h"
+#include "worker/driver/postgres/install.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/step.h"
 
 /* two workers may come for the first time together */
 #define LOCK_SQL "SELECT pg_advisory_xact_lock(hashtextextended('dbsync_ledger', 0))"

@@ -23,7 +23,12 @@
 #include "utils/timestamp.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/answer.h"
+#include "worker/driver/postgres/fault.h"
+#include "worker/driver/postgres/install.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/ledger.h"
+#include "worker/driver/postgres/step.h"
 
 /* columns of a subscription's row, as parameters 2 ... 14; 1 is its id */
 #define POSITION_PARAMETERS	14

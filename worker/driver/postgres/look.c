@@ -16,8 +16,15 @@
 #include "utils/memutils.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/answer.h"
+#include "worker/driver/postgres/binary.h"
+#include "worker/driver/postgres/equality.h"
+#include "worker/driver/postgres/fault.h"
+#include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/look.h"
 #include "worker/driver/postgres/options.h"
+#include "worker/driver/postgres/step.h"
 
 #define TABLE_SHAPE	"?otbtbbbbbbdbTbTb"
 static const char *const table_sql =

@@ -12,7 +12,11 @@
 #include "postgres.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/merge.h"
+#include "worker/driver/postgres/sql.h"
+#include "worker/driver/postgres/step.h"
 
 /*
  * From this many rows on, the merge's plan is worth an ANALYZE of the stage

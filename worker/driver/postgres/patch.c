@@ -15,6 +15,8 @@
 
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/patch.h"
+#include "worker/driver/postgres/step.h"
 
 bool
 dbsync_postgres_table_takes_unchanged(const DbsyncTargetTable *table)
@@ -134,25 +136,3 @@ dbsync_postgres_patch_op(const DbsyncTargetTable *table, const DbsyncRow *row, c
 	return length;
 }
 
-void
-dbsync_postgres_patch_assignments(StringInfo buf, const DbsyncTargetTable *table,
-								  const char *target, const char *stage)
-{
-	bool		first = true;
-
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		const PostgresColumn *column = &table->columns[i];
-		const char *name = column->quoted;
-
-		if (!column->is_assigned)
-			continue;
-		appendStringInfo(buf, "%s%s = ", first ? "" : ", ", name);
-		if (column->can_be_unchanged)
-			appendStringInfo(buf, "CASE WHEN pg_catalog.substr(%s.%s, %d, 1) = '1' THEN %s.%s ELSE %s.%s END",
-							 stage, table->op_column, i + 2, target, name, stage, name);
-		else
-			appendStringInfo(buf, "%s.%s", stage, name);
-		first = false;
-	}
-}

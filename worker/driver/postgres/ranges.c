@@ -18,7 +18,11 @@
 #include "port/pg_bswap.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/copy.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/ranges.h"
+#include "worker/driver/postgres/sql.h"
+#include "worker/driver/postgres/step.h"
 
 /* room for runs: 8 MB at most, sorted when they are many */
 #define FEW_RUNS	1024

@@ -16,7 +16,16 @@
 #include "utils/memutils.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/copy.h"
+#include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/merge.h"
+#include "worker/driver/postgres/patch.h"
+#include "worker/driver/postgres/ranges.h"
+#include "worker/driver/postgres/rows.h"
+#include "worker/driver/postgres/sql.h"
+#include "worker/driver/postgres/step.h"
+#include "worker/driver/postgres/table.h"
 
 /*
  * Where a COPY into the stage and its merge begin to beat statements for single
@@ -185,13 +194,22 @@ dbsync_postgres_rows_put(DbsyncTarget *base, const DbsyncRow *row)
 }
 
 static bool
+queue(PostgresTarget *target, DbsyncTargetTable *table, PostgresTableStatement statement,
+	  const DbsyncRow *row)
+{
+	return dbsync_postgres_queue_table(target, table, statement,
+									   table->prepared[statement] ? NULL
+									   : dbsync_postgres_row_sql(table, statement), row);
+}
+
+static bool
 queue_delete_by_key(PostgresTarget *target, const DbsyncRow *key)
 {
 	DbsyncTargetTable *table = target->rows.table;
 
-	return dbsync_postgres_queue_table(target, table, POSTGRES_TABLE_DELETE, key) &&
+	return queue(target, table, POSTGRES_TABLE_DELETE, key) &&
 		(!table->swallows ||
-		 dbsync_postgres_queue_table(target, table, POSTGRES_TABLE_GONE, key));
+		 queue(target, table, POSTGRES_TABLE_GONE, key));
 }
 
 /* in modes MERGE and PATCH a row to delete comes with all columns */
@@ -220,7 +238,7 @@ queue_upsert(PostgresTarget *target, const DbsyncRow *row)
 
 	if (row->unchanged != NULL)
 		return dbsync_postgres_patch_row(target, row);
-	return dbsync_postgres_queue_table(target, rows->table,
+	return queue(target, rows->table,
 									   rows->mode == DBSYNC_ROWS_APPEND
 									   ? POSTGRES_TABLE_INSERT : POSTGRES_TABLE_UPSERT, row);
 }

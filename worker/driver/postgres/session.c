@@ -24,8 +24,25 @@
 #include "utils/memutils.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/answer.h"
+#include "worker/driver/postgres/between.h"
+#include "worker/driver/postgres/binary.h"
+#include "worker/driver/postgres/connect.h"
+#include "worker/driver/postgres/fault.h"
+#include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/ledger.h"
+#include "worker/driver/postgres/merge.h"
 #include "worker/driver/postgres/options.h"
+#include "worker/driver/postgres/patch.h"
+#include "worker/driver/postgres/rows.h"
+#include "worker/driver/postgres/session.h"
+#include "worker/driver/postgres/settings.h"
+#include "worker/driver/postgres/statements.h"
+#include "worker/driver/postgres/step.h"
+#include "worker/driver/postgres/table.h"
+#include "worker/driver/postgres/wait.h"
+#include "worker/driver/postgres/words.h"
 
 /* a target table that somebody has locked becomes a fault, and is tried again */
 #define LOCK_TIMEOUT	"30s"
@@ -347,6 +364,8 @@ postgres_open(const DbsyncTargetConfig *config, bool *ok)
 		*ok = dbsync_postgres_set_options(target) &&
 			look_who_answered(target) && check_recovery(target) &&
 			try_replica_role(target) && tell_properties(target) && set_session(target) && pin(target);
+		if (*ok)
+			dbsync_postgres_write_statements(target);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
@@ -417,7 +436,8 @@ postgres_commit(DbsyncTarget *base)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
 
-	return dbsync_postgres_merge_finish(target) && dbsync_postgres_commit(target);
+	return dbsync_postgres_merge_finish(target) && dbsync_postgres_guard_touched(target) &&
+		dbsync_postgres_commit(target);
 }
 
 const DbsyncDriver dbsync_postgres_driver = {

@@ -18,7 +18,11 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "worker/driver/postgres/answer.h"
+#include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/settings.h"
+#include "worker/driver/postgres/step.h"
 
 /* The next word; a backslash keeps the character behind it.  NULL: there is none. */
 static char *

@@ -19,6 +19,7 @@
 
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/sql.h"
 
 /* alias of target table and stage in merges */
 #define TARGET	"t"
@@ -251,6 +252,30 @@ dbsync_postgres_merge_gone_sql(const DbsyncTargetTable *table, PostgresStageKind
 	return dbsync_postgres_gone_sql(buf.data);
 }
 
+/* Assignments of a merge from the stage, where a column may stay as it is. */
+static void
+append_patch_assignments(StringInfo buf, const DbsyncTargetTable *table,
+						 const char *target, const char *stage)
+{
+	bool		first = true;
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		const PostgresColumn *column = &table->columns[i];
+		const char *name = column->quoted;
+
+		if (!column->is_assigned)
+			continue;
+		appendStringInfo(buf, "%s%s = ", first ? "" : ", ", name);
+		if (column->can_be_unchanged)
+			appendStringInfo(buf, "CASE WHEN pg_catalog.substr(%s.%s, %d, 1) = '1' THEN %s.%s ELSE %s.%s END",
+							 stage, table->op_column, i + 2, target, name, stage, name);
+		else
+			appendStringInfo(buf, "%s.%s", stage, name);
+		first = false;
+	}
+}
+
 char *
 dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table, PostgresStageKind kind)
 {
@@ -259,7 +284,7 @@ dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table, PostgresStageKi
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "UPDATE %s AS " TARGET " SET ", table->only);
 	if (kind == POSTGRES_STAGE_PATCH)
-		dbsync_postgres_patch_assignments(&buf, table, TARGET, STAGE);
+		append_patch_assignments(&buf, table, TARGET, STAGE);
 	else
 		append_assignments(&buf, table, STAGE);
 	appendStringInfo(&buf, " FROM %s AS " STAGE " WHERE " STAGE ".%s <> 'D' AND ",

@@ -16,41 +16,11 @@
 #include "utils/memutils.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/answer.h"
+#include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/internal.h"
-
-static const char *
-fixed_sql(PostgresTarget *target, PostgresFixed fixed)
-{
-	switch (fixed)
-	{
-		case POSTGRES_BEGIN:
-			/* the session's defaults do not matter, nor does read only */
-			return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE";
-		case POSTGRES_BLOCK:
-			return "BEGIN";
-		case POSTGRES_PINS:
-			return target->pins;
-		case POSTGRES_FENCE:
-			return dbsync_postgres_fence_sql();
-		case POSTGRES_WHOLE_FENCE:
-			return dbsync_postgres_whole_fence_sql();
-		case POSTGRES_POSITION:
-			return dbsync_postgres_position_sql();
-		case POSTGRES_PART:
-			return dbsync_postgres_part_sql();
-		case POSTGRES_FORGET_PART:
-			return "DELETE FROM dbsync_ledger.position WHERE id = $1 AND id <> subscription";
-		case POSTGRES_SAME_BARE_TABLE:
-			return dbsync_postgres_same_bare_table_sql(target);
-		case POSTGRES_SAME_TABLE:
-			return dbsync_postgres_same_table_sql(target);
-		case POSTGRES_COMMIT:
-			return "COMMIT";
-		case POSTGRES_NFIXED:
-			break;
-	}
-	return NULL;
-}
+#include "worker/driver/postgres/step.h"
+#include "worker/driver/postgres/wait.h"
 
 static PostgresStepKind
 kind_of(PostgresFixed fixed)
@@ -153,7 +123,7 @@ dbsync_postgres_queue_fixed(PostgresTarget *target, PostgresFixed fixed,
 	snprintf(name, sizeof(name), "dbsync_%d", fixed);
 	if (!target->prepared[fixed])
 	{
-		if (!queue_prepare(target, NULL, name, fixed_sql(target, fixed), 0, NULL))
+		if (!queue_prepare(target, NULL, name, target->fixed_sql[fixed], 0, NULL))
 			return false;
 		target->prepared[fixed] = true;
 	}
@@ -191,7 +161,7 @@ kind_of_row(const DbsyncTargetTable *table, PostgresTableStatement statement)
 
 bool
 dbsync_postgres_queue_table(PostgresTarget *target, DbsyncTargetTable *table,
-							PostgresTableStatement statement, const DbsyncRow *row)
+							PostgresTableStatement statement, const char *sql, const DbsyncRow *row)
 {
 	char		name[NAMEDATALEN];
 	int			nparams = has_keys_only(statement) ? table->nkeys : table->ncolumns;
@@ -199,15 +169,13 @@ dbsync_postgres_queue_table(PostgresTarget *target, DbsyncTargetTable *table,
 	if (!enter_pipeline(target))
 		return false;
 	snprintf(name, sizeof(name), "dbsync_table_%d_%d", table->number, statement);
-	if (!table->prepared[statement])
+	if (sql != NULL)
 	{
-		char	   *sql = dbsync_postgres_row_sql(table, statement);
 		Oid		   *types = row_types(table, statement);
 
 		if (!queue_prepare(target, table, name, sql, nparams, types))
 			return false;
 		table->prepared[statement] = true;
-		pfree(sql);
 		pfree(types);
 	}
 	return queue_prepared(target, kind_of_row(table, statement), table, name, nparams, row->values,
@@ -445,8 +413,6 @@ commit_implicitly(PostgresTarget *target)
 bool
 dbsync_postgres_commit(PostgresTarget *target)
 {
-	if (!dbsync_postgres_guard_touched(target))
-		return false;
 	if (target->implicit)
 		return commit_implicitly(target);
 	return dbsync_postgres_queue_fixed(target, POSTGRES_COMMIT, 0, NULL) &&

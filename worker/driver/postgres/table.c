@@ -14,7 +14,15 @@
 #include "utils/memutils.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/answer.h"
+#include "worker/driver/postgres/fault.h"
+#include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/look.h"
+#include "worker/driver/postgres/merge.h"
+#include "worker/driver/postgres/sql.h"
+#include "worker/driver/postgres/step.h"
+#include "worker/driver/postgres/table.h"
 
 static bool
 same_spec(const DbsyncTableSpec *a, const DbsyncTableSpec *b)

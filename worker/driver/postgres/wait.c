@@ -26,7 +26,9 @@
 #include "pgstat.h"
 #include "utils/timestamp.h"
 
+#include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/wait.h"
 
 #include "extension/compat.h"
 

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/postgres/merge.h
+ *	  PostgreSQL driver: the large road, from a stage to its table by sets.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_DRIVER_POSTGRES_MERGE_H
+#define DBSYNC_WORKER_DRIVER_POSTGRES_MERGE_H
+
+#include "worker/driver/postgres/internal.h"
+
+/* Merge what has been copied to the stage, according to the rows' mode: queued. */
+extern bool dbsync_postgres_merge_begin(PostgresTarget *target, PostgresStageKind stage);
+
+/* Wait for a merge that is under way, and insert the rows that it has not found. */
+extern bool dbsync_postgres_merge_finish(PostgresTarget *target);
+
+#endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_MERGE_H */

@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/postgres/session.h
+ *	  PostgreSQL driver: None
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_DRIVER_POSTGRES_SESSION_H
+#define DBSYNC_WORKER_DRIVER_POSTGRES_SESSION_H
+
+#include "worker/driver/driver.h"
+
+
+extern const DbsyncDriver dbsync_postgres_driver;
+
+#endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_SESSION_H */

@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/postgres/sql.h
+ *	  PostgreSQL driver: the text of the statements that write to a table.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_DRIVER_POSTGRES_SQL_H
+#define DBSYNC_WORKER_DRIVER_POSTGRES_SQL_H
+
+#include "worker/driver/driver.h"
+#include "worker/driver/postgres/internal.h"
+
+/* A statement for one row; parameters are the columns (delete: the keys). */
+extern char *dbsync_postgres_row_sql(const DbsyncTargetTable *table,
+									 PostgresTableStatement statement);
+
+/* Quoted name of a stage, and the command that makes it. */
+extern char *dbsync_postgres_stage_name(const DbsyncTargetTable *table, PostgresStageKind kind);
+extern char *dbsync_postgres_stage_create_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
+extern char *dbsync_postgres_stage_analyze_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
+
+/* COPY into the table, or into the stage that the mode wants. */
+extern char *dbsync_postgres_copy_sql(const DbsyncTargetTable *table, DbsyncRowsMode mode);
+
+/* From stage to table; the insert leaves out rows whose keys are there already. */
+extern char *dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
+extern char *dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
+extern char *dbsync_postgres_merge_gone_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
+extern char *dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
+
+extern char *dbsync_postgres_gone_sql(const char *from);
+
+#endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_SQL_H */

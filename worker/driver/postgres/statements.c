@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/postgres/statements.c
+ *	  PostgreSQL driver: the text of the statements that every connection has.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "worker/driver/postgres/guard.h"
+#include "worker/driver/postgres/ledger.h"
+#include "worker/driver/postgres/statements.h"
+
+static const char *
+sql_of(PostgresTarget *target, PostgresFixed fixed)
+{
+	switch (fixed)
+	{
+		case POSTGRES_BEGIN:
+			/* the session's defaults do not matter, nor does read only */
+			return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE";
+		case POSTGRES_BLOCK:
+			return "BEGIN";
+		case POSTGRES_PINS:
+			return target->pins;
+		case POSTGRES_FENCE:
+			return dbsync_postgres_fence_sql();
+		case POSTGRES_WHOLE_FENCE:
+			return dbsync_postgres_whole_fence_sql();
+		case POSTGRES_POSITION:
+			return dbsync_postgres_position_sql();
+		case POSTGRES_PART:
+			return dbsync_postgres_part_sql();
+		case POSTGRES_FORGET_PART:
+			return "DELETE FROM dbsync_ledger.position WHERE id = $1 AND id <> subscription";
+		case POSTGRES_SAME_BARE_TABLE:
+			return dbsync_postgres_same_bare_table_sql(target);
+		case POSTGRES_SAME_TABLE:
+			return dbsync_postgres_same_table_sql(target);
+		case POSTGRES_COMMIT:
+			return "COMMIT";
+		case POSTGRES_NFIXED:
+			break;
+	}
+	return NULL;
+}
+
+void
+dbsync_postgres_write_statements(PostgresTarget *target)
+{
+	MemoryContext old = MemoryContextSwitchTo(target->base.context);
+
+	for (int i = 0; i < POSTGRES_NFIXED; i++)
+		target->fixed_sql[i] = sql_of(target, i);
+	MemoryContextSwitchTo(old);
+}
