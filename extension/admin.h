@@ -40,7 +40,7 @@ extern PGDLLEXPORT Datum dbsync_as_owner(PG_FUNCTION_ARGS);
 
 /*
  * to_jsonb(anyelement), as the role that is the second argument, the owner of the
- * table that the value is of: it may call functions of his (owner.h).
+ * table that the value is of: it may call functions of his (dbsync_owner_begin()).
  */
 extern PGDLLEXPORT Datum dbsync_jsonb_as(PG_FUNCTION_ARGS);
 

@@ -4,7 +4,7 @@
  *	  Values of a row as they travel: as text, or in PostgreSQL's binary form.
  *
  * Text is what output functions make under the settings that the worker has
- * pinned (pins.c), so that neither end's taste in dates or floats matters.
+ * pinned (dbsync_pin_settings()), so that neither end's taste in dates or floats matters.
  *
  * The binary form is what send functions make and receive functions of the same
  * built-in types take, of any major version; the driver says whether all columns

@@ -3,7 +3,7 @@
  * worker/identity.c
  *	  Who this database is, who the target is, and who it has been.
  *
- * Changes are known by the databases that they have come through (extension/route.h),
+ * Changes are known by the databases that they have come through (their routes),
  * so two of them must not have one identity, and one of them may have had several.
  *
  *-------------------------------------------------------------------------

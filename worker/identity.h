@@ -11,7 +11,7 @@
 #include "worker/driver/driver.h"
 #include "worker/work.h"
 
-/* The identity of this database (extension/route.h), palloc'd. */
+/* The identity of this database, as routes name it, palloc'd. */
 extern char *dbsync_identity_own(void);
 
 /* Is the target this very database, or a physical copy of it? */

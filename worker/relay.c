@@ -3,7 +3,7 @@
  * worker/relay.c
  *	  From the source's tables to the driver, row by row, nothing kept.
  *
- * Values are encoded as the driver takes them for the table (encode.c).  Most of
+ * Values are encoded as the driver takes them for the table (dbsync_encoder_value()).  Most of
  * them go to the driver from where they lie, without being copied here.
  *
  *-------------------------------------------------------------------------

@@ -28,7 +28,7 @@ typedef enum DbsyncRelayWhat
  * A receiver for rows of the table, which is open at the target as "handle".
  * They go to the driver between its rows_begin and rows_end, which are the
  * caller's.  Allocates in CurrentMemoryContext, which must outlive the reading.  Rows
- * are put into it as the table's owner (extension/owner.h), as output functions run.
+ * are put into it as the table's owner (dbsync_owner_begin()), as output functions run.
  */
 extern DbsyncRelay *dbsync_relay_create(DbsyncTarget *target, const DbsyncTargetTable *handle,
 										const DbsyncTable *table, DbsyncRelayWhat what);

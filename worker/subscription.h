@@ -136,7 +136,7 @@ extern void dbsync_subscription_forget(DbsyncSubscription *subscription);
 extern bool dbsync_subscription_is_settled(DbsyncSubscription *subscription);
 
 /*
- * The role that owns the table now: as whom to read its values (extension/owner.h).
+ * The role that owns the table now: as whom to read its values (dbsync_owner_begin()).
  * Of a table that is gone, who had it last.  Its name in messages is put right too.
  */
 extern Oid	dbsync_table_owner(DbsyncTable *table);

@@ -3,7 +3,7 @@
  * worker/target.h
  *	  Targets: the only way from the worker to a driver.
  *
- * Each function calls the driver's of the same name (worker/driver/driver.h says what it
+ * Each function calls the driver's of the same name (DbsyncDriver says what it
  * does) and raises the target's fault as an error where the remote refuses.  The ones
  * called try_... return false instead, and the fault stays with the target.  What a driver
  * need not have is answered here for those that lack it.

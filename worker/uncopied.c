@@ -7,7 +7,7 @@
  * flow when a batch gets to it, but from a moment that is written down here, in its
  * start position, as soon as it is captured.  The target need not be reached for that.
  *
- * Segments are kept for it from that moment on (retention.c), a subscription's first
+ * Segments are kept for it from that moment on (dbsync_retention_run()), a subscription's first
  * position is the earliest of them, and a window ends at each: with the batch that
  * reaches it the table becomes live.  So until then the position does not go past it,
  * and a target table that is missing holds the whole subscription up, as that of a

@@ -5,7 +5,7 @@
  *
  * An entry is stale when the table's relcache entry was invalidated (DDL; the
  * callback only marks, since it can run at any moment) or when dbsync's
- * configuration changed (its generation, extension/catalog.h).  A stale entry
+ * configuration changed (its generation, dbsync_catalog_generation()).  A stale entry
  * is filled again at its next use; an error or another invalidation during the
  * filling leaves it stale.
  *
@@ -266,7 +266,7 @@ fill_shape(DbsyncEntry *entry, Relation rel)
 	filled.triggers_known = false;
 	MemoryContextSwitchTo(old);
 	MemoryContextSetParent(filled.shape.context, entries_context);
-	/* a row under way may still be read or formed with what is in the old one (track.c) */
+	/* a row under way may still be read or formed with what is in the old one (DbsyncTrack) */
 	if (entry->shape.context != NULL)
 		MemoryContextSetParent(entry->shape.context, TopTransactionContext);
 	filled.valid = entry->valid;	/* an invalidation may have come in */

@@ -15,9 +15,9 @@
  * What is captured is the same.  The order is better: a row is captured when it is
  * written, not at the end of its statement, so what functions and triggers do to
  * the same table in between comes in the order of truth.  Where a statement of the
- * other kind is open on the table meanwhile, it is told (statement.c).
+ * other kind is open on the table meanwhile, it is told (dbsync_statement_note_direct()).
  *
- * Which statements can do without our triggers is decided in plain.c.
+ * Which statements can do without our triggers dbsync_plain_is() decides.
  *
  *-------------------------------------------------------------------------
  */

@@ -4,7 +4,7 @@
  *	  Which plans are captured without triggers, and their transition tables.
  *
  * A plain plan writes to one captured table, in a way that our triggers would see
- * from beginning to end: direct.c can stand in for them.  Left to the triggers are
+ * from beginning to end: DbsyncDirect can stand in for them.  Left to the triggers are
  * COPY and logical replication (no plan), MERGE, plans with modifying CTEs or several
  * result relations, partitioned tables, tables with other triggers that have
  * transition tables, foreign-key actions (their triggers belong to another
@@ -16,11 +16,11 @@
  * and cost as much as the capture of a row.  So while a plain plan is started its
  * table says that none are wanted.  If it is then run by the triggers after all, they
  * are made late; and should it run past our hooks, the triggers are still there, find
- * that their tables are missing and fail the statement (capture.c).
+ * that their tables are missing and fail the statement.
  *
  * Where all triggers are ours they are hidden for that moment, too.  The plan would copy
  * them one by one, with all their names, which costs as much again; it is handed a copy
- * that is kept (captured.c).
+ * that is kept (DbsyncEntry).
  *
  *-------------------------------------------------------------------------
  */

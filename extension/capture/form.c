@@ -5,13 +5,13 @@
  *
  * A segment's own columns take 24 bytes, so the values of a row lie behind them
  * just as in the table, and a row, of a transition table or fresh from the executor
- * (direct.c), is copied in one piece:
+ * (DbsyncDirect), is copied in one piece:
  * the null bitmap moved up by three, the values as they are.  Of a deleted row
  * only the key stays; it is copied in one piece where the key's columns are the
  * table's first ones and have fixed widths, so that it lies at the beginning.
  *
  * A row ends before the segment's last column, unless it is of an UPDATE that left
- * large values untouched (unchanged.c): these are left out, and where they are the
+ * large values untouched (dbsync_unchanged_find()): these are left out, and where they are the
  * row's last ones, what comes before them is still copied in one piece.
  *
  * Where that does not hold, rows are taken apart and formed anew: tables with
@@ -414,7 +414,7 @@ least_size(HeapTuple tuple, TupleDesc desc)
 
 		if (nulls[i])
 			continue;
-		/* as in heaptoast.c: shorter ones stay where they are */
+		/* as the server does it: shorter ones stay where they are */
 		if (att->attlen == -1 && att->attstorage != TYPSTORAGE_PLAIN &&
 			VARSIZE_ANY(DatumGetPointer(values[i])) > MAXALIGN(TOAST_POINTER_SIZE))
 			size += TOAST_POINTER_SIZE;

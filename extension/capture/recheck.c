@@ -3,7 +3,7 @@
  * extension/capture/recheck.c
  *	  Settling what is true of keys whose captured order is in doubt.
  *
- * Capture remembers no keys.  The rows of flagged periods (statement.c) are read
+ * Capture remembers no keys.  The rows of flagged periods (DbsyncPeriods) are read
  * back from the blocks that this transaction wrote and from what its header is to
  * take along, their keys are sorted, and a
  * key that comes twice or more, or once in the middle of a TRUNCATE, is looked up in
@@ -21,7 +21,7 @@
  * transactions that both re-read a segment would abort each other.  What we have
  * written nobody else can change before we end, so what it finds of ours stays.
  *
- * Keys are compared as the table's owner (owner.h): whoever commits need not be who
+ * Keys are compared as the table's owner (dbsync_owner_begin()): whoever commits need not be who
  * wrote, as in a SECURITY DEFINER function, and did not ask for that code.
  *
  * Memory is bounded by work_mem: the sort spills, the rest is row by row.

@@ -9,12 +9,12 @@
  * captured in an older state after a newer one.  Foreign-key actions do not even
  * close in the order of a stack.  Hence a count and not a stack: while statements
  * are open on a table it has a busy period, and a period in which rows were
- * captured more than once is flagged, to be read again at commit (truth.c).
+ * captured more than once is flagged, to be read again at commit (dbsync_recheck_table()).
  *
  * Not flagged is a period made of one upsert or MERGE alone, which captures by
  * operation but touches no row twice.
  *
- * A statement that is captured row by row (direct.c) opens no period: its rows are
+ * A statement that is captured row by row (DbsyncDirect) opens no period: its rows are
  * in their right places.  Inside another's period it is one more capture.
  *
  * TRUNCATE empties its tables between the BEFORE and the AFTER triggers of all of them,

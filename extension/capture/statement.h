@@ -28,7 +28,7 @@ extern void dbsync_statement_close_truncate(DbsyncTouched *touched);
 /* The per-row trigger captured a row, outside any statement. */
 extern void dbsync_statement_note_row(DbsyncTouched *touched);
 
-/* A statement that is captured as it goes (direct.c) has its first row. */
+/* A statement that is captured as it goes (DbsyncDirect) has its first row. */
 extern void dbsync_statement_note_direct(DbsyncTouched *touched);
 
 /* Rows of the table with these numbers may not be in the order of truth. */

@@ -5,7 +5,7 @@
  *
  * On a captured table it is called
  *
- *	BEFORE I/U/D STATEMENT	a statement opens (statement.c)
+ *	BEFORE I/U/D STATEMENT	a statement opens (dbsync_statement_open())
  *	BEFORE TRUNCATE			a TRUNCATE opens
  *	AFTER I/U/D STATEMENT	its rows are captured from the transition tables and
  *							it closes
@@ -13,14 +13,14 @@
  *	AFTER I/U/D ROW			in replica role only: logical replication fires no
  *							statement triggers; else it leaves the row to them
  *
- * Most statements do without: direct.c takes our triggers out of their plans and
+ * Most statements do without: DbsyncDirect takes our triggers out of their plans and
  * captures the rows as they are written.
  *
  * What becomes of a statement:
  *
  *	INSERT, COPY			I with the row
  *	UPDATE, key unchanged	U with the new row; large values that it did not
- *							touch are marked instead (unchanged.c)
+ *							touch are marked instead (dbsync_unchanged_find())
  *	UPDATE of the key		D with the old key, I with the new row
  *	DELETE					D with the key
  *	upsert, MERGE			U and I, or D, U and I, as they fire
@@ -28,7 +28,7 @@
  * Whether a key has changed is decided bytewise: 1.0 and 1.00 are one key to the
  * index, but the target must see the change.  In the segment a key's rows are in
  * the order in which they were captured; where that may differ from the order
- * of truth, a row R (or D) follows at commit that says how it ended (truth.c).
+ * of truth, a row R (or D) follows at commit that says how it ended (dbsync_recheck_table()).
  *
  * No correct statement of a user's may fail because of capture, except for want
  * of room; any error here is the statement's, so nothing is lost in silence.
@@ -142,7 +142,7 @@ put_statement(DbsyncTrack *track, const TriggerData *trigdata)
 	}
 }
 
-/* The plan was started with our hooks and run without them (plain.c). */
+/* The plan was started with our hooks and run without them (dbsync_plain_hide_tables()). */
 static void
 check_tables(const TriggerData *trigdata)
 {

@@ -1,5 +1,5 @@
 -- What is configured and what is captured.  C reads captured_table and segment
--- by column number (extension/catalog.h), so columns are only ever appended.
+-- by column number, so columns are only ever appended.
 
 -- Who this database is.  A copy of it (restored dump, TEMPLATE, pg_upgrade) has
 -- another identity than the one stored here and stays dormant until adopt().
@@ -8,7 +8,7 @@ CREATE TABLE dbsync.node (
     system_identifier bigint NOT NULL,
     database_oid oid NOT NULL,
     -- everything visible in this snapshot has been emptied from the header segments;
-    -- it only ever gets to see more (worker/upkeep/retention.c)
+    -- it only ever gets to see more
     headers_discarded pg_snapshot
 );
 COMMENT ON TABLE dbsync.node IS 'the identity of the database in which dbsync was installed or adopted';
@@ -126,7 +126,7 @@ CREATE TABLE dbsync.subscription_table (
     rows_expected bigint,
     -- why this subscription does not get the table any more, in words for table_status
     note text,
-    -- without a copy: what this snapshot does not show is sent (worker/uncopied.c)
+    -- without a copy: what this snapshot does not show is sent
     start_position pg_snapshot,
     -- was the target's name given, or is it what the table was called when it was added?
     target_given boolean NOT NULL DEFAULT false,
@@ -174,7 +174,7 @@ CREATE TABLE dbsync_internal.header_1 (
     "time" timestamptz NOT NULL,
     server_start timestamptz NOT NULL,
     -- where it was first made and who passed it on, as dbsync.origin had it;
-    -- null: made here (extension/route.h)
+    -- null: made here
     route text,
     role oid NOT NULL,
     application text,
@@ -184,9 +184,9 @@ CREATE TABLE dbsync_internal.header_1 (
     -- per table and segment: captured_id, segment id, inserts, updates,
     -- deletes, truncates, resolved, statements (2 for one that may hold a row
     -- twice), updates with untouched columns, n ranges, then n times first and
-    -- last block; packed (extension/log/packed.h), see header_parts()
+    -- last block; packed, see header_parts()
     parts bytea NOT NULL,
-    -- rows that it takes along (extension/log/carried.c), see carried()
+    -- rows that it takes along, see carried()
     carried bytea
 ) USING heap WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off, vacuum_truncate = off);
 ALTER TABLE dbsync_internal.header_1 ALTER parts SET STORAGE EXTERNAL, ALTER carried SET STORAGE EXTERNAL;

@@ -238,7 +238,7 @@ COMMENT ON FUNCTION dbsync_internal.check_types(regclass) IS 'refuses columns of
 -- The least that any row takes in a segment: columns that may be null are null, and
 -- values of variable length as short as can be.  A row may take more than the table's
 -- own does, by the 24 bytes of our columns and 8 of a null bitmap that got longer;
--- where that is too much for a page, it is taken along by its header (track.c).
+-- where that is too much for a page, it is taken along by its header (dbsync_transaction_carry_wide()).
 CREATE FUNCTION dbsync_internal.least_row_size(rel regclass) RETURNS int
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$

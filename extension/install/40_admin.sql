@@ -1,6 +1,6 @@
 -- Targets: foreign servers and user mappings, made and changed in one call.
 --
--- Each function of schema dbsync is a trampoline (extension/admin.c) into the one
+-- Each function of schema dbsync is a trampoline (C) into the one
 -- of the same name in dbsync_internal, which gets the caller as an argument before
 -- the others and runs as the extension's owner: it must ask itself what the
 -- caller may.
@@ -280,7 +280,7 @@ COMMENT ON FUNCTION dbsync.create_target(text, text, text, jsonb) IS 'makes a ta
 -- helps) changes that of the target's owner.
 --
 -- Credentials that a superuser has lent stay with the address for which he did: see
--- worker/target_config.c for where they count, and check_options() for who may.
+-- check_lent() (C) for where they count, and check_options() for who may.
 CREATE FUNCTION dbsync_internal.alter_target(caller oid, name text, uri text, password text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$

@@ -8,7 +8,7 @@
 --
 -- What leaves no trace in the fingerprint is judged otherwise: rows that ALTER TABLE
 -- writes anew with other values, by the event of a rewrite; and by its parse tree
--- (extension/ddl/guard.c), before it begins, a command that commits before it ends, or
+-- (C), before it begins, a command that commits before it ends, or
 -- that changes what values say and not the values.
 --
 -- ENABLE ALWAYS: replica role does not switch the guard off.  In a dormant copy
@@ -384,7 +384,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.tell_of_names(oid, oid) IS 'notice about captured tables that are about to get another name or schema';
 
--- Called by guard_start() (extension/ddl/guard.c), which knows the command.
+-- Called by guard_start() (C), which knows the command.
 CREATE FUNCTION dbsync_internal.check_start(kind text, object oid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

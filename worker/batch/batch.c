@@ -351,7 +351,7 @@ commit_target(DbsyncBatch *batch, DbsyncTarget *target)
 
 /*
  * Chunks that went over other connections at the same time.  Each is a batch of its
- * own, at the position reached: it counts only behind the one before it (side.c).
+ * own, at the position reached: it counts only behind the one before it (DbsyncSide).
  */
 static void
 commit_further_chunks(DbsyncBatch *batch)

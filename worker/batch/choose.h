@@ -3,7 +3,7 @@
  * worker/batch/choose.h
  *	  What the next batch is to carry.
  *
- * First half of batch.c, which is the only caller.
+ * First half of dbsync_batch_run(), which is the only caller.
  *
  *-------------------------------------------------------------------------
  */

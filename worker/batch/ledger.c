@@ -11,13 +11,13 @@
  *	  Ids and positions are handed out again after promotion or restore, so
  *	  comparing positions alone would pass: the transaction that the target had
  *	  last must be known here, and what a later start of a rolled back server has
- *	  captured is checked header by header in window.c;
+ *	  captured is checked header by header in dbsync_window_next();
  *	- a ledger that is behind what our segments still hold;
  *	- no ledger where there has been one;
- *	- a ledger that cannot be, contradicts itself, or was edited (ledger_check.c).
+ *	- a ledger that cannot be, contradicts itself, or was edited (dbsync_ledger_check_row()).
  *
  * The target never gets ahead by itself, because the source's WAL is flushed
- * before the target commits (wal.c).
+ * before the target commits (dbsync_wal_flush()).
  *
  *-------------------------------------------------------------------------
  */

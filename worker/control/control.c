@@ -3,7 +3,7 @@
  * worker/control/control.c
  *	  SQL functions by which people start, stop, wait for and run subscriptions.
  *
- * Starting takes effect at commit (pending.c).  Stopping works at once: the
+ * Starting takes effect at commit (dbsync_pending_start()).  Stopping works at once: the
  * worker may be waiting for what this very transaction holds.
  *
  * run_once() works through a worker of its own, which can commit between

@@ -87,7 +87,7 @@ typedef struct DbsyncTargetConfig
 typedef struct DbsyncTargetIdentity
 {
 	/*
-	 * What it is called in the routes of changes (extension/route.h), so that its own do
+	 * What it is called in the routes of changes (dbsync_route_extend()), so that its own do
 	 * not come back to it; NULL: it makes none, or does not say who it is.
 	 */
 	const char *origin;
@@ -122,7 +122,7 @@ typedef struct DbsyncLedger
 	uint64		closing_xid;
 	int64		checksum;		/* over all of it but name and batch, by the worker */
 	const char *null_column;	/* as read: a column that is null and must not be */
-	const char *identities;		/* that the target has had, as in extension/route.h;
+	const char *identities;		/* that the target has had, as a route names them;
 								 * NULL: not known */
 } DbsyncLedger;
 
@@ -252,8 +252,8 @@ typedef struct DbsyncDriver
 	 * number there is the one before ours.  expected_rows chooses the road
 	 * (a small batch may be pipelined whole, up to and including COMMIT, so a
 	 * refusal of any step may surface only in commit()).  "origin" goes with the
-	 * writes if they are captured there: the way that they have come, see
-	 * extension/route.h.  With DBSYNC_BATCH_BESIDE the fence is
+	 * writes if they are captured there: the way that they have come, a
+	 * route.  With DBSYNC_BATCH_BESIDE the fence is
 	 * left to fence().
 	 */
 	bool		(*begin) (DbsyncTarget *target, const DbsyncLedger *ledger,

@@ -8,7 +8,7 @@
  * the server from coming up for good.  So each leaves a small file for as long as it
  * runs, with the number of crashes in a row before it.  The next worker that finds one
  * knows that its owner did not end, and after the second such crash it does not
- * begin (worker.c leaves the subscription stopped).
+ * begin (and the subscription is left stopped).
  *
  * The file is written as a worker begins and once more when it has got something done:
  * nothing per batch.  It goes at every end that is one, and when the postmaster ends

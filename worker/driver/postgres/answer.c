@@ -4,7 +4,7 @@
  *	  PostgreSQL driver: what the remote answers, checked before it is believed.
  *
  * The other end may be broken, or not a server at all.  So nobody but this file
- * looks into a result of libpq (postgres_driver.h sees to that): every answer has
+ * looks into a result of libpq (poison sees to that): every answer has
  * a shape that is asked for, in which it is read and copied as a whole, and what
  * does not fit is a fault.  The fields of an error are never NULL, never long, and
  * text in our encoding.

@@ -134,7 +134,7 @@ check_password_given(PostgresTarget *target, const Parameters *params,
 
 /*
  * What the server would do before we know whom it takes us for is kept until then
- * (postgres_options.c).
+ * (dbsync_postgres_set_options()).
  */
 static void
 hold_options(PostgresTarget *target, Parameters *params, const DbsyncTargetConfig *config)

@@ -5,7 +5,7 @@
  *
  * Rows that cannot be there already go straight in.  Others are copied to a
  * staging table, a temporary one per target table, and merged from there
- * (postgres_merge.c).  Keys of rows to delete are staged without the rest of the
+ * (dbsync_postgres_merge_begin()).  Keys of rows to delete are staged without the rest of the
  * row.
  *
  *-------------------------------------------------------------------------

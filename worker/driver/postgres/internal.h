@@ -2,11 +2,10 @@
  *
  * worker/driver/postgres/internal.h
  *	  What the files of the PostgreSQL driver share.  Private to the driver,
- *	  but for the driver itself, which registry.c lists.
+ *	  but for the driver itself.
  *
- * The life of a connection: postgres_connect.c makes it, postgres_wait.c does
- * all waiting on it, postgres_step.c sends statements, postgres_answer.c reads
- * what comes back.
+ * The life of a connection: dbsync_postgres_connect() makes it, and
+ * waiting, statements that go out, and answers that come back have a file each.
  * Statements of a batch are queued in libpq's pipeline mode and read back when
  * somebody needs an answer ("settle"): a small batch settles once, in commit().
  * COPY is not possible in pipeline mode, so a table with many rows settles

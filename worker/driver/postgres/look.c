@@ -568,7 +568,7 @@ look_at_indexes(PostgresTarget *target, DbsyncTargetTable *table, const int *att
 	return coarse ? refuse_coarse_key(target, table, coarse) : refuse_key(target, table);
 }
 
-/* what follows from the columns for the statements (postgres_sql.c) */
+/* what follows from the columns for the statements */
 static void
 draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 {

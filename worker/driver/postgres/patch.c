@@ -5,7 +5,7 @@
  *
  * Such a row must be there.  On the small road, where COMMIT may be on its way
  * already, its UPDATE raises on the server unless it has found one row, like the
- * fence (postgres_ledger.c); each set of columns has its own statement.  On the large
+ * fence (dbsync_postgres_queue_fence()); each set of columns has its own statement.  On the large
  * road the stage says of each row which columns stay, and an assignment of a column
  * to itself keeps the value where it lies, out of line; rows are counted.
  *

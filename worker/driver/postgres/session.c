@@ -11,7 +11,7 @@
  * belong to the session: a pooler has to keep sessions together.)  Where no
  * pooler is between us and the server the session is ours alone and is pinned
  * once: two dozen settings would take longer than a batch of one row.  There a
- * small batch also does without BEGIN and COMMIT (postgres_step.c).
+ * small batch also does without BEGIN and COMMIT (dbsync_postgres_begin_short()).
  *
  *-------------------------------------------------------------------------
  */
@@ -97,10 +97,10 @@ static const Pin pins[] = {
 	/* parameters count on being in this order */
 };
 
-/* where it came from, if we may say so; postgres_look.c sees to it that we need not */
+/* where it came from, if we may say so; dbsync_postgres_look() sees to it that we need not */
 #define ORIGIN_PIN		", pg_catalog.set_config('dbsync.origin', $2, %s)"
 
-/* what we send is in it; once more when code there has changed it (postgres_step.c) */
+/* what we send is in it; once more when code there has changed it (dbsync_postgres_begin_short()) */
 #define ENCODING_PIN	", pg_catalog.set_config('client_encoding', '%s', %s)"
 
 /* no trigger fires that the source has fired already */

@@ -42,7 +42,7 @@ kind_of(PostgresFixed fixed)
 	}
 }
 
-/* what a statement of this kind answers; see postgres_answer.c */
+/* what a statement of this kind answers; as dbsync_postgres_read_answer() takes it */
 static const char *
 shape_of(PostgresStepKind kind)
 {
