@@ -128,13 +128,59 @@
 #define DBSYNC_RUN_ARGUMENTS_COMPAT query, direction, count, once
 #endif
 
-/* PostgreSQL 18 counts the searches of a scan where somebody wants to know. */
-#if PG_VERSION_NUM >= 180000
+/*
+ * PostgreSQL 18 counts the searches of a scan where somebody wants to know, and 19 takes
+ * flags of whoever begins one; we have none to give.
+ */
+#if PG_VERSION_NUM >= 190000
+#define dbsync_index_beginscan_compat(rel, index, snapshot, count, nkeys, norderbys) \
+	index_beginscan(rel, index, snapshot, count, nkeys, norderbys, SO_NONE)
+#define dbsync_table_beginscan_compat(rel, snapshot, nkeys, keys) \
+	table_beginscan(rel, snapshot, nkeys, keys, SO_NONE)
+#define dbsync_tidrange_beginscan_compat(rel, snapshot, first, last) \
+	table_beginscan_tidrange(rel, snapshot, first, last, SO_NONE)
+#elif PG_VERSION_NUM >= 180000
 #define dbsync_index_beginscan_compat(rel, index, snapshot, count, nkeys, norderbys) \
 	index_beginscan(rel, index, snapshot, count, nkeys, norderbys)
 #else
 #define dbsync_index_beginscan_compat(rel, index, snapshot, count, nkeys, norderbys) \
 	index_beginscan(rel, index, snapshot, nkeys, norderbys)
+#endif
+#if PG_VERSION_NUM < 190000
+#define dbsync_table_beginscan_compat(rel, snapshot, nkeys, keys) \
+	table_beginscan(rel, snapshot, nkeys, keys)
+#define dbsync_tidrange_beginscan_compat(rel, snapshot, first, last) \
+	table_beginscan_tidrange(rel, snapshot, first, last)
+#endif
+
+/* What an INSERT does on conflict: PostgreSQL 19 has one more thing to do. */
+#if PG_VERSION_NUM >= 190000
+#define DbsyncConflictCompat OnConflictActionState
+#else
+#define DbsyncConflictCompat OnConflictSetState
+#endif
+
+/* From PostgreSQL 19 on whoever describes rows by hand says when the description is complete. */
+#if PG_VERSION_NUM >= 190000
+#define dbsync_finish_desc_compat(desc) TupleDescFinalize(desc)
+#else
+#define dbsync_finish_desc_compat(desc) ((void) 0)
+#endif
+
+/* Slots have flags of their own from PostgreSQL 19 on. */
+#if PG_VERSION_NUM >= 190000
+#define dbsync_make_slot_compat(desc, ops) MakeTupleTableSlot(desc, ops, 0)
+#else
+#define dbsync_make_slot_compat(desc, ops) MakeTupleTableSlot(desc, ops)
+#endif
+
+/* A lock's name: each process says it up to PostgreSQL 18, and from 19 on who makes the lock. */
+#if PG_VERSION_NUM >= 190000
+#define dbsync_new_tranche_compat(name) LWLockNewTrancheId(name)
+#define dbsync_register_tranche_compat(tranche, name) ((void) 0)
+#else
+#define dbsync_new_tranche_compat(name) LWLockNewTrancheId()
+#define dbsync_register_tranche_compat(tranche, name) LWLockRegisterTranche(tranche, name)
 #endif
 
 #endif							/* DBSYNC_EXTENSION_COMPAT_H */

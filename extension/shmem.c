@@ -16,6 +16,8 @@
 
 #include "extension/shmem.h"
 
+#include "extension/compat.h"
+
 typedef struct DbsyncShared
 {
 	LWLock		lock;
@@ -45,7 +47,7 @@ dbsync_shmem_attach(void)
 	if (!found)
 	{
 		memset(shared, 0, sizeof(DbsyncShared));
-		shared->tranche = LWLockNewTrancheId();
+		shared->tranche = dbsync_new_tranche_compat("dbsync");
 		LWLockInitialize(&shared->lock, shared->tranche);
 		pg_atomic_init_u64(&shared->next_run, 1);
 		for (int i = 0; i < DBSYNC_SLOTS; i++)
@@ -55,7 +57,7 @@ dbsync_shmem_attach(void)
 		}
 	}
 	LWLockRelease(AddinShmemInitLock);
-	LWLockRegisterTranche(shared->tranche, "dbsync");
+	dbsync_register_tranche_compat(shared->tranche, "dbsync");
 }
 
 static void

@@ -116,7 +116,7 @@ const char *
 dbsync_encoder_value(DbsyncEncoder *encoder, int i, Datum value, int *length)
 {
 	EncodeColumn *column = &encoder->columns[i];
-	struct varlena *varlena;
+	struct varlena *bytes;
 	char	   *text;
 	uint64		u64;
 	uint32		u32;
@@ -129,9 +129,9 @@ dbsync_encoder_value(DbsyncEncoder *encoder, int i, Datum value, int *length)
 			*length = strlen(text);
 			return text;
 		case ENCODE_SEND:
-			varlena = SendFunctionCall(&column->function, value);
-			*length = VARSIZE(varlena) - VARHDRSZ;
-			return VARDATA(varlena);
+			bytes = SendFunctionCall(&column->function, value);
+			*length = VARSIZE(bytes) - VARHDRSZ;
+			return VARDATA(bytes);
 		case ENCODE_BYTE:
 			column->scratch[0] = DatumGetChar(value);
 			*length = 1;
@@ -155,9 +155,9 @@ dbsync_encoder_value(DbsyncEncoder *encoder, int i, Datum value, int *length)
 			*length = column->size;
 			return DatumGetPointer(value);
 		case ENCODE_VARLENA:
-			varlena = PG_DETOAST_DATUM_PACKED(value);
-			*length = VARSIZE_ANY_EXHDR(varlena);
-			return VARDATA_ANY(varlena);
+			bytes = PG_DETOAST_DATUM_PACKED(value);
+			*length = VARSIZE_ANY_EXHDR(bytes);
+			return VARDATA_ANY(bytes);
 	}
 	pg_unreachable();
 }

@@ -27,7 +27,7 @@ static uint64
 execute(const char *sql, int nargs, const char *const *args, bool read_only)
 {
 	Oid			types[MAX_ARGS];
-	Datum		values[MAX_ARGS];
+	Datum		values[MAX_ARGS] = {0};
 	char		nulls[MAX_ARGS] = {0};
 	int			rc;
 

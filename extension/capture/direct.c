@@ -106,7 +106,7 @@ old_row(const DbsyncDirect *direct)
 static void
 put_row(DbsyncDirect *direct, TupleTableSlot *row)
 {
-	OnConflictSetState *conflict = direct->target->ri_onConflict;
+	DbsyncConflictCompat *conflict = direct->target->ri_onConflict;
 
 	switch (direct->state->operation)
 	{
@@ -225,8 +225,10 @@ no_columns(void)
 	if (slot == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		TupleDesc	none = CreateTemplateTupleDesc(0);
 
-		slot = MakeSingleTupleTableSlot(CreateTemplateTupleDesc(0), &TTSOpsVirtual);
+		dbsync_finish_desc_compat(none);
+		slot = MakeSingleTupleTableSlot(none, &TTSOpsVirtual);
 		MemoryContextSwitchTo(old);
 	}
 	return slot;

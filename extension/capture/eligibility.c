@@ -5,12 +5,12 @@
  *
  * A plain plan writes to one captured table, in a way that our triggers would see
  * from beginning to end: DbsyncDirect can stand in for them.  Left to the triggers are
- * COPY and logical replication (no plan), MERGE, plans with modifying CTEs or several
- * result relations, partitioned tables, tables with other triggers that have
- * transition tables, foreign-key actions (their triggers belong to another
- * statement), plans whose rows EXPLAIN ANALYZE or auto_explain count, and plans that
- * were begun without us: where the library is not preloaded, the first one of each
- * session.
+ * COPY and logical replication (no plan), MERGE, INSERTs that do on conflict what is
+ * not known here, plans with modifying CTEs or several result relations, partitioned
+ * tables, tables with other triggers that have transition tables, foreign-key actions
+ * (their triggers belong to another statement), plans whose rows EXPLAIN ANALYZE or
+ * auto_explain count, and plans that were begun without us: where the library is not
+ * preloaded, the first one of each session.
  *
  * Transition tables are made as a plan is started, whether or not they will be used,
  * and cost as much as the capture of a row.  So while a plain plan is started its
@@ -54,15 +54,34 @@ dbsync_plain_split(const TriggerDesc *all, Oid function, bool ours, MemoryContex
 	return part;
 }
 
-/* The kinds of change that a plan makes; 0 for MERGE. */
+/*
+ * The kinds of change that an INSERT makes.  Whatever a newer PostgreSQL does on conflict
+ * is left to the triggers until it is known here: DO SELECT of PostgreSQL 19 works out
+ * RETURNING for a row that it finds and does not write, which is no row to be captured.
+ */
+static int16
+changes_of_insert(const ModifyTable *plan)
+{
+	switch (plan->onConflictAction)
+	{
+		case ONCONFLICT_NONE:
+		case ONCONFLICT_NOTHING:
+			return TRIGGER_TYPE_INSERT;
+		case ONCONFLICT_UPDATE:
+			return TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE;
+		default:
+			return 0;
+	}
+}
+
+/* The kinds of change that a plan makes; 0 for MERGE, and what is not known. */
 static int16
 changes_of(const ModifyTable *plan)
 {
 	switch (plan->operation)
 	{
 		case CMD_INSERT:
-			return plan->onConflictAction == ONCONFLICT_UPDATE ?
-				TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE : TRIGGER_TYPE_INSERT;
+			return changes_of_insert(plan);
 		case CMD_UPDATE:
 			return TRIGGER_TYPE_UPDATE;
 		case CMD_DELETE:

@@ -32,6 +32,8 @@
 #include "utils/memutils.h"
 #include "utils/xid8.h"
 
+#include "extension/compat.h"
+
 #define OURS			(DBSYNC_SEGMENT_FIRST_COLUMN - 1)
 
 StaticAssertDecl(OURS == 3, "the null bitmap is moved by three");
@@ -100,6 +102,7 @@ dbsync_form_learn(DbsyncShape *shape, TupleDesc segment)
 
 		for (int i = 1; i < segment->natts; i++)
 			TupleDescCopyEntry(desc, i, segment, i);
+		dbsync_finish_desc_compat(desc);
 		shape->unmarked = desc;
 		MemoryContextSwitchTo(old);
 	}
@@ -231,14 +234,14 @@ dbsync_form_size(const DbsyncShape *shape, const DbsyncStamp *stamp, DbsyncSourc
 
 /* Our columns are never null; theirs follow, three bits further up. */
 static void
-move_nulls(bits8 *to, const bits8 *from, int natts)
+move_nulls(uint8 *to, const uint8 *from, int natts)
 {
 	int			n = BITMAPLEN(natts);
-	bits8		carried = (1 << OURS) - 1;
+	uint8		carried = (1 << OURS) - 1;
 
 	for (int i = 0; i < n; i++)
 	{
-		to[i] = (bits8) (from[i] << OURS) | carried;
+		to[i] = (uint8) (from[i] << OURS) | carried;
 		carried = from[i] >> (BITS_PER_BYTE - OURS);
 	}
 	if (BITMAPLEN(natts + OURS) > n)
@@ -247,7 +250,7 @@ move_nulls(bits8 *to, const bits8 *from, int natts)
 
 /* Of so many columns of the table, from the first on, none is null. */
 static void
-set_not_null(bits8 *bits, int ncolumns)
+set_not_null(uint8 *bits, int ncolumns)
 {
 	for (int i = 0; i < OURS + ncolumns; i++)
 		bits[i / BITS_PER_BYTE] |= 1 << (i % BITS_PER_BYTE);
@@ -255,7 +258,7 @@ set_not_null(bits8 *bits, int ncolumns)
 
 /* The columns from the first marked one on are null, but for our vector. */
 static void
-set_marked(bits8 *bits, int first, int ncolumns)
+set_marked(uint8 *bits, int first, int ncolumns)
 {
 	for (int i = OURS + first; i < OURS + ncolumns; i++)
 		bits[i / BITS_PER_BYTE] &= ~(1 << (i % BITS_PER_BYTE));

@@ -109,6 +109,7 @@ begin_sort(Settling *s)
 						   s->entry->shape.columns[s->entry->shape.keys[i]]);
 		attnos[i] = i + 1;
 	}
+	dbsync_finish_desc_compat(s->key_desc);
 	s->sort = tuplesort_begin_heap(s->key_desc, s->nkeys, attnos, s->less,
 								   s->index->rd_indcollation, nulls_first,
 								   work_mem, NULL, TUPLESORT_NONE);

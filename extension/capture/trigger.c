@@ -55,6 +55,8 @@
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
 
+#include "extension/compat.h"
+
 PG_FUNCTION_INFO_V1(dbsync_capture);
 PG_FUNCTION_INFO_V1(dbsync_config_changed);
 
@@ -81,7 +83,7 @@ begin_rows(Tuplestorestate *rows, DbsyncEntry *entry, int which)
 	{
 		MemoryContext old = MemoryContextSwitchTo(entry->shape.context);
 
-		slot = MakeTupleTableSlot(entry->shape.desc, &TTSOpsMinimalTuple);
+		slot = dbsync_make_slot_compat(entry->shape.desc, &TTSOpsMinimalTuple);
 		entry->rows[which] = slot;
 		MemoryContextSwitchTo(old);
 	}

@@ -23,6 +23,9 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/tuplestore.h"
+
+#include "extension/compat.h"
 
 PG_FUNCTION_INFO_V1(dbsync_header_parts);
 
@@ -46,7 +49,7 @@ show_headers(Oid header_segment, int segment_id, ReturnSetInfo *result)
 {
 	Relation	rel = table_open(header_segment, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	TableScanDesc scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
+	TableScanDesc scan = dbsync_table_beginscan_compat(rel, GetActiveSnapshot(), 0, NULL);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dbsync header",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);

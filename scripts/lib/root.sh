@@ -1,7 +1,7 @@
 # Run a script of ours with a major of PostgreSQL that this machine does not have: inside
 # a root of its own, a small Debian that has it.  Roots are made with debootstrap, from where
 # this machine's apt gets its packages, and kept for the next time.  Sourced by scripts/check
-# and scripts/demo, for their option --major; needs common.sh and packages.sh.
+# and scripts/demo, for their option --major, and by scripts/root; needs common.sh and packages.sh.
 #
 # What runs inside has mounts, processes and shared memory of its own, in namespaces that
 # the kernel takes away with their first process, however that ends: nothing is left mounted
@@ -41,14 +41,15 @@ take_major()
 	done
 }
 
-# Usage: use_major MAJOR ARGUMENT ...  Does nothing but set PG_CONFIG if this machine has
-# that PostgreSQL; else runs the calling script inside a root, and exits as that does.
-use_major()
+# Usage: find_major MAJOR ARGUMENT ...  Sets PG_CONFIG if this machine has that PostgreSQL,
+# and root to nothing; else root and box, as have_root does.  The arguments are the calling
+# script's, which may have to be started anew.
+find_major()
 {
 	local wanted=$1
-	local status=0
 
 	shift
+	root=
 	case " $supported_majors " in
 		*" $wanted "*) ;;
 		*) die "PostgreSQL $wanted is not supported, --major takes one of: $supported_majors" ;;
@@ -60,9 +61,21 @@ use_major()
 	unset PG_CONFIG
 	suite_of "$wanted" >/dev/null ||
 		die "no Debian has PostgreSQL $wanted: please install it, and set PG_CONFIG"
-	become_root --major "$wanted" "$@"
+	become_root "$@"
 	on_exit leave_root
 	have_root "$wanted"
+}
+
+# Usage: use_major MAJOR ARGUMENT ...  Does nothing but set PG_CONFIG if this machine has
+# that PostgreSQL; else runs the calling script inside a root, and exits as that does.
+use_major()
+{
+	local wanted=$1
+	local status=0
+
+	shift
+	find_major "$wanted" --major "$wanted" "$@"
+	[ -n "$root" ] || return 0
 	start_inside "$root" "$box" "/mnt/scripts/$(basename "$0")" "$@"
 	wait "$inside" || status=$?
 	inside=
@@ -137,7 +150,10 @@ have_root()
 	root=$(cd "$roots" && pwd)/postgresql-$1
 	recipe="$(suite_of "$1"): $(package_list "$1" tests | paste -sd' ')"
 	exec {root_lock}>"$root.lock"
+	flock --shared "$root_lock"
+	! root_works "$1" "$recipe" || return 0
 	flock "$root_lock"
+	# somebody else may have made it while we waited
 	if ! root_works "$1" "$recipe"; then
 		rm -rf --one-file-system "$root" "$root".new.*
 		make_root "$1" "$recipe"

@@ -36,6 +36,8 @@
 #include "worker/subscription.h"
 #include "worker/work.h"
 
+#include "extension/compat.h"
+
 /* columns of the ledger that tell of the other direction */
 enum
 {
@@ -153,7 +155,7 @@ read_own_ledger(Reverse *reverse)
 		return;
 	/* the batch's own snapshot may be older than what they have written */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	scan = table_beginscan(rel, snapshot, 0, NULL);
+	scan = dbsync_table_beginscan_compat(rel, snapshot, 0, NULL);
 	slot = table_slot_create(rel, NULL);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{

@@ -25,6 +25,8 @@
 #include "worker/source/keys.h"
 #include "worker/subscription.h"
 
+#include "extension/compat.h"
+
 /* columns of the rows before the table's own */
 #define OP			0
 #define SAME		1
@@ -71,6 +73,8 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 		TupleDescCopyEntry(fold->desc, i + 1, desc, FIRST + i + 1);
 		TupleDescCopyEntry(out, i + 2, desc, FIRST + i + 1);
 	}
+	dbsync_finish_desc_compat(fold->desc);
+	dbsync_finish_desc_compat(out);
 	fold->out = MakeSingleTupleTableSlot(out, &TTSOpsVirtual);
 	fold->order = dbsync_keys_order(fold->table);
 	MemoryContextSwitchTo(old);

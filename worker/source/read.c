@@ -97,6 +97,7 @@ choose_columns(Reader *r, TupleDesc segment)
 		TupleDescCopyEntry(desc, FIRST + i + 1, segment, r->from[i]);
 	}
 	TupleDescInitEntry(desc, place_column(r) + 1, "place", INT8OID, -1, 0);
+	dbsync_finish_desc_compat(desc);
 	for (int k = 0; k < table->nkeys; k++)
 		r->keys[k] = FIRST + (keys ? k : table->keys[k]);
 	if (r->how->marks)

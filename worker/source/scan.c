@@ -24,6 +24,8 @@
 #include "worker/source/members.h"
 #include "worker/source/scan.h"
 
+#include "extension/compat.h"
+
 /* where the table's columns are in a slot of a segment */
 #define FIRST_COLUMN	(DBSYNC_SEGMENT_FIRST_COLUMN - 1)
 
@@ -100,7 +102,7 @@ scan_blocks(Relation rel, const DbsyncCutSegment *segment, const DbsyncScanSink 
 		ItemPointerSet(&first, segment->first[r], FirstOffsetNumber);
 		ItemPointerSet(&last, segment->last[r], MaxOffsetNumber);
 		if (scan == NULL)
-			scan = table_beginscan_tidrange(rel, GetActiveSnapshot(), &first, &last);
+			scan = dbsync_tidrange_beginscan_compat(rel, GetActiveSnapshot(), &first, &last);
 		else
 			table_rescan_tidrange(scan, &first, &last);
 		while (more && table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
