@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * extension/ddl/guard.c
- *	  What the DDL guard (extension/install/60_guard.sql) cannot do in SQL.
+ *	  What the DDL guard, which is SQL for the most part, cannot do there.
  *
  * Most commands are judged when they have run, by what they made of the table.
  * Some cannot be: DROP INDEX CONCURRENTLY commits before it ends, and what a

@@ -1,0 +1,141 @@
+-- The guard, before a command: what could not be undone, or not be seen, when it has run.
+
+CREATE FUNCTION dbsync_internal.check_dropped_key(index oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured FROM dbsync.captured_table c JOIN pg_index i ON i.indrelid = c.relid
+    WHERE i.indexrelid = index AND c.state = 'active' AND dbsync_internal.current_key(c.relid) = index;
+    IF FOUND THEN
+        PERFORM dbsync_internal.refuse_ddl(captured,
+            format('cannot drop index %s, the key of captured table %s', index::regclass, captured.relid));
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_dropped_key(oid) IS 'error if the index is the key of a captured table';
+
+CREATE FUNCTION dbsync_internal.check_changed_type(type oid, message text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+    attname name;
+BEGIN
+    -- most types are in nothing else: then there is no need to go through all tables
+    IF NOT EXISTS (SELECT FROM pg_type t JOIN pg_depend d ON d.refobjid IN (t.oid, t.typarray)
+                   WHERE t.oid = type AND d.refclassid = 'pg_type'::regclass AND d.deptype <> 'i') THEN
+        RETURN;
+    END IF;
+    FOR captured IN SELECT c.* FROM dbsync.captured_table c WHERE c.state = 'active' ORDER BY c.id LOOP
+        SELECT w.attname INTO attname FROM dbsync_internal.types_within(captured.relid) w
+        WHERE w.typ = type ORDER BY w.attname LIMIT 1;
+        IF FOUND THEN
+            PERFORM dbsync_internal.refuse_ddl(captured,
+                format(message, format_type(type, NULL), format('%I', attname), captured.relid),
+                'Rows that are on the target would say something else than here. Use dbsync.suspend_table(), make the change '
+                'on both sides, and copy the table anew with dbsync.copy_table().');
+        END IF;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_changed_type(oid, text) IS 'error if a captured table has values of the type, however deep inside';
+
+-- A table hands columns on to those that inherit from it, its partitions among them, and
+-- a composite type to typed tables: their rows are values of types as well.
+CREATE FUNCTION dbsync_internal.row_types_below(type oid) RETURNS SETOF oid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE below (rel) AS (
+        SELECT t.typrelid FROM pg_type t WHERE t.oid = type AND t.typrelid <> 0
+      UNION
+        SELECT heir.rel
+        FROM below JOIN pg_class c ON c.oid = below.rel
+        CROSS JOIN LATERAL (
+            SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = c.oid
+            UNION ALL SELECT t.oid FROM pg_class t WHERE c.relkind = 'c' AND t.reloftype = c.reltype
+        ) heir (rel)
+    )
+    SELECT c.reltype FROM below JOIN pg_class c ON c.oid = below.rel WHERE c.reltype <> 0
+$$;
+COMMENT ON FUNCTION dbsync_internal.row_types_below(oid) IS 'a row type, and those of tables that get its attributes';
+
+CREATE FUNCTION dbsync_internal.check_changed_attributes(type oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM dbsync_internal.check_changed_type(type,
+        'cannot change attributes of type %1$s, which is in column %2$s of captured table %3$s');
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_changed_attributes(oid) IS 'error if a captured table has values of the row type, however deep inside';
+
+-- No user's code may run in a command that has switched capture off: it could write to the
+-- table, and the command is over when capture is switched on again (check_triggers()).
+CREATE FUNCTION dbsync_internal.check_triggers_alone(rel oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel AND c.state = 'active';
+    IF FOUND THEN
+        PERFORM dbsync_internal.refuse_ddl(captured,
+            format('cannot switch triggers of captured table %s together with other changes', captured.relid),
+            'Use an ALTER TABLE of its own for the triggers.');
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_triggers_alone(oid) IS 'error if the table is captured';
+
+-- Who takes a table's name away should hear that its target keeps it.
+CREATE FUNCTION dbsync_internal.tell_of_names(rel oid, schema oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kept text;
+BEGIN
+    SELECT string_agg(DISTINCT format('%s goes on to %I.%I', c.relid, a.target_schema, a.target_table), ', ') INTO kept
+    FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid
+    JOIN dbsync.subscription_table a ON a.captured_id = c.id
+    WHERE (c.relid = rel OR r.relnamespace = schema) AND c.state <> 'removing'
+      AND NOT a.target_given AND dbsync_internal.names_apart(c.relid, a) IS NULL;
+    IF kept IS NOT NULL THEN
+        RAISE NOTICE USING MESSAGE = format('the target table keeps its name: %s', kept),
+            DETAIL = 'Subscriptions follow a table, not its name. Another table that gets the name is not in them.',
+            HINT = 'To have it go to a table of the new name, use dbsync.remove_table(), and then dbsync.add_table().';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.tell_of_names(oid, oid) IS 'notice about captured tables that are about to get another name or schema';
+
+-- Called by guard_start() (C), which knows the command.
+CREATE FUNCTION dbsync_internal.check_start(kind text, object oid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF kind = 'server' THEN
+        PERFORM dbsync_internal.check_target_unused(s.srvname) FROM pg_foreign_server s WHERE s.oid = object;
+        RETURN;
+    ELSIF NOT EXISTS (SELECT FROM dbsync.captured_table) OR NOT dbsync_internal.is_adopted() THEN
+        RETURN;
+    END IF;
+    CASE kind
+        WHEN 'index' THEN
+            PERFORM dbsync_internal.check_dropped_key(object);
+        WHEN 'enum' THEN
+            PERFORM dbsync_internal.check_changed_type(object,
+                'cannot rename a label of type %1$s, which is in column %2$s of captured table %3$s');
+        WHEN 'triggers' THEN
+            PERFORM dbsync_internal.check_triggers_alone(object);
+        WHEN 'attributes' THEN
+            PERFORM dbsync_internal.check_changed_attributes(t.oid) FROM dbsync_internal.row_types_below(object) t (oid);
+        WHEN 'own attributes' THEN
+            PERFORM dbsync_internal.check_changed_attributes(object);
+        WHEN 'rename' THEN
+            PERFORM dbsync_internal.tell_of_names(object, NULL);
+        WHEN 'rename schema' THEN
+            PERFORM dbsync_internal.tell_of_names(NULL, object);
+    END CASE;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_start(text, oid) IS 'error or notice about a command that is about to run';
+
+CREATE FUNCTION dbsync_internal.guard_start() RETURNS event_trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_guard_start';
+COMMENT ON FUNCTION dbsync_internal.guard_start() IS 'event trigger: refuses commands whose harm could not be undone, or not be seen, when they have run';

@@ -1,0 +1,128 @@
+-- The guard, after a drop; and the event triggers, when all that they call is there.
+
+-- A column that goes with its type, of a captured table or of a segment: the
+-- segment's may be the last to remember what is still to be sent.
+CREATE FUNCTION dbsync_internal.check_dropped_column(rel oid, type text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured FROM dbsync.captured_table c
+    WHERE c.relid = rel AND c.state = 'active'
+       OR c.id IN (SELECT s.captured_id FROM dbsync.segment s WHERE s.relid = rel);
+    IF FOUND THEN
+        PERFORM dbsync_internal.refuse_ddl(captured, CASE
+            WHEN captured.relid = rel THEN format('cannot drop column %s of captured table %s', type, captured.relid)
+            ELSE format('captured changes of table %s need what is being dropped', captured.relid) END,
+            CASE WHEN captured.relid <> rel
+                THEN 'Take the table out of its subscriptions with dbsync.remove_table(), and add it again afterwards.' END);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_dropped_column(oid, text) IS 'error if a column of a captured table or of its segments was dropped';
+
+-- The table is gone already; its name is known from the event only.
+CREATE FUNCTION dbsync_internal.check_dropped_table(rel oid, identity text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel;
+    -- suspended, it is its owner's to drop, whatever subscriptions it was in
+    IF FOUND AND captured.state = 'suspended' AND dbsync_internal.subscriptions_of(captured.id) IS NOT NULL THEN
+        RAISE NOTICE USING MESSAGE = format('suspended table %s is taken out of its subscriptions', identity),
+            DETAIL = replace(dbsync_internal.subscriptions_of(captured.id), 'is in', 'was in');
+        DELETE FROM dbsync.subscription_table a WHERE a.captured_id = captured.id;
+    END IF;
+    IF FOUND AND dbsync_internal.subscriptions_of(captured.id) IS NOT NULL THEN
+        PERFORM dbsync_internal.refuse_ddl(captured, format('cannot drop captured table %s', identity),
+            'Take it out of its subscriptions with dbsync.remove_table() first.');
+    ELSIF FOUND THEN
+        -- nobody wants it any more; the triggers are gone with the table
+        PERFORM dbsync_internal.remove_capture(captured.id);
+    END IF;
+
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.key_index = rel AND c.state = 'active';
+    IF FOUND THEN
+        PERFORM dbsync_internal.refuse_ddl(captured,
+            format('cannot drop index %s, the key of captured table %s', identity, captured.relid));
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_dropped_table(oid, text) IS 'error if a captured table, or its key index, was dropped';
+
+-- A dropped trigger is known by its name only: [schema, table, trigger].
+CREATE FUNCTION dbsync_internal.check_dropped_trigger(address text[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured
+    FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid JOIN pg_namespace n ON n.oid = r.relnamespace
+    WHERE c.state = 'active' AND n.nspname = address[1] AND r.relname = address[2];
+    IF FOUND THEN
+        PERFORM dbsync_internal.check_triggers(captured);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_dropped_trigger(text[]) IS 'error if a capture trigger was dropped';
+
+-- DROP EXTENSION dbsync drops this trigger before it could fire.  Within one
+-- command the table comes before the rest: its refusal says most.
+CREATE FUNCTION dbsync_internal.judge_drop() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    dropped record;
+BEGIN
+    PERFORM dbsync_internal.check_target_unused(d.address_names[1]::name)
+    FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'server';
+    PERFORM dbsync_internal.check_anchor(substring(d.address_names[2] FROM '^subscription_(\d{1,10})$')::bigint)
+    FROM pg_event_trigger_dropped_objects() d
+    WHERE d.object_type = 'function' AND d.address_names[1] = 'dbsync_internal';
+    IF NOT EXISTS (SELECT FROM dbsync.captured_table) THEN
+        RETURN;
+    END IF;
+    FOR dropped IN
+        SELECT d.* FROM pg_event_trigger_dropped_objects() d
+        WHERE NOT d.is_temporary AND dbsync_internal.is_adopted()
+          AND (d.classid = 'pg_class'::regclass OR d.object_type = 'trigger')
+        ORDER BY d.objid IN (SELECT c.relid FROM dbsync.captured_table c) AND d.objsubid = 0 DESC
+    LOOP
+        IF dropped.object_type = 'trigger' THEN
+            PERFORM dbsync_internal.check_dropped_trigger(dropped.address_names);
+        ELSIF dropped.objsubid <> 0 THEN
+            PERFORM dbsync_internal.check_dropped_column(dropped.objid,
+                quote_ident(dropped.address_names[cardinality(dropped.address_names)]));
+        ELSE
+            PERFORM dbsync_internal.check_dropped_table(dropped.objid, dropped.object_identity);
+        END IF;
+    END LOOP;
+    -- what else has lost a column, or an attribute, may be the type of a captured one
+    PERFORM dbsync_internal.check_changed_attributes(c.reltype)
+    FROM pg_event_trigger_dropped_objects() d JOIN pg_class c ON c.oid = d.objid
+    WHERE d.classid = 'pg_class'::regclass AND d.objsubid <> 0 AND NOT d.is_temporary AND dbsync_internal.is_adopted();
+END $$;
+COMMENT ON FUNCTION dbsync_internal.judge_drop() IS 'body of dbsync_internal.guard_drop()';
+
+CREATE FUNCTION dbsync_internal.guard_drop() RETURNS event_trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_guard';
+COMMENT ON FUNCTION dbsync_internal.guard_drop() IS 'event trigger: refuses to drop what captured tables and subscriptions need';
+
+CREATE EVENT TRIGGER dbsync_guard_start ON ddl_command_start
+    WHEN TAG IN ('DROP INDEX', 'ALTER TABLE', 'ALTER TYPE', 'ALTER SCHEMA', 'ALTER SERVER')
+    EXECUTE FUNCTION dbsync_internal.guard_start();
+ALTER EVENT TRIGGER dbsync_guard_start ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER dbsync_guard_start IS 'refuses commands whose harm could not be undone, or not be seen, when they have run';
+
+CREATE EVENT TRIGGER dbsync_guard_rewrite ON table_rewrite EXECUTE FUNCTION dbsync_internal.guard_rewrite();
+ALTER EVENT TRIGGER dbsync_guard_rewrite ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER dbsync_guard_rewrite IS 'refuses ALTER TABLE that gives rows of captured tables other values';
+
+CREATE EVENT TRIGGER dbsync_guard_command ON ddl_command_end EXECUTE FUNCTION dbsync_internal.guard_command();
+ALTER EVENT TRIGGER dbsync_guard_command ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER dbsync_guard_command IS 'refuses DDL on captured tables that capture cannot follow';
+
+CREATE EVENT TRIGGER dbsync_guard_drop ON sql_drop EXECUTE FUNCTION dbsync_internal.guard_drop();
+ALTER EVENT TRIGGER dbsync_guard_drop ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER dbsync_guard_drop IS 'refuses to drop what captured tables and subscriptions need';
