@@ -41,8 +41,15 @@ take_major()
 	done
 }
 
+# Where roots are kept, and what else was fetched once (targets.sh).
+roots_folder()
+{
+	echo "${DBSYNC_ROOTS:-${XDG_CACHE_HOME:-$HOME/.cache}/dbsync}"
+}
+
 # Usage: use_major MAJOR ARGUMENT ...  Does nothing but set PG_CONFIG if this machine has
-# that PostgreSQL; else runs the calling script inside a root, and exits as that does.
+# that PostgreSQL; else runs the calling script inside a root, and exits as that does.  If it has
+# a function bring_along, that is called before, with the folder that is to be /tmp inside.
 use_major()
 {
 	local wanted=$1
@@ -63,6 +70,9 @@ use_major()
 	become_root --major "$wanted" "$@"
 	on_exit leave_root
 	have_root "$wanted"
+	if declare -F bring_along >/dev/null; then
+		bring_along "$box"
+	fi
 	start_inside "$root" "$box" "/mnt/scripts/$(basename "$0")" "$@"
 	wait "$inside" || status=$?
 	inside=
@@ -112,7 +122,7 @@ leave_root()
 # none; and box, which is to be its /tmp.  Others may use it meanwhile, but not make it.
 have_root()
 {
-	local roots=${DBSYNC_ROOTS:-${XDG_CACHE_HOME:-$HOME/.cache}/dbsync}
+	local roots
 	local recipe
 	local tools=
 
@@ -131,6 +141,7 @@ have_root()
 		die "no namespaces of our own are to be had: a container must be privileged for --major"
 
 	umask 022
+	roots=$(roots_folder)
 	box=$(mktemp -d /tmp/dbsync-root.XXXXXX)
 	chmod 1777 "$box"
 	mkdir -p "$roots"

@@ -41,6 +41,9 @@
 /* oldest target; older ones lack catalog columns that table_open reads */
 #define DBSYNC_POSTGRES_OLDEST	120000
 
+/* GRANT SET ON PARAMETER: before, only superusers may set what dbsync needs at most */
+#define DBSYNC_POSTGRES_GRANTS_SET	150000
+
 /* statements prepared once per connection */
 typedef enum PostgresFixed
 {
