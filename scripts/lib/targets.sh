@@ -74,7 +74,7 @@ bring_target()
 		# what keeps npm from its registry does so for all: do not wait for it again
 		"npm: "*) target_trouble=$reason ;;
 	esac
-	printf '%s\t%s\t%s\n' "$major" "${3%%-*}" "$reason" >>"$folder/list"
+	printf '%s\t%s\t%s\n' "$major" "${3%.*-*}" "$reason" >>"$folder/list"
 }
 
 # Usage: fetch_target CACHED VERSION CHECKSUM.  Prints why it cannot be had, or nothing.

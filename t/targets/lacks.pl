@@ -21,16 +21,16 @@ sub with_server
 		# CHECK_TARGETS wants others only
 		skip("a target of $major: not wanted", 1) if !$server;
 		skip("a target of $major ($server->{version}): $server->{reason}", 1) if $server->{reason};
-		subtest("a target of $server->{version}", sub { $test->($server->{path}) });
+		subtest("a target of $server->{version}", sub { $test->($major, $server->{path}) });
 	}
 	return;
 }
 
 sub lets_no_parameter_be_granted
 {
-	my ($path) = @_;
+	my ($major, $path) = @_;
 	my $pair = DbsyncTest->new(
-		prefix => 'granted_',
+		prefix => "on_${major}_",
 		target_path => $path,
 		uri => sub { uri_of($_[0]->target, user => 'sync') });
 	my ($source, $target) = ($pair->source, $pair->target);
@@ -93,8 +93,8 @@ sub lets_no_parameter_be_granted
 
 sub is_too_old
 {
-	my ($path) = @_;
-	my $pair = DbsyncTest->new(prefix => 'old_', target_path => $path);
+	my ($major, $path) = @_;
+	my $pair = DbsyncTest->new(prefix => "on_${major}_", target_path => $path);
 	my ($version) = split / /, $pair->target_sql('SHOW server_version');
 
 	$pair->both('CREATE TABLE public.plain (id int PRIMARY KEY)');
