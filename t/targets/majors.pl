@@ -17,10 +17,13 @@ use Time::HiRes qw(time);
 # Where dbsync sends rows in other ways: of SMALL_ROWS in rows.c, and of REPLACE_ROWS.
 my ($merged, $replaced) = (2_000, 25_000);
 
-# A value of each type that has got some: an older server can say them in text only.
+# A value of each type that has got some, or is written in another way: older servers can say them as
+# text only.
 my @newer = (
-	{ type => 'numeric', value => q('-Infinity'), since => 14 },
-	{ type => 'interval', value => q('infinity'), since => 17 });
+	{ column => 'c_numeric', value => q('-Infinity'), since => 14 },
+	{ column => 'c_interval', value => q('infinity'), since => 17 },
+	{ column => 'c_char', value => 'CAST(-1 AS "char")', since => 16 },
+	{ column => 'c_chars', value => 'ARRAY[CAST(-1 AS "char")]', since => 16 });
 
 my %wanted = map { $_ => 1 } split ' ', $ENV{CHECK_TARGETS} // '';
 my $proxy;
@@ -49,7 +52,8 @@ my @statements = (
 	'CREATE TABLE public.keyed (b text, a numeric, v int, PRIMARY KEY (b, a))',
 	'CREATE TABLE public.parent (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text UNIQUE)',
 	'CREATE TABLE public.child (id int PRIMARY KEY, parent int NOT NULL REFERENCES public.parent)',
-	'CREATE TABLE public.newer (id int PRIMARY KEY, c_numeric numeric, c_interval interval)');
+	'CREATE TABLE public.newer (id int PRIMARY KEY, c_numeric numeric, c_interval interval,
+		c_char "char", c_chars "char"[], c_xml xml)');
 
 # Before 15 nobody can be given the right to keep triggers silent, but a superuser has it.
 sub make_tables
@@ -228,19 +232,19 @@ sub newer
 	$pair->sql("SELECT dbsync.add_table('road', 'public.newer')");
 	foreach my $one (@newer)
 	{
-		my $column = "c_$one->{type}";
+		my ($column, $value) = @$one{qw(column value)};
 
 		next if $pair->source->pg_version->major < $one->{since};
-		$pair->sql("INSERT INTO public.newer (id, $column) VALUES (" . ++$id . ", $one->{value})");
+		$pair->sql("INSERT INTO public.newer (id, $column) VALUES (" . ++$id . ", $value)");
 		if ($major < $one->{since})
 		{
 			$pair->status_becomes('road',
 				'failures > 0 AND last_error IS NOT NULL',
-				"$one->{value} of $one->{type}, which came with $one->{since}, is refused");
+				"$value, as $one->{since} has it, is refused");
 			note($pair->status('road')->{last_error});
-			$pair->target_sql("ALTER TABLE public.newer ALTER $column TYPE text");
+			$pair->target_sql("ALTER TABLE public.newer ALTER $column TYPE " . ($column eq 'c_chars' ? 'text[]' : 'text'));
 		}
-		$pair->arrives('road', "$one->{value} of $one->{type} arrives");
+		$pair->arrives('road', "$value arrives");
 		$pair->same_at_both_ends('public.newer');
 	}
 	return;

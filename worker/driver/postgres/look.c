@@ -588,6 +588,7 @@ draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 
 	table->binary = true;
 	table->binary_formats = formats;
+	table->misreads_chars = false;
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		PostgresColumn *column = &table->columns[i];
@@ -596,6 +597,8 @@ draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 		if (column->base_type != table->spec.types[i] ||
 			!dbsync_postgres_is_binary_type(target, column->base_type))
 			table->binary = false;
+		if (dbsync_postgres_misreads_char(target, column))
+			table->misreads_chars = true;
 		if (column->identity_always)
 			table->overriding = true;
 		if (column->identity_always && !column->is_key)
@@ -605,6 +608,8 @@ draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 			table->assignable = true;
 		column->can_be_unchanged = !column->is_key && get_typlen(table->spec.types[i]) == -1;
 	}
+
+	table->misreads_chars = table->misreads_chars && !table->binary;
 
 	/* the stage's own column must be called like none of the table's */
 	initStringInfo(&op);
