@@ -148,13 +148,17 @@ have_root()
 	root=$(cd "$roots" && pwd)/postgresql-$1
 	recipe="$(suite_of "$1"): $(package_list "$1" tests | paste -sd' ')"
 	exec {root_lock}>"$root.lock"
-	flock "$root_lock"
-	if ! root_works "$1" "$recipe"; then
-		rm -rf --one-file-system "$root" "$root".new.*
-		make_root "$1" "$recipe"
-		root_works "$1" "$recipe" || die "the root that was made does not work: $root"
-	fi
+	# who only uses it does not wait for others who do
 	flock --shared "$root_lock"
+	if ! root_works "$1" "$recipe"; then
+		flock "$root_lock"
+		if ! root_works "$1" "$recipe"; then
+			rm -rf --one-file-system "$root" "$root".new.*
+			make_root "$1" "$recipe"
+			root_works "$1" "$recipe" || die "the root that was made does not work: $root"
+		fi
+		flock --shared "$root_lock"
+	fi
 }
 
 # Usage: root_works MAJOR RECIPE.  Is it there, was it finished, and does it start what we need?

