@@ -27,10 +27,10 @@ sub brought
 sub _set_pg_version
 {
 	my ($self) = @_;
-	my $said = qx("$self->{_install_path}/bin/postgres" --version);
+	my ($version) = qx("$self->{_install_path}/bin/postgres" --version) =~ /(\d+(?:\.\d+)*)/
+	  or die "no server in $self->{_install_path}";
 
-	die "no server in $self->{_install_path}" if $?;
-	$self->{_pg_version} = PostgreSQL::Version->new($said);
+	$self->{_pg_version} = PostgreSQL::Version->new($version);
 	return;
 }
 
