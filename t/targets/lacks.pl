@@ -21,7 +21,7 @@ sub with_server
 		# CHECK_TARGETS wants others only
 		skip("a target of $major: not wanted", 1) if !$server;
 		skip("a target of $major ($server->{version}): $server->{reason}", 1) if $server->{reason};
-		subtest("a target of $server->{version}", sub { $test->($major, $server->{path}) });
+		subtest("a target of $server->{version}", sub { eval { $test->($major, $server->{path}); 1 } or fail("dies: $@") });
 	}
 	return;
 }
