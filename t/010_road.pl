@@ -5,115 +5,9 @@ use warnings;
 
 use lib 't';
 use DbsyncTest qw(uri_of);
+use DbsyncTest::Types;
 use PostgreSQL::Test::Utils;
 use Test::More;
-
-# one value or more of each built-in type; what is easily damaged comes first
-my %values = (
-	bool => [ 'true', 'false' ],
-	bytea => [ q('\x00ff5c27'), q('') ],
-	'"char"' => [q('x')],
-	name => [q('a"b c')],
-	int8 => ['9223372036854775807'],
-	int2 => ['-32768'],
-	int4 => ['-2147483648'],
-	regproc => [q('pg_catalog.now')],
-	text => [
-		q(E'tab\tnew\nline back\\\\slash \\\\N \\\\. quote" ''single'''),
-		q('žluťoučký 数据 🐘'), q(''), q('NULL') ],
-	oid => ['4294967295'],
-	tid => [q('(1,2)')],
-	xid => [q('4294967295')],
-	cid => [q('7')],
-	xid8 => [q('18446744073709551615')],
-	oidvector => [q('1 2 3')],
-	int2vector => [q('1 2 3')],
-	json => [q('{"a" :  1, "a":2}')],
-	jsonb => [q('{"a": [1.10, null, "\u00e9"]}')],
-	jsonpath => [q('$.a[*] ? (@ > 1)')],
-	xml => [ q('<a>b</a>'), q('text <b/> and more') ],
-	point => [q('(0.1,1e-300)')],
-	lseg => [q('[(0.1,0.2),(0.3,0.4)]')],
-	path => [ q('[(0.1,0.2),(3,4)]'), q('((0.1,0.2),(3,4))') ],
-	box => [q('(3,4),(0.1,0.2)')],
-	polygon => [q('((0.1,0.2),(3,4),(5,6))')],
-	line => [q('{0.1,2,3}')],
-	circle => [q('<(0.1,0.2),3>')],
-	float4 => [ '1.1754944e-38', q('NaN'), '0.1' ],
-	float8 => [
-		'0.30000000000000004', '1.7976931348623157e308', q('-Infinity'),
-		q('-0'), '5e-324' ],
-	money => [ q('-12345.67'), q('0.01') ],
-	macaddr => [q('08:00:2b:01:02:03')],
-	macaddr8 => [q('08:00:2b:01:02:03:04:05')],
-	inet => [ q('192.168.0.1/24'), q('::ffff:1.2.3.4') ],
-	cidr => [q('192.168.0.0/16')],
-	aclitem => ["makeaclitem(10, 10, 'SELECT', true)"],
-	bpchar => [q('ab ')],
-	varchar => [q('ab ')],
-	date => [ q('2024-02-03'), q('0044-03-15 BC'), q('infinity') ],
-	time => [q('24:00:00')],
-	timestamp => [ q('2024-02-03 04:05:06.123456'), q('-infinity') ],
-	timestamptz => [
-		q('2024-02-03 04:05:06.123456+00'),
-		q('2024-10-27 01:30:00 Europe/Prague') ],
-	interval => [
-		q('-1 days +02:03:04'), q('1 year -2 mons'),
-		q('-1 mons -1 days -00:00:00.000001') ],
-	timetz => [q('04:05:06.789-07')],
-	bit => ["'1'"],
-	varbit => ["'10110'"],
-	numeric => [ '1.00', q('NaN'), q('-Infinity'), '1e-200', '12345678901234567890.5' ],
-	refcursor => [q('c')],
-	regprocedure => [q('pg_catalog.now()')],
-	regoper => [q('pg_catalog.||/')],
-	regoperator => [q('pg_catalog.+(integer,integer)')],
-	regclass => [q('pg_catalog.pg_class')],
-	regcollation => [q('pg_catalog."C"')],
-	regtype => [q('pg_catalog.int4')],
-	regrole => [q('pg_monitor')],
-	regnamespace => [q('pg_catalog')],
-	regconfig => [q('pg_catalog.simple')],
-	regdictionary => [q('pg_catalog.simple')],
-	uuid => [q('a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11')],
-	pg_lsn => [q('FFFFFFFF/FFFFFFFF')],
-	txid_snapshot => [q('10:20:10,14')],
-	pg_snapshot => [q('10:20:10,14')],
-	tsvector => [q('''a b'':1A ''c'':2')],
-	tsquery => [q('''a b'' & !c:*')],
-	int4range => [ q{'[1,5)'}, q{'empty'} ],
-	int8range => [q{'(,5)'}],
-	numrange => [q{'[1.00,2.50]'}],
-	tsrange => [q{'[2024-02-03 04:05:06,)'}],
-	tstzrange => [q{'[2024-02-03 04:05:06+00,infinity]'}],
-	daterange => [q{'[2024-02-03,2024-03-02)'}],
-	int4multirange => [q{'{[1,3),[5,7)}'}],
-	int8multirange => [q{'{}'}],
-	nummultirange => [q{'{[1.00,2.0]}'}],
-	tsmultirange => [q{'{[2024-02-03 04:05:06,)}'}],
-	tstzmultirange => [q{'{[2024-02-03 04:05:06+00,)}'}],
-	datemultirange => [q{'{[2024-02-03,2024-03-02)}'}],
-	# made here
-	'public.mood' => [q('so "so", ok')],
-	'public.positive' => ['7'],
-	'public.short' => [q('ab')],
-	'public.pair' => [q(ROW(0.1, '2024-02-03', '-1 days +02:03:04', 'a,"b'))],
-	'public.floats' => [q{'[0.1,0.30000000000000004]'}]);
-
-my $own_types = <<'SQL';
-CREATE TYPE public.mood AS ENUM ('so "so", ok', 'sad');
-CREATE DOMAIN public.positive AS int CHECK (VALUE > 0);
-CREATE DOMAIN public.short AS varchar(3) NOT NULL DEFAULT 'x';
-CREATE TYPE public.pair AS (f float8, d date, i interval, t text);
-CREATE TYPE public.floats AS RANGE (subtype = float8);
-SQL
-
-sub column_of
-{
-	my ($type) = @_;
-	(my $column = "c_$type") =~ s/\W/_/g;
-	return $column;
-}
 
 # Types whose input function refuses everything cannot be in a column's values.
 my $unwritable = join ', ', map { "'$_'" } qw(
@@ -124,7 +18,7 @@ my $pair = DbsyncTest->new(
 	uri => sub { uri_of($_[0]->target, user => 'applier') },
 	target_conf => "max_locks_per_transaction = 128");
 $pair->target_sql('CREATE ROLE applier SUPERUSER LOGIN');
-$pair->both($own_types);
+$pair->both($DbsyncTest::Types::own);
 
 # --- no built-in type is forgotten
 
@@ -140,21 +34,10 @@ SQL
 # --- one row, many rows
 
 $pair->both('CREATE TABLE public.simple (id int PRIMARY KEY, t text)');
-# All types in one table travel as text; those of the second have a binary form
-# that is the same everywhere.
-my %types = (
-	'public.types' => [ grep { $_ ne 'public.short' } sort keys %values ],
-	'public.binary' => [
-		qw(bool bytea "char" name int8 int2 int4 text oid json jsonb float4 float8
-		  macaddr macaddr8 inet cidr bpchar varchar date time timestamp timestamptz
-		  interval timetz bit varbit numeric uuid)
-	]);
+my $major = $pair->source->pg_version->major;
 foreach my $table (sort keys %types)
 {
-	my $columns = join ",\n", map { ("$_->[1] $_->[0]", "a$_->[1] $_->[0]\[]") }
-	  map { [ $_, column_of($_) ] } @{ $types{$table} };
-	my $last = $table eq 'public.types' ? 'public.short' : 'text';
-	$pair->both("CREATE TABLE $table (id int PRIMARY KEY,\n$columns,\nc_short $last)");
+	$pair->both(table_of_types($table, $major));
 }
 
 # hostile to whoever writes, and to the worker at its own end
@@ -194,28 +77,12 @@ $pair->target_sql($_) foreach (
 		"idle_in_transaction_session_timeout = '200ms'",
 		"check_function_bodies = on"));
 
-# a row of values: the n-th of each type, and an array that has a NULL and, where
-# text allows it, the word
-sub row_of_values
-{
-	my ($table, $n) = @_;
-	my (@columns, @row);
-
-	foreach my $type (@{ $types{$table} })
-	{
-		my $value = $values{$type}[ $n % @{ $values{$type} } ];
-		push @columns, column_of($type), 'a' . column_of($type);
-		push @row, "CAST($value AS $type)", "ARRAY[CAST($value AS $type), NULL]";
-	}
-	return (join(', ', @columns), join(', ', @row));
-}
-
 # The statements, run as the writer unless said otherwise, and with all that is
 # needed to say what is meant.
 sub write_row
 {
 	my ($table, $id, $n) = @_;
-	my ($columns, $row) = row_of_values($table, $n);
+	my ($columns, $row) = row_of_values($table, $n, $major);
 	return "INSERT INTO $table (id, $columns) SELECT $id, $row";
 }
 
@@ -254,14 +121,14 @@ foreach my $table (sort keys %types)
 {
 	as_writer(map { write_row($table, $_, $_) } 6 .. 10);
 	as_writer(
-		(map { my ($c, $r) = row_of_values($table, $_ + 1);
+		(map { my ($c, $r) = row_of_values($table, $_ + 1, $major);
 			"UPDATE $table SET ($c) = ROW($r) WHERE id = $_" } 6 .. 8),
 		"DELETE FROM $table WHERE id = 9",
 		"UPDATE $table SET id = 11 WHERE id = 10");
 	$pair->arrives('road', "every type of $table arrives by the road of small batches");
 	$pair->same_at_both_ends($table);
 
-	my ($all, $row) = row_of_values($table, 0);
+	my ($all, $row) = row_of_values($table, 0, $major);
 	as_writer("INSERT INTO $table (id, $all) SELECT g.i, $row FROM generate_series(1000, 2200) g(i)");
 	$pair->arrives('road', "every type of $table arrives by the road of insert-only batches");
 	as_writer("UPDATE $table SET c_text = c_text || 'x', c_int4 = 5 WHERE id >= 1000",
@@ -320,7 +187,7 @@ is($pair->target_sql('SELECT count(*), min(v) FROM public.runs WHERE id >= 10000
 # --- DDL on the target while connected
 
 $pair->target_sql('ALTER TABLE public.binary ALTER c_int8 TYPE float8');
-my ($some, $values) = row_of_values('public.binary', 0);
+my ($some, $values) = row_of_values('public.binary', 0, $major);
 as_writer("INSERT INTO public.binary (id, $some) SELECT g.i, $values FROM generate_series(5000, 6000) g(i)");
 $pair->arrives('road', 'rows arrive in a column that has another type now');
 is($pair->target_sql('SELECT DISTINCT c_int8 FROM public.binary WHERE id >= 5000'),

@@ -9,6 +9,7 @@ package DbsyncTest;
 use strict;
 use warnings;
 
+use DbsyncTest::Installed;
 use Exporter 'import';
 use File::Spec;
 use IPC::Run ();
@@ -154,7 +155,7 @@ sub uri_of
 # A pair of servers; the source has the extension and a target "far".  Options:
 # preload (default 1), source_conf, target_conf, streaming (source can have
 # standbys), uri (of the target; a function of the pair is called for it),
-# prefix (of the nodes' names).
+# prefix (of the nodes' names), target_path (of the target's PostgreSQL, if it is not ours).
 sub new
 {
 	my ($class, %options) = @_;
@@ -166,7 +167,8 @@ sub new
 		streaming => $options{streaming},
 		preload => $options{preload} // 1);
 	$self->{target} = new_node("${prefix}target",
-		conf => $options{target_conf});
+		conf => $options{target_conf},
+		path => $options{target_path});
 	$self->sql('CREATE EXTENSION dbsync');
 	my $uri = $options{uri} // uri_of($self->{target});
 	$uri = $uri->($self) if ref $uri;
@@ -178,7 +180,9 @@ sub new
 sub new_node
 {
 	my ($name, %options) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = $options{path}
+	  ? DbsyncTest::Installed->new($name, install_path => $options{path})
+	  : PostgreSQL::Test::Cluster->new($name);
 
 	$node->init(
 		extra => [ '--locale=C', '--encoding=UTF8' ],

@@ -41,6 +41,12 @@ take_major()
 	done
 }
 
+# Where roots are kept, and what else was fetched once (targets.sh).
+roots_folder()
+{
+	echo "${DBSYNC_ROOTS:-${XDG_CACHE_HOME:-$HOME/.cache}/dbsync}"
+}
+
 # Usage: find_major MAJOR ARGUMENT ...  Sets PG_CONFIG if this machine has that PostgreSQL,
 # and root to nothing; else root and box, as have_root does.  The arguments are the calling
 # script's, which may have to be started anew.
@@ -67,7 +73,8 @@ find_major()
 }
 
 # Usage: use_major MAJOR ARGUMENT ...  Does nothing but set PG_CONFIG if this machine has
-# that PostgreSQL; else runs the calling script inside a root, and exits as that does.
+# that PostgreSQL; else runs the calling script inside a root, and exits as that does.  If it has
+# a function bring_along, that is called before, with the folder that is to be /tmp inside.
 use_major()
 {
 	local wanted=$1
@@ -76,6 +83,9 @@ use_major()
 	shift
 	find_major "$wanted" --major "$wanted" "$@"
 	[ -n "$root" ] || return 0
+	if declare -F bring_along >/dev/null; then
+		bring_along "$box"
+	fi
 	start_inside "$root" "$box" "/mnt/scripts/$(basename "$0")" "$@"
 	wait "$inside" || status=$?
 	inside=
@@ -125,7 +135,7 @@ leave_root()
 # none; and box, which is to be its /tmp.  Others may use it meanwhile, but not make it.
 have_root()
 {
-	local roots=${DBSYNC_ROOTS:-${XDG_CACHE_HOME:-$HOME/.cache}/dbsync}
+	local roots
 	local recipe
 	local tools=
 
@@ -144,22 +154,24 @@ have_root()
 		die "no namespaces of our own are to be had: a container must be privileged for --major"
 
 	umask 022
+	roots=$(roots_folder)
 	box=$(mktemp -d /tmp/dbsync-root.XXXXXX)
 	chmod 1777 "$box"
 	mkdir -p "$roots"
 	root=$(cd "$roots" && pwd)/postgresql-$1
 	recipe="$(suite_of "$1"): $(package_list "$1" tests | paste -sd' ')"
 	exec {root_lock}>"$root.lock"
+	# who only uses it does not wait for others who do
 	flock --shared "$root_lock"
-	! root_works "$1" "$recipe" || return 0
-	flock "$root_lock"
-	# somebody else may have made it while we waited
 	if ! root_works "$1" "$recipe"; then
-		rm -rf --one-file-system "$root" "$root".new.*
-		make_root "$1" "$recipe"
-		root_works "$1" "$recipe" || die "the root that was made does not work: $root"
+		flock "$root_lock"
+		if ! root_works "$1" "$recipe"; then
+			rm -rf --one-file-system "$root" "$root".new.*
+			make_root "$1" "$recipe"
+			root_works "$1" "$recipe" || die "the root that was made does not work: $root"
+		fi
+		flock --shared "$root_lock"
 	fi
-	flock --shared "$root_lock"
 }
 
 # Usage: root_works MAJOR RECIPE.  Is it there, was it finished, and does it start what we need?

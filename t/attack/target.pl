@@ -8,6 +8,7 @@ use warnings;
 
 use lib 't';
 use DbsyncTest qw(ask poll_until quoted uri_of);
+use DbsyncTest::Claims;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -411,5 +412,18 @@ $pair->arrives('waits', 'A18: over another connection all arrives');
 kill('CONT', $pids[0]);
 $pair->same_at_both_ends('public.waits');
 $pair->status_becomes('waits', "state = 'running'", 'A18: and nothing waits');
+
+# --- a target that is too old, or says so, is asked for nothing
+
+foreach my $version ('11.22', '9.6.24')
+{
+	my $claims = DbsyncTest::Claims->new($target, server_version => $version);
+
+	$pair->create_target("claims_$version", uri_of($target, tcp_port => $claims->port));
+	my (undef, undef, $error) = $source->psql('postgres', "SELECT * FROM dbsync.test_target('claims_$version')");
+	like($error, qr/ERROR:  target "claims_$version" runs PostgreSQL $version, which is too old\nHINT:  Targets from PostgreSQL 12 on are supported\.$/,
+		"a target of $version is refused, with words");
+	is(join(', ', $claims->events), 'let in', 'and is asked for nothing');
+}
 
 DbsyncTest::finish();

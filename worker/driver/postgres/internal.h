@@ -40,6 +40,9 @@
 /* oldest target; older ones lack catalog columns that table_open reads */
 #define DBSYNC_POSTGRES_OLDEST	120000
 
+/* GRANT SET ON PARAMETER: before, only superusers may set what dbsync needs at most */
+#define DBSYNC_POSTGRES_GRANTS_SET	150000
+
 /* statements prepared once per connection */
 typedef enum PostgresFixed
 {
@@ -164,6 +167,7 @@ struct DbsyncTargetTable
 	bool		overriding;		/* has a GENERATED ALWAYS identity column */
 	bool		binary;			/* values come in binary form */
 	const int  *binary_formats; /* as many ones as there are columns */
+	bool		misreads_chars; /* dbsync_postgres_check_chars() is to look at each row */
 	bool		independent;	/* inserts of different keys never wait for one another */
 	bool		replaceable;	/* delete and insert, in place of update, is as good */
 	double		tuples;			/* rows, as far as the target's statistics know */

@@ -26,7 +26,7 @@
 #include "worker/driver/postgres/options.h"
 #include "worker/driver/postgres/step.h"
 
-#define TABLE_SHAPE	"?otbtbbbbbbdbTbTb"
+#define TABLE_SHAPE	"?otbtbbbbbbdbTbTbt"
 static const char *const table_sql =
 "SELECT c.oid, c.relkind, has_schema_privilege(n.oid, 'USAGE'),"
 " concat_ws(', ',"
@@ -60,7 +60,9 @@ static const char *const table_sql =
 " (SELECT string_agg(DISTINCT quote_ident(g.tgname), ', ') FROM pg_trigger g"
 "  WHERE (g.tgrelid = c.oid OR g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))"
 "  AND " POSTGRES_IS_TRIGGER "),"
-" c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relhastriggers"
+" c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relhastriggers,"
+/* which words are reserved, and so have to be quoted, the target knows best: majors differ */
+" format('%I.%I', n.nspname, c.relname)"
 " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 " WHERE n.nspname = $1 AND c.relname = $2";
 
@@ -68,7 +70,7 @@ static const char *const table_sql =
  * A domain is staged as its base type: a delete's row has NULL in columns whose
  * domain may forbid it.  The target's column checks what is inserted anyway.
  */
-#define COLUMNS_SHAPE	"*tiobbotttioTT"
+#define COLUMNS_SHAPE	"*tiobbotttioTTt"
 static const char *const columns_sql =
 "WITH RECURSIVE base AS ("
 " SELECT a.attnum, a.atttypid AS type, a.atttypmod AS typmod"
@@ -80,7 +82,8 @@ static const char *const columns_sql =
 " concat(format_type(b.type, b.typmod),"
 "  (SELECT format(' COLLATE %I.%I', n.nspname, c.collname)"
 "   FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace"
-"   WHERE c.oid = a.attcollation)), t.typname, t.typtype, b.typmod, coalesce(e.oid, 0), e.typname, e.typtype"
+"   WHERE c.oid = a.attcollation)), t.typname, t.typtype, b.typmod, coalesce(e.oid, 0), e.typname, e.typtype,"
+" quote_ident(a.attname)"
 " FROM pg_attribute a JOIN base b ON b.attnum = a.attnum JOIN pg_type t ON t.oid = b.type"
 /* elements of arrays, without a domain */
 " LEFT JOIN pg_type d ON d.oid = t.typelem AND t.typlen = -1 AND t.typcategory = 'A'"
@@ -203,6 +206,7 @@ check_foreign_keys(PostgresTarget *target, DbsyncTargetTable *table, bool has_ke
 {
 	const char *user = target->base.identity.user;
 	char	   *message;
+	const char *detail = NULL;
 	char	   *hint;
 
 	if (!has_keys || target->replica_role)
@@ -210,10 +214,15 @@ check_foreign_keys(PostgresTarget *target, DbsyncTargetTable *table, bool has_ke
 	message = psprintf("target table %s has foreign keys or is referenced by some,"
 									 " and user \"%s\" may not set session_replication_role",
 									 table->label, user);
-	hint = psprintf("On the target (PostgreSQL 15 or newer):"
-								  " GRANT SET ON PARAMETER session_replication_role TO %s;"
+	hint = psprintf("On the target: GRANT SET ON PARAMETER session_replication_role TO %s;"
 								  " or drop the foreign keys there.", quote_identifier(user));
-	return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE, message, NULL, hint);
+	if (target->base.identity.version < DBSYNC_POSTGRES_GRANTS_SET)
+	{
+		detail = psprintf("Before PostgreSQL 15 only superusers may set it, and the target runs %s.",
+						  target->base.identity.version_text);
+		hint = "Drop the foreign keys on the target, or let dbsync log in there as a superuser.";
+	}
+	return dbsync_postgres_refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE, message, detail, hint);
 }
 
 static const char *const captured_sql =
@@ -305,6 +314,7 @@ look_at_table(PostgresTarget *target, DbsyncTargetTable *table)
 	table->independent = dbsync_postgres_answer_bool(answer, 0, 11);
 	table->upsertable = !dbsync_postgres_answer_bool(answer, 0, 13);
 	table->bare = dbsync_postgres_answer_bool(answer, 0, 15);
+	table->quoted = pstrdup(dbsync_postgres_answer_text(answer, 0, 16));
 
 	/* children of plain inheritance are not ours to touch */
 	table->only = (relkind == 'r') ? psprintf("ONLY %s", table->quoted) : table->quoted;
@@ -357,7 +367,7 @@ static void
 fill_column(PostgresColumn *column, const PostgresAnswer *answer, int row)
 {
 	column->name = pstrdup(dbsync_postgres_answer_text(answer, row, 0));
-	column->quoted = quote_identifier(column->name);
+	column->quoted = pstrdup(dbsync_postgres_answer_text(answer, row, 13));
 	column->type = (Oid) dbsync_postgres_answer_int(answer, row, 2);
 	column->identity_always = dbsync_postgres_answer_bool(answer, row, 3);
 	column->base_type = (Oid) dbsync_postgres_answer_int(answer, row, 5);
@@ -578,6 +588,7 @@ draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 
 	table->binary = true;
 	table->binary_formats = formats;
+	table->misreads_chars = false;
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		PostgresColumn *column = &table->columns[i];
@@ -586,6 +597,8 @@ draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 		if (column->base_type != table->spec.types[i] ||
 			!dbsync_postgres_is_binary_type(target, column->base_type))
 			table->binary = false;
+		if (dbsync_postgres_misreads_char(target, column))
+			table->misreads_chars = true;
 		if (column->identity_always)
 			table->overriding = true;
 		if (column->identity_always && !column->is_key)
@@ -595,6 +608,8 @@ draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 			table->assignable = true;
 		column->can_be_unchanged = !column->is_key && get_typlen(table->spec.types[i]) == -1;
 	}
+
+	table->misreads_chars = table->misreads_chars && !table->binary;
 
 	/* the stage's own column must be called like none of the table's */
 	initStringInfo(&op);

@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/binary.h"
 #include "worker/driver/postgres/copy.h"
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
@@ -177,6 +178,8 @@ dbsync_postgres_rows_put(DbsyncTarget *base, const DbsyncRow *row)
 	}
 	if (row->unchanged != NULL)
 		rows->patches++;
+	if (rows->table->misreads_chars && !dbsync_postgres_check_chars(target, row))
+		return false;
 	if (rows->ranging)
 		return dbsync_postgres_ranges_put(target, row);
 	/* not before the first row: what was queued goes on while the source sorts */

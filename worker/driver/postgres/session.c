@@ -221,7 +221,7 @@ look_who_answered(PostgresTarget *target)
 											   target->name, identity->version_text), NULL,
 									  psprintf("Targets from PostgreSQL %d on are supported.",
 											   DBSYNC_POSTGRES_OLDEST / 10000));
-	answer = dbsync_postgres_query(target, psprintf(who_sql, identity->version >= 150000
+	answer = dbsync_postgres_query(target, psprintf(who_sql, identity->version >= DBSYNC_POSTGRES_GRANTS_SET
 													? SETS_ORIGIN : "false"),
 								   0, NULL, "1ttobbilb");
 	if (answer == NULL)
