@@ -63,6 +63,17 @@ CREATE FUNCTION dbsync.copy_table(subscription text, "table" regclass, existing_
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.copy_table(text, regclass, text) IS 'copies a table of a subscription anew';
 
+-- In the catalog a table is suspended for all its subscriptions here, and nowhere else; one
+-- that is being removed stays so.
+CREATE FUNCTION dbsync_internal.note_suspended(captured_id int, reason text) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE dbsync.captured_table c SET state = 'suspended', note = reason
+    WHERE c.id = note_suspended.captured_id AND c.state <> 'removing';
+    UPDATE dbsync.subscription_table a SET state = 'suspended' WHERE a.captured_id = note_suspended.captured_id;
+$$;
+COMMENT ON FUNCTION dbsync_internal.note_suspended(int, text) IS 'writes down that a table is suspended, and why';
+
 -- The way out when capture is in the way of a user's writes.  The segments stay
 -- until the table is installed again or removed: headers name them.
 CREATE FUNCTION dbsync_internal.suspend_captured(captured_id int, reason text) RETURNS void
@@ -71,8 +82,7 @@ AS $$
 DECLARE
     captured dbsync.captured_table := dbsync_internal.lock_captured(captured_id, 'ACCESS EXCLUSIVE');
 BEGIN
-    UPDATE dbsync.captured_table c SET state = 'suspended', note = reason WHERE c.id = captured.id;
-    UPDATE dbsync.subscription_table a SET state = 'suspended' WHERE a.captured_id = captured.id;
+    PERFORM dbsync_internal.note_suspended(captured.id, reason);
     IF EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
         PERFORM dbsync_internal.drop_triggers(captured.relid);
     END IF;

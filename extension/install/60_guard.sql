@@ -52,11 +52,8 @@ DECLARE
     owner oid := (SELECT c.relowner FROM pg_class c WHERE c.oid = captured.relid);
 BEGIN
     IF owner IS NOT NULL AND NOT dbsync_internal.may_act_as(dbsync_internal.guard_role(), owner) THEN
-        UPDATE dbsync.captured_table c
-        SET state = 'suspended', note = 'what its columns are made of was changed by the owner of that; to go on, change the '
-            'target table likewise, and use dbsync.copy_table()'
-        WHERE c.id = captured.id AND c.state <> 'removing';
-        UPDATE dbsync.subscription_table a SET state = 'suspended' WHERE a.captured_id = captured.id;
+        PERFORM dbsync_internal.note_suspended(captured.id, 'what its columns are made of was changed by the owner of that;'
+            ' to go on, change the target table likewise, and use dbsync.copy_table()');
         RETURN;
     END IF;
     RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', MESSAGE = message,

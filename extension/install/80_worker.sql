@@ -43,10 +43,7 @@ BEGIN
                 SELECT FROM pg_trigger g
                 WHERE g.tgrelid = c.relid AND g.tgname = t.name AND g.tgenabled = t.enabled))
     LOOP
-        UPDATE dbsync.captured_table c
-        SET state = 'suspended', note = 'capture triggers were switched off or dropped'
-        WHERE c.id = lost;
-        UPDATE dbsync.subscription_table a SET state = 'suspended' WHERE a.captured_id = lost;
+        PERFORM dbsync_internal.note_suspended(lost, 'capture triggers were switched off or dropped');
     END LOOP;
     -- a key that is gone fails every writer
     FOR lost IN
@@ -54,10 +51,7 @@ BEGIN
         WHERE c.state = 'active' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.key_index AND i.indisvalid)
           AND dbsync_internal.table_shape(c.relid) IS DISTINCT FROM c.shape
     LOOP
-        UPDATE dbsync.captured_table c
-        SET state = 'suspended', note = 'its key was dropped or altered'
-        WHERE c.id = lost;
-        UPDATE dbsync.subscription_table a SET state = 'suspended' WHERE a.captured_id = lost;
+        PERFORM dbsync_internal.note_suspended(lost, 'its key was dropped or altered');
     END LOOP;
     RETURN EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'removing');
 END $$;
