@@ -29,9 +29,7 @@
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/snapshot.h"
-#include "worker/source/completion.h"
-#include "worker/source/cut.h"
-#include "worker/source/window.h"
+#include "worker/source/source.h"
 #include "worker/subscription.h"
 #include "worker/target.h"
 #include "worker/uncopied.h"
@@ -77,7 +75,7 @@ lock_to_complete(DbsyncWork *work)
 		table->lock = DBSYNC_LOCK_NOT_WANTED;
 		if (table->handle != NULL && dbsync_table_flows(table) &&
 			dbsync_choose_completes(work, table))
-			dbsync_complete_lock(table);
+			dbsync_completion_lock(table);
 	}
 }
 

@@ -42,7 +42,7 @@
 #include "worker/run/process.h"
 #include "worker/run/sleep.h"
 #include "worker/run/waiting.h"
-#include "worker/source/window.h"
+#include "worker/source/source.h"
 #include "worker/subscription.h"
 #include "worker/target.h"
 #include "worker/upkeep/install.h"
