@@ -38,6 +38,7 @@
 
 #include "extension/log/header.h"
 #include "extension/route.h"
+#include "worker/position.h"
 #include "worker/snapshot.h"
 #include "worker/source/cut.h"
 #include "worker/source/members.h"
