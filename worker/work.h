@@ -13,6 +13,18 @@
 #include "worker/position.h"
 #include "worker/subscription.h"
 
+/*
+ * How rows of the next batch are sent.  Each does what those before it do, and more, so
+ * what two attempts have met is answered by the greater.
+ */
+typedef enum DbsyncSendAs
+{
+	DBSYNC_SEND_AS_USUAL,
+	DBSYNC_SEND_WHOLE_ROWS,		/* a row was missing at the target: no column stays open,
+								 * so that each can be inserted */
+	DBSYNC_SEND_REPLACE_ALL		/* rows clashed there: all are deleted, then inserted */
+} DbsyncSendAs;
+
 typedef struct DbsyncWork
 {
 	MemoryContext context;		/* as long as the worker */
@@ -34,8 +46,8 @@ typedef struct DbsyncWork
 	DbsyncPosition position;
 	struct DbsyncWindow *window;		/* NULL: none begun */
 	bool		caught_up;		/* the last round came as far as its own snapshot */
-	bool		careful;		/* the last attempt met a unique clash */
-	bool		complete;		/* the last attempt missed a row at the target */
+	DbsyncSendAs send_as;		/* by what the last attempt met */
+
 	/* further connections, for first copies */
 	struct DbsyncSide *sides[DBSYNC_MAX_COPY_CONNECTIONS - 1];
 	int			nsides;

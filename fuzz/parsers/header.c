@@ -24,7 +24,7 @@ check_written_again(const DbsyncHeader *header)
 {
 	DbsyncHeader again;
 
-	decode_parts(unpack(form_parts(header), header->xid), &again);
+	decode_parts(dbsync_packed_open(form_parts(header), header->xid), &again);
 	fuzz_check(again.nparts == header->nparts);
 	for (int i = 0; i < again.nparts; i++)
 	{

@@ -4,7 +4,7 @@
 # conflict, and when nothing is sent any more all must have the same.
 #
 # Windows are cut where the marks change, and a cut is folded, as in
-# worker/source/window.c; which link works when, and how much it takes, is left to chance.
+# dbsync_window_next(); which link works when, and how much it takes, is left to chance.
 package DbsyncTest::Routes;
 
 use strict;

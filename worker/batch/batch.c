@@ -47,9 +47,7 @@
 #include "worker/report.h"
 #include "worker/rights.h"
 #include "worker/snapshot.h"
-#include "worker/source/cut.h"
-#include "worker/source/read.h"
-#include "worker/source/window.h"
+#include "worker/source/source.h"
 #include "worker/subscription.h"
 #include "worker/target.h"
 #include "worker/target_table.h"
@@ -75,11 +73,11 @@ describe_batch(void *arg)
 
 /* Can rows of the current table be completed, if they must?  See lock_to_complete(). */
 static void
-check_lock(DbsyncBatch *batch, const DbsyncCutTable *cut)
+check_lock(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 {
 	const DbsyncTable *table = batch->current;
 
-	if (cut->marked == 0 || table->lock == DBSYNC_LOCK_HELD ||
+	if (cut_table->marked == 0 || table->lock == DBSYNC_LOCK_HELD ||
 		!dbsync_choose_completes(batch->work, table))
 		return;
 	if (table->lock == DBSYNC_LOCK_NOT_HAD)
@@ -98,12 +96,12 @@ open_tables(DbsyncBatch *batch)
 	if (batch->cut)
 		foreach(lc, batch->cut->tables)
 		{
-			DbsyncCutTable *cut = lfirst(lc);
+			DbsyncCutTable *cut_table = lfirst(lc);
 
 			batch->current = dbsync_subscription_table(batch->work->subscription,
-													   cut->captured_id);
+													   cut_table->captured_id);
 			dbsync_target_table_open(batch->work, batch->current);
-			check_lock(batch, cut);
+			check_lock(batch, cut_table);
 		}
 	if (batch->with_chunk)
 	{
@@ -180,12 +178,12 @@ truncate_tables(DbsyncBatch *batch, int64 *places)
 
 	foreach(lc, batch->cut->tables)
 	{
-		DbsyncCutTable *cut = lfirst(lc);
+		DbsyncCutTable *cut_table = lfirst(lc);
 		DbsyncTable *table = dbsync_subscription_table(batch->work->subscription,
-													   cut->captured_id);
+													   cut_table->captured_id);
 
-		if (cut->truncates > 0 &&
-			dbsync_read_last_truncate(batch->work->subscription, table, cut,
+		if (cut_table->truncates > 0 &&
+			dbsync_read_last_truncate(batch->work->subscription, table, batch->cut, cut_table,
 									  &places[foreach_current_index(lc)]))
 			handles[n++] = table->handle;
 	}
@@ -194,7 +192,7 @@ truncate_tables(DbsyncBatch *batch, int64 *places)
 }
 
 static int64
-send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut, DbsyncRowsMode mode,
+send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncRowsMode mode,
 		  const DbsyncReadCut *how)
 {
 	DbsyncTarget *target = batch->target;
@@ -203,8 +201,8 @@ send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut, DbsyncRowsMode mode,
 	int64		sent;
 
 	dbsync_target_rows_begin(target, table->handle, mode,
-									dbsync_cut_table_rows(cut), "sending rows");
-	dbsync_read_cut(batch->work->subscription, table, cut, how, relay);
+							 dbsync_cut_table_rows(cut_table), "sending rows");
+	dbsync_read_cut(batch->work->subscription, table, batch->cut, cut_table, how, relay);
 	if (!dbsync_relay_result(relay, &sent) || !dbsync_target_try_rows_end(target))
 		dbsync_target_raise(target, "sending rows");
 	return sent;
@@ -212,11 +210,11 @@ send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut, DbsyncRowsMode mode,
 
 /* Is every row of the cut to be deleted and inserted, rather than updated? */
 static bool
-is_to_be_replaced(const DbsyncBatch *batch, const DbsyncCutTable *cut)
+is_to_be_replaced(const DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 {
-
-	return batch->work->careful ||
-		dbsync_target_table_wants_replace(batch->target, batch->current->handle, dbsync_cut_table_rows(cut));
+	return batch->work->send_as == DBSYNC_SEND_REPLACE_ALL ||
+		dbsync_target_table_wants_replace(batch->target, batch->current->handle,
+										  dbsync_cut_table_rows(cut_table));
 }
 
 /*
@@ -225,37 +223,38 @@ is_to_be_replaced(const DbsyncBatch *batch, const DbsyncCutTable *cut)
  * a row with untouched columns cannot.
  */
 static void
-send_table(DbsyncBatch *batch, DbsyncCutTable *cut, int64 place)
+send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 place)
 {
 	DbsyncWork *work = batch->work;
-	DbsyncTable *table = dbsync_subscription_table(work->subscription, cut->captured_id);
-	int64		rows = dbsync_cut_table_rows(cut);
+	DbsyncTable *table = dbsync_subscription_table(work->subscription, cut_table->captured_id);
+	int64		rows = dbsync_cut_table_rows(cut_table);
 	DbsyncReadCut keys = {.what = DBSYNC_RELAY_KEYS};
 	DbsyncReadCut changes = {.what = DBSYNC_RELAY_CHANGES};
 
 	batch->current = table;
 	work->sending = table->captured_id;
-	changes.marks = cut->marked > 0;
+	changes.marks = cut_table->marked > 0;
 	changes.complete = changes.marks && dbsync_choose_completes(work, table);
-	keys.after = changes.after = cut->truncates > 0 ? place : 0;
-	changes.fold = !dbsync_cut_table_is_distinct(cut);
-	if (table->part.live && !work->careful && cut->truncates == 0 && rows == cut->inserts)
+	keys.after = changes.after = cut_table->truncates > 0 ? place : 0;
+	changes.fold = !dbsync_cut_table_is_distinct(cut_table);
+	if (table->part.live && work->send_as < DBSYNC_SEND_REPLACE_ALL &&
+		cut_table->truncates == 0 && rows == cut_table->inserts)
 	{
 		changes.fold = false;
-		batch->rows += send_rows(batch, cut, DBSYNC_ROWS_APPEND, &changes);
+		batch->rows += send_rows(batch, cut_table, DBSYNC_ROWS_APPEND, &changes);
 	}
-	else if (rows == cut->deletes)
-		batch->rows += send_rows(batch, cut, DBSYNC_ROWS_DELETE, &keys);
+	else if (rows == cut_table->deletes)
+		batch->rows += send_rows(batch, cut_table, DBSYNC_ROWS_DELETE, &keys);
 	else if (changes.marks && !changes.complete)
-		batch->rows += send_rows(batch, cut, DBSYNC_ROWS_PATCH, &changes);
-	else if (is_to_be_replaced(batch, cut))
+		batch->rows += send_rows(batch, cut_table, DBSYNC_ROWS_PATCH, &changes);
+	else if (is_to_be_replaced(batch, cut_table))
 	{
-		(void) send_rows(batch, cut, DBSYNC_ROWS_DELETE, &keys);
+		(void) send_rows(batch, cut_table, DBSYNC_ROWS_DELETE, &keys);
 		changes.what = DBSYNC_RELAY_REMAINING;
-		batch->rows += send_rows(batch, cut, DBSYNC_ROWS_APPEND, &changes);
+		batch->rows += send_rows(batch, cut_table, DBSYNC_ROWS_APPEND, &changes);
 	}
 	else
-		batch->rows += send_rows(batch, cut, DBSYNC_ROWS_MERGE, &changes);
+		batch->rows += send_rows(batch, cut_table, DBSYNC_ROWS_MERGE, &changes);
 	work->sending = table->oversized = 0;
 	batch->current = NULL;
 }
@@ -388,7 +387,7 @@ pass(DbsyncBatch *batch)
 		if (batch->cut->exhausts)
 			dbsync_choose_finish_window(work);
 	}
-	work->careful = work->complete = false;
+	work->send_as = DBSYNC_SEND_AS_USUAL;
 	work->stale_parts = NIL;
 	work->rows += batch->rows;
 	INSTR_TIME_SET_CURRENT(elapsed);

@@ -29,9 +29,7 @@
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/snapshot.h"
-#include "worker/source/completion.h"
-#include "worker/source/cut.h"
-#include "worker/source/window.h"
+#include "worker/source/source.h"
 #include "worker/subscription.h"
 #include "worker/target.h"
 #include "worker/uncopied.h"
@@ -57,7 +55,7 @@
 bool
 dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table)
 {
-	return work->careful || work->complete ||
+	return work->send_as >= DBSYNC_SEND_WHOLE_ROWS ||
 		!dbsync_target_table_takes_unchanged(work->target, table->handle);
 }
 
@@ -77,7 +75,7 @@ lock_to_complete(DbsyncWork *work)
 		table->lock = DBSYNC_LOCK_NOT_WANTED;
 		if (table->handle != NULL && dbsync_table_flows(table) &&
 			dbsync_choose_completes(work, table))
-			dbsync_complete_lock(table);
+			dbsync_completion_lock(table);
 	}
 }
 
@@ -306,35 +304,35 @@ any_part_dirty(DbsyncWork *work)
  * Capture may be taken off a table at any moment: then what was chosen is void.
  */
 static bool
-lock_segments(const DbsyncBatch *batch, const DbsyncCut *in)
+lock_segments(const DbsyncBatch *batch, const DbsyncCut *cut)
 {
 	ListCell   *lc;
 	ListCell   *ls;
 
-	if (in == NULL)
+	if (cut == NULL)
 		return true;
-	foreach(lc, in->tables)
+	foreach(lc, cut->tables)
 		foreach(ls, ((DbsyncCutTable *) lfirst(lc))->segments)
 	{
-		DbsyncCutSegment *cut = lfirst(ls);
-		DbsyncSegmentInfo *segment =
-			dbsync_subscription_segment(batch->work->subscription, cut->segment_id);
+		DbsyncCutSegment *segment = lfirst(ls);
+		DbsyncSegmentInfo *info =
+			dbsync_subscription_segment(batch->work->subscription, segment->segment_id);
 
-		LockRelationOid(segment->relid, AccessShareLock);
-		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(segment->relid)))
+		LockRelationOid(info->relid, AccessShareLock);
+		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(info->relid)))
 			return false;
 	}
 	return true;
 }
 
 /*
- * Chunks are of S, which the last cut reaches or not; and a batch that is being
- * careful has had enough surprises.
+ * Chunks are of S, which the last cut reaches or not; and a batch that is not sent as
+ * usual has had enough surprises.
  */
 static bool
 may_be_sliced(const DbsyncBatch *batch)
 {
-	return batch->copying == NULL && !batch->work->careful && !batch->work->complete;
+	return batch->copying == NULL && batch->work->send_as == DBSYNC_SEND_AS_USUAL;
 }
 
 static int64
@@ -359,9 +357,10 @@ is_better_whole(const DbsyncBatch *batch)
 		return true;
 	foreach(lc, batch->cut->tables)
 	{
-		const DbsyncCutTable *cut = lfirst(lc);
-		DbsyncTable *table = dbsync_subscription_table(batch->work->subscription, cut->captured_id);
-		double		part = (double) dbsync_cut_table_rows(cut) / batch->cut->rows;
+		const DbsyncCutTable *cut_table = lfirst(lc);
+		DbsyncTable *table = dbsync_subscription_table(batch->work->subscription,
+													   cut_table->captured_id);
+		double		part = (double) dbsync_cut_table_rows(cut_table) / batch->cut->rows;
 
 		if (dbsync_target_table_wants_replace(batch->target, table->handle, (int64) (rest * part)))
 			return true;
@@ -383,11 +382,12 @@ fits(const DbsyncBatch *batch, const DbsyncCut *cut)
 		return false;
 	foreach(lc, cut->tables)
 	{
-		DbsyncCutTable *of = lfirst(lc);
-		DbsyncTable *table = dbsync_subscription_table(batch->work->subscription, of->captured_id);
+		DbsyncCutTable *cut_table = lfirst(lc);
+		DbsyncTable *table = dbsync_subscription_table(batch->work->subscription,
+													   cut_table->captured_id);
 
 		if (table->handle == NULL ||
-			(of->marked > 0 && dbsync_choose_completes(batch->work, table)))
+			(cut_table->marked > 0 && dbsync_choose_completes(batch->work, table)))
 			return false;
 	}
 	return lock_segments(batch, cut);

@@ -15,7 +15,7 @@
 #include "worker/driver/driver.h"
 #include "worker/position.h"
 #include "worker/snapshot.h"
-#include "worker/source/cut.h"
+#include "worker/source/source.h"
 #include "worker/subscription.h"
 #include "worker/work.h"
 

@@ -48,7 +48,7 @@
 #include "worker/position.h"
 #include "worker/query.h"
 #include "worker/snapshot.h"
-#include "worker/source/window.h"
+#include "worker/source/source.h"
 #include "worker/subscription.h"
 #include "worker/target.h"
 #include "worker/uncopied.h"

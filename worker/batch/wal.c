@@ -31,7 +31,7 @@
 
 #include "worker/batch/wal.h"
 #include "worker/snapshot.h"
-#include "worker/source/cut.h"
+#include "worker/source/source.h"
 
 #include "extension/compat.h"
 

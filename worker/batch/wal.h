@@ -9,7 +9,7 @@
 #define DBSYNC_WORKER_BATCH_WAL_H
 
 #include "worker/snapshot.h"
-#include "worker/source/cut.h"
+#include "worker/source/source.h"
 
 
 /* The end of the source's WAL: all that a snapshot taken before shows lies below. */

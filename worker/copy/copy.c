@@ -147,8 +147,9 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone)
 		dbsync_target_truncate(work->target, &table->handle, 1, "emptying the target table");
 
 	/* rows may be there already: all of the chunk's keys go first, or upserts do */
-	if (work->careful || (keep && dbsync_target_table_wants_replace(work->target, table->handle,
-															  dbsync_copy_chunk_rows)))
+	if (work->send_as == DBSYNC_SEND_REPLACE_ALL ||
+		(keep && dbsync_target_table_wants_replace(work->target, table->handle,
+												   dbsync_copy_chunk_rows)))
 		(void) send_chunks(work, table, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS, true, &complete);
 	else if (keep)
 		mode = DBSYNC_ROWS_MERGE;

@@ -22,7 +22,7 @@
 #include "worker/position.h"
 #include "worker/report.h"
 #include "worker/run/waiting.h"
-#include "worker/source/window.h"
+#include "worker/source/source.h"
 
 /* counting takes this part of the time at most */
 #define COUNT_PART	10

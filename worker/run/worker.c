@@ -42,7 +42,7 @@
 #include "worker/run/process.h"
 #include "worker/run/sleep.h"
 #include "worker/run/waiting.h"
-#include "worker/source/window.h"
+#include "worker/source/source.h"
 #include "worker/subscription.h"
 #include "worker/target.h"
 #include "worker/upkeep/install.h"
@@ -194,6 +194,22 @@ pause_after(int failures)
 }
 
 /*
+ * Would the batch that failed go through if its rows were sent in another way?  Two rows
+ * that swap a unique value, or a row that fits on a page of the table and not on one of a
+ * stage, which has a column more: deleting first, where only keys are staged.  A row that
+ * is not there: with all of its values.
+ */
+static DbsyncSendAs
+send_needed(void)
+{
+	if (dbsync_target_fault_is(work->target, DBSYNC_FAULT_CLASH))
+		return DBSYNC_SEND_REPLACE_ALL;
+	if (dbsync_target_fault_is(work->target, DBSYNC_FAULT_ROW_MISSING))
+		return DBSYNC_SEND_WHOLE_ROWS;
+	return DBSYNC_SEND_AS_USUAL;
+}
+
+/*
  * Everything that goes wrong arrives here.  Returns the pause before the next
  * attempt in ms; does not return when the process shall end.
  */
@@ -203,26 +219,17 @@ recover_from_error(void)
 	ErrorData  *edata;
 	MemoryContext context = MemoryContextSwitchTo(work->batch_context);
 	long		pause;
-	bool		clash;
-	bool		lacking;
+	DbsyncSendAs needed;
 	bool		put_off;
 	bool		oversized;
 
 	HOLD_INTERRUPTS();
 	dbsync_crashes_survived();
 	edata = CopyErrorData();
-	clash = dbsync_target_fault_is(work->target, DBSYNC_FAULT_CLASH);
-	lacking = dbsync_target_fault_is(work->target, DBSYNC_FAULT_ROW_MISSING);
-
-	/*
-	 * Two rows that swap a unique value, or a row that fits on a page of the table and
-	 * not on one of a stage, which has a column more: once more, deleting first, where
-	 * only keys are staged.  A row that is not there: once more, with all of its values.
-	 */
-	if ((clash && !work->careful) || (lacking && !work->complete))
+	needed = send_needed();
+	if (needed > work->send_as)
 	{
-		work->careful |= clash;
-		work->complete |= lacking;
+		work->send_as = needed;
 		FlushErrorState();
 		AbortCurrentTransaction();
 		dbsync_ledger_detach(work);
@@ -230,7 +237,7 @@ recover_from_error(void)
 		MemoryContextSwitchTo(context);
 		return 0;
 	}
-	work->careful = work->complete = false;
+	work->send_as = DBSYNC_SEND_AS_USUAL;
 	oversized = dbsync_oversize_judge(work, edata);
 	put_off = work->run == 0 && dbsync_schedule_put_off(work, edata);
 	if (!dbsync_process_is_ending())

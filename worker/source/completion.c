@@ -9,8 +9,8 @@
  * follows and says the same; a row that S does not show is about to be deleted, by
  * a change that follows too.
  *
- * Rows are found as truth.c finds them, straight by the key's index.  That asks for
- * no rights and minds no policies, like the capture of all other values.
+ * Rows are found as dbsync_recheck_table() finds them, straight by the key's index.  That
+ * asks for no rights and minds no policies, like the capture of all other values.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,6 +28,7 @@
 #include "extension/owner.h"
 #include "worker/source/captured_table.h"
 #include "worker/source/completion.h"
+#include "worker/source/source.h"
 
 #include "extension/compat.h"
 
@@ -43,7 +44,7 @@ struct DbsyncCompletion
 };
 
 void
-dbsync_complete_lock(DbsyncTable *table)
+dbsync_completion_lock(DbsyncTable *table)
 {
 	table->lock = ConditionalLockRelationOid(table->relid, AccessShareLock)
 		? DBSYNC_LOCK_HELD : DBSYNC_LOCK_NOT_HAD;
@@ -69,7 +70,7 @@ find_operators(DbsyncCompletion *completion)
 }
 
 DbsyncCompletion *
-dbsync_complete_begin(const DbsyncTable *table)
+dbsync_completion_begin(const DbsyncTable *table)
 {
 	DbsyncCompletion *completion = palloc0(sizeof(DbsyncCompletion));
 
@@ -89,7 +90,7 @@ dbsync_complete_begin(const DbsyncTable *table)
 }
 
 bool
-dbsync_complete_row(DbsyncCompletion *completion, Datum *values, bool *nulls, bool *unchanged)
+dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, bool *unchanged)
 {
 	const DbsyncEntry *entry = completion->source.entry;
 	MemoryContext old = MemoryContextSwitchTo(completion->context);
@@ -116,7 +117,7 @@ dbsync_complete_row(DbsyncCompletion *completion, Datum *values, bool *nulls, bo
 }
 
 void
-dbsync_complete_end(DbsyncCompletion *completion)
+dbsync_completion_end(DbsyncCompletion *completion)
 {
 	index_endscan(completion->scan);
 	ExecDropSingleTupleTableSlot(completion->found);

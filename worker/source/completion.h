@@ -13,24 +13,18 @@
 typedef struct DbsyncCompletion DbsyncCompletion;
 
 /*
- * Lock a table to be read, without waiting; before the batch takes its snapshot.
- * table->lock says what came of it.
+ * Open a table that was locked by dbsync_completion_lock().  Reads are on the active
+ * snapshot, and as the table's owner (dbsync_owner_begin()).
  */
-extern void dbsync_complete_lock(DbsyncTable *table);
-
-/*
- * Open a table that was locked.  Reads are on the active snapshot, and as the table's
- * owner (extension/owner.h).
- */
-extern DbsyncCompletion *dbsync_complete_begin(const DbsyncTable *table);
+extern DbsyncCompletion *dbsync_completion_begin(const DbsyncTable *table);
 
 /*
  * Put in the values of untouched columns; unchanged[] is cleared.  They are good
  * until the next call.  False if there is no row of this key (any more).
  */
-extern bool dbsync_complete_row(DbsyncCompletion *completion, Datum *values,
-								bool *nulls, bool *unchanged);
+extern bool dbsync_completion_row(DbsyncCompletion *completion, Datum *values,
+								  bool *nulls, bool *unchanged);
 
-extern void dbsync_complete_end(DbsyncCompletion *completion);
+extern void dbsync_completion_end(DbsyncCompletion *completion);
 
 #endif							/* DBSYNC_WORKER_SOURCE_COMPLETION_H */

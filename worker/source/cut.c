@@ -18,6 +18,7 @@
 #include "extension/log/packed.h"
 #include "worker/source/cut.h"
 #include "worker/source/members.h"
+#include "worker/source/source.h"
 
 static DbsyncCutSegment *
 cut_segment(DbsyncCutTable *table, int segment_id)

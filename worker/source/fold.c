@@ -3,10 +3,10 @@
  * worker/source/fold.c
  *	  Changes of a key become one, where some say that a column stays as it was.
  *
- * Where all rows are whole, the last one of each key is all that is kept (read.c).  An
- * UPDATE that left large values untouched (extension/capture/unchanged.c) says nothing of
- * them, so what an earlier row of the cut said counts; where none did, the target
- * has the value, or it is looked up (complete.c).
+ * Where all rows are whole, the last one of each key is all that is kept
+ * (dbsync_pick_read()).  An UPDATE that left large values untouched
+ * (dbsync_unchanged_find()) says nothing of them, so what an earlier row of the cut said
+ * counts; where none did, the target has the value, or it is looked up (DbsyncCompletion).
  *
  * One key's state is kept at a time.  Values out of line are kept as what they are
  * in the segment, pointers.
@@ -176,7 +176,7 @@ hand_on(DbsyncFold *fold)
 	if (open && fold->completion != NULL)
 	{
 		/* one that has gone meanwhile: a later change of it says so */
-		if (!dbsync_complete_row(fold->completion, fold->values, fold->nulls, fold->unchanged))
+		if (!dbsync_completion_row(fold->completion, fold->values, fold->nulls, fold->unchanged))
 			return true;
 		open = false;
 	}

@@ -6,7 +6,7 @@
  * The order is that of the key's index, by its own operator families and collations,
  * upwards: chunks follow the index, and windows are cut where they end.
  *
- * All of it can call users' code, so it runs as the table's owner (extension/owner.h).
+ * All of it can call users' code, so it runs as the table's owner (dbsync_owner_begin()).
  *
  *-------------------------------------------------------------------------
  */

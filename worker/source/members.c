@@ -1,20 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * worker/source/members.c
- *	  The transactions of the current cut, by id.
- *
- * Blocks hold rows of other transactions too: each row that is read is asked for
- * its transaction here.
+ *	  The transactions of a cut that have rows in segments, by id.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "utils/memutils.h"
-
 #include "worker/source/members.h"
 
-/* the transactions of the current cut */
 typedef struct Member
 {
 	uint64		xid;
@@ -37,69 +31,47 @@ typedef struct Member
 /* a table of this size is emptied faster than made anew */
 #define SMALL_TABLE		1024
 
-static members_hash *members = NULL;
-static int	wanted_size = 0;
-static uint64 last_xid = 0;
-static Member *last_member = NULL;
-static int64 hits = 0;
-
-void
-dbsync_members_reset(int expected)
+DbsyncMembers *
+dbsync_members_create(MemoryContext context)
 {
-	if (members != NULL && members->size <= SMALL_TABLE && expected <= SMALL_TABLE)
-		members_reset(members);
-	else if (members != NULL)
-	{
-		members_destroy(members);
-		members = NULL;
-	}
-	wanted_size = Max(64, expected);
-	last_xid = 0;
-	last_member = NULL;
+	DbsyncMembers *members = MemoryContextAllocZero(context, sizeof(DbsyncMembers));
+
+	members->context = context;
+	dbsync_members_reset(members, 0);
+	return members;
 }
 
 void
-dbsync_members_add(uint64 xid, int rank)
+dbsync_members_reset(DbsyncMembers *members, int expected)
+{
+	if (members->by_xid != NULL && members->by_xid->size <= SMALL_TABLE && expected <= SMALL_TABLE)
+		members_reset(members->by_xid);
+	else if (members->by_xid != NULL)
+	{
+		members_destroy(members->by_xid);
+		members->by_xid = NULL;
+	}
+	members->expected = Max(64, expected);
+	members->last_xid = 0;
+	members->last_rank = -1;
+}
+
+void
+dbsync_members_add(DbsyncMembers *members, uint64 xid, int rank)
 {
 	bool		found;
 
 	/* where headers carry all rows nobody is asked for */
-	if (members == NULL)
-		members = members_create(TopMemoryContext, wanted_size, NULL);
-	members_insert(members, xid, &found)->rank = rank;
-}
-
-static Member *
-find_member(uint64 xid)
-{
-	/* rows of one transaction lie side by side */
-	if (xid != last_xid || last_xid == 0)
-	{
-		last_member = members ? members_lookup(members, xid) : NULL;
-		last_xid = xid;
-	}
-	return last_member;
-}
-
-int64
-dbsync_members_hits(void)
-{
-	return hits;
+	if (members->by_xid == NULL)
+		members->by_xid = members_create(members->context, members->expected, NULL);
+	members_insert(members->by_xid, xid, &found)->rank = rank;
 }
 
 void
-dbsync_members_reset_hits(void)
+dbsync_members_look_up(DbsyncMembers *members, uint64 xid)
 {
-	hits = 0;
-}
+	const Member *member = members->by_xid ? members_lookup(members->by_xid, xid) : NULL;
 
-int
-dbsync_members_rank(uint64 xid)
-{
-	const Member *member = find_member(xid);
-
-	if (member == NULL)
-		return -1;
-	hits++;
-	return member->rank;
+	members->last_rank = member ? member->rank : -1;
+	members->last_xid = xid;
 }

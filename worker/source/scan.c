@@ -22,7 +22,10 @@
 #include "extension/log/segment.h"
 #include "worker/relay.h"
 #include "worker/source/members.h"
+#include "worker/source/reader.h"
 #include "worker/source/scan.h"
+#include "worker/source/source.h"
+#include "worker/subscription.h"
 
 #include "extension/compat.h"
 
@@ -46,38 +49,34 @@ fits(TupleDesc desc, const DbsyncTable *table)
 }
 
 Relation
-dbsync_scan_open(DbsyncSubscription *subscription, const DbsyncTable *table, int segment_id)
+dbsync_scan_open(const DbsyncReading *reading, int segment_id)
 {
-	Relation	rel = table_open(dbsync_subscription_segment(subscription, segment_id)->relid,
-								 AccessShareLock);
+	const DbsyncSegmentInfo *info = dbsync_subscription_segment(reading->subscription, segment_id);
+	Relation	rel = table_open(info->relid, AccessShareLock);
 
-	if (!fits(RelationGetDescr(rel), table))
+	if (!fits(RelationGetDescr(rel), reading->table))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("tracking table \"%s\" does not fit captured table %s",
-						RelationGetRelationName(rel), table->qualified),
+						RelationGetRelationName(rel), reading->table->qualified),
 				 errhint("Copy the table anew with dbsync.copy_table().")));
 	return rel;
 }
 
 bool
-dbsync_scan_can_copy(const DbsyncTable *table, const DbsyncCutTable *cut,
-					 const DbsyncReadCut *how)
+dbsync_scan_can_copy(const DbsyncReading *reading)
 {
-	return !how->marks && how->after == 0 && cut->truncates == 0 && table->part.live;
-}
+	const DbsyncReadCut *how = reading->how;
 
-bool
-dbsync_scan_applies(const DbsyncTable *table, const DbsyncCutTable *cut,
-					const DbsyncReadCut *how)
-{
-	return !how->fold && dbsync_scan_can_copy(table, cut, how);
+	return !how->marks && how->after == 0 && reading->cut_table->truncates == 0 &&
+		reading->table->part.live;
 }
 
 void
-dbsync_scan_place_columns(const DbsyncTable *table, const DbsyncReadCut *how, DbsyncRelay *relay)
+dbsync_scan_place_columns(const DbsyncReading *reading, DbsyncRelay *relay)
 {
-	bool		keys = how->what == DBSYNC_RELAY_KEYS;
+	const DbsyncTable *table = reading->table;
+	bool		keys = reading->how->what == DBSYNC_RELAY_KEYS;
 	int			n = keys ? table->nkeys : table->ncolumns;
 	int		   *at = palloc(sizeof(int) * Max(n, 1));
 
@@ -86,9 +85,10 @@ dbsync_scan_place_columns(const DbsyncTable *table, const DbsyncReadCut *how, Db
 	dbsync_relay_place(relay, at);
 }
 
-/* Returns false when no more rows are wanted. */
+/* Adds the rows to *found.  Returns false when no more are wanted. */
 static bool
-scan_blocks(Relation rel, const DbsyncCutSegment *segment, const DbsyncScanSink *sink)
+scan_blocks(Relation rel, const DbsyncCutSegment *segment, DbsyncMembers *members,
+			const DbsyncScanSink *sink, int64 *found)
 {
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	TableScanDesc scan = NULL;
@@ -109,11 +109,14 @@ scan_blocks(Relation rel, const DbsyncCutSegment *segment, const DbsyncScanSink 
 		{
 			bool		isnull;
 			Datum		xid = slot_getattr(slot, DBSYNC_SEGMENT_XID, &isnull);
-			int			rank = dbsync_members_rank(U64FromFullTransactionId(DatumGetFullTransactionId(xid)));
+			int			rank = dbsync_members_rank(members,
+												   U64FromFullTransactionId(DatumGetFullTransactionId(xid)));
 
 			CHECK_FOR_INTERRUPTS();
-			if (rank >= 0)
-				more = sink->row(slot, rank, sink->arg);
+			if (rank < 0)
+				continue;
+			(*found)++;
+			more = sink->row(slot, rank, sink->arg);
 		}
 	}
 	if (scan != NULL)
@@ -124,7 +127,8 @@ scan_blocks(Relation rel, const DbsyncCutSegment *segment, const DbsyncScanSink 
 
 /* The same for the rows that headers carry, whose numbers are places already. */
 static bool
-scan_carried(Relation rel, const DbsyncCutSegment *segment, const DbsyncScanSink *sink)
+scan_carried(Relation rel, const DbsyncCutSegment *segment, const DbsyncScanSink *sink,
+			 int64 *found)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsMinimalTuple);
 	bool		more = true;
@@ -132,36 +136,42 @@ scan_carried(Relation rel, const DbsyncCutSegment *segment, const DbsyncScanSink
 	tuplestore_select_read_pointer(segment->carried, 0);
 	tuplestore_rescan(segment->carried);
 	while (more && tuplestore_gettupleslot(segment->carried, true, false, slot))
+	{
+		(*found)++;
 		more = sink->row(slot, -1, sink->arg);
+	}
 	ExecDropSingleTupleTableSlot(slot);
 	return more;
 }
 
-void
-dbsync_scan_rows(DbsyncSubscription *subscription, const DbsyncTable *table,
-				 const DbsyncCutTable *cut, const DbsyncScanSink *sink)
+int64
+dbsync_scan_rows(const DbsyncReading *reading, const DbsyncScanSink *sink)
 {
+	const List *segments = reading->cut_table->segments;
+	int64		found = 0;
 	bool		more = true;
 	ListCell   *lc;
 
-	if (cut->segments == NIL)
+	if (segments == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("transaction headers do not say where rows of table %s are", table->qualified),
+				 errmsg("transaction headers do not say where rows of table %s are",
+						reading->table->qualified),
 				 errhint("Copy the table anew with dbsync.copy_table().")));
-	foreach(lc, cut->segments)
+	foreach(lc, segments)
 	{
 		const DbsyncCutSegment *segment = lfirst(lc);
-		Relation	rel = dbsync_scan_open(subscription, table, segment->segment_id);
+		Relation	rel = dbsync_scan_open(reading, segment->segment_id);
 
 		if (foreach_current_index(lc) == 0)
 			sink->begin(RelationGetDescr(rel), sink->arg);
 		if (more && segment->n > 0)
-			more = scan_blocks(rel, segment, sink);
+			more = scan_blocks(rel, segment, reading->cut->members, sink, &found);
 		if (more && segment->carried != NULL)
-			more = scan_carried(rel, segment, sink);
+			more = scan_carried(rel, segment, sink, &found);
 		table_close(rel, NoLock);
 	}
+	return found;
 }
 
 static void
@@ -180,12 +190,17 @@ to_relay(TupleTableSlot *slot, int rank, void *arg)
 	return receiver->receiveSlot(slot, receiver);
 }
 
-void
-dbsync_scan_cut(DbsyncSubscription *subscription, const DbsyncTable *table,
-				const DbsyncCutTable *cut, const DbsyncReadCut *how, DbsyncRelay *relay)
+bool
+dbsync_scan_applies(const DbsyncReading *reading)
+{
+	return !reading->how->fold && dbsync_scan_can_copy(reading);
+}
+
+int64
+dbsync_scan_read(const DbsyncReading *reading, DbsyncRelay *relay)
 {
 	DbsyncScanSink sink = {begin_relay, to_relay, dbsync_relay_receiver(relay)};
 
-	dbsync_scan_place_columns(table, how, relay);
-	dbsync_scan_rows(subscription, table, cut, &sink);
+	dbsync_scan_place_columns(reading, relay);
+	return dbsync_scan_rows(reading, &sink);
 }

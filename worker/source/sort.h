@@ -3,7 +3,7 @@
  * worker/source/sort.h
  *	  A cut's rows of one table that headers carry, folded in memory.
  *
- * Called by dbsync_read_cut() only.
+ * A reader, for dbsync_read_cut() only.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,16 +11,12 @@
 #define DBSYNC_WORKER_SOURCE_SORT_H
 
 #include "worker/relay.h"
-#include "worker/source/cut.h"
-#include "worker/subscription.h"
+#include "worker/source/reader.h"
 
 /* Are all rows carried and in memory, and is nothing to be done but to fold them? */
-extern bool dbsync_order_applies(const DbsyncTable *table, const DbsyncCutTable *cut,
-								 const DbsyncReadCut *how);
+extern bool dbsync_sort_applies(const DbsyncReading *reading);
 
 /* Send the last row of each key to the relay, in the order of the keys. */
-extern void dbsync_order_cut(DbsyncSubscription *subscription, const DbsyncTable *table,
-							 const DbsyncCutTable *cut, const DbsyncReadCut *how,
-							 DbsyncRelay *relay);
+extern int64 dbsync_sort_read(const DbsyncReading *reading, DbsyncRelay *relay);
 
 #endif							/* DBSYNC_WORKER_SOURCE_SORT_H */

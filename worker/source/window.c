@@ -38,17 +38,18 @@
 
 #include "extension/log/header.h"
 #include "extension/route.h"
+#include "worker/position.h"
 #include "worker/snapshot.h"
 #include "worker/source/cut.h"
 #include "worker/source/members.h"
-#include "worker/source/window.h"
+#include "worker/source/source.h"
 
 #include "extension/compat.h"
 
 /* headers remembered at a time; 24 bytes each, twice as many while collecting */
 #define KEEP			262144
 
-/* transactions of one cut: bounds the hash of members.c; below 2^18 */
+/* transactions of one cut: bounds its members, and their ranks; below 2^18 */
 #define MAX_CUT			250000
 
 typedef struct Entry
@@ -73,6 +74,7 @@ struct DbsyncWindow
 	int			next;			/* first not yet passed */
 	bool		collected;
 	bool		more;			/* there are entries beyond those kept */
+	DbsyncMembers *members;		/* of the cut that was made last */
 	DbsyncLag lag;
 };
 
@@ -99,6 +101,7 @@ dbsync_window_begin(MemoryContext parent, const DbsyncPosition *position,
 	window->segments = palloc(sizeof(Oid) * Max(1, list_length(header_segments)));
 	foreach(lc, header_segments)
 		window->segments[window->nsegments++] = lfirst_oid(lc);
+	window->members = dbsync_members_create(context);
 	MemoryContextSwitchTo(old);
 	return window;
 }
@@ -435,7 +438,8 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 									ALLOCSET_DEFAULT_SIZES);
 
 	cut = palloc0(sizeof(DbsyncCut));
-	dbsync_members_reset(Min(window->n - window->next, MAX_CUT));
+	cut->members = window->members;
+	dbsync_members_reset(cut->members, Min(window->n - window->next, MAX_CUT));
 	for (i = window->next; i < window->n && cut->ntransactions < MAX_CUT; i++)
 	{
 		const Entry *entry = &window->entries[i];
@@ -455,7 +459,7 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 							   !dbsync_route_same(cut->route, header.route)))
 				break;
 			if (dbsync_cut_add(cut, &header, i - window->next, request))
-				dbsync_members_add(entry->xid, i - window->next);
+				dbsync_members_add(cut->members, entry->xid, i - window->next);
 			if (cut->rows > before)
 				cut->route = header.route ? pstrdup(header.route) : NULL;
 		}

@@ -1,0 +1,205 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/source/source.h
+ *	  The source as a batch sees it: windows, their cuts, and the rows of a cut.
+ *
+ * A window is what is visible in its "upto" and not had yet by a position; a cut is its
+ * next piece in closing order, and says of each table how many rows it has and where they
+ * lie.  Once they are read and on the target, the window is moved past them.
+ *
+ *	dbsync_completion_lock()	before S is taken: tables that rows are completed from
+ *	dbsync_window_begin()		up to S
+ *	dbsync_window_next()		a cut; NULL: nothing is left
+ *	dbsync_read_last_truncate()	of its tables that were truncated
+ *	dbsync_read_cut()			table by table, once or several times
+ *	dbsync_cut_free()			what was read, or is not wanted
+ *	dbsync_window_pass()		the target has it; then the next one
+ *	dbsync_window_end()
+ *
+ * All but the first, dbsync_cut_free(), dbsync_window_pass() and dbsync_window_end() read
+ * on the active snapshot.  It must see at least what "upto" sees, and where rows are read
+ * it must be S, the batch's.
+ *
+ * Who works on a source needs nothing else of how it was captured.  First copies read the
+ * tables themselves, which is another matter, with headers of its own: a captured table
+ * opened by its key's index (DbsyncCapturedTable), and the order of its keys
+ * (dbsync_keys_order() and the like).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_SOURCE_SOURCE_H
+#define DBSYNC_WORKER_SOURCE_SOURCE_H
+
+#include "access/xlogdefs.h"
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "storage/block.h"
+#include "utils/palloc.h"
+#include "utils/tuplestore.h"
+
+#include "worker/position.h"
+#include "worker/relay.h"
+#include "worker/snapshot.h"
+#include "worker/subscription.h"
+
+typedef struct DbsyncWindow DbsyncWindow;
+
+/* the rows of one captured table in a cut */
+typedef struct DbsyncCutTable
+{
+	int			captured_id;
+	int64		inserts;
+	int64		updates;
+	int64		deletes;
+	int64		truncates;
+	int64		resolved;
+	int64		statements;		/* in which they were captured */
+	int64		marked;			/* updates with columns marked as untouched */
+	List	   *segments;		/* of DbsyncCutSegment */
+} DbsyncCutTable;
+
+/* those of them that one segment holds, or headers in its place */
+typedef struct DbsyncCutSegment
+{
+	int			segment_id;
+	int			n;				/* ranges, in use and allocated */
+	int			allocated;
+	BlockNumber *first;			/* inclusive; sorted and disjoint */
+	BlockNumber *last;
+	int64		ncarried;		/* rows that headers carry */
+	Tuplestorestate *carried;	/* they, numbered by their places; NULL: none */
+} DbsyncCutSegment;
+
+/* so many of a cut's transactions are known by their ids */
+#define DBSYNC_CUT_KNOWN	16
+
+/* the next piece of a window: one batch, or a part of one */
+typedef struct DbsyncCut
+{
+	XLogRecPtr	closing;		/* of the last transaction in it */
+	uint64		closing_xid;
+	bool		exhausts;		/* the window ends with it */
+	char	   *route;			/* of its changes; NULL: made on this very database */
+	int			ntransactions;
+	uint64		xids[DBSYNC_CUT_KNOWN];	/* of the first ones */
+	int64		rows;			/* of the tables asked for */
+	int64		lag_rows;		/* rows and bytes that leave the lag with it, */
+	int64		lag_bytes;		/* tables of other subscriptions included */
+	List	   *tables;			/* of DbsyncCutTable */
+	int			nstores;		/* tuplestores for carried rows, made so far */
+	struct DbsyncMembers *members;	/* those with rows in segments; the window's: they
+									 * are this cut's until the next one is made */
+} DbsyncCut;
+
+/* what a caller wants of a window, and so of its cuts */
+typedef struct DbsyncCutRequest
+{
+	/* is a table of interest, of which this segment holds rows? */
+	bool		(*wants) (int captured_id, int segment_id, void *arg);
+	void	   *arg;
+	/* transactions that have one of these databases in their route are passed over */
+	const List *target_identities;
+	bool		local_only;		/* and all that were not made here */
+	int64		max_rows;		/* cut once it has as many */
+	XLogRecPtr	ledger_lsn;		/* of the target's ledger, and the server */
+	TimestampTz ledger_start;	/* start it was written under */
+} DbsyncCutRequest;
+
+/* how a cut is to be read */
+typedef struct DbsyncReadCut
+{
+	DbsyncRelayWhat what;
+	bool		fold;			/* the last state of each key, else every row */
+	bool		marks;			/* some rows say that columns are untouched ... */
+	bool		complete;		/* ... and they are to be filled in from the table */
+	int64		after;			/* only what is behind this place; 0: everything */
+} DbsyncReadCut;
+
+/*
+ * Lock a table that rows may have to be completed from, without waiting; before S is
+ * taken.  table->lock says what came of it.
+ */
+extern void dbsync_completion_lock(DbsyncTable *table);
+
+/*
+ * Begin a window in a context of its own below "parent": up to "upto", or up to
+ * the position's own upto if it has one.  header_segments: oids of all header
+ * segments.
+ */
+extern DbsyncWindow *dbsync_window_begin(MemoryContext parent,
+										 const DbsyncPosition *position,
+										 const DbsyncSnapshot *upto,
+										 List *header_segments);
+
+extern void dbsync_window_end(DbsyncWindow *window);
+
+extern const DbsyncSnapshot *dbsync_window_upto(const DbsyncWindow *window);
+
+/* Nothing (more) in it? */
+extern bool dbsync_window_is_empty(DbsyncWindow *window);
+
+extern DbsyncLag dbsync_window_lag(const DbsyncWindow *window);
+
+/*
+ * What is behind the position now, in the active snapshot; of the transactions passed
+ * already in a window that is being worked off, those count that close behind its end.
+ */
+extern DbsyncLag dbsync_window_waiting(const DbsyncPosition *position,
+									   List *header_segments);
+
+/*
+ * Is there a header of this transaction with this closing LSN, written by a
+ * server that was started at "start" or before?  (One that was put back and does
+ * the like of what it did can come to the same id at the same LSN.)
+ */
+extern bool dbsync_window_knows(List *header_segments, uint64 xid,
+								XLogRecPtr closing, TimestampTz start);
+
+/*
+ * The next cut, allocated in CurrentMemoryContext; NULL when nothing is left.  Rows of
+ * the one before it cannot be read any more.  Does not move the window:
+ * dbsync_window_pass() does, once the cut is on the target.  Transactions of one cut
+ * share one route.
+ *
+ * Raises an error if a transaction of a later server start closed at or before
+ * ledger_lsn: this server was rolled back and hands positions out again.
+ */
+extern DbsyncCut *dbsync_window_next(DbsyncWindow *window,
+									 const DbsyncCutRequest *request);
+
+extern void dbsync_window_pass(DbsyncWindow *window, const DbsyncCut *cut);
+
+/*
+ * Let go of a cut's carried rows, which may be in temporary files: before the
+ * transaction ends.
+ */
+extern void dbsync_cut_free(DbsyncCut *cut);
+
+/* Rows of a table in a cut, but for TRUNCATEs. */
+static inline int64
+dbsync_cut_table_rows(const DbsyncCutTable *table)
+{
+	return table->inserts + table->updates + table->deletes + table->resolved;
+}
+
+/* Is it certain that no key is in it twice? */
+extern bool dbsync_cut_table_is_distinct(const DbsyncCutTable *table);
+
+/*
+ * The place (see dbsync_members_place()) of the last TRUNCATE of a table in the cut; rows
+ * before it do not matter.  False if there is none.
+ */
+extern bool dbsync_read_last_truncate(DbsyncSubscription *subscription,
+									  const DbsyncTable *table, const DbsyncCut *cut,
+									  const DbsyncCutTable *cut_table, int64 *place);
+
+/*
+ * Send the cut's rows of one table to the relay, as the table's owner; of a table that
+ * is being copied, only the part copied already.  Raises an error when it does not
+ * find exactly the rows that the headers announce.
+ */
+extern void dbsync_read_cut(DbsyncSubscription *subscription, DbsyncTable *table,
+							const DbsyncCut *cut, const DbsyncCutTable *cut_table,
+							const DbsyncReadCut *how, DbsyncRelay *relay);
+
+#endif							/* DBSYNC_WORKER_SOURCE_SOURCE_H */
