@@ -6,7 +6,7 @@
  * Lines of fields.  Each field has a tab before it, and is written as in COPY's text
  * format; null is \N.
  *
- *	position	the ledger's row of a subscription (ledger.c)
+ *	position	the ledger's row of a subscription
  *	part		how far one of its tables is copied
  *	table		schema, name, columns
  *	row			of the table above: its key, as one field; its values

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * t/driver/ledger.c
- *	  The ledger: lines "position" and "part" of the file, beside the rows.
+ *	  The ledger: lines "position" and "part" of the target's file, beside the rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -205,8 +205,7 @@ file_ledger_fence(FileTarget *target, const DbsyncLedger *ledger)
 
 	if (position == NULL || position->batch != ledger->batch - 1)
 		return file_refuse(target, DBSYNC_FAULT_LEDGER_MOVED, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-						   psprintf("the ledger in target \"%s\" has moved", target->name),
-						   "Another worker has committed a batch meanwhile.", NULL);
+						   "another worker has moved the ledger of this subscription", NULL, NULL);
 	copy_ledger(position, ledger, target->batch->context);
 	return true;
 }
