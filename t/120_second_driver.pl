@@ -111,6 +111,7 @@ sub keeps_the_contract
 	dies($end, $schema, \@tables);
 	fence_holds($end, $schema, \@tables);
 	waits_for_the_end($end, $schema);
+	times_out($end, $schema);
 	second_subscription($end, $schema, \@tables);
 	refusal($end, $schema);
 	is($end->clashes, 0, "$name: no row was ever sent twice");
@@ -234,6 +235,28 @@ sub waits_for_the_end
 	$pair->arrives($name, "$name: it goes on");
 	same($end, 'after a wait', "$schema.log");
 	$pair->status_becomes($name, q{state = 'running'}, "$name: and status says so");
+	return;
+}
+
+# A target that says nothing at all is given up.
+sub times_out
+{
+	my ($end, $schema) = @_;
+	my $name = $end->name;
+
+	$pair->stop_subscription($name);
+	$pair->sql("ALTER SYSTEM SET dbsync.target_timeout = '1500ms'; SELECT pg_reload_conf()");
+	ok(DbsyncTest::becomes_true($source, q{SELECT current_setting('dbsync.target_timeout') = '1500ms'}),
+		"$name: a target is given little time");
+	$pair->start_subscription($name);
+	$pair->arrives($name, "$name: it answers in time");
+	$end->hold_rows("$schema.log");
+	$pair->sql("INSERT INTO $schema.log VALUES (3002, 'times out')");
+	$pair->status_becomes($name, q{last_error ~ '^target "\w+" has not answered'}, "$name: a silent target is given up");
+	$pair->sql('ALTER SYSTEM RESET dbsync.target_timeout; SELECT pg_reload_conf()');
+	$end->let_go;
+	$pair->arrives($name, "$name: and tried again");
+	same($end, 'after silence', "$schema.log");
 	return;
 }
 
