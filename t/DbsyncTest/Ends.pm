@@ -232,6 +232,7 @@ sub hold
 {
 	my ($self, $where) = @_;
 	$self->{where} = $where;
+	unlink("$self->{folder}/held_$where");
 	append_to_file("$self->{folder}/hold_$where", '');
 	return;
 }
