@@ -77,3 +77,20 @@ build_and_install()
 	fi
 	chmod -R a+rX "$work/postgres"
 }
+
+# The tests' own driver, a module beside ours (t/driver).  Says nothing unless it fails.
+build_test_driver()
+{
+	local log=$work/build.log
+	local flags=WERROR=-Werror
+
+	if [ -n "${CHECK_SANITIZE:-}" ]; then
+		flags=COPT=$(sanitizer_flags "$CHECK_SANITIZE")
+	fi
+	if ! as_server make -s -C "$tree/t/driver" PG_CONFIG="$pg_config" "$flags" all >"$log" 2>&1 ||
+		! make -s -C "$tree/t/driver" PG_CONFIG="$pg_config" "$flags" install >"$log" 2>&1; then
+		cat "$log"
+		return 1
+	fi
+	chmod -R a+rX "$work/postgres"
+}

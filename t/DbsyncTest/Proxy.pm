@@ -4,10 +4,12 @@
 #	pass              as if it were not there
 #	lose_answers(n)   the next n times the server says that it has committed,
 #	                  that answer is dropped and the connection cut
+#	keep_answer       the next time it says so, that answer and what follows is kept back,
+#	                  over a connection that stays
 #	cut_anywhere(p)   at each piece of data, with probability 1/p, pass a random
 #	                  part of it and cut
 #	refuse            cut what there is and what comes
-# Every cut is one line in the file of events.
+# Every cut, and every answer that is kept, is one line in the file of events.
 package DbsyncTest::Proxy;
 
 use strict;
@@ -27,9 +29,10 @@ my $committed = "C\0\0\0\x0bCOMMIT\0";
 sub pass { return $_[0]->order('pass'); }
 sub refuse { return $_[0]->order('refuse'); }
 sub lose_answers { return $_[0]->order('lose', $_[1]); }
+sub keep_answer { return $_[0]->order('keep', 1); }
 sub cut_anywhere { return $_[0]->order('cut', $_[1]); }
 
-# How many connections were cut so far.
+# How many connections were cut, or silenced, so far.
 sub cuts
 {
 	my ($self) = @_;
@@ -116,6 +119,15 @@ sub cut
 	return;
 }
 
+# Nothing of this server is passed on any more.
+sub silence
+{
+	my ($state, $socket) = @_;
+	$state->{select}->remove($socket);
+	append_to_file($state->{file}, "answer kept\n");
+	return;
+}
+
 sub relay
 {
 	my ($state, $socket) = @_;
@@ -123,13 +135,14 @@ sub relay
 	my $size = sysread($socket, my $data, 65536);
 
 	return disconnect($state, $socket) unless $size;
-	if ($state->{mode} eq 'lose' && $state->{argument} > 0 && $state->{from_server}{$socket})
+	if ($state->{mode} =~ /^(lose|keep)$/ && $state->{argument} > 0 && $state->{from_server}{$socket})
 	{
 		# the answer may come in two pieces
 		my $seen = $state->{tail}{$socket} . $data;
 		if (index($seen, $committed) >= 0)
 		{
 			$state->{argument}--;
+			return silence($state, $socket) if $state->{mode} eq 'keep';
 			return cut($state, $socket, 'answer lost');
 		}
 		$state->{tail}{$socket} = substr($seen, -length($committed)) // $seen;

@@ -148,6 +148,13 @@ find_property(const DbsyncTargetIdentity *identity, const char *name)
 }
 
 static Datum
+text_or_null(const char *text, bool *isnull)
+{
+	*isnull = text == NULL;
+	return text ? CStringGetTextDatum(text) : (Datum) 0;
+}
+
+static Datum
 identity_row(const DbsyncTargetIdentity *identity, TupleDesc desc)
 {
 	static const struct
@@ -163,9 +170,12 @@ identity_row(const DbsyncTargetIdentity *identity, TupleDesc desc)
 	int			n = 0;
 
 	values[n++] = Int32GetDatum(identity->version);
-	values[n++] = CStringGetTextDatum(identity->version_text);
-	values[n++] = CStringGetTextDatum(identity->user);
-	values[n++] = CStringGetTextDatum(identity->database);
+	values[n] = text_or_null(identity->version_text, &nulls[n]);
+	n++;
+	values[n] = text_or_null(identity->user, &nulls[n]);
+	n++;
+	values[n] = text_or_null(identity->database, &nulls[n]);
+	n++;
 	for (int i = 0; i < lengthof(properties); i++, n++)
 	{
 		const char *value = find_property(identity, properties[i].name);

@@ -83,7 +83,7 @@ typedef struct DbsyncTargetConfig
 	const int  *timeout;
 } DbsyncTargetConfig;
 
-/* who answered */
+/* who answered; strings may be NULL: there is no such thing */
 typedef struct DbsyncTargetIdentity
 {
 	/*

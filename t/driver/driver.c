@@ -1,0 +1,270 @@
+/*-------------------------------------------------------------------------
+ *
+ * t/driver/driver.c
+ *	  The test's driver: opening and closing, batches, the list of functions; and some
+ *	  drivers that dbsync must refuse.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "commands/defrem.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "storage/fd.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "internal.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+static DbsyncDriver file_driver;
+
+/* What a fault says lives as long as the target. */
+bool
+file_refuse(FileTarget *target, DbsyncFaultKind kind, int sqlstate,
+			const char *message, const char *detail, const char *hint)
+{
+	MemoryContext old = MemoryContextSwitchTo(target->base.context);
+	DbsyncFault *fault = &target->base.fault;
+
+	memset(fault, 0, sizeof(DbsyncFault));
+	fault->kind = kind;
+	fault->sqlstate = sqlstate;
+	fault->message = pstrdup(message);
+	fault->detail = detail ? pstrdup(detail) : NULL;
+	fault->hint = hint ? pstrdup(hint) : NULL;
+	MemoryContextSwitchTo(old);
+	return false;
+}
+
+/*
+ * Hung on the target's context: so the lock goes also where an error passes over
+ * whoever holds the target, and close() may come at any moment.
+ */
+static void
+cleanup(void *arg)
+{
+	FileTarget *target = arg;
+
+	file_heard(target);
+	if (target->lock >= 0)
+	{
+		close(target->lock);
+		ReleaseExternalFD();
+	}
+	target->lock = -1;
+}
+
+static FileTarget *
+new_target(const DbsyncTargetConfig *config)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dbsync file target",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	FileTarget *target = palloc0(sizeof(FileTarget));
+	ListCell   *lc;
+
+	target->base.driver = &file_driver;
+	target->base.context = context;
+	target->name = pstrdup(config->name);
+	target->waits = config->waits;
+	target->timeout = config->timeout;
+	target->lock = -1;
+	foreach(lc, config->options)
+	{
+		DefElem    *def = lfirst_node(DefElem, lc);
+
+		if (strcmp(def->defname, "folder") == 0)
+			target->folder = pstrdup(defGetString(def));
+	}
+	target->cleanup.func = cleanup;
+	target->cleanup.arg = target;
+	MemoryContextRegisterResetCallback(context, &target->cleanup);
+	MemoryContextSwitchTo(old);
+	return target;
+}
+
+static bool
+open_lock(FileTarget *target)
+{
+	char	   *path = psprintf("%s/lock", target->folder);
+
+	if (!AcquireExternalFD())
+		return file_refuse(target, DBSYNC_FAULT_UNAVAILABLE, ERRCODE_INSUFFICIENT_RESOURCES,
+						   "out of file descriptors", NULL, NULL);
+	target->lock = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	if (target->lock >= 0)
+		return true;
+	ReleaseExternalFD();
+	return file_refuse(target, DBSYNC_FAULT_LOST, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+					   psprintf("could not open target \"%s\"", target->name),
+					   psprintf("%s: %s", path, strerror(errno)), NULL);
+}
+
+static DbsyncTarget *
+file_open(const DbsyncTargetConfig *config, bool *ok)
+{
+	FileTarget *target = new_target(config);
+	DbsyncTargetIdentity *identity = &target->base.identity;
+	MemoryContext old;
+
+	*ok = false;
+	if (target->folder == NULL)
+	{
+		(void) file_refuse(target, DBSYNC_FAULT_REFUSED, ERRCODE_FDW_OPTION_NAME_NOT_FOUND,
+						   psprintf("target \"%s\" has no option \"folder\"", target->name), NULL,
+						   psprintf("ALTER SERVER %s OPTIONS (ADD folder ...).", target->name));
+		return &target->base;
+	}
+	old = MemoryContextSwitchTo(target->base.context);
+	target->path = psprintf("%s/target", target->folder);
+	identity->version = 1;
+	identity->version_text = psprintf("a file in %s", target->folder);
+	identity->properties = list_make1(makeDefElem("folder", (Node *) makeString(target->folder), -1));
+	*ok = open_lock(target);
+	MemoryContextSwitchTo(old);
+	return &target->base;
+}
+
+static void
+file_close(DbsyncTarget *base)
+{
+	/* see cleanup() */
+	MemoryContextDelete(base->context);
+}
+
+static bool
+begin(DbsyncTarget *base, const DbsyncLedger *ledger, const char *origin, int64 expected_rows, int flags)
+{
+	FileTarget *target = (FileTarget *) base;
+
+	return file_begin(target) && file_ledger_fence(target, ledger);
+}
+
+/* Nothing is sent before the end. */
+static bool
+hurry(DbsyncTarget *base)
+{
+	return true;
+}
+
+static bool
+commit(DbsyncTarget *base)
+{
+	FileTarget *target = (FileTarget *) base;
+
+	return file_hold(target, "commit") && file_commit(target);
+}
+
+/* What is committed is on disk. */
+static bool
+confirm(DbsyncTarget *base, const pg_uuid_t *subscription)
+{
+	return true;
+}
+
+static DbsyncDriver file_driver = {
+	.version = DBSYNC_DRIVER_VERSION,
+	.name = "dbsync_file_test",
+	.features = DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK,
+	.open = file_open,
+	.close = file_close,
+	.table_open = file_table_open,
+	.begin = begin,
+	.truncate = file_truncate,
+	.rows_begin = file_rows_begin,
+	.rows_put = file_rows_put,
+	.rows_end = file_rows_end,
+	.hurry = hurry,
+	.commit = commit,
+	.ledger_read = file_ledger_read,
+	.ledger_read_parts = file_ledger_read_parts,
+	.ledger_create = file_ledger_create,
+	.ledger_forget = file_ledger_forget,
+	.ledger_move = file_ledger_move,
+	.ledger_write_parts = file_ledger_write_parts,
+	.ledger_forget_parts = file_ledger_forget_parts,
+	.confirm = confirm,
+	.table_has_rows = file_table_has_rows,
+};
+
+static void
+add_driver(DbsyncDriver *driver, DbsyncDriverLink *link)
+{
+	DbsyncDriverLink **list = (DbsyncDriverLink **) find_rendezvous_variable(DBSYNC_DRIVERS_VARIABLE);
+
+	link->driver = driver;
+	link->next = *list;
+	*list = link;
+}
+
+/* Drivers that must be refused, each for one reason. */
+static void
+add_broken_drivers(void)
+{
+	static struct
+	{
+		const char *name;
+		DbsyncDriver driver;
+		DbsyncDriverLink link;
+	}			broken[] = {
+		{"dbsync_no_begin"}, {"dbsync_no_ledger_move"}, {"dbsync_no_has_rows"},
+		{"dbsync_no_takes_unchanged"}, {"dbsync_no_fence"},
+		{"dbsync_without_ledger"}, {"dbsync_without_read_back"}
+	};
+	int			n = 0;
+
+	for (int i = 0; i < lengthof(broken); i++)
+	{
+		broken[i].driver = file_driver;
+		broken[i].driver.name = broken[i].name;
+		add_driver(&broken[i].driver, &broken[i].link);
+	}
+	broken[n++].driver.begin = NULL;
+	broken[n++].driver.ledger_move = NULL;
+	broken[n++].driver.table_has_rows = NULL;
+	broken[n++].driver.features |= DBSYNC_FEATURE_PATCH;
+	broken[n++].driver.features |= DBSYNC_FEATURE_SEVERAL;
+	broken[n++].driver.features &= ~DBSYNC_FEATURE_LEDGER;
+	broken[n++].driver.features &= ~DBSYNC_FEATURE_READ_BACK;
+}
+
+/* One that was made for another version stands in the way of all behind it. */
+static void
+add_driver_of_other_version(void)
+{
+	static DbsyncDriver driver;
+	static DbsyncDriverLink link;
+
+	driver = file_driver;
+	driver.version = DBSYNC_DRIVER_VERSION + 1;
+	driver.name = NULL;
+	add_driver(&driver, &link);
+}
+
+void
+_PG_init(void)
+{
+	static DbsyncDriverLink link;
+	static bool other_version = false;
+
+	if (!process_shared_preload_libraries_in_progress)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("dbsync_file_test must be in shared_preload_libraries")));
+	DefineCustomBoolVariable("dbsync_file_test.other_version",
+							 "There is a driver for another version of the contract, too.",
+							 NULL, &other_version, false, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	add_driver(&file_driver, &link);
+	add_broken_drivers();
+	if (other_version)
+		add_driver_of_other_version();
+}
