@@ -108,7 +108,9 @@ concerns_table(const DbsyncTarget *target, const ErrorData *edata)
 	if (dbsync_target_has_fault(target))
 		return !dbsync_target_fault_is(target, DBSYNC_FAULT_LOST) &&
 			!dbsync_target_fault_is(target, DBSYNC_FAULT_UNAVAILABLE);
-	return class != ERRCODE_OPERATOR_INTERVENTION && class != ERRCODE_INSUFFICIENT_RESOURCES;
+	/* or for a further connection, whose fault is its own */
+	return class != ERRCODE_CONNECTION_EXCEPTION && class != ERRCODE_OPERATOR_INTERVENTION &&
+		class != ERRCODE_INSUFFICIENT_RESOURCES;
 }
 
 bool
