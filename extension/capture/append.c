@@ -55,7 +55,7 @@
 static HeapTuple
 row_tuple(TupleTableSlot *slot)
 {
-	return &((DbsyncTrackRow *) slot)->tuple;
+	return &((DbsyncAppendRow *) slot)->tuple;
 }
 
 static void
@@ -65,15 +65,15 @@ row_materialize(TupleTableSlot *slot)
 }
 
 static const TupleTableSlotOps row_ops = {
-	.base_slot_size = sizeof(DbsyncTrackRow),
+	.base_slot_size = sizeof(DbsyncAppendRow),
 	.materialize = row_materialize,
 	.get_heap_tuple = row_tuple
 };
 
 static void
-note_block(DbsyncTrack *track, ItemPointer tid)
+note_block(DbsyncAppend *append, ItemPointer tid)
 {
-	DbsyncRanges *ranges = &track->written->part.ranges;
+	DbsyncRanges *ranges = &append->written->part.ranges;
 	BlockNumber block = ItemPointerGetBlockNumber(tid);
 
 	if (ranges->n == 0 || ranges->last[ranges->n - 1] != block)
@@ -94,14 +94,14 @@ lock_header(void)
 
 /* What is believed to be the active segment; false if the table is not captured any more. */
 static bool
-find_active(DbsyncTrack *track)
+find_active(DbsyncAppend *append)
 {
-	DbsyncEntry *entry = dbsync_captured_find(track->rel);
+	DbsyncEntry *entry = dbsync_captured_find(append->rel);
 
 	if (entry->mode != DBSYNC_MODE_CAPTURE)
 		return false;
-	track->entry = entry;
-	track->written = dbsync_transaction_written(dbsync_captured_touch(entry),
+	append->entry = entry;
+	append->written = dbsync_transaction_written(dbsync_captured_touch(entry),
 												entry->captured.id,
 												entry->segment_id, entry->segment);
 	return true;
@@ -109,85 +109,85 @@ find_active(DbsyncTrack *track)
 
 /* Lock the active segment.  What was believed before the lock is looked at again after it. */
 static bool
-lock_active(DbsyncTrack *track)
+lock_active(DbsyncAppend *append)
 {
 	Oid			locked = InvalidOid;
 
-	while (find_active(track))
+	while (find_active(append))
 	{
-		if (track->entry->segment == locked || track->written->locked)
+		if (append->entry->segment == locked || append->written->locked)
 			return true;
 		CHECK_FOR_INTERRUPTS();
 		lock_header();
-		LockRelationOid(track->entry->segment, RowExclusiveLock);
-		locked = track->entry->segment;
+		LockRelationOid(append->entry->segment, RowExclusiveLock);
+		locked = append->entry->segment;
 	}
 	return false;
 }
 
 /* So many captures that may have the same keys write to the segment, or into the header. */
 static void
-count_statements(DbsyncTrack *track, int n)
+count_statements(DbsyncAppend *append, int n)
 {
-	dbsync_transaction_save(track->written);
-	track->written->part.statements += n;
+	dbsync_transaction_save(append->written);
+	append->written->part.statements += n;
 }
 
 static bool
-open_segment(DbsyncTrack *track)
+open_segment(DbsyncAppend *append)
 {
 	DbsyncEntry *entry;
 
-	if (!lock_active(track))
+	if (!lock_active(append))
 		return false;
-	entry = track->entry;
+	entry = append->entry;
 	if (entry->segment_checked)
-		track->segment = RelationIdGetRelation(entry->segment);
-	if (track->segment == NULL)
+		append->segment = RelationIdGetRelation(entry->segment);
+	if (append->segment == NULL)
 	{
-		track->segment = table_open(entry->segment, NoLock);
-		dbsync_captured_check_segment(entry, track->segment);
+		append->segment = table_open(entry->segment, NoLock);
+		dbsync_captured_check_segment(entry, append->segment);
 	}
-	dbsync_transaction_save(track->written);
-	track->written->locked = true;
-	track->cid = GetCurrentCommandId(true);
+	dbsync_transaction_save(append->written);
+	append->written->locked = true;
+	append->cid = GetCurrentCommandId(true);
 	return true;
 }
 
 /* The header has no room for the next row: from now on the segment takes them. */
 static void
-leave_header(DbsyncTrack *track)
+leave_header(DbsyncAppend *append)
 {
-	DbsyncWritten *before = track->written;
+	DbsyncWritten *before = append->written;
 
-	if (track->segment != NULL)
+	if (append->segment != NULL)
 		return;
-	if (!open_segment(track))
+	if (!open_segment(append))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("capture of table \"%s\" ended in the middle of a statement",
-						RelationGetRelationName(track->rel))));
+						RelationGetRelationName(append->rel))));
 	/* another segment knows nothing of this statement, which may be several captures */
-	if (track->written != before)
-		count_statements(track, 2);
+	if (append->written != before)
+		count_statements(append, 2);
 }
 
 /* Get ready to have rows taken along by the header. */
 static bool
-begin_carried(DbsyncTrack *track)
+begin_carried(DbsyncAppend *append)
 {
 	DbsyncEntry *entry;
 
-	if (!find_active(track))
+	if (!find_active(append))
 		return false;
 	if (!dbsync_transaction.header_lock.held)
 	{
 		/* waiting may have brought news */
 		lock_header();
-		if (!find_active(track))
+		if (!find_active(append))
 			return false;
 	}
-	entry = track->entry;
+	entry = append->entry;
 	if (!entry->segment_checked)
 	{
 		Relation	segment = table_open(entry->segment, AccessShareLock);
@@ -200,33 +200,33 @@ begin_carried(DbsyncTrack *track)
 
 /* Room for a batch: as many rows as are expected, or as may wait. */
 static void
-make_batch(DbsyncTrack *track, int64 expected)
+make_batch(DbsyncAppend *append, int64 expected)
 {
 	int			n = Min(expected, MAX_WAITING);
 	MemoryContext old;
 
-	track->context = AllocSetContextCreate(track->parent, "dbsync track",
+	append->context = AllocSetContextCreate(append->parent, "dbsync append",
 										   ALLOCSET_DEFAULT_SIZES);
-	track->large = AllocSetContextCreate(track->context, "dbsync track rows",
+	append->large = AllocSetContextCreate(append->context, "dbsync append rows",
 										 ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(track->context);
-	track->rows = palloc0(n * sizeof(DbsyncTrackRow));
-	track->slots = palloc(n * sizeof(TupleTableSlot *));
+	old = MemoryContextSwitchTo(append->context);
+	append->rows = palloc0(n * sizeof(DbsyncAppendRow));
+	append->slots = palloc(n * sizeof(TupleTableSlot *));
 	for (int i = 0; i < n; i++)
 	{
-		track->rows[i].slot.type = T_TupleTableSlot;
-		*((const TupleTableSlotOps **) &track->rows[i].slot.tts_ops) = &row_ops;
-		track->slots[i] = &track->rows[i].slot;
+		append->rows[i].slot.type = T_TupleTableSlot;
+		*((const TupleTableSlotOps **) &append->rows[i].slot.tts_ops) = &row_ops;
+		append->slots[i] = &append->rows[i].slot;
 	}
-	track->arena = palloc(MAX_WAITING_BYTES);
-	track->max = n;
-	track->nwaiting = 0;
-	track->waiting = track->used = 0;
+	append->arena = palloc(MAX_WAITING_BYTES);
+	append->max = n;
+	append->nwaiting = 0;
+	append->waiting = append->used = 0;
 	MemoryContextSwitchTo(old);
 }
 
 bool
-dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected)
+dbsync_append_begin(DbsyncAppend *append, Relation rel, int64 expected)
 {
 	bool		carried;
 
@@ -237,32 +237,32 @@ dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected)
 						RelationGetRelationName(rel)),
 				 errdetail("Another module writes to it as the transaction commits, "
 						   "after dbsync has closed what it captured.")));
-	track->rel = rel;
-	track->segment = NULL;
+	append->rel = rel;
+	append->segment = NULL;
 	carried = expected < FEW_ROWS && dbsync_transaction_can_carry();
-	if (carried ? !begin_carried(track) : !open_segment(track))
+	if (carried ? !begin_carried(append) : !open_segment(append))
 		return false;
-	count_statements(track, 1);
-	track->nrows = 0;
-	track->stamp.xid = GetTopFullTransactionId();
-	track->stamp.same = NULL;
-	track->assigned = NIL;
-	track->parent = CurrentMemoryContext;
-	track->context = NULL;
-	track->grows = (expected == 0);
+	count_statements(append, 1);
+	append->nrows = 0;
+	append->stamp.xid = GetTopFullTransactionId();
+	append->stamp.same = NULL;
+	append->assigned = NIL;
+	append->parent = CurrentMemoryContext;
+	append->context = NULL;
+	append->grows = (expected == 0);
 	if (expected >= FEW_ROWS)
-		make_batch(track, expected);
+		make_batch(append, expected);
 	return true;
 }
 
 static void
-count_row(DbsyncTrack *track)
+count_row(DbsyncAppend *append)
 {
-	DbsyncPart *part = &track->written->part;
+	DbsyncPart *part = &append->written->part;
 
-	if (track->stamp.same != NULL)
+	if (append->stamp.same != NULL)
 		part->marked++;
-	switch (track->stamp.op)
+	switch (append->stamp.op)
 	{
 		case DBSYNC_OP_INSERT:
 			part->inserts++;
@@ -277,7 +277,7 @@ count_row(DbsyncTrack *track)
 			part->truncates++;
 			break;
 		default:
-			Assert(track->stamp.op == DBSYNC_OP_RESOLVED);
+			Assert(append->stamp.op == DBSYNC_OP_RESOLVED);
 			part->resolved++;
 			break;
 	}
@@ -309,38 +309,38 @@ bytes_outside(HeapTuple tuple, DbsyncEntry *entry)
 }
 
 static void
-write_waiting(DbsyncTrack *track)
+write_waiting(DbsyncAppend *append)
 {
 	MemoryContext old;
 
-	if (track->nwaiting == 0)
+	if (append->nwaiting == 0)
 		return;
 	CHECK_FOR_INTERRUPTS();
-	old = MemoryContextSwitchTo(track->large);
-	heap_multi_insert(track->segment, track->slots, track->nwaiting,
-					  track->cid, 0, NULL);
+	old = MemoryContextSwitchTo(append->large);
+	heap_multi_insert(append->segment, append->slots, append->nwaiting,
+					  append->cid, 0, NULL);
 	MemoryContextSwitchTo(old);
 
 	/* pages come from anywhere, so first and last row are not the bounds */
-	for (int i = 0; i < track->nwaiting; i++)
-		note_block(track, &track->slots[i]->tts_tid);
-	MemoryContextReset(track->large);
-	track->nwaiting = 0;
-	track->waiting = track->used = 0;
+	for (int i = 0; i < append->nwaiting; i++)
+		note_block(append, &append->slots[i]->tts_tid);
+	MemoryContextReset(append->large);
+	append->nwaiting = 0;
+	append->waiting = append->used = 0;
 }
 
 /* Room for a row of the batch; a large one gets its own. */
 static void *
-room_in_batch(DbsyncTrack *track, Size size)
+room_in_batch(DbsyncAppend *append, Size size)
 {
 	void	   *room;
 
-	if (track->used + MAXALIGN(size) > MAX_WAITING_BYTES)
-		write_waiting(track);
+	if (append->used + MAXALIGN(size) > MAX_WAITING_BYTES)
+		write_waiting(append);
 	if (size > MAX_WAITING_BYTES)
-		return MemoryContextAlloc(track->large, size);
-	room = track->arena + track->used;
-	track->used += MAXALIGN(size);
+		return MemoryContextAlloc(append->large, size);
+	room = append->arena + append->used;
+	append->used += MAXALIGN(size);
 	return room;
 }
 
@@ -350,74 +350,74 @@ room_in_batch(DbsyncTrack *track, Size size)
  * it along.
  */
 static void
-put_wide(DbsyncTrack *track, TupleTableSlot *slot)
+put_wide(DbsyncAppend *append, TupleTableSlot *slot)
 {
-	DbsyncEntry *entry = track->entry;
+	DbsyncEntry *entry = append->entry;
 	HeapTuple	formed;
 	HeapTuple	tuple;
 
 	/* a whole row, whatever could have been left out of it */
-	track->stamp.same = NULL;
-	tuple = formed = dbsync_form_values(&entry->shape, &track->stamp, slot, NULL);
+	append->stamp.same = NULL;
+	tuple = formed = dbsync_form_values(&entry->shape, &append->stamp, slot, NULL);
 	if (HeapTupleHasExternal(formed))
 		tuple = toast_flatten_tuple(formed, entry->shape.unmarked);
-	dbsync_transaction_carry_wide(track->written->part.segment_id, tuple,
-							RelationGetRelationName(track->rel));
-	track->written->bytes += tuple->t_len;
+	dbsync_transaction_carry_wide(append->written->part.segment_id, tuple,
+							RelationGetRelationName(append->rel));
+	append->written->bytes += tuple->t_len;
 	if (tuple != formed)
 		heap_freetuple(tuple);
 	heap_freetuple(formed);
 }
 
 static void
-put_waiting(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
+put_waiting(DbsyncAppend *append, DbsyncSource source, TupleTableSlot *slot)
 {
-	DbsyncEntry *entry = track->entry;
+	DbsyncEntry *entry = append->entry;
 	HeapTuple	tuple;
 
 	if (source.header != NULL)
 	{
-		Size		size = dbsync_form_size(&entry->shape, &track->stamp, source);
-		void	   *room = room_in_batch(track, size);
+		Size		size = dbsync_form_size(&entry->shape, &append->stamp, source);
+		void	   *room = room_in_batch(append, size);
 
-		tuple = &track->rows[track->nwaiting].tuple;
-		dbsync_form_copy(&entry->shape, &track->stamp, source, tuple, room);
+		tuple = &append->rows[append->nwaiting].tuple;
+		dbsync_form_copy(&entry->shape, &append->stamp, source, tuple, room);
 	}
 	else
 	{
-		MemoryContext old = MemoryContextSwitchTo(track->large);
+		MemoryContext old = MemoryContextSwitchTo(append->large);
 
-		tuple = &track->rows[track->nwaiting].tuple;
-		*tuple = *dbsync_form_values(&entry->shape, &track->stamp, slot,
-									 RelationGetDescr(track->segment));
+		tuple = &append->rows[append->nwaiting].tuple;
+		*tuple = *dbsync_form_values(&entry->shape, &append->stamp, slot,
+									 RelationGetDescr(append->segment));
 		MemoryContextSwitchTo(old);
 	}
-	if (!dbsync_form_fits(tuple, RelationGetDescr(track->segment)))
+	if (!dbsync_form_fits(tuple, RelationGetDescr(append->segment)))
 	{
-		put_wide(track, slot);
-		if (track->nwaiting == 0)
+		put_wide(append, slot);
+		if (append->nwaiting == 0)
 		{
 			/* nobody needs what it took to find out */
-			MemoryContextReset(track->large);
-			track->used = 0;
+			MemoryContextReset(append->large);
+			append->used = 0;
 		}
 		return;
 	}
 	if (source.header == NULL)
-		track->written->bytes += bytes_outside(tuple, entry);
-	track->written->bytes += tuple->t_len;
-	track->waiting += tuple->t_len;
-	track->nwaiting++;
+		append->written->bytes += bytes_outside(tuple, entry);
+	append->written->bytes += tuple->t_len;
+	append->waiting += tuple->t_len;
+	append->nwaiting++;
 	/* a value out of line may be another table's, which need not live on */
-	if (track->nwaiting == track->max || track->waiting >= MAX_WAITING_BYTES ||
+	if (append->nwaiting == append->max || append->waiting >= MAX_WAITING_BYTES ||
 		HeapTupleHasExternal(tuple))
-		write_waiting(track);
+		write_waiting(append);
 }
 
 static void
-put_single(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
+put_single(DbsyncAppend *append, DbsyncSource source, TupleTableSlot *slot)
 {
-	DbsyncEntry *entry = track->entry;
+	DbsyncEntry *entry = append->entry;
 	union
 	{
 		int64		align;
@@ -430,37 +430,37 @@ put_single(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
 
 	if (source.header != NULL)
 	{
-		Size		size = dbsync_form_size(&entry->shape, &track->stamp, source);
+		Size		size = dbsync_form_size(&entry->shape, &append->stamp, source);
 
 		if (size > sizeof(room))
 			allocated = palloc(size);
-		dbsync_form_copy(&entry->shape, &track->stamp, source, tuple,
+		dbsync_form_copy(&entry->shape, &append->stamp, source, tuple,
 						 allocated != NULL ? allocated : &room);
 	}
 	else
 	{
 		/* a row with marks is formed by the segment's description */
-		if (track->stamp.same != NULL)
-			leave_header(track);
-		tuple = dbsync_form_values(&entry->shape, &track->stamp, slot,
-								   track->segment ? RelationGetDescr(track->segment) : NULL);
+		if (append->stamp.same != NULL)
+			leave_header(append);
+		tuple = dbsync_form_values(&entry->shape, &append->stamp, slot,
+								   append->segment ? RelationGetDescr(append->segment) : NULL);
 		allocated = tuple;
 		outside = bytes_outside(tuple, entry);
 	}
-	if (track->segment != NULL || !dbsync_transaction_carry(track->written->part.segment_id, tuple))
+	if (append->segment != NULL || !dbsync_transaction_carry(append->written->part.segment_id, tuple))
 	{
-		leave_header(track);
-		if (!dbsync_form_fits(tuple, RelationGetDescr(track->segment)))
+		leave_header(append);
+		if (!dbsync_form_fits(tuple, RelationGetDescr(append->segment)))
 		{
-			put_wide(track, slot);
+			put_wide(append, slot);
 			if (allocated != NULL)
 				pfree(allocated);
 			return;
 		}
-		heap_insert(track->segment, tuple, track->cid, 0, NULL);
-		note_block(track, &tuple->t_self);
+		heap_insert(append->segment, tuple, append->cid, 0, NULL);
+		note_block(append, &tuple->t_self);
 	}
-	track->written->bytes += tuple->t_len + outside;
+	append->written->bytes += tuple->t_len + outside;
 	if (allocated != NULL)
 		pfree(allocated);
 }
@@ -470,66 +470,66 @@ put_single(DbsyncTrack *track, DbsyncSource source, TupleTableSlot *slot)
  * perhaps with another segment than ours.
  */
 static void
-refresh(DbsyncTrack *track)
+refresh(DbsyncAppend *append)
 {
-	DbsyncEntry *entry = track->entry;
+	DbsyncEntry *entry = append->entry;
 
 	if (entry->segment_checked)
 		return;
-	if (track->segment == NULL)
+	if (append->segment == NULL)
 	{
-		leave_header(track);
+		leave_header(append);
 		return;
 	}
-	dbsync_captured_check_segment(entry, track->segment);
-	entry->segment_checked = (entry->segment == RelationGetRelid(track->segment));
+	dbsync_captured_check_segment(entry, append->segment);
+	entry->segment_checked = (entry->segment == RelationGetRelid(append->segment));
 }
 
 void
-dbsync_track_put(DbsyncTrack *track, char op, TupleTableSlot *slot)
+dbsync_append_put(DbsyncAppend *append, char op, TupleTableSlot *slot)
 {
 	DbsyncSource source;
 
-	refresh(track);
-	track->stamp.op = op;
-	track->stamp.no = dbsync_transaction.next_no++;
-	source = dbsync_form_source(&track->entry->shape, &track->stamp, slot);
-	track->nrows++;
-	if (track->grows && track->nrows == FEW_ROWS)
+	refresh(append);
+	append->stamp.op = op;
+	append->stamp.no = dbsync_transaction.next_no++;
+	source = dbsync_form_source(&append->entry->shape, &append->stamp, slot);
+	append->nrows++;
+	if (append->grows && append->nrows == FEW_ROWS)
 	{
-		leave_header(track);
-		make_batch(track, MAX_WAITING);
+		leave_header(append);
+		make_batch(append, MAX_WAITING);
 	}
-	if (track->context == NULL)
-		put_single(track, source, slot);
+	if (append->context == NULL)
+		put_single(append, source, slot);
 	else
-		put_waiting(track, source, slot);
-	count_row(track);
+		put_waiting(append, source, slot);
+	count_row(append);
 }
 
 void
-dbsync_track_put_update(DbsyncTrack *track, TupleTableSlot *old, TupleTableSlot *new)
+dbsync_append_put_update(DbsyncAppend *append, TupleTableSlot *old, TupleTableSlot *new)
 {
-	refresh(track);
-	if (!dbsync_form_same_key(&track->entry->shape, old, new))
+	refresh(append);
+	if (!dbsync_form_same_key(&append->entry->shape, old, new))
 	{
-		dbsync_track_put(track, DBSYNC_OP_DELETE, old);
-		dbsync_track_put(track, DBSYNC_OP_INSERT, new);
+		dbsync_append_put(append, DBSYNC_OP_DELETE, old);
+		dbsync_append_put(append, DBSYNC_OP_INSERT, new);
 		return;
 	}
-	track->stamp.same = dbsync_unchanged_find(&track->entry->shape, track->assigned, old, new);
-	dbsync_track_put(track, DBSYNC_OP_UPDATE, new);
-	track->stamp.same = NULL;
+	append->stamp.same = dbsync_unchanged_find(&append->entry->shape, append->assigned, old, new);
+	dbsync_append_put(append, DBSYNC_OP_UPDATE, new);
+	append->stamp.same = NULL;
 }
 
 void
-dbsync_track_end(DbsyncTrack *track)
+dbsync_append_end(DbsyncAppend *append)
 {
-	if (track->context != NULL)
+	if (append->context != NULL)
 	{
-		write_waiting(track);
-		MemoryContextDelete(track->context);
+		write_waiting(append);
+		MemoryContextDelete(append->context);
 	}
-	if (track->segment != NULL)
-		RelationClose(track->segment);
+	if (append->segment != NULL)
+		RelationClose(append->segment);
 }

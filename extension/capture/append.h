@@ -15,14 +15,14 @@
 #include "extension/capture/transaction.h"
 
 /* a row that waits to be written with others */
-typedef struct DbsyncTrackRow
+typedef struct DbsyncAppendRow
 {
 	TupleTableSlot slot;		/* first: it is cast */
 	HeapTupleData tuple;
-} DbsyncTrackRow;
+} DbsyncAppendRow;
 
 /* an append under way; lives on the caller's stack */
-typedef struct DbsyncTrack
+typedef struct DbsyncAppend
 {
 	DbsyncEntry *entry;
 	DbsyncWritten *written;
@@ -38,14 +38,14 @@ typedef struct DbsyncTrack
 	MemoryContext parent;		/* of the following */
 	MemoryContext context;		/* of all this; NULL: singly */
 	MemoryContext large;		/* of what is gone when the rows are written */
-	DbsyncTrackRow *rows;
+	DbsyncAppendRow *rows;
 	TupleTableSlot **slots;		/* theirs */
 	int			max;			/* rows there is room for */
 	int			nwaiting;
 	Size		waiting;		/* bytes */
 	char	   *arena;			/* where they lie, unless large */
 	Size		used;			/* of it */
-} DbsyncTrack;
+} DbsyncAppend;
 
 /*
  * Lock the active header segment to the end of the transaction, and the table's active
@@ -53,19 +53,19 @@ typedef struct DbsyncTrack
  * will come; 0: nobody knows.  CurrentMemoryContext must live until the end.  False if
  * the table turns out not to be captured any more.
  */
-extern bool dbsync_track_begin(DbsyncTrack *track, Relation rel, int64 expected);
+extern bool dbsync_append_begin(DbsyncAppend *append, Relation rel, int64 expected);
 
 /*
  * Append a row.  The slot is one of the captured table's; its values are copied
  * at once.  NULL: a row of nulls (TRUNCATE).  Of a deleted row only the key is
  * kept.
  */
-extern void dbsync_track_put(DbsyncTrack *track, char op, TupleTableSlot *slot);
+extern void dbsync_append_put(DbsyncAppend *append, char op, TupleTableSlot *slot);
 
 /* The same for an UPDATE, with both versions of the row. */
-extern void dbsync_track_put_update(DbsyncTrack *track, TupleTableSlot *old, TupleTableSlot *new);
+extern void dbsync_append_put_update(DbsyncAppend *append, TupleTableSlot *old, TupleTableSlot *new);
 
 /* Write what waits and let go of everything but the locks. */
-extern void dbsync_track_end(DbsyncTrack *track);
+extern void dbsync_append_end(DbsyncAppend *append);
 
 #endif							/* DBSYNC_EXTENSION_CAPTURE_APPEND_H */

@@ -266,7 +266,7 @@ fill_shape(DbsyncEntry *entry, Relation rel)
 	filled.triggers_known = false;
 	MemoryContextSwitchTo(old);
 	MemoryContextSetParent(filled.shape.context, entries_context);
-	/* a row under way may still be read or formed with what is in the old one (DbsyncTrack) */
+	/* a row under way may still be read or formed with what is in the old one (DbsyncAppend) */
 	if (entry->shape.context != NULL)
 		MemoryContextSetParent(entry->shape.context, TopTransactionContext);
 	filled.valid = entry->valid;	/* an invalidation may have come in */

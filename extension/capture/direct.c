@@ -111,16 +111,16 @@ put_row(DbsyncDirect *direct, TupleTableSlot *row)
 	switch (direct->state->operation)
 	{
 		case CMD_UPDATE:
-			dbsync_track_put_update(&direct->track, old_row(direct), row);
+			dbsync_append_put_update(&direct->append, old_row(direct), row);
 			break;
 		case CMD_DELETE:
-			dbsync_track_put(&direct->track, DBSYNC_OP_DELETE, row);
+			dbsync_append_put(&direct->append, DBSYNC_OP_DELETE, row);
 			break;
 		default:
 			if (conflict != NULL && row == conflict->oc_ProjSlot)
-				dbsync_track_put_update(&direct->track, conflict->oc_Existing, row);
+				dbsync_append_put_update(&direct->append, conflict->oc_Existing, row);
 			else
-				dbsync_track_put(&direct->track, DBSYNC_OP_INSERT, row);
+				dbsync_append_put(&direct->append, DBSYNC_OP_INSERT, row);
 			break;
 	}
 }
@@ -172,22 +172,22 @@ static void
 check_order(DbsyncDirect *direct, int64 no)
 {
 	if (direct->interrupts && no != direct->next_no)
-		dbsync_statement_doubt(dbsync_captured_touch(direct->track.entry),
+		dbsync_statement_doubt(dbsync_captured_touch(direct->append.entry),
 							   direct->next_no, next_no() - 1);
 	direct->next_no = next_no();
 }
 
 static bool
-begin_track(DbsyncDirect *direct)
+begin_append(DbsyncDirect *direct)
 {
-	if (!dbsync_track_begin(&direct->track, direct->target->ri_RelationDesc, 0))
+	if (!dbsync_append_begin(&direct->append, direct->target->ri_RelationDesc, 0))
 	{
 		direct->ignored = true;
 		return false;
 	}
 	direct->begun = true;
-	direct->track.assigned = assigned_columns(direct);
-	dbsync_statement_note_direct(dbsync_captured_touch(direct->track.entry));
+	direct->append.assigned = assigned_columns(direct);
+	dbsync_statement_note_direct(dbsync_captured_touch(direct->append.entry));
 	return true;
 }
 
@@ -203,7 +203,7 @@ capture_row(ExprState *expression, ExprContext *econtext, bool *isnull)
 
 	/* ours is emptied after each row */
 	old = MemoryContextSwitchTo(direct->state->ps.state->es_query_cxt);
-	if (direct->begun || (!direct->ignored && begin_track(direct)))
+	if (direct->begun || (!direct->ignored && begin_append(direct)))
 	{
 		put_row(direct, econtext->ecxt_scantuple);
 		check_order(direct, no);
@@ -284,7 +284,7 @@ void
 dbsync_direct_flush(DbsyncDirect *direct)
 {
 	if (direct->state != NULL && direct->begun)
-		dbsync_track_end(&direct->track);
+		dbsync_append_end(&direct->append);
 }
 
 void

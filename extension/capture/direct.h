@@ -25,9 +25,9 @@ typedef struct DbsyncDirect
 	TransitionCaptureState *upserted;
 	bool		interrupts;		/* user code can run between a row and its capture */
 	int64		next_no;		/* if nothing was captured since our last row */
-	bool		begun;			/* track is; so there was a row */
+	bool		begun;			/* append is; so there was a row */
 	bool		ignored;		/* the table is not captured any more */
-	DbsyncTrack track;
+	DbsyncAppend append;
 } DbsyncDirect;
 
 /*

@@ -290,17 +290,17 @@ row_of_key(Settling *s)
 }
 
 static void
-settle_suspect(Settling *s, DbsyncTrack *track)
+settle_suspect(Settling *s, DbsyncAppend *append)
 {
 	MemoryContext old = MemoryContextSwitchTo(s->per_key);
 
 	switch (look_up(s))
 	{
 		case FOUND_OURS:
-			dbsync_track_put(track, DBSYNC_OP_RESOLVED, s->found);
+			dbsync_append_put(append, DBSYNC_OP_RESOLVED, s->found);
 			break;
 		case FOUND_NOTHING:
-			dbsync_track_put(track, DBSYNC_OP_DELETE, row_of_key(s));
+			dbsync_append_put(append, DBSYNC_OP_DELETE, row_of_key(s));
 			break;
 		case FOUND_ANOTHERS:
 			break;
@@ -346,7 +346,7 @@ settle_suspects(Settling *s)
 	/* the sort cannot say how many are suspect */
 	const int64 unknown = 0;
 	SortSupport order = prepare_order(s);
-	DbsyncTrack track;
+	DbsyncAppend append;
 	bool		tracking = false;
 	bool		settled = false;
 
@@ -361,16 +361,16 @@ settle_suspects(Settling *s)
 		}
 		if (settled)
 			continue;
-		if (!tracking && !dbsync_track_begin(&track, s->rel, unknown))
+		if (!tracking && !dbsync_append_begin(&append, s->rel, unknown))
 			break;
 		if (!tracking)
-			track.written->part.statements++;	/* its keys are there already */
+			append.written->part.statements++;	/* its keys are there already */
 		tracking = true;
-		settle_suspect(s, &track);
+		settle_suspect(s, &append);
 		settled = true;
 	}
 	if (tracking)
-		dbsync_track_end(&track);
+		dbsync_append_end(&append);
 }
 
 static void

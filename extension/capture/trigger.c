@@ -103,44 +103,44 @@ next_row(Tuplestorestate *rows, TupleTableSlot *slot)
 }
 
 static void
-put_all(DbsyncTrack *track, char op, Tuplestorestate *rows)
+put_all(DbsyncAppend *append, char op, Tuplestorestate *rows)
 {
-	TupleTableSlot *slot = begin_rows(rows, track->entry, 0);
+	TupleTableSlot *slot = begin_rows(rows, append->entry, 0);
 
 	while (next_row(rows, slot))
-		dbsync_track_put(track, op, slot);
+		dbsync_append_put(append, op, slot);
 	ExecClearTuple(slot);
 }
 
 static void
-put_updates(DbsyncTrack *track, Tuplestorestate *olds, Tuplestorestate *news)
+put_updates(DbsyncAppend *append, Tuplestorestate *olds, Tuplestorestate *news)
 {
-	TupleTableSlot *old = begin_rows(olds, track->entry, 0);
-	TupleTableSlot *new = begin_rows(news, track->entry, 1);
+	TupleTableSlot *old = begin_rows(olds, append->entry, 0);
+	TupleTableSlot *new = begin_rows(news, append->entry, 1);
 
 	while (next_row(olds, old) && next_row(news, new))
-		dbsync_track_put_update(track, old, new);
+		dbsync_append_put_update(append, old, new);
 	ExecClearTuple(old);
 	ExecClearTuple(new);
 }
 
 static void
-put_statement(DbsyncTrack *track, const TriggerData *trigdata)
+put_statement(DbsyncAppend *append, const TriggerData *trigdata)
 {
 	Tuplestorestate *olds = trigdata->tg_oldtable;
 	Tuplestorestate *news = trigdata->tg_newtable;
 
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
-		put_all(track, DBSYNC_OP_INSERT, news);
+		put_all(append, DBSYNC_OP_INSERT, news);
 	else if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
-		put_all(track, DBSYNC_OP_DELETE, olds);
+		put_all(append, DBSYNC_OP_DELETE, olds);
 	else if (tuplestore_tuple_count(olds) == tuplestore_tuple_count(news))
-		put_updates(track, olds, news);
+		put_updates(append, olds, news);
 	else
 	{
 		/* rows that moved to another partition were dropped there: no pairs */
-		put_all(track, DBSYNC_OP_DELETE, olds);
-		put_all(track, DBSYNC_OP_INSERT, news);
+		put_all(append, DBSYNC_OP_DELETE, olds);
+		put_all(append, DBSYNC_OP_INSERT, news);
 	}
 }
 
@@ -191,33 +191,33 @@ static void
 capture_truncate(const TriggerData *trigdata, DbsyncEntry *entry)
 {
 	DbsyncTouched *touched = dbsync_captured_touched(entry);
-	DbsyncTrack track;
+	DbsyncAppend append;
 
 	if (touched != NULL)
 		dbsync_statement_close_truncate(touched);
-	if (entry->mode != DBSYNC_MODE_CAPTURE || !dbsync_track_begin(&track, trigdata->tg_relation, 1))
+	if (entry->mode != DBSYNC_MODE_CAPTURE || !dbsync_append_begin(&append, trigdata->tg_relation, 1))
 		return;
-	dbsync_track_put(&track, DBSYNC_OP_TRUNCATE, NULL);
-	dbsync_track_end(&track);
+	dbsync_append_put(&append, DBSYNC_OP_TRUNCATE, NULL);
+	dbsync_append_end(&append);
 }
 
 static void
 capture_statement(const TriggerData *trigdata, DbsyncEntry *entry)
 {
 	DbsyncTouched *touched;
-	DbsyncTrack track;
+	DbsyncAppend append;
 	int64		expected = count_rows(trigdata);
 	int64		rows = 0;
 
 	check_tables(trigdata);
 	if (entry->mode == DBSYNC_MODE_CAPTURE && expected > 0 &&
-		dbsync_track_begin(&track, trigdata->tg_relation, expected))
+		dbsync_append_begin(&append, trigdata->tg_relation, expected))
 	{
 		if (dbsync_running_disturbed(trigdata))
-			track.written->part.statements++;	/* may hold a row twice */
-		put_statement(&track, trigdata);
-		dbsync_track_end(&track);
-		rows = track.nrows;
+			append.written->part.statements++;	/* may hold a row twice */
+		put_statement(&append, trigdata);
+		dbsync_append_end(&append);
+		rows = append.nrows;
 	}
 	touched = dbsync_captured_touched(entry);
 	if (touched != NULL)
@@ -228,19 +228,19 @@ static void
 capture_row(const TriggerData *trigdata, DbsyncEntry *entry)
 {
 	DbsyncTouched *touched = dbsync_captured_touched(entry);
-	DbsyncTrack track;
+	DbsyncAppend append;
 
 	if (touched != NULL && touched->periods.open > 0)
 		return;					/* the statement's own trigger sees the row */
-	if (!dbsync_track_begin(&track, trigdata->tg_relation, 1))
+	if (!dbsync_append_begin(&append, trigdata->tg_relation, 1))
 		return;
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
-		dbsync_track_put(&track, DBSYNC_OP_INSERT, trigdata->tg_trigslot);
+		dbsync_append_put(&append, DBSYNC_OP_INSERT, trigdata->tg_trigslot);
 	else if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
-		dbsync_track_put(&track, DBSYNC_OP_DELETE, trigdata->tg_trigslot);
+		dbsync_append_put(&append, DBSYNC_OP_DELETE, trigdata->tg_trigslot);
 	else
-		dbsync_track_put_update(&track, trigdata->tg_trigslot, trigdata->tg_newslot);
-	dbsync_track_end(&track);
+		dbsync_append_put_update(&append, trigdata->tg_trigslot, trigdata->tg_newslot);
+	dbsync_append_end(&append);
 	dbsync_statement_note_row(dbsync_captured_touch(entry));
 }
 
