@@ -36,6 +36,7 @@
 #include "worker/batch/choose.h"
 #include "worker/batch/ledger.h"
 #include "worker/batch/ledger_check.h"
+#include "worker/batch/send.h"
 #include "worker/batch/wal.h"
 #include "worker/copy/connections.h"
 #include "worker/copy/copy.h"
@@ -163,140 +164,6 @@ begin_target(DbsyncBatch *batch)
 
 	move_ledger(batch);
 	dbsync_target_begin(batch->target, &work->ledger, origin, expected, flags);
-}
-
-/*
- * Tables that were truncated in the cut are emptied together, first; of their
- * rows only those behind the last TRUNCATE are read.
- */
-static void
-truncate_tables(DbsyncBatch *batch, int64 *places)
-{
-	DbsyncTargetTable **handles = palloc(sizeof(void *) * list_length(batch->cut->tables));
-	int			n = 0;
-	ListCell   *lc;
-
-	foreach(lc, batch->cut->tables)
-	{
-		DbsyncCutTable *cut_table = lfirst(lc);
-		DbsyncTable *table = dbsync_subscription_table(batch->work->subscription,
-													   cut_table->captured_id);
-
-		if (cut_table->truncates > 0 &&
-			dbsync_read_last_truncate(batch->work->subscription, table, batch->cut, cut_table,
-									  &places[foreach_current_index(lc)]))
-			handles[n++] = table->handle;
-	}
-	if (n > 0)
-		dbsync_target_truncate(batch->target, handles, n, "truncating tables");
-}
-
-static int64
-send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncRowsMode mode,
-		  const DbsyncReadCut *how)
-{
-	DbsyncTarget *target = batch->target;
-	DbsyncTable *table = batch->current;
-	DbsyncRelay *relay = dbsync_relay_create(target, table->handle, table, how->what);
-	int64		sent;
-
-	dbsync_target_rows_begin(target, table->handle, mode,
-							 dbsync_cut_table_rows(cut_table), "sending rows");
-	dbsync_read_cut(batch->work->subscription, table, batch->cut, cut_table, how, relay);
-	if (!dbsync_relay_result(relay, &sent) || !dbsync_target_try_rows_end(target))
-		dbsync_target_raise(target, "sending rows");
-	return sent;
-}
-
-/* Is every row of the cut to be deleted and inserted, rather than updated? */
-static bool
-is_to_be_replaced(const DbsyncBatch *batch, const DbsyncCutTable *cut_table)
-{
-	return batch->work->send_as == DBSYNC_SEND_REPLACE_ALL ||
-		dbsync_target_table_wants_replace(batch->target, batch->current->handle,
-										  dbsync_cut_table_rows(cut_table));
-}
-
-/*
- * One table's rows.  Inserts alone go straight in; deletes need but their keys;
- * else each key's last state is merged, or takes the place of what is there, which
- * a row with untouched columns cannot.
- */
-static void
-send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 place)
-{
-	DbsyncWork *work = batch->work;
-	DbsyncTable *table = dbsync_subscription_table(work->subscription, cut_table->captured_id);
-	int64		rows = dbsync_cut_table_rows(cut_table);
-	DbsyncReadCut keys = {.what = DBSYNC_RELAY_KEYS};
-	DbsyncReadCut changes = {.what = DBSYNC_RELAY_CHANGES};
-
-	batch->current = table;
-	work->sending = table->captured_id;
-	changes.marks = cut_table->marked > 0;
-	changes.complete = changes.marks && dbsync_choose_completes(work, table);
-	keys.after = changes.after = cut_table->truncates > 0 ? place : 0;
-	changes.fold = !dbsync_cut_table_is_distinct(cut_table);
-	if (table->part.live && work->send_as < DBSYNC_SEND_REPLACE_ALL &&
-		cut_table->truncates == 0 && rows == cut_table->inserts)
-	{
-		changes.fold = false;
-		batch->rows += send_rows(batch, cut_table, DBSYNC_ROWS_APPEND, &changes);
-	}
-	else if (rows == cut_table->deletes)
-		batch->rows += send_rows(batch, cut_table, DBSYNC_ROWS_DELETE, &keys);
-	else if (changes.marks && !changes.complete)
-		batch->rows += send_rows(batch, cut_table, DBSYNC_ROWS_PATCH, &changes);
-	else if (is_to_be_replaced(batch, cut_table))
-	{
-		(void) send_rows(batch, cut_table, DBSYNC_ROWS_DELETE, &keys);
-		changes.what = DBSYNC_RELAY_REMAINING;
-		batch->rows += send_rows(batch, cut_table, DBSYNC_ROWS_APPEND, &changes);
-	}
-	else
-		batch->rows += send_rows(batch, cut_table, DBSYNC_ROWS_MERGE, &changes);
-	work->sending = table->oversized = 0;
-	batch->current = NULL;
-}
-
-static void
-send_cut(DbsyncBatch *batch)
-{
-	int64	   *places = palloc0(sizeof(int64) * list_length(batch->cut->tables));
-	ListCell   *lc;
-
-	truncate_tables(batch, places);
-	foreach(lc, batch->cut->tables)
-		send_table(batch, lfirst(lc), places[foreach_current_index(lc)]);
-	dbsync_cut_free(batch->cut);
-}
-
-/*
- * Other connections could not get at a table that has been emptied in this very
- * transaction.
- */
-static bool
-goes_alone(const DbsyncBatch *batch)
-{
-	ListCell   *lc;
-
-	if (batch->cut)
-		foreach(lc, batch->cut->tables)
-		{
-			if (((DbsyncCutTable *) lfirst(lc))->truncates > 0)
-				return true;
-		}
-	return false;
-}
-
-static void
-send_chunk(DbsyncBatch *batch)
-{
-	batch->current = batch->copying;
-	batch->work->blamed = batch->work->sending = batch->copying->captured_id;
-	batch->rows += dbsync_copy_send_chunk(batch->work, batch->copying, goes_alone(batch));
-	batch->work->sending = 0;
-	batch->current = NULL;
 }
 
 static void
@@ -429,10 +296,10 @@ apply(DbsyncBatch *batch)
 	begin_target(batch);
 	if (batch->cut)
 		do
-			send_cut(batch);
+			dbsync_send_cut(batch);
 		while (dbsync_choose_more(batch));
 	if (batch->with_chunk)
-		send_chunk(batch);
+		dbsync_send_chunk(batch);
 	write_ledger(batch);
 	commit_target(batch, batch->target);
 	if (batch->with_chunk)

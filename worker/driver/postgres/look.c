@@ -18,10 +18,11 @@
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/binary.h"
-#include "worker/driver/postgres/equality.h"
+#include "worker/driver/postgres/columns.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/key.h"
 #include "worker/driver/postgres/look.h"
 #include "worker/driver/postgres/options.h"
 #include "worker/driver/postgres/step.h"
@@ -65,58 +66,6 @@ static const char *const table_sql =
 " format('%I.%I', n.nspname, c.relname)"
 " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 " WHERE n.nspname = $1 AND c.relname = $2";
-
-/*
- * A domain is staged as its base type: a delete's row has NULL in columns whose
- * domain may forbid it.  The target's column checks what is inserted anyway.
- */
-#define COLUMNS_SHAPE	"*tiobbotttioTTt"
-static const char *const columns_sql =
-"WITH RECURSIVE base AS ("
-" SELECT a.attnum, a.atttypid AS type, a.atttypmod AS typmod"
-" FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped"
-" UNION ALL"
-" SELECT b.attnum, t.typbasetype, t.typtypmod"
-" FROM base b JOIN pg_type t ON t.oid = b.type WHERE t.typtype = 'd')"
-" SELECT a.attname, a.attnum, a.atttypid, a.attidentity = 'a', a.attgenerated <> '', b.type,"
-" concat(format_type(b.type, b.typmod),"
-"  (SELECT format(' COLLATE %I.%I', n.nspname, c.collname)"
-"   FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace"
-"   WHERE c.oid = a.attcollation)), t.typname, t.typtype, b.typmod, coalesce(e.oid, 0), e.typname, e.typtype,"
-" quote_ident(a.attname)"
-" FROM pg_attribute a JOIN base b ON b.attnum = a.attnum JOIN pg_type t ON t.oid = b.type"
-/* elements of arrays, without a domain */
-" LEFT JOIN pg_type d ON d.oid = t.typelem AND t.typlen = -1 AND t.typcategory = 'A'"
-" LEFT JOIN pg_type e ON e.oid = CASE d.typtype WHEN 'd' THEN d.typbasetype ELSE d.oid END"
-" WHERE a.attrelid = $1 AND t.typtype <> 'd' ORDER BY a.attnum";
-
-/*
- * Key columns of all unique indexes that could identify a row, with each
- * column's equality operator, and whether equal values are always the same
- * bytes (support function 4 says so for the type, the collation must agree; a
- * blank-padded string without a length is an exception).  Then whose equality it
- * is: that of a deterministic collation, its name, and of operators that the type
- * has by default, or that come with PostgreSQL.
- */
-#define INDEXES_SHAPE	"*obitbbTb"
-static const char *const indexes_sql =
-"SELECT i.indexrelid, i.indimmediate, k.attnum, format('OPERATOR(%I.%s)', n.nspname, o.oprname),"
-" COALESCE(l.collisdeterministic, true) AND f.opcintype <> 'bpchar'::regtype"
-" AND EXISTS (SELECT FROM pg_amproc p WHERE p.amprocfamily = f.opcfamily"
-"  AND p.amproclefttype = f.opcintype AND p.amprocrighttype = f.opcintype AND p.amprocnum = 4),"
-" COALESCE(l.collisdeterministic, true), l.collname, f.opcdefault OR f.oid < 16384"
-" FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
-" JOIN pg_am m ON m.oid = c.relam AND m.amname = 'btree'"
-" CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[], i.indcollation::oid[])"
-"  WITH ORDINALITY AS k(attnum, opclass, coll, n)"
-" JOIN pg_opclass f ON f.oid = k.opclass"
-" JOIN pg_amop a ON a.amopfamily = f.opcfamily AND a.amopstrategy = 3"
-"  AND a.amoplefttype = f.opcintype AND a.amoprighttype = f.opcintype"
-" JOIN pg_operator o ON o.oid = a.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace"
-" LEFT JOIN pg_collation l ON l.oid = k.coll"
-" WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indislive"
-" AND i.indpred IS NULL AND i.indexprs IS NULL AND k.n <= i.indnkeyatts"
-" ORDER BY NOT i.indimmediate, i.indexrelid, k.n";
 
 static bool
 check_kind(PostgresTarget *target, DbsyncTargetTable *table, char relkind)
@@ -330,254 +279,6 @@ look_at_table(PostgresTarget *target, DbsyncTargetTable *table)
 		dbsync_postgres_look_at_facts(target, table);
 }
 
-/* the row of the answer that has this column, or -1 */
-static int
-find_column(const PostgresAnswer *answer, const char *name)
-{
-	for (int row = 0; row < dbsync_postgres_answer_rows(answer); row++)
-	{
-		if (strcmp(dbsync_postgres_answer_text(answer, row, 0), name) == 0)
-			return row;
-	}
-	return -1;
-}
-
-static bool
-is_ours(const DbsyncTargetTable *table, const char *name)
-{
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		if (strcmp(table->spec.columns[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* fault that names all columns of the spec that have the flaw in question */
-static bool
-refuse_columns(PostgresTarget *target, DbsyncTargetTable *table, int sqlstate,
-			   const char *list, const char *complaint, const char *hint)
-{
-	return dbsync_postgres_refuse(target, sqlstate,
-								  psprintf("target table %s %s: %s", table->label, complaint, list),
-								  NULL, hint);
-}
-
-static void
-fill_column(PostgresColumn *column, const PostgresAnswer *answer, int row)
-{
-	column->name = pstrdup(dbsync_postgres_answer_text(answer, row, 0));
-	column->quoted = pstrdup(dbsync_postgres_answer_text(answer, row, 13));
-	column->type = (Oid) dbsync_postgres_answer_int(answer, row, 2);
-	column->identity_always = dbsync_postgres_answer_bool(answer, row, 3);
-	column->base_type = (Oid) dbsync_postgres_answer_int(answer, row, 5);
-	column->stage_type = pstrdup(dbsync_postgres_answer_text(answer, row, 6));
-	column->type_name = pstrdup(dbsync_postgres_answer_text(answer, row, 7));
-	column->type_kind = dbsync_postgres_answer_text(answer, row, 8)[0];
-	column->typmod = (int32) dbsync_postgres_answer_int(answer, row, 9);
-	column->element = (Oid) dbsync_postgres_answer_int(answer, row, 10);
-	if (!OidIsValid(column->element) || dbsync_postgres_answer_is_null(answer, row, 11) ||
-		dbsync_postgres_answer_is_null(answer, row, 12))
-		return;
-	column->element_name = pstrdup(dbsync_postgres_answer_text(answer, row, 11));
-	column->element_kind = dbsync_postgres_answer_text(answer, row, 12)[0];
-}
-
-/* *attnums: number of each column, for the indexes */
-static bool
-look_at_columns(PostgresTarget *target, DbsyncTargetTable *table, int *attnums)
-{
-	const char *values[1] = {psprintf("%u", table->relid)};
-	const PostgresAnswer *answer = dbsync_postgres_query(target, columns_sql, 1, values, COLUMNS_SHAPE);
-	StringInfoData missing;
-	StringInfoData generated;
-	StringInfoData plain;
-
-	if (answer == NULL)
-		return false;
-	initStringInfo(&missing);
-	initStringInfo(&generated);
-	initStringInfo(&plain);
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		const char *name = table->spec.columns[i];
-		int			row = find_column(answer, name);
-
-		if (row < 0)
-			appendStringInfo(&missing, "%s%s", missing.len > 0 ? ", " : "", quote_identifier(name));
-		else if (dbsync_postgres_answer_bool(answer, row, 4))
-			appendStringInfo(&generated, "%s%s", generated.len > 0 ? ", " : "", quote_identifier(name));
-		else
-		{
-			fill_column(&table->columns[i], answer, row);
-			attnums[i] = (int) dbsync_postgres_answer_int(answer, row, 1);
-		}
-	}
-	for (int i = 0; i < table->spec.ngenerated; i++)
-	{
-		const char *name = table->spec.generated[i];
-		int			row = find_column(answer, name);
-
-		if (row >= 0 && !dbsync_postgres_answer_bool(answer, row, 4))
-			appendStringInfo(&plain, "%s%s", plain.len > 0 ? ", " : "", quote_identifier(name));
-	}
-	/* a column that is the target's own would be lost with the row */
-	for (int row = 0; row < dbsync_postgres_answer_rows(answer); row++)
-	{
-		if (!dbsync_postgres_answer_bool(answer, row, 4) &&
-			!is_ours(table, dbsync_postgres_answer_text(answer, row, 0)))
-			table->replaceable = false;
-	}
-	if (missing.len > 0)
-		return refuse_columns(target, table, ERRCODE_UNDEFINED_COLUMN, missing.data,
-							  "lacks columns", "Add them on the target.");
-	if (generated.len > 0)
-		return refuse_columns(target, table, ERRCODE_GENERATED_ALWAYS, generated.data,
-							  "generates columns that the source sends",
-							  "Make them ordinary columns on the target, or generated ones on the source.");
-	if (plain.len > 0)
-		return refuse_columns(target, table, ERRCODE_GENERATED_ALWAYS, plain.data,
-							  "does not generate columns that the source generates",
-							  "Make them generated columns on the target too, or drop them there.");
-	return true;
-}
-
-/* number of the key column with this attribute number, or -1 */
-static int
-key_column(const DbsyncTargetTable *table, const int *attnums, int attnum)
-{
-	for (int k = 0; k < table->nkeys; k++)
-	{
-		if (attnums[table->keys[k]] == attnum)
-			return table->keys[k];
-	}
-	return -1;
-}
-
-/* rows [first, first + n) of the answer are the columns of one index */
-static bool
-index_is_key(const DbsyncTargetTable *table, const int *attnums, const PostgresAnswer *answer,
-			 int first, int n)
-{
-	if (n != table->nkeys)
-		return false;
-	for (int i = first; i < first + n; i++)
-	{
-		if (key_column(table, attnums, (int) dbsync_postgres_answer_int(answer, i, 2)) < 0)
-			return false;
-	}
-	return true;
-}
-
-/* columns in which it takes different keys of the source for one, as a list; NULL: none */
-static char *
-coarse_columns(const DbsyncTargetTable *table, const int *attnums, const PostgresAnswer *answer,
-			   int first, int n)
-{
-	StringInfoData list;
-
-	initStringInfo(&list);
-	for (int i = first; i < first + n; i++)
-	{
-		int			column = key_column(table, attnums, (int) dbsync_postgres_answer_int(answer, i, 2));
-		const char *why = dbsync_postgres_coarser(table, column,
-												  dbsync_postgres_answer_bool(answer, i, 5),
-												  dbsync_postgres_answer_text(answer, i, 6),
-												  dbsync_postgres_answer_bool(answer, i, 7));
-
-		if (why != NULL)
-			appendStringInfo(&list, "%s%s (%s)", list.len > 0 ? ", " : "",
-							 table->columns[column].quoted, why);
-	}
-	return list.len > 0 ? list.data : NULL;
-}
-
-static void
-take_index(DbsyncTargetTable *table, const int *attnums, const PostgresAnswer *answer,
-		   int first, int n)
-{
-	for (int i = first; i < first + n; i++)
-	{
-		PostgresColumn *column =
-			&table->columns[key_column(table, attnums, (int) dbsync_postgres_answer_int(answer, i, 2))];
-
-		column->equals = pstrdup(dbsync_postgres_answer_text(answer, i, 3));
-		column->same_if_equal = dbsync_postgres_answer_bool(answer, i, 4);
-	}
-}
-
-/*
- * A row whose key differs at the source alone would clash with the other, or be
- * written over it.
- */
-static bool
-refuse_coarse_key(PostgresTarget *target, DbsyncTargetTable *table, const char *list)
-{
-	return dbsync_postgres_refuse(target, ERRCODE_INVALID_TABLE_DEFINITION,
-								  psprintf("the key of target table %s may take different keys of the source for one: %s",
-										   table->label, list),
-								  "One row would be written over the other.",
-								  "On the target, give these columns the type and the collation that they have at the source.");
-}
-
-static bool
-refuse_key(PostgresTarget *target, DbsyncTargetTable *table)
-{
-	StringInfoData key;
-
-	initStringInfo(&key);
-	for (int k = 0; k < table->nkeys; k++)
-		appendStringInfo(&key, "%s%s", k > 0 ? ", " : "", table->columns[table->keys[k]].quoted);
-	return dbsync_postgres_refuse(target, ERRCODE_INVALID_TABLE_DEFINITION,
-								  psprintf("target table %s has no unique index on (%s)",
-										   table->label, key.data),
-								  "Rows are found again on the target by the key of the source table.",
-								  psprintf("On the target: ALTER TABLE %s ADD PRIMARY KEY (%s);",
-										   table->quoted, key.data));
-}
-
-/*
- * Immediate indexes come first.  A deferrable one on the same columns spoils
- * ON CONFLICT even beside an immediate one: the server considers both.
- */
-static bool
-look_at_indexes(PostgresTarget *target, DbsyncTargetTable *table, const int *attnums)
-{
-	const char *values[1] = {psprintf("%u", table->relid)};
-	const PostgresAnswer *answer = dbsync_postgres_query(target, indexes_sql, 1, values, INDEXES_SHAPE);
-	const char *coarse = NULL;
-	bool		found = false;
-	int			n;
-
-	if (answer == NULL)
-		return false;
-	for (int first = 0; first < dbsync_postgres_answer_rows(answer); first += n)
-	{
-		char	   *complaint;
-
-		n = 1;
-		while (first + n < dbsync_postgres_answer_rows(answer) &&
-			   dbsync_postgres_answer_int(answer, first + n, 0) == dbsync_postgres_answer_int(answer, first, 0))
-			n++;
-		if (!index_is_key(table, attnums, answer, first, n))
-			continue;
-		if (!dbsync_postgres_answer_bool(answer, first, 1))
-			table->upsertable = false;
-		complaint = coarse_columns(table, attnums, answer, first, n);
-		if (complaint != NULL)
-		{
-			coarse = complaint;
-			continue;
-		}
-		if (!found)
-			take_index(table, attnums, answer, first, n);
-		found = true;
-	}
-	if (found)
-		return true;
-	return coarse ? refuse_coarse_key(target, table, coarse) : refuse_key(target, table);
-}
-
 /* what follows from the columns for the statements */
 static void
 draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
@@ -635,8 +336,8 @@ dbsync_postgres_look(PostgresTarget *target, DbsyncTargetTable *table)
 	for (int k = 0; k < table->nkeys; k++)
 		table->columns[table->keys[k]].is_key = true;
 	good = look_at_table(target, table) &&
-		look_at_columns(target, table, attnums) &&
-		look_at_indexes(target, table, attnums);
+		dbsync_postgres_look_at_columns(target, table, attnums) &&
+		dbsync_postgres_look_at_key(target, table, attnums);
 	if (good)
 		draw_conclusions(target, table);
 	MemoryContextSwitchTo(old);
