@@ -24,6 +24,7 @@
 #include "worker/query.h"
 #include "worker/relay.h"
 #include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/target.h"
 
 /* attempts in a row that fail so, before it is believed */

@@ -22,6 +22,7 @@
 #include "extension/owner.h"
 #include "worker/encode.h"
 #include "worker/relay.h"
+#include "worker/table.h"
 #include "worker/target.h"
 
 /* values of so many bytes are not encoded without thinking of what may come of it */

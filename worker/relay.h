@@ -11,7 +11,7 @@
 #include "tcop/dest.h"
 
 #include "worker/driver/driver.h"
-#include "worker/subscription.h"
+#include "worker/table.h"
 
 typedef struct DbsyncRelay DbsyncRelay;
 

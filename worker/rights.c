@@ -23,6 +23,7 @@
 #include "worker/query.h"
 #include "worker/rights.h"
 #include "worker/subscription.h"
+#include "worker/table.h"
 
 /* whatever of them changes, rights on any table may have changed */
 static const int watched_caches[] = {

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "worker/driver/driver.h"
 #include "worker/identity.h"
+#include "worker/table.h"
 #include "worker/target.h"
 #include "worker/target_table.h"
 

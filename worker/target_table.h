@@ -9,7 +9,7 @@
 #define DBSYNC_WORKER_TARGET_TABLE_H
 
 #include "worker/driver/driver.h"
-#include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/work.h"
 
 /* Look up and check the target's table, once per connection. */

@@ -31,6 +31,7 @@
 #include "worker/query.h"
 #include "worker/snapshot.h"
 #include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/uncopied.h"
 #include "worker/work.h"
 

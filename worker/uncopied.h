@@ -9,7 +9,7 @@
 #define DBSYNC_WORKER_UNCOPIED_H
 
 #include "worker/snapshot.h"
-#include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/work.h"
 
 /* Take the start position of tables without a copy that are captured and have none. */

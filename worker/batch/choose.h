@@ -16,7 +16,7 @@
 #include "worker/position.h"
 #include "worker/snapshot.h"
 #include "worker/source/source.h"
-#include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/work.h"
 
 typedef struct DbsyncBatch

@@ -50,6 +50,7 @@
 #include "worker/snapshot.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/target.h"
 #include "worker/uncopied.h"
 #include "worker/work.h"

@@ -31,6 +31,7 @@
 #include "worker/position.h"
 #include "worker/snapshot.h"
 #include "worker/subscription.h"
+#include "worker/table.h"
 
 /* far from where counting on would overflow */
 #define MAX_COUNT	(PG_INT64_MAX / 2)

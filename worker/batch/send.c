@@ -13,6 +13,7 @@
 #include "worker/relay.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/target.h"
 #include "worker/work.h"
 

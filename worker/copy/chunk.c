@@ -33,6 +33,7 @@
 #include "worker/copy/chunk.h"
 #include "worker/source/captured_table.h"
 #include "worker/source/keys.h"
+#include "worker/table.h"
 
 #include "extension/compat.h"
 

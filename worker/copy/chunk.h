@@ -12,7 +12,7 @@
 
 #include "extension/owner.h"
 #include "worker/relay.h"
-#include "worker/subscription.h"
+#include "worker/table.h"
 
 /* a range that is being read */
 typedef struct DbsyncChunk DbsyncChunk;

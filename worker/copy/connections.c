@@ -39,7 +39,7 @@
 #include "worker/identity.h"
 #include "worker/query.h"
 #include "worker/relay.h"
-#include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/target.h"
 #include "worker/target_table.h"
 

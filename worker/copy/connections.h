@@ -11,7 +11,7 @@
 #include "worker/copy/chunk.h"
 #include "worker/driver/driver.h"
 #include "worker/relay.h"
-#include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/work.h"
 
 /* one of them, and the range of keys that goes over it with the batch */

@@ -27,7 +27,7 @@
 #include "worker/copy/copy.h"
 #include "worker/driver/driver.h"
 #include "worker/relay.h"
-#include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/target.h"
 #include "worker/work.h"
 

@@ -9,7 +9,7 @@
 #define DBSYNC_WORKER_COPY_COPY_H
 
 #include "worker/driver/driver.h"
-#include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/work.h"
 
 /*

@@ -33,7 +33,7 @@
 #include "extension/route.h"
 #include "worker/copy/reverse.h"
 #include "worker/identity.h"
-#include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/work.h"
 
 #include "extension/compat.h"

@@ -8,7 +8,7 @@
 #ifndef DBSYNC_WORKER_COPY_REVERSE_H
 #define DBSYNC_WORKER_COPY_REVERSE_H
 
-#include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/work.h"
 
 /* Before every chunk: error if the target has copied, or is copying, its table to ours. */

@@ -8,7 +8,7 @@
 #ifndef DBSYNC_WORKER_COPY_SCHEDULE_H
 #define DBSYNC_WORKER_COPY_SCHEDULE_H
 
-#include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/work.h"
 
 /* The table whose first copy goes on next, or NULL. */

@@ -44,6 +44,7 @@
 #include "worker/run/waiting.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/target.h"
 #include "worker/upkeep/install.h"
 #include "worker/upkeep/retention.h"

@@ -15,6 +15,7 @@
 #include "utils/rel.h"
 
 #include "worker/source/captured_table.h"
+#include "worker/table.h"
 
 /* Is the table still what the configuration says?  Capture's guard sees to it. */
 static bool

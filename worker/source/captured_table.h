@@ -16,7 +16,7 @@
 #include "utils/relcache.h"
 
 #include "extension/capture/cache.h"
-#include "worker/subscription.h"
+#include "worker/table.h"
 
 typedef struct DbsyncCapturedTable
 {

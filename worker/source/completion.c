@@ -29,6 +29,7 @@
 #include "worker/source/captured_table.h"
 #include "worker/source/completion.h"
 #include "worker/source/source.h"
+#include "worker/table.h"
 
 #include "extension/compat.h"
 

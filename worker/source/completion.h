@@ -8,7 +8,8 @@
 #ifndef DBSYNC_WORKER_SOURCE_COMPLETION_H
 #define DBSYNC_WORKER_SOURCE_COMPLETION_H
 
-#include "worker/subscription.h"
+#include "worker/table.h"
+
 
 typedef struct DbsyncCompletion DbsyncCompletion;
 

@@ -23,7 +23,7 @@
 
 #include "worker/source/fold.h"
 #include "worker/source/keys.h"
-#include "worker/subscription.h"
+#include "worker/table.h"
 
 #include "extension/compat.h"
 

@@ -10,7 +10,7 @@
 
 #include "worker/relay.h"
 #include "worker/source/completion.h"
-#include "worker/subscription.h"
+#include "worker/table.h"
 
 typedef struct DbsyncFold DbsyncFold;
 

@@ -12,6 +12,7 @@
 
 #include "extension/owner.h"
 #include "worker/source/keys.h"
+#include "worker/table.h"
 
 SortSupport
 dbsync_keys_order(const DbsyncTable *table)

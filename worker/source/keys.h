@@ -14,8 +14,8 @@
 #define DBSYNC_WORKER_SOURCE_KEYS_H
 
 #include "utils/sortsupport.h"
+#include "worker/table.h"
 
-#include "worker/subscription.h"
 
 /*
  * How the columns of the key are compared, one by one; ssup_attno is the caller's.

@@ -31,7 +31,7 @@
 #include "worker/source/reader.h"
 #include "worker/source/scan.h"
 #include "worker/source/source.h"
-#include "worker/subscription.h"
+#include "worker/table.h"
 
 #include "extension/compat.h"
 

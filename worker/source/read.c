@@ -19,6 +19,7 @@
 #include "worker/source/sort.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
+#include "worker/table.h"
 
 /*
  * In the order in which they are asked.  A new one keeps to what DbsyncReader says, and

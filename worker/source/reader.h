@@ -39,6 +39,7 @@
 #include "worker/relay.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
+#include "worker/table.h"
 
 /* a table's rows in a cut, to be read */
 typedef struct DbsyncReading

@@ -26,6 +26,7 @@
 #include "worker/source/scan.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
+#include "worker/table.h"
 
 #include "extension/compat.h"
 

@@ -24,7 +24,7 @@
 #include "worker/source/scan.h"
 #include "worker/source/sort.h"
 #include "worker/source/source.h"
-#include "worker/subscription.h"
+#include "worker/table.h"
 
 /* so many rows at most: what is known of each of them takes 32 bytes */
 #define MAX_ROWS		300000

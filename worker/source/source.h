@@ -41,6 +41,7 @@
 #include "worker/relay.h"
 #include "worker/snapshot.h"
 #include "worker/subscription.h"
+#include "worker/table.h"
 
 typedef struct DbsyncWindow DbsyncWindow;
 

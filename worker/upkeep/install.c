@@ -20,6 +20,7 @@
 #include "extension/settings.h"
 #include "worker/query.h"
 #include "worker/subscription.h"
+#include "worker/table.h"
 #include "worker/uncopied.h"
 #include "worker/upkeep/install.h"
 #include "worker/work.h"

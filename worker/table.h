@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/table.h
+ *	  One table of a subscription.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_TABLE_H
+#define DBSYNC_WORKER_TABLE_H
+
+#include "utils/uuid.h"
+
+#include "worker/driver/driver.h"
+
+typedef enum DbsyncTableState
+{
+	DBSYNC_TABLE_NEW,
+	DBSYNC_TABLE_COPYING,
+	DBSYNC_TABLE_LIVE,
+	DBSYNC_TABLE_SUSPENDED
+} DbsyncTableState;
+
+/* of the table itself, to be read beside its changes; asked for batch by batch */
+typedef enum DbsyncTableLock
+{
+	DBSYNC_LOCK_NOT_WANTED,
+	DBSYNC_LOCK_HELD,
+	DBSYNC_LOCK_NOT_HAD
+} DbsyncTableLock;
+
+typedef struct DbsyncTable
+{
+	/* from the catalogs */
+	int			captured_id;
+	Oid			relid;
+	Oid			key_index;
+	bool		captured;		/* triggers are there and active */
+	pg_uuid_t	uid;			/* of this attachment */
+	const char *target_schema;
+	const char *target_table;
+	bool		copy_data;
+	char	   *start;			/* pg_snapshot text; without a copy, what it does not show is
+								 * sent; NULL: with a copy, or not captured yet */
+	const char *existing_rows;	/* NULL, "keep", "truncate" */
+	DbsyncTableState state;		/* as the source remembers it */
+	char	   *discarded;		/* pg_snapshot text or NULL */
+	const char *qualified;		/* source name, quoted, as last heard; never read by it */
+	NameData	name;			/* what qualified is made of */
+	Oid			schema;
+	Oid			owner;			/* as last heard: see dbsync_table_owner() */
+	char	   *columns_of_ours[4]; /* xid, no, op, same as the segment calls them */
+
+	/* columns that travel: not dropped, not generated */
+	int			ncolumns;
+	const char **columns;
+	Oid		   *types;			/* without domains */
+	int32	   *typmods;
+	Oid		   *collations;
+	int			nkeys;
+	int			ngenerated;
+	const char **generated;		/* columns that the source generates */
+	int		   *keys;			/* indexes into columns */
+	Oid		   *key_types;
+	Oid		   *key_before;		/* the operators "<" of the key's index */
+	Oid		   *key_collations;
+
+	/* state of the work, moved over when the configuration is read again */
+	DbsyncLedgerPart part;		/* what the target's ledger says */
+	bool		part_found;
+	bool		part_dirty;		/* to be written with the next batch */
+	DbsyncTargetTable *handle;	/* NULL: not looked up yet */
+	TimestampTz install_after;	/* lock was not to be had; try again then */
+	int			install_failures;
+	TimestampTz copy_after;		/* copying failed; try again then */
+	int			copy_failures;
+	int			oversized;		/* attempts in a row that a too large row has ended */
+	bool		note_due;		/* progress is to be noted in the catalog */
+	DbsyncTableLock lock;
+} DbsyncTable;
+
+/*
+ * Fill in the columns that travel, the key and the owner; in CurrentMemoryContext.
+ * Error if the table is gone.
+ */
+extern void dbsync_table_read_columns(DbsyncTable *table);
+
+/*
+ * The role that owns the table now: as whom to read its values (dbsync_owner_begin()).
+ * Of a table that is gone, who had it last.  Its name in messages is put right too.
+ */
+extern Oid	dbsync_table_owner(DbsyncTable *table);
+
+/* Do rows of this table travel (wholly or in part)? */
+extern bool dbsync_table_flows(const DbsyncTable *table);
+
+#endif							/* DBSYNC_WORKER_TABLE_H */
