@@ -167,20 +167,19 @@ dbsync_connection_config(const char *server_name, Oid owner)
 }
 
 DbsyncTarget *
-dbsync_connection_open(const DbsyncSubscription *subscription, const char *application_name,
+dbsync_connection_open(const DbsyncSubscription *subscription, const char *purpose,
 					   MemoryContext context, bool *ok)
 {
-	MemoryContext old = MemoryContextSwitchTo(context);
 	DbsyncTargetConfig *config;
 	DbsyncTarget *target;
+	MemoryContext old;
 
-	application_name = pstrdup(application_name);
 	dbsync_query_begin(false, "reading the target's options");
 	MemoryContextSwitchTo(context);
 	config = dbsync_connection_config(subscription->target, subscription->owner);
-	config->application_name = application_name;
+	config->application_name = psprintf("dbsync %s%s", subscription->name, purpose);
 	dbsync_query_commit();
-	MemoryContextSwitchTo(context);
+	old = MemoryContextSwitchTo(context);
 	target = dbsync_target_try_open(config, ok);
 	MemoryContextSwitchTo(old);
 	return target;

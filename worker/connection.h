@@ -22,11 +22,13 @@ extern DbsyncTargetConfig *dbsync_connection_config(const char *server_name, Oid
 
 /*
  * Connect for a subscription's worker, outside a transaction; the target and what it needs
- * are allocated in "context".  *ok: is it connected?  Else its fault says why not, and
- * the driver's close() is all that may follow.
+ * are allocated in "context".  purpose: what follows the subscription's name in the session's
+ * application_name.  *ok: is it connected?  Else its fault says why not, and
+ * dbsync_target_close() is all that may follow.  Ends in the context in which
+ * dbsync_query_commit() does, which is emptied with each round.
  */
 extern DbsyncTarget *dbsync_connection_open(const DbsyncSubscription *subscription,
-											const char *application_name,
+											const char *purpose,
 											MemoryContext context, bool *ok);
 
 /* From now on notice changes of foreign servers and user mappings. */

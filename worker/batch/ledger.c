@@ -115,8 +115,7 @@ connect_target(DbsyncWork *work)
 	work->target_context = AllocSetContextCreate(work->context, "dbsync target",
 												 ALLOCSET_DEFAULT_SIZES);
 	dbsync_connection_watch();
-	work->target = dbsync_connection_open(subscription, psprintf("dbsync %s", subscription->name),
-										  work->target_context, &ok);
+	work->target = dbsync_connection_open(subscription, "", work->target_context, &ok);
 	if (!ok)
 		dbsync_target_raise(work->target, psprintf("connecting to target \"%s\"",
 												  subscription->target));

@@ -116,9 +116,8 @@ connect_side(DbsyncWork *work)
 	work->sides[work->nsides++] = side;
 
 	MemoryContextSwitchTo(old);
-	side->target = dbsync_connection_open(work->subscription,
-										  psprintf("dbsync %s, copy", work->subscription->name),
-										  context, &ok);
+	side->target = dbsync_connection_open(work->subscription, ", copy", context, &ok);
+	MemoryContextSwitchTo(old);
 	/* names of hosts may lead elsewhere from one connection to the next */
 	if (ok && dbsync_target_is_same(side->target, work->target))
 		return true;
