@@ -292,7 +292,8 @@ keep_part(DbsyncSubscription *subscription, DbsyncTable *table,
 
 	table->part = *part;
 	table->part_found = true;
-	table->part.boundary = palloc(sizeof(char *) * Max(part->nkeys, 1));
+	/* a failing batch has it read again each time: most have none */
+	table->part.boundary = part->nkeys > 0 ? palloc(sizeof(char *) * part->nkeys) : NULL;
 	for (int k = 0; k < part->nkeys; k++)
 		table->part.boundary[k] = pstrdup(part->boundary[k]);
 	/* a worker that ended behind the target's commit has not noted it here */
