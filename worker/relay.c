@@ -19,6 +19,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "extension/log/segment.h"
 #include "extension/owner.h"
 #include "worker/encode.h"
 #include "worker/relay.h"
@@ -123,12 +124,12 @@ kind_of(char op)
 {
 	switch (op)
 	{
-		case 'I':
+		case DBSYNC_OP_INSERT:
 			return DBSYNC_ROW_INSERT;
-		case 'U':
-		case 'R':
+		case DBSYNC_OP_UPDATE:
+		case DBSYNC_OP_RESOLVED:
 			return DBSYNC_ROW_UPDATE;
-		case 'D':
+		case DBSYNC_OP_DELETE:
 			return DBSYNC_ROW_DELETE;
 		default:
 			ereport(ERROR,

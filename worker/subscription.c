@@ -182,11 +182,11 @@ same_uuid(const pg_uuid_t *a, const pg_uuid_t *b)
 	return memcmp(a, b, sizeof(pg_uuid_t)) == 0;
 }
 
-/* what the ledger said; a copy, as boundaries live in the old context */
+/* what the ledger said, and what has been tried */
 static void
 move_part(DbsyncTable *table, const DbsyncTable *old)
 {
-	table->part = old->part;
+	dbsync_table_set_part(table, &old->part);
 	table->part_found = old->part_found;
 	table->part_dirty = old->part_dirty;
 	table->install_after = old->install_after;
@@ -195,12 +195,6 @@ move_part(DbsyncTable *table, const DbsyncTable *old)
 	table->copy_failures = old->copy_failures;
 	table->oversized = old->oversized;
 	table->note_due = old->note_due;
-	if (old->part.nkeys > 0)
-	{
-		table->part.boundary = palloc(sizeof(char *) * old->part.nkeys);
-		for (int k = 0; k < old->part.nkeys; k++)
-			table->part.boundary[k] = pstrdup(old->part.boundary[k]);
-	}
 	/* the handle belongs to the connection and knows the target's table */
 	table->handle = old->handle;
 }
@@ -208,7 +202,6 @@ move_part(DbsyncTable *table, const DbsyncTable *old)
 static void
 move_work(DbsyncSubscription *subscription, DbsyncSubscription *old)
 {
-	MemoryContext oldcontext = MemoryContextSwitchTo(subscription->context);
 	ListCell   *lc;
 
 	foreach(lc, subscription->tables)
@@ -220,7 +213,6 @@ move_work(DbsyncSubscription *subscription, DbsyncSubscription *old)
 		if (before != NULL && same_uuid(&table->uid, &before->uid))
 			move_part(table, before);
 	}
-	MemoryContextSwitchTo(oldcontext);
 }
 
 DbsyncSubscription *

@@ -177,3 +177,23 @@ dbsync_table_flows(const DbsyncTable *table)
 	return table->state != DBSYNC_TABLE_SUSPENDED &&
 		(table->part.live || table->part.nkeys > 0);
 }
+
+void
+dbsync_table_set_part(DbsyncTable *table, const DbsyncLedgerPart *part)
+{
+	DbsyncLedgerPart before = table->part;
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(table));
+	char	  **boundary = NULL;
+
+	if (part->nkeys > 0)
+		boundary = palloc(sizeof(char *) * part->nkeys);
+	for (int k = 0; k < part->nkeys; k++)
+		boundary[k] = pstrdup(part->boundary[k]);
+	table->part = *part;
+	table->part.boundary = boundary;
+	for (int k = 0; k < before.nkeys; k++)
+		pfree(before.boundary[k]);
+	if (before.nkeys > 0)
+		pfree(before.boundary);
+	MemoryContextSwitchTo(old);
+}

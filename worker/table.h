@@ -93,4 +93,10 @@ extern Oid	dbsync_table_owner(DbsyncTable *table);
 /* Do rows of this table travel (wholly or in part)? */
 extern bool dbsync_table_flows(const DbsyncTable *table);
 
+/*
+ * What the ledger says of the table, or will say; a copy that lives as long as the table, in
+ * place of the one before, whose boundary may be the new one's.
+ */
+extern void dbsync_table_set_part(DbsyncTable *table, const DbsyncLedgerPart *part);
+
 #endif							/* DBSYNC_WORKER_TABLE_H */

@@ -90,11 +90,12 @@ dbsync_ledger_detach(DbsyncWork *work)
 		foreach(lc, work->subscription->tables)
 		{
 			DbsyncTable *table = lfirst(lc);
+			DbsyncLedgerPart part = table->part;
 
 			/* handles die with the connection; the ledger is read anew */
 			table->handle = NULL;
-			table->part.boundary = NULL;
-			table->part.nkeys = 0;
+			part.nkeys = 0;
+			dbsync_table_set_part(table, &part);
 		}
 	dbsync_side_close(work, 0);
 	if (work->target != NULL)
@@ -283,25 +284,6 @@ create_ledger(DbsyncWork *work)
 		MemoryContextStrdup(work->subscription->context, ledger->after);
 }
 
-/* what the ledger says outlives the connection that said it */
-static void
-keep_part(DbsyncSubscription *subscription, DbsyncTable *table,
-		  const DbsyncLedgerPart *part)
-{
-	MemoryContext old = MemoryContextSwitchTo(subscription->context);
-
-	table->part = *part;
-	table->part_found = true;
-	/* a failing batch has it read again each time: most have none */
-	table->part.boundary = part->nkeys > 0 ? palloc(sizeof(char *) * part->nkeys) : NULL;
-	for (int k = 0; k < part->nkeys; k++)
-		table->part.boundary[k] = pstrdup(part->boundary[k]);
-	/* a worker that ended behind the target's commit has not noted it here */
-	if (part->live && (table->state == DBSYNC_TABLE_NEW || table->state == DBSYNC_TABLE_COPYING))
-		table->note_due = true;
-	MemoryContextSwitchTo(old);
-}
-
 static void
 read_parts(DbsyncWork *work)
 {
@@ -319,12 +301,14 @@ read_parts(DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lt);
 		DbsyncLedgerPart *part = dbsync_ledger_find_part(parts, &table->uid);
+		const DbsyncLedgerPart none = {.attachment = table->uid};
 
-		memset(&table->part, 0, sizeof(table->part));
-		table->part.attachment = table->uid;
-		table->part_found = table->part_dirty = false;
-		if (part != NULL && table->state != DBSYNC_TABLE_SUSPENDED)
-			keep_part(subscription, table, part);
+		table->part_found = part != NULL && table->state != DBSYNC_TABLE_SUSPENDED;
+		table->part_dirty = false;
+		dbsync_table_set_part(table, table->part_found ? part : &none);
+		/* a worker that ended behind the target's commit has not noted it here */
+		if (table->part.live && (table->state == DBSYNC_TABLE_NEW || table->state == DBSYNC_TABLE_COPYING))
+			table->note_due = true;
 		parts = list_delete_ptr(parts, part);
 	}
 	/* of tables that were taken out, or are copied anew */

@@ -69,6 +69,17 @@ dbsync_side_close(DbsyncWork *work, int keep)
 	}
 }
 
+bool
+dbsync_side_fault_is(const DbsyncWork *work, DbsyncFaultKind kind)
+{
+	for (int i = 0; i < work->nsides; i++)
+	{
+		if (dbsync_target_fault_is(work->sides[i]->target, kind))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Do without this connection and those behind it for a while, and say why, if it is
  * not by choice.

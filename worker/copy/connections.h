@@ -38,6 +38,9 @@ typedef struct DbsyncSide
  */
 extern void dbsync_side_prepare(DbsyncWork *work);
 
+/* Has a batch failed over one of them by this kind of fault? */
+extern bool dbsync_side_fault_is(const DbsyncWork *work, DbsyncFaultKind kind);
+
 /* Close all connections but the first "keep"; what was not committed is rolled back. */
 extern void dbsync_side_close(DbsyncWork *work, int keep);
 

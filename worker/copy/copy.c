@@ -37,24 +37,20 @@
 
 /* remember how far the copy has come; outlives the batch */
 static void
-advance(DbsyncWork *work, DbsyncTable *table, char **last_key, int64 rows, bool complete)
+advance(DbsyncTable *table, char **last_key, int64 rows, bool complete)
 {
-	MemoryContext old = MemoryContextSwitchTo(work->subscription->context);
+	DbsyncLedgerPart part = table->part;
 
 	if (rows > 0)
 	{
-		char	  **boundary = palloc(sizeof(char *) * table->nkeys);
-
-		for (int k = 0; k < table->nkeys; k++)
-			boundary[k] = pstrdup(last_key[k]);
-		table->part.boundary = boundary;
-		table->part.nkeys = table->nkeys;
+		part.boundary = last_key;
+		part.nkeys = table->nkeys;
 	}
-	table->part.rows += rows;
-	table->part.live = complete;
+	part.rows += rows;
+	part.live = complete;
+	dbsync_table_set_part(table, &part);
 	table->part_dirty = true;
 	table->copy_failures = table->oversized = 0;
-	MemoryContextSwitchTo(old);
 }
 
 static long
@@ -139,7 +135,7 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone)
 	/* without a copy it is live from S on, its start position */
 	if (!table->copy_data)
 	{
-		advance(work, table, NULL, 0, true);
+		advance(table, NULL, 0, true);
 		return 0;
 	}
 	if (table->part.nkeys == 0 && table->existing_rows &&
@@ -155,7 +151,7 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone)
 		mode = DBSYNC_ROWS_MERGE;
 	relay = send_chunks(work, table, mode, DBSYNC_RELAY_CHUNK, alone || work->nsides == 0, &complete);
 	(void) dbsync_relay_result(relay, &rows);
-	advance(work, table, dbsync_chunk_last_key(table, relay), rows, complete);
+	advance(table, dbsync_chunk_last_key(table, relay), rows, complete);
 	return rows;
 }
 
@@ -167,6 +163,6 @@ dbsync_copy_next_chunk(DbsyncWork *work, DbsyncTable *table, int64 *rows)
 
 	if (side == NULL)
 		return NULL;
-	advance(work, table, last_key, *rows, *rows < side->limit);
+	advance(table, last_key, *rows, *rows < side->limit);
 	return side->target;
 }

@@ -22,6 +22,7 @@
 #include "worker/copy/schedule.h"
 #include "worker/driver/driver.h"
 #include "worker/query.h"
+#include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
 

@@ -30,6 +30,7 @@
 #include "worker/batch/batch.h"
 #include "worker/batch/ledger.h"
 #include "worker/connection.h"
+#include "worker/copy/connections.h"
 #include "worker/copy/schedule.h"
 #include "worker/driver/driver.h"
 #include "worker/limit.h"
@@ -203,7 +204,8 @@ pause_after(int failures)
 static DbsyncSendAs
 send_needed(void)
 {
-	if (dbsync_target_fault_is(work->target, DBSYNC_FAULT_CLASH))
+	if (dbsync_target_fault_is(work->target, DBSYNC_FAULT_CLASH) ||
+		dbsync_side_fault_is(work, DBSYNC_FAULT_CLASH))
 		return DBSYNC_SEND_REPLACE_ALL;
 	if (dbsync_target_fault_is(work->target, DBSYNC_FAULT_ROW_MISSING))
 		return DBSYNC_SEND_WHOLE_ROWS;

@@ -21,6 +21,7 @@
 #include "utils/datum.h"
 #include "utils/memutils.h"
 
+#include "extension/log/segment.h"
 #include "worker/source/fold.h"
 #include "worker/source/keys.h"
 #include "worker/table.h"
@@ -202,7 +203,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	if (fold->begun && !known && !hand_on(fold))
 		return false;
 	/* of a row that was deleted nothing stays */
-	add_row(fold, slot, known && fold->op != 'D');
+	add_row(fold, slot, known && fold->op != DBSYNC_OP_DELETE);
 	return fold->folds || hand_on(fold);
 }
 

@@ -191,7 +191,7 @@ take(TupleTableSlot *slot, int rank, void *arg)
 	slot_getsomeattrs(slot, p->needed);
 	place = dbsync_scan_place(slot, rank);
 	if (place <= p->how->after ||
-		(p->truncated && DatumGetChar(slot->tts_values[DBSYNC_SEGMENT_OP - 1]) == 'T'))
+		(p->truncated && DatumGetChar(slot->tts_values[DBSYNC_SEGMENT_OP - 1]) == DBSYNC_OP_TRUNCATE))
 		return true;
 	make_row(p, slot, place);
 	if (p->boundary != NULL && is_behind_boundary(p, p->row))
