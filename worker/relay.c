@@ -23,6 +23,7 @@
 #include "extension/owner.h"
 #include "worker/encode.h"
 #include "worker/relay.h"
+#include "worker/shape.h"
 #include "worker/table.h"
 #include "worker/target.h"
 
@@ -44,6 +45,7 @@ struct DbsyncRelay
 	DbsyncTarget *target;
 	const DbsyncTargetTable *handle;
 	const DbsyncTable *table;
+	const DbsyncTableShape *shape;	/* of the rows that come */
 	DbsyncRelayWhat what;
 	bool		refused;
 	int64		rows;
@@ -96,10 +98,10 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 	relay->needed = Min(relay->needed, desc->natts);
 	for (int i = 0; binary && i < relay->ncolumns; i++)
 	{
-		int			column = relay->what == DBSYNC_RELAY_KEYS ? relay->table->keys[i] : i;
+		int			column = relay->what == DBSYNC_RELAY_KEYS ? relay->shape->keys[i] : i;
 
 		/* the driver has judged by these types */
-		if (getBaseType(TupleDescAttr(desc, relay->at[i])->atttypid) != relay->table->types[column])
+		if (getBaseType(TupleDescAttr(desc, relay->at[i])->atttypid) != relay->shape->types[column])
 			elog(ERROR, "column %d of table %s has changed its type", column + 1,
 				 relay->table->qualified);
 	}
@@ -112,7 +114,7 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 	if (relay->what == DBSYNC_RELAY_CHUNK)
 	{
 		relay->desc = CreateTupleDescCopy(desc);
-		relay->last_key = palloc(sizeof(Datum) * relay->table->nkeys);
+		relay->last_key = palloc(sizeof(Datum) * relay->shape->nkeys);
 		relay->key_context = AllocSetContextCreate(relay->context, "dbsync key",
 												   ALLOCSET_SMALL_SIZES);
 	}
@@ -159,9 +161,9 @@ remember_key(DbsyncRelay *relay, TupleTableSlot *slot)
 	MemoryContext old = MemoryContextSwitchTo(relay->key_context);
 
 	MemoryContextReset(relay->key_context);
-	for (int k = 0; k < relay->table->nkeys; k++)
+	for (int k = 0; k < relay->shape->nkeys; k++)
 	{
-		int			column = relay->at[relay->table->keys[k]];
+		int			column = relay->at[relay->shape->keys[k]];
 		Form_pg_attribute att = TupleDescAttr(relay->desc, column);
 
 		relay->last_key[k] = att->attbyval ? slot->tts_values[column] :
@@ -177,9 +179,9 @@ describe_key(DbsyncRelay *relay, TupleTableSlot *slot)
 	StringInfoData key;
 
 	initStringInfo(&key);
-	for (int k = 0; k < relay->table->nkeys; k++)
+	for (int k = 0; k < relay->shape->nkeys; k++)
 	{
-		int			at = relay->at[relay->what == DBSYNC_RELAY_KEYS ? k : relay->table->keys[k]];
+		int			at = relay->at[relay->what == DBSYNC_RELAY_KEYS ? k : relay->shape->keys[k]];
 		char	   *text = "null";
 
 		if (!slot->tts_isnull[at])
@@ -234,7 +236,7 @@ encode_large(DbsyncRelay *relay, TupleTableSlot *slot, int i, int *length)
 	PG_CATCH();
 	{
 		ErrorData  *edata;
-		int			column = relay->what == DBSYNC_RELAY_KEYS ? relay->table->keys[i] : i;
+		int			column = relay->what == DBSYNC_RELAY_KEYS ? relay->shape->keys[i] : i;
 
 		MemoryContextSwitchTo(context);
 		edata = CopyErrorData();
@@ -242,7 +244,7 @@ encode_large(DbsyncRelay *relay, TupleTableSlot *slot, int i, int *length)
 			PG_RE_THROW();
 		FlushErrorState();
 		refuse_row(relay, psprintf("Column \"%s\" of the row with key (%s) has %zu bytes, too many for the form in which it travels: %s.",
-								   relay->table->columns[column], key, size, edata->message));
+								   relay->shape->columns[column], key, size, edata->message));
 	}
 	PG_END_TRY();
 	return result;
@@ -344,7 +346,8 @@ destroy(DestReceiver *self)
 
 DbsyncRelay *
 dbsync_relay_create(DbsyncTarget *target, const DbsyncTargetTable *handle,
-					const DbsyncTable *table, DbsyncRelayWhat what)
+					const DbsyncTable *table, const DbsyncTableShape *shape,
+					DbsyncRelayWhat what)
 {
 	DbsyncRelay *relay = palloc0(sizeof(DbsyncRelay));
 
@@ -356,8 +359,9 @@ dbsync_relay_create(DbsyncTarget *target, const DbsyncTargetTable *handle,
 	relay->target = target;
 	relay->handle = handle;
 	relay->table = table;
+	relay->shape = shape;
 	relay->what = what;
-	relay->ncolumns = (what == DBSYNC_RELAY_KEYS) ? table->nkeys : table->ncolumns;
+	relay->ncolumns = (what == DBSYNC_RELAY_KEYS) ? shape->nkeys : shape->ncolumns;
 	relay->context = CurrentMemoryContext;
 	relay->row_context = AllocSetContextCreate(CurrentMemoryContext, "dbsync row",
 											   ALLOCSET_DEFAULT_SIZES);
@@ -403,10 +407,10 @@ dbsync_relay_last_key(DbsyncRelay *relay)
 	dbsync_owner_check();
 	if (relay->rows == 0)
 		return NULL;
-	key = palloc(sizeof(char *) * relay->table->nkeys);
-	for (int k = 0; k < relay->table->nkeys; k++)
+	key = palloc(sizeof(char *) * relay->shape->nkeys);
+	for (int k = 0; k < relay->shape->nkeys; k++)
 	{
-		int			column = relay->at[relay->table->keys[k]];
+		int			column = relay->at[relay->shape->keys[k]];
 		Oid			type = TupleDescAttr(relay->desc, column)->atttypid;
 		Oid			function;
 		bool		varlena;

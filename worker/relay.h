@@ -11,6 +11,7 @@
 #include "tcop/dest.h"
 
 #include "worker/driver/driver.h"
+#include "worker/shape.h"
 #include "worker/table.h"
 
 typedef struct DbsyncRelay DbsyncRelay;
@@ -25,13 +26,14 @@ typedef enum DbsyncRelayWhat
 } DbsyncRelayWhat;
 
 /*
- * A receiver for rows of the table, which is open at the target as "handle".
+ * A receiver for rows of the table in this shape, which is open at the target as "handle".
  * They go to the driver between its rows_begin and rows_end, which are the
  * caller's.  Allocates in CurrentMemoryContext, which must outlive the reading.  Rows
  * are put into it as the table's owner (dbsync_owner_begin()), as output functions run.
  */
 extern DbsyncRelay *dbsync_relay_create(DbsyncTarget *target, const DbsyncTargetTable *handle,
-										const DbsyncTable *table, DbsyncRelayWhat what);
+										const DbsyncTable *table,
+										const DbsyncTableShape *shape, DbsyncRelayWhat what);
 
 /*
  * Where the rows that come have the columns (counted from 0), when they have others

@@ -7,23 +7,16 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/stratnum.h"
-#include "catalog/pg_attribute.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_index.h"
 #include "executor/spi.h"
-#include "lib/stringinfo.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/uuid.h"
 
 #include "extension/catalog.h"
-#include "extension/log/segment.h"
 #include "worker/query.h"
+#include "worker/shape.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
 
@@ -63,13 +56,10 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 	uint64		n;
 
 	n = dbsync_query("SELECT st.captured_id, c.relid::pg_catalog.oid,"
-					 " coalesce(i.indexrelid, dbsync_internal.current_key(c.relid)),"
 					 " c.state = 'active', st.uid, st.target_schema, st.target_table,"
 					 " st.copy_data, st.existing_rows, st.state, c.discarded, st.start_position"
 					 " FROM dbsync.subscription_table st"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
-					 " LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.key_index"
-					 "  AND i.indrelid = c.relid AND i.indisvalid"
 					 " WHERE st.subscription_id = $1::pg_catalog.int4"
 					 " ORDER BY st.captured_id", 1, &id);
 	for (uint64 row = 0; row < n; row++)
@@ -82,52 +72,37 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 
 		table->captured_id = dbsync_query_int(row, 1);
 		table->relid = dbsync_query_oid(row, 2);
-		table->key_index = dbsync_query_oid(row, 3);
-		table->captured = dbsync_query_bool(row, 4);
-		table->uid = read_uuid(row, 5);
+		table->captured = dbsync_query_bool(row, 3);
+		table->uid = read_uuid(row, 4);
 		table->part.attachment = table->uid;
-		table->target_schema = keep_text(subscription, row, 6);
-		table->target_table = keep_text(subscription, row, 7);
-		table->copy_data = dbsync_query_bool(row, 8);
-		table->existing_rows = keep_text(subscription, row, 9);
-		table->state = parse_state(dbsync_query_text(row, 10));
-		table->discarded = keep_text(subscription, row, 11);
-		table->start = keep_text(subscription, row, 12);
+		table->target_schema = keep_text(subscription, row, 5);
+		table->target_table = keep_text(subscription, row, 6);
+		table->copy_data = dbsync_query_bool(row, 7);
+		table->existing_rows = keep_text(subscription, row, 8);
+		table->state = parse_state(dbsync_query_text(row, 9));
+		table->discarded = keep_text(subscription, row, 10);
+		table->start = keep_text(subscription, row, 11);
+		table->shape = &dbsync_shape_none;
 
 		old = MemoryContextSwitchTo(subscription->context);
-		dbsync_table_read_columns(table);
+		dbsync_table_read_name(table);
 		MemoryContextSwitchTo(old);
 	}
 }
 
-static AttrNumber
-get_last_column(Oid relid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	AttrNumber	last;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relid);
-	last = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
-	ReleaseSysCache(tuple);
-	return last;
-}
-
-/* what a table's segments call our own columns */
+/* What is being written now is of the table's present shape. */
 static void
-read_own_columns(DbsyncSubscription *subscription, DbsyncSegmentInfo *segment)
+take_shape(DbsyncSubscription *subscription, DbsyncSegmentInfo *segment, int shape_id)
 {
-	AttrNumber	ours[] = {DBSYNC_SEGMENT_XID, DBSYNC_SEGMENT_NO, DBSYNC_SEGMENT_OP, 0};
 	DbsyncTable *table = dbsync_subscription_table(subscription, segment->captured_id);
-	MemoryContext old;
 
-	if (table == NULL || table->columns_of_ours[0] != NULL)
+	if (table == NULL)
 		return;
-	ours[3] = get_last_column(segment->relid);
-	old = MemoryContextSwitchTo(subscription->context);
-	for (int i = 0; i < lengthof(ours); i++)
-		table->columns_of_ours[i] = get_attname(segment->relid, ours[i], false);
-	MemoryContextSwitchTo(old);
+	segment->shape = dbsync_shapes_find(subscription->shapes, shape_id);
+	if (segment->shape == NULL)
+		elog(ERROR, "shape %d of table %s has gone", shape_id, table->qualified);
+	if (segment->active)
+		table->shape = segment->shape;
 }
 
 static void
@@ -135,7 +110,7 @@ read_segments(DbsyncSubscription *subscription, const char *id)
 {
 	uint64		n;
 
-	n = dbsync_query("SELECT s.id, s.captured_id, s.relid, s.active FROM dbsync.segment s"
+	n = dbsync_query("SELECT s.id, s.captured_id, s.relid, s.active, s.shape_id FROM dbsync.segment s"
 					 " WHERE s.captured_id = 0 OR s.captured_id IN"
 					 " (SELECT st.captured_id FROM dbsync.subscription_table st"
 					 "  WHERE st.subscription_id = $1::pg_catalog.int4)"
@@ -151,7 +126,7 @@ read_segments(DbsyncSubscription *subscription, const char *id)
 		segment->captured_id = dbsync_query_int(row, 2);
 		segment->relid = dbsync_query_oid(row, 3);
 		segment->active = dbsync_query_bool(row, 4);
-		read_own_columns(subscription, segment);
+		take_shape(subscription, segment, (int) dbsync_query_int(row, 5));
 	}
 }
 
@@ -239,12 +214,15 @@ dbsync_subscription_read(MemoryContext parent, int id, DbsyncSubscription *old)
 	if (found)
 	{
 		read_tables(subscription, idtext);
+		subscription->shapes = dbsync_shapes_read(context, id, old ? old->shapes : NIL);
 		read_segments(subscription, idtext);
 		subscription->adopted = dbsync_catalog_is_adopted();
 	}
 	PopActiveSnapshot();
 	SPI_finish();
 
+	if (found)
+		dbsync_shapes_take(context, subscription->shapes);
 	if (found && old != NULL)
 		move_work(subscription, old);
 	if (old != NULL)

@@ -11,8 +11,8 @@
 #include "access/tupdesc.h"
 #include "nodes/pg_list.h"
 #include "utils/uuid.h"
+#include "worker/shape.h"
 #include "worker/table.h"
-
 
 /* a segment of a captured table, or of the headers */
 typedef struct DbsyncSegmentInfo
@@ -21,6 +21,7 @@ typedef struct DbsyncSegmentInfo
 	int			captured_id;
 	Oid			relid;
 	bool		active;
+	const DbsyncTableShape *shape;	/* of its rows; NULL: headers */
 } DbsyncSegmentInfo;
 
 typedef struct DbsyncSubscription
@@ -40,6 +41,7 @@ typedef struct DbsyncSubscription
 	bool		adopted;		/* this database is who it was */
 	List	   *tables;			/* of DbsyncTable */
 	List	   *segments;		/* of DbsyncSegmentInfo: headers' and tables' */
+	List	   *shapes;			/* of DbsyncTableShape: those of its tables */
 	uint64		generation;		/* of the configuration read */
 	bool		settled;		/* found to be so; see dbsync_subscription_is_settled() */
 } DbsyncSubscription;

@@ -11,6 +11,7 @@
 #include "utils/uuid.h"
 
 #include "worker/driver/driver.h"
+#include "worker/shape.h"
 
 typedef enum DbsyncTableState
 {
@@ -33,7 +34,6 @@ typedef struct DbsyncTable
 	/* from the catalogs */
 	int			captured_id;
 	Oid			relid;
-	Oid			key_index;
 	bool		captured;		/* triggers are there and active */
 	pg_uuid_t	uid;			/* of this attachment */
 	const char *target_schema;
@@ -48,21 +48,7 @@ typedef struct DbsyncTable
 	NameData	name;			/* what qualified is made of */
 	Oid			schema;
 	Oid			owner;			/* as last heard: see dbsync_table_owner() */
-	char	   *columns_of_ours[4]; /* xid, no, op, same as the segment calls them */
-
-	/* columns that travel: not dropped, not generated */
-	int			ncolumns;
-	const char **columns;
-	Oid		   *types;			/* without domains */
-	int32	   *typmods;
-	Oid		   *collations;
-	int			nkeys;
-	int			ngenerated;
-	const char **generated;		/* columns that the source generates */
-	int		   *keys;			/* indexes into columns */
-	Oid		   *key_types;
-	Oid		   *key_before;		/* the operators "<" of the key's index */
-	Oid		   *key_collations;
+	const DbsyncTableShape *shape;	/* the one it has now */
 
 	/* state of the work, moved over when the configuration is read again */
 	DbsyncLedgerPart part;		/* what the target's ledger says */
@@ -78,11 +64,8 @@ typedef struct DbsyncTable
 	DbsyncTableLock lock;
 } DbsyncTable;
 
-/*
- * Fill in the columns that travel, the key and the owner; in CurrentMemoryContext.
- * Error if the table is gone.
- */
-extern void dbsync_table_read_columns(DbsyncTable *table);
+/* Learn name and owner of the table; in CurrentMemoryContext.  Error if it is gone. */
+extern void dbsync_table_read_name(DbsyncTable *table);
 
 /*
  * The role that owns the table now: as whom to read its values (dbsync_owner_begin()).

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "worker/driver/driver.h"
 #include "worker/identity.h"
+#include "worker/shape.h"
 #include "worker/table.h"
 #include "worker/target.h"
 #include "worker/target_table.h"
@@ -35,20 +36,21 @@ DbsyncTargetTable *
 dbsync_target_table_look_up(DbsyncTarget *target, MemoryContext context, const DbsyncTable *table)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
+	const DbsyncTableShape *shape = table->shape;
 	DbsyncTargetTable *handle;
 	DbsyncTableSpec spec;
 
 	spec.schema = table->target_schema;
 	spec.table = table->target_table;
-	spec.ncolumns = table->ncolumns;
-	spec.columns = table->columns;
-	spec.types = table->types;
-	spec.typmods = table->typmods;
-	spec.collations = table->collations;
-	spec.nkeys = table->nkeys;
-	spec.keys = table->keys;
-	spec.ngenerated = table->ngenerated;
-	spec.generated = table->generated;
+	spec.ncolumns = shape->ncolumns;
+	spec.columns = shape->columns;
+	spec.types = shape->types;
+	spec.typmods = shape->typmods;
+	spec.collations = shape->collations;
+	spec.nkeys = shape->nkeys;
+	spec.keys = shape->keys;
+	spec.ngenerated = shape->ngenerated;
+	spec.generated = shape->generated;
 	handle = dbsync_target_try_table_open(target, &spec);
 	MemoryContextSwitchTo(old);
 	return handle;

@@ -250,12 +250,13 @@ BEGIN
 
     is_first := NOT EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = create_segment.captured_id AND s.active);
     -- a spare that nobody has written to holds nothing that is not visible
-    INSERT INTO dbsync.segment (id, captured_id, relid, active, sealed)
+    INSERT INTO dbsync.segment (id, captured_id, relid, active, sealed, shape_id)
     VALUES (new_id, captured_id, segment::regclass, is_first,
-            CASE WHEN NOT is_first THEN pg_current_snapshot() END);
+            CASE WHEN NOT is_first THEN pg_current_snapshot() END,
+            (SELECT max(h.id) FROM dbsync.shape h WHERE h.captured_id = create_segment.captured_id));
     RETURN new_id;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.create_segment(int) IS 'makes another segment for a captured table (0: for the headers), active if none is';
+COMMENT ON FUNCTION dbsync_internal.create_segment(int) IS 'makes another segment for a captured table as it is now (0: for the headers), active if none is';
 
 CREATE FUNCTION dbsync_internal.revoke_all(object text, acl aclitem[], owner oid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -289,19 +290,6 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.drop_segment(int) IS 'removes one segment and what is in it';
-
--- A table that was suspended can have been altered since.  What is in a segment
--- of another shape is of no use then: all its subscriptions copy the table anew.
-CREATE FUNCTION dbsync_internal.segment_fits(segment oid, rel regclass) RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
-AS $$
-    SELECT coalesce(array_agg(s.definition ORDER BY s.num) FILTER (WHERE s.num > 3 AND s.num < s.last), '{}')
-           OPERATOR(pg_catalog.=)
-           (SELECT coalesce(array_agg(c.definition ORDER BY c.num), '{}') FROM dbsync_internal.segment_columns(rel) c)
-    FROM (SELECT c.num, c.definition, max(c.num) OVER () AS last
-          FROM dbsync_internal.segment_columns(segment::regclass) c) s
-$$;
-COMMENT ON FUNCTION dbsync_internal.segment_fits(oid, regclass) IS 'has the segment the columns that the table has now?';
 
 -- ---------------------------------------------------------------------------
 -- Tables by their oids
@@ -416,6 +404,8 @@ CREATE FUNCTION dbsync_internal.install_capture(captured_id int, role oid DEFAUL
 AS $$
 DECLARE
     captured dbsync.captured_table;
+    chosen_key oid;
+    current_shape int;
 BEGIN
     -- most often all is in place, and then nobody has to wait for us
     IF NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured_id AND c.state = 'installing') THEN
@@ -434,15 +424,20 @@ BEGIN
     END IF;
     PERFORM dbsync_internal.check_supported(captured.relid);
 
+    -- A table that was suspended can have been altered since.  What was captured of another
+    -- shape is of no use then: all its subscriptions copy the table anew.
+    chosen_key := dbsync_internal.choose_key(captured.relid);
+    current_shape := dbsync_internal.find_shape(captured.id, captured.relid, chosen_key);
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s
-    WHERE s.captured_id = captured.id AND dbsync_internal.segment_fits(s.relid, captured.relid) IS NOT TRUE;
+    WHERE s.captured_id = captured.id AND s.shape_id <> current_shape;
+    DELETE FROM dbsync.shape h WHERE h.captured_id = captured.id AND h.id <> current_shape;
     IF NOT EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = captured.id AND s.active) THEN
         PERFORM dbsync_internal.create_segment(captured.id);
     END IF;
     PERFORM dbsync_internal.create_triggers(captured.id, captured.relid);
 
-    UPDATE dbsync.captured_table c SET key_index = k.chosen, key_columns = dbsync_internal.key_columns(k.chosen)
-    FROM dbsync_internal.choose_key(captured.relid) k (chosen)
+    UPDATE dbsync.captured_table c
+    SET key_index = chosen_key, key_columns = dbsync_internal.key_columns(chosen_key)
     WHERE c.id = captured.id;
     UPDATE dbsync.captured_table c SET state = 'active', note = NULL, since = now(),
         shape = dbsync_internal.table_shape(captured.relid)
@@ -471,6 +466,7 @@ BEGIN
         PERFORM dbsync_internal.drop_triggers(captured.relid);
     END IF;
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id = captured.id;
+    DELETE FROM dbsync.shape h WHERE h.captured_id = captured.id;
     DELETE FROM dbsync.skipped k WHERE k.captured_id = captured.id;
     DELETE FROM dbsync.captured_table c WHERE c.id = captured.id;
     RETURN true;

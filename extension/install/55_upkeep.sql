@@ -185,6 +185,7 @@ BEGIN
         state = CASE WHEN EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id)
                      THEN 'installing' ELSE 'removing' END;
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id <> 0;
+    DELETE FROM dbsync.shape;
     FOR header IN SELECT s.relid::regclass FROM dbsync.segment s WHERE s.captured_id = 0 LOOP
         EXECUTE format('TRUNCATE %s', header);
     END LOOP;

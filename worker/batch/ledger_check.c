@@ -218,9 +218,9 @@ dbsync_ledger_check_untouched(DbsyncWork *work)
 static void
 check_boundary(DbsyncWork *work, const DbsyncTable *table, const DbsyncLedgerPart *part)
 {
-	if (part->nkeys != 0 && part->nkeys != table->nkeys)
+	if (part->nkeys != 0 && part->nkeys != table->shape->nkeys)
 		refuse_part(work, table, psprintf("column \"boundary\" has %d values, the key has %d columns",
-										  part->nkeys, table->nkeys));
+										  part->nkeys, table->shape->nkeys));
 	for (int k = 0; k < part->nkeys; k++)
 	{
 		if (part->boundary[k] == NULL)

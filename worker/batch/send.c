@@ -11,6 +11,7 @@
 #include "worker/copy/copy.h"
 #include "worker/driver/driver.h"
 #include "worker/relay.h"
+#include "worker/shape.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
@@ -49,7 +50,8 @@ send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncRowsMode mo
 {
 	DbsyncTarget *target = batch->target;
 	DbsyncTable *table = batch->current;
-	DbsyncRelay *relay = dbsync_relay_create(target, table->handle, table, how->what);
+	const DbsyncTableShape *shape = dbsync_read_shape(batch->work->subscription, table, cut_table);
+	DbsyncRelay *relay = dbsync_relay_create(target, table->handle, table, shape, how->what);
 	int64		sent;
 
 	dbsync_target_rows_begin(target, table->handle, mode,

@@ -140,10 +140,10 @@ begin_scan(KeyScan *s, const DbsyncTable *table, char **after, bool keys_only)
 
 	dbsync_owner_check();
 	s->context = CurrentMemoryContext;
-	dbsync_captured_table_open(&s->source, table);
-	s->direction = direction_of(s->source.index, table->nkeys);
+	dbsync_captured_table_open(&s->source, table, table->shape);
+	s->direction = direction_of(s->source.index, table->shape->nkeys);
 	if (after != NULL)
-		go_behind(s, table->nkeys, dbsync_keys_read(table, after));
+		go_behind(s, table->shape->nkeys, dbsync_keys_read(table->shape, after));
 	s->slot = table_slot_create(s->source.rel, NULL);
 	s->scan = dbsync_index_beginscan_compat(s->source.rel, s->source.index,
 											GetActiveSnapshot(), NULL, n, 0);
@@ -165,11 +165,11 @@ static void
 place_columns(const KeyScan *s, const DbsyncTable *table, DbsyncRelayWhat what, DbsyncRelay *relay)
 {
 	bool		keys = what == DBSYNC_RELAY_KEYS;
-	int			n = keys ? table->nkeys : table->ncolumns;
+	int			n = keys ? table->shape->nkeys : table->shape->ncolumns;
 	int		   *at = palloc(sizeof(int) * Max(n, 1));
 
 	for (int i = 0; i < n; i++)
-		at[i] = s->source.entry->shape.columns[keys ? table->keys[i] : i] - 1;
+		at[i] = s->source.entry->shape.columns[keys ? table->shape->keys[i] : i] - 1;
 	dbsync_relay_place(relay, at);
 }
 
@@ -247,15 +247,15 @@ dbsync_chunk_find_end(const DbsyncTable *table, char **after, int64 limit)
 	begin_scan(&s, table, after, true);
 	if (skip_rows(&s, limit))
 	{
-		end = palloc(sizeof(char *) * table->nkeys);
+		end = palloc(sizeof(char *) * table->shape->nkeys);
 		slot_getallattrs(s.slot);
-		for (int k = 0; k < table->nkeys; k++)
+		for (int k = 0; k < table->shape->nkeys; k++)
 		{
-			int			column = s.source.entry->shape.columns[table->keys[k]] - 1;
+			int			column = s.source.entry->shape.columns[table->shape->keys[k]] - 1;
 			Oid			function;
 			bool		varlena;
 
-			getTypeOutputInfo(table->key_types[k], &function, &varlena);
+			getTypeOutputInfo(table->shape->types[table->shape->keys[k]], &function, &varlena);
 			end[k] = OidOutputFunctionCall(function, s.slot->tts_values[column]);
 		}
 	}

@@ -226,7 +226,7 @@ dbsync_side_begin(DbsyncWork *work, DbsyncTable *table)
 		DbsyncSide *side = work->sides[i];
 
 		side->limit = i < n - 1 ? limit : dbsync_copy_chunk_rows;
-		side->relay = dbsync_relay_create(side->target, side->handle, table, DBSYNC_RELAY_CHUNK);
+		side->relay = dbsync_relay_create(side->target, side->handle, table, table->shape, DBSYNC_RELAY_CHUNK);
 		side->chunk = dbsync_chunk_open(table, side->after, side->limit,
 										DBSYNC_RELAY_CHUNK, side->relay);
 		dbsync_target_rows_go_between(before);
@@ -277,7 +277,7 @@ dbsync_side_send(DbsyncWork *work, long rows, bool wait, bool *sent)
 static void
 check_joint(const DbsyncSide *side, const DbsyncTable *table)
 {
-	for (int k = 0; k < table->nkeys; k++)
+	for (int k = 0; k < table->shape->nkeys; k++)
 	{
 		if (strcmp(side->after[k], table->part.boundary[k]) != 0)
 			elog(ERROR, "chunks of table %s do not join", table->qualified);

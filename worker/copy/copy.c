@@ -44,7 +44,7 @@ advance(DbsyncTable *table, char **last_key, int64 rows, bool complete)
 	if (rows > 0)
 	{
 		part.boundary = last_key;
-		part.nkeys = table->nkeys;
+		part.nkeys = table->shape->nkeys;
 	}
 	part.rows += rows;
 	part.live = complete;
@@ -99,7 +99,7 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 			DbsyncRelayWhat what, bool alone, bool *complete)
 {
 	DbsyncTarget *target = work->target;
-	DbsyncRelay *relay = dbsync_relay_create(target, table->handle, table, what);
+	DbsyncRelay *relay = dbsync_relay_create(target, table->handle, table, table->shape, what);
 	char	  **after = table->part.nkeys > 0 ? table->part.boundary : NULL;
 	DbsyncOwner saved;
 	DbsyncChunk *chunk;

@@ -76,7 +76,8 @@ read_configuration(void)
 
 	if (old != NULL && old->generation == dbsync_catalog_generation())
 		return true;
-	dbsync_query_begin(false, "reading the configuration");
+	/* all of it as of one moment: segments name shapes */
+	dbsync_query_begin(true, "reading the configuration");
 	if (OidIsValid(get_extension_oid("dbsync", true)))
 		work->subscription = dbsync_subscription_read(work->context,
 													  work->subscription_id, old);

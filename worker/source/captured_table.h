@@ -16,6 +16,7 @@
 #include "utils/relcache.h"
 
 #include "extension/capture/cache.h"
+#include "worker/shape.h"
 #include "worker/table.h"
 
 typedef struct DbsyncCapturedTable
@@ -27,9 +28,10 @@ typedef struct DbsyncCapturedTable
 
 /*
  * Open a table that was locked before the batch's snapshot was taken.  Error if it is
- * not a table of the columns and the key that the configuration read says.
+ * not a table of this shape (any more).
  */
-extern void dbsync_captured_table_open(DbsyncCapturedTable *source, const DbsyncTable *table);
+extern void dbsync_captured_table_open(DbsyncCapturedTable *source, const DbsyncTable *table,
+									   const DbsyncTableShape *shape);
 
 /* The locks stay to the end of the transaction. */
 extern void dbsync_captured_table_close(DbsyncCapturedTable *source);

@@ -26,6 +26,7 @@
 
 #include "extension/capture/cache.h"
 #include "extension/owner.h"
+#include "worker/shape.h"
 #include "worker/source/captured_table.h"
 #include "worker/source/completion.h"
 #include "worker/source/source.h"
@@ -71,16 +72,16 @@ find_operators(DbsyncCompletion *completion)
 }
 
 DbsyncCompletion *
-dbsync_completion_begin(const DbsyncTable *table)
+dbsync_completion_begin(const DbsyncTable *table, const DbsyncTableShape *shape)
 {
 	DbsyncCompletion *completion = palloc0(sizeof(DbsyncCompletion));
 
 	Assert(table->lock == DBSYNC_LOCK_HELD);
 	dbsync_owner_check();
-	dbsync_captured_table_open(&completion->source, table);
+	dbsync_captured_table_open(&completion->source, table, shape);
 	completion->context = CurrentMemoryContext;
-	completion->ncolumns = table->ncolumns;
-	completion->nkeys = table->nkeys;
+	completion->ncolumns = shape->ncolumns;
+	completion->nkeys = shape->nkeys;
 	find_operators(completion);
 	completion->found = table_slot_create(completion->source.rel, NULL);
 	completion->scan = dbsync_index_beginscan_compat(completion->source.rel,

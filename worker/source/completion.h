@@ -8,16 +8,17 @@
 #ifndef DBSYNC_WORKER_SOURCE_COMPLETION_H
 #define DBSYNC_WORKER_SOURCE_COMPLETION_H
 
+#include "worker/shape.h"
 #include "worker/table.h"
-
 
 typedef struct DbsyncCompletion DbsyncCompletion;
 
 /*
- * Open a table that was locked by dbsync_completion_lock().  Reads are on the active
- * snapshot, and as the table's owner (dbsync_owner_begin()).
+ * Open a table that was locked by dbsync_completion_lock(), to complete rows of this shape.
+ * Reads are on the active snapshot, and as the table's owner (dbsync_owner_begin()).
  */
-extern DbsyncCompletion *dbsync_completion_begin(const DbsyncTable *table);
+extern DbsyncCompletion *dbsync_completion_begin(const DbsyncTable *table,
+												 const DbsyncTableShape *shape);
 
 /*
  * Put in the values of untouched columns; unchanged[] is cleared.  They are good

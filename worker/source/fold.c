@@ -22,9 +22,9 @@
 #include "utils/memutils.h"
 
 #include "extension/log/segment.h"
+#include "worker/shape.h"
 #include "worker/source/fold.h"
 #include "worker/source/keys.h"
-#include "worker/table.h"
 
 #include "extension/compat.h"
 
@@ -36,7 +36,7 @@
 struct DbsyncFold
 {
 	DestReceiver receiver;		/* first: the executor knows us by it */
-	const DbsyncTable *table;
+	const DbsyncTableShape *shape;
 	bool		folds;
 	DbsyncCompletion *completion;
 	DbsyncRelay *relay;
@@ -62,7 +62,7 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 	DbsyncFold *fold = (DbsyncFold *) self;
 	MemoryContext old = MemoryContextSwitchTo(fold->context);
 	DestReceiver *next = dbsync_relay_receiver(fold->relay);
-	int			n = fold->table->ncolumns;
+	int			n = fold->shape->ncolumns;
 	TupleDesc	out = CreateTemplateTupleDesc(n + 1);
 
 	if (desc->natts < n + FIRST)
@@ -77,7 +77,7 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 	dbsync_finish_desc_compat(fold->desc);
 	dbsync_finish_desc_compat(out);
 	fold->out = MakeSingleTupleTableSlot(out, &TTSOpsVirtual);
-	fold->order = dbsync_keys_order(fold->table);
+	fold->order = dbsync_keys_order(fold->shape);
 	MemoryContextSwitchTo(old);
 	next->rStartup(next, operation, out);
 }
@@ -89,9 +89,9 @@ same_key(DbsyncFold *fold, const TupleTableSlot *slot)
 	MemoryContext old = MemoryContextSwitchTo(fold->kept[1 - fold->turn]);
 	bool		same = true;
 
-	for (int k = 0; same && k < fold->table->nkeys; k++)
+	for (int k = 0; same && k < fold->shape->nkeys; k++)
 	{
-		int			i = fold->table->keys[k];
+		int			i = fold->shape->keys[k];
 
 		same = !fold->nulls[i] && !slot->tts_isnull[FIRST + i] &&
 			ApplySortComparator(fold->values[i], false,
@@ -106,13 +106,13 @@ read_marks(DbsyncFold *fold, const TupleTableSlot *slot)
 {
 	const int2vector *same;
 
-	memset(fold->marked, false, fold->table->ncolumns * sizeof(bool));
+	memset(fold->marked, false, fold->shape->ncolumns * sizeof(bool));
 	if (slot->tts_isnull[SAME])
 		return;
 	same = (const int2vector *) PG_DETOAST_DATUM(slot->tts_values[SAME]);
 	for (int i = 0; i < same->dim1; i++)
 	{
-		if (same->values[i] < 1 || same->values[i] > fold->table->ncolumns)
+		if (same->values[i] < 1 || same->values[i] > fold->shape->ncolumns)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("unexpected column %d in a tracking table", same->values[i])));
@@ -128,7 +128,7 @@ add_row(DbsyncFold *fold, const TupleTableSlot *slot, bool known)
 	MemoryContext old = MemoryContextSwitchTo(mine);
 
 	read_marks(fold, slot);
-	for (int i = 0; i < fold->table->ncolumns; i++)
+	for (int i = 0; i < fold->shape->ncolumns; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(fold->desc, i);
 
@@ -157,7 +157,7 @@ add_row(DbsyncFold *fold, const TupleTableSlot *slot, bool known)
 static bool
 has_unchanged(const DbsyncFold *fold)
 {
-	for (int i = 0; i < fold->table->ncolumns; i++)
+	for (int i = 0; i < fold->shape->ncolumns; i++)
 	{
 		if (fold->unchanged[i])
 			return true;
@@ -170,7 +170,7 @@ static bool
 hand_on(DbsyncFold *fold)
 {
 	DestReceiver *next = dbsync_relay_receiver(fold->relay);
-	int			n = fold->table->ncolumns;
+	int			n = fold->shape->ncolumns;
 	bool		open = has_unchanged(fold);
 
 	fold->begun = false;
@@ -225,18 +225,18 @@ destroy(DestReceiver *self)
 }
 
 DbsyncFold *
-dbsync_fold_create(const DbsyncTable *table, bool folds, DbsyncCompletion *completion,
+dbsync_fold_create(const DbsyncTableShape *shape, bool folds, DbsyncCompletion *completion,
 				   DbsyncRelay *relay)
 {
 	DbsyncFold *fold = palloc0(sizeof(DbsyncFold));
-	int			n = Max(table->ncolumns, 1);
+	int			n = Max(shape->ncolumns, 1);
 
 	fold->receiver.receiveSlot = receive;
 	fold->receiver.rStartup = startup;
 	fold->receiver.rShutdown = end_of_query;
 	fold->receiver.rDestroy = destroy;
 	fold->receiver.mydest = DestNone;
-	fold->table = table;
+	fold->shape = shape;
 	fold->folds = folds;
 	fold->completion = completion;
 	fold->relay = relay;

@@ -9,8 +9,8 @@
 #define DBSYNC_WORKER_SOURCE_FOLD_H
 
 #include "worker/relay.h"
+#include "worker/shape.h"
 #include "worker/source/completion.h"
-#include "worker/table.h"
 
 typedef struct DbsyncFold DbsyncFold;
 
@@ -21,7 +21,7 @@ typedef struct DbsyncFold DbsyncFold;
  * completion: where to look up what is still open then; NULL: the driver takes rows
  * with untouched columns.  Allocates in CurrentMemoryContext.
  */
-extern DbsyncFold *dbsync_fold_create(const DbsyncTable *table, bool folds,
+extern DbsyncFold *dbsync_fold_create(const DbsyncTableShape *shape, bool folds,
 									  DbsyncCompletion *completion, DbsyncRelay *relay);
 
 extern DestReceiver *dbsync_fold_receiver(DbsyncFold *fold);

@@ -12,46 +12,46 @@
 
 #include "extension/owner.h"
 #include "worker/source/keys.h"
-#include "worker/table.h"
+#include "worker/shape.h"
 
 SortSupport
-dbsync_keys_order(const DbsyncTable *table)
+dbsync_keys_order(const DbsyncTableShape *shape)
 {
-	SortSupport order = palloc0(sizeof(SortSupportData) * table->nkeys);
+	SortSupport order = palloc0(sizeof(SortSupportData) * shape->nkeys);
 
 	dbsync_owner_check();
-	for (int k = 0; k < table->nkeys; k++)
+	for (int k = 0; k < shape->nkeys; k++)
 	{
 		order[k].ssup_cxt = CurrentMemoryContext;
-		order[k].ssup_collation = table->key_collations[k];
-		PrepareSortSupportFromOrderingOp(table->key_before[k], &order[k]);
+		order[k].ssup_collation = shape->key_collations[k];
+		PrepareSortSupportFromOrderingOp(shape->key_before[k], &order[k]);
 	}
 	return order;
 }
 
 int
-dbsync_keys_compare(const DbsyncTable *table, SortSupport order, const Datum *a, const Datum *b)
+dbsync_keys_compare(const DbsyncTableShape *shape, SortSupport order, const Datum *a, const Datum *b)
 {
 	int			result = 0;
 
-	for (int k = 0; result == 0 && k < table->nkeys; k++)
+	for (int k = 0; result == 0 && k < shape->nkeys; k++)
 		result = ApplySortComparator(a[k], false, b[k], false, &order[k]);
 	return result;
 }
 
 Datum *
-dbsync_keys_read(const DbsyncTable *table, char *const *text)
+dbsync_keys_read(const DbsyncTableShape *shape, char *const *text)
 {
-	Datum	   *key = palloc(sizeof(Datum) * table->nkeys);
+	Datum	   *key = palloc(sizeof(Datum) * shape->nkeys);
 
 	dbsync_owner_check();
-	for (int k = 0; k < table->nkeys; k++)
+	for (int k = 0; k < shape->nkeys; k++)
 	{
 		Oid			function;
 		Oid			ioparam;
 
-		/* a domain's own CHECK may be younger than the row; those within others count */
-		getTypeInputInfo(getBaseType(table->key_types[k]), &function, &ioparam);
+		/* the type below a domain, whose own CHECK may be younger than the row */
+		getTypeInputInfo(shape->types[shape->keys[k]], &function, &ioparam);
 		key[k] = OidInputFunctionCall(function, text[k], ioparam, -1);
 	}
 	return key;

@@ -24,6 +24,7 @@
 
 #include "extension/log/segment.h"
 #include "worker/relay.h"
+#include "worker/shape.h"
 #include "worker/source/completion.h"
 #include "worker/source/fold.h"
 #include "worker/source/keys.h"
@@ -46,6 +47,7 @@
 typedef struct Picker
 {
 	const DbsyncTable *table;
+	const DbsyncTableShape *shape;
 	const DbsyncReadCut *how;
 	bool		truncated;		/* there are rows that say so */
 	DestReceiver *next;
@@ -78,12 +80,12 @@ static TupleDesc
 choose_columns(Picker *p, TupleDesc segment)
 {
 	bool		keys = p->how->what == DBSYNC_RELAY_KEYS;
-	const DbsyncTable *table = p->table;
+	const DbsyncTableShape *shape = p->shape;
 	TupleDesc	desc;
 
-	p->ncolumns = keys ? table->nkeys : table->ncolumns;
+	p->ncolumns = keys ? shape->nkeys : shape->ncolumns;
 	p->from = palloc(sizeof(AttrNumber) * Max(p->ncolumns, 1));
-	p->keys = palloc(sizeof(int) * table->nkeys);
+	p->keys = palloc(sizeof(int) * shape->nkeys);
 	p->same = segment->natts;
 	p->needed = DBSYNC_SEGMENT_NO;
 	desc = CreateTemplateTupleDesc(FIRST + p->ncolumns + 1);
@@ -91,14 +93,14 @@ choose_columns(Picker *p, TupleDesc segment)
 	TupleDescCopyEntry(desc, SAME + 1, segment, p->same);
 	for (int i = 0; i < p->ncolumns; i++)
 	{
-		p->from[i] = DBSYNC_SEGMENT_FIRST_COLUMN + (keys ? table->keys[i] : i);
+		p->from[i] = DBSYNC_SEGMENT_FIRST_COLUMN + (keys ? shape->keys[i] : i);
 		p->needed = Max(p->needed, p->from[i]);
 		TupleDescCopyEntry(desc, FIRST + i + 1, segment, p->from[i]);
 	}
 	TupleDescInitEntry(desc, place_column(p) + 1, "place", INT8OID, -1, 0);
 	dbsync_finish_desc_compat(desc);
-	for (int k = 0; k < table->nkeys; k++)
-		p->keys[k] = FIRST + (keys ? k : table->keys[k]);
+	for (int k = 0; k < shape->nkeys; k++)
+		p->keys[k] = FIRST + (keys ? k : shape->keys[k]);
 	if (p->how->marks)
 		p->needed = p->same;
 	return desc;
@@ -108,23 +110,23 @@ choose_columns(Picker *p, TupleDesc segment)
 static void
 begin_sort(Picker *p, TupleDesc desc)
 {
-	const DbsyncTable *table = p->table;
+	const DbsyncTableShape *shape = p->shape;
 	TypeCacheEntry *place = lookup_type_cache(INT8OID, TYPECACHE_LT_OPR | TYPECACHE_GT_OPR);
 	AttrNumber	columns[INDEX_MAX_KEYS + 1];
 	Oid			before[INDEX_MAX_KEYS + 1];
 	Oid			collations[INDEX_MAX_KEYS + 1];
 	bool		nulls_first[INDEX_MAX_KEYS + 1] = {false};
 
-	for (int k = 0; k < table->nkeys; k++)
+	for (int k = 0; k < shape->nkeys; k++)
 	{
 		columns[k] = p->keys[k] + 1;
-		before[k] = table->key_before[k];
-		collations[k] = table->key_collations[k];
+		before[k] = shape->key_before[k];
+		collations[k] = shape->key_collations[k];
 	}
-	columns[table->nkeys] = place_column(p) + 1;
-	before[table->nkeys] = p->how->marks ? place->lt_opr : place->gt_opr;
-	collations[table->nkeys] = InvalidOid;
-	p->sort = tuplesort_begin_heap(desc, table->nkeys + 1, columns, before, collations,
+	columns[shape->nkeys] = place_column(p) + 1;
+	before[shape->nkeys] = p->how->marks ? place->lt_opr : place->gt_opr;
+	collations[shape->nkeys] = InvalidOid;
+	p->sort = tuplesort_begin_heap(desc, shape->nkeys + 1, columns, before, collations,
 								   nulls_first, work_mem, NULL, TUPLESORT_NONE);
 }
 
@@ -137,10 +139,10 @@ begin(TupleDesc segment, void *arg)
 	p->row = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
 	p->per_row = AllocSetContextCreate(CurrentMemoryContext, "dbsync reading",
 									   ALLOCSET_SMALL_SIZES);
-	p->order = dbsync_keys_order(p->table);
-	p->key = palloc0(sizeof(Datum) * p->table->nkeys);
+	p->order = dbsync_keys_order(p->shape);
+	p->key = palloc0(sizeof(Datum) * p->shape->nkeys);
 	if (!p->table->part.live)
-		p->boundary = dbsync_keys_read(p->table, p->table->part.boundary);
+		p->boundary = dbsync_keys_read(p->shape, p->table->part.boundary);
 	if (p->how->fold)
 		begin_sort(p, desc);
 	p->next->rStartup(p->next, CMD_SELECT, desc);
@@ -152,9 +154,9 @@ is_behind_boundary(Picker *p, const TupleTableSlot *row)
 	MemoryContext old = MemoryContextSwitchTo(p->per_row);
 	bool		behind;
 
-	for (int k = 0; k < p->table->nkeys; k++)
+	for (int k = 0; k < p->shape->nkeys; k++)
 		p->key[k] = row->tts_values[p->keys[k]];
-	behind = dbsync_keys_compare(p->table, p->order, p->key, p->boundary) > 0;
+	behind = dbsync_keys_compare(p->shape, p->order, p->key, p->boundary) > 0;
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(p->per_row);
 	return behind;
@@ -206,21 +208,21 @@ take(TupleTableSlot *slot, int rank, void *arg)
 static bool
 is_repeated(Picker *p, TupleTableSlot *row)
 {
-	const DbsyncTable *table = p->table;
+	const DbsyncTableShape *shape = p->shape;
 	MemoryContext old;
 	bool		same;
 
 	slot_getsomeattrs(row, place_column(p) + 1);
-	for (int k = 0; k < table->nkeys; k++)
+	for (int k = 0; k < shape->nkeys; k++)
 		p->key[k] = row->tts_values[p->keys[k]];
 	old = MemoryContextSwitchTo(p->per_row);
-	same = p->has_last && dbsync_keys_compare(table, p->order, p->key, p->last) == 0;
+	same = p->has_last && dbsync_keys_compare(shape, p->order, p->key, p->last) == 0;
 	MemoryContextReset(p->per_row);
 	if (!same)
 	{
 		MemoryContextReset(p->last_context);
 		MemoryContextSwitchTo(p->last_context);
-		for (int k = 0; k < table->nkeys; k++)
+		for (int k = 0; k < shape->nkeys; k++)
 		{
 			Form_pg_attribute att = TupleDescAttr(row->tts_tupleDescriptor, p->keys[k]);
 
@@ -239,7 +241,7 @@ send_sorted(Picker *p)
 													&TTSOpsMinimalTuple);
 	bool		more = true;
 
-	p->last = palloc0(sizeof(Datum) * p->table->nkeys);
+	p->last = palloc0(sizeof(Datum) * p->shape->nkeys);
 	p->last_context = AllocSetContextCreate(CurrentMemoryContext, "dbsync last key",
 											ALLOCSET_SMALL_SIZES);
 	tuplesort_performsort(p->sort);
@@ -256,8 +258,8 @@ send_sorted(Picker *p)
 static void
 place_columns(const DbsyncReading *reading, DbsyncRelay *relay)
 {
-	const DbsyncTable *table = reading->table;
-	int			n = reading->how->what == DBSYNC_RELAY_KEYS ? table->nkeys : table->ncolumns;
+	const DbsyncTableShape *shape = reading->shape;
+	int			n = reading->how->what == DBSYNC_RELAY_KEYS ? shape->nkeys : shape->ncolumns;
 	int		   *at = palloc(sizeof(int) * Max(n, 1));
 
 	for (int i = 0; i < n; i++)
@@ -276,13 +278,14 @@ dbsync_pick_read(const DbsyncReading *reading, DbsyncRelay *relay)
 	int64		found;
 
 	p.table = table;
+	p.shape = reading->shape;
 	p.how = how;
 	p.truncated = reading->cut_table->truncates > 0;
 	p.next = dbsync_relay_receiver(relay);
 	if (how->complete)
-		completion = dbsync_completion_begin(table);
+		completion = dbsync_completion_begin(table, reading->shape);
 	if (how->marks)
-		p.next = dbsync_fold_receiver(dbsync_fold_create(table, how->fold, completion, relay));
+		p.next = dbsync_fold_receiver(dbsync_fold_create(reading->shape, how->fold, completion, relay));
 	else
 		place_columns(reading, relay);
 	found = dbsync_scan_rows(reading, &sink);

@@ -13,6 +13,7 @@
 #include "extension/log/segment.h"
 #include "extension/owner.h"
 #include "worker/relay.h"
+#include "worker/shape.h"
 #include "worker/source/pick.h"
 #include "worker/source/reader.h"
 #include "worker/source/scan.h"
@@ -56,11 +57,46 @@ check_found(const DbsyncReading *reading, int64 found)
 				 errhint("Copy the table anew with dbsync.copy_table().")));
 }
 
+const DbsyncTableShape *
+dbsync_read_shape(DbsyncSubscription *subscription, const DbsyncTable *table,
+				  const DbsyncCutTable *cut_table)
+{
+	const DbsyncTableShape *shape = NULL;
+	ListCell   *lc;
+
+	foreach(lc, cut_table->segments)
+	{
+		const DbsyncCutSegment *segment = lfirst(lc);
+		const DbsyncSegmentInfo *info =
+			dbsync_subscription_segment(subscription, segment->segment_id);
+
+		if (shape != NULL && shape != info->shape)
+			elog(ERROR, "rows of table %s in one cut have two shapes", table->qualified);
+		shape = info->shape;
+	}
+	if (shape == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("transaction headers do not say where rows of table %s are", table->qualified),
+				 errhint("Copy the table anew with dbsync.copy_table().")));
+	return shape;
+}
+
+static DbsyncReading
+prepare(DbsyncSubscription *subscription, const DbsyncTable *table, const DbsyncCut *cut,
+		const DbsyncCutTable *cut_table, const DbsyncReadCut *how)
+{
+	DbsyncReading reading = {subscription, table, NULL, cut, cut_table, how};
+
+	reading.shape = dbsync_read_shape(subscription, table, cut_table);
+	return reading;
+}
+
 void
 dbsync_read_cut(DbsyncSubscription *subscription, DbsyncTable *table, const DbsyncCut *cut,
 				const DbsyncCutTable *cut_table, const DbsyncReadCut *how, DbsyncRelay *relay)
 {
-	const DbsyncReading reading = {subscription, table, cut, cut_table, how};
+	const DbsyncReading reading = prepare(subscription, table, cut, cut_table, how);
 	const DbsyncReader *reader = choose_reader(&reading);
 	DbsyncOwner saved;
 	int64		found;
@@ -95,7 +131,7 @@ dbsync_read_last_truncate(DbsyncSubscription *subscription, const DbsyncTable *t
 						  const DbsyncCut *cut, const DbsyncCutTable *cut_table, int64 *place)
 {
 	const DbsyncReadCut everything = {.what = DBSYNC_RELAY_CHANGES};
-	const DbsyncReading reading = {subscription, table, cut, cut_table, &everything};
+	const DbsyncReading reading = prepare(subscription, table, cut, cut_table, &everything);
 	DbsyncScanSink sink = {begin_truncates, note_truncate, place};
 
 	*place = 0;

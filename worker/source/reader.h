@@ -37,6 +37,7 @@
 #define DBSYNC_WORKER_SOURCE_READER_H
 
 #include "worker/relay.h"
+#include "worker/shape.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
@@ -46,6 +47,7 @@ typedef struct DbsyncReading
 {
 	DbsyncSubscription *subscription;	/* it knows the segments */
 	const DbsyncTable *table;
+	const DbsyncTableShape *shape;	/* of its rows in the cut */
 	const DbsyncCut *cut;
 	const DbsyncCutTable *cut_table;	/* how many rows, and where */
 	const DbsyncReadCut *how;

@@ -21,30 +21,30 @@
 
 #include "extension/log/segment.h"
 #include "worker/relay.h"
+#include "worker/shape.h"
 #include "worker/source/members.h"
 #include "worker/source/reader.h"
 #include "worker/source/scan.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
-#include "worker/table.h"
 
 #include "extension/compat.h"
 
 /* where the table's columns are in a slot of a segment */
 #define FIRST_COLUMN	(DBSYNC_SEGMENT_FIRST_COLUMN - 1)
 
-/* Are the segment's columns the table's, in their order, between ours? */
+/* Are the segment's columns the shape's, in their order, between ours? */
 static bool
-fits(TupleDesc desc, const DbsyncTable *table)
+fits(TupleDesc desc, const DbsyncTableShape *shape)
 {
-	bool		same = desc->natts == FIRST_COLUMN + table->ncolumns + 1;
+	bool		same = desc->natts == FIRST_COLUMN + shape->ncolumns + 1;
 
-	for (int i = 0; same && i < table->ncolumns; i++)
+	for (int i = 0; same && i < shape->ncolumns; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, FIRST_COLUMN + i);
 
-		same = !att->attisdropped && att->atttypid == table->types[i] &&
-			strcmp(NameStr(att->attname), table->columns[i]) == 0;
+		same = !att->attisdropped && att->atttypid == shape->types[i] &&
+			strcmp(NameStr(att->attname), shape->columns[i]) == 0;
 	}
 	return same;
 }
@@ -55,7 +55,7 @@ dbsync_scan_open(const DbsyncReading *reading, int segment_id)
 	const DbsyncSegmentInfo *info = dbsync_subscription_segment(reading->subscription, segment_id);
 	Relation	rel = table_open(info->relid, AccessShareLock);
 
-	if (!fits(RelationGetDescr(rel), reading->table))
+	if (!fits(RelationGetDescr(rel), reading->shape))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("tracking table \"%s\" does not fit captured table %s",
@@ -76,13 +76,13 @@ dbsync_scan_can_copy(const DbsyncReading *reading)
 void
 dbsync_scan_place_columns(const DbsyncReading *reading, DbsyncRelay *relay)
 {
-	const DbsyncTable *table = reading->table;
+	const DbsyncTableShape *shape = reading->shape;
 	bool		keys = reading->how->what == DBSYNC_RELAY_KEYS;
-	int			n = keys ? table->nkeys : table->ncolumns;
+	int			n = keys ? shape->nkeys : shape->ncolumns;
 	int		   *at = palloc(sizeof(int) * Max(n, 1));
 
 	for (int i = 0; i < n; i++)
-		at[i] = FIRST_COLUMN + (keys ? table->keys[i] : i);
+		at[i] = FIRST_COLUMN + (keys ? shape->keys[i] : i);
 	dbsync_relay_place(relay, at);
 }
 
@@ -153,12 +153,6 @@ dbsync_scan_rows(const DbsyncReading *reading, const DbsyncScanSink *sink)
 	bool		more = true;
 	ListCell   *lc;
 
-	if (segments == NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("transaction headers do not say where rows of table %s are",
-						reading->table->qualified),
-				 errhint("Copy the table anew with dbsync.copy_table().")));
 	foreach(lc, segments)
 	{
 		const DbsyncCutSegment *segment = lfirst(lc);

@@ -18,13 +18,13 @@
 
 #include "extension/log/segment.h"
 #include "worker/relay.h"
+#include "worker/shape.h"
 #include "worker/source/cut.h"
 #include "worker/source/keys.h"
 #include "worker/source/reader.h"
 #include "worker/source/scan.h"
 #include "worker/source/sort.h"
 #include "worker/source/source.h"
-#include "worker/table.h"
 
 /* so many rows at most: what is known of each of them takes 32 bytes */
 #define MAX_ROWS		300000
@@ -66,14 +66,14 @@ dbsync_sort_applies(const DbsyncReading *reading)
 }
 
 static void
-begin_sort(Sort *sort, TupleDesc desc, const DbsyncTable *table)
+begin_sort(Sort *sort, TupleDesc desc, const DbsyncTableShape *shape)
 {
 	sort->desc = desc;
-	sort->nkeys = table->nkeys;
-	sort->keys = palloc(sizeof(AttrNumber) * table->nkeys);
-	sort->by = dbsync_keys_order(table);
-	for (int k = 0; k < table->nkeys; k++)
-		sort->keys[k] = DBSYNC_SEGMENT_FIRST_COLUMN + table->keys[k];
+	sort->nkeys = shape->nkeys;
+	sort->keys = palloc(sizeof(AttrNumber) * shape->nkeys);
+	sort->by = dbsync_keys_order(shape);
+	for (int k = 0; k < shape->nkeys; k++)
+		sort->keys[k] = DBSYNC_SEGMENT_FIRST_COLUMN + shape->keys[k];
 }
 
 static void
@@ -158,7 +158,7 @@ dbsync_sort_read(const DbsyncReading *reading, DbsyncRelay *relay)
 	ListCell   *lc;
 
 	sort.rows = palloc(sizeof(SortedRow) * dbsync_cut_table_carried(cut_table));
-	begin_sort(&sort, RelationGetDescr(rel), reading->table);
+	begin_sort(&sort, RelationGetDescr(rel), reading->shape);
 	foreach(lc, cut_table->segments)
 		collect(&sort, lfirst(lc), slot);
 	qsort_arg(sort.rows, sort.n, sizeof(SortedRow), compare_rows, &sort);

@@ -39,6 +39,7 @@
 
 #include "worker/position.h"
 #include "worker/relay.h"
+#include "worker/shape.h"
 #include "worker/snapshot.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
@@ -185,6 +186,14 @@ dbsync_cut_table_rows(const DbsyncCutTable *table)
 
 /* Is it certain that no key is in it twice? */
 extern bool dbsync_cut_table_is_distinct(const DbsyncCutTable *table);
+
+/*
+ * The shape of a table's rows in a cut; its segments are all of one.  Error if they are
+ * not, or if there are none.
+ */
+extern const DbsyncTableShape *dbsync_read_shape(DbsyncSubscription *subscription,
+												 const DbsyncTable *table,
+												 const DbsyncCutTable *cut_table);
 
 /*
  * The place (see dbsync_members_place()) of the last TRUNCATE of a table in the cut; rows

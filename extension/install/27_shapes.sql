@@ -1,0 +1,61 @@
+-- Shapes: what a captured table looks like, written down when capture begins.
+--
+-- Whoever reads captured rows asks the shape of their segment and never the table, which
+-- may look otherwise by then.
+
+-- A column of a segment has the type below a domain (dbsync_internal.segment_columns());
+-- generated columns are in no segment, and the target is to have none of their names.
+CREATE FUNCTION dbsync_internal.describe_columns(rel regclass) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE col AS (
+        SELECT a.attnum, a.attname, a.atttypid AS typ, a.atttypmod AS typmod, a.attcollation AS coll, a.attgenerated
+        FROM pg_attribute a
+        WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped
+      UNION ALL
+        SELECT col.attnum, col.attname, t.typbasetype,
+            CASE WHEN t.typtypmod >= 0 THEN t.typtypmod ELSE col.typmod END, col.coll, col.attgenerated
+        FROM col JOIN pg_type t ON t.oid = col.typ
+        WHERE t.typtype = 'd'
+    )
+    SELECT coalesce(jsonb_agg(jsonb_build_object('num', col.attnum, 'name', col.attname, 'type', col.typ::bigint,
+               'typmod', col.typmod, 'collation', col.coll::bigint, 'generated', col.attgenerated <> '') ORDER BY col.attnum), '[]')
+    FROM col JOIN pg_type t ON t.oid = col.typ
+    WHERE t.typtype <> 'd'
+$$;
+COMMENT ON FUNCTION dbsync_internal.describe_columns(regclass) IS 'columns of a table as dbsync.shape has them';
+
+CREATE FUNCTION dbsync_internal.shape_columns(columns jsonb)
+    RETURNS TABLE (num int, name name, type oid, typmod int, "collation" oid, generated boolean)
+    LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.num, c.name, c.type, c.typmod, c."collation", c.generated
+    FROM jsonb_to_recordset(columns) c (num int, name name, type oid, typmod int, "collation" oid, generated boolean)
+$$;
+COMMENT ON FUNCTION dbsync_internal.shape_columns(jsonb) IS 'columns of a shape as rows';
+
+-- The shape that the table has now: the one it had last, if it is still the same.  The
+-- caller keeps others from altering the table.
+CREATE FUNCTION dbsync_internal.find_shape(captured_id int, rel regclass, key_index oid) RETURNS int
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    now dbsync.shape;
+    last dbsync.shape;
+BEGIN
+    now.columns := dbsync_internal.describe_columns(rel);
+    SELECT array_agg(i.indkey[k.n] ORDER BY k.n), array_agg(i.indclass[k.n] ORDER BY k.n), array_agg(i.indcollation[k.n] ORDER BY k.n)
+    INTO now.key, now.key_classes, now.key_collations
+    FROM pg_index i, generate_series(0, i.indnkeyatts - 1) k (n)
+    WHERE i.indexrelid = key_index;
+    SELECT h.* INTO last FROM dbsync.shape h WHERE h.captured_id = find_shape.captured_id ORDER BY h.id DESC LIMIT 1;
+    IF (last.columns, last.key, last.key_classes, last.key_collations)
+        IS NOT DISTINCT FROM (now.columns, now.key, now.key_classes, now.key_collations) THEN
+        RETURN last.id;
+    END IF;
+    INSERT INTO dbsync.shape (captured_id, columns, key, key_classes, key_collations)
+    VALUES (captured_id, now.columns, now.key, now.key_classes, now.key_collations)
+    RETURNING id INTO now.id;
+    RETURN now.id;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.find_shape(int, regclass, oid) IS 'the shape that a table with this key has now; a new one, if it is not the last one it had';

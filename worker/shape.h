@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/shape.h
+ *	  What a captured table looked like when rows of it were captured.
+ *
+ * A shape is a row of dbsync.shape and never changes.  Rows are read, folded and sent by the
+ * shape of the segment that they were captured in, whatever the table is by now.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_SHAPE_H
+#define DBSYNC_WORKER_SHAPE_H
+
+#include "nodes/pg_list.h"
+
+typedef struct DbsyncTableShape
+{
+	int			id;				/* first: shapes are found by it */
+	MemoryContext context;		/* of all of it */
+
+	/* columns that are in a segment, in its order: those that travel */
+	int			ncolumns;
+	const char **columns;
+	Oid		   *types;			/* without domains */
+	int32	   *typmods;
+	Oid		   *collations;
+	int			ngenerated;
+	const char **generated;		/* columns that the source generates */
+
+	int			nkeys;
+	int		   *keys;			/* indexes into columns */
+	Oid		   *key_before;		/* the operators "<" of the key's index */
+	Oid		   *key_collations;
+} DbsyncTableShape;
+
+/* Of a table whose capture has not begun yet: no columns, no key. */
+extern const DbsyncTableShape dbsync_shape_none;
+
+/*
+ * The shapes of all tables of a subscription, in the order of their ids.  Those that are
+ * among "known" are taken from there; the others are read, each in a context of its own below
+ * "parent", where the list is, too.  In the current transaction, SPI connected.
+ */
+extern List *dbsync_shapes_read(MemoryContext parent, int subscription_id, const List *known);
+
+/* From now on they live as long as "parent", also those that were known before. */
+extern void dbsync_shapes_take(MemoryContext parent, const List *shapes);
+
+/* The one with this id, or NULL. */
+extern const DbsyncTableShape *dbsync_shapes_find(const List *shapes, int id);
+
+#endif							/* DBSYNC_WORKER_SHAPE_H */
