@@ -51,6 +51,10 @@
 #define SEGMENT_CAPTURED_ID		2
 #define SEGMENT_RELID			3
 #define SEGMENT_ACTIVE			4
+#define SEGMENT_SHAPE_ID		6
+
+#define SHAPE_ID				1
+#define SHAPE_CAPTURED			3
 
 #define SKIPPED_CAPTURED_ID		1
 #define SKIPPED_SINCE			2
@@ -241,7 +245,8 @@ dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured)
 }
 
 void
-dbsync_catalog_active_segment(int captured_id, int *segment_id, Oid *segment_relid)
+dbsync_catalog_active_segment(int captured_id, int *segment_id, Oid *segment_relid,
+							  int *shape_id)
 {
 	Oid			index = find_relation("segment_active");
 	Relation	rel;
@@ -261,6 +266,8 @@ dbsync_catalog_active_segment(int captured_id, int *segment_id, Oid *segment_rel
 			continue;
 		*segment_id = DatumGetInt32(required(tuple, SEGMENT_ID, rel));
 		*segment_relid = DatumGetObjectId(required(tuple, SEGMENT_RELID, rel));
+		if (shape_id != NULL)
+			*shape_id = DatumGetInt32(required(tuple, SEGMENT_SHAPE_ID, rel));
 		found = true;
 	}
 	systable_endscan(scan);
@@ -271,6 +278,32 @@ dbsync_catalog_active_segment(int captured_id, int *segment_id, Oid *segment_rel
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("captured table %d of dbsync has no active segment", captured_id),
 				 errhint("Use dbsync.suspend_table() to go on without capturing the table.")));
+}
+
+bool
+dbsync_catalog_shape_is_of(int shape_id, const AttrNumber *columns, int ncolumns)
+{
+	Oid			index = find_relation("shape_pkey");
+	Relation	rel = table_open(dbsync_catalog_relation("shape"), AccessShareLock);
+	bool		same = false;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, SHAPE_ID, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(shape_id));
+	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		const int2vector *captured =
+			(const int2vector *) PG_DETOAST_DATUM(required(tuple, SHAPE_CAPTURED, rel));
+
+		same = captured->dim1 == ncolumns &&
+			memcmp(captured->values, columns, ncolumns * sizeof(AttrNumber)) == 0;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return same;
 }
 
 bool

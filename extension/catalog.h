@@ -46,10 +46,14 @@ extern Oid	dbsync_catalog_relation(const char *name);
 extern bool dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured);
 
 /*
- * The active segment of a captured table (0: of the headers).  Error if there
- * is none.
+ * The active segment of a captured table (0: of the headers), and the shape that it was
+ * made for (NULL: not asked for; headers have none).  Error if there is no segment.
  */
-extern void dbsync_catalog_active_segment(int captured_id, int *segment_id, Oid *segment_relid);
+extern void dbsync_catalog_active_segment(int captured_id, int *segment_id, Oid *segment_relid,
+										  int *shape_id);
+
+/* Does a shape have these columns of its table, by their numbers, and no others? */
+extern bool dbsync_catalog_shape_is_of(int shape_id, const AttrNumber *columns, int ncolumns);
 
 /* The id of the segment with this relid; false if it is none. */
 extern bool dbsync_catalog_segment_id(Oid relid, int *segment_id);

@@ -127,6 +127,28 @@ END $$;
 ROLLBACK;
 INSERT INTO s VALUES (71, 71);
 
+-- So is a table that was altered then: also where it looks as it did, as another column has
+-- the place of one that was captured, and where values have only got another precision
+CREATE FUNCTION write_after(command text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE command;
+    INSERT INTO s VALUES (72, 72);
+    RAISE NOTICE 'written after %', command;
+EXCEPTION WHEN object_not_in_prerequisite_state THEN
+    RAISE NOTICE '% after %', regexp_replace(SQLERRM, '\d+', 'N'), command;
+END $$;
+ALTER EVENT TRIGGER dbsync_guard_command DISABLE;
+ALTER EVENT TRIGGER dbsync_guard_drop DISABLE;
+SELECT write_after('ALTER TABLE s DROP COLUMN v, ADD COLUMN v int');
+SELECT write_after('ALTER TABLE s ADD COLUMN more int');
+SELECT write_after('ALTER TABLE s ALTER COLUMN v TYPE bigint');
+ALTER EVENT TRIGGER dbsync_guard_rewrite DISABLE;
+SELECT write_after('ALTER TABLE s ALTER COLUMN v TYPE numeric(10,2)');
+SELECT write_after('ALTER TABLE s ALTER COLUMN v SET DEFAULT 3');
+ALTER EVENT TRIGGER dbsync_guard_command ENABLE ALWAYS;
+ALTER EVENT TRIGGER dbsync_guard_drop ENABLE ALWAYS;
+ALTER EVENT TRIGGER dbsync_guard_rewrite ENABLE ALWAYS;
+
 -- REINDEX CONCURRENTLY puts another index in the key's place
 CREATE FUNCTION s_again() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

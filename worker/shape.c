@@ -106,6 +106,8 @@ static List *
 read_shapes(MemoryContext parent, List *shapes, const char *ids)
 {
 	uint64		n = dbsync_query(columns_sql, 1, &ids);
+	/* SPI leaves in a context of its own, which ends with SPI_finish() */
+	MemoryContext old = MemoryContextSwitchTo(parent);
 	DbsyncTableShape *shape = NULL;
 
 	for (uint64 row = 0; row < n; row++)
@@ -119,6 +121,7 @@ read_shapes(MemoryContext parent, List *shapes, const char *ids)
 		}
 		add_column(shape, row);
 	}
+	MemoryContextSwitchTo(old);
 	return shapes;
 }
 
@@ -134,21 +137,24 @@ dbsync_shapes_read(MemoryContext parent, int subscription_id, const List *known)
 	const char *subscription = psprintf("%d", subscription_id);
 	List	   *shapes = NIL;
 	StringInfoData unknown;
-	MemoryContext old;
 	uint64		n;
 
 	initStringInfo(&unknown);
 	n = dbsync_query("SELECT h.id FROM dbsync.shape h WHERE h.captured_id IN"
 					 " (SELECT st.captured_id FROM dbsync.subscription_table st"
 					 "  WHERE st.subscription_id = $1::pg_catalog.int4)", 1, &subscription);
-	old = MemoryContextSwitchTo(parent);
 	for (uint64 row = 0; row < n; row++)
 	{
 		int			id = (int) dbsync_query_int(row, 1);
 		const DbsyncTableShape *shape = dbsync_shapes_find(known, id);
 
 		if (shape != NULL)
+		{
+			MemoryContext old = MemoryContextSwitchTo(parent);
+
 			shapes = lappend(shapes, unconstify(DbsyncTableShape *, shape));
+			MemoryContextSwitchTo(old);
+		}
 		else
 			appendStringInfo(&unknown, "%c%d", unknown.len == 0 ? '{' : ',', id);
 	}
@@ -158,7 +164,6 @@ dbsync_shapes_read(MemoryContext parent, int subscription_id, const List *known)
 		shapes = read_shapes(parent, shapes, unknown.data);
 	}
 	list_sort(shapes, compare_shapes);
-	MemoryContextSwitchTo(old);
 	return shapes;
 }
 

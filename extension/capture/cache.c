@@ -252,7 +252,8 @@ fill_shape(DbsyncEntry *entry, Relation rel)
 	DbsyncEntry filled = *entry;
 	MemoryContext old;
 
-	dbsync_catalog_active_segment(entry->captured.id, &filled.segment_id, &filled.segment);
+	dbsync_catalog_active_segment(entry->captured.id, &filled.segment_id, &filled.segment,
+								  &filled.shape_id);
 	filled.segment_checked = false;
 	filled.rows[0] = filled.rows[1] = NULL;
 	filled.shape.unmarked = NULL;
@@ -352,22 +353,32 @@ dbsync_captured_touch(DbsyncEntry *entry)
 	return touched;
 }
 
+/* Was the segment's column made for this one, as it is now? */
+static bool
+is_made_for(Form_pg_attribute ours, Form_pg_attribute theirs)
+{
+	int32		typmod = theirs->atttypmod;
+
+	return !ours->attisdropped && ours->attcollation == theirs->attcollation &&
+		ours->atttypid == getBaseTypeAndTypmod(theirs->atttypid, &typmod) &&
+		ours->atttypmod == typmod;
+}
+
+/*
+ * DDL that changes the table makes another segment the active one, or is refused.  That
+ * it did neither shows that event triggers were off.
+ */
 void
 dbsync_captured_check_segment(DbsyncEntry *entry, Relation segment)
 {
 	TupleDesc	desc = RelationGetDescr(segment);
 	int			before = DBSYNC_SEGMENT_FIRST_COLUMN - 1;
-	bool		fits = (desc->natts == before + entry->shape.ncolumns + 1);
+	bool		fits = desc->natts == before + entry->shape.ncolumns + 1 &&
+		dbsync_catalog_shape_is_of(entry->shape_id, entry->shape.columns, entry->shape.ncolumns);
 
 	for (int i = 0; fits && i < entry->shape.ncolumns; i++)
-	{
-		Form_pg_attribute theirs = TupleDescAttr(entry->shape.desc, entry->shape.columns[i] - 1);
-		Form_pg_attribute ours = TupleDescAttr(desc, before + i);
-
-		fits = !ours->attisdropped &&
-			(ours->atttypid == theirs->atttypid ||
-			 ours->atttypid == getBaseType(theirs->atttypid));
-	}
+		fits = is_made_for(TupleDescAttr(desc, before + i),
+						   TupleDescAttr(entry->shape.desc, entry->shape.columns[i] - 1));
 	if (!fits)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

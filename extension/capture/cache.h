@@ -40,6 +40,7 @@ typedef struct DbsyncEntry
 	TransactionId skip_noted;	/* wrote the row of dbsync.skipped */
 
 	int			segment_id;		/* the active one */
+	int			shape_id;		/* that it was made for */
 	Oid			segment;
 	bool		segment_checked;	/* its columns fit the table's */
 	DbsyncShape shape;

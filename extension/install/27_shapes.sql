@@ -53,8 +53,10 @@ BEGIN
         IS NOT DISTINCT FROM (now.columns, now.key, now.key_classes, now.key_collations) THEN
         RETURN last.id;
     END IF;
-    INSERT INTO dbsync.shape (captured_id, columns, key, key_classes, key_collations)
-    VALUES (captured_id, now.columns, now.key, now.key_classes, now.key_collations)
+    SELECT coalesce(string_agg(c.num::text, ' ' ORDER BY c.num), '')::int2vector INTO now.captured
+    FROM dbsync_internal.shape_columns(now.columns) c WHERE NOT c.generated;
+    INSERT INTO dbsync.shape (captured_id, captured, columns, key, key_classes, key_collations)
+    VALUES (captured_id, now.captured, now.columns, now.key, now.key_classes, now.key_collations)
     RETURNING id INTO now.id;
     RETURN now.id;
 END $$;

@@ -61,7 +61,7 @@ active_segment(void)
 	{
 		int			id;
 
-		dbsync_catalog_active_segment(0, &id, &known_segment);
+		dbsync_catalog_active_segment(0, &id, &known_segment, NULL);
 		known_generation = generation;
 	}
 	return known_segment;
