@@ -96,12 +96,12 @@ lock_header(void)
 static bool
 find_active(DbsyncAppend *append)
 {
-	DbsyncEntry *entry = dbsync_captured_find(append->rel);
+	DbsyncEntry *entry = dbsync_cache_find(append->rel);
 
 	if (entry->mode != DBSYNC_MODE_CAPTURE)
 		return false;
 	append->entry = entry;
-	append->written = dbsync_transaction_written(dbsync_captured_touch(entry),
+	append->written = dbsync_transaction_written(dbsync_cache_touch(entry),
 												entry->captured.id,
 												entry->segment_id, entry->segment);
 	return true;
@@ -146,7 +146,7 @@ open_segment(DbsyncAppend *append)
 	if (append->segment == NULL)
 	{
 		append->segment = table_open(entry->segment, NoLock);
-		dbsync_captured_check_segment(entry, append->segment);
+		dbsync_cache_check_segment(entry, append->segment);
 	}
 	dbsync_transaction_save(append->written);
 	append->written->locked = true;
@@ -192,7 +192,7 @@ begin_carried(DbsyncAppend *append)
 	{
 		Relation	segment = table_open(entry->segment, AccessShareLock);
 
-		dbsync_captured_check_segment(entry, segment);
+		dbsync_cache_check_segment(entry, segment);
 		table_close(segment, AccessShareLock);
 	}
 	return true;
@@ -481,7 +481,7 @@ refresh(DbsyncAppend *append)
 		leave_header(append);
 		return;
 	}
-	dbsync_captured_check_segment(entry, append->segment);
+	dbsync_cache_check_segment(entry, append->segment);
 	entry->segment_checked = (entry->segment == RelationGetRelid(append->segment));
 }
 

@@ -303,7 +303,7 @@ is_current(const DbsyncEntry *entry)
 }
 
 DbsyncEntry *
-dbsync_captured_find(Relation rel)
+dbsync_cache_find(Relation rel)
 {
 	Oid			relid = RelationGetRelid(rel);
 	bool		found;
@@ -330,7 +330,7 @@ dbsync_captured_find(Relation rel)
 }
 
 DbsyncTouched *
-dbsync_captured_touched(DbsyncEntry *entry)
+dbsync_cache_touched(DbsyncEntry *entry)
 {
 	if (!dbsync_transaction.begun || entry->serial != dbsync_transaction.serial)
 		return NULL;
@@ -338,9 +338,9 @@ dbsync_captured_touched(DbsyncEntry *entry)
 }
 
 DbsyncTouched *
-dbsync_captured_touch(DbsyncEntry *entry)
+dbsync_cache_touch(DbsyncEntry *entry)
 {
-	DbsyncTouched *touched = dbsync_captured_touched(entry);
+	DbsyncTouched *touched = dbsync_cache_touched(entry);
 
 	if (touched == NULL)
 	{
@@ -353,7 +353,7 @@ dbsync_captured_touch(DbsyncEntry *entry)
 }
 
 void
-dbsync_captured_check_segment(DbsyncEntry *entry, Relation segment)
+dbsync_cache_check_segment(DbsyncEntry *entry, Relation segment)
 {
 	TupleDesc	desc = RelationGetDescr(segment);
 	int			before = DBSYNC_SEGMENT_FIRST_COLUMN - 1;

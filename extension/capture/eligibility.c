@@ -178,7 +178,7 @@ captured_by_ours(Relation rel, Oid function, const ModifyTable *plan)
 	if (changes == 0 || rel->rd_rel->relkind != RELKIND_RELATION ||
 		!has_ours(rel->trigdesc, function))
 		return NULL;
-	entry = dbsync_captured_find(rel);
+	entry = dbsync_cache_find(rel);
 	if (entry->mode != DBSYNC_MODE_CAPTURE)
 		return NULL;
 	learn_triggers(entry, function);

@@ -54,7 +54,7 @@ dbsync_captured_table_open(DbsyncCapturedTable *source, const DbsyncTable *table
 	source->rel = try_table_open(table->relid, AccessShareLock);
 	if (source->rel != NULL && source->rel->rd_rel->relkind == RELKIND_RELATION)
 	{
-		source->entry = dbsync_captured_find(source->rel);
+		source->entry = dbsync_cache_find(source->rel);
 		if (source->entry->mode == DBSYNC_MODE_CAPTURE && has_columns(source->entry, table))
 		{
 			source->index = index_open(source->entry->captured.key_index, AccessShareLock);
