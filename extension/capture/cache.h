@@ -46,7 +46,7 @@ typedef struct DbsyncEntry
 	TupleTableSlot *rows[2];	/* for reading transition tables; NULL: not made */
 	TriggerDesc *triggers;		/* a copy of the table's own */
 
-	/* what dbsync_plain_... make of them */
+	/* what dbsync_eligibility_... make of them */
 	bool		triggers_known;
 	bool		only_ours;		/* nobody else has triggers on it */
 	int16		plain;			/* changes that need no triggers, as in tgtype */

@@ -144,7 +144,7 @@ put_statement(DbsyncAppend *append, const TriggerData *trigdata)
 	}
 }
 
-/* The plan was started with our hooks and run without them (dbsync_plain_hide_tables()). */
+/* The plan was started with our hooks and run without them (dbsync_eligibility_hide_tables()). */
 static void
 check_tables(const TriggerData *trigdata)
 {
