@@ -339,7 +339,7 @@ dbsync_batch_run(DbsyncWork *work)
 	context.previous = error_context_stack;
 	error_context_stack = &context;
 
-	dbsync_side_prepare(work);
+	dbsync_connections_prepare(work);
 	dbsync_choose_begin(&batch);
 	/* lost before S was taken: what S shows may not be for the target any more */
 	batch.stale = !dbsync_rights_hold(work);
@@ -369,7 +369,7 @@ dbsync_batch_run(DbsyncWork *work)
 		return batch.stale || batch.again;
 	note_tables(&batch);
 	if (dbsync_schedule_next_table(work) == NULL)
-		dbsync_side_close(work, 0);
+		dbsync_connections_close(work, 0);
 	if (work->window == NULL && dbsync_choose_all_live(work))
 		dbsync_report_answer(work->asked);
 	return true;

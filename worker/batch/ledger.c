@@ -97,7 +97,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 			part.nkeys = 0;
 			dbsync_table_set_part(table, &part);
 		}
-	dbsync_side_close(work, 0);
+	dbsync_connections_close(work, 0);
 	if (work->target != NULL)
 		dbsync_target_close(work->target);
 	work->target = NULL;
