@@ -14,6 +14,16 @@
 #include "extension/capture/form.h"
 #include "extension/capture/transaction.h"
 
+/* a captured table, and where its rows go; the lock on that stays to the end of the transaction */
+typedef struct DbsyncActive
+{
+	Relation	rel;			/* the captured table */
+	DbsyncEntry *entry;
+	DbsyncWritten *written;
+	Relation	segment;		/* NULL: the header takes the rows along, so far */
+	CommandId	cid;			/* of what is written there */
+} DbsyncActive;
+
 /* a row that waits to be written with others */
 typedef struct DbsyncAppendRow
 {
@@ -24,11 +34,7 @@ typedef struct DbsyncAppendRow
 /* an append under way; lives on the caller's stack */
 typedef struct DbsyncAppend
 {
-	DbsyncEntry *entry;
-	DbsyncWritten *written;
-	Relation	rel;			/* the captured table */
-	Relation	segment;		/* NULL: the header takes the rows along, so far */
-	CommandId	cid;
+	DbsyncActive active;
 	DbsyncStamp stamp;			/* of the row under way */
 	const List *assigned;		/* see dbsync_unchanged_find; NIL unless set */
 	int64		nrows;			/* put so far */

@@ -172,7 +172,7 @@ static void
 check_order(DbsyncDirect *direct, int64 no)
 {
 	if (direct->interrupts && no != direct->next_no)
-		dbsync_statement_doubt(dbsync_cache_touch(direct->append.entry),
+		dbsync_statement_doubt(dbsync_cache_touch(direct->append.active.entry),
 							   direct->next_no, next_no() - 1);
 	direct->next_no = next_no();
 }
@@ -187,7 +187,7 @@ begin_append(DbsyncDirect *direct)
 	}
 	direct->begun = true;
 	direct->append.assigned = assigned_columns(direct);
-	dbsync_statement_note_direct(dbsync_cache_touch(direct->append.entry));
+	dbsync_statement_note_direct(dbsync_cache_touch(direct->append.active.entry));
 	return true;
 }
 

@@ -364,7 +364,7 @@ settle_suspects(Settling *s)
 		if (!tracking && !dbsync_append_begin(&append, s->rel, unknown))
 			break;
 		if (!tracking)
-			append.written->part.statements++;	/* its keys are there already */
+			append.active.written->part.statements++;	/* its keys are there already */
 		tracking = true;
 		settle_suspect(s, &append);
 		settled = true;

@@ -105,7 +105,7 @@ next_row(Tuplestorestate *rows, TupleTableSlot *slot)
 static void
 put_all(DbsyncAppend *append, char op, Tuplestorestate *rows)
 {
-	TupleTableSlot *slot = begin_rows(rows, append->entry, 0);
+	TupleTableSlot *slot = begin_rows(rows, append->active.entry, 0);
 
 	while (next_row(rows, slot))
 		dbsync_append_put(append, op, slot);
@@ -115,8 +115,8 @@ put_all(DbsyncAppend *append, char op, Tuplestorestate *rows)
 static void
 put_updates(DbsyncAppend *append, Tuplestorestate *olds, Tuplestorestate *news)
 {
-	TupleTableSlot *old = begin_rows(olds, append->entry, 0);
-	TupleTableSlot *new = begin_rows(news, append->entry, 1);
+	TupleTableSlot *old = begin_rows(olds, append->active.entry, 0);
+	TupleTableSlot *new = begin_rows(news, append->active.entry, 1);
 
 	while (next_row(olds, old) && next_row(news, new))
 		dbsync_append_put_update(append, old, new);
@@ -214,7 +214,7 @@ capture_statement(const TriggerData *trigdata, DbsyncEntry *entry)
 		dbsync_append_begin(&append, trigdata->tg_relation, expected))
 	{
 		if (dbsync_running_disturbed(trigdata))
-			append.written->part.statements++;	/* may hold a row twice */
+			append.active.written->part.statements++;	/* may hold a row twice */
 		put_statement(&append, trigdata);
 		dbsync_append_end(&append);
 		rows = append.nrows;
