@@ -3,23 +3,12 @@
  * extension/capture/append.c
  *	  Appending captured rows to the active segment of a table.
  *
- * A few rows go into the header, if it has room for them (dbsync_transaction_carry()), as do rows that
- * would not fit on a page; else one row goes
- * by heap_insert, a set by heap_multi_insert, both without an index and without going
- * through the executor.  Values stored out of line are
- * fetched and stored again by those functions.  No ring of buffers is used, since
- * the statement uses none for the table, the worker will want these very pages
- * next, and a ring would have the session write them and wait for their WAL.
- *
- * The writer's side of rotation: lock the segment believed to be active, then
- * look whether it still is, else start again; the lock stays to the end of the
- * transaction.  Whoever empties a segment makes it inactive first, and waits for
- * its writers afterwards; so either he waits for us, or we have heard of him,
- * because taking a lock reads the invalidations sent before it was free.  A lock
- * that we have is not taken again; that we have it is forgotten with the savepoint
- * in which it was taken, since ROLLBACK TO lets go of it.  The header segment is
- * locked together with it and not first inside COMMIT, where no timeout would
- * reach.
+ * A few rows go into the header, if it has room for them (dbsync_transaction_carry()), as
+ * do rows that would not fit on a page; else one row goes by heap_insert, a set by
+ * heap_multi_insert, both without an index and without going through the executor.  Values
+ * stored out of line are fetched and stored again by those functions.  No ring of
+ * buffers is used, since the statement uses none for the table, the worker will want these
+ * very pages next, and a ring would have the session write them and wait for their WAL.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,15 +17,16 @@
 #include "access/detoast.h"
 #include "access/heaptoast.h"
 #include "access/htup_details.h"
-#include "access/table.h"
+#include "extension/capture/active.h"
 #include "extension/capture/append.h"
+#include "extension/capture/cache.h"
+#include "extension/capture/form.h"
 #include "extension/capture/transaction.h"
 #include "extension/capture/unchanged.h"
 #include "extension/log/header.h"
 #include "extension/log/ranges.h"
 #include "extension/log/segment.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
@@ -80,78 +70,12 @@ note_block(DbsyncAppend *append, ItemPointer tid)
 		dbsync_ranges_add(ranges, block);
 }
 
-static void
-lock_header(void)
-{
-	DbsyncHeaderLock *lock = &dbsync_transaction.header_lock;
-
-	if (lock->held)
-		return;
-	dbsync_header_lock();
-	dbsync_transaction_save(lock);
-	lock->held = true;
-}
-
-/* What is believed to be the active segment; false if the table is not captured any more. */
-static bool
-find_active(DbsyncActive *active)
-{
-	DbsyncEntry *entry = dbsync_cache_find(active->rel);
-
-	if (entry->mode != DBSYNC_MODE_CAPTURE)
-		return false;
-	active->entry = entry;
-	active->written = dbsync_transaction_written(dbsync_cache_touch(entry),
-												entry->captured.id,
-												entry->segment_id, entry->segment);
-	return true;
-}
-
-/* Lock the active segment.  What was believed before the lock is looked at again after it. */
-static bool
-lock_active(DbsyncActive *active)
-{
-	Oid			locked = InvalidOid;
-
-	while (find_active(active))
-	{
-		if (active->entry->segment == locked || active->written->locked)
-			return true;
-		CHECK_FOR_INTERRUPTS();
-		lock_header();
-		LockRelationOid(active->entry->segment, RowExclusiveLock);
-		locked = active->entry->segment;
-	}
-	return false;
-}
-
 /* So many captures that may have the same keys write to the segment, or into the header. */
 static void
 count_statements(DbsyncAppend *append, int n)
 {
 	dbsync_transaction_save(append->active.written);
 	append->active.written->part.statements += n;
-}
-
-static bool
-open_segment(DbsyncActive *active)
-{
-	DbsyncEntry *entry;
-
-	if (!lock_active(active))
-		return false;
-	entry = active->entry;
-	if (entry->segment_checked)
-		active->segment = RelationIdGetRelation(entry->segment);
-	if (active->segment == NULL)
-	{
-		active->segment = table_open(entry->segment, NoLock);
-		dbsync_cache_check_segment(entry, active->segment);
-	}
-	dbsync_transaction_save(active->written);
-	active->written->locked = true;
-	active->cid = GetCurrentCommandId(true);
-	return true;
 }
 
 /* The header has no room for the next row: from now on the segment takes them. */
@@ -162,7 +86,7 @@ leave_header(DbsyncAppend *append)
 
 	if (append->active.segment != NULL)
 		return;
-	if (!open_segment(&append->active))
+	if (!dbsync_active_open(&append->active))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("capture of table \"%s\" ended in the middle of a statement",
@@ -170,32 +94,6 @@ leave_header(DbsyncAppend *append)
 	/* another segment knows nothing of this statement, which may be several captures */
 	if (append->active.written != before)
 		count_statements(append, 2);
-}
-
-/* Get ready to have rows taken along by the header. */
-static bool
-begin_carried(DbsyncActive *active)
-{
-	DbsyncEntry *entry;
-
-	if (!find_active(active))
-		return false;
-	if (!dbsync_transaction.header_lock.held)
-	{
-		/* waiting may have brought news */
-		lock_header();
-		if (!find_active(active))
-			return false;
-	}
-	entry = active->entry;
-	if (!entry->segment_checked)
-	{
-		Relation	segment = table_open(entry->segment, AccessShareLock);
-
-		dbsync_cache_check_segment(entry, segment);
-		table_close(segment, AccessShareLock);
-	}
-	return true;
 }
 
 /* Room for a batch: as many rows as are expected, or as may wait. */
@@ -240,7 +138,7 @@ dbsync_append_begin(DbsyncAppend *append, Relation rel, int64 expected)
 	append->active.rel = rel;
 	append->active.segment = NULL;
 	carried = expected < FEW_ROWS && dbsync_transaction_can_carry();
-	if (carried ? !begin_carried(&append->active) : !open_segment(&append->active))
+	if (carried ? !dbsync_active_prepare(&append->active) : !dbsync_active_open(&append->active))
 		return false;
 	count_statements(append, 1);
 	append->nrows = 0;

@@ -10,19 +10,8 @@
 
 #include "access/heapam.h"
 #include "executor/tuptable.h"
-#include "extension/capture/cache.h"
+#include "extension/capture/active.h"
 #include "extension/capture/form.h"
-#include "extension/capture/transaction.h"
-
-/* a captured table, and where its rows go; the lock on that stays to the end of the transaction */
-typedef struct DbsyncActive
-{
-	Relation	rel;			/* the captured table */
-	DbsyncEntry *entry;
-	DbsyncWritten *written;
-	Relation	segment;		/* NULL: the header takes the rows along, so far */
-	CommandId	cid;			/* of what is written there */
-} DbsyncActive;
 
 /* a row that waits to be written with others */
 typedef struct DbsyncAppendRow
