@@ -21,6 +21,7 @@
 #include "extension/capture/append.h"
 #include "extension/capture/cache.h"
 #include "extension/capture/form.h"
+#include "extension/capture/form_values.h"
 #include "extension/capture/transaction.h"
 #include "extension/capture/unchanged.h"
 #include "extension/log/header.h"
@@ -290,7 +291,7 @@ put_waiting(DbsyncAppend *append, DbsyncSource source, TupleTableSlot *slot)
 									 RelationGetDescr(append->active.segment));
 		MemoryContextSwitchTo(old);
 	}
-	if (!dbsync_form_fits(tuple, RelationGetDescr(append->active.segment)))
+	if (!dbsync_form_values_fit(tuple, RelationGetDescr(append->active.segment)))
 	{
 		put_wide(append, slot);
 		if (append->nwaiting == 0)
@@ -350,7 +351,7 @@ put_single(DbsyncAppend *append, DbsyncSource source, TupleTableSlot *slot)
 		!dbsync_transaction_carry(append->active.written->part.segment_id, tuple))
 	{
 		leave_header(append);
-		if (!dbsync_form_fits(tuple, RelationGetDescr(append->active.segment)))
+		if (!dbsync_form_values_fit(tuple, RelationGetDescr(append->active.segment)))
 		{
 			put_wide(append, slot);
 			if (allocated != NULL)
