@@ -176,6 +176,9 @@ keep_entry(DbsyncWindow *window, const Entry *entry, int *allocated)
 	window->entries[window->n++] = *entry;
 }
 
+/* what a scan is to do with each header that it comes by */
+typedef void (*HeaderLook) (TupleTableSlot *slot, void *arg);
+
 static Datum
 header_field(TupleTableSlot *slot, int attno)
 {
@@ -187,9 +190,19 @@ header_field(TupleTableSlot *slot, int attno)
 	return value;
 }
 
-static void
-look_at_header(DbsyncWindow *window, int segment, TupleTableSlot *slot, int *allocated)
+/* headers of a segment being collected */
+typedef struct Collecting
 {
+	DbsyncWindow *window;
+	int			segment;
+	int			allocated;		/* entries that there is room for */
+} Collecting;
+
+static void
+look_at_header(TupleTableSlot *slot, void *arg)
+{
+	Collecting *collecting = arg;
+	DbsyncWindow *window = collecting->window;
 	Entry		entry;
 	TimestampTz time;
 
@@ -202,14 +215,14 @@ look_at_header(DbsyncWindow *window, int segment, TupleTableSlot *slot, int *all
 		(entry.closing == window->floor && entry.xid <= window->floor_xid))
 		return;
 	entry.tid = slot->tts_tid;
-	entry.segment = segment;
+	entry.segment = collecting->segment;
 
 	time = DatumGetTimestampTz(header_field(slot, DBSYNC_HEADER_TIME));
 	window->lag.rows += DatumGetInt64(header_field(slot, DBSYNC_HEADER_ROWS));
 	window->lag.bytes += DatumGetInt64(header_field(slot, DBSYNC_HEADER_BYTES));
 	if (window->lag.oldest == 0 || time < window->lag.oldest)
 		window->lag.oldest = time;
-	keep_entry(window, &entry, allocated);
+	keep_entry(window, &entry, &collecting->allocated);
 }
 
 /* The segment's index; there are two while one is built in the other's place. */
@@ -235,9 +248,8 @@ open_index(Relation rel)
 }
 
 static void
-scan_headers(DbsyncWindow *window, int segment, Relation rel, Relation index,
-			 StrategyNumber strategy, RegProcedure procedure, uint64 xid,
-			 int *allocated)
+scan_headers(Relation rel, Relation index, StrategyNumber strategy, RegProcedure procedure,
+			 uint64 xid, HeaderLook look, void *arg)
 {
 	ScanKeyData key;
 	IndexScanDesc scan;
@@ -250,22 +262,35 @@ scan_headers(DbsyncWindow *window, int segment, Relation rel, Relation index,
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
-		look_at_header(window, segment, slot, allocated);
+		look(slot, arg);
 	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 }
 
 static void
+scan_segment(Oid segment, const DbsyncSnapshot *after, HeaderLook look, void *arg)
+{
+	Relation	rel = table_open(segment, AccessShareLock);
+	Relation	index = open_index(rel);
+
+	scan_headers(rel, index, BTGreaterEqualStrategyNumber, F_XID8GE, after->xmax, look, arg);
+	for (int x = 0; x < after->nxip; x++)
+		scan_headers(rel, index, BTEqualStrategyNumber, F_XID8EQ, after->xip[x], look, arg);
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+}
+
+static void
 collect(DbsyncWindow *window)
 {
 	MemoryContext old = MemoryContextSwitchTo(window->context);
-	int			allocated = 64;
+	Collecting	collecting = {.window = window, .allocated = 64};
 
 	if (window->entries == NULL)
-		window->entries = palloc(sizeof(Entry) * allocated);
+		window->entries = palloc(sizeof(Entry) * collecting.allocated);
 	else
-		window->entries = repalloc(window->entries, sizeof(Entry) * allocated);
+		window->entries = repalloc(window->entries, sizeof(Entry) * collecting.allocated);
 	window->n = window->next = 0;
 	window->more = false;
 	memset(&window->lag, 0, sizeof(window->lag));
@@ -273,16 +298,8 @@ collect(DbsyncWindow *window)
 
 	for (int i = 0; i < window->nsegments; i++)
 	{
-		Relation	rel = table_open(window->segments[i], AccessShareLock);
-		Relation	index = open_index(rel);
-
-		scan_headers(window, i, rel, index, BTGreaterEqualStrategyNumber,
-					 F_XID8GE, window->after->xmax, &allocated);
-		for (int x = 0; x < window->after->nxip; x++)
-			scan_headers(window, i, rel, index, BTEqualStrategyNumber,
-						 F_XID8EQ, window->after->xip[x], &allocated);
-		index_close(index, AccessShareLock);
-		table_close(rel, AccessShareLock);
+		collecting.segment = i;
+		scan_segment(window->segments[i], window->after, look_at_header, &collecting);
 	}
 
 	qsort(window->entries, window->n, sizeof(Entry), compare_entries);
@@ -345,21 +362,25 @@ dbsync_window_is_empty(DbsyncWindow *window)
 /* Header segments, opened for as long as a cut is put together. */
 typedef struct Reader
 {
-	Relation   *rels;
+	int			nsegments;
+	const Oid  *segments;
+	Relation   *rels;			/* NULL: not opened yet */
 	TupleTableSlot **slots;
 } Reader;
 
 static void
-open_reader(const DbsyncWindow *window, Reader *reader)
+open_reader(Reader *reader, int nsegments, const Oid *segments)
 {
-	reader->rels = palloc0(sizeof(Relation) * window->nsegments);
-	reader->slots = palloc0(sizeof(TupleTableSlot *) * window->nsegments);
+	reader->nsegments = nsegments;
+	reader->segments = segments;
+	reader->rels = palloc0(sizeof(Relation) * nsegments);
+	reader->slots = palloc0(sizeof(TupleTableSlot *) * nsegments);
 }
 
 static void
-close_reader(const DbsyncWindow *window, Reader *reader)
+close_reader(Reader *reader)
 {
-	for (int i = 0; i < window->nsegments; i++)
+	for (int i = 0; i < reader->nsegments; i++)
 	{
 		if (reader->rels[i] == NULL)
 			continue;
@@ -369,12 +390,10 @@ close_reader(const DbsyncWindow *window, Reader *reader)
 }
 
 static void
-fetch_header(const DbsyncWindow *window, Reader *reader, const Entry *entry, DbsyncHeader *header)
+fetch_header(Reader *reader, int segment, ItemPointerData tid, uint64 xid, DbsyncHeader *header)
 {
-	int			segment = entry->segment;
 	Relation	rel;
 	TupleTableSlot *slot;
-	ItemPointerData tid = entry->tid;
 	bool		free_tuple;
 	HeapTuple	tuple;
 
@@ -382,14 +401,14 @@ fetch_header(const DbsyncWindow *window, Reader *reader, const Entry *entry, Dbs
 	{
 		MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(reader->rels));
 
-		reader->rels[segment] = table_open(window->segments[segment], AccessShareLock);
+		reader->rels[segment] = table_open(reader->segments[segment], AccessShareLock);
 		reader->slots[segment] = table_slot_create(reader->rels[segment], NULL);
 		MemoryContextSwitchTo(old);
 	}
 	rel = reader->rels[segment];
 	slot = reader->slots[segment];
 	if (!table_tuple_fetch_row_version(rel, &tid, GetActiveSnapshot(), slot))
-		elog(ERROR, "header of transaction " UINT64_FORMAT " has gone", entry->xid);
+		elog(ERROR, "header of transaction " UINT64_FORMAT " has gone", xid);
 	tuple = ExecFetchSlotHeapTuple(slot, false, &free_tuple);
 	dbsync_header_decode(tuple, RelationGetDescr(rel), header);
 	if (free_tuple)
@@ -431,7 +450,7 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 
 	if (dbsync_window_is_empty(window))
 		return NULL;
-	open_reader(window, &reader);
+	open_reader(&reader, window->nsegments, window->segments);
 
 	/* headers may be many and large; none outlives its turn */
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "dbsync header",
@@ -448,7 +467,7 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(scratch);
-		fetch_header(window, &reader, entry, &header);
+		fetch_header(&reader, entry->segment, entry->tid, entry->xid, &header);
 		MemoryContextSwitchTo(old);
 		check_not_rolled_back(&header, request);
 		if (!is_passed_over(&header, request))
@@ -472,7 +491,7 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 		cut->lag_bytes += header.bytes;
 	}
 	MemoryContextDelete(scratch);
-	close_reader(window, &reader);
+	close_reader(&reader);
 	cut->exhausts = (i == window->n && !window->more);
 
 	dbsync_cut_finish(cut);
