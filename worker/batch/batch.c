@@ -37,6 +37,7 @@
 #include "worker/batch/ledger.h"
 #include "worker/batch/ledger_check.h"
 #include "worker/batch/send.h"
+#include "worker/batch/slice.h"
 #include "worker/batch/wal.h"
 #include "worker/copy/connections.h"
 #include "worker/copy/copy.h"
@@ -298,7 +299,7 @@ apply(DbsyncBatch *batch)
 	if (batch->cut)
 		do
 			dbsync_send_cut(batch);
-		while (dbsync_choose_more(batch));
+		while (dbsync_slice_next(batch));
 	if (batch->with_chunk)
 		dbsync_send_chunk(batch);
 	write_ledger(batch);
@@ -349,6 +350,7 @@ dbsync_batch_run(DbsyncWork *work)
 	{
 		INSTR_TIME_SET_CURRENT(batch.begun);
 		batch.number = work->ledger.batch + 1;
+		batch.slice = dbsync_slice_first(&batch);
 		if (!dbsync_choose_work(&batch))
 			break;
 		if (!apply(&batch))
