@@ -24,6 +24,7 @@
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/key.h"
 #include "worker/driver/postgres/look.h"
+#include "worker/driver/postgres/narrow.h"
 #include "worker/driver/postgres/options.h"
 #include "worker/driver/postgres/step.h"
 

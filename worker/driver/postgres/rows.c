@@ -16,11 +16,11 @@
 #include "utils/memutils.h"
 
 #include "worker/driver/driver.h"
-#include "worker/driver/postgres/binary.h"
 #include "worker/driver/postgres/copy.h"
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/merge.h"
+#include "worker/driver/postgres/narrow.h"
 #include "worker/driver/postgres/patch.h"
 #include "worker/driver/postgres/ranges.h"
 #include "worker/driver/postgres/rows.h"
