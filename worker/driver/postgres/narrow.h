@@ -11,10 +11,14 @@
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 
-/* Does the target read what our major writes of a "char", in text, as another value? */
-extern bool dbsync_postgres_misreads_char(const PostgresTarget *target, const PostgresColumn *column);
+/*
+ * May this column's type keep a part only of what it is sent, in text, for a column of the
+ * source's type?  Then each row is to be checked.
+ */
+extern bool dbsync_postgres_is_narrow(const PostgresTarget *target, const PostgresColumn *column,
+									  Oid source);
 
-/* Refuse a row that has such a value. */
-extern bool dbsync_postgres_check_chars(PostgresTarget *target, const DbsyncRow *row);
+/* Refuse a row that has such a value: false, fault set. */
+extern bool dbsync_postgres_check_narrow(PostgresTarget *target, const DbsyncRow *row);
 
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_NARROW_H */

@@ -178,7 +178,7 @@ dbsync_postgres_rows_put(DbsyncTarget *base, const DbsyncRow *row)
 	}
 	if (row->unchanged != NULL)
 		rows->patches++;
-	if (rows->table->misreads_chars && !dbsync_postgres_check_chars(target, row))
+	if (rows->table->narrow && !dbsync_postgres_check_narrow(target, row))
 		return false;
 	if (rows->ranging)
 		return dbsync_postgres_ranges_put(target, row);
