@@ -5,7 +5,7 @@
 \pset format unaligned
 \pset tuples_only on
 
-CREATE TABLE s (id int PRIMARY KEY, v int);
+CREATE TABLE s (id int PRIMARY KEY, v int, p numeric(10,2));
 SELECT capture_test.begin('s');
 INSERT INTO s VALUES (1, 1);
 
@@ -143,7 +143,8 @@ SELECT write_after('ALTER TABLE s DROP COLUMN v, ADD COLUMN v int');
 SELECT write_after('ALTER TABLE s ADD COLUMN more int');
 SELECT write_after('ALTER TABLE s ALTER COLUMN v TYPE bigint');
 ALTER EVENT TRIGGER dbsync_guard_rewrite DISABLE;
-SELECT write_after('ALTER TABLE s ALTER COLUMN v TYPE numeric(10,2)');
+SELECT write_after('ALTER TABLE s ALTER COLUMN v TYPE text');
+SELECT write_after('ALTER TABLE s ALTER COLUMN p TYPE numeric(12,4)');
 SELECT write_after('ALTER TABLE s ALTER COLUMN v SET DEFAULT 3');
 ALTER EVENT TRIGGER dbsync_guard_command ENABLE ALWAYS;
 ALTER EVENT TRIGGER dbsync_guard_drop ENABLE ALWAYS;

@@ -79,6 +79,31 @@ SELECT dbsync.run_once('made');
 SELECT dbsync.drop_subscription('made');
 DROP TABLE public.made;
 
+-- types there that keep the beginning of a longer text, and would say nothing
+CREATE TABLE public.narrow (id int PRIMARY KEY, c text, n text);
+INSERT INTO public.narrow VALUES (1, 'a', 'b'), (2, NULL, repeat('n', 63));
+SELECT dbsync.create_subscription('narrow', 'trouble_target', tables => ARRAY['public.narrow']);
+\c :target
+CREATE TABLE public.narrow (id int PRIMARY KEY, c "char", n name);
+\c :source
+SELECT dbsync.run_once('narrow');
+INSERT INTO public.narrow VALUES (3, 'ab', 'b');
+SELECT dbsync.run_once('narrow');
+UPDATE public.narrow SET c = '\377' WHERE id = 3;
+SELECT dbsync.run_once('narrow');
+UPDATE public.narrow SET c = 'a', n = repeat('n', 64) WHERE id = 3;
+SELECT dbsync.run_once('narrow');
+\c :target
+TABLE public.narrow ORDER BY id;
+ALTER TABLE public.narrow ALTER c TYPE text, ALTER n TYPE text;
+\c :source
+SELECT dbsync.run_once('narrow');
+\c :target
+TABLE public.narrow ORDER BY id;
+\c :source
+SELECT dbsync.drop_subscription('narrow');
+DROP TABLE public.narrow;
+
 -- a table cannot be its own target
 SELECT dbsync.create_target('mirror', replace(:'uri', :'target', :'source'));
 SELECT dbsync.create_subscription('narcissus', 'mirror', tables => ARRAY['public.troubled']);

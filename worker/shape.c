@@ -22,6 +22,7 @@ enum
 {
 	SHAPE_ID = 1,
 	COLUMN_COUNT,
+	COLUMN_NUMBER,
 	COLUMN_NAME,
 	COLUMN_TYPE,
 	COLUMN_TYPMOD,
@@ -33,7 +34,7 @@ enum
 };
 
 static const char *const columns_sql =
-"SELECT h.id, pg_catalog.count(*) OVER (PARTITION BY h.id), c.name, c.type, c.typmod, c.\"collation\", c.generated,"
+"SELECT h.id, pg_catalog.count(*) OVER (PARTITION BY h.id), c.num, c.name, c.type, c.typmod, c.\"collation\", c.generated,"
 " coalesce(k.place, 0), h.key_classes[k.place], h.key_collations[k.place]"
 " FROM dbsync.shape h"
 " CROSS JOIN LATERAL dbsync_internal.shape_columns(h.columns) c"
@@ -51,6 +52,7 @@ new_shape(MemoryContext parent, int id, int ncolumns)
 	shape->id = id;
 	shape->context = context;
 	shape->columns = palloc(sizeof(char *) * ncolumns);
+	shape->numbers = palloc(sizeof(AttrNumber) * ncolumns);
 	shape->types = palloc(sizeof(Oid) * ncolumns);
 	shape->typmods = palloc(sizeof(int32) * ncolumns);
 	shape->collations = palloc(sizeof(Oid) * ncolumns);
@@ -95,6 +97,7 @@ add_column(DbsyncTableShape *shape, uint64 row)
 	if (place > 0)
 		add_key_column(shape, place - 1, dbsync_query_oid(row, KEY_CLASS),
 					   dbsync_query_oid(row, KEY_COLLATION));
+	shape->numbers[shape->ncolumns] = (AttrNumber) dbsync_query_int(row, COLUMN_NUMBER);
 	shape->types[shape->ncolumns] = dbsync_query_oid(row, COLUMN_TYPE);
 	shape->typmods[shape->ncolumns] = (int32) dbsync_query_int(row, COLUMN_TYPMOD);
 	shape->collations[shape->ncolumns] = dbsync_query_oid(row, COLUMN_COLLATION);

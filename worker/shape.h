@@ -11,6 +11,7 @@
 #ifndef DBSYNC_WORKER_SHAPE_H
 #define DBSYNC_WORKER_SHAPE_H
 
+#include "access/attnum.h"
 #include "nodes/pg_list.h"
 
 typedef struct DbsyncTableShape
@@ -21,6 +22,7 @@ typedef struct DbsyncTableShape
 	/* columns that are in a segment, in its order: those that travel */
 	int			ncolumns;
 	const char **columns;
+	AttrNumber *numbers;		/* in the table */
 	Oid		   *types;			/* without domains */
 	int32	   *typmods;
 	Oid		   *collations;

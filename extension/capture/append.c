@@ -3,23 +3,12 @@
  * extension/capture/append.c
  *	  Appending captured rows to the active segment of a table.
  *
- * A few rows go into the header, if it has room for them (dbsync_transaction_carry()), as do rows that
- * would not fit on a page; else one row goes
- * by heap_insert, a set by heap_multi_insert, both without an index and without going
- * through the executor.  Values stored out of line are
- * fetched and stored again by those functions.  No ring of buffers is used, since
- * the statement uses none for the table, the worker will want these very pages
- * next, and a ring would have the session write them and wait for their WAL.
- *
- * The writer's side of rotation: lock the segment believed to be active, then
- * look whether it still is, else start again; the lock stays to the end of the
- * transaction.  Whoever empties a segment makes it inactive first, and waits for
- * its writers afterwards; so either he waits for us, or we have heard of him,
- * because taking a lock reads the invalidations sent before it was free.  A lock
- * that we have is not taken again; that we have it is forgotten with the savepoint
- * in which it was taken, since ROLLBACK TO lets go of it.  The header segment is
- * locked together with it and not first inside COMMIT, where no timeout would
- * reach.
+ * A few rows go into the header, if it has room for them (dbsync_transaction_carry()), as
+ * do rows that would not fit on a page; else one row goes by heap_insert, a set by
+ * heap_multi_insert, both without an index and without going through the executor.  Values
+ * stored out of line are fetched and stored again by those functions.  No ring of
+ * buffers is used, since the statement uses none for the table, the worker will want these
+ * very pages next, and a ring would have the session write them and wait for their WAL.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,15 +17,17 @@
 #include "access/detoast.h"
 #include "access/heaptoast.h"
 #include "access/htup_details.h"
-#include "access/table.h"
+#include "extension/capture/active.h"
 #include "extension/capture/append.h"
+#include "extension/capture/cache.h"
+#include "extension/capture/form.h"
+#include "extension/capture/form_values.h"
 #include "extension/capture/transaction.h"
 #include "extension/capture/unchanged.h"
 #include "extension/log/header.h"
 #include "extension/log/ranges.h"
 #include "extension/log/segment.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
@@ -73,129 +64,37 @@ static const TupleTableSlotOps row_ops = {
 static void
 note_block(DbsyncAppend *append, ItemPointer tid)
 {
-	DbsyncRanges *ranges = &append->written->part.ranges;
+	DbsyncRanges *ranges = &append->active.written->part.ranges;
 	BlockNumber block = ItemPointerGetBlockNumber(tid);
 
 	if (ranges->n == 0 || ranges->last[ranges->n - 1] != block)
 		dbsync_ranges_add(ranges, block);
 }
 
-static void
-lock_header(void)
-{
-	DbsyncHeaderLock *lock = &dbsync_transaction.header_lock;
-
-	if (lock->held)
-		return;
-	dbsync_header_lock();
-	dbsync_transaction_save(lock);
-	lock->held = true;
-}
-
-/* What is believed to be the active segment; false if the table is not captured any more. */
-static bool
-find_active(DbsyncAppend *append)
-{
-	DbsyncEntry *entry = dbsync_captured_find(append->rel);
-
-	if (entry->mode != DBSYNC_MODE_CAPTURE)
-		return false;
-	append->entry = entry;
-	append->written = dbsync_transaction_written(dbsync_captured_touch(entry),
-												entry->captured.id,
-												entry->segment_id, entry->segment);
-	return true;
-}
-
-/* Lock the active segment.  What was believed before the lock is looked at again after it. */
-static bool
-lock_active(DbsyncAppend *append)
-{
-	Oid			locked = InvalidOid;
-
-	while (find_active(append))
-	{
-		if (append->entry->segment == locked || append->written->locked)
-			return true;
-		CHECK_FOR_INTERRUPTS();
-		lock_header();
-		LockRelationOid(append->entry->segment, RowExclusiveLock);
-		locked = append->entry->segment;
-	}
-	return false;
-}
-
 /* So many captures that may have the same keys write to the segment, or into the header. */
 static void
 count_statements(DbsyncAppend *append, int n)
 {
-	dbsync_transaction_save(append->written);
-	append->written->part.statements += n;
-}
-
-static bool
-open_segment(DbsyncAppend *append)
-{
-	DbsyncEntry *entry;
-
-	if (!lock_active(append))
-		return false;
-	entry = append->entry;
-	if (entry->segment_checked)
-		append->segment = RelationIdGetRelation(entry->segment);
-	if (append->segment == NULL)
-	{
-		append->segment = table_open(entry->segment, NoLock);
-		dbsync_captured_check_segment(entry, append->segment);
-	}
-	dbsync_transaction_save(append->written);
-	append->written->locked = true;
-	append->cid = GetCurrentCommandId(true);
-	return true;
+	dbsync_transaction_save(append->active.written);
+	append->active.written->part.statements += n;
 }
 
 /* The header has no room for the next row: from now on the segment takes them. */
 static void
 leave_header(DbsyncAppend *append)
 {
-	DbsyncWritten *before = append->written;
+	DbsyncWritten *before = append->active.written;
 
-	if (append->segment != NULL)
+	if (append->active.segment != NULL)
 		return;
-	if (!open_segment(append))
+	if (!dbsync_active_open(&append->active))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("capture of table \"%s\" ended in the middle of a statement",
-						RelationGetRelationName(append->rel))));
+						RelationGetRelationName(append->active.rel))));
 	/* another segment knows nothing of this statement, which may be several captures */
-	if (append->written != before)
+	if (append->active.written != before)
 		count_statements(append, 2);
-}
-
-/* Get ready to have rows taken along by the header. */
-static bool
-begin_carried(DbsyncAppend *append)
-{
-	DbsyncEntry *entry;
-
-	if (!find_active(append))
-		return false;
-	if (!dbsync_transaction.header_lock.held)
-	{
-		/* waiting may have brought news */
-		lock_header();
-		if (!find_active(append))
-			return false;
-	}
-	entry = append->entry;
-	if (!entry->segment_checked)
-	{
-		Relation	segment = table_open(entry->segment, AccessShareLock);
-
-		dbsync_captured_check_segment(entry, segment);
-		table_close(segment, AccessShareLock);
-	}
-	return true;
 }
 
 /* Room for a batch: as many rows as are expected, or as may wait. */
@@ -237,10 +136,10 @@ dbsync_append_begin(DbsyncAppend *append, Relation rel, int64 expected)
 						RelationGetRelationName(rel)),
 				 errdetail("Another module writes to it as the transaction commits, "
 						   "after dbsync has closed what it captured.")));
-	append->rel = rel;
-	append->segment = NULL;
+	append->active.rel = rel;
+	append->active.segment = NULL;
 	carried = expected < FEW_ROWS && dbsync_transaction_can_carry();
-	if (carried ? !begin_carried(append) : !open_segment(append))
+	if (carried ? !dbsync_active_prepare(&append->active) : !dbsync_active_open(&append->active))
 		return false;
 	count_statements(append, 1);
 	append->nrows = 0;
@@ -258,7 +157,7 @@ dbsync_append_begin(DbsyncAppend *append, Relation rel, int64 expected)
 static void
 count_row(DbsyncAppend *append)
 {
-	DbsyncPart *part = &append->written->part;
+	DbsyncPart *part = &append->active.written->part;
 
 	if (append->stamp.same != NULL)
 		part->marked++;
@@ -317,8 +216,8 @@ write_waiting(DbsyncAppend *append)
 		return;
 	CHECK_FOR_INTERRUPTS();
 	old = MemoryContextSwitchTo(append->large);
-	heap_multi_insert(append->segment, append->slots, append->nwaiting,
-					  append->cid, 0, NULL);
+	heap_multi_insert(append->active.segment, append->slots, append->nwaiting,
+					  append->active.cid, 0, NULL);
 	MemoryContextSwitchTo(old);
 
 	/* pages come from anywhere, so first and last row are not the bounds */
@@ -352,7 +251,7 @@ room_in_batch(DbsyncAppend *append, Size size)
 static void
 put_wide(DbsyncAppend *append, TupleTableSlot *slot)
 {
-	DbsyncEntry *entry = append->entry;
+	DbsyncEntry *entry = append->active.entry;
 	HeapTuple	formed;
 	HeapTuple	tuple;
 
@@ -361,9 +260,9 @@ put_wide(DbsyncAppend *append, TupleTableSlot *slot)
 	tuple = formed = dbsync_form_values(&entry->shape, &append->stamp, slot, NULL);
 	if (HeapTupleHasExternal(formed))
 		tuple = toast_flatten_tuple(formed, entry->shape.unmarked);
-	dbsync_transaction_carry_wide(append->written->part.segment_id, tuple,
-							RelationGetRelationName(append->rel));
-	append->written->bytes += tuple->t_len;
+	dbsync_transaction_carry_wide(append->active.written->part.segment_id, tuple,
+							RelationGetRelationName(append->active.rel));
+	append->active.written->bytes += tuple->t_len;
 	if (tuple != formed)
 		heap_freetuple(tuple);
 	heap_freetuple(formed);
@@ -372,7 +271,7 @@ put_wide(DbsyncAppend *append, TupleTableSlot *slot)
 static void
 put_waiting(DbsyncAppend *append, DbsyncSource source, TupleTableSlot *slot)
 {
-	DbsyncEntry *entry = append->entry;
+	DbsyncEntry *entry = append->active.entry;
 	HeapTuple	tuple;
 
 	if (source.header != NULL)
@@ -389,10 +288,10 @@ put_waiting(DbsyncAppend *append, DbsyncSource source, TupleTableSlot *slot)
 
 		tuple = &append->rows[append->nwaiting].tuple;
 		*tuple = *dbsync_form_values(&entry->shape, &append->stamp, slot,
-									 RelationGetDescr(append->segment));
+									 RelationGetDescr(append->active.segment));
 		MemoryContextSwitchTo(old);
 	}
-	if (!dbsync_form_fits(tuple, RelationGetDescr(append->segment)))
+	if (!dbsync_form_values_fit(tuple, RelationGetDescr(append->active.segment)))
 	{
 		put_wide(append, slot);
 		if (append->nwaiting == 0)
@@ -404,8 +303,8 @@ put_waiting(DbsyncAppend *append, DbsyncSource source, TupleTableSlot *slot)
 		return;
 	}
 	if (source.header == NULL)
-		append->written->bytes += bytes_outside(tuple, entry);
-	append->written->bytes += tuple->t_len;
+		append->active.written->bytes += bytes_outside(tuple, entry);
+	append->active.written->bytes += tuple->t_len;
 	append->waiting += tuple->t_len;
 	append->nwaiting++;
 	/* a value out of line may be another table's, which need not live on */
@@ -417,7 +316,7 @@ put_waiting(DbsyncAppend *append, DbsyncSource source, TupleTableSlot *slot)
 static void
 put_single(DbsyncAppend *append, DbsyncSource source, TupleTableSlot *slot)
 {
-	DbsyncEntry *entry = append->entry;
+	DbsyncEntry *entry = append->active.entry;
 	union
 	{
 		int64		align;
@@ -443,24 +342,26 @@ put_single(DbsyncAppend *append, DbsyncSource source, TupleTableSlot *slot)
 		if (append->stamp.same != NULL)
 			leave_header(append);
 		tuple = dbsync_form_values(&entry->shape, &append->stamp, slot,
-								   append->segment ? RelationGetDescr(append->segment) : NULL);
+								   append->active.segment ?
+								   RelationGetDescr(append->active.segment) : NULL);
 		allocated = tuple;
 		outside = bytes_outside(tuple, entry);
 	}
-	if (append->segment != NULL || !dbsync_transaction_carry(append->written->part.segment_id, tuple))
+	if (append->active.segment != NULL ||
+		!dbsync_transaction_carry(append->active.written->part.segment_id, tuple))
 	{
 		leave_header(append);
-		if (!dbsync_form_fits(tuple, RelationGetDescr(append->segment)))
+		if (!dbsync_form_values_fit(tuple, RelationGetDescr(append->active.segment)))
 		{
 			put_wide(append, slot);
 			if (allocated != NULL)
 				pfree(allocated);
 			return;
 		}
-		heap_insert(append->segment, tuple, append->cid, 0, NULL);
+		heap_insert(append->active.segment, tuple, append->active.cid, 0, NULL);
 		note_block(append, &tuple->t_self);
 	}
-	append->written->bytes += tuple->t_len + outside;
+	append->active.written->bytes += tuple->t_len + outside;
 	if (allocated != NULL)
 		pfree(allocated);
 }
@@ -472,17 +373,17 @@ put_single(DbsyncAppend *append, DbsyncSource source, TupleTableSlot *slot)
 static void
 refresh(DbsyncAppend *append)
 {
-	DbsyncEntry *entry = append->entry;
+	DbsyncEntry *entry = append->active.entry;
 
 	if (entry->segment_checked)
 		return;
-	if (append->segment == NULL)
+	if (append->active.segment == NULL)
 	{
 		leave_header(append);
 		return;
 	}
-	dbsync_captured_check_segment(entry, append->segment);
-	entry->segment_checked = (entry->segment == RelationGetRelid(append->segment));
+	dbsync_cache_check_segment(entry, append->active.segment);
+	entry->segment_checked = (entry->segment == RelationGetRelid(append->active.segment));
 }
 
 void
@@ -493,7 +394,7 @@ dbsync_append_put(DbsyncAppend *append, char op, TupleTableSlot *slot)
 	refresh(append);
 	append->stamp.op = op;
 	append->stamp.no = dbsync_transaction.next_no++;
-	source = dbsync_form_source(&append->entry->shape, &append->stamp, slot);
+	source = dbsync_form_source(&append->active.entry->shape, &append->stamp, slot);
 	append->nrows++;
 	if (append->grows && append->nrows == FEW_ROWS)
 	{
@@ -511,13 +412,13 @@ void
 dbsync_append_put_update(DbsyncAppend *append, TupleTableSlot *old, TupleTableSlot *new)
 {
 	refresh(append);
-	if (!dbsync_form_same_key(&append->entry->shape, old, new))
+	if (!dbsync_form_same_key(&append->active.entry->shape, old, new))
 	{
 		dbsync_append_put(append, DBSYNC_OP_DELETE, old);
 		dbsync_append_put(append, DBSYNC_OP_INSERT, new);
 		return;
 	}
-	append->stamp.same = dbsync_unchanged_find(&append->entry->shape, append->assigned, old, new);
+	append->stamp.same = dbsync_unchanged_find(&append->active.entry->shape, append->assigned, old, new);
 	dbsync_append_put(append, DBSYNC_OP_UPDATE, new);
 	append->stamp.same = NULL;
 }
@@ -530,6 +431,6 @@ dbsync_append_end(DbsyncAppend *append)
 		write_waiting(append);
 		MemoryContextDelete(append->context);
 	}
-	if (append->segment != NULL)
-		RelationClose(append->segment);
+	if (append->active.segment != NULL)
+		RelationClose(append->active.segment);
 }

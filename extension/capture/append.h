@@ -10,9 +10,8 @@
 
 #include "access/heapam.h"
 #include "executor/tuptable.h"
-#include "extension/capture/cache.h"
+#include "extension/capture/active.h"
 #include "extension/capture/form.h"
-#include "extension/capture/transaction.h"
 
 /* a row that waits to be written with others */
 typedef struct DbsyncAppendRow
@@ -24,11 +23,7 @@ typedef struct DbsyncAppendRow
 /* an append under way; lives on the caller's stack */
 typedef struct DbsyncAppend
 {
-	DbsyncEntry *entry;
-	DbsyncWritten *written;
-	Relation	rel;			/* the captured table */
-	Relation	segment;		/* NULL: the header takes the rows along, so far */
-	CommandId	cid;
+	DbsyncActive active;
 	DbsyncStamp stamp;			/* of the row under way */
 	const List *assigned;		/* see dbsync_unchanged_find; NIL unless set */
 	int64		nrows;			/* put so far */

@@ -304,7 +304,7 @@ is_current(const DbsyncEntry *entry)
 }
 
 DbsyncEntry *
-dbsync_captured_find(Relation rel)
+dbsync_cache_find(Relation rel)
 {
 	Oid			relid = RelationGetRelid(rel);
 	bool		found;
@@ -331,7 +331,7 @@ dbsync_captured_find(Relation rel)
 }
 
 DbsyncTouched *
-dbsync_captured_touched(DbsyncEntry *entry)
+dbsync_cache_touched(DbsyncEntry *entry)
 {
 	if (!dbsync_transaction.begun || entry->serial != dbsync_transaction.serial)
 		return NULL;
@@ -339,9 +339,9 @@ dbsync_captured_touched(DbsyncEntry *entry)
 }
 
 DbsyncTouched *
-dbsync_captured_touch(DbsyncEntry *entry)
+dbsync_cache_touch(DbsyncEntry *entry)
 {
-	DbsyncTouched *touched = dbsync_captured_touched(entry);
+	DbsyncTouched *touched = dbsync_cache_touched(entry);
 
 	if (touched == NULL)
 	{
@@ -369,7 +369,7 @@ is_made_for(Form_pg_attribute ours, Form_pg_attribute theirs)
  * it did neither shows that event triggers were off.
  */
 void
-dbsync_captured_check_segment(DbsyncEntry *entry, Relation segment)
+dbsync_cache_check_segment(DbsyncEntry *entry, Relation segment)
 {
 	TupleDesc	desc = RelationGetDescr(segment);
 	int			before = DBSYNC_SEGMENT_FIRST_COLUMN - 1;

@@ -26,7 +26,7 @@ typedef enum DbsyncCaptureMode
 
 /*
  * One table.  Entries are never freed, so pointers to them stay good; what they
- * say is good until the next dbsync_captured_find() of the table, what it points to
+ * say is good until the next dbsync_cache_find() of the table, what it points to
  * until the end of the transaction.  Fields from
  * "segment_id" on mean something in DBSYNC_MODE_CAPTURE only.
  */
@@ -47,7 +47,7 @@ typedef struct DbsyncEntry
 	TupleTableSlot *rows[2];	/* for reading transition tables; NULL: not made */
 	TriggerDesc *triggers;		/* a copy of the table's own */
 
-	/* what dbsync_plain_... make of them */
+	/* what dbsync_eligibility_... make of them */
 	bool		triggers_known;
 	bool		only_ours;		/* nobody else has triggers on it */
 	int16		plain;			/* changes that need no triggers, as in tgtype */
@@ -57,15 +57,15 @@ typedef struct DbsyncEntry
 } DbsyncEntry;
 
 /* The entry of an open table that has our triggers, up to date. */
-extern DbsyncEntry *dbsync_captured_find(Relation rel);
+extern DbsyncEntry *dbsync_cache_find(Relation rel);
 
 /* What the current transaction did to the table so far; makes it if missing. */
-extern DbsyncTouched *dbsync_captured_touch(DbsyncEntry *entry);
+extern DbsyncTouched *dbsync_cache_touch(DbsyncEntry *entry);
 
 /* The same, but NULL if the transaction has not touched the table. */
-extern DbsyncTouched *dbsync_captured_touched(DbsyncEntry *entry);
+extern DbsyncTouched *dbsync_cache_touched(DbsyncEntry *entry);
 
 /* Error if the segment's columns are not the captured table's. */
-extern void dbsync_captured_check_segment(DbsyncEntry *entry, Relation segment);
+extern void dbsync_cache_check_segment(DbsyncEntry *entry, Relation segment);
 
 #endif							/* DBSYNC_EXTENSION_CAPTURE_CACHE_H */

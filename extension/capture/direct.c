@@ -17,7 +17,7 @@
  * the same table in between comes in the order of truth.  Where a statement of the
  * other kind is open on the table meanwhile, it is told (dbsync_statement_note_direct()).
  *
- * Which statements can do without our triggers dbsync_plain_is() decides.
+ * Which statements can do without our triggers dbsync_eligibility_is_plain() decides.
  *
  *-------------------------------------------------------------------------
  */
@@ -82,7 +82,7 @@ without_ours(const TriggerDesc *all, Oid function, MemoryContext context)
 	{
 		if (all->triggers[i].tgfoid != function)
 		{
-			TriggerDesc *others = dbsync_plain_split(all, function, false, context);
+			TriggerDesc *others = dbsync_eligibility_split_triggers(all, function, false, context);
 
 			set_flags(others);
 			return others;
@@ -172,7 +172,7 @@ static void
 check_order(DbsyncDirect *direct, int64 no)
 {
 	if (direct->interrupts && no != direct->next_no)
-		dbsync_statement_doubt(dbsync_captured_touch(direct->append.entry),
+		dbsync_statement_doubt(dbsync_cache_touch(direct->append.active.entry),
 							   direct->next_no, next_no() - 1);
 	direct->next_no = next_no();
 }
@@ -187,7 +187,7 @@ begin_append(DbsyncDirect *direct)
 	}
 	direct->begun = true;
 	direct->append.assigned = assigned_columns(direct);
-	dbsync_statement_note_direct(dbsync_captured_touch(direct->append.entry));
+	dbsync_statement_note_direct(dbsync_cache_touch(direct->append.active.entry));
 	return true;
 }
 
@@ -262,7 +262,7 @@ dbsync_direct_begin(DbsyncDirect *direct, QueryDesc *query, Oid function)
 	ModifyTableState *state = (ModifyTableState *) query->planstate;
 	ResultRelInfo *target = state->rootResultRelInfo;
 
-	if (!dbsync_plain_is(query, function))
+	if (!dbsync_eligibility_is_plain(query, function))
 		return false;
 	direct->begun = direct->ignored = false;
 	direct->state = state;

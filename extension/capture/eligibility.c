@@ -39,7 +39,7 @@
 #include "utils/relcache.h"
 
 TriggerDesc *
-dbsync_plain_split(const TriggerDesc *all, Oid function, bool ours, MemoryContext context)
+dbsync_eligibility_split_triggers(const TriggerDesc *all, Oid function, bool ours, MemoryContext context)
 {
 	TriggerDesc *part = MemoryContextAlloc(context, sizeof(TriggerDesc));
 
@@ -178,7 +178,7 @@ captured_by_ours(Relation rel, Oid function, const ModifyTable *plan)
 	if (changes == 0 || rel->rd_rel->relkind != RELKIND_RELATION ||
 		!has_ours(rel->trigdesc, function))
 		return NULL;
-	entry = dbsync_captured_find(rel);
+	entry = dbsync_cache_find(rel);
 	if (entry->mode != DBSYNC_MODE_CAPTURE)
 		return NULL;
 	learn_triggers(entry, function);
@@ -186,7 +186,7 @@ captured_by_ours(Relation rel, Oid function, const ModifyTable *plan)
 }
 
 bool
-dbsync_plain_is(const QueryDesc *query, Oid function)
+dbsync_eligibility_is_plain(const QueryDesc *query, Oid function)
 {
 	const ModifyTableState *state = (ModifyTableState *) query->planstate;
 
@@ -206,8 +206,8 @@ want_no_tables(TriggerDesc *triggers)
 }
 
 void
-dbsync_plain_hide_tables(DbsyncHidden *hidden, const QueryDesc *query, int eflags,
-						  Oid function)
+dbsync_eligibility_hide_tables(DbsyncHidden *hidden, const QueryDesc *query, int eflags,
+							   Oid function)
 {
 	ModifyTable *plan = (ModifyTable *) query->plannedstmt->planTree;
 	DbsyncEntry *entry;
@@ -241,7 +241,7 @@ dbsync_plain_hide_tables(DbsyncHidden *hidden, const QueryDesc *query, int eflag
 }
 
 void
-dbsync_plain_show_tables(DbsyncHidden *hidden)
+dbsync_eligibility_show_tables(DbsyncHidden *hidden)
 {
 	Relation	rel = hidden->rel;
 
@@ -266,7 +266,7 @@ dbsync_plain_show_tables(DbsyncHidden *hidden)
  * longer than the plan.
  */
 void
-dbsync_plain_hand_over(const DbsyncHidden *hidden, QueryDesc *query)
+dbsync_eligibility_hand_over(const DbsyncHidden *hidden, QueryDesc *query)
 {
 	ResultRelInfo *target;
 	int			n = hidden->before.numtriggers;
@@ -288,7 +288,7 @@ dbsync_plain_hand_over(const DbsyncHidden *hidden, QueryDesc *query)
 }
 
 void
-dbsync_plain_make_tables(QueryDesc *query)
+dbsync_eligibility_make_tables(QueryDesc *query)
 {
 	ModifyTableState *state = (ModifyTableState *) query->planstate;
 	ResultRelInfo *target = state->rootResultRelInfo;

@@ -47,16 +47,6 @@ extern Size dbsync_form_size(const DbsyncShape *shape, const DbsyncStamp *stamp,
 extern void dbsync_form_copy(const DbsyncShape *shape, const DbsyncStamp *stamp,
 							 DbsyncSource source, HeapTuple tuple, void *room);
 
-/* The slow road, value by value; NULL: a row of nulls.  A fresh tuple. */
-extern HeapTuple dbsync_form_values(DbsyncShape *shape, const DbsyncStamp *stamp,
-									TupleTableSlot *slot, TupleDesc segment);
-
-/*
- * Does a segment's row fit on a page, if all of it is stored out of line that can be?
- * A row that fits into the captured table may not: our columns come on top.
- */
-extern bool dbsync_form_fits(HeapTuple tuple, TupleDesc segment);
-
 /* Are the key columns of both rows the same, byte for byte? */
 extern bool dbsync_form_same_key(const DbsyncShape *shape, TupleTableSlot *old, TupleTableSlot *new);
 

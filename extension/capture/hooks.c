@@ -4,7 +4,7 @@
  *	  The executor's hooks: who captures a plan, and how it is started, run and finished.
  *
  * A plan that can be captured without triggers is started without their transition
- * tables (dbsync_plain_hide_tables()) and captured as it runs (dbsync_direct_begin()).
+ * tables (dbsync_eligibility_hide_tables()) and captured as it runs (dbsync_direct_begin()).
  *
  * SPI with a row limit stops "INSERT ... RETURNING" before its AFTER STATEMENT
  * triggers are queued.  Ours are then queued here, as the plan is finished; the
@@ -128,17 +128,17 @@ note_start(QueryDesc *query, int eflags)
 		pass_start(query, eflags);
 		return;
 	}
-	dbsync_plain_hide_tables(&hidden, query, eflags, capture_info.fn_oid);
+	dbsync_eligibility_hide_tables(&hidden, query, eflags, capture_info.fn_oid);
 	PG_TRY();
 	{
 		pass_start(query, eflags);
 	}
 	PG_FINALLY();
 	{
-		dbsync_plain_show_tables(&hidden);
+		dbsync_eligibility_show_tables(&hidden);
 	}
 	PG_END_TRY();
-	dbsync_plain_hand_over(&hidden, query);
+	dbsync_eligibility_hand_over(&hidden, query);
 }
 
 static void
@@ -169,7 +169,7 @@ note_run(DBSYNC_RUN_PARAMETERS_COMPAT)
 		{
 			if (!dbsync_direct_begin(&direct, query, capture_info.fn_oid))
 			{
-				dbsync_plain_make_tables(query);
+				dbsync_eligibility_make_tables(query);
 				fill_functions(query);
 			}
 			else if (!query->plannedstmt->hasReturning)
@@ -242,8 +242,8 @@ end_stopped_statement(QueryDesc *query)
 		return;
 
 	old = MemoryContextSwitchTo(estate->es_query_cxt);
-	target->ri_TrigDesc = dbsync_plain_split(all, capture_info.fn_oid, true,
-											 estate->es_query_cxt);
+	target->ri_TrigDesc = dbsync_eligibility_split_triggers(all, capture_info.fn_oid, true,
+															estate->es_query_cxt);
 	PG_TRY();
 	{
 		queue_after_statement(state, estate, target);

@@ -215,7 +215,7 @@ collect_segment(Settling *s, const DbsyncWritten *written)
 
 	if (segment == NULL)
 		return;
-	dbsync_captured_check_segment(s->entry, segment);
+	dbsync_cache_check_segment(s->entry, segment);
 	nblocks = RelationGetNumberOfBlocks(segment);
 	row = table_slot_create(segment, NULL);
 	key = MakeSingleTupleTableSlot(s->key_desc, &TTSOpsVirtual);
@@ -364,7 +364,7 @@ settle_suspects(Settling *s)
 		if (!tracking && !dbsync_append_begin(&append, s->rel, unknown))
 			break;
 		if (!tracking)
-			append.written->part.statements++;	/* its keys are there already */
+			append.active.written->part.statements++;	/* its keys are there already */
 		tracking = true;
 		settle_suspect(s, &append);
 		settled = true;
@@ -405,7 +405,7 @@ dbsync_recheck_table(DbsyncTouched *touched)
 	s.rel = try_table_open(touched->relid, AccessShareLock);
 	if (s.rel == NULL)
 		return;					/* dropped: the guard has seen to its end */
-	s.entry = dbsync_captured_find(s.rel);
+	s.entry = dbsync_cache_find(s.rel);
 	if (s.entry->mode == DBSYNC_MODE_CAPTURE)
 	{
 		context = AllocSetContextCreate(CurrentMemoryContext, "dbsync truth",

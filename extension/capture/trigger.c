@@ -105,7 +105,7 @@ next_row(Tuplestorestate *rows, TupleTableSlot *slot)
 static void
 put_all(DbsyncAppend *append, char op, Tuplestorestate *rows)
 {
-	TupleTableSlot *slot = begin_rows(rows, append->entry, 0);
+	TupleTableSlot *slot = begin_rows(rows, append->active.entry, 0);
 
 	while (next_row(rows, slot))
 		dbsync_append_put(append, op, slot);
@@ -115,8 +115,8 @@ put_all(DbsyncAppend *append, char op, Tuplestorestate *rows)
 static void
 put_updates(DbsyncAppend *append, Tuplestorestate *olds, Tuplestorestate *news)
 {
-	TupleTableSlot *old = begin_rows(olds, append->entry, 0);
-	TupleTableSlot *new = begin_rows(news, append->entry, 1);
+	TupleTableSlot *old = begin_rows(olds, append->active.entry, 0);
+	TupleTableSlot *new = begin_rows(news, append->active.entry, 1);
 
 	while (next_row(olds, old) && next_row(news, new))
 		dbsync_append_put_update(append, old, new);
@@ -144,7 +144,7 @@ put_statement(DbsyncAppend *append, const TriggerData *trigdata)
 	}
 }
 
-/* The plan was started with our hooks and run without them (dbsync_plain_hide_tables()). */
+/* The plan was started with our hooks and run without them (dbsync_eligibility_hide_tables()). */
 static void
 check_tables(const TriggerData *trigdata)
 {
@@ -190,7 +190,7 @@ note_skipped(DbsyncEntry *entry)
 static void
 capture_truncate(const TriggerData *trigdata, DbsyncEntry *entry)
 {
-	DbsyncTouched *touched = dbsync_captured_touched(entry);
+	DbsyncTouched *touched = dbsync_cache_touched(entry);
 	DbsyncAppend append;
 
 	if (touched != NULL)
@@ -214,12 +214,12 @@ capture_statement(const TriggerData *trigdata, DbsyncEntry *entry)
 		dbsync_append_begin(&append, trigdata->tg_relation, expected))
 	{
 		if (dbsync_running_disturbed(trigdata))
-			append.written->part.statements++;	/* may hold a row twice */
+			append.active.written->part.statements++;	/* may hold a row twice */
 		put_statement(&append, trigdata);
 		dbsync_append_end(&append);
 		rows = append.nrows;
 	}
-	touched = dbsync_captured_touched(entry);
+	touched = dbsync_cache_touched(entry);
 	if (touched != NULL)
 		dbsync_statement_close(touched, trigdata, rows);
 }
@@ -227,7 +227,7 @@ capture_statement(const TriggerData *trigdata, DbsyncEntry *entry)
 static void
 capture_row(const TriggerData *trigdata, DbsyncEntry *entry)
 {
-	DbsyncTouched *touched = dbsync_captured_touched(entry);
+	DbsyncTouched *touched = dbsync_cache_touched(entry);
 	DbsyncAppend append;
 
 	if (touched != NULL && touched->periods.open > 0)
@@ -241,7 +241,7 @@ capture_row(const TriggerData *trigdata, DbsyncEntry *entry)
 	else
 		dbsync_append_put_update(&append, trigdata->tg_trigslot, trigdata->tg_newslot);
 	dbsync_append_end(&append);
-	dbsync_statement_note_row(dbsync_captured_touch(entry));
+	dbsync_statement_note_row(dbsync_cache_touch(entry));
 }
 
 static void
@@ -260,7 +260,7 @@ dbsync_capture(PG_FUNCTION_ARGS)
 	DbsyncEntry *entry;
 
 	check_called_as_trigger(fcinfo, "capture");
-	entry = dbsync_captured_find(trigdata->tg_relation);
+	entry = dbsync_cache_find(trigdata->tg_relation);
 
 	if (entry->mode == DBSYNC_MODE_DORMANT)
 		note_skipped(entry);
@@ -274,11 +274,11 @@ dbsync_capture(PG_FUNCTION_ARGS)
 	else if (entry->mode != DBSYNC_MODE_CAPTURE)
 		 /* not captured, or not now */ ;
 	else if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
-		dbsync_statement_open_truncate(dbsync_captured_touch(entry));
+		dbsync_statement_open_truncate(dbsync_cache_touch(entry));
 	else if (TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
 		capture_row(trigdata, entry);
 	else
-		dbsync_statement_open(dbsync_captured_touch(entry), trigdata);
+		dbsync_statement_open(dbsync_cache_touch(entry), trigdata);
 	return PointerGetDatum(NULL);
 }
 

@@ -1,5 +1,5 @@
--- What is configured and what is captured.  C reads captured_table and segment
--- by column number, so columns are only ever appended.
+-- What is configured and what is captured, and who is told as that changes.  C reads
+-- captured_table and segment by column number, so columns are only ever appended.
 
 -- Who this database is.  A copy of it (restored dump, TEMPLATE, pg_upgrade) has
 -- another identity than the one stored here and stays dormant until adopt().
@@ -224,3 +224,58 @@ COMMENT ON TABLE dbsync_internal.header_1 IS 'one row per captured transaction, 
 INSERT INTO dbsync.segment (id, captured_id, relid, active)
 VALUES (1, 0, 'dbsync_internal.header_1'::pg_catalog.regclass, true);
 SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence('dbsync.segment', 'id'), 1);
+
+-- ---------------------------------------------------------------------------
+-- What happens as it changes, and is this the database that it was made for?
+
+CREATE FUNCTION dbsync_internal.config_changed() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_config_changed';
+COMMENT ON FUNCTION dbsync_internal.config_changed() IS 'trigger: lets every backend know that dbsync''s configuration changed';
+
+-- ENABLE ALWAYS: a session in replica role changes the configuration no less.
+CREATE FUNCTION dbsync_internal.watch_config(config regclass, columns text DEFAULT '') RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format('CREATE TRIGGER config_changed AFTER INSERT OR UPDATE %s OR DELETE OR TRUNCATE ON %s
+        FOR EACH STATEMENT EXECUTE FUNCTION dbsync_internal.config_changed()', columns, config);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER config_changed', config);
+END $$;
+
+SELECT dbsync_internal.watch_config('dbsync.node');
+SELECT dbsync_internal.watch_config('dbsync.captured_table');
+SELECT dbsync_internal.watch_config('dbsync.segment');
+SELECT dbsync_internal.watch_config('dbsync.subscription');
+-- How far a copy has come is news for people only, and there is much of it.  Who
+-- suspends a table changes captured_table too.
+SELECT dbsync_internal.watch_config('dbsync.subscription_table',
+    'OF subscription_id, captured_id, uid, target_schema, target_table, columns, filter, copy_data, existing_rows, note');
+DROP FUNCTION dbsync_internal.watch_config(regclass, text);
+
+-- Only the restore of a dump inserts into node, which then has the row of the
+-- CREATE EXTENSION before it.  A restored database is dormant in any case, also
+-- when it is restored in the place of the one that was dumped: its segments are
+-- not in the dump.  No database has oid 0.
+CREATE FUNCTION dbsync_internal.node_restored() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM dbsync.node;
+    NEW.database_oid := 0;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.node_restored() IS 'trigger: a restored dump is dormant until adopt()';
+
+CREATE TRIGGER node_restored BEFORE INSERT ON dbsync.node
+    FOR EACH ROW EXECUTE FUNCTION dbsync_internal.node_restored();
+ALTER TABLE dbsync.node ENABLE ALWAYS TRIGGER node_restored;
+
+CREATE FUNCTION dbsync_internal.is_adopted() RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM dbsync.node n, pg_control_system() c, pg_database d
+        WHERE n.system_identifier = c.system_identifier
+          AND n.database_oid = d.oid AND d.datname = current_database())
+$$;
+COMMENT ON FUNCTION dbsync_internal.is_adopted() IS 'is this the database that dbsync was installed in or that was adopted, and no copy of it?';

@@ -172,7 +172,7 @@ BEGIN
           AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = t.id AND a.state <> 'suspended')
         ORDER BY t.id
     LOOP
-        -- the table before its row, as everywhere (20_capture.sql)
+        -- the table before its row, as everywhere (22_capture.sql)
         locked := dbsync_internal.try_lock(unwanted.relid);
         UPDATE dbsync.captured_table t
         SET state = 'suspended', note = 'the owners of its subscriptions have lost the right to it'

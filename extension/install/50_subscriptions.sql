@@ -268,7 +268,7 @@ AS $$
 DECLARE
     captured dbsync.captured_table;
 BEGIN
-    -- the table is locked before the row, as everywhere (20_capture.sql)
+    -- the table is locked before the row, as everywhere (22_capture.sql)
     PERFORM dbsync_internal.try_lock(c.relid) FROM dbsync.captured_table c
     WHERE c.id = release_captured.captured_id
       AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id);

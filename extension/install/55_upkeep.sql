@@ -120,7 +120,11 @@ BEGIN
         RETURN;
     END IF;
     captured := dbsync_internal.lock_captured(captured.id, 'ACCESS EXCLUSIVE');
-    IF captured.state <> 'suspended' THEN
+    IF captured.state = 'removing' THEN
+        -- nobody is left for whom it could go on, and with the lock that was in the way
+        PERFORM dbsync_internal.remove_capture(captured.id);
+        RAISE NOTICE USING MESSAGE = format('table %s is in no subscription: its capture is removed', rel);
+    ELSIF captured.state <> 'suspended' THEN
         PERFORM dbsync_internal.suspend_captured(captured.id, reason);
     END IF;
 END $$;

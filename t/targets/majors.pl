@@ -22,8 +22,8 @@ my ($merged, $replaced) = (2_000, 25_000);
 my @newer = (
 	{ column => 'c_numeric', value => q('-Infinity'), since => 14 },
 	{ column => 'c_interval', value => q('infinity'), since => 17 },
-	{ column => 'c_char', value => 'CAST(-1 AS "char")', since => 16 },
-	{ column => 'c_chars', value => 'ARRAY[CAST(-1 AS "char")]', since => 16 });
+	{ column => 'c_char', value => 'CAST(-1 AS "char")', since => 16, says => 'a "char" that is not ASCII' },
+	{ column => 'c_chars', value => 'ARRAY[CAST(-1 AS "char")]', since => 16, says => 'a "char" that is not ASCII' });
 
 my %wanted = map { $_ => 1 } split ' ', $ENV{CHECK_TARGETS} // '';
 my $proxy;
@@ -239,7 +239,7 @@ sub newer
 		if ($major < $one->{since})
 		{
 			$pair->status_becomes('road',
-				'failures > 0 AND last_error IS NOT NULL',
+				sprintf("failures > 0 AND last_error LIKE '%%%s%%'", $one->{says} // ''),
 				"$value, as $one->{since} has it, is refused");
 			note($pair->status('road')->{last_error});
 			$pair->target_sql("ALTER TABLE public.newer ALTER $column TYPE " . ($column eq 'c_chars' ? 'text[]' : 'text'));

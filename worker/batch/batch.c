@@ -37,6 +37,7 @@
 #include "worker/batch/ledger.h"
 #include "worker/batch/ledger_check.h"
 #include "worker/batch/send.h"
+#include "worker/batch/slice.h"
 #include "worker/batch/wal.h"
 #include "worker/copy/connections.h"
 #include "worker/copy/copy.h"
@@ -298,7 +299,7 @@ apply(DbsyncBatch *batch)
 	if (batch->cut)
 		do
 			dbsync_send_cut(batch);
-		while (dbsync_choose_more(batch));
+		while (dbsync_slice_next(batch));
 	if (batch->with_chunk)
 		dbsync_send_chunk(batch);
 	write_ledger(batch);
@@ -339,7 +340,7 @@ dbsync_batch_run(DbsyncWork *work)
 	context.previous = error_context_stack;
 	error_context_stack = &context;
 
-	dbsync_side_prepare(work);
+	dbsync_connections_prepare(work);
 	dbsync_choose_begin(&batch);
 	/* lost before S was taken: what S shows may not be for the target any more */
 	batch.stale = !dbsync_rights_hold(work);
@@ -349,6 +350,7 @@ dbsync_batch_run(DbsyncWork *work)
 	{
 		INSTR_TIME_SET_CURRENT(batch.begun);
 		batch.number = work->ledger.batch + 1;
+		batch.slice = dbsync_slice_first(&batch);
 		if (!dbsync_choose_work(&batch))
 			break;
 		if (!apply(&batch))
@@ -369,7 +371,7 @@ dbsync_batch_run(DbsyncWork *work)
 		return batch.stale || batch.again;
 	note_tables(&batch);
 	if (dbsync_schedule_next_table(work) == NULL)
-		dbsync_side_close(work, 0);
+		dbsync_connections_close(work, 0);
 	if (work->window == NULL && dbsync_choose_all_live(work))
 		dbsync_report_answer(work->asked);
 	return true;

@@ -20,8 +20,6 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
-#include "extension/route.h"
-#include "extension/settings.h"
 #include "worker/batch/choose.h"
 #include "worker/batch/ledger.h"
 #include "worker/copy/schedule.h"
@@ -37,18 +35,6 @@
 
 /* rows of a cut for whose time it is not worth telling how many there are */
 #define FEW_ROWS		1000
-
-/*
- * A batch's first cut is so small a part of dbsync.batch_rows, but not below so many
- * rows, that the target soon has something to do; each further one is so many times
- * as large as the one before: every cut costs some folding, and statements.
- */
-#define FIRST_SLICE_PART	20
-#define FIRST_SLICE_MIN		1000
-#define SLICE_GROWS			4
-
-/* a cut of which folding leaves less than this is better folded in one */
-#define SLICE_KEEPS		0.9
 
 /* before a table that was locked is looked at again, in ms */
 #define LOCKED_PAUSE 1000
@@ -154,8 +140,8 @@ wants_table(int captured_id, int segment_id, void *arg)
 	return false;
 }
 
-static DbsyncCut *
-next_cut(DbsyncBatch *batch)
+DbsyncCut *
+dbsync_choose_next_cut(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
 	DbsyncCutRequest request;
@@ -170,9 +156,8 @@ next_cut(DbsyncBatch *batch)
 	return dbsync_window_next(work->window, &request);
 }
 
-/* where a target is that has the cut; with NULL, all of the window */
-static DbsyncPosition
-position_behind(DbsyncWork *work, const DbsyncCut *cut)
+DbsyncPosition
+dbsync_choose_position_behind(DbsyncWork *work, const DbsyncCut *cut)
 {
 	DbsyncPosition position = work->position;
 	DbsyncSnapshot *upto = unconstify(DbsyncSnapshot *, dbsync_window_upto(work->window));
@@ -257,10 +242,10 @@ choose_cut(DbsyncBatch *batch)
 			work->retention_needed |= !dbsync_window_is_empty(work->window);
 		}
 
-		batch->cut = next_cut(batch);
+		batch->cut = dbsync_choose_next_cut(batch);
 		if (batch->stale)
 			return;
-		batch->position = position_behind(work, batch->cut);
+		batch->position = dbsync_choose_position_behind(work, batch->cut);
 		if (batch->cut != NULL && batch->cut->rows > 0)
 		{
 			batch->caught_up = batch->fresh && batch->cut->exhausts;
@@ -300,12 +285,8 @@ any_part_dirty(DbsyncWork *work)
 	return false;
 }
 
-/*
- * Keep the cut's segments from being emptied or dropped while they are read.
- * Capture may be taken off a table at any moment: then what was chosen is void.
- */
-static bool
-lock_segments(const DbsyncBatch *batch, const DbsyncCut *cut)
+bool
+dbsync_choose_lock_segments(const DbsyncBatch *batch, const DbsyncCut *cut)
 {
 	ListCell   *lc;
 	ListCell   *ls;
@@ -326,108 +307,6 @@ lock_segments(const DbsyncBatch *batch, const DbsyncCut *cut)
 	return true;
 }
 
-/*
- * Chunks are of S, which the last cut reaches or not; and a batch that is not sent as
- * usual has had enough surprises.
- */
-static bool
-may_be_sliced(const DbsyncBatch *batch)
-{
-	return batch->copying == NULL && batch->work->send_as == DBSYNC_SEND_AS_USUAL;
-}
-
-static int64
-first_slice(const DbsyncBatch *batch)
-{
-	int64		slice = Max(dbsync_batch_rows / FIRST_SLICE_PART, FIRST_SLICE_MIN);
-
-	return may_be_sliced(batch) ? Min(slice, dbsync_batch_rows) : dbsync_batch_rows;
-}
-
-/*
- * Does folding leave so little, or does so much of a table seem to change, that the
- * rest is better taken at once?  The rest is taken to be like this cut.
- */
-static bool
-is_better_whole(const DbsyncBatch *batch)
-{
-	int64		rest = dbsync_window_lag(batch->work->window).rows;
-	ListCell   *lc;
-
-	if (batch->rows < batch->taken * SLICE_KEEPS)
-		return true;
-	foreach(lc, batch->cut->tables)
-	{
-		const DbsyncCutTable *cut_table = lfirst(lc);
-		DbsyncTable *table = dbsync_subscription_table(batch->work->subscription,
-													   cut_table->captured_id);
-		double		part = (double) dbsync_cut_table_rows(cut_table) / batch->cut->rows;
-
-		if (dbsync_target_table_wants_replace(batch->target, table->handle, (int64) (rest * part)))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Can it go into the batch that is open?  It must have come the same way; its tables
- * must have been looked up, which takes a transaction of its own; and rows that need
- * completing want a lock from before S.
- */
-static bool
-fits(const DbsyncBatch *batch, const DbsyncCut *cut)
-{
-	ListCell   *lc;
-
-	if (cut->rows > 0 && !dbsync_route_same(cut->route, batch->cut->route))
-		return false;
-	foreach(lc, cut->tables)
-	{
-		DbsyncCutTable *cut_table = lfirst(lc);
-		DbsyncTable *table = dbsync_subscription_table(batch->work->subscription,
-													   cut_table->captured_id);
-
-		if (table->handle == NULL ||
-			(cut_table->marked > 0 && dbsync_choose_completes(batch->work, table)))
-			return false;
-	}
-	return lock_segments(batch, cut);
-}
-
-bool
-dbsync_choose_more(DbsyncBatch *batch)
-{
-	DbsyncWork *work = batch->work;
-	MemoryContext old;
-	DbsyncCut  *cut;
-
-	if (!may_be_sliced(batch) || batch->cut->exhausts ||
-		batch->cut->rows < batch->slice || batch->taken >= dbsync_batch_rows)
-		return false;
-	dbsync_window_pass(work->window, batch->cut);
-	batch->slice = Min(is_better_whole(batch) ? dbsync_batch_rows : batch->slice * SLICE_GROWS,
-					   dbsync_batch_rows - batch->taken);
-	/* as the first one, it outlives what its rows are read in */
-	old = MemoryContextSwitchTo(work->batch_context);
-	cut = next_cut(batch);
-	MemoryContextSwitchTo(old);
-
-	/* what does not fit in is found again by the next round */
-	batch->passed = (cut == NULL || batch->stale || !fits(batch, cut) || cut->rows == 0);
-	if (batch->passed)
-	{
-		if (cut != NULL)
-			dbsync_cut_free(cut);
-		return false;
-	}
-	batch->cut = cut;
-	batch->taken += cut->rows;
-	batch->sliced = true;
-	batch->position = position_behind(work, cut);
-	batch->caught_up = batch->fresh && cut->exhausts;
-	return true;
-}
-
 /* Is there anything to tell the target? */
 bool
 dbsync_choose_work(DbsyncBatch *batch)
@@ -436,11 +315,10 @@ dbsync_choose_work(DbsyncBatch *batch)
 	batch->caught_up = batch->with_chunk = false;
 	batch->rows = 0;
 	batch->sliced = batch->passed = false;
-	batch->slice = first_slice(batch);
 	choose_cut(batch);
 	batch->taken = batch->cut ? batch->cut->rows : 0;
 	if (!batch->stale)
-		batch->stale = !lock_segments(batch, batch->cut);
+		batch->stale = !dbsync_choose_lock_segments(batch, batch->cut);
 	if (batch->stale)
 		return false;
 

@@ -3,7 +3,7 @@
  * worker/batch/choose.h
  *	  What the next batch is to carry.
  *
- * First half of dbsync_batch_run(), which is the only caller.
+ * First half of dbsync_batch_run(), which is the only caller but for dbsync_slice_next().
  *
  *-------------------------------------------------------------------------
  */
@@ -56,16 +56,26 @@ extern void dbsync_choose_begin(DbsyncBatch *batch);
 extern void dbsync_choose_end(DbsyncBatch *batch);
 
 /*
- * Choose cut and chunk; false when there is nothing to tell the target, or when
- * batch->stale says that the configuration must be read again first.
+ * Choose cut, of about batch->slice rows, and chunk; false when there is nothing to tell
+ * the target, or when batch->stale says that the configuration must be read again first.
  */
 extern bool dbsync_choose_work(DbsyncBatch *batch);
 
 /*
- * When the cut has been sent: choose another for the same batch, so that the
- * target merges the one while the next is read.  False: commit.
+ * The window's next cut, of about batch->slice rows, in CurrentMemoryContext; it is not
+ * batch->cut yet.  NULL: the window is used up.  May set batch->stale.
  */
-extern bool dbsync_choose_more(DbsyncBatch *batch);
+extern DbsyncCut *dbsync_choose_next_cut(DbsyncBatch *batch);
+
+/* Where a target is that has the cut; with NULL, all of the window. */
+extern DbsyncPosition dbsync_choose_position_behind(DbsyncWork *work, const DbsyncCut *cut);
+
+/*
+ * Keep the cut's segments from being emptied or dropped while they are read.
+ * Capture may be taken off a table at any moment: then what was chosen is void, and false
+ * is returned.  The locks stay until dbsync_choose_end().
+ */
+extern bool dbsync_choose_lock_segments(const DbsyncBatch *batch, const DbsyncCut *cut);
 
 /* The window is used up: the position is its end, and waiters are answered. */
 extern void dbsync_choose_finish_window(DbsyncWork *work);

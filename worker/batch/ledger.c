@@ -97,7 +97,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 			part.nkeys = 0;
 			dbsync_table_set_part(table, &part);
 		}
-	dbsync_side_close(work, 0);
+	dbsync_connections_close(work, 0);
 	if (work->target != NULL)
 		dbsync_target_close(work->target);
 	work->target = NULL;
@@ -201,7 +201,7 @@ check_knows_last(DbsyncWork *work)
 		return;
 	dbsync_query_begin(false, "looking for the target's last transaction");
 	PushActiveSnapshot(GetTransactionSnapshot());
-	known = dbsync_window_knows(dbsync_catalog_header_segments(GetActiveSnapshot()),
+	known = dbsync_headers_know(dbsync_catalog_header_segments(GetActiveSnapshot()),
 								ledger->closing_xid, ledger->closing, ledger->server_start);
 	PopActiveSnapshot();
 	dbsync_query_commit();

@@ -54,7 +54,7 @@ put_off(DbsyncWork *work)
 }
 
 void
-dbsync_side_close(DbsyncWork *work, int keep)
+dbsync_connections_close(DbsyncWork *work, int keep)
 {
 	while (work->nsides > keep)
 	{
@@ -70,7 +70,7 @@ dbsync_side_close(DbsyncWork *work, int keep)
 }
 
 bool
-dbsync_side_fault_is(const DbsyncWork *work, DbsyncFaultKind kind)
+dbsync_connections_fault_is(const DbsyncWork *work, DbsyncFaultKind kind)
 {
 	for (int i = 0; i < work->nsides; i++)
 	{
@@ -97,7 +97,7 @@ give_up(DbsyncWork *work, int keep)
 				 errdetail_log("%s%s%s", fault->message,
 							   fault->detail ? ": " : "", fault->detail ? fault->detail : "")));
 	put_off(work);
-	dbsync_side_close(work, keep);
+	dbsync_connections_close(work, keep);
 }
 
 /*
@@ -153,12 +153,12 @@ open_table(DbsyncWork *work, DbsyncSide *side, const DbsyncTable *table)
 }
 
 void
-dbsync_side_prepare(DbsyncWork *work)
+dbsync_connections_prepare(DbsyncWork *work)
 {
 	DbsyncTable *table = dbsync_schedule_next_table(work);
 	int			wanted = is_wanted(work, table) ? dbsync_copy_connections - 1 : 0;
 
-	dbsync_side_close(work, wanted);
+	dbsync_connections_close(work, wanted);
 	while (work->nsides < wanted && work->sides_after <= GetCurrentTimestamp())
 	{
 		if (!connect_side(work))
@@ -212,7 +212,7 @@ begin_batches(DbsyncWork *work, DbsyncTable *table, int64 limit)
 }
 
 int64
-dbsync_side_begin(DbsyncWork *work, DbsyncTable *table)
+dbsync_connections_begin(DbsyncWork *work, DbsyncTable *table)
 {
 	DbsyncTarget *before = work->target;
 	int64		limit = Max(1, dbsync_copy_chunk_rows * PART_BETWEEN);
@@ -236,13 +236,13 @@ dbsync_side_begin(DbsyncWork *work, DbsyncTable *table)
 }
 
 long
-dbsync_side_share(long rows, int64 limit)
+dbsync_connections_share(long rows, int64 limit)
 {
 	return Max(1, rows * limit / dbsync_copy_chunk_rows);
 }
 
 bool
-dbsync_side_send(DbsyncWork *work, long rows, bool wait, bool *sent)
+dbsync_connections_send(DbsyncWork *work, long rows, bool wait, bool *sent)
 {
 	bool		more = false;
 	int64		total;
@@ -260,7 +260,7 @@ dbsync_side_send(DbsyncWork *work, long rows, bool wait, bool *sent)
 		}
 		wait = false;
 		*sent = true;
-		if (dbsync_chunk_read(side->chunk, dbsync_side_share(rows, side->limit)))
+		if (dbsync_chunk_read(side->chunk, dbsync_connections_share(rows, side->limit)))
 		{
 			more = true;
 			continue;
@@ -285,7 +285,7 @@ check_joint(const DbsyncSide *side, const DbsyncTable *table)
 }
 
 DbsyncSide *
-dbsync_side_next(DbsyncWork *work, DbsyncTable *table, char ***last_key, int64 *rows)
+dbsync_connections_next(DbsyncWork *work, DbsyncTable *table, char ***last_key, int64 *rows)
 {
 	for (int i = 0; i < work->nsides; i++)
 	{

@@ -36,13 +36,13 @@ typedef struct DbsyncSide
  * table that is copied next, if it is worth it.  What is not to be had is done
  * without.
  */
-extern void dbsync_side_prepare(DbsyncWork *work);
+extern void dbsync_connections_prepare(DbsyncWork *work);
 
 /* Has a batch failed over one of them by this kind of fault? */
-extern bool dbsync_side_fault_is(const DbsyncWork *work, DbsyncFaultKind kind);
+extern bool dbsync_connections_fault_is(const DbsyncWork *work, DbsyncFaultKind kind);
 
 /* Close all connections but the first "keep"; what was not committed is rolled back. */
-extern void dbsync_side_close(DbsyncWork *work, int keep);
+extern void dbsync_connections_close(DbsyncWork *work, int keep);
 
 /*
  * Begin a batch on each connection, with the ranges that follow the next chunk of
@@ -50,22 +50,22 @@ extern void dbsync_side_close(DbsyncWork *work, int keep);
  * dbsync_owner_end(), behind the main connection's fence.  Returns how many rows that
  * next chunk has at most.
  */
-extern int64 dbsync_side_begin(DbsyncWork *work, DbsyncTable *table);
+extern int64 dbsync_connections_begin(DbsyncWork *work, DbsyncTable *table);
 
 /* How many of so many rows a chunk of this size takes in its turn. */
-extern long dbsync_side_share(long rows, int64 limit);
+extern long dbsync_connections_share(long rows, int64 limit);
 
 /*
  * Send some rows of each range whose connection has room for them, with "wait" of
  * one at least; *sent is set if there were any.  False when there are no more.
  */
-extern bool dbsync_side_send(DbsyncWork *work, long rows, bool wait, bool *sent);
+extern bool dbsync_connections_send(DbsyncWork *work, long rows, bool wait, bool *sent);
 
 /*
  * The next of these batches, once everything before it has been committed: have its
  * rows end.  Returns the connection, and how far its range has come; NULL: no more.
  */
-extern DbsyncSide *dbsync_side_next(DbsyncWork *work, DbsyncTable *table,
-									char ***last_key, int64 *rows);
+extern DbsyncSide *dbsync_connections_next(DbsyncWork *work, DbsyncTable *table,
+										   char ***last_key, int64 *rows);
 
 #endif							/* DBSYNC_WORKER_COPY_CONNECTIONS_H */

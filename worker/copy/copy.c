@@ -78,13 +78,13 @@ send_in_turn(DbsyncWork *work, DbsyncChunk *chunk, DbsyncRelay *relay, int64 lim
 
 		if (left && (wait || dbsync_target_rows_have_room(work->target)))
 		{
-			left = dbsync_chunk_read(chunk, dbsync_side_share(rows_in_turn(relay), limit));
+			left = dbsync_chunk_read(chunk, dbsync_connections_share(rows_in_turn(relay), limit));
 			sent = true;
 			wait = false;
 			if (!dbsync_relay_result(relay, &rows))
 				return;
 		}
-		more = dbsync_side_send(work, rows_in_turn(relay), wait, &sent) || left;
+		more = dbsync_connections_send(work, rows_in_turn(relay), wait, &sent) || left;
 		wait = !sent;
 	}
 }
@@ -109,7 +109,7 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	dbsync_target_rows_begin(target, table->handle, mode, dbsync_copy_chunk_rows, "copying rows");
 	dbsync_chunk_begin_reading(&saved, table, work->subscription->owner);
 	if (!alone)
-		limit = dbsync_side_begin(work, table);
+		limit = dbsync_connections_begin(work, table);
 	chunk = dbsync_chunk_open(table, after, limit, what, relay);
 	if (alone)
 		(void) dbsync_chunk_read(chunk, 0);
@@ -159,7 +159,7 @@ DbsyncTarget *
 dbsync_copy_next_chunk(DbsyncWork *work, DbsyncTable *table, int64 *rows)
 {
 	char	  **last_key;
-	DbsyncSide *side = dbsync_side_next(work, table, &last_key, rows);
+	DbsyncSide *side = dbsync_connections_next(work, table, &last_key, rows);
 
 	if (side == NULL)
 		return NULL;

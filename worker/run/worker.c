@@ -206,7 +206,7 @@ static DbsyncSendAs
 send_needed(void)
 {
 	if (dbsync_target_fault_is(work->target, DBSYNC_FAULT_CLASH) ||
-		dbsync_side_fault_is(work, DBSYNC_FAULT_CLASH))
+		dbsync_connections_fault_is(work, DBSYNC_FAULT_CLASH))
 		return DBSYNC_SEND_REPLACE_ALL;
 	if (dbsync_target_fault_is(work->target, DBSYNC_FAULT_ROW_MISSING))
 		return DBSYNC_SEND_WHOLE_ROWS;

@@ -26,7 +26,8 @@ has_columns(const DbsyncEntry *entry, const DbsyncTableShape *shape)
 		return false;
 	for (int i = 0; i < entry->shape.ncolumns; i++)
 	{
-		if (getBaseType(TupleDescAttr(entry->shape.desc, entry->shape.columns[i] - 1)->atttypid) !=
+		if (entry->shape.columns[i] != shape->numbers[i] ||
+			getBaseType(TupleDescAttr(entry->shape.desc, entry->shape.columns[i] - 1)->atttypid) !=
 			shape->types[i])
 			return false;
 	}
@@ -56,7 +57,7 @@ dbsync_captured_table_open(DbsyncCapturedTable *source, const DbsyncTable *table
 	source->rel = try_table_open(table->relid, AccessShareLock);
 	if (source->rel != NULL && source->rel->rd_rel->relkind == RELKIND_RELATION)
 	{
-		source->entry = dbsync_captured_find(source->rel);
+		source->entry = dbsync_cache_find(source->rel);
 		if (source->entry->mode == DBSYNC_MODE_CAPTURE && has_columns(source->entry, shape))
 		{
 			source->index = index_open(source->entry->captured.key_index, AccessShareLock);

@@ -154,7 +154,7 @@ extern DbsyncLag dbsync_window_waiting(const DbsyncPosition *position,
  * server that was started at "start" or before?  (One that was put back and does
  * the like of what it did can come to the same id at the same LSN.)
  */
-extern bool dbsync_window_knows(List *header_segments, uint64 xid,
+extern bool dbsync_headers_know(List *header_segments, uint64 xid,
 								XLogRecPtr closing, TimestampTz start);
 
 /*

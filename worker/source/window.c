@@ -3,11 +3,8 @@
  * worker/source/window.c
  *	  Windows: which transactions come next, and where their rows lie.
  *
- * Headers of a window are those visible in "upto" and not in "after".  Looking
- * from xmin(after) on would read everything since the oldest open transaction
- * again and again; exact and cheap is: all ids from xmax(after) on, and one
- * look-up for each id that "after" lists as running (the two steps of PgQ's
- * batch query).
+ * Headers of a window are those visible in "upto" and not in "after"
+ * (dbsync_headers_scan()).
  *
  * A window may hold millions of headers.  Only the KEEP that close first are
  * remembered (a few words each); when those are used up the headers are looked
@@ -21,17 +18,11 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/heapam.h"
-#include "access/relscan.h"
-#include "access/table.h"
-#include "access/tableam.h"
-#include "access/xact.h"
+#include "access/transam.h"
+#include "executor/tuptable.h"
 #include "miscadmin.h"
-#include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/pg_lsn.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
@@ -41,10 +32,9 @@
 #include "worker/position.h"
 #include "worker/snapshot.h"
 #include "worker/source/cut.h"
+#include "worker/source/headers.h"
 #include "worker/source/members.h"
 #include "worker/source/source.h"
-
-#include "extension/compat.h"
 
 /* headers remembered at a time; 24 bytes each, twice as many while collecting */
 #define KEEP			262144
@@ -176,96 +166,52 @@ keep_entry(DbsyncWindow *window, const Entry *entry, int *allocated)
 	window->entries[window->n++] = *entry;
 }
 
-static Datum
-header_field(TupleTableSlot *slot, int attno)
+/* headers of a segment being collected */
+typedef struct Collecting
 {
-	bool		isnull;
-	Datum		value = slot_getattr(slot, attno, &isnull);
-
-	if (isnull)
-		elog(ERROR, "unexpected null in a transaction header");
-	return value;
-}
+	DbsyncWindow *window;
+	int			segment;
+	int			allocated;		/* entries that there is room for */
+} Collecting;
 
 static void
-look_at_header(DbsyncWindow *window, int segment, TupleTableSlot *slot, int *allocated)
+look_at_header(TupleTableSlot *slot, void *arg)
 {
+	Collecting *collecting = arg;
+	DbsyncWindow *window = collecting->window;
 	Entry		entry;
 	TimestampTz time;
 
-	entry.xid = U64FromFullTransactionId(DatumGetFullTransactionId(header_field(slot, DBSYNC_HEADER_XID)));
+	entry.xid = U64FromFullTransactionId(
+		DatumGetFullTransactionId(dbsync_headers_field(slot, DBSYNC_HEADER_XID)));
 	if (dbsync_snapshot_sees(window->after, entry.xid) ||
 		!dbsync_snapshot_sees(window->upto, entry.xid))
 		return;
-	entry.closing = DatumGetLSN(header_field(slot, DBSYNC_HEADER_CLOSING));
+	entry.closing = DatumGetLSN(dbsync_headers_field(slot, DBSYNC_HEADER_CLOSING));
 	if (entry.closing < window->floor ||
 		(entry.closing == window->floor && entry.xid <= window->floor_xid))
 		return;
 	entry.tid = slot->tts_tid;
-	entry.segment = segment;
+	entry.segment = collecting->segment;
 
-	time = DatumGetTimestampTz(header_field(slot, DBSYNC_HEADER_TIME));
-	window->lag.rows += DatumGetInt64(header_field(slot, DBSYNC_HEADER_ROWS));
-	window->lag.bytes += DatumGetInt64(header_field(slot, DBSYNC_HEADER_BYTES));
+	time = DatumGetTimestampTz(dbsync_headers_field(slot, DBSYNC_HEADER_TIME));
+	window->lag.rows += DatumGetInt64(dbsync_headers_field(slot, DBSYNC_HEADER_ROWS));
+	window->lag.bytes += DatumGetInt64(dbsync_headers_field(slot, DBSYNC_HEADER_BYTES));
 	if (window->lag.oldest == 0 || time < window->lag.oldest)
 		window->lag.oldest = time;
-	keep_entry(window, &entry, allocated);
-}
-
-/* The segment's index; there are two while one is built in the other's place. */
-static Relation
-open_index(Relation rel)
-{
-	List	   *indexes = RelationGetIndexList(rel);
-	ListCell   *lc;
-
-	foreach(lc, indexes)
-	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
-
-		if (index->rd_index->indisvalid)
-		{
-			list_free(indexes);
-			return index;
-		}
-		index_close(index, AccessShareLock);
-	}
-	elog(ERROR, "header segment \"%s\" has lost its index",
-		 RelationGetRelationName(rel));
-}
-
-static void
-scan_headers(DbsyncWindow *window, int segment, Relation rel, Relation index,
-			 StrategyNumber strategy, RegProcedure procedure, uint64 xid,
-			 int *allocated)
-{
-	ScanKeyData key;
-	IndexScanDesc scan;
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
-
-	ScanKeyInit(&key, DBSYNC_HEADER_XID, strategy, procedure,
-				FullTransactionIdGetDatum(FullTransactionIdFromU64(xid)));
-	scan = dbsync_index_beginscan_compat(rel, index, GetActiveSnapshot(), NULL, 1, 0);
-	index_rescan(scan, &key, 1, NULL, 0);
-	while (index_getnext_slot(scan, ForwardScanDirection, slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		look_at_header(window, segment, slot, allocated);
-	}
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
+	keep_entry(window, &entry, &collecting->allocated);
 }
 
 static void
 collect(DbsyncWindow *window)
 {
 	MemoryContext old = MemoryContextSwitchTo(window->context);
-	int			allocated = 64;
+	Collecting	collecting = {.window = window, .allocated = 64};
 
 	if (window->entries == NULL)
-		window->entries = palloc(sizeof(Entry) * allocated);
+		window->entries = palloc(sizeof(Entry) * collecting.allocated);
 	else
-		window->entries = repalloc(window->entries, sizeof(Entry) * allocated);
+		window->entries = repalloc(window->entries, sizeof(Entry) * collecting.allocated);
 	window->n = window->next = 0;
 	window->more = false;
 	memset(&window->lag, 0, sizeof(window->lag));
@@ -273,16 +219,8 @@ collect(DbsyncWindow *window)
 
 	for (int i = 0; i < window->nsegments; i++)
 	{
-		Relation	rel = table_open(window->segments[i], AccessShareLock);
-		Relation	index = open_index(rel);
-
-		scan_headers(window, i, rel, index, BTGreaterEqualStrategyNumber,
-					 F_XID8GE, window->after->xmax, &allocated);
-		for (int x = 0; x < window->after->nxip; x++)
-			scan_headers(window, i, rel, index, BTEqualStrategyNumber,
-						 F_XID8EQ, window->after->xip[x], &allocated);
-		index_close(index, AccessShareLock);
-		table_close(rel, AccessShareLock);
+		collecting.segment = i;
+		dbsync_headers_scan(window->segments[i], window->after, look_at_header, &collecting);
 	}
 
 	qsort(window->entries, window->n, sizeof(Entry), compare_entries);
@@ -294,107 +232,12 @@ collect(DbsyncWindow *window)
 	window->collected = true;
 }
 
-static bool
-segment_knows(Relation rel, Relation index, uint64 xid, XLogRecPtr closing,
-			  TimestampTz start)
-{
-	ScanKeyData key;
-	IndexScanDesc scan;
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	bool		found = false;
-
-	ScanKeyInit(&key, DBSYNC_HEADER_XID, BTEqualStrategyNumber, F_XID8EQ,
-				FullTransactionIdGetDatum(FullTransactionIdFromU64(xid)));
-	scan = dbsync_index_beginscan_compat(rel, index, GetActiveSnapshot(), NULL, 1, 0);
-	index_rescan(scan, &key, 1, NULL, 0);
-	while (!found && index_getnext_slot(scan, ForwardScanDirection, slot))
-		found = DatumGetLSN(header_field(slot, DBSYNC_HEADER_CLOSING)) == closing &&
-			DatumGetTimestampTz(header_field(slot, DBSYNC_HEADER_SERVER_START)) <= start;
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	return found;
-}
-
-bool
-dbsync_window_knows(List *header_segments, uint64 xid, XLogRecPtr closing,
-					TimestampTz start)
-{
-	bool		found = false;
-	ListCell   *lc;
-
-	foreach(lc, header_segments)
-	{
-		Relation	rel = table_open(lfirst_oid(lc), AccessShareLock);
-		Relation	index = open_index(rel);
-
-		found |= segment_knows(rel, index, xid, closing, start);
-		index_close(index, AccessShareLock);
-		table_close(rel, AccessShareLock);
-	}
-	return found;
-}
-
 bool
 dbsync_window_is_empty(DbsyncWindow *window)
 {
 	if (!window->collected || (window->next == window->n && window->more))
 		collect(window);
 	return window->next == window->n;
-}
-
-/* Header segments, opened for as long as a cut is put together. */
-typedef struct Reader
-{
-	Relation   *rels;
-	TupleTableSlot **slots;
-} Reader;
-
-static void
-open_reader(const DbsyncWindow *window, Reader *reader)
-{
-	reader->rels = palloc0(sizeof(Relation) * window->nsegments);
-	reader->slots = palloc0(sizeof(TupleTableSlot *) * window->nsegments);
-}
-
-static void
-close_reader(const DbsyncWindow *window, Reader *reader)
-{
-	for (int i = 0; i < window->nsegments; i++)
-	{
-		if (reader->rels[i] == NULL)
-			continue;
-		ExecDropSingleTupleTableSlot(reader->slots[i]);
-		table_close(reader->rels[i], AccessShareLock);
-	}
-}
-
-static void
-fetch_header(const DbsyncWindow *window, Reader *reader, const Entry *entry, DbsyncHeader *header)
-{
-	int			segment = entry->segment;
-	Relation	rel;
-	TupleTableSlot *slot;
-	ItemPointerData tid = entry->tid;
-	bool		free_tuple;
-	HeapTuple	tuple;
-
-	if (reader->rels[segment] == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(reader->rels));
-
-		reader->rels[segment] = table_open(window->segments[segment], AccessShareLock);
-		reader->slots[segment] = table_slot_create(reader->rels[segment], NULL);
-		MemoryContextSwitchTo(old);
-	}
-	rel = reader->rels[segment];
-	slot = reader->slots[segment];
-	if (!table_tuple_fetch_row_version(rel, &tid, GetActiveSnapshot(), slot))
-		elog(ERROR, "header of transaction " UINT64_FORMAT " has gone", entry->xid);
-	tuple = ExecFetchSlotHeapTuple(slot, false, &free_tuple);
-	dbsync_header_decode(tuple, RelationGetDescr(rel), header);
-	if (free_tuple)
-		heap_freetuple(tuple);
-	ExecClearTuple(slot);
 }
 
 static void
@@ -426,12 +269,12 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 {
 	DbsyncCut  *cut;
 	MemoryContext scratch;
-	Reader		reader;
+	DbsyncHeaders headers;
 	int			i;
 
 	if (dbsync_window_is_empty(window))
 		return NULL;
-	open_reader(window, &reader);
+	dbsync_headers_open(&headers, window->nsegments, window->segments);
 
 	/* headers may be many and large; none outlives its turn */
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "dbsync header",
@@ -448,7 +291,7 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(scratch);
-		fetch_header(window, &reader, entry, &header);
+		dbsync_headers_fetch(&headers, entry->segment, entry->tid, entry->xid, &header);
 		MemoryContextSwitchTo(old);
 		check_not_rolled_back(&header, request);
 		if (!is_passed_over(&header, request))
@@ -472,7 +315,7 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 		cut->lag_bytes += header.bytes;
 	}
 	MemoryContextDelete(scratch);
-	close_reader(window, &reader);
+	dbsync_headers_close(&headers);
 	cut->exhausts = (i == window->n && !window->more);
 
 	dbsync_cut_finish(cut);

@@ -14,12 +14,6 @@
 /* Is the binary form of this built-in type the same in all majors we speak to? */
 extern bool dbsync_postgres_is_binary_type(const PostgresTarget *target, Oid type);
 
-/* Does the target read what our major writes of a "char", in text, as another value? */
-extern bool dbsync_postgres_misreads_char(const PostgresTarget *target, const PostgresColumn *column);
-
-/* Refuse a row that has such a value. */
-extern bool dbsync_postgres_check_chars(PostgresTarget *target, const DbsyncRow *row);
-
 extern DbsyncEncoding dbsync_postgres_table_encoding(const DbsyncTargetTable *table);
 
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_BINARY_H */

@@ -167,7 +167,7 @@ struct DbsyncTargetTable
 	bool		overriding;		/* has a GENERATED ALWAYS identity column */
 	bool		binary;			/* values come in binary form */
 	const int  *binary_formats; /* as many ones as there are columns */
-	bool		misreads_chars; /* dbsync_postgres_check_chars() is to look at each row */
+	bool		narrow;			/* dbsync_postgres_check_narrow() is to look at each row */
 	bool		independent;	/* inserts of different keys never wait for one another */
 	bool		replaceable;	/* delete and insert, in place of update, is as good */
 	double		tuples;			/* rows, as far as the target's statistics know */

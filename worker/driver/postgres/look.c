@@ -24,6 +24,7 @@
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/key.h"
 #include "worker/driver/postgres/look.h"
+#include "worker/driver/postgres/narrow.h"
 #include "worker/driver/postgres/options.h"
 #include "worker/driver/postgres/step.h"
 
@@ -289,7 +290,7 @@ draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 
 	table->binary = true;
 	table->binary_formats = formats;
-	table->misreads_chars = false;
+	table->narrow = false;
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		PostgresColumn *column = &table->columns[i];
@@ -298,8 +299,8 @@ draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 		if (column->base_type != table->spec.types[i] ||
 			!dbsync_postgres_is_binary_type(target, column->base_type))
 			table->binary = false;
-		if (dbsync_postgres_misreads_char(target, column))
-			table->misreads_chars = true;
+		if (dbsync_postgres_is_narrow(target, column, table->spec.types[i]))
+			table->narrow = true;
 		if (column->identity_always)
 			table->overriding = true;
 		if (column->identity_always && !column->is_key)
@@ -310,7 +311,7 @@ draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 		column->can_be_unchanged = !column->is_key && get_typlen(table->spec.types[i]) == -1;
 	}
 
-	table->misreads_chars = table->misreads_chars && !table->binary;
+	table->narrow = table->narrow && !table->binary;
 
 	/* the stage's own column must be called like none of the table's */
 	initStringInfo(&op);

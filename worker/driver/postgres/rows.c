@@ -16,11 +16,11 @@
 #include "utils/memutils.h"
 
 #include "worker/driver/driver.h"
-#include "worker/driver/postgres/binary.h"
 #include "worker/driver/postgres/copy.h"
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/merge.h"
+#include "worker/driver/postgres/narrow.h"
 #include "worker/driver/postgres/patch.h"
 #include "worker/driver/postgres/ranges.h"
 #include "worker/driver/postgres/rows.h"
@@ -178,7 +178,7 @@ dbsync_postgres_rows_put(DbsyncTarget *base, const DbsyncRow *row)
 	}
 	if (row->unchanged != NULL)
 		rows->patches++;
-	if (rows->table->misreads_chars && !dbsync_postgres_check_chars(target, row))
+	if (rows->table->narrow && !dbsync_postgres_check_narrow(target, row))
 		return false;
 	if (rows->ranging)
 		return dbsync_postgres_ranges_put(target, row);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker/driver/postgres/session.h
- *	  PostgreSQL driver: None
+ *	  PostgreSQL driver: the driver itself, as the list of drivers names it.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,7 +9,6 @@
 #define DBSYNC_WORKER_DRIVER_POSTGRES_SESSION_H
 
 #include "worker/driver/driver.h"
-
 
 extern const DbsyncDriver dbsync_postgres_driver;
 

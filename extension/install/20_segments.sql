@@ -1,0 +1,233 @@
+-- Segments: what one looks like, making, checking and dropping it.
+--
+-- The functions here are called by the worker and by what puts capture on a table, as the
+-- owner of the extension; no user can call them.
+
+-- The columns of a segment after our first three, ready for CREATE TABLE: the table's
+-- live columns in their order.  Domains are stored as what is below them, since
+-- an image of a row long gone must not stand in the way of a new constraint.
+-- Collations stay: keys are compared by them.
+CREATE FUNCTION dbsync_internal.segment_columns(rel regclass) RETURNS TABLE (num int, name name, definition text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+AS $$
+    WITH RECURSIVE col AS (
+        SELECT a.attnum, a.attname, a.atttypid AS typ, a.atttypmod AS typmod, a.attcollation AS coll
+        FROM pg_attribute a
+        WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+      UNION ALL
+        SELECT col.attnum, col.attname, t.typbasetype,
+            CASE WHEN t.typtypmod >= 0 THEN t.typtypmod ELSE col.typmod END, col.coll
+        FROM col JOIN pg_type t ON t.oid = col.typ
+        WHERE t.typtype = 'd'
+    )
+    SELECT row_number() OVER (ORDER BY col.attnum)::int, col.attname,
+        format('%I %s%s', col.attname, format_type(col.typ, col.typmod),
+            (SELECT format(' COLLATE %I.%I', n.nspname, c.collname)
+             FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
+             WHERE c.oid = col.coll))
+    FROM col JOIN pg_type t ON t.oid = col.typ
+    WHERE t.typtype <> 'd'
+    ORDER BY col.attnum
+$$;
+COMMENT ON FUNCTION dbsync_internal.segment_columns(regclass) IS 'columns of a captured table as its segments have them';
+
+-- What a header segment looks like, where nobody alters it.  Written out: an event
+-- trigger of the database may have altered header_1 already.
+CREATE TYPE dbsync_internal.header_columns AS (
+    xid xid8,
+    closing pg_lsn,
+    "time" timestamptz,
+    server_start timestamptz,
+    route text,
+    role oid,
+    application text,
+    tag text,
+    rows bigint,
+    bytes bigint,
+    parts bytea,
+    carried bytea
+);
+COMMENT ON TYPE dbsync_internal.header_columns IS 'columns of a header segment, to compare with';
+
+-- Our own columns yield when the table has columns of the same name.
+CREATE FUNCTION dbsync_internal.free_column_name(rel regclass, wanted text) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    WHILE EXISTS (SELECT FROM dbsync_internal.segment_columns(rel) c WHERE c.name = wanted) LOOP
+        wanted := wanted || '_';
+    END LOOP;
+    RETURN wanted;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.free_column_name(regclass, text) IS 'name of a tracking column that the captured table does not use';
+
+-- What a segment of this table looks like: the body of its CREATE TABLE.  The
+-- last column says which of the table's columns an UPDATE left as they were (the
+-- third after ours is 3); they are null in that row.  A vector is never stored out
+-- of line: no segment needs a TOAST table for its sake.
+CREATE FUNCTION dbsync_internal.segment_body(rel regclass) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('%I "char", %I xid8, %I bigint',
+            dbsync_internal.free_column_name(rel, 'dbsync_op'),
+            dbsync_internal.free_column_name(rel, 'dbsync_xid'),
+            dbsync_internal.free_column_name(rel, 'dbsync_no'))
+        || coalesce((SELECT string_agg(', ' || c.definition, '' ORDER BY c.num)
+                     FROM dbsync_internal.segment_columns(rel) c), '')
+        || format(', %I int2vector', dbsync_internal.free_column_name(rel, 'dbsync_same'))
+$$;
+COMMENT ON FUNCTION dbsync_internal.segment_body(regclass) IS 'column definitions of a segment of the captured table';
+
+-- Event triggers of the database run when a segment is made, and may have given it
+-- columns, an owner or triggers.  What is wrong with it; null: nothing.  C code
+-- writes to it without looking at any of that, and keeps no indexes but the headers'.
+CREATE FUNCTION dbsync_internal.segment_problem(segment oid, captured_id int) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+AS $$
+DECLARE
+    made pg_class;
+    wanted text;
+    present text;
+BEGIN
+    SELECT c.* INTO made FROM pg_class c WHERE c.oid = segment;
+    IF NOT FOUND OR made.relnamespace <> 'dbsync_internal'::regnamespace THEN
+        RETURN 'It was dropped, or moved to another schema.';
+    ELSIF made.relkind <> 'r' OR made.relpersistence <> 'p' OR made.relispartition
+        OR (SELECT a.amname FROM pg_am a WHERE a.oid = made.relam) <> 'heap'
+        OR EXISTS (SELECT FROM pg_inherits i WHERE segment IN (i.inhrelid, i.inhparent)) THEN
+        RETURN 'It is no ordinary table any more.';
+    -- 10: the superuser of initdb, as whom workers run
+    ELSIF made.relowner NOT IN ((SELECT e.extowner FROM pg_extension e WHERE e.extname = 'dbsync'), 10) THEN
+        RETURN format('Its owner is "%s".', pg_get_userbyid(made.relowner));
+    ELSIF EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = segment)
+        OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = segment)
+        OR EXISTS (SELECT FROM pg_policy y WHERE y.polrelid = segment) OR made.relrowsecurity THEN
+        RETURN 'It has triggers, rules or row security.';
+    -- each index of a header gets the xid and nothing else; there are two for a moment
+    -- when one is rebuilt
+    ELSIF EXISTS (SELECT FROM pg_index i WHERE i.indrelid = segment
+                  AND (captured_id <> 0 OR i.indnatts <> 1 OR i.indkey[0] <> 1 OR i.indisunique OR i.indpred IS NOT NULL)) THEN
+        RETURN 'It has indexes of others.';
+    ELSIF EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = segment AND k.contype <> 'n') THEN
+        RETURN 'It has constraints of others.';
+    ELSIF captured_id = 0 AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = segment) THEN
+        RETURN 'It has lost its index.';
+    END IF;
+    SELECT CASE captured_id WHEN 0
+            THEN (SELECT string_agg(h.definition, ', ' ORDER BY h.num)
+                  FROM dbsync_internal.segment_columns('dbsync_internal.header_columns'::regclass) h)
+            ELSE (SELECT dbsync_internal.segment_body(c.relid) FROM dbsync.captured_table c WHERE c.id = captured_id)
+        END INTO wanted;
+    SELECT string_agg(s.definition, ', ' ORDER BY s.num) INTO present
+    FROM dbsync_internal.segment_columns(segment::regclass) s;
+    IF present IS DISTINCT FROM wanted
+        OR (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = segment AND a.attnum > 0)
+        <> (SELECT count(*) FROM dbsync_internal.segment_columns(segment::regclass)) THEN
+        RETURN 'Its columns are not those that it was made with.';
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.segment_problem(oid, int) IS 'how a segment differs from what it was made as, in words; null: it does not';
+
+-- Event triggers that others have in this database, as hint of an error.
+CREATE FUNCTION dbsync_internal.event_trigger_hint() RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('An event trigger of this database seems to do that%s. Have it leave schemas dbsync and dbsync_internal '
+            'and triggers named dbsync_... alone, or disable it for a while.',
+            (SELECT format(': %s', string_agg(quote_ident(t.evtname), ', ' ORDER BY t.evtname))
+             FROM pg_event_trigger t
+             WHERE t.evtenabled <> 'D' AND t.evtevent IN ('ddl_command_start', 'ddl_command_end')
+               AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass
+                               AND d.objid = t.oid AND d.deptype = 'e')
+             HAVING count(*) > 0))
+$$;
+COMMENT ON FUNCTION dbsync_internal.event_trigger_hint() IS 'hint that names the event triggers of others';
+
+-- A segment by name, since it may be gone already.
+CREATE FUNCTION dbsync_internal.check_segment(segment text, captured_id int) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    problem text := dbsync_internal.segment_problem(to_regclass(segment), captured_id);
+BEGIN
+    IF problem IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('tracking table %s was changed as it was made', segment),
+            DETAIL = problem,
+            HINT = dbsync_internal.event_trigger_hint();
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_segment(text, int) IS 'error if a new segment is not what it was made as';
+
+-- A default tablespace or access method of the session is none of ours (C code
+-- writes to the heap), nor are rights that ALTER DEFAULT PRIVILEGES hands out.
+CREATE FUNCTION dbsync_internal.create_segment(captured_id int) RETURNS int
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET default_tablespace = ''
+AS $$
+DECLARE
+    body text := 'LIKE dbsync_internal.header_1 INCLUDING STORAGE';
+    new_id int := nextval(pg_get_serial_sequence('dbsync.segment', 'id'));
+    is_first boolean;
+    segment text;
+BEGIN
+    segment := format('dbsync_internal.%I', format('%s_%s', CASE captured_id WHEN 0 THEN 'header' ELSE 'segment' END, new_id));
+    IF captured_id <> 0 THEN
+        SELECT dbsync_internal.segment_body(c.relid) INTO STRICT body
+        FROM dbsync.captured_table c WHERE c.id = captured_id;
+    END IF;
+    EXECUTE format('CREATE TABLE %s (%s) USING heap WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off,
+        vacuum_truncate = off, toast.vacuum_truncate = off)', segment, body);
+    IF captured_id = 0 THEN
+        EXECUTE format('CREATE INDEX %I ON %s (xid)', format('header_%s_xid', new_id), segment);
+    END IF;
+    EXECUTE format('COMMENT ON TABLE %s IS %L', segment, CASE captured_id
+        WHEN 0 THEN 'one row per captured transaction, written as it commits'
+        ELSE 'captured changes; read them with dbsync.changes()' END);
+    PERFORM dbsync_internal.revoke_all(format('TABLE %s', segment), c.relacl, c.relowner)
+    FROM pg_class c WHERE c.oid = segment::regclass;
+    EXECUTE format('ALTER EXTENSION dbsync ADD TABLE %s', segment);
+    PERFORM dbsync_internal.check_segment(segment, captured_id);
+
+    is_first := NOT EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = create_segment.captured_id AND s.active);
+    -- a spare that nobody has written to holds nothing that is not visible
+    INSERT INTO dbsync.segment (id, captured_id, relid, active, sealed, shape_id)
+    VALUES (new_id, captured_id, segment::regclass, is_first,
+            CASE WHEN NOT is_first THEN pg_current_snapshot() END,
+            (SELECT max(h.id) FROM dbsync.shape h WHERE h.captured_id = create_segment.captured_id));
+    RETURN new_id;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.create_segment(int) IS 'makes another segment for a captured table as it is now (0: for the headers), active if none is';
+
+CREATE FUNCTION dbsync_internal.revoke_all(object text, acl aclitem[], owner oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    grantee text;
+BEGIN
+    EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', object);
+    FOR grantee IN
+        SELECT DISTINCT quote_ident(pg_get_userbyid(a.grantee)) FROM aclexplode(acl) a
+        WHERE a.grantee NOT IN (0, owner)
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %s CASCADE', object, grantee);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.revoke_all(text, aclitem[], oid) IS 'takes away what ALTER DEFAULT PRIVILEGES may have granted on an object, named as REVOKE names it';
+
+-- The row goes first: the guard takes a segment without one for nobody's.
+CREATE FUNCTION dbsync_internal.drop_segment(segment_id int) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    gone oid;
+    segment regclass;
+BEGIN
+    DELETE FROM dbsync.segment s WHERE s.id = segment_id RETURNING s.relid INTO gone;
+    SELECT c.oid::regclass INTO segment FROM pg_class c WHERE c.oid = gone;
+    IF FOUND THEN
+        EXECUTE format('ALTER EXTENSION dbsync DROP TABLE %s', segment);
+        EXECUTE format('DROP TABLE %s', segment);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.drop_segment(int) IS 'removes one segment and what is in it';

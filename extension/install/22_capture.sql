@@ -1,0 +1,205 @@
+-- Putting capture on a table and taking it off again: locks, triggers, on and off.
+--
+-- The functions here are called by the worker and by the admin functions, as the
+-- owner of the extension; no user can call them.
+
+CREATE FUNCTION dbsync_internal.capture() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_capture';
+COMMENT ON FUNCTION dbsync_internal.capture() IS 'trigger: appends what a statement did to the active segment';
+
+-- ---------------------------------------------------------------------------
+-- Tables by their oids
+
+-- Commands take names, and while a command waits for its lock the name can go to
+-- another relation.  Once the right one is locked it keeps its name.
+CREATE FUNCTION dbsync_internal.lock_by_oid(rel oid, mode text) RETURNS boolean
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_lock_by_oid';
+COMMENT ON FUNCTION dbsync_internal.lock_by_oid(oid, text) IS 'locks a table by its oid, in ACCESS SHARE, SHARE ROW EXCLUSIVE or ACCESS EXCLUSIVE mode; false: it is not there';
+
+-- ---------------------------------------------------------------------------
+-- Triggers
+
+-- What must be on a captured table.  The row trigger is for rows that logical
+-- replication applies: it fires no statement triggers.
+CREATE FUNCTION dbsync_internal.triggers(captured_id int)
+    RETURNS TABLE (name name, events text, level text, enabled "char", mode text)
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('dbsync_%s_%s', captured_id, t.suffix)::name, t.events, t.level, t.enabled::"char",
+        CASE t.enabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END
+    FROM (VALUES
+        ('before', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'A'),
+        ('insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A'),
+        ('update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS dbsync_old NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A'),
+        ('delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS dbsync_old FOR EACH STATEMENT', 'A'),
+        ('truncate', 'AFTER TRUNCATE', 'FOR EACH STATEMENT', 'A'),
+        ('row', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'R')) t (suffix, events, level, enabled)
+$$;
+COMMENT ON FUNCTION dbsync_internal.triggers(int) IS 'the triggers of a captured table: name, definition, how they are enabled';
+
+-- DDL takes names.  A name can go to another table while nobody looks: ALTER SCHEMA
+-- RENAME takes no lock on the tables.  So what has been made is looked for where it
+-- should be.
+CREATE FUNCTION dbsync_internal.create_triggers(captured_id int, rel regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    t record;
+BEGIN
+    FOR t IN SELECT * FROM dbsync_internal.triggers(captured_id) LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION dbsync_internal.capture()',
+            t.name, t.events, rel, t.level);
+        EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', rel, t.mode, t.name);
+    END LOOP;
+    -- event triggers of the database have seen all that
+    IF EXISTS (SELECT FROM dbsync_internal.triggers(captured_id) w WHERE NOT EXISTS (
+                   SELECT FROM pg_trigger g
+                   WHERE g.tgrelid = rel AND g.tgname = w.name AND g.tgenabled = w.enabled
+                     AND g.tgfoid = 'dbsync_internal.capture()'::regprocedure)) THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('capture triggers of table %s were changed as they were made', rel),
+            HINT = dbsync_internal.event_trigger_hint();
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.create_triggers(int, regclass) IS 'puts the capture triggers on a table';
+
+-- By function, not by name: also one that was renamed while the guard was off.
+CREATE FUNCTION dbsync_internal.drop_triggers(rel regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    trigger_name name;
+BEGIN
+    FOR trigger_name IN
+        SELECT t.tgname FROM pg_trigger t
+        WHERE t.tgrelid = rel AND t.tgfoid = 'dbsync_internal.capture()'::regprocedure
+        ORDER BY t.tgname
+    LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, rel);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.drop_triggers(regclass) IS 'takes the capture triggers off a table';
+
+-- ---------------------------------------------------------------------------
+-- On and off
+--
+-- Order of locks: the table, then its row of captured_table, then what belongs to
+-- it.  DDL on the table, and whoever has written to it, comes with the first of
+-- them; who took the row first would wait for him, and he for the row.
+
+-- Not longer than try_remove_capture() waits.
+CREATE FUNCTION dbsync_internal.try_lock(rel oid) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
+AS $$
+BEGIN
+    RETURN dbsync_internal.lock_by_oid(rel, 'ACCESS EXCLUSIVE');
+EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+    RETURN false;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.try_lock(oid) IS 'locks a table for itself, if that can be had soon';
+
+CREATE FUNCTION dbsync_internal.lock_captured(captured_id int, mode text) RETURNS dbsync.captured_table
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    PERFORM dbsync_internal.lock_by_oid(c.relid, mode) FROM dbsync.captured_table c WHERE c.id = captured_id;
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.id = captured_id FOR UPDATE;
+    RETURN captured;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.lock_captured(int, text) IS 'locks a captured table, then its row, which is returned; nulls: there is none';
+
+-- Called in a transaction of its own, one table at a time, under lock_timeout:
+-- writers queue behind this lock while it waits for those before it.  Capture
+-- begins when this commits: the lock says that no writer is in the table now,
+-- so every later one fires the triggers.  Does nothing where all is in place.
+-- The role, if given, must have the right to have it captured at this moment.
+CREATE FUNCTION dbsync_internal.install_capture(captured_id int, role oid DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+    chosen_key oid;
+    current_shape int;
+BEGIN
+    -- most often all is in place, and then nobody has to wait for us
+    IF NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured_id AND c.state = 'installing') THEN
+        RETURN;
+    END IF;
+    captured := dbsync_internal.lock_captured(captured_id, 'SHARE ROW EXCLUSIVE');
+    IF captured.id IS NULL OR captured.state <> 'installing' THEN
+        RETURN;
+    ELSIF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_table',
+            MESSAGE = format('captured table %s does not exist any more', captured.relid::oid),
+            HINT = 'Take it out of its subscriptions with dbsync.remove_table().';
+    END IF;
+    IF role IS NOT NULL THEN
+        PERFORM dbsync_internal.check_rights(role, captured.relid);
+    END IF;
+    PERFORM dbsync_internal.check_supported(captured.relid);
+
+    -- A table that was suspended can have been altered since.  What was captured of another
+    -- shape is of no use then: all its subscriptions copy the table anew.
+    chosen_key := dbsync_internal.choose_key(captured.relid);
+    current_shape := dbsync_internal.find_shape(captured.id, captured.relid, chosen_key);
+    PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s
+    WHERE s.captured_id = captured.id AND s.shape_id <> current_shape;
+    DELETE FROM dbsync.shape h WHERE h.captured_id = captured.id AND h.id <> current_shape;
+    IF NOT EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = captured.id AND s.active) THEN
+        PERFORM dbsync_internal.create_segment(captured.id);
+    END IF;
+    PERFORM dbsync_internal.create_triggers(captured.id, captured.relid);
+
+    UPDATE dbsync.captured_table c
+    SET key_index = chosen_key, key_columns = dbsync_internal.key_columns(chosen_key)
+    WHERE c.id = captured.id;
+    UPDATE dbsync.captured_table c SET state = 'active', note = NULL, since = now(),
+        shape = dbsync_internal.table_shape(captured.relid)
+    WHERE c.id = captured.id;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.install_capture(int, oid) IS 'begins to capture a table: segment, triggers, fingerprint';
+
+-- DROP TRIGGER wants the table for itself: call it under lock_timeout.
+CREATE FUNCTION dbsync_internal.remove_capture(captured_id int) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    IF EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = remove_capture.captured_id) THEN
+        RETURN false;
+    END IF;
+    captured := dbsync_internal.lock_captured(captured_id, 'ACCESS EXCLUSIVE');
+    IF captured.id IS NULL
+        OR EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = captured.id) THEN
+        RETURN false;
+    END IF;
+    -- what is being removed is no concern of the guard's
+    UPDATE dbsync.captured_table c SET state = 'removing' WHERE c.id = captured.id;
+    IF EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
+        PERFORM dbsync_internal.drop_triggers(captured.relid);
+    END IF;
+    PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id = captured.id;
+    DELETE FROM dbsync.shape h WHERE h.captured_id = captured.id;
+    DELETE FROM dbsync.skipped k WHERE k.captured_id = captured.id;
+    DELETE FROM dbsync.captured_table c WHERE c.id = captured.id;
+    RETURN true;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.remove_capture(int) IS 'takes triggers and segments off a table that no subscription wants; false: one wants it';
+
+-- A table that is never free for a moment keeps its triggers until it is: the
+-- worker, and the next call of an admin function, try again.  Shorter than
+-- deadlock_timeout, since writers queue behind us.
+CREATE FUNCTION dbsync_internal.try_remove_capture(captured_id int) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
+AS $$
+BEGIN
+    RETURN dbsync_internal.remove_capture(captured_id);
+EXCEPTION
+    -- 55006: this very transaction has written to it, or has a cursor open on it
+    WHEN lock_not_available OR object_in_use OR deadlock_detected THEN
+        RETURN false;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.try_remove_capture(int) IS 'remove_capture(), or false when the table is in use';
