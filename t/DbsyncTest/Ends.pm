@@ -18,6 +18,8 @@ package DbsyncTest::Ends;
 use strict;
 use warnings;
 
+use File::Spec;
+
 use DbsyncTest qw(ask quoted);
 use PostgreSQL::Test::Utils;
 
@@ -155,7 +157,8 @@ use PostgreSQL::Test::Utils;
 sub new
 {
 	my ($class, $pair) = @_;
-	my $self = bless { pair => $pair, folder => PostgreSQL::Test::Utils::tempdir('file') }, $class;
+	# the server, which works elsewhere, is to find it; from 17 on the name is a relative one
+	my $self = bless { pair => $pair, folder => File::Spec->rel2abs(PostgreSQL::Test::Utils::tempdir('file')) }, $class;
 
 	$pair->sql('CREATE FOREIGN DATA WRAPPER dbsync_file_test');
 	$pair->sql('CREATE SERVER files FOREIGN DATA WRAPPER dbsync_file_test OPTIONS (folder '
