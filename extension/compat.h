@@ -187,7 +187,7 @@
 #if PG_VERSION_NUM >= 170000
 #define dbsync_sets_expression_compat(subtype) ((subtype) == AT_SetExpression)
 #else
-#define dbsync_sets_expression_compat(subtype) false
+#define dbsync_sets_expression_compat(subtype) ((void) (subtype), false)
 #endif
 
 #endif							/* DBSYNC_EXTENSION_COMPAT_H */
