@@ -183,4 +183,11 @@
 #define dbsync_register_tranche_compat(tranche, name) LWLockRegisterTranche(tranche, name)
 #endif
 
+/* Does a part of ALTER TABLE give a generated column another expression?  From PostgreSQL 17 on. */
+#if PG_VERSION_NUM >= 170000
+#define dbsync_sets_expression_compat(subtype) ((subtype) == AT_SetExpression)
+#else
+#define dbsync_sets_expression_compat(subtype) ((void) (subtype), false)
+#endif
+
 #endif							/* DBSYNC_EXTENSION_COMPAT_H */

@@ -55,7 +55,7 @@ MERGE INTO m USING generate_series(98, 105) n ON m.id = n
 SELECT capture_test.verdict('m');
 DROP TRIGGER meddle ON m;
 
--- an expression that changes rewrites the table; nothing that is captured has changed
+-- an expression that changes rewrites the table; nothing that is captured has changed, but the target has another one
 ALTER TABLE m ALTER COLUMN g SET EXPRESSION AS (v * 3);
 UPDATE m SET v = v + 1 WHERE id = 100 RETURNING v, g;
 SELECT capture_test.verdict('m');

@@ -27,12 +27,12 @@ CREATE TABLE public.troubled (id int PRIMARY KEY);
 -- column missing
 SELECT dbsync.run_once('trouble');
 \c :target
-ALTER TABLE public.troubled ADD v int, DROP CONSTRAINT troubled_pkey;
+ALTER TABLE public.troubled ADD v int, DROP CONSTRAINT troubled_pkey, ADD PRIMARY KEY (v);
 \c :source
--- no key
+-- no such key; the hint can be typed in, though the target has a primary key of its own
 SELECT dbsync.run_once('trouble');
 \c :target
-ALTER TABLE public.troubled ADD PRIMARY KEY (id);
+CREATE UNIQUE INDEX ON public.troubled (id);
 \c :source
 -- types that do not fit
 SELECT dbsync.run_once('trouble');

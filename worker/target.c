@@ -136,7 +136,12 @@ dbsync_target_fault_is(const DbsyncTarget *target, DbsyncFaultKind kind)
 DbsyncTarget *
 dbsync_target_try_open(const DbsyncTargetConfig *config, bool *ok)
 {
-	return dbsync_target_driver(config->driver)->open(config, ok);
+	const DbsyncDriver *driver = dbsync_target_driver(config->driver);
+	DbsyncTarget *target = driver->open(config, ok);
+
+	/* whatever is called next, close() among it, is found by it */
+	target->driver = driver;
+	return target;
 }
 
 void

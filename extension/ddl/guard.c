@@ -228,6 +228,21 @@ judge_triggers(const AlterTableStmt *command)
 		judge("triggers", RelationRelationId, RangeVarGetRelid(command->relation, NoLock, true));
 }
 
+/* Generated columns are not sent, so nothing tells the target of another expression. */
+static void
+judge_expressions(const AlterTableStmt *command)
+{
+	ListCell   *lc;
+
+	foreach(lc, command->cmds)
+	{
+		if (!dbsync_sets_expression_compat(lfirst_node(AlterTableCmd, lc)->subtype))
+			continue;
+		judge("expression", RelationRelationId, RangeVarGetRelid(command->relation, NoLock, true));
+		return;
+	}
+}
+
 static void
 judge_rename(const RenameStmt *command)
 {
@@ -271,6 +286,7 @@ dbsync_guard_start(PG_FUNCTION_ARGS)
 		case T_AlterTableStmt:
 			judge_attributes((AlterTableStmt *) command);
 			judge_triggers((AlterTableStmt *) command);
+			judge_expressions((AlterTableStmt *) command);
 			break;
 		case T_RenameStmt:
 			judge_rename((RenameStmt *) command);

@@ -105,6 +105,22 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.tell_of_names(oid, oid) IS 'notice about captured tables that are about to get another name or schema';
 
+-- The target generates such columns itself: rows that are there, and those to come, keep to what it has.
+CREATE FUNCTION dbsync_internal.tell_of_expression(rel oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel AND c.state = 'active';
+    IF FOUND THEN
+        RAISE NOTICE USING MESSAGE = format('generated columns of captured table %s are not sent: the target keeps its expression', captured.relid),
+            DETAIL = coalesce(dbsync_internal.subscriptions_of(captured.id), 'No subscription has the table any more.'),
+            HINT = 'Change the expression on the target, too.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.tell_of_expression(oid) IS 'notice if the table is captured: a generated column is about to get another expression';
+
 -- Called by guard_start() (C), which knows the command.
 CREATE FUNCTION dbsync_internal.check_start(kind text, object oid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -128,6 +144,8 @@ BEGIN
             PERFORM dbsync_internal.check_changed_attributes(t.oid) FROM dbsync_internal.row_types_below(object) t (oid);
         WHEN 'own attributes' THEN
             PERFORM dbsync_internal.check_changed_attributes(object);
+        WHEN 'expression' THEN
+            PERFORM dbsync_internal.tell_of_expression(object);
         WHEN 'rename' THEN
             PERFORM dbsync_internal.tell_of_names(object, NULL);
         WHEN 'rename schema' THEN

@@ -18,6 +18,8 @@ package DbsyncTest::Ends;
 use strict;
 use warnings;
 
+use File::Spec;
+
 use DbsyncTest qw(ask quoted);
 use PostgreSQL::Test::Utils;
 
@@ -155,7 +157,9 @@ use PostgreSQL::Test::Utils;
 sub new
 {
 	my ($class, $pair) = @_;
-	my $self = bless { pair => $pair, folder => PostgreSQL::Test::Utils::tempdir('file') }, $class;
+	# (where TESTDIR is not set the folder's name is relative, and the server stands elsewhere)
+	my $folder = File::Spec->rel2abs(PostgreSQL::Test::Utils::tempdir('file'));
+	my $self = bless { pair => $pair, folder => $folder }, $class;
 
 	$pair->sql('CREATE FOREIGN DATA WRAPPER dbsync_file_test');
 	$pair->sql('CREATE SERVER files FOREIGN DATA WRAPPER dbsync_file_test OPTIONS (folder '

@@ -72,7 +72,6 @@ new_target(const DbsyncTargetConfig *config)
 	FileTarget *target = palloc0(sizeof(FileTarget));
 	ListCell   *lc;
 
-	target->base.driver = &file_driver;
 	target->base.context = context;
 	target->name = pstrdup(config->name);
 	target->waits = config->waits;

@@ -358,7 +358,7 @@ dbsync_ledger_attach(DbsyncWork *work)
 	if (!found && subscription->position != NULL)
 		refuse(work, psprintf("target \"%s\" has lost its ledger for subscription \"%s\"",
 							  subscription->target, subscription->name),
-			   "The subscription has run before, but dbsync_ledger.position has no row for it.",
+			   "The subscription has run before, but the ledger there has no row for it.",
 			   "Is the target's address right? If the target was replaced, drop the subscription with force => true and create it again.");
 	if (!found)
 		create_ledger(work);

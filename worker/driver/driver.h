@@ -240,7 +240,8 @@ typedef struct DbsyncDriver
 	 * clear fault when the table or a column is missing, when no unique index
 	 * matches the key or takes different keys for one, when rights are missing, when
 	 * rules or triggers could leave rows out, or when it has foreign keys (or is
-	 * referenced) and the session may not set session_replication_role.
+	 * referenced) and the session may not set session_replication_role: then it
+	 * returns NULL.  What it returns lives in target->context.
 	 * Own short transaction; called again for a table after the worker has
 	 * learned of DDL or after a new connection.
 	 */
@@ -399,8 +400,8 @@ typedef struct DbsyncDriverLink
 
 struct DbsyncTarget
 {
-	const DbsyncDriver *driver;
-	MemoryContext context;
+	const DbsyncDriver *driver; /* set by the worker when open() has returned */
+	MemoryContext context;		/* the rest by the driver */
 	DbsyncTargetIdentity identity;
 	DbsyncFault fault;
 	/* the driver's own fields follow in a struct that begins with this one */

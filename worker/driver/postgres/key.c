@@ -135,7 +135,7 @@ refuse_key(PostgresTarget *target, DbsyncTargetTable *table)
 								  psprintf("target table %s has no unique index on (%s)",
 										   table->label, key.data),
 								  "Rows are found again on the target by the key of the source table.",
-								  psprintf("On the target: ALTER TABLE %s ADD PRIMARY KEY (%s);",
+								  psprintf("On the target: CREATE UNIQUE INDEX ON %s (%s);",
 										   table->quoted, key.data));
 }
 

@@ -91,7 +91,6 @@ new_target(const DbsyncTargetConfig *config)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	PostgresTarget *target = palloc0(sizeof(PostgresTarget));
 
-	target->base.driver = &dbsync_postgres_driver;
 	target->base.context = context;
 	target->name = pstrdup(config->name);
 	target->waits = config->waits;
