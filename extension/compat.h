@@ -167,6 +167,13 @@
 #define dbsync_finish_desc_compat(desc) ((void) 0)
 #endif
 
+/* Who pins time limits pins this one, too, which there is from PostgreSQL 17 on: it ends the process. */
+#if PG_VERSION_NUM >= 170000
+#define DBSYNC_TRANSACTION_TIMEOUT_PIN_COMPAT {"transaction_timeout", "0"},
+#else
+#define DBSYNC_TRANSACTION_TIMEOUT_PIN_COMPAT
+#endif
+
 /* Slots have flags of their own from PostgreSQL 19 on. */
 #if PG_VERSION_NUM >= 190000
 #define dbsync_make_slot_compat(desc, ops) MakeTupleTableSlot(desc, ops, 0)

@@ -4,7 +4,7 @@ use strict;
 use warnings;
 
 use lib 't';
-use DbsyncTest qw(uri_of);
+use DbsyncTest qw(ask poll_until uri_of);
 use Test::More;
 
 my $pair = DbsyncTest->new;
@@ -156,6 +156,32 @@ $holder->query_safe('COMMIT');
 $holder->quit;
 $pair->arrives('sick', 'table locked: goes on when the lock is gone');
 $pair->same_at_both_ends('public.sick');
+
+# --- transactions here may not take long, and there are some that must (PostgreSQL 17 and newer)
+
+if ($source->pg_version->major >= 17)
+{
+	local $ENV{PGOPTIONS} = '-c transaction_timeout=0';
+	my $waits = q{SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'dbsync%'}
+	  . q{ AND wait_event_type = 'Lock' AND pg_catalog.clock_timestamp() - query_start > interval '3 s'};
+
+	$pair->sql("ALTER DATABASE postgres SET transaction_timeout = '1s'");
+	$pair->stop_subscription('sick');
+	$pair->start_subscription('sick');
+	$pair->arrives('sick', 'transaction_timeout: started with it');
+	my $pid = $pair->wait_for_worker('sick');
+	$holder = $target->background_psql('postgres');
+	$holder->query_safe('BEGIN; LOCK TABLE public.sick');
+	$pair->sql('UPDATE public.sick SET n = 66 WHERE id = 6');
+	ok(poll_until(sub { (ask($target, $waits) // '') eq '1' }, 'a long transaction'),
+		'transaction_timeout: a batch takes longer');
+	is($pair->worker_pid('sick'), $pid, 'transaction_timeout: its worker lives on');
+	$holder->query_safe('COMMIT');
+	$holder->quit;
+	$pair->arrives('sick', 'transaction_timeout: and goes on');
+	$pair->same_at_both_ends('public.sick');
+	$pair->sql('ALTER DATABASE postgres RESET transaction_timeout');
+}
 
 # --- a stop is prompt while the worker waits to try again
 

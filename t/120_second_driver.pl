@@ -357,7 +357,26 @@ refused_driver($_, qr/driver "$_" lacks a function that goes with its features/)
   foreach qw(dbsync_no_begin dbsync_no_ledger_move dbsync_no_has_rows dbsync_no_takes_unchanged dbsync_no_fence);
 refused_driver($_, qr/driver "$_" cannot be used yet\nDETAIL:  Its targets keep no ledger, or cannot be read back/)
   foreach qw(dbsync_without_ledger dbsync_without_read_back);
+refused_driver('dbsync_no_target', qr/driver "dbsync_no_target" has made no target of "s_dbsync_no_target"/);
+refused_driver('dbsync_twice', qr/there are two drivers "dbsync_twice"/);
 refused_driver('dbsync_unknown', qr/foreign server "s_dbsync_unknown" is not a target\nDETAIL:.*"dbsync_unknown" is none of dbsync's/);
+
+# What a driver calls its target is written into the ledger, and read from there: it must be read.
+my $odd = PostgreSQL::Test::Utils::tempdir('odd');
+$pair->sql($_) foreach
+  'CREATE FOREIGN DATA WRAPPER dbsync_odd_origin',
+  "CREATE SERVER odd FOREIGN DATA WRAPPER dbsync_odd_origin OPTIONS (folder '$odd')",
+  'CREATE USER MAPPING FOR CURRENT_USER SERVER odd',
+  'CREATE TABLE public.odd (id int PRIMARY KEY)';
+$pair->subscribe('odd', ['public.odd'], target => 'odd');
+like(error_of(q{SELECT dbsync.run_once('odd')}),
+	qr/target "odd" has an origin that cannot be part of a route.*"dbsync_odd_origin"/s, 'an origin that is none is refused');
+ok(!-e "$odd/target", 'and not written down');
+
+$source->append_conf('postgresql.conf', 'dbsync_file_test.nameless = on');
+$source->restart;
+like(error_of(q{SELECT * FROM dbsync.test_target('files')}), qr/a driver has no name/, 'a driver without a name is refused');
+is($pair->sql(q{SELECT count(*) FROM dbsync.test_target('far')}), '1', 'and none that is built in');
 
 $source->append_conf('postgresql.conf', 'dbsync_file_test.other_version = on');
 $source->restart;

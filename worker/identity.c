@@ -37,12 +37,21 @@ dbsync_identity_is_own(const DbsyncTarget *target)
  * A physical copy that has become a database of its own has the identity of the one
  * that it was made from: what one of them makes would be taken for the other's.
  * The very same database answers with our own start.
+ *
+ * What the driver calls the target goes into the ledger and is read again from there:
+ * what could not be read would be taken for damage for ever.
  */
 void
 dbsync_identity_check(DbsyncWork *work)
 {
 	const DbsyncTargetIdentity *identity = &work->target->identity;
 
+	if (identity->origin != NULL && dbsync_route_length(identity->origin) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("target \"%s\" has an origin that cannot be part of a route", work->subscription->target),
+				 errdetail("Its driver, \"%s\", must tell one identity, two numbers with a slash between them, or none.",
+						   work->target->driver->name)));
 	if (dbsync_identity_is_own(work->target) && identity->server_start != PgStartTime)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

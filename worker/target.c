@@ -60,9 +60,27 @@ check_driver(const DbsyncDriver *driver)
 				 errdetail("Its targets keep no ledger, or cannot be read back.")));
 }
 
+/* Can it be asked who it is? */
+static void
+check_speaks(const DbsyncDriver *driver)
+{
+	if (driver == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("there is no driver where a library has announced one")));
+	/* of another version, not even the name is where it should be */
+	if (driver->version != DBSYNC_DRIVER_VERSION)
+		check_driver(driver);
+	if (driver->name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a driver has no name")));
+}
+
 const DbsyncDriver *
 dbsync_target_driver(const char *wrapper)
 {
+	const DbsyncDriver *found = NULL;
 	const DbsyncDriverLink *link;
 
 	for (int i = 0; i < lengthof(built_in); i++)
@@ -76,16 +94,19 @@ dbsync_target_driver(const char *wrapper)
 	link = *(DbsyncDriverLink **) find_rendezvous_variable(DBSYNC_DRIVERS_VARIABLE);
 	for (; link != NULL; link = link->next)
 	{
-		/* of another version, not even the name is where it should be */
-		if (link->driver->version != DBSYNC_DRIVER_VERSION)
-			check_driver(link->driver);
-		if (strcmp(link->driver->name, wrapper) == 0)
-		{
-			check_driver(link->driver);
-			return link->driver;
-		}
+		check_speaks(link->driver);
+		if (strcmp(link->driver->name, wrapper) != 0)
+			continue;
+		/* which of them would be asked hung on the order in which they were loaded */
+		if (found != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("there are two drivers \"%s\"", wrapper),
+					 errhint("Leave one of their libraries out of shared_preload_libraries.")));
+		check_driver(link->driver);
+		found = link->driver;
 	}
-	return NULL;
+	return found;
 }
 
 bool
@@ -137,8 +158,14 @@ DbsyncTarget *
 dbsync_target_try_open(const DbsyncTargetConfig *config, bool *ok)
 {
 	const DbsyncDriver *driver = dbsync_target_driver(config->driver);
-	DbsyncTarget *target = driver->open(config, ok);
+	DbsyncTarget *target;
 
+	*ok = false;
+	target = driver->open(config, ok);
+	if (target == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("driver \"%s\" has made no target of \"%s\"", driver->name, config->name)));
 	/* whatever is called next, close() among it, is found by it */
 	target->driver = driver;
 	return target;

@@ -205,6 +205,23 @@ add_driver(DbsyncDriver *driver, DbsyncDriverLink *link)
 	*list = link;
 }
 
+static DbsyncTarget *
+open_none(const DbsyncTargetConfig *config, bool *ok)
+{
+	*ok = true;
+	return NULL;
+}
+
+/* One that is called in no way in which a route could name it. */
+static DbsyncTarget *
+open_odd(const DbsyncTargetConfig *config, bool *ok)
+{
+	DbsyncTarget *target = file_open(config, ok);
+
+	target->identity.origin = "here, of course";
+	return target;
+}
+
 /* Drivers that must be refused, each for one reason. */
 static void
 add_broken_drivers(void)
@@ -217,7 +234,8 @@ add_broken_drivers(void)
 	}			broken[] = {
 		{"dbsync_no_begin"}, {"dbsync_no_ledger_move"}, {"dbsync_no_has_rows"},
 		{"dbsync_no_takes_unchanged"}, {"dbsync_no_fence"},
-		{"dbsync_without_ledger"}, {"dbsync_without_read_back"}
+		{"dbsync_without_ledger"}, {"dbsync_without_read_back"},
+		{"dbsync_no_target"}, {"dbsync_odd_origin"}, {"dbsync_twice"}, {"dbsync_twice"}
 	};
 	int			n = 0;
 
@@ -234,17 +252,19 @@ add_broken_drivers(void)
 	broken[n++].driver.features |= DBSYNC_FEATURE_SEVERAL;
 	broken[n++].driver.features &= ~DBSYNC_FEATURE_LEDGER;
 	broken[n++].driver.features &= ~DBSYNC_FEATURE_READ_BACK;
+	broken[n++].driver.open = open_none;
+	broken[n++].driver.open = open_odd;
 }
 
-/* One that was made for another version stands in the way of all behind it. */
+/* One that was made for another version, or has no name, stands in the way of all behind it. */
 static void
-add_driver_of_other_version(void)
+add_nameless_driver(int version)
 {
 	static DbsyncDriver driver;
 	static DbsyncDriverLink link;
 
 	driver = file_driver;
-	driver.version = DBSYNC_DRIVER_VERSION + 1;
+	driver.version = version;
 	driver.name = NULL;
 	add_driver(&driver, &link);
 }
@@ -254,6 +274,7 @@ _PG_init(void)
 {
 	static DbsyncDriverLink link;
 	static bool other_version = false;
+	static bool nameless = false;
 
 	if (!process_shared_preload_libraries_in_progress)
 		ereport(ERROR,
@@ -262,8 +283,13 @@ _PG_init(void)
 	DefineCustomBoolVariable("dbsync_file_test.other_version",
 							 "There is a driver for another version of the contract, too.",
 							 NULL, &other_version, false, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("dbsync_file_test.nameless",
+							 "There is a driver without a name, too.",
+							 NULL, &nameless, false, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	add_driver(&file_driver, &link);
 	add_broken_drivers();
 	if (other_version)
-		add_driver_of_other_version();
+		add_nameless_driver(DBSYNC_DRIVER_VERSION + 1);
+	else if (nameless)
+		add_nameless_driver(DBSYNC_DRIVER_VERSION);
 }

@@ -22,8 +22,8 @@ my ($merged, $replaced) = (2_000, 25_000);
 my @newer = (
 	{ column => 'c_numeric', value => q('-Infinity'), since => 14 },
 	{ column => 'c_interval', value => q('infinity'), since => 17 },
-	{ column => 'c_char', value => 'CAST(-1 AS "char")', since => 16, says => 'a "char" that is not ASCII' },
-	{ column => 'c_chars', value => 'ARRAY[CAST(-1 AS "char")]', since => 16, says => 'a "char" that is not ASCII' });
+	{ column => 'c_char', value => 'CAST(-1 AS "char")', since => 15, says => 'a "char" that is not ASCII' },
+	{ column => 'c_chars', value => 'ARRAY[CAST(-1 AS "char")]', since => 15, says => 'a "char" that is not ASCII' });
 
 my %wanted = map { $_ => 1 } split ' ', $ENV{CHECK_TARGETS} // '';
 my $proxy;

@@ -223,7 +223,7 @@ check_boundary(DbsyncWork *work, const DbsyncTable *table, const DbsyncLedgerPar
 										  part->nkeys, table->shape->nkeys));
 	for (int k = 0; k < part->nkeys; k++)
 	{
-		if (part->boundary[k] == NULL)
+		if (part->boundary == NULL || part->boundary[k] == NULL)
 			refuse_part(work, table, "column \"boundary\" has a null in it");
 	}
 }

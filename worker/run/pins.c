@@ -13,6 +13,8 @@
 #include "extension/owner.h"
 #include "worker/run/pins.h"
 
+#include "extension/compat.h"
+
 /*
  * The text form of values must not depend on anybody's taste.  The driver does
  * the same on its side.
@@ -37,6 +39,7 @@ dbsync_pin_settings(void)
 		/* whoever waits longer tries again later; see dbsync_query_attempt() */
 		{"lock_timeout", "1s"},
 		{"idle_in_transaction_session_timeout", "0"},
+		DBSYNC_TRANSACTION_TIMEOUT_PIN_COMPAT
 		{"default_transaction_isolation", "read committed"},
 		{"default_transaction_read_only", "off"},
 		{"default_transaction_deferrable", "off"},

@@ -29,13 +29,13 @@ bytes_kept(Oid type)
 }
 
 /*
- * From 16 on a "char" that is not ASCII is written as \377, say, which older ones read as a
+ * From 15 on a "char" that is not ASCII is written as \377, say, which older ones read as a
  * backslash, and leave the rest out without a word.  (In binary form it is what it is.)
  */
 static bool
 misreads_char(const PostgresTarget *target, const PostgresColumn *column)
 {
-	return PG_VERSION_NUM >= 160000 && target->base.identity.version < 160000 &&
+	return PG_VERSION_NUM >= 150000 && target->base.identity.version < 150000 &&
 		(column->base_type == CHAROID || column->element == CHAROID);
 }
 
@@ -68,7 +68,7 @@ refuse_char(PostgresTarget *target, const PostgresColumn *column)
 	return dbsync_postgres_refuse(target, ERRCODE_FEATURE_NOT_SUPPORTED,
 								  psprintf("column %s of target table %s cannot take a \"char\" that is not ASCII",
 										   column->quoted, table->label),
-								  psprintf("The target runs %s; before PostgreSQL 16 it would read another value.",
+								  psprintf("The target runs %s; before PostgreSQL 15 it would read another value.",
 										   target->base.identity.version_text),
 								  psprintf("On the target: ALTER TABLE %s ALTER %s TYPE ...; to text, say.",
 										   table->quoted, column->quoted));
