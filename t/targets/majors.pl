@@ -23,7 +23,8 @@ my @newer = (
 	{ column => 'c_numeric', value => q('-Infinity'), since => 14 },
 	{ column => 'c_interval', value => q('infinity'), since => 17 },
 	{ column => 'c_char', value => 'CAST(-1 AS "char")', since => 15, says => 'a "char" that is not ASCII' },
-	{ column => 'c_chars', value => 'ARRAY[CAST(-1 AS "char")]', since => 15, says => 'a "char" that is not ASCII' });
+	{ column => 'c_chars', value => 'ARRAY[CAST(-1 AS "char")]', since => 15, says => 'a "char" that is not ASCII' },
+	{ column => 'c_inside', value => 'ROW(1, ARRAY[CAST(-1 AS "char")])', since => 15, says => 'a "char" that is not ASCII' });
 
 my %wanted = map { $_ => 1 } split ' ', $ENV{CHECK_TARGETS} // '';
 my $proxy;
@@ -52,8 +53,9 @@ my @statements = (
 	'CREATE TABLE public.keyed (b text, a numeric, v int, PRIMARY KEY (b, a))',
 	'CREATE TABLE public.parent (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text UNIQUE)',
 	'CREATE TABLE public.child (id int PRIMARY KEY, parent int NOT NULL REFERENCES public.parent)',
+	'CREATE TYPE public.inside AS (n int, c "char"[])',
 	'CREATE TABLE public.newer (id int PRIMARY KEY, c_numeric numeric, c_interval interval,
-		c_char "char", c_chars "char"[], c_xml xml)');
+		c_char "char", c_chars "char"[], c_inside public.inside, c_xml xml)');
 
 # Before 15 nobody can be given the right to keep triggers silent, but a superuser has it.
 sub make_tables

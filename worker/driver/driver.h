@@ -248,14 +248,13 @@ typedef struct DbsyncDriver
 	DbsyncTargetTable *(*table_open) (DbsyncTarget *target, const DbsyncTableSpec *spec);
 
 	/*
-	 * Begin a batch.  The first statement writes the position where the target will
-	 * be, so that the ledger row is locked, and raises on the server unless the batch
-	 * number there is the one before ours.  expected_rows chooses the road
-	 * (a small batch may be pipelined whole, up to and including COMMIT, so a
-	 * refusal of any step may surface only in commit()).  "origin" goes with the
-	 * writes if they are captured there: the way that they have come, a
-	 * route.  With DBSYNC_BATCH_BESIDE the fence is
-	 * left to fence().
+	 * Begin a batch: write the position where the target will be, so that nobody else can
+	 * write it before this batch has ended, and fail with LEDGER_MOVED unless the batch
+	 * number there is the one before this position's, or the ledger has no row of the
+	 * subscription any more.  expected_rows lets the driver choose how to go about it: it
+	 * may gather a small batch and send it whole, so that what any step is refused for shows
+	 * in commit() only.  "origin" goes with the writes if they are captured there: the way
+	 * that they have come, a route.  With DBSYNC_BATCH_BESIDE the fence is left to fence().
 	 */
 	bool		(*begin) (DbsyncTarget *target, const DbsyncLedger *ledger,
 						  const char *origin, int64 expected_rows, int flags);

@@ -124,6 +124,7 @@ typedef struct PostgresColumn
 	Oid			element;		/* InvalidOid: no array */
 	const char *element_name;
 	char		element_kind;
+	bool		holds_char;		/* the source's type has a "char" somewhere inside */
 	/* of key columns */
 	const char *equals;			/* OPERATOR(schema.=) of the key's index */
 	bool		same_if_equal;	/* equal values are the same bytes */

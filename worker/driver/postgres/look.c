@@ -299,6 +299,7 @@ draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 		if (column->base_type != table->spec.types[i] ||
 			!dbsync_postgres_is_binary_type(target, column->base_type))
 			table->binary = false;
+		dbsync_postgres_learn_narrow(column, table->spec.types[i]);
 		if (dbsync_postgres_is_narrow(target, column, table->spec.types[i]))
 			table->narrow = true;
 		if (column->identity_always)

@@ -14,7 +14,11 @@
 
 #include <ctype.h>
 
-#include "catalog/pg_type_d.h"
+#include "access/tupdesc.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
 
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/fault.h"
@@ -28,6 +32,40 @@ bytes_kept(Oid type)
 	return type == CHAROID ? 1 : type == NAMEOID ? NAMEDATALEN - 1 : 0;
 }
 
+/* Is there a "char" in the type: an element, an attribute, what a range is over? */
+static bool
+holds_char(Oid type)
+{
+	Oid			base = getBaseType(type);
+	Oid			inner = get_element_type(base);
+	TupleDesc	desc;
+	bool		found = false;
+
+	check_stack_depth();
+	if (!OidIsValid(inner))
+		inner = get_range_subtype(OidIsValid(get_multirange_range(base)) ? get_multirange_range(base) : base);
+	if (base == CHAROID || OidIsValid(inner))
+		return base == CHAROID || holds_char(inner);
+	if (!type_is_rowtype(base))
+		return false;
+	desc = lookup_rowtype_tupdesc_noerror(base, -1, true);
+	for (int i = 0; desc != NULL && i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		found |= !att->attisdropped && holds_char(att->atttypid);
+	}
+	if (desc != NULL)
+		ReleaseTupleDesc(desc);
+	return found;
+}
+
+void
+dbsync_postgres_learn_narrow(PostgresColumn *column, Oid source)
+{
+	column->holds_char = holds_char(source);
+}
+
 /*
  * From 15 on a "char" that is not ASCII is written as \377, say, which older ones read as a
  * backslash, and leave the rest out without a word.  (In binary form it is what it is.)
@@ -35,8 +73,11 @@ bytes_kept(Oid type)
 static bool
 misreads_char(const PostgresTarget *target, const PostgresColumn *column)
 {
+	bool		is_char = column->base_type == CHAROID || column->element == CHAROID;
+	bool		is_plain = column->type_kind == TYPTYPE_BASE && !OidIsValid(column->element);
+
 	return PG_VERSION_NUM >= 150000 && target->base.identity.version < 150000 &&
-		(column->base_type == CHAROID || column->element == CHAROID);
+		(is_char || (column->holds_char && !is_plain));
 }
 
 bool
@@ -46,11 +87,11 @@ dbsync_postgres_is_narrow(const PostgresTarget *target, const PostgresColumn *co
 		(source != column->base_type && bytes_kept(column->base_type) > 0);
 }
 
-/* Is there such an escape?  In an array's text the backslash is written twice. */
+/* Is there such an escape?  In the text of what has it inside the backslash is written twice. */
 static bool
-has_escape(const char *value, int length, bool array)
+has_escape(const char *value, int length, bool inside)
 {
-	int			slashes = array ? 2 : 1;
+	int			slashes = inside ? 2 : 1;
 
 	for (int i = 0; i + slashes < length; i++)
 	{
@@ -110,7 +151,7 @@ dbsync_postgres_check_narrow(PostgresTarget *target, const DbsyncRow *row)
 			return refuse_long(target, column);
 		if (misreads_char(target, column) &&
 			has_escape(row->values[i], row->lengths[i], column->base_type != CHAROID))
-			return same ? refuse_char(target, column) : refuse_long(target, column);
+			return same || column->holds_char ? refuse_char(target, column) : refuse_long(target, column);
 	}
 	return true;
 }

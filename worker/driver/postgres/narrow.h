@@ -11,6 +11,9 @@
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 
+/* Before the next one: learn of a column what the source's type has inside. */
+extern void dbsync_postgres_learn_narrow(PostgresColumn *column, Oid source);
+
 /*
  * May this column's type keep a part only of what it is sent, in text, for a column of the
  * source's type?  Then each row is to be checked.
