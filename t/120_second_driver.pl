@@ -5,6 +5,8 @@
 use strict;
 use warnings;
 
+use File::Spec;
+
 use lib 't';
 use DbsyncTest qw(ask poll_until quoted);
 use DbsyncTest::Ends;
@@ -362,7 +364,7 @@ refused_driver('dbsync_twice', qr/there are two drivers "dbsync_twice"/);
 refused_driver('dbsync_unknown', qr/foreign server "s_dbsync_unknown" is not a target\nDETAIL:.*"dbsync_unknown" is none of dbsync's/);
 
 # What a driver calls its target is written into the ledger, and read from there: it must be read.
-my $odd = PostgreSQL::Test::Utils::tempdir('odd');
+my $odd = File::Spec->rel2abs(PostgreSQL::Test::Utils::tempdir('odd'));
 $pair->sql($_) foreach
   'CREATE FOREIGN DATA WRAPPER dbsync_odd_origin',
   "CREATE SERVER odd FOREIGN DATA WRAPPER dbsync_odd_origin OPTIONS (folder '$odd')",
@@ -372,6 +374,19 @@ $pair->subscribe('odd', ['public.odd'], target => 'odd');
 like(error_of(q{SELECT dbsync.run_once('odd')}),
 	qr/target "odd" has an origin that cannot be part of a route.*"dbsync_odd_origin"/s, 'an origin that is none is refused');
 ok(!-e "$odd/target", 'and not written down');
+
+# Nobody catches a FATAL error, and the next worker may die of it, too: status says of what.
+$pair->sql($_) foreach
+  'CREATE FOREIGN DATA WRAPPER dbsync_fatal',
+  'CREATE SERVER fatal FOREIGN DATA WRAPPER dbsync_fatal',
+  'CREATE USER MAPPING FOR CURRENT_USER SERVER fatal',
+  'CREATE TABLE public.fatal (id int PRIMARY KEY)';
+$pair->subscribe('fatal', ['public.fatal'], target => 'fatal');
+$pair->start_subscription('fatal');
+$pair->status_becomes('fatal', q{last_error = 'target "fatal" has taken the process along' AND next_action ~ '^Take another driver' AND failures > 1},
+	'what a worker has died of is in status');
+$pair->stop_subscription('fatal');
+$pair->sql(q{SELECT dbsync.drop_subscription('fatal', force => true)});
 
 $source->append_conf('postgresql.conf', 'dbsync_file_test.nameless = on');
 $source->restart;

@@ -22,9 +22,44 @@
 
 static DbsyncSlot *mine = NULL;
 
+/* a FATAL error, which nobody can catch: it goes to the slot as the process ends */
+static DbsyncTrouble last_words;
+static emit_log_hook_type previous_log_hook = NULL;
+
+static void
+put_error(DbsyncTrouble *trouble, const ErrorData *edata)
+{
+	trouble->sqlstate = edata->sqlerrcode;
+	trouble->at = GetCurrentTimestamp();
+	dbsync_shmem_put_text(trouble->message, edata->message);
+	dbsync_shmem_put_text(trouble->detail, edata->detail);
+	dbsync_shmem_put_text(trouble->hint, edata->hint ? edata->hint : NO_HINT);
+}
+
+/*
+ * What the process is about to die of.  That somebody ends it is no trouble.  Any locks may
+ * be held here, so it is only noted.
+ */
+static void
+note_last_words(ErrorData *edata)
+{
+	if (edata->elevel == FATAL && edata->sqlerrcode != ERRCODE_ADMIN_SHUTDOWN &&
+		edata->sqlerrcode != ERRCODE_CRASH_SHUTDOWN)
+		put_error(&last_words, edata);
+	if (previous_log_hook != NULL)
+		previous_log_hook(edata);
+}
+
 static void
 release_at_exit(int code, Datum arg)
 {
+	if (mine != NULL && last_words.sqlstate != 0)
+	{
+		dbsync_shmem_lock(true);
+		last_words.failures = mine->trouble.failures + 1;
+		mine->trouble = last_words;
+		dbsync_shmem_unlock();
+	}
 	dbsync_report_release();
 }
 
@@ -96,7 +131,11 @@ dbsync_report_claim(int subscription, uint64 run, Oid owner)
 	}
 	dbsync_shmem_unlock();
 	if (claim == DBSYNC_CLAIM_OURS)
+	{
 		before_shmem_exit(release_at_exit, (Datum) 0);
+		previous_log_hook = emit_log_hook;
+		emit_log_hook = note_last_words;
+	}
 	else if (slot == NULL)
 		ereport(LOG,
 				(errmsg("subscription %d waits: %d subscriptions are running already",
@@ -252,13 +291,9 @@ dbsync_report_trouble(const ErrorData *edata, TimestampTz retry_at)
 		memset(trouble, 0, sizeof(*trouble));
 	else
 	{
-		trouble->sqlstate = edata->sqlerrcode;
-		trouble->at = GetCurrentTimestamp();
+		put_error(trouble, edata);
 		trouble->retry_at = retry_at;
 		trouble->failures++;
-		dbsync_shmem_put_text(trouble->message, edata->message);
-		dbsync_shmem_put_text(trouble->detail, edata->detail);
-		dbsync_shmem_put_text(trouble->hint, edata->hint ? edata->hint : NO_HINT);
 	}
 	dbsync_shmem_unlock();
 	ConditionVariableBroadcast(&mine->changed);

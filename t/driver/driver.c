@@ -222,7 +222,17 @@ open_odd(const DbsyncTargetConfig *config, bool *ok)
 	return target;
 }
 
-/* Drivers that must be refused, each for one reason. */
+/* One that takes its process along. */
+static DbsyncTarget *
+open_fatal(const DbsyncTargetConfig *config, bool *ok)
+{
+	ereport(FATAL,
+			(errcode(ERRCODE_SYSTEM_ERROR),
+			 errmsg("target \"%s\" has taken the process along", config->name),
+			 errhint("Take another driver.")));
+}
+
+/* Drivers of which each is wrong in one way. */
 static void
 add_broken_drivers(void)
 {
@@ -235,7 +245,7 @@ add_broken_drivers(void)
 		{"dbsync_no_begin"}, {"dbsync_no_ledger_move"}, {"dbsync_no_has_rows"},
 		{"dbsync_no_takes_unchanged"}, {"dbsync_no_fence"},
 		{"dbsync_without_ledger"}, {"dbsync_without_read_back"},
-		{"dbsync_no_target"}, {"dbsync_odd_origin"}, {"dbsync_twice"}, {"dbsync_twice"}
+		{"dbsync_no_target"}, {"dbsync_odd_origin"}, {"dbsync_fatal"}, {"dbsync_twice"}, {"dbsync_twice"}
 	};
 	int			n = 0;
 
@@ -254,6 +264,7 @@ add_broken_drivers(void)
 	broken[n++].driver.features &= ~DBSYNC_FEATURE_READ_BACK;
 	broken[n++].driver.open = open_none;
 	broken[n++].driver.open = open_odd;
+	broken[n++].driver.open = open_fatal;
 }
 
 /* One that was made for another version, or has no name, stands in the way of all behind it. */

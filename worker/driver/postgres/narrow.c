@@ -74,10 +74,10 @@ static bool
 misreads_char(const PostgresTarget *target, const PostgresColumn *column)
 {
 	bool		is_char = column->base_type == CHAROID || column->element == CHAROID;
-	bool		is_plain = column->type_kind == TYPTYPE_BASE && !OidIsValid(column->element);
+	char		kind = OidIsValid(column->element) ? column->element_kind : column->type_kind;
 
 	return PG_VERSION_NUM >= 150000 && target->base.identity.version < 150000 &&
-		(is_char || (column->holds_char && !is_plain));
+		(is_char || (column->holds_char && kind != TYPTYPE_BASE));
 }
 
 bool
