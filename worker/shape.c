@@ -12,6 +12,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "worker/by_id.h"
 #include "worker/query.h"
 #include "worker/shape.h"
 
@@ -179,18 +180,9 @@ dbsync_shapes_take(MemoryContext parent, const List *shapes)
 		MemoryContextSetParent(((DbsyncTableShape *) lfirst(lc))->context, parent);
 }
 
-static int
-compare_id(const void *id, const void *cell)
-{
-	return *(const int *) id - ((const DbsyncTableShape *) lfirst((const ListCell *) cell))->id;
-}
-
 const DbsyncTableShape *
 dbsync_shapes_find(const List *shapes, int id)
 {
-	const ListCell *cell = NULL;
-
-	if (shapes != NIL)
-		cell = bsearch(&id, shapes->elements, shapes->length, sizeof(ListCell), compare_id);
-	return cell != NULL ? lfirst(cell) : NULL;
+	StaticAssertStmt(offsetof(DbsyncTableShape, id) == 0, "found by its first field");
+	return dbsync_by_id_find(shapes, id);
 }

@@ -15,6 +15,7 @@
 #include "utils/uuid.h"
 
 #include "extension/catalog.h"
+#include "worker/by_id.h"
 #include "worker/query.h"
 #include "worker/shape.h"
 #include "worker/subscription.h"
@@ -233,39 +234,18 @@ dbsync_subscription_read(MemoryContext parent, int id, DbsyncSubscription *old)
 	return subscription;
 }
 
-/* Tables and segments begin with their ids, and were read in the order of these. */
-static int
-compare_id(const void *id, const void *cell)
-{
-	int			wanted = *(const int *) id;
-	int			found = *(const int *) lfirst((const ListCell *) cell);
-
-	return wanted < found ? -1 : wanted > found;
-}
-
-static void *
-find_by_id(const List *list, int id)
-{
-	ListCell   *cell;
-
-	if (list == NIL)
-		return NULL;
-	cell = bsearch(&id, list->elements, list->length, sizeof(ListCell), compare_id);
-	return cell ? lfirst(cell) : NULL;
-}
-
 DbsyncTable *
 dbsync_subscription_table(DbsyncSubscription *subscription, int captured_id)
 {
 	StaticAssertStmt(offsetof(DbsyncTable, captured_id) == 0, "found by its first field");
-	return find_by_id(subscription->tables, captured_id);
+	return dbsync_by_id_find(subscription->tables, captured_id);
 }
 
 DbsyncSegmentInfo *
 dbsync_subscription_segment(DbsyncSubscription *subscription, int segment_id)
 {
 	StaticAssertStmt(offsetof(DbsyncSegmentInfo, id) == 0, "found by its first field");
-	return find_by_id(subscription->segments, segment_id);
+	return dbsync_by_id_find(subscription->segments, segment_id);
 }
 
 void

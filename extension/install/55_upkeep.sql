@@ -121,7 +121,7 @@ BEGIN
     END IF;
     captured := dbsync_internal.lock_captured(captured.id, 'ACCESS EXCLUSIVE');
     IF captured.state = 'removing' THEN
-        -- nobody is left for whom it could go on, and with the lock that was in the way
+        -- nobody is left for whom it could go on; the lock that was in the way is ours now
         PERFORM dbsync_internal.remove_capture(captured.id);
         RAISE NOTICE USING MESSAGE = format('table %s is in no subscription: its capture is removed', rel);
     ELSIF captured.state <> 'suspended' THEN
