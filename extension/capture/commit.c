@@ -30,14 +30,17 @@
 /* committed, and the workers have not been woken yet */
 static bool wake_due = false;
 
-/* Does anything captured survive?  Counts are exact after ROLLBACK TO. */
+/* Does anything captured survive, rows or turns?  Counts are exact after ROLLBACK TO. */
 static bool
-has_rows(void)
+has_captured(void)
 {
 	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
 	{
-		if (dbsync_transaction_rows(t) > 0)
-			return true;
+		for (DbsyncWritten *w = t->written; w != NULL; w = w->next)
+		{
+			if (dbsync_transaction_part_rows(&w->part) > 0 || w->part.turns > 0)
+				return true;
+		}
 	}
 	return false;
 }
@@ -89,7 +92,7 @@ gather_parts(DbsyncHeader *header)
 		{
 			int64		rows = dbsync_transaction_part_rows(&w->part);
 
-			if (rows == 0)
+			if (rows == 0 && w->part.turns == 0)
 				continue;
 			if (dropped && !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(w->segment)))
 				continue;
@@ -136,7 +139,7 @@ finish(void)
 	check_statements_ended();
 	/* waking workers after the commit must not fail any more */
 	dbsync_shmem_attach();
-	if (!has_rows())
+	if (!has_captured())
 		return;
 	settle_doubts();
 	if (dbsync_insert_wants_snapshot_compat)
@@ -154,7 +157,7 @@ finish(void)
 static void
 warn_without_header(void)
 {
-	if (!has_rows())
+	if (!has_captured())
 		return;
 	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
 		ereport(WARNING,

@@ -81,6 +81,25 @@ COMMENT ON COLUMN dbsync.shape.key IS 'numbers of the columns by which its rows 
 COMMENT ON COLUMN dbsync.shape.key_classes IS 'operator class of each column of the key';
 COMMENT ON COLUMN dbsync.shape.key_collations IS 'collation of each column of the key; 0: none';
 
+-- Points among a table's captured rows at which something happens that is no row; the
+-- transaction's header counts them.
+CREATE TABLE dbsync.turn (
+    captured_id int NOT NULL,
+    xid xid8 NOT NULL,
+    -- its place among the rows that this transaction captured
+    no bigint NOT NULL,
+    -- shape: rows behind it are of another shape
+    kind text NOT NULL CHECK (kind IN ('shape')),
+    shape_id int,
+    PRIMARY KEY (captured_id, xid, no)
+);
+COMMENT ON TABLE dbsync.turn IS 'what happened to a captured table among its captured rows, and is no row';
+COMMENT ON COLUMN dbsync.turn.captured_id IS 'the captured table';
+COMMENT ON COLUMN dbsync.turn.xid IS 'the transaction';
+COMMENT ON COLUMN dbsync.turn.no IS 'its place among the rows that the transaction captured';
+COMMENT ON COLUMN dbsync.turn.kind IS 'shape: the table looks otherwise from here on';
+COMMENT ON COLUMN dbsync.turn.shape_id IS 'the shape of rows behind it';
+
 -- Segments are the tracking tables: several for each captured table, which take turns,
 -- all of one shape.  captured_id 0 is the transaction headers' own row of segments.
 CREATE TABLE dbsync.segment (

@@ -61,3 +61,35 @@ BEGIN
     RETURN now.id;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.find_shape(int, regclass, oid) IS 'the shape that a table with this key has now; a new one, if it is not the last one it had';
+
+CREATE FUNCTION dbsync_internal.turn(rel regclass) RETURNS bigint
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_turn';
+COMMENT ON FUNCTION dbsync_internal.turn(regclass) IS 'counts a turn of a captured table in this transaction, and says its place';
+
+-- Called when DDL has changed a captured table, in the very transaction, which has the
+-- table's lock: rows from here on are of another shape, and go to a segment of that.
+-- Settings are those of the apply session: what is written down here is read there.
+CREATE FUNCTION dbsync_internal.follow(captured dbsync.captured_table) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET "TimeZone" = 'UTC' SET extra_float_digits = 3
+    SET bytea_output = 'hex' SET lc_monetary = 'C' SET quote_all_identifiers = off
+AS $$
+DECLARE
+    chosen_key oid := coalesce(dbsync_internal.current_key(captured.relid), dbsync_internal.choose_key(captured.relid));
+    new_shape int;
+BEGIN
+    PERFORM dbsync_internal.check_supported(captured.relid);
+    new_shape := dbsync_internal.find_shape(captured.id, captured.relid, chosen_key);
+    UPDATE dbsync.captured_table c
+    SET key_index = chosen_key, key_columns = dbsync_internal.key_columns(chosen_key),
+        shape = dbsync_internal.table_shape(captured.relid)
+    WHERE c.id = captured.id;
+    IF EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = captured.id AND s.active AND s.shape_id = new_shape) THEN
+        RETURN;
+    END IF;
+    UPDATE dbsync.segment s SET active = false, sealed = NULL WHERE s.captured_id = captured.id AND s.active;
+    PERFORM dbsync_internal.create_segment(captured.id);
+    INSERT INTO dbsync.turn (captured_id, xid, no, kind, shape_id)
+    VALUES (captured.id, pg_current_xact_id(), dbsync_internal.turn(captured.relid), 'shape', new_shape);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.follow(dbsync.captured_table) IS 'lets capture go on with a table that DDL has changed';

@@ -10,6 +10,7 @@ BEGIN
     SELECT s.id INTO next_id FROM dbsync.segment s
     WHERE s.captured_id = rotate_segment.captured_id AND NOT s.active
       AND pg_relation_size(s.relid) = 0
+      AND s.shape_id IS NOT DISTINCT FROM (SELECT a.shape_id FROM dbsync.segment a WHERE a.captured_id = s.captured_id AND a.active)
     ORDER BY s.id LIMIT 1;
     IF next_id IS NULL THEN
         next_id := dbsync_internal.create_segment(captured_id);

@@ -47,6 +47,11 @@
 /* numbers per part before its ranges, a byte each at least; see 10_config.sql */
 #define PART_FIXED		10
 
+/* added to the number of ranges where a number of turns follows them: nobody else pays a byte */
+#define HAS_TURNS		16
+
+StaticAssertDecl(DBSYNC_MAX_RANGES < HAS_TURNS, "the number of ranges has room for a flag");
+
 /* the header segment that this backend believes to be the active one */
 static uint64 known_generation = 0;
 static Oid	known_segment = InvalidOid;
@@ -114,7 +119,7 @@ make_bytes(Size size)
 static Datum
 form_parts(const DbsyncHeader *header)
 {
-	Size		room = header->nparts * (PART_FIXED + 2 * DBSYNC_MAX_RANGES) * DBSYNC_NUMBER_MAX;
+	Size		room = header->nparts * (PART_FIXED + 2 * DBSYNC_MAX_RANGES + 1) * DBSYNC_NUMBER_MAX;
 	bytea	   *bytes = make_bytes(room);
 	char	   *at = VARDATA(bytes);
 
@@ -131,12 +136,14 @@ form_parts(const DbsyncHeader *header)
 		at = dbsync_number_put(at, part->resolved);
 		at = dbsync_number_put(at, part->statements);
 		at = dbsync_number_put(at, part->marked);
-		at = dbsync_number_put(at, part->ranges.n);
+		at = dbsync_number_put(at, part->ranges.n + (part->turns > 0 ? HAS_TURNS : 0));
 		for (int r = 0; r < part->ranges.n; r++)
 		{
 			at = dbsync_number_put(at, part->ranges.first[r]);
 			at = dbsync_number_put(at, part->ranges.last[r]);
 		}
+		if (part->turns > 0)
+			at = dbsync_number_put(at, part->turns);
 	}
 	SET_VARSIZE(bytes, at - (char *) bytes);
 	return PointerGetDatum(bytes);
@@ -264,6 +271,8 @@ decode_count(DbsyncPacked *packed)
 static void
 decode_part(DbsyncPacked *packed, DbsyncPart *part)
 {
+	int			n;
+
 	part->captured_id = dbsync_packed_number_upto(packed, PG_INT32_MAX);
 	part->segment_id = dbsync_packed_number_upto(packed, PG_INT32_MAX);
 	part->inserts = decode_count(packed);
@@ -273,7 +282,10 @@ decode_part(DbsyncPacked *packed, DbsyncPart *part)
 	part->resolved = decode_count(packed);
 	part->statements = decode_count(packed);
 	part->marked = decode_count(packed);
-	part->ranges.n = dbsync_packed_number_upto(packed, DBSYNC_MAX_RANGES);
+	n = dbsync_packed_number_upto(packed, HAS_TURNS + DBSYNC_MAX_RANGES);
+	part->ranges.n = n % HAS_TURNS;
+	if (part->ranges.n > DBSYNC_MAX_RANGES)
+		dbsync_packed_corrupted(packed);
 	for (int r = 0; r < part->ranges.n; r++)
 	{
 		part->ranges.first[r] = dbsync_packed_number_upto(packed, MaxBlockNumber);
@@ -281,6 +293,9 @@ decode_part(DbsyncPacked *packed, DbsyncPart *part)
 		if (part->ranges.first[r] > part->ranges.last[r])
 			dbsync_packed_corrupted(packed);
 	}
+	part->turns = n >= HAS_TURNS ? decode_count(packed) : 0;
+	if (n >= HAS_TURNS && part->turns == 0)
+		dbsync_packed_corrupted(packed);
 }
 
 static void

@@ -33,6 +33,7 @@ typedef struct DbsyncPart
 	 */
 	int64		statements;
 	int64		marked;			/* updates with columns marked as untouched */
+	int64		turns;			/* rows of dbsync.turn: changes of the table among these rows */
 	DbsyncRanges ranges;
 } DbsyncPart;
 

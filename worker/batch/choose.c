@@ -126,18 +126,20 @@ segment_exists(int segment_id)
  * with capture of the table taken off, or with its columns changed while it was
  * suspended.  Rows in the latter are no loss, the table is copied anew.
  */
-static bool
-wants_table(int captured_id, int segment_id, void *arg)
+static int
+shape_of(int captured_id, int segment_id, void *arg)
 {
 	DbsyncBatch *batch = arg;
+	const DbsyncSegmentInfo *segment;
 	DbsyncTable *table = dbsync_subscription_table(batch->work->subscription, captured_id);
 
 	if (table == NULL || !dbsync_table_flows(table))
-		return false;
-	if (dbsync_subscription_segment(batch->work->subscription, segment_id) != NULL)
-		return true;
+		return 0;
+	segment = dbsync_subscription_segment(batch->work->subscription, segment_id);
+	if (segment != NULL)
+		return segment->shape->id;
 	batch->stale |= segment_exists(segment_id);
-	return false;
+	return 0;
 }
 
 DbsyncCut *
@@ -146,7 +148,7 @@ dbsync_choose_next_cut(DbsyncBatch *batch)
 	DbsyncWork *work = batch->work;
 	DbsyncCutRequest request;
 
-	request.wants = wants_table;
+	request.shape_of = shape_of;
 	request.arg = batch;
 	request.target_identities = work->target_identities;
 	request.local_only = work->subscription->local_only;

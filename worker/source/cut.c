@@ -67,20 +67,32 @@ add_range(DbsyncCutSegment *segment, BlockNumber first, BlockNumber last)
 	segment->n++;
 }
 
+/* The table's rows of this shape (0: of any), or NULL. */
 static DbsyncCutTable *
-cut_table(DbsyncCut *cut, int captured_id)
+find_table(const DbsyncCut *cut, int captured_id, int shape_id)
 {
-	DbsyncCutTable *table;
 	ListCell   *lc;
 
 	foreach(lc, cut->tables)
 	{
-		table = lfirst(lc);
-		if (table->captured_id == captured_id)
+		DbsyncCutTable *table = lfirst(lc);
+
+		if (table->captured_id == captured_id && (shape_id == 0 || table->shape_id == shape_id))
 			return table;
 	}
+	return NULL;
+}
+
+static DbsyncCutTable *
+cut_table(DbsyncCut *cut, int captured_id, int shape_id)
+{
+	DbsyncCutTable *table = find_table(cut, captured_id, shape_id);
+
+	if (table != NULL)
+		return table;
 	table = palloc0(sizeof(DbsyncCutTable));
 	table->captured_id = captured_id;
+	table->shape_id = shape_id;
 	cut->tables = lappend(cut->tables, table);
 	return table;
 }
@@ -155,6 +167,25 @@ dbsync_cut_free(DbsyncCut *cut)
 }
 
 bool
+dbsync_cut_goes_on(const DbsyncCut *cut, const DbsyncHeader *header,
+				   const DbsyncCutRequest *request)
+{
+	if (cut->turns > 0)
+		return false;
+	for (int i = 0; cut->rows > 0 && i < header->nparts; i++)
+	{
+		const DbsyncPart *part = &header->parts[i];
+		int			shape_id = request->shape_of(part->captured_id, part->segment_id, request->arg);
+		const DbsyncCutTable *table = find_table(cut, part->captured_id, 0);
+
+		if (shape_id != 0 &&
+			(part->turns > 0 || (table != NULL && table->shape_id != shape_id)))
+			return false;
+	}
+	return true;
+}
+
+bool
 dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header, int rank,
 			   const DbsyncCutRequest *request)
 {
@@ -164,12 +195,13 @@ dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header, int rank,
 	for (int i = 0; i < header->nparts; i++)
 	{
 		const DbsyncPart *part = &header->parts[i];
+		int			shape_id = request->shape_of(part->captured_id, part->segment_id, request->arg);
 		DbsyncCutTable *table;
 		DbsyncCutSegment *segment;
 
-		if (!request->wants(part->captured_id, part->segment_id, request->arg))
+		if (shape_id == 0)
 			continue;
-		table = cut_table(cut, part->captured_id);
+		table = cut_table(cut, part->captured_id, shape_id);
 		table->inserts += part->inserts;
 		table->updates += part->updates;
 		table->deletes += part->deletes;
@@ -177,6 +209,8 @@ dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header, int rank,
 		table->resolved += part->resolved;
 		table->statements += part->statements;
 		table->marked += part->marked;
+		table->turns += part->turns;
+		cut->turns += part->turns;
 		cut->rows += part->inserts + part->updates + part->deletes +
 			part->truncates + part->resolved;
 		segment = segments[i] = cut_segment(table, part->segment_id);
@@ -248,11 +282,21 @@ normalize_ranges(DbsyncCutSegment *segment)
 	pfree(ranges);
 }
 
+/* A table's shapes have their numbers in the order in which it took them. */
+static int
+compare_shapes(const ListCell *a, const ListCell *b)
+{
+	return ((const DbsyncCutTable *) lfirst(a))->shape_id - ((const DbsyncCutTable *) lfirst(b))->shape_id;
+}
+
 void
 dbsync_cut_finish(DbsyncCut *cut)
 {
 	ListCell   *lc;
 	ListCell   *ls;
+
+	if (cut->turns > 0)
+		list_sort(cut->tables, compare_shapes);
 
 	foreach(lc, cut->tables)
 		foreach(ls, ((DbsyncCutTable *) lfirst(lc))->segments)

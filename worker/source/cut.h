@@ -12,9 +12,16 @@
 #include "worker/source/source.h"
 
 /*
+ * May this transaction's rows be added?  Rows of a table in a cut are of one shape, unless
+ * the cut is one transaction, in which the table changes.  Called by dbsync_window_next()
+ * only, as are the next two.
+ */
+extern bool dbsync_cut_goes_on(const DbsyncCut *cut, const DbsyncHeader *header,
+							   const DbsyncCutRequest *request);
+
+/*
  * Add a transaction's rows in the tables that the request wants; rank: its place in closing
- * order.  Returns whether some of them are to be looked for in segments.  Called by
- * dbsync_window_next() only, as is the next one.
+ * order.  Returns whether some of them are to be looked for in segments.
  */
 extern bool dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header, int rank,
 						   const DbsyncCutRequest *request);

@@ -46,10 +46,14 @@
 
 typedef struct DbsyncWindow DbsyncWindow;
 
-/* the rows of one captured table in a cut */
+/*
+ * The rows of one captured table in a cut, and of one shape.  A cut of several shapes has
+ * several of a table, in the order of their shapes.
+ */
 typedef struct DbsyncCutTable
 {
 	int			captured_id;
+	int			shape_id;
 	int64		inserts;
 	int64		updates;
 	int64		deletes;
@@ -57,6 +61,7 @@ typedef struct DbsyncCutTable
 	int64		resolved;
 	int64		statements;		/* in which they were captured */
 	int64		marked;			/* updates with columns marked as untouched */
+	int64		turns;			/* above 0: the table takes this shape before these rows */
 	List	   *segments;		/* of DbsyncCutSegment */
 } DbsyncCutTable;
 
@@ -85,6 +90,7 @@ typedef struct DbsyncCut
 	int			ntransactions;
 	uint64		xids[DBSYNC_CUT_KNOWN];	/* of the first ones */
 	int64		rows;			/* of the tables asked for */
+	int64		turns;			/* above 0: it is one transaction, in which they change */
 	int64		lag_rows;		/* rows and bytes that leave the lag with it, */
 	int64		lag_bytes;		/* tables of other subscriptions included */
 	List	   *tables;			/* of DbsyncCutTable */
@@ -96,8 +102,8 @@ typedef struct DbsyncCut
 /* what a caller wants of a window, and so of its cuts */
 typedef struct DbsyncCutRequest
 {
-	/* is a table of interest, of which this segment holds rows? */
-	bool		(*wants) (int captured_id, int segment_id, void *arg);
+	/* the shape of a segment that holds rows of this table; 0: the table is of no interest */
+	int			(*shape_of) (int captured_id, int segment_id, void *arg);
 	void	   *arg;
 	/* transactions that have one of these databases in their route are passed over */
 	const List *target_identities;

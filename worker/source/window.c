@@ -301,6 +301,8 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 			if (before > 0 && (before >= request->max_rows ||
 							   !dbsync_route_same(cut->route, header.route)))
 				break;
+			if (!dbsync_cut_goes_on(cut, &header, request))
+				break;
 			if (dbsync_cut_add(cut, &header, i - window->next, request))
 				dbsync_members_add(cut->members, entry->xid, i - window->next);
 			if (cut->rows > before)
