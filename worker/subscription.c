@@ -173,6 +173,7 @@ move_part(DbsyncTable *table, const DbsyncTable *old)
 	table->note_due = old->note_due;
 	/* the handle belongs to the connection and knows the target's table */
 	table->handle = old->handle;
+	table->handle_shape = old->handle_shape;
 }
 
 static void

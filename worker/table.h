@@ -55,6 +55,7 @@ typedef struct DbsyncTable
 	bool		part_found;
 	bool		part_dirty;		/* to be written with the next batch */
 	DbsyncTargetTable *handle;	/* NULL: not looked up yet */
+	int			handle_shape;	/* for rows of this shape */
 	TimestampTz install_after;	/* lock was not to be had; try again then */
 	int			install_failures;
 	TimestampTz copy_after;		/* copying failed; try again then */

@@ -33,10 +33,10 @@ refuse_same_table(DbsyncWork *work, DbsyncTable *table)
 }
 
 DbsyncTargetTable *
-dbsync_target_table_look_up(DbsyncTarget *target, MemoryContext context, const DbsyncTable *table)
+dbsync_target_table_look_up(DbsyncTarget *target, MemoryContext context, const DbsyncTable *table,
+							const DbsyncTableShape *shape)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
-	const DbsyncTableShape *shape = table->shape;
 	DbsyncTargetTable *handle;
 	DbsyncTableSpec spec;
 
@@ -56,13 +56,20 @@ dbsync_target_table_look_up(DbsyncTarget *target, MemoryContext context, const D
 	return handle;
 }
 
-void
-dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table)
+bool
+dbsync_target_table_is_open(const DbsyncTable *table, const DbsyncTableShape *shape)
 {
-	if (table->handle != NULL)
+	return table->handle != NULL && table->handle_shape == shape->id;
+}
+
+void
+dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
+{
+	if (dbsync_target_table_is_open(table, shape))
 		return;
 	refuse_same_table(work, table);
-	table->handle = dbsync_target_table_look_up(work->target, work->target_context, table);
+	table->handle = dbsync_target_table_look_up(work->target, work->target_context, table, shape);
+	table->handle_shape = shape->id;
 	if (table->handle == NULL)
 		dbsync_target_raise(work->target, psprintf("looking up target table \"%s.%s\"",
 												  table->target_schema, table->target_table));

@@ -9,15 +9,24 @@
 #define DBSYNC_WORKER_TARGET_TABLE_H
 
 #include "worker/driver/driver.h"
+#include "worker/shape.h"
 #include "worker/table.h"
 #include "worker/work.h"
 
-/* Look up and check the target's table, once per connection. */
-extern void dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table);
+/*
+ * Look up and check the target's table for rows of a shape, once per connection; the handle
+ * of another shape is gone then.
+ */
+extern void dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table,
+									 const DbsyncTableShape *shape);
+
+/* Has it been looked up for rows of this shape? */
+extern bool dbsync_target_table_is_open(const DbsyncTable *table, const DbsyncTableShape *shape);
 
 /* The same over another connection; NULL: its fault says why not. */
 extern DbsyncTargetTable *dbsync_target_table_look_up(DbsyncTarget *target, MemoryContext context,
-											  const DbsyncTable *table);
+											  const DbsyncTable *table,
+											  const DbsyncTableShape *shape);
 
 /* Before a batch with a table's first chunk: may it be copied into? */
 extern void dbsync_target_table_check_empty(DbsyncWork *work, DbsyncTable *table);

@@ -103,14 +103,16 @@ open_tables(DbsyncBatch *batch)
 
 			batch->current = dbsync_subscription_table(batch->work->subscription,
 													   cut_table->captured_id);
-			dbsync_target_table_open(batch->work, batch->current);
+			dbsync_target_table_open(batch->work, batch->current,
+									 dbsync_read_shape(batch->work->subscription, batch->current,
+													   cut_table));
 			check_lock(batch, cut_table);
 		}
 	if (batch->with_chunk)
 	{
 		batch->current = batch->copying;
 		batch->work->blamed = batch->copying->captured_id;
-		dbsync_target_table_open(batch->work, batch->copying);
+		dbsync_target_table_open(batch->work, batch->copying, batch->copying->shape);
 		dbsync_reverse_check(batch->work, batch->copying);
 		if (batch->copying->part.nkeys == 0)
 			dbsync_target_table_check_empty(batch->work, batch->copying);

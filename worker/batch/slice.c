@@ -21,6 +21,7 @@
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
+#include "worker/target_table.h"
 #include "worker/work.h"
 
 /*
@@ -42,7 +43,8 @@
 static bool
 may_be_sliced(const DbsyncBatch *batch)
 {
-	return batch->copying == NULL && batch->work->send_as == DBSYNC_SEND_AS_USUAL;
+	return batch->copying == NULL && batch->work->send_as == DBSYNC_SEND_AS_USUAL &&
+		(batch->cut == NULL || batch->cut->turns == 0);
 }
 
 int64
@@ -88,7 +90,7 @@ fits(const DbsyncBatch *batch, const DbsyncCut *cut)
 {
 	ListCell   *lc;
 
-	if (cut->rows > 0 && !dbsync_route_same(cut->route, batch->cut->route))
+	if (cut->turns > 0 || (cut->rows > 0 && !dbsync_route_same(cut->route, batch->cut->route)))
 		return false;
 	foreach(lc, cut->tables)
 	{
@@ -96,7 +98,8 @@ fits(const DbsyncBatch *batch, const DbsyncCut *cut)
 		DbsyncTable *table = dbsync_subscription_table(batch->work->subscription,
 													   cut_table->captured_id);
 
-		if (table->handle == NULL ||
+		if (!dbsync_target_table_is_open(table, dbsync_read_shape(batch->work->subscription,
+																  table, cut_table)) ||
 			(cut_table->marked > 0 && dbsync_choose_completes(batch->work, table)))
 			return false;
 	}

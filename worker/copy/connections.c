@@ -144,7 +144,8 @@ open_table(DbsyncWork *work, DbsyncSide *side, const DbsyncTable *table)
 		return true;
 	/* a driver may look at types of ours */
 	dbsync_query_begin(false, "looking up the target's table");
-	side->handle = dbsync_target_table_look_up(side->target, side->context, table);
+	side->handle = dbsync_target_table_look_up(side->target, side->context, table,
+											  table->shape);
 	dbsync_query_commit();
 	side->of = table->handle;
 	side->generation = work->subscription->generation;
