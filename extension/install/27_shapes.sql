@@ -3,34 +3,50 @@
 -- Whoever reads captured rows asks the shape of their segment and never the table, which
 -- may look otherwise by then.
 
+-- A default travels if it needs nothing but what every server has: no function, type or
+-- sequence of this database.  Called under the pins of the apply session.
+CREATE FUNCTION dbsync_internal.default_that_travels(rel oid, num smallint) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d
+    WHERE d.adrelid = rel AND d.adnum = num
+      AND NOT EXISTS (SELECT FROM pg_depend p
+                      WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
+                        AND NOT (p.refclassid = 'pg_class'::regclass AND p.refobjid = rel))
+$$;
+COMMENT ON FUNCTION dbsync_internal.default_that_travels(oid, smallint) IS 'default of a column as text, if it means the same everywhere; else null';
+
 -- A column of a segment has the type below a domain (dbsync_internal.segment_columns());
 -- generated columns are in no segment, and the target is to have none of their names.
 CREATE FUNCTION dbsync_internal.describe_columns(rel regclass) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH RECURSIVE col AS (
-        SELECT a.attnum, a.attname, a.atttypid AS typ, a.atttypmod AS typmod, a.attcollation AS coll, a.attgenerated
+        SELECT a.attnum, a.attname, a.atttypid AS typ, a.atttypmod AS typmod, a.attcollation AS coll, a.attgenerated, a.attnotnull
         FROM pg_attribute a
         WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped
       UNION ALL
         SELECT col.attnum, col.attname, t.typbasetype,
-            CASE WHEN t.typtypmod >= 0 THEN t.typtypmod ELSE col.typmod END, col.coll, col.attgenerated
+            CASE WHEN t.typtypmod >= 0 THEN t.typtypmod ELSE col.typmod END, col.coll, col.attgenerated, col.attnotnull
         FROM col JOIN pg_type t ON t.oid = col.typ
         WHERE t.typtype = 'd'
     )
     SELECT coalesce(jsonb_agg(jsonb_build_object('num', col.attnum, 'name', col.attname, 'type', col.typ::bigint,
-               'typmod', col.typmod, 'collation', col.coll::bigint, 'generated', col.attgenerated <> '') ORDER BY col.attnum), '[]')
+               'typmod', col.typmod, 'collation', col.coll::bigint, 'generated', col.attgenerated <> '',
+               'not_null', col.attnotnull,
+               'default', CASE WHEN col.attgenerated = '' THEN dbsync_internal.default_that_travels(rel, col.attnum) END) ORDER BY col.attnum), '[]')
     FROM col JOIN pg_type t ON t.oid = col.typ
     WHERE t.typtype <> 'd'
 $$;
 COMMENT ON FUNCTION dbsync_internal.describe_columns(regclass) IS 'columns of a table as dbsync.shape has them';
 
 CREATE FUNCTION dbsync_internal.shape_columns(columns jsonb)
-    RETURNS TABLE (num int, name name, type oid, typmod int, "collation" oid, generated boolean)
+    RETURNS TABLE (num int, name name, type oid, typmod int, "collation" oid, generated boolean, not_null boolean, "default" text)
     LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT c.num, c.name, c.type, c.typmod, c."collation", c.generated
-    FROM jsonb_to_recordset(columns) c (num int, name name, type oid, typmod int, "collation" oid, generated boolean)
+    SELECT c.num, c.name, c.type, c.typmod, c."collation", c.generated, c.not_null, c."default"
+    FROM jsonb_to_recordset(columns)
+        c (num int, name name, type oid, typmod int, "collation" oid, generated boolean, not_null boolean, "default" text)
 $$;
 COMMENT ON FUNCTION dbsync_internal.shape_columns(jsonb) IS 'columns of a shape as rows';
 
