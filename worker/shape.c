@@ -22,6 +22,7 @@ const DbsyncTableShape dbsync_shape_none = {0};
 enum
 {
 	SHAPE_ID = 1,
+	SHAPE_TABLE,
 	COLUMN_COUNT,
 	COLUMN_NUMBER,
 	COLUMN_NAME,
@@ -29,13 +30,16 @@ enum
 	COLUMN_TYPMOD,
 	COLUMN_COLLATION,
 	COLUMN_GENERATED,
+	COLUMN_NOT_NULL,
+	COLUMN_DEFAULT,
 	KEY_PLACE,					/* of this column in the key, from 1 on; 0: not in it */
 	KEY_CLASS,
 	KEY_COLLATION
 };
 
 static const char *const columns_sql =
-"SELECT h.id, pg_catalog.count(*) OVER (PARTITION BY h.id), c.num, c.name, c.type, c.typmod, c.\"collation\", c.generated,"
+"SELECT h.id, h.captured_id, pg_catalog.count(*) OVER (PARTITION BY h.id), c.num, c.name, c.type, c.typmod, c.\"collation\", c.generated,"
+" c.not_null, c.\"default\","
 " coalesce(k.place, 0), h.key_classes[k.place], h.key_collations[k.place]"
 " FROM dbsync.shape h"
 " CROSS JOIN LATERAL dbsync_internal.shape_columns(h.columns) c"
@@ -44,19 +48,22 @@ static const char *const columns_sql =
 " ORDER BY h.id, c.num";
 
 static DbsyncTableShape *
-new_shape(MemoryContext parent, int id, int ncolumns)
+new_shape(MemoryContext parent, int id, int captured_id, int ncolumns)
 {
 	MemoryContext context = AllocSetContextCreate(parent, "dbsync shape", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	DbsyncTableShape *shape = palloc0(sizeof(DbsyncTableShape));
 
 	shape->id = id;
+	shape->captured_id = captured_id;
 	shape->context = context;
 	shape->columns = palloc(sizeof(char *) * ncolumns);
 	shape->numbers = palloc(sizeof(AttrNumber) * ncolumns);
 	shape->types = palloc(sizeof(Oid) * ncolumns);
 	shape->typmods = palloc(sizeof(int32) * ncolumns);
 	shape->collations = palloc(sizeof(Oid) * ncolumns);
+	shape->not_null = palloc(sizeof(bool) * ncolumns);
+	shape->defaults = palloc(sizeof(char *) * ncolumns);
 	shape->generated = palloc(sizeof(char *) * ncolumns);
 	shape->keys = palloc(sizeof(int) * ncolumns);
 	shape->key_before = palloc(sizeof(Oid) * ncolumns);
@@ -88,6 +95,7 @@ static void
 add_column(DbsyncTableShape *shape, uint64 row)
 {
 	char	   *name = MemoryContextStrdup(shape->context, dbsync_query_text(row, COLUMN_NAME));
+	const char *value = dbsync_query_text(row, COLUMN_DEFAULT);
 	int			place = (int) dbsync_query_int(row, KEY_PLACE);
 
 	if (dbsync_query_bool(row, COLUMN_GENERATED))
@@ -102,6 +110,8 @@ add_column(DbsyncTableShape *shape, uint64 row)
 	shape->types[shape->ncolumns] = dbsync_query_oid(row, COLUMN_TYPE);
 	shape->typmods[shape->ncolumns] = (int32) dbsync_query_int(row, COLUMN_TYPMOD);
 	shape->collations[shape->ncolumns] = dbsync_query_oid(row, COLUMN_COLLATION);
+	shape->not_null[shape->ncolumns] = dbsync_query_bool(row, COLUMN_NOT_NULL);
+	shape->defaults[shape->ncolumns] = value ? MemoryContextStrdup(shape->context, value) : NULL;
 	shape->columns[shape->ncolumns++] = name;
 }
 
@@ -120,7 +130,8 @@ read_shapes(MemoryContext parent, List *shapes, const char *ids)
 
 		if (shape == NULL || shape->id != id)
 		{
-			shape = new_shape(parent, id, (int) dbsync_query_int(row, COLUMN_COUNT));
+			shape = new_shape(parent, id, (int) dbsync_query_int(row, SHAPE_TABLE),
+							  (int) dbsync_query_int(row, COLUMN_COUNT));
 			shapes = lappend(shapes, shape);
 		}
 		add_column(shape, row);
@@ -185,4 +196,21 @@ dbsync_shapes_find(const List *shapes, int id)
 {
 	StaticAssertStmt(offsetof(DbsyncTableShape, id) == 0, "found by its first field");
 	return dbsync_by_id_find(shapes, id);
+}
+
+const DbsyncTableShape *
+dbsync_shapes_before(const List *shapes, const DbsyncTableShape *shape)
+{
+	const DbsyncTableShape *before = NULL;
+	ListCell   *lc;
+
+	/* a table's shapes have their numbers in the order in which it took them */
+	foreach(lc, shapes)
+	{
+		const DbsyncTableShape *other = lfirst(lc);
+
+		if (other->captured_id == shape->captured_id && other->id < shape->id)
+			before = other;
+	}
+	return before;
 }

@@ -17,6 +17,7 @@
 typedef struct DbsyncTableShape
 {
 	int			id;				/* first: shapes are found by it */
+	int			captured_id;
 	MemoryContext context;		/* of all of it */
 
 	/* columns that are in a segment, in its order: those that travel */
@@ -26,6 +27,8 @@ typedef struct DbsyncTableShape
 	Oid		   *types;			/* without domains */
 	int32	   *typmods;
 	Oid		   *collations;
+	bool	   *not_null;
+	const char **defaults;		/* as text; NULL: none, or none that means the same elsewhere */
 	int			ngenerated;
 	const char **generated;		/* columns that the source generates */
 
@@ -50,5 +53,8 @@ extern void dbsync_shapes_take(MemoryContext parent, const List *shapes);
 
 /* The one with this id, or NULL. */
 extern const DbsyncTableShape *dbsync_shapes_find(const List *shapes, int id);
+
+/* The one that its table had before, or NULL. */
+extern const DbsyncTableShape *dbsync_shapes_before(const List *shapes, const DbsyncTableShape *shape);
 
 #endif							/* DBSYNC_WORKER_SHAPE_H */

@@ -36,7 +36,8 @@ is_whole(const DbsyncDriver *driver)
 		(driver->table_has_rows || !(driver->features & DBSYNC_FEATURE_READ_BACK)) &&
 		(driver->table_takes_unchanged || !(driver->features & DBSYNC_FEATURE_PATCH)) &&
 		((driver->table_takes_several && driver->fence) ||
-		 !(driver->features & DBSYNC_FEATURE_SEVERAL));
+		 !(driver->features & DBSYNC_FEATURE_SEVERAL)) &&
+		(driver->table_change || !(driver->features & DBSYNC_FEATURE_CHANGE));
 }
 
 static void
@@ -268,6 +269,19 @@ DbsyncTargetTable *
 dbsync_target_try_table_open(DbsyncTarget *target, const DbsyncTableSpec *spec)
 {
 	return target->driver->table_open(target, spec);
+}
+
+bool
+dbsync_target_follows_changes(const DbsyncTarget *target)
+{
+	return (target->driver->features & DBSYNC_FEATURE_CHANGE) != 0;
+}
+
+DbsyncTargetTable *
+dbsync_target_try_table_change(DbsyncTarget *target, DbsyncTargetTable *before,
+							   const DbsyncTableSpec *spec, List *changes, int how)
+{
+	return target->driver->table_change(target, before, spec, changes, how);
 }
 
 bool

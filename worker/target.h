@@ -62,6 +62,11 @@ extern void dbsync_target_confirm(DbsyncTarget *target, const pg_uuid_t *subscri
 
 extern DbsyncTargetTable *dbsync_target_try_table_open(DbsyncTarget *target,
 													   const DbsyncTableSpec *spec);
+extern bool dbsync_target_follows_changes(const DbsyncTarget *target);
+extern DbsyncTargetTable *dbsync_target_try_table_change(DbsyncTarget *target,
+														 DbsyncTargetTable *before,
+														 const DbsyncTableSpec *spec,
+														 List *changes, int how);
 extern bool dbsync_target_table_has_rows(DbsyncTarget *target, DbsyncTargetTable *table);
 extern DbsyncEncoding dbsync_target_table_encoding(const DbsyncTarget *target,
 												   const DbsyncTargetTable *table);

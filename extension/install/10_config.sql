@@ -88,17 +88,23 @@ CREATE TABLE dbsync.turn (
     xid xid8 NOT NULL,
     -- its place among the rows that this transaction captured
     no bigint NOT NULL,
-    -- shape: rows behind it are of another shape
-    kind text NOT NULL CHECK (kind IN ('shape')),
+    -- shape: rows behind it are of another shape; recopy: so they are, and those that are there
+    -- got values that no trigger saw; dropped: the table is gone
+    kind text NOT NULL CHECK (kind IN ('shape', 'recopy', 'dropped')),
     shape_id int,
+    -- of columns that it adds: what rows have in them that are there already, by their numbers
+    missing jsonb NOT NULL DEFAULT '{}',
+    reason text,
     PRIMARY KEY (captured_id, xid, no)
 );
 COMMENT ON TABLE dbsync.turn IS 'what happened to a captured table among its captured rows, and is no row';
 COMMENT ON COLUMN dbsync.turn.captured_id IS 'the captured table';
 COMMENT ON COLUMN dbsync.turn.xid IS 'the transaction';
 COMMENT ON COLUMN dbsync.turn.no IS 'its place among the rows that the transaction captured';
-COMMENT ON COLUMN dbsync.turn.kind IS 'shape: the table looks otherwise from here on';
+COMMENT ON COLUMN dbsync.turn.kind IS 'shape: the table looks otherwise from here on; recopy: and its rows have values that no trigger saw; dropped: it is gone';
 COMMENT ON COLUMN dbsync.turn.shape_id IS 'the shape of rows behind it';
+COMMENT ON COLUMN dbsync.turn.missing IS 'of columns that it adds, by their numbers: the value of rows that are there already, as text; not in it: null';
+COMMENT ON COLUMN dbsync.turn.reason IS 'why the table is to be copied anew';
 
 -- Segments are the tracking tables: several for each captured table, which take turns,
 -- all of one shape.  captured_id 0 is the transaction headers' own row of segments.

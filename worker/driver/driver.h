@@ -45,7 +45,8 @@ typedef enum DbsyncFaultKind
 	DBSYNC_FAULT_ROW_MISSING,	/* a row that came with untouched columns is not there: it
 								 * is to be sent whole */
 	DBSYNC_FAULT_LEDGER_MOVED,	/* another worker has */
-	DBSYNC_FAULT_TABLE_CHANGED	/* since table_open(), or settings that its rows rely on */
+	DBSYNC_FAULT_TABLE_CHANGED,	/* since table_open(), or settings that its rows rely on */
+	DBSYNC_FAULT_CHANGE_DUE		/* the table lacks a change that somebody is to make there */
 } DbsyncFaultKind;
 
 /* what the remote said when it refused; strings may be NULL, sqlstate is not 0 then */
@@ -57,6 +58,7 @@ typedef struct DbsyncFault
 	char	   *detail;
 	char	   *hint;
 	char	   *context;
+	char	   *statement;		/* to be run on the remote, or refused by it; NULL: none known */
 } DbsyncFault;
 
 /* where and how to connect; built by the worker from server and user mapping */
@@ -157,6 +159,45 @@ typedef struct DbsyncTableSpec
 } DbsyncTableSpec;
 
 /*
+ * How a table differs from what it was: what happened to one column, or to the key.  In the
+ * order of kinds they can be made one after the other; renames, so that no name is taken.
+ */
+typedef enum DbsyncChangeKind
+{
+	DBSYNC_CHANGE_DROP,
+	DBSYNC_CHANGE_RENAME,
+	DBSYNC_CHANGE_TYPE,
+	DBSYNC_CHANGE_ADD,
+	DBSYNC_CHANGE_DEFAULT,
+	DBSYNC_CHANGE_NOT_NULL,
+	DBSYNC_CHANGE_KEY
+} DbsyncChangeKind;
+
+typedef struct DbsyncChange
+{
+	DbsyncChangeKind kind;
+	const char *column;			/* RENAME: before it; KEY: NULL */
+	const char *new_name;		/* RENAME */
+	Oid			type;			/* ADD, TYPE: as in DbsyncTableSpec */
+	int32		typmod;
+	Oid			collation;
+	Oid			old_type;		/* TYPE */
+	int32		old_typmod;
+	bool		not_null;		/* ADD, NOT_NULL: from now on */
+	const char *value;			/* ADD, DEFAULT: expression in PostgreSQL's SQL; NULL: none */
+	const char *missing;		/* ADD: the text of the value that rows have which are there
+								 * already; NULL: they are null */
+	int			nkeys;			/* KEY: the columns that were it, now called so */
+	const char **keys;
+} DbsyncChange;
+
+/* how table_change() goes about it */
+#define DBSYNC_CHANGE_MAKE		0x01	/* make what is due; else refuse where something is */
+#define DBSYNC_CHANGE_TRUST		0x02	/* somebody has made it: do not look */
+#define DBSYNC_CHANGE_TAKEN		0x04	/* names changed places: looking cannot tell */
+#define DBSYNC_CHANGE_EMPTY		0x08	/* empty the table: it is copied anew */
+
+/*
  * One row.  Values are text in the source's server encoding, written under the
  * pinned settings of docs/design.md, or in PostgreSQL's binary form where the
  * driver takes a table so; NULL pointer is SQL NULL.
@@ -188,6 +229,7 @@ typedef enum DbsyncRowsMode
 } DbsyncRowsMode;
 
 #define DBSYNC_BATCH_CHUNK		0x01	/* carries a chunk of a first copy */
+#define DBSYNC_BATCH_CHANGES	0x04	/* table_change() is to come */
 #define DBSYNC_BATCH_BESIDE		0x02	/* ... whose rows go while another connection's
 										 * batch is open; its fence comes behind them */
 
@@ -206,12 +248,13 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURE_READ_BACK	0x02	/* tells what is in its tables */
 #define DBSYNC_FEATURE_PATCH		0x04	/* takes rows with untouched columns, mode PATCH */
 #define DBSYNC_FEATURE_SEVERAL		0x08	/* takes one table over several connections */
+#define DBSYNC_FEATURE_CHANGE		0x10	/* follows changes of a table's columns and key */
 
 /* the worker cannot do without these yet */
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
 
 /* of this contract; a driver that was made for another one is refused */
-#define DBSYNC_DRIVER_VERSION	1
+#define DBSYNC_DRIVER_VERSION	2
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
@@ -351,6 +394,19 @@ typedef struct DbsyncDriver
 	 * fail, rather than wait for long, where it meets somebody's lock.
 	 */
 	bool		(*fence) (DbsyncTarget *target, const DbsyncLedger *ledger);
+
+	/* --- with DBSYNC_FEATURE_CHANGE --- */
+
+	/*
+	 * In a batch that was begun with DBSYNC_BATCH_CHANGES: from here on the table's rows are of
+	 * another spec, from which the list of DbsyncChange leads.  With DBSYNC_CHANGE_MAKE the
+	 * driver makes those that are not there, in the batch's transaction; else it refuses with
+	 * DBSYNC_FAULT_CHANGE_DUE if something is due that rows of the spec need, and says in
+	 * the fault's statement what that is.  Returns the table looked up for the spec, or NULL.
+	 * The handle for what it was, NULL if there is none, is not used any more.
+	 */
+	DbsyncTargetTable *(*table_change) (DbsyncTarget *target, DbsyncTargetTable *before,
+										const DbsyncTableSpec *spec, List *changes, int how);
 
 	/* --- optional --- */
 

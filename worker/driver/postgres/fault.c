@@ -132,6 +132,22 @@ dbsync_postgres_swallowed(PostgresTarget *target, const DbsyncTargetTable *table
 										   table->quoted));
 }
 
+bool
+dbsync_postgres_change_due(PostgresTarget *target, const char *label, const char *statement)
+{
+	dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+						   psprintf("target table %s lacks a change that was made at the source", label),
+						   NULL, psprintf("On the target: %s", statement));
+	dbsync_postgres_tell_statement(target, statement);
+	return of_kind(target, DBSYNC_FAULT_CHANGE_DUE);
+}
+
+void
+dbsync_postgres_tell_statement(PostgresTarget *target, const char *statement)
+{
+	target->base.fault.statement = keep(target, statement);
+}
+
 void
 dbsync_postgres_advise(PostgresTarget *target, const char *hint)
 {

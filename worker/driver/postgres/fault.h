@@ -30,6 +30,13 @@ extern bool dbsync_postgres_lost(PostgresTarget *target);
  */
 extern bool dbsync_postgres_violated(PostgresTarget *target, const char *detail);
 
+/* Set the fault: the table lacks a change, which this statement would make. */
+extern bool dbsync_postgres_change_due(PostgresTarget *target, const char *label,
+									   const char *statement);
+
+/* Set the fault's statement, after one of the others. */
+extern void dbsync_postgres_tell_statement(PostgresTarget *target, const char *statement);
+
 /* Set the fault's hint, after one of the above. */
 extern void dbsync_postgres_advise(PostgresTarget *target, const char *hint);
 

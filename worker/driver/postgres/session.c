@@ -19,6 +19,7 @@
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/between.h"
 #include "worker/driver/postgres/binary.h"
+#include "worker/driver/postgres/change.h"
 #include "worker/driver/postgres/connect.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/guard.h"
@@ -251,7 +252,9 @@ postgres_begin(DbsyncTarget *base, const DbsyncLedger *ledger,
 	PostgresTarget *target = (PostgresTarget *) base;
 	/* what is copied is not copied again, also after a crash of the target */
 	const char *synchronous_commit = (flags & DBSYNC_BATCH_CHUNK) ? "local" : "off";
-	bool		large = dbsync_postgres_is_large(expected_rows);
+	/* what is altered is looked at in between */
+	bool		large = dbsync_postgres_is_large(expected_rows) ||
+		(flags & DBSYNC_BATCH_CHANGES) != 0;
 	bool		begun;
 
 	target->batches++;
@@ -309,7 +312,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.version = DBSYNC_DRIVER_VERSION,
 	.name = "dbsync_postgres",
 	.features = DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK | DBSYNC_FEATURE_PATCH |
-		DBSYNC_FEATURE_SEVERAL,
+		DBSYNC_FEATURE_SEVERAL | DBSYNC_FEATURE_CHANGE,
 	.open = postgres_open,
 	.close = postgres_close,
 	.ledger_read = dbsync_postgres_ledger_read,
@@ -317,6 +320,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.ledger_create = dbsync_postgres_ledger_create,
 	.ledger_forget = dbsync_postgres_ledger_forget,
 	.table_open = dbsync_postgres_table_open,
+	.table_change = dbsync_postgres_table_change,
 	.table_has_rows = dbsync_postgres_table_has_rows,
 	.begin = postgres_begin,
 	.truncate = dbsync_postgres_truncate,

@@ -146,29 +146,54 @@ add_table(PostgresTarget *target, const DbsyncTableSpec *spec)
 	return table;
 }
 
+/* The table of this spec, as if nothing were known of it. */
+static DbsyncTargetTable *
+take_table(PostgresTarget *target, const DbsyncTableSpec *spec)
+{
+	DbsyncTargetTable *table = find_table(target, spec);
+	MemoryContext stale;
+
+	if (table == NULL)
+		return add_table(target, spec);
+	stale = table->context;
+	if (!drop_remains(target, table))
+		return NULL;
+	/* the caller's spec may be our own old copy */
+	reset_table(target, table, new_context(target), spec);
+	MemoryContextDelete(stale);
+	return table;
+}
+
 DbsyncTargetTable *
 dbsync_postgres_table_open(DbsyncTarget *base, const DbsyncTableSpec *spec)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
-	DbsyncTargetTable *table = find_table(target, spec);
+	DbsyncTargetTable *table;
 
 	if (!dbsync_postgres_begin(target, "off", NULL))
 		return NULL;
-	if (table == NULL)
-		table = add_table(target, spec);
-	else
-	{
-		MemoryContext stale = table->context;
-
-		if (!drop_remains(target, table))
-			return NULL;
-		/* the caller's spec may be our own old copy */
-		reset_table(target, table, new_context(target), spec);
-		MemoryContextDelete(stale);
-	}
-	if (!dbsync_postgres_look(target, table) || !dbsync_postgres_commit(target))
+	table = take_table(target, spec);
+	if (table == NULL || !dbsync_postgres_look(target, table) || !dbsync_postgres_commit(target))
 		return NULL;
 	return table;
+}
+
+DbsyncTargetTable *
+dbsync_postgres_table_renew(PostgresTarget *target, DbsyncTargetTable *before,
+							const DbsyncTableSpec *spec)
+{
+	DbsyncTargetTable *table;
+
+	if (before != NULL)
+	{
+		if (!drop_remains(target, before))
+			return NULL;
+		target->tables = list_delete_ptr(target->tables, before);
+		MemoryContextDelete(before->context);
+		pfree(before);
+	}
+	table = take_table(target, spec);
+	return table != NULL && dbsync_postgres_look(target, table) ? table : NULL;
 }
 
 bool

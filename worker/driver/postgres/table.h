@@ -9,10 +9,15 @@
 #define DBSYNC_WORKER_DRIVER_POSTGRES_TABLE_H
 
 #include "worker/driver/driver.h"
-
+#include "worker/driver/postgres/internal.h"
 
 extern DbsyncTargetTable *dbsync_postgres_table_open(DbsyncTarget *base,
 													 const DbsyncTableSpec *spec);
+
+/* The same within a transaction that is open, for a table that was another one before. */
+extern DbsyncTargetTable *dbsync_postgres_table_renew(PostgresTarget *target,
+													  DbsyncTargetTable *before,
+													  const DbsyncTableSpec *spec);
 extern bool dbsync_postgres_table_has_rows(DbsyncTarget *base, DbsyncTargetTable *table,
 										   bool *has_rows);
 extern bool dbsync_postgres_truncate(DbsyncTarget *base, DbsyncTargetTable **tables,

@@ -1,0 +1,365 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/postgres/change.c
+ *	  PostgreSQL driver: a table's columns and key become what they are at the source.
+ *
+ * DDL is transactional there, so a change is committed with the rows before and behind it and
+ * with the ledger, or not at all.  Each is looked for first: the target may have it already,
+ * as where two databases feed each other, or where it was made there before it was made at
+ * the source.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+
+#include "worker/driver/postgres/answer.h"
+#include "worker/driver/postgres/change.h"
+#include "worker/driver/postgres/change_sql.h"
+#include "worker/driver/postgres/fault.h"
+#include "worker/driver/postgres/guard.h"
+#include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/merge.h"
+#include "worker/driver/postgres/pins.h"
+#include "worker/driver/postgres/step.h"
+#include "worker/driver/postgres/table.h"
+
+/*
+ * ALTER TABLE waits for all who read the table, and everybody else queues behind it: so it
+ * gives up soon, and the worker comes again.
+ */
+#define CHANGE_LOCK_TIMEOUT	"2s"
+
+/* a table being changed */
+typedef struct Changing
+{
+	PostgresTarget *target;
+	const DbsyncTableSpec *spec;
+	int			how;
+	char	   *quoted;
+	StringInfoData due;			/* statements that are due, if they are not to be made */
+} Changing;
+
+/* a column as the target has it */
+typedef struct Found
+{
+	bool		there;
+	bool		not_null;
+	bool		has_default;
+	bool		identity;
+	bool		generated;
+	bool		same_type;		/* as the change wants it */
+	bool		old_type;		/* as it was at the source before */
+} Found;
+
+#define FOUND_SHAPE	"?bbbbbb"
+static const char *const found_sql =
+"SELECT a.attnotnull, a.atthasdef, a.attidentity <> '', a.attgenerated <> '',"
+" coalesce(a.atttypid = to_regtype($4) AND format_type(a.atttypid, a.atttypmod) = format_type(to_regtype($4), CAST($5 AS integer)), false),"
+" coalesce(a.atttypid = to_regtype($6) AND format_type(a.atttypid, a.atttypmod) = format_type(to_regtype($6), CAST($7 AS integer)), false)"
+" FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+" WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = $3 AND a.attnum > 0 AND NOT a.attisdropped";
+
+static bool
+find(Changing *changing, const char *column, const DbsyncChange *change, Found *found)
+{
+	const PostgresAnswer *answer;
+	const char *values[7] = {changing->spec->schema, changing->spec->table, column};
+
+	memset(found, 0, sizeof(Found));
+	if (OidIsValid(change->type))
+	{
+		values[3] = dbsync_postgres_type_sql(change->type, -1);
+		values[4] = psprintf("%d", change->typmod);
+	}
+	if (OidIsValid(change->old_type))
+	{
+		values[5] = dbsync_postgres_type_sql(change->old_type, -1);
+		values[6] = psprintf("%d", change->old_typmod);
+	}
+	answer = dbsync_postgres_query(changing->target, found_sql, 7, values, FOUND_SHAPE);
+	if (answer == NULL)
+		return false;
+	found->there = dbsync_postgres_answer_rows(answer) == 1;
+	if (!found->there)
+		return true;
+	found->not_null = dbsync_postgres_answer_bool(answer, 0, 0);
+	found->has_default = dbsync_postgres_answer_bool(answer, 0, 1);
+	found->identity = dbsync_postgres_answer_bool(answer, 0, 2);
+	found->generated = dbsync_postgres_answer_bool(answer, 0, 3);
+	found->same_type = dbsync_postgres_answer_bool(answer, 0, 4);
+	found->old_type = dbsync_postgres_answer_bool(answer, 0, 5);
+	return true;
+}
+
+/* Run a statement that is due, or have it said. */
+static bool
+make(Changing *changing, const char *sql)
+{
+	PostgresTarget *target = changing->target;
+
+	if ((changing->how & DBSYNC_CHANGE_MAKE) == 0)
+	{
+		appendStringInfo(&changing->due, "%s%s;", changing->due.len > 0 ? " " : "", sql);
+		return true;
+	}
+	if (dbsync_postgres_execute(target, NULL, sql, NULL))
+		return true;
+	dbsync_postgres_tell_statement(target, psprintf("%s;", sql));
+	return dbsync_postgres_refused_by(target, psprintf("\"%s.%s\"", changing->spec->schema,
+													   changing->spec->table));
+}
+
+static bool
+make_change(Changing *changing, const DbsyncChange *change)
+{
+	bool		emptied = (changing->how & DBSYNC_CHANGE_EMPTY) != 0;
+	ListCell   *lc;
+
+	foreach(lc, dbsync_postgres_change_sql(changing->quoted, change, emptied))
+	{
+		if (!make(changing, lfirst(lc)))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * A column is added: where there is one of this name it may be the one, made before, if
+ * the rows that are there have in it what they have at the source.
+ */
+static bool
+follow_add(Changing *changing, const DbsyncChange *change, const Found *found)
+{
+	const PostgresAnswer *answer;
+	char	   *fill = dbsync_postgres_fill_sql(changing->quoted, change);
+
+	if (!found->there)
+		return make_change(changing, change);
+	if (found->generated || (changing->how & DBSYNC_CHANGE_EMPTY) != 0)
+		return true;
+	answer = dbsync_postgres_query(changing->target,
+								   psprintf("SELECT EXISTS (SELECT FROM %s%s)", changing->quoted,
+											strstr(fill, " WHERE ")),
+								   0, NULL, "1b");
+	if (answer == NULL)
+		return dbsync_postgres_refused_by(changing->target, changing->quoted);
+	return dbsync_postgres_answer_bool(answer, 0, 0) ? make(changing, fill) : true;
+}
+
+/* Where names have changed places, looking does not tell whether they did. */
+static bool
+follow_rename(Changing *changing, const DbsyncChange *change, const Found *found)
+{
+	Found		new_one;
+
+	if ((changing->how & DBSYNC_CHANGE_TAKEN) == 0)
+	{
+		if (!find(changing, change->new_name, change, &new_one))
+			return false;
+		if (new_one.there && !found->there)
+			return true;
+	}
+	return make_change(changing, change);
+}
+
+/*
+ * What the target lacks for rows of the new spec; and, where it is to be made like the
+ * source, what it has that the source has no more.
+ */
+static bool
+follow_column(Changing *changing, const DbsyncChange *change)
+{
+	bool		making = (changing->how & DBSYNC_CHANGE_MAKE) != 0;
+	bool		is_due = false;
+	Found		found;
+
+	if (!find(changing, change->column, change, &found))
+		return false;
+	switch (change->kind)
+	{
+		case DBSYNC_CHANGE_ADD:
+			return follow_add(changing, change, &found);
+		case DBSYNC_CHANGE_RENAME:
+			return follow_rename(changing, change, &found);
+		case DBSYNC_CHANGE_DROP:
+			is_due = found.there &&
+				(making || (found.not_null && !found.has_default && !found.identity && !found.generated));
+			break;
+		case DBSYNC_CHANGE_TYPE:
+			/* a column that was of another type on purpose stays what it is */
+			is_due = !found.there || (!found.same_type && found.old_type);
+			break;
+		case DBSYNC_CHANGE_DEFAULT:
+			is_due = making && !found.identity && !found.generated;
+			break;
+		case DBSYNC_CHANGE_NOT_NULL:
+			is_due = change->not_null ? making && !found.not_null : !found.there || found.not_null;
+			break;
+		case DBSYNC_CHANGE_KEY:
+			break;
+	}
+	return is_due ? make_change(changing, change) : true;
+}
+
+/* The unique index on exactly these columns, if there is one: its name, its constraint's. */
+#define INDEX_SHAPE	"*ttb"
+static const char *const index_sql =
+"SELECT format('%I.%I', n.nspname, x.relname), (SELECT quote_ident(k.conname) FROM pg_constraint k"
+"  WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u')), i.indisprimary"
+" FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid"
+" JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+" WHERE n.nspname = $1 AND c.relname = $2 AND i.indisunique AND i.indimmediate AND i.indisvalid"
+" AND i.indpred IS NULL AND i.indexprs IS NULL"
+" AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text) FROM pg_attribute a"
+"  WHERE a.attrelid = c.oid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]))"
+"  = (SELECT array_agg(k ORDER BY k) FROM unnest(CAST($3 AS text[])) k)"
+" ORDER BY i.indisprimary DESC, i.indexrelid";
+
+static bool
+find_index(Changing *changing, const char *const *columns, int n, const PostgresAnswer **answer)
+{
+	const char *values[3] = {changing->spec->schema, changing->spec->table};
+	StringInfoData array;
+
+	initStringInfo(&array);
+	for (int i = 0; i < n; i++)
+	{
+		appendStringInfoString(&array, i > 0 ? ",\"" : "{\"");
+		for (const char *c = columns[i]; *c != '\0'; c++)
+		{
+			if (*c == '"' || *c == '\\')
+				appendStringInfoChar(&array, '\\');
+			appendStringInfoChar(&array, *c);
+		}
+		appendStringInfoChar(&array, '"');
+	}
+	appendStringInfoString(&array, n > 0 ? "}" : "{}");
+	values[2] = array.data;
+	*answer = dbsync_postgres_query(changing->target, index_sql, 3, values, INDEX_SHAPE);
+	return *answer != NULL;
+}
+
+/*
+ * The key of the source changes when its index is dropped: so the one that the target has on
+ * the same columns goes, too, or rows that are all right at the source would clash there.
+ */
+static bool
+follow_key(Changing *changing, const DbsyncChange *change)
+{
+	const DbsyncTableSpec *spec = changing->spec;
+	const char **names = palloc(sizeof(char *) * Max(spec->nkeys, 1));
+	const PostgresAnswer *answer;
+	char	   *columns;
+	bool		was_primary = false;
+
+	for (int k = 0; k < spec->nkeys; k++)
+		names[k] = spec->columns[spec->keys[k]];
+	columns = dbsync_postgres_columns_sql(names, spec->nkeys);
+	if (changing->how & DBSYNC_CHANGE_MAKE)
+	{
+		if (!find_index(changing, change->keys, change->nkeys, &answer))
+			return false;
+		if (dbsync_postgres_answer_rows(answer) > 0)
+		{
+			const char *index = dbsync_postgres_answer_text(answer, 0, 0);
+			const char *constraint = dbsync_postgres_answer_text(answer, 0, 1);
+
+			was_primary = dbsync_postgres_answer_bool(answer, 0, 2);
+			if (!make(changing, constraint
+					  ? psprintf("ALTER TABLE %s DROP CONSTRAINT %s", changing->quoted, constraint)
+					  : psprintf("DROP INDEX %s", index)))
+				return false;
+		}
+	}
+	if (!find_index(changing, names, spec->nkeys, &answer))
+		return false;
+	if (dbsync_postgres_answer_rows(answer) > 0)
+		return true;
+	return make(changing, was_primary
+				? psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", changing->quoted, columns)
+				: psprintf("CREATE UNIQUE INDEX ON %s (%s)", changing->quoted, columns));
+}
+
+static bool
+follow(Changing *changing, List *changes)
+{
+	ListCell   *lc;
+
+	foreach(lc, changes)
+	{
+		const DbsyncChange *change = lfirst(lc);
+
+		if (!(change->kind == DBSYNC_CHANGE_KEY ? follow_key(changing, change)
+			  : follow_column(changing, change)))
+			return false;
+	}
+	if (changing->due.len == 0)
+		return true;
+	return dbsync_postgres_change_due(changing->target,
+									  psprintf("\"%s.%s\"", changing->spec->schema, changing->spec->table),
+									  changing->due.data);
+}
+
+/*
+ * Empty a table that is copied anew.  TRUNCATE needs a right, and is refused where others
+ * reference the table.
+ */
+static bool
+empty(Changing *changing)
+{
+	const char *values[2] = {changing->spec->schema, changing->spec->table};
+	const PostgresAnswer *answer =
+		dbsync_postgres_query(changing->target,
+							  "SELECT c.relkind = 'r', has_table_privilege(c.oid, 'TRUNCATE')"
+							  " AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f'"
+							  "  AND k.confrelid = c.oid AND k.conrelid <> c.oid)"
+							  " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+							  " WHERE n.nspname = $1 AND c.relname = $2", 2, values, "?bb");
+	const char *only;
+
+	if (answer == NULL)
+		return false;
+	if (dbsync_postgres_answer_rows(answer) == 0)
+		return true;
+	only = dbsync_postgres_answer_bool(answer, 0, 0) ? "ONLY " : "";
+	return dbsync_postgres_execute(changing->target, NULL,
+								   psprintf("%s %s%s", dbsync_postgres_answer_bool(answer, 0, 1)
+											? "TRUNCATE" : "DELETE FROM", only, changing->quoted), NULL) ||
+		dbsync_postgres_refused_by(changing->target, changing->quoted);
+}
+
+/* What waits for the end of the transaction stands in the way of ALTER TABLE. */
+static bool
+set_constraints(PostgresTarget *target, const char *when)
+{
+	return target->replica_role ||
+		dbsync_postgres_execute(target, NULL, psprintf("SET CONSTRAINTS ALL %s", when), NULL);
+}
+
+DbsyncTargetTable *
+dbsync_postgres_table_change(DbsyncTarget *base, DbsyncTargetTable *before,
+							 const DbsyncTableSpec *spec, List *changes, int how)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	Changing	changing = {.target = target,.spec = spec,.how = how};
+
+	changing.quoted = quote_qualified_identifier(spec->schema, spec->table);
+	initStringInfo(&changing.due);
+	if (!dbsync_postgres_merge_finish(target) || !dbsync_postgres_guard_touched(target) ||
+		!set_constraints(target, "IMMEDIATE") ||
+		!dbsync_postgres_execute(target, NULL, "SET LOCAL lock_timeout = '" CHANGE_LOCK_TIMEOUT "'", NULL))
+		return NULL;
+	if ((how & DBSYNC_CHANGE_EMPTY) && (how & DBSYNC_CHANGE_MAKE) && !empty(&changing))
+		return NULL;
+	if (!(how & DBSYNC_CHANGE_TRUST) && !follow(&changing, changes))
+		return NULL;
+	if ((how & DBSYNC_CHANGE_EMPTY) && !(how & DBSYNC_CHANGE_MAKE) && !empty(&changing))
+		return NULL;
+	if (!dbsync_postgres_execute(target, NULL, "SET LOCAL lock_timeout = '" POSTGRES_LOCK_TIMEOUT "'", NULL) ||
+		!set_constraints(target, "DEFERRED"))
+		return NULL;
+	return dbsync_postgres_table_renew(target, before, spec);
+}

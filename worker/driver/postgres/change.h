@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/postgres/change.h
+ *	  PostgreSQL driver: a table's columns and key become what they are at the source.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_DRIVER_POSTGRES_CHANGE_H
+#define DBSYNC_WORKER_DRIVER_POSTGRES_CHANGE_H
+
+#include "worker/driver/driver.h"
+
+extern DbsyncTargetTable *dbsync_postgres_table_change(DbsyncTarget *base, DbsyncTargetTable *before,
+													   const DbsyncTableSpec *spec, List *changes,
+													   int how);
+
+#endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_CHANGE_H */

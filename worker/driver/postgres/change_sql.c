@@ -1,0 +1,151 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/postgres/change_sql.c
+ *	  PostgreSQL driver: changes of a table in the words of the server.
+ *
+ * Types are those of the source's catalogs, called by their qualified names, which are
+ * the same at the target or are not there.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_collation.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "worker/driver/postgres/change_sql.h"
+
+char *
+dbsync_postgres_type_sql(Oid type, int32 typmod)
+{
+	return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+}
+
+/* " COLLATE x" of a column that has another collation than its type, or "" */
+static char *
+collate_sql(const DbsyncChange *change)
+{
+	HeapTuple	tuple;
+	Form_pg_collation form;
+	char	   *sql;
+
+	if (!OidIsValid(change->collation) || change->collation == get_typcollation(change->type))
+		return "";
+	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(change->collation));
+	if (!HeapTupleIsValid(tuple))
+		return "";
+	form = (Form_pg_collation) GETSTRUCT(tuple);
+	sql = psprintf(" COLLATE %s",
+				   quote_qualified_identifier(get_namespace_name(form->collnamespace),
+											  NameStr(form->collname)));
+	ReleaseSysCache(tuple);
+	return sql;
+}
+
+char *
+dbsync_postgres_missing_sql(const DbsyncChange *change)
+{
+	if (change->missing == NULL)
+		return "NULL";
+	return psprintf("CAST(%s AS %s)", quote_literal_cstr(change->missing),
+					dbsync_postgres_type_sql(change->type, change->typmod));
+}
+
+char *
+dbsync_postgres_fill_sql(const char *quoted, const DbsyncChange *change)
+{
+	const char *column = quote_identifier(change->column);
+
+	/* as text: there are types without an operator for equality */
+	return psprintf("UPDATE %s SET %s = %s WHERE CAST(%s AS text) IS DISTINCT FROM CAST(%s AS text)",
+					quoted, column, dbsync_postgres_missing_sql(change), column,
+					dbsync_postgres_missing_sql(change));
+}
+
+char *
+dbsync_postgres_columns_sql(const char *const *columns, int n)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", quote_identifier(columns[i]));
+	return list.data;
+}
+
+static char *
+default_sql(const char *quoted, const DbsyncChange *change)
+{
+	const char *column = quote_identifier(change->column);
+
+	if (change->value == NULL)
+		return psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", quoted, column);
+	return psprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", quoted, column, change->value);
+}
+
+/*
+ * Rows that are there get the value they have at the source, which the default that comes
+ * with the column may not give: it can be of a function.
+ */
+static List *
+add_sql(const char *quoted, const DbsyncChange *change)
+{
+	const char *column = quote_identifier(change->column);
+	StringInfoData sql;
+	List	   *statements;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "ALTER TABLE %s ADD COLUMN %s %s%s", quoted, column,
+					 dbsync_postgres_type_sql(change->type, change->typmod), collate_sql(change));
+	if (change->missing != NULL)
+		appendStringInfo(&sql, " DEFAULT %s", dbsync_postgres_missing_sql(change));
+	if (change->not_null)
+		appendStringInfoString(&sql, " NOT NULL");
+	statements = list_make1(sql.data);
+	if (change->value != NULL || change->missing != NULL)
+		statements = lappend(statements, default_sql(quoted, change));
+	return statements;
+}
+
+static char *
+type_sql(const char *quoted, const DbsyncChange *change, bool emptied)
+{
+	const char *column = quote_identifier(change->column);
+	char	   *type = dbsync_postgres_type_sql(change->type, change->typmod);
+
+	/* of no rows nothing is converted, and nothing has to be convertible */
+	if (emptied)
+		return psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT, ALTER COLUMN %s TYPE %s%s USING NULL",
+						quoted, column, column, type, collate_sql(change));
+	return psprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s%s", quoted, column, type, collate_sql(change));
+}
+
+List *
+dbsync_postgres_change_sql(const char *quoted, const DbsyncChange *change, bool emptied)
+{
+	const char *column = change->column ? quote_identifier(change->column) : NULL;
+
+	switch (change->kind)
+	{
+		case DBSYNC_CHANGE_DROP:
+			return list_make1(psprintf("ALTER TABLE %s DROP COLUMN %s", quoted, column));
+		case DBSYNC_CHANGE_RENAME:
+			return list_make1(psprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", quoted, column,
+									   quote_identifier(change->new_name)));
+		case DBSYNC_CHANGE_TYPE:
+			return list_make1(type_sql(quoted, change, emptied));
+		case DBSYNC_CHANGE_ADD:
+			return add_sql(quoted, change);
+		case DBSYNC_CHANGE_DEFAULT:
+			return list_make1(default_sql(quoted, change));
+		case DBSYNC_CHANGE_NOT_NULL:
+			return list_make1(psprintf("ALTER TABLE %s ALTER COLUMN %s %s NOT NULL", quoted, column,
+									   change->not_null ? "SET" : "DROP"));
+		case DBSYNC_CHANGE_KEY:
+			break;
+	}
+	elog(ERROR, "a change of the key is no change of a column");
+}

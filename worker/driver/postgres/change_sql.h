@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/postgres/change_sql.h
+ *	  PostgreSQL driver: changes of a table in the words of the server.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_DRIVER_POSTGRES_CHANGE_SQL_H
+#define DBSYNC_WORKER_DRIVER_POSTGRES_CHANGE_SQL_H
+
+#include "worker/driver/driver.h"
+
+/*
+ * The statements (List of strings) that make a change of a column of a table, whose quoted
+ * name this is.  emptied: the table has no rows any more, so none has to be converted.
+ */
+extern List *dbsync_postgres_change_sql(const char *quoted, const DbsyncChange *change, bool emptied);
+
+/* A type as a column is given it, with its modifier. */
+extern char *dbsync_postgres_type_sql(Oid type, int32 typmod);
+
+/* The value that rows have which were there before a column was added. */
+extern char *dbsync_postgres_missing_sql(const DbsyncChange *change);
+
+/* The UPDATE that gives it to them. */
+extern char *dbsync_postgres_fill_sql(const char *quoted, const DbsyncChange *change);
+
+/* A list of columns, quoted. */
+extern char *dbsync_postgres_columns_sql(const char *const *columns, int n);
+
+#endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_CHANGE_SQL_H */
