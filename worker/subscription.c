@@ -131,11 +131,19 @@ read_segments(DbsyncSubscription *subscription, const char *id)
 	}
 }
 
+static DbsyncDdl
+read_ddl(const char *policy)
+{
+	if (strcmp(policy, "apply") == 0)
+		return DBSYNC_DDL_APPLY;
+	return strcmp(policy, "ignore") == 0 ? DBSYNC_DDL_IGNORE : DBSYNC_DDL_WAIT;
+}
+
 static bool
 read_subscription(DbsyncSubscription *subscription, const char *id)
 {
 	if (dbsync_query("SELECT s.uid, s.name, s.target, dbsync_internal.owner_of(s.id)::pg_catalog.oid,"
-					 " s.enabled, s.position, n.headers_discarded, s.forward, dbsync_internal.anchor_of(s.id)"
+					 " s.enabled, s.position, n.headers_discarded, s.forward, dbsync_internal.anchor_of(s.id), s.ddl"
 					 " FROM dbsync.subscription s, dbsync.node n"
 					 " WHERE s.id = $1::pg_catalog.int4", 1, &id) != 1)
 		return false;
@@ -147,6 +155,7 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 	subscription->position = keep_text(subscription, 0, 6);
 	subscription->headers_discarded = keep_text(subscription, 0, 7);
 	subscription->local_only = strcmp(dbsync_query_text(0, 8), "local") == 0;
+	subscription->ddl = read_ddl(dbsync_query_text(0, 10));
 	subscription->anchor_hash =
 		GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(dbsync_query_oid(0, 9)));
 	return true;

@@ -24,6 +24,14 @@ typedef struct DbsyncSegmentInfo
 	const DbsyncTableShape *shape;	/* of its rows; NULL: headers */
 } DbsyncSegmentInfo;
 
+/* what becomes of changes of tables at the target; see docs/ddl.md */
+typedef enum DbsyncDdl
+{
+	DBSYNC_DDL_WAIT,			/* somebody makes them there */
+	DBSYNC_DDL_APPLY,			/* the worker does */
+	DBSYNC_DDL_IGNORE			/* only columns that are on both sides are sent */
+} DbsyncDdl;
+
 typedef struct DbsyncSubscription
 {
 	MemoryContext context;
@@ -36,6 +44,7 @@ typedef struct DbsyncSubscription
 	Oid			owner;
 	bool		enabled;
 	bool		local_only;		/* what others made does not go on */
+	DbsyncDdl	ddl;
 	char	   *position;		/* pg_snapshot text; NULL: never ran */
 	char	   *headers_discarded;	/* pg_snapshot text or NULL */
 	bool		adopted;		/* this database is who it was */

@@ -32,12 +32,9 @@ refuse_same_table(DbsyncWork *work, DbsyncTable *table)
 				 errhint("Name another target table with dbsync.add_table(..., target_table => ...).")));
 }
 
-DbsyncTargetTable *
-dbsync_target_table_look_up(DbsyncTarget *target, MemoryContext context, const DbsyncTable *table,
-							const DbsyncTableShape *shape)
+DbsyncTableSpec
+dbsync_target_table_spec(const DbsyncTable *table, const DbsyncTableShape *shape)
 {
-	MemoryContext old = MemoryContextSwitchTo(context);
-	DbsyncTargetTable *handle;
 	DbsyncTableSpec spec;
 
 	spec.schema = table->target_schema;
@@ -51,7 +48,17 @@ dbsync_target_table_look_up(DbsyncTarget *target, MemoryContext context, const D
 	spec.keys = shape->keys;
 	spec.ngenerated = shape->ngenerated;
 	spec.generated = shape->generated;
-	handle = dbsync_target_try_table_open(target, &spec);
+	return spec;
+}
+
+DbsyncTargetTable *
+dbsync_target_table_look_up(DbsyncTarget *target, MemoryContext context, const DbsyncTable *table,
+							const DbsyncTableShape *shape)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	DbsyncTableSpec spec = dbsync_target_table_spec(table, shape);
+	DbsyncTargetTable *handle = dbsync_target_try_table_open(target, &spec);
+
 	MemoryContextSwitchTo(old);
 	return handle;
 }

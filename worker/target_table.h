@@ -20,6 +20,10 @@
 extern void dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table,
 									 const DbsyncTableShape *shape);
 
+/* What a driver is told of the table, for rows of a shape; points to what the two own. */
+extern DbsyncTableSpec dbsync_target_table_spec(const DbsyncTable *table,
+												const DbsyncTableShape *shape);
+
 /* Has it been looked up for rows of this shape? */
 extern bool dbsync_target_table_is_open(const DbsyncTable *table, const DbsyncTableShape *shape);
 

@@ -60,6 +60,8 @@ typedef struct DbsyncWork
 	int			suspend_due;	/* of one that has a row too large to be sent, or 0 */
 	ErrorData  *suspended_for;	/* what was said of the last such row */
 
+	int			changing;		/* captured id of the table that is made to follow, or 0 */
+
 	/* answers to wait_for */
 	uint64		asked;			/* tickets known when the window was begun */
 

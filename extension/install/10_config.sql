@@ -143,7 +143,8 @@ CREATE TABLE dbsync.subscription (
     -- why it was stopped, if nobody asked for that; in words for status
     note text,
     -- all: changes that others made go on; local: only those made here
-    forward text NOT NULL DEFAULT 'all' CHECK (forward IN ('all', 'local'))
+    forward text NOT NULL DEFAULT 'all' CHECK (forward IN ('all', 'local')),
+    ddl text NOT NULL DEFAULT 'wait' CHECK (ddl IN ('wait', 'apply', 'ignore'))
 );
 COMMENT ON TABLE dbsync.subscription IS 'a named set of tables that flows to one target; its owner is that of function dbsync_internal.subscription_<id>()';
 COMMENT ON COLUMN dbsync.subscription.id IS 'number of the subscription in names of functions and workers';
@@ -155,6 +156,7 @@ COMMENT ON COLUMN dbsync.subscription.enabled IS 'started; true also while the s
 COMMENT ON COLUMN dbsync.subscription."position" IS 'transactions visible in this snapshot are on the disk of the target, as far as is known; null: it never ran';
 COMMENT ON COLUMN dbsync.subscription.created IS 'when it was created';
 COMMENT ON COLUMN dbsync.subscription.note IS 'why it was stopped, if nobody asked for that';
+COMMENT ON COLUMN dbsync.subscription.ddl IS 'what becomes of changes of tables at the target: wait: somebody makes them there; apply: the worker does; ignore: only columns that both sides have are sent';
 COMMENT ON COLUMN dbsync.subscription.forward IS 'all: changes that came here from other databases go on; local: only those made here';
 
 CREATE TABLE dbsync.subscription_table (

@@ -77,6 +77,19 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_forward(text) IS 'error unless it says what is sent of changes that other databases made';
 
+CREATE FUNCTION dbsync_internal.check_ddl(ddl text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF ddl IS NULL OR ddl NOT IN ('wait', 'apply', 'ignore') THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('ddl must be "wait", "apply" or "ignore", not %s', coalesce('"' || ddl || '"', 'null')),
+            HINT = 'With "wait" a table whose columns change stands still until its target has been changed likewise, '
+                'with "apply" dbsync changes the target, with "ignore" only columns that both sides have are sent.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_ddl(text) IS 'error unless it says what becomes of changes of tables';
+
 CREATE FUNCTION dbsync_internal.check_existing_rows(copy_data boolean, existing_rows text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -185,7 +198,7 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text) IS 'adds a table to a subscription';
 
 CREATE FUNCTION dbsync_internal.create_subscription(caller oid, name text, target text, tables regclass[],
-    policy text, copy_data boolean, existing_rows text, forward text) RETURNS void
+    policy text, copy_data boolean, existing_rows text, forward text, ddl text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -197,9 +210,10 @@ BEGIN
     PERFORM dbsync_internal.check_policy(policy);
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
     PERFORM dbsync_internal.check_forward(forward);
+    PERFORM dbsync_internal.check_ddl(ddl);
     PERFORM dbsync_internal.check_target(caller, target);
 
-    INSERT INTO dbsync.subscription (name, target, policy, forward) VALUES (name, target, policy, forward)
+    INSERT INTO dbsync.subscription (name, target, policy, forward, ddl) VALUES (name, target, policy, forward, ddl)
     ON CONFLICT ON CONSTRAINT subscription_name_key DO NOTHING
     RETURNING * INTO subscription;
     IF NOT FOUND THEN
@@ -212,12 +226,13 @@ BEGIN
     END LOOP;
     PERFORM dbsync_internal.retry_removals(caller);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text) IS 'body of dbsync.create_subscription()';
+COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text, text) IS 'body of dbsync.create_subscription()';
 
 CREATE FUNCTION dbsync.create_subscription(name text, target text, tables text[] DEFAULT '{}', policy text DEFAULT 'immediate',
-    copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, forward text DEFAULT 'all') RETURNS void
+    copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, forward text DEFAULT 'all',
+    ddl text DEFAULT 'wait') RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text) IS 'makes a subscription of the caller''s, stopped at first; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target';
+COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text) IS 'makes a subscription of the caller''s, stopped at first; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there';
 
 CREATE FUNCTION dbsync_internal.add_table(caller oid, subscription text, rel regclass, target_table text,
     columns text[], filter text, copy_data boolean, existing_rows text) RETURNS void

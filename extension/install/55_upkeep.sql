@@ -1,7 +1,7 @@
 -- Upkeep of what is there: changing subscriptions, copying tables anew, the ways
 -- out when capture is in the way, copies of databases, uninstalling.
 
-CREATE FUNCTION dbsync_internal.alter_subscription(caller oid, name text, policy text, new_name text, forward text) RETURNS void
+CREATE FUNCTION dbsync_internal.alter_subscription(caller oid, name text, policy text, new_name text, forward text, ddl text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -13,6 +13,9 @@ BEGIN
     IF forward IS NOT NULL THEN
         PERFORM dbsync_internal.check_forward(forward);
     END IF;
+    IF ddl IS NOT NULL THEN
+        PERFORM dbsync_internal.check_ddl(ddl);
+    END IF;
     IF new_name IS NOT NULL THEN
         PERFORM dbsync_internal.checked_name('subscription', new_name);
         IF EXISTS (SELECT FROM dbsync.subscription s WHERE s.name = new_name AND s.id <> subscription.id) THEN
@@ -22,15 +25,15 @@ BEGIN
     END IF;
     UPDATE dbsync.subscription s
     SET policy = coalesce(alter_subscription.policy, s.policy), name = coalesce(new_name, s.name),
-        forward = coalesce(alter_subscription.forward, s.forward)
+        forward = coalesce(alter_subscription.forward, s.forward), ddl = coalesce(alter_subscription.ddl, s.ddl)
     WHERE s.id = subscription.id;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, text) IS 'body of dbsync.alter_subscription()';
+COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, text, text) IS 'body of dbsync.alter_subscription()';
 
 CREATE FUNCTION dbsync.alter_subscription(name text, policy text DEFAULT NULL, new_name text DEFAULT NULL,
-    forward text DEFAULT NULL) RETURNS void
+    forward text DEFAULT NULL, ddl text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text) IS 'changes a subscription''s policy, name, or what it forwards; null: leave it';
+COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text, text) IS 'changes a subscription''s policy, name, what it forwards, or what becomes of changes of tables; null: leave it';
 
 -- The new uid makes it another attachment: what the ledger says about the copy
 -- of the old one does not count.

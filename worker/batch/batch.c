@@ -33,6 +33,7 @@
 #include "extension/route.h"
 #include "extension/settings.h"
 #include "worker/batch/batch.h"
+#include "worker/batch/changes.h"
 #include "worker/batch/choose.h"
 #include "worker/batch/ledger.h"
 #include "worker/batch/ledger_check.h"
@@ -103,6 +104,9 @@ open_tables(DbsyncBatch *batch)
 
 			batch->current = dbsync_subscription_table(batch->work->subscription,
 													   cut_table->captured_id);
+			/* what it becomes in the batch is looked up there */
+			if (dbsync_changes_come_first(batch->cut, cut_table))
+				continue;
 			dbsync_target_table_open(batch->work, batch->current,
 									 dbsync_read_shape(batch->work->subscription, batch->current,
 													   cut_table));
@@ -164,7 +168,8 @@ begin_target(DbsyncBatch *batch)
 											 dbsync_identity_own());
 	int64		expected = (batch->cut ? batch->cut->rows : 0) +
 		(batch->with_chunk ? dbsync_copy_chunk_rows : 0);
-	int			flags = batch->with_chunk ? DBSYNC_BATCH_CHUNK : 0;
+	int			flags = (batch->with_chunk ? DBSYNC_BATCH_CHUNK : 0) |
+		(batch->cut && batch->cut->turns > 0 ? DBSYNC_BATCH_CHANGES : 0);
 
 	move_ledger(batch);
 	dbsync_target_begin(batch->target, &work->ledger, origin, expected, flags);
@@ -333,7 +338,7 @@ dbsync_batch_run(DbsyncWork *work)
 	int			done = 0;
 
 	work->caught_up = false;
-	work->sending = 0;
+	work->sending = work->changing = 0;
 	dbsync_relay_forget_heavy();
 	batch.work = work;
 	batch.target = work->target;

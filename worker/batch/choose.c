@@ -122,23 +122,34 @@ segment_exists(int segment_id)
 }
 
 /*
+ * Is the target's table to follow the change of one that has not begun to be copied?
+ * Where it is ours to alter, it has to be what is copied then.
+ */
+static bool
+is_prepared(const DbsyncBatch *batch, const DbsyncTable *table, const DbsyncPart *part)
+{
+	return part->turns > 0 && table->part_found && table->state != DBSYNC_TABLE_SUSPENDED &&
+		batch->work->subscription->ddl == DBSYNC_DDL_APPLY;
+}
+
+/*
  * A segment that we do not know was made a moment ago, or is gone for good:
  * with capture of the table taken off, or with its columns changed while it was
  * suspended.  Rows in the latter are no loss, the table is copied anew.
  */
 static int
-shape_of(int captured_id, int segment_id, void *arg)
+shape_of(const DbsyncPart *part, void *arg)
 {
 	DbsyncBatch *batch = arg;
 	const DbsyncSegmentInfo *segment;
-	DbsyncTable *table = dbsync_subscription_table(batch->work->subscription, captured_id);
+	DbsyncTable *table = dbsync_subscription_table(batch->work->subscription, part->captured_id);
 
-	if (table == NULL || !dbsync_table_flows(table))
+	if (table == NULL || !(dbsync_table_flows(table) || is_prepared(batch, table, part)))
 		return 0;
-	segment = dbsync_subscription_segment(batch->work->subscription, segment_id);
+	segment = dbsync_subscription_segment(batch->work->subscription, part->segment_id);
 	if (segment != NULL)
 		return segment->shape->id;
-	batch->stale |= segment_exists(segment_id);
+	batch->stale |= segment_exists(part->segment_id);
 	return 0;
 }
 
@@ -248,7 +259,7 @@ choose_cut(DbsyncBatch *batch)
 		if (batch->stale)
 			return;
 		batch->position = dbsync_choose_position_behind(work, batch->cut);
-		if (batch->cut != NULL && batch->cut->rows > 0)
+		if (batch->cut != NULL && (batch->cut->rows > 0 || batch->cut->turns > 0))
 		{
 			batch->caught_up = batch->fresh && batch->cut->exhausts;
 			report_lag(batch);
@@ -326,7 +337,7 @@ dbsync_choose_work(DbsyncBatch *batch)
 
 	/* a chunk is of S, and of this database's own making */
 	batch->with_chunk = batch->copying != NULL && batch->caught_up &&
-		(batch->cut == NULL || batch->cut->route == NULL);
+		(batch->cut == NULL || (batch->cut->route == NULL && batch->cut->turns == 0));
 	return batch->cut != NULL || batch->with_chunk || any_part_dirty(batch->work) ||
 		batch->work->stale_parts != NIL;
 }

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "worker/batch/changes.h"
 #include "worker/batch/send.h"
 #include "worker/copy/copy.h"
 #include "worker/driver/driver.h"
@@ -23,13 +24,13 @@
  * rows only those behind the last TRUNCATE are read.
  */
 static void
-truncate_tables(DbsyncBatch *batch, int64 *places)
+truncate_tables(DbsyncBatch *batch, List *cut_tables, int64 *places)
 {
-	DbsyncTargetTable **handles = palloc(sizeof(void *) * list_length(batch->cut->tables));
+	DbsyncTargetTable **handles = palloc(sizeof(void *) * list_length(cut_tables));
 	int			n = 0;
 	ListCell   *lc;
 
-	foreach(lc, batch->cut->tables)
+	foreach(lc, cut_tables)
 	{
 		DbsyncCutTable *cut_table = lfirst(lc);
 		DbsyncTable *table = dbsync_subscription_table(batch->work->subscription,
@@ -113,15 +114,43 @@ send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 place)
 	batch->current = NULL;
 }
 
+/*
+ * Shape by shape: tables take theirs, then come the rows that were captured so.  As shapes
+ * are numbered across tables, this is the order in which all of it happened, but for rows of
+ * tables that do not change.
+ */
+static void
+send_with_changes(DbsyncBatch *batch)
+{
+	ListCell   *lc;
+
+	foreach(lc, batch->cut->tables)
+	{
+		DbsyncCutTable *cut_table = lfirst(lc);
+		int64		place = 0;
+
+		if (!dbsync_changes_follow(batch, cut_table))
+			continue;
+		truncate_tables(batch, list_make1(cut_table), &place);
+		if (dbsync_cut_table_rows(cut_table) > 0)
+			send_table(batch, cut_table, place);
+	}
+}
+
 void
 dbsync_send_cut(DbsyncBatch *batch)
 {
 	int64	   *places = palloc0(sizeof(int64) * list_length(batch->cut->tables));
 	ListCell   *lc;
 
-	truncate_tables(batch, places);
-	foreach(lc, batch->cut->tables)
-		send_table(batch, lfirst(lc), places[foreach_current_index(lc)]);
+	if (batch->cut->turns > 0)
+		send_with_changes(batch);
+	else
+	{
+		truncate_tables(batch, batch->cut->tables, places);
+		foreach(lc, batch->cut->tables)
+			send_table(batch, lfirst(lc), places[foreach_current_index(lc)]);
+	}
 	dbsync_cut_free(batch->cut);
 }
 

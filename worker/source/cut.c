@@ -175,7 +175,7 @@ dbsync_cut_goes_on(const DbsyncCut *cut, const DbsyncHeader *header,
 	for (int i = 0; cut->rows > 0 && i < header->nparts; i++)
 	{
 		const DbsyncPart *part = &header->parts[i];
-		int			shape_id = request->shape_of(part->captured_id, part->segment_id, request->arg);
+		int			shape_id = request->shape_of(part, request->arg);
 		const DbsyncCutTable *table = find_table(cut, part->captured_id, 0);
 
 		if (shape_id != 0 &&
@@ -195,7 +195,7 @@ dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header, int rank,
 	for (int i = 0; i < header->nparts; i++)
 	{
 		const DbsyncPart *part = &header->parts[i];
-		int			shape_id = request->shape_of(part->captured_id, part->segment_id, request->arg);
+		int			shape_id = request->shape_of(part, request->arg);
 		DbsyncCutTable *table;
 		DbsyncCutSegment *segment;
 
@@ -211,6 +211,8 @@ dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header, int rank,
 		table->marked += part->marked;
 		table->turns += part->turns;
 		cut->turns += part->turns;
+		if (part->turns > 0)
+			cut->turn_xid = header->xid;
 		cut->rows += part->inserts + part->updates + part->deletes +
 			part->truncates + part->resolved;
 		segment = segments[i] = cut_segment(table, part->segment_id);

@@ -10,6 +10,7 @@
  *	dbsync_completion_lock()	before S is taken: tables that rows are completed from
  *	dbsync_window_begin()		up to S
  *	dbsync_window_next()		a cut; NULL: nothing is left
+ *	dbsync_turns_read()			of its tables that changed: what happened to them
  *	dbsync_read_last_truncate()	of its tables that were truncated
  *	dbsync_read_cut()			table by table, once or several times
  *	dbsync_cut_free()			what was read, or is not wanted
@@ -37,6 +38,7 @@
 #include "utils/palloc.h"
 #include "utils/tuplestore.h"
 
+#include "extension/log/header.h"
 #include "worker/position.h"
 #include "worker/relay.h"
 #include "worker/shape.h"
@@ -90,7 +92,9 @@ typedef struct DbsyncCut
 	int			ntransactions;
 	uint64		xids[DBSYNC_CUT_KNOWN];	/* of the first ones */
 	int64		rows;			/* of the tables asked for */
-	int64		turns;			/* above 0: it is one transaction, in which they change */
+	int64		turns;			/* above 0: tables change in its last transaction, which
+								 * alone has rows */
+	uint64		turn_xid;		/* that transaction */
 	int64		lag_rows;		/* rows and bytes that leave the lag with it, */
 	int64		lag_bytes;		/* tables of other subscriptions included */
 	List	   *tables;			/* of DbsyncCutTable */
@@ -102,8 +106,8 @@ typedef struct DbsyncCut
 /* what a caller wants of a window, and so of its cuts */
 typedef struct DbsyncCutRequest
 {
-	/* the shape of a segment that holds rows of this table; 0: the table is of no interest */
-	int			(*shape_of) (int captured_id, int segment_id, void *arg);
+	/* the shape of the segment that holds a part's rows; 0: the table is of no interest */
+	int			(*shape_of) (const DbsyncPart *part, void *arg);
 	void	   *arg;
 	/* transactions that have one of these databases in their route are passed over */
 	const List *target_identities;
@@ -112,6 +116,22 @@ typedef struct DbsyncCutRequest
 	XLogRecPtr	ledger_lsn;		/* of the target's ledger, and the server */
 	TimestampTz ledger_start;	/* start it was written under */
 } DbsyncCutRequest;
+
+/* what happens to a table where a cut says that it takes another shape */
+typedef struct DbsyncTurn
+{
+	bool		copies;			/* its rows have got values that were not captured */
+	bool		drops;			/* it is no more */
+	const char *reason;			/* of the copy */
+	List	   *missing;		/* of DbsyncMissing */
+} DbsyncTurn;
+
+/* the value of a column that is added, in rows that are there already */
+typedef struct DbsyncMissing
+{
+	AttrNumber	number;
+	const char *value;			/* as text */
+} DbsyncMissing;
 
 /* how a cut is to be read */
 typedef struct DbsyncReadCut
@@ -200,6 +220,12 @@ extern bool dbsync_cut_table_is_distinct(const DbsyncCutTable *table);
 extern const DbsyncTableShape *dbsync_read_shape(DbsyncSubscription *subscription,
 												 const DbsyncTable *table,
 												 const DbsyncCutTable *cut_table);
+
+/*
+ * What happened to a table in a cut as it took the shapes with ids above "before" and up to
+ * "upto", all told; in CurrentMemoryContext, in the current transaction.
+ */
+extern DbsyncTurn *dbsync_turns_read(const DbsyncCut *cut, int captured_id, int before, int upto);
 
 /*
  * The place (see dbsync_members_place()) of the last TRUNCATE of a table in the cut; rows

@@ -305,7 +305,7 @@ dbsync_window_next(DbsyncWindow *window, const DbsyncCutRequest *request)
 				break;
 			if (dbsync_cut_add(cut, &header, i - window->next, request))
 				dbsync_members_add(cut->members, entry->xid, i - window->next);
-			if (cut->rows > before)
+			if (cut->rows > before || cut->turns > 0)
 				cut->route = header.route ? pstrdup(header.route) : NULL;
 		}
 		cut->closing = entry->closing;

@@ -1,0 +1,204 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/batch/changes.c
+ *	  Tables that change within a batch: the target's table follows.
+ *
+ * A transaction that changes a table is a batch of its own.  Its rows are sent shape by shape,
+ * and between two shapes the target's table is changed, in the batch's transaction: both are
+ * committed with the ledger, or neither.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "worker/batch/changes.h"
+#include "worker/batch/difference.h"
+#include "worker/driver/driver.h"
+#include "worker/shape.h"
+#include "worker/source/source.h"
+#include "worker/subscription.h"
+#include "worker/table.h"
+#include "worker/target.h"
+#include "worker/target_table.h"
+#include "worker/work.h"
+
+/* the table's rows of the shape that it took before this one in the cut; NULL: none */
+static const DbsyncCutTable *
+find_before(const DbsyncCut *cut, const DbsyncCutTable *cut_table)
+{
+	const DbsyncCutTable *before = NULL;
+	ListCell   *lc;
+
+	foreach(lc, cut->tables)
+	{
+		const DbsyncCutTable *other = lfirst(lc);
+
+		if (other->captured_id == cut_table->captured_id && other->shape_id < cut_table->shape_id)
+			before = other;
+	}
+	return before;
+}
+
+static bool
+has_later(const DbsyncCut *cut, const DbsyncCutTable *cut_table)
+{
+	ListCell   *lc;
+
+	foreach(lc, cut->tables)
+	{
+		const DbsyncCutTable *other = lfirst(lc);
+
+		if (other->captured_id == cut_table->captured_id && other->shape_id > cut_table->shape_id)
+			return true;
+	}
+	return false;
+}
+
+bool
+dbsync_changes_come_first(const DbsyncCut *cut, const DbsyncCutTable *cut_table)
+{
+	return cut_table->turns > 0 || find_before(cut, cut_table) != NULL;
+}
+
+/* Is the shape one that the table had for no row?  Then the target's need not have it. */
+static bool
+is_passed(const DbsyncCut *cut, const DbsyncCutTable *cut_table)
+{
+	return cut_table->turns > 0 && dbsync_cut_table_rows(cut_table) == 0 &&
+		cut_table->truncates == 0 && has_later(cut, cut_table);
+}
+
+/* The shape that the target's table has by now; NULL: it is not known any more. */
+static const DbsyncTableShape *
+shape_before(const DbsyncBatch *batch, const DbsyncCutTable *cut_table,
+			 const DbsyncTableShape *shape)
+{
+	const List *shapes = batch->work->subscription->shapes;
+	const DbsyncTableShape *before = dbsync_shapes_before(shapes, shape);
+	const DbsyncCutTable *section = find_before(batch->cut, cut_table);
+
+	while (section != NULL && before != NULL && section->shape_id == before->id &&
+		   is_passed(batch->cut, section))
+	{
+		before = dbsync_shapes_before(shapes, before);
+		section = find_before(batch->cut, section);
+	}
+	return before;
+}
+
+/* Rows that are copied anew take the place of all that are there, if those are ours. */
+static int
+how_to_change(const DbsyncBatch *batch, const DbsyncDifference *difference, bool copies)
+{
+	const DbsyncTable *table = batch->current;
+	int			how = 0;
+
+	if (batch->work->subscription->ddl == DBSYNC_DDL_APPLY)
+		how |= DBSYNC_CHANGE_MAKE;
+	if (difference->taken)
+		how |= DBSYNC_CHANGE_TAKEN;
+	if (copies && (table->existing_rows == NULL || strcmp(table->existing_rows, "keep") != 0))
+		how |= DBSYNC_CHANGE_EMPTY;
+	return how;
+}
+
+/* The first copy begins anew, behind this batch. */
+static void
+copy_anew(DbsyncBatch *batch, const char *reason)
+{
+	DbsyncTable *table = batch->current;
+	DbsyncLedgerPart part = table->part;
+
+	part.live = false;
+	part.nkeys = 0;
+	part.boundary = NULL;
+	part.rows = 0;
+	dbsync_table_set_part(table, &part);
+	table->part_dirty = true;
+	batch->work->subscription->settled = false;
+	ereport(LOG,
+			(errmsg("table %s is copied anew", table->qualified),
+			 reason ? errdetail("%s", reason) : 0));
+}
+
+static void
+refuse_to_copy(const DbsyncBatch *batch, const char *reason)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table %s must be copied anew", batch->current->qualified),
+			 reason ? errdetail("%s", reason) : 0,
+			 errhint("It was added without a copy. Use dbsync.copy_table(%s, %s).",
+					 quote_literal_cstr(batch->work->subscription->name),
+					 quote_literal_cstr(batch->current->qualified))));
+}
+
+static void
+change_table(DbsyncBatch *batch, const DbsyncTableShape *shape, List *changes, int how)
+{
+	DbsyncTable *table = batch->current;
+	DbsyncTableSpec spec = dbsync_target_table_spec(table, shape);
+	DbsyncTargetTable *before = table->handle;
+	MemoryContext old;
+
+	if (!dbsync_target_follows_changes(batch->target))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("target \"%s\" cannot follow changes of tables", batch->work->subscription->target),
+				 errhint("Change the target's table, and copy it anew with dbsync.copy_table().")));
+	table->handle = NULL;
+	old = MemoryContextSwitchTo(batch->work->target_context);
+	table->handle = dbsync_target_try_table_change(batch->target, before, &spec, changes, how);
+	MemoryContextSwitchTo(old);
+	table->handle_shape = shape->id;
+	if (table->handle == NULL)
+		dbsync_target_raise(batch->target, psprintf("changing target table \"%s.%s\"",
+													table->target_schema, table->target_table));
+}
+
+/* A copy that is under way went by the old key's order. */
+static bool
+must_copy(const DbsyncTable *table, const DbsyncTurn *turn, const DbsyncDifference *difference)
+{
+	return (turn->copies && dbsync_table_flows(table)) ||
+		(difference->key && !table->part.live && table->part.nkeys > 0);
+}
+
+bool
+dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
+{
+	DbsyncWork *work = batch->work;
+	DbsyncTable *table = dbsync_subscription_table(work->subscription, cut_table->captured_id);
+	DbsyncDifference difference = {0};
+	const DbsyncTableShape *shape;
+	const DbsyncTableShape *before;
+	DbsyncTurn *turn;
+
+	if (is_passed(batch->cut, cut_table))
+		return false;
+	if (!dbsync_changes_come_first(batch->cut, cut_table))
+		return true;
+	batch->current = table;
+	work->changing = table->captured_id;
+	shape = dbsync_read_shape(work->subscription, table, cut_table);
+	before = shape_before(batch, cut_table, shape);
+	turn = dbsync_turns_read(batch->cut, table->captured_id, before ? before->id : 0, shape->id);
+	if (before != NULL)
+		difference = dbsync_difference(before, shape, turn);
+	if (!turn->drops || before != NULL)
+	{
+		bool		copies = must_copy(table, turn, &difference);
+
+		if (copies && !table->copy_data)
+			refuse_to_copy(batch, turn->reason);
+		change_table(batch, shape, difference.changes, how_to_change(batch, &difference, copies));
+		if (copies)
+			copy_anew(batch, turn->reason);
+	}
+	work->changing = 0;
+	batch->current = NULL;
+	return dbsync_table_flows(table);
+}

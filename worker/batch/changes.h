@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/batch/changes.h
+ *	  Tables that change within a batch.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_BATCH_CHANGES_H
+#define DBSYNC_WORKER_BATCH_CHANGES_H
+
+#include "worker/batch/choose.h"
+#include "worker/shape.h"
+
+/* Does the cut change the table before the rows of this shape? */
+extern bool dbsync_changes_come_first(const DbsyncCut *cut, const DbsyncCutTable *cut_table);
+
+/*
+ * Before the rows of a cut's table are sent, in the batch's transaction: let the target's
+ * table follow, as the subscription's policy says.  False: there are no rows to be sent of it.
+ * Raises errors; work->changing is then the table at fault.
+ */
+extern bool dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table);
+
+#endif							/* DBSYNC_WORKER_BATCH_CHANGES_H */

@@ -1,0 +1,286 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/batch/difference.c
+ *	  What leads from one shape of a table to another.
+ *
+ * Columns are known by their numbers, which a table never gives twice: so a column that is
+ * renamed is not one that was dropped and another that was added.  What a user wrote does not
+ * come into it: it may have been several statements, in a function, with names that mean
+ * something else elsewhere.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "worker/batch/difference.h"
+
+/* place of the column with this number, or -1 */
+static int
+find_number(const DbsyncTableShape *shape, AttrNumber number)
+{
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		if (shape->numbers[i] == number)
+			return i;
+	}
+	return -1;
+}
+
+static bool
+has_name(const DbsyncTableShape *shape, const char *name)
+{
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		if (strcmp(shape->columns[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static DbsyncChange *
+add_change(DbsyncDifference *difference, DbsyncChangeKind kind, const char *column)
+{
+	DbsyncChange *change = palloc0(sizeof(DbsyncChange));
+
+	change->kind = kind;
+	change->column = column;
+	difference->changes = lappend(difference->changes, change);
+	return change;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static void
+find_dropped(DbsyncDifference *difference, const DbsyncTableShape *before,
+			 const DbsyncTableShape *after)
+{
+	for (int i = 0; i < before->ncolumns; i++)
+	{
+		if (find_number(after, before->numbers[i]) >= 0)
+			continue;
+		difference->taken |= has_name(after, before->columns[i]);
+		add_change(difference, DBSYNC_CHANGE_DROP, before->columns[i]);
+	}
+}
+
+/* renames that are still to be put in order */
+typedef struct Renames
+{
+	int			n;
+	const char **from;
+	const char **to;
+} Renames;
+
+static bool
+is_source(const Renames *renames, const char *name)
+{
+	for (int i = 0; i < renames->n; i++)
+	{
+		if (strcmp(renames->from[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+rename_column(DbsyncDifference *difference, const char *from, const char *to)
+{
+	add_change(difference, DBSYNC_CHANGE_RENAME, from)->new_name = to;
+}
+
+/*
+ * First those whose new name nobody bears any more.  When none is left they go in circles:
+ * one of them steps aside, under a name that no column has.
+ */
+static void
+order_renames(DbsyncDifference *difference, const DbsyncTableShape *before,
+			  const DbsyncTableShape *after, Renames *renames)
+{
+	int			aside = 0;
+
+	while (renames->n > 0)
+	{
+		bool		moved = false;
+
+		for (int i = 0; i < renames->n && !moved; i++)
+		{
+			if (is_source(renames, renames->to[i]))
+				continue;
+			rename_column(difference, renames->from[i], renames->to[i]);
+			renames->n--;
+			renames->from[i] = renames->from[renames->n];
+			renames->to[i] = renames->to[renames->n];
+			moved = true;
+		}
+		if (!moved)
+		{
+			char	   *name = psprintf("dbsync_aside_%d", ++aside);
+
+			while (has_name(before, name) || has_name(after, name))
+				name = psprintf("dbsync_aside_%d", ++aside);
+			rename_column(difference, renames->from[0], name);
+			renames->from[0] = name;
+		}
+	}
+}
+
+static void
+find_renamed(DbsyncDifference *difference, const DbsyncTableShape *before,
+			 const DbsyncTableShape *after)
+{
+	Renames		renames = {0};
+
+	renames.from = palloc(sizeof(char *) * Max(after->ncolumns, 1));
+	renames.to = palloc(sizeof(char *) * Max(after->ncolumns, 1));
+	for (int i = 0; i < after->ncolumns; i++)
+	{
+		int			was = find_number(before, after->numbers[i]);
+
+		if (was < 0 || strcmp(before->columns[was], after->columns[i]) == 0)
+			continue;
+		difference->taken |= has_name(before, after->columns[i]) || has_name(after, before->columns[was]);
+		renames.from[renames.n] = before->columns[was];
+		renames.to[renames.n++] = after->columns[i];
+	}
+	order_renames(difference, before, after, &renames);
+}
+
+static void
+set_type(DbsyncChange *change, const DbsyncTableShape *shape, int column)
+{
+	change->type = shape->types[column];
+	change->typmod = shape->typmods[column];
+	change->collation = shape->collations[column];
+}
+
+static bool
+same_type(const DbsyncTableShape *before, int was, const DbsyncTableShape *after, int is)
+{
+	return before->types[was] == after->types[is] && before->typmods[was] == after->typmods[is] &&
+		before->collations[was] == after->collations[is];
+}
+
+static void
+find_retyped(DbsyncDifference *difference, const DbsyncTableShape *before,
+			 const DbsyncTableShape *after)
+{
+	for (int i = 0; i < after->ncolumns; i++)
+	{
+		int			was = find_number(before, after->numbers[i]);
+		DbsyncChange *change;
+
+		if (was < 0 || same_type(before, was, after, i))
+			continue;
+		change = add_change(difference, DBSYNC_CHANGE_TYPE, after->columns[i]);
+		set_type(change, after, i);
+		change->old_type = before->types[was];
+		change->old_typmod = before->typmods[was];
+	}
+}
+
+static const char *
+missing_value(const DbsyncTurn *turn, AttrNumber number)
+{
+	const char *value = NULL;
+	ListCell   *lc;
+
+	foreach(lc, turn->missing)
+	{
+		const DbsyncMissing *missing = lfirst(lc);
+
+		if (missing->number == number)
+			value = missing->value;
+	}
+	return value;
+}
+
+static void
+find_added(DbsyncDifference *difference, const DbsyncTableShape *before,
+		   const DbsyncTableShape *after, const DbsyncTurn *turn)
+{
+	for (int i = 0; i < after->ncolumns; i++)
+	{
+		DbsyncChange *change;
+
+		if (find_number(before, after->numbers[i]) >= 0)
+			continue;
+		change = add_change(difference, DBSYNC_CHANGE_ADD, after->columns[i]);
+		set_type(change, after, i);
+		change->not_null = after->not_null[i];
+		change->value = after->defaults[i];
+		change->missing = missing_value(turn, after->numbers[i]);
+	}
+}
+
+static void
+find_default_and_null(DbsyncDifference *difference, const DbsyncTableShape *before,
+					  const DbsyncTableShape *after)
+{
+	for (int i = 0; i < after->ncolumns; i++)
+	{
+		int			was = find_number(before, after->numbers[i]);
+
+		if (was < 0)
+			continue;
+		if (!same_text(before->defaults[was], after->defaults[i]))
+			add_change(difference, DBSYNC_CHANGE_DEFAULT, after->columns[i])->value = after->defaults[i];
+		if (before->not_null[was] != after->not_null[i])
+			add_change(difference, DBSYNC_CHANGE_NOT_NULL, after->columns[i])->not_null = after->not_null[i];
+	}
+}
+
+/* The old key's columns that are left, by the names that they have now. */
+static void
+find_key(DbsyncDifference *difference, const DbsyncTableShape *before, const DbsyncTableShape *after)
+{
+	bool		same = before->nkeys == after->nkeys;
+	bool		ordered = same;
+	DbsyncChange *change;
+
+	for (int k = 0; k < before->nkeys && same; k++)
+	{
+		int			was = before->keys[k];
+		int			is = after->keys[k];
+
+		same = before->numbers[was] == after->numbers[is];
+		ordered = ordered && same && same_type(before, was, after, is) &&
+			before->key_before[k] == after->key_before[k] &&
+			before->key_collations[k] == after->key_collations[k];
+	}
+	difference->key = !ordered;
+	if (same)
+		return;
+	change = add_change(difference, DBSYNC_CHANGE_KEY, NULL);
+	change->keys = palloc(sizeof(char *) * Max(before->nkeys, 1));
+	for (int k = 0; k < before->nkeys; k++)
+	{
+		int			is = find_number(after, before->numbers[before->keys[k]]);
+
+		/* an index goes with any of its columns */
+		if (is < 0)
+		{
+			change->nkeys = 0;
+			return;
+		}
+		change->keys[change->nkeys++] = after->columns[is];
+	}
+}
+
+DbsyncDifference
+dbsync_difference(const DbsyncTableShape *before, const DbsyncTableShape *after,
+				  const DbsyncTurn *turn)
+{
+	DbsyncDifference difference = {0};
+
+	find_dropped(&difference, before, after);
+	find_renamed(&difference, before, after);
+	find_retyped(&difference, before, after);
+	find_added(&difference, before, after, turn);
+	find_default_and_null(&difference, before, after);
+	find_key(&difference, before, after);
+	return difference;
+}
