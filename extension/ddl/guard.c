@@ -42,10 +42,14 @@
 PG_FUNCTION_INFO_V1(dbsync_guard);
 PG_FUNCTION_INFO_V1(dbsync_guard_start);
 PG_FUNCTION_INFO_V1(dbsync_guard_role);
+PG_FUNCTION_INFO_V1(dbsync_guard_has_using);
 PG_FUNCTION_INFO_V1(dbsync_lock_by_oid);
 
 /* whose command is judged: judgement is passed as somebody else, and may run commands itself */
 static Oid	commander = InvalidOid;
+
+/* the command, while what it did is judged */
+static const Node *judged = NULL;
 
 static Oid
 find_function(const char *name, oidvector *types)
@@ -66,6 +70,7 @@ dbsync_guard(PG_FUNCTION_ARGS)
 	MemoryContext context = CurrentMemoryContext;
 	char	   *name = get_func_name(fcinfo->flinfo->fn_oid);
 	Oid			outer = commander;
+	const Node *outer_judged = judged;
 	FmgrInfo	body;
 
 	LOCAL_FCINFO(inner, 0);
@@ -77,15 +82,18 @@ dbsync_guard(PG_FUNCTION_ARGS)
 	fmgr_info(find_function(psprintf("judge_%s", name + 6), buildoidvector(NULL, 0)), &body);
 	InitFunctionCallInfoData(*inner, &body, 0, InvalidOid, fcinfo->context, NULL);
 	commander = GetUserId();
+	judged = ((EventTriggerData *) fcinfo->context)->parsetree;
 	PG_TRY();
 	{
 		(void) FunctionCallInvoke(inner);
 	}
 	PG_CATCH();
 	{
+		judged = outer_judged;
 		dbsync_admin_raise(context);
 	}
 	PG_END_TRY();
+	judged = outer_judged;
 	commander = outer;
 	return PointerGetDatum(NULL);
 }
@@ -95,6 +103,25 @@ Datum
 dbsync_guard_role(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_OID(commander);
+}
+
+/* Does the command that is judged change a type by an expression?  For judge_rewrite(). */
+Datum
+dbsync_guard_has_using(PG_FUNCTION_ARGS)
+{
+	bool		found = false;
+	ListCell   *lc;
+
+	if (judged == NULL || !IsA(judged, AlterTableStmt))
+		PG_RETURN_BOOL(false);
+	foreach(lc, ((const AlterTableStmt *) judged)->cmds)
+	{
+		const AlterTableCmd *part = lfirst_node(AlterTableCmd, lc);
+
+		if (part->subtype == AT_AlterColumnType)
+			found |= castNode(ColumnDef, part->def)->raw_default != NULL;
+	}
+	PG_RETURN_BOOL(found);
 }
 
 /* Whose commands on the object the server takes; an index goes with its schema, too. */

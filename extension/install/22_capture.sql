@@ -147,6 +147,7 @@ BEGIN
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s
     WHERE s.captured_id = captured.id AND s.shape_id <> current_shape;
     DELETE FROM dbsync.shape h WHERE h.captured_id = captured.id AND h.id <> current_shape;
+    DELETE FROM dbsync.turn t WHERE t.captured_id = captured.id AND t.shape_id <> current_shape;
     IF NOT EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = captured.id AND s.active) THEN
         PERFORM dbsync_internal.create_segment(captured.id);
     END IF;
@@ -183,6 +184,7 @@ BEGIN
     END IF;
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id = captured.id;
     DELETE FROM dbsync.shape h WHERE h.captured_id = captured.id;
+    DELETE FROM dbsync.turn t WHERE t.captured_id = captured.id;
     DELETE FROM dbsync.skipped k WHERE k.captured_id = captured.id;
     DELETE FROM dbsync.captured_table c WHERE c.id = captured.id;
     RETURN true;

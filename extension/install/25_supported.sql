@@ -1,4 +1,4 @@
--- What can be captured, and the fingerprint of what must not change.
+-- What can be captured.
 --
 -- Every refusal names the table and says what to do.  Each is a door that may be
 -- opened later; until then the guard keeps captured tables from walking in.
@@ -9,6 +9,16 @@ COMMENT ON FUNCTION dbsync_internal.default_opclass(oid) IS 'b-tree operator cla
 
 -- ---------------------------------------------------------------------------
 -- Keys
+
+-- From PostgreSQL 18 on NOT NULL may not be valid: nulls from before are still there.
+CREATE FUNCTION dbsync_internal.has_no_nulls(rel oid, num smallint) RETURNS boolean
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT a.attnotnull AND NOT EXISTS (
+        SELECT FROM pg_constraint k WHERE k.conrelid = rel AND k.contype = 'n' AND NOT k.convalidated AND num = ANY (k.conkey))
+    FROM pg_attribute a WHERE a.attrelid = rel AND a.attnum = num
+$$;
+COMMENT ON FUNCTION dbsync_internal.has_no_nulls(oid, smallint) IS 'is a column NOT NULL, in all rows that there are?';
 
 -- Why rows cannot be known by this index; null: they can.  Deferrable keys break
 -- the order of changes per key.  What a column's own operators and collation call
@@ -22,10 +32,7 @@ AS $$
         WHERE x.indexrelid = key_index
     ), col AS (
         SELECT a.attname, a.attgenerated, a.attcollation, a.atttypid,
-            -- from PostgreSQL 18 on NOT NULL may not be valid: nulls from before are still there
-            a.attnotnull AND NOT EXISTS (
-                SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND NOT k.convalidated
-                AND a.attnum = ANY (k.conkey)) AS attnotnull,
+            dbsync_internal.has_no_nulls(a.attrelid, a.attnum) AS attnotnull,
             i.indclass[k.n - 1] AS opclass, i.indcollation[k.n - 1] AS coll
         FROM i, generate_series(1, i.indnkeyatts) k (n)
         LEFT JOIN pg_attribute a ON a.attrelid = (SELECT indrelid FROM i) AND a.attnum = (SELECT indkey FROM i)[k.n - 1]
@@ -88,6 +95,20 @@ BEGIN
             'without expressions and with the default operator classes and collations.';
 END $$;
 COMMENT ON FUNCTION dbsync_internal.choose_key(regclass) IS 'primary key, else replica identity, else the oldest unique index that will do; error if there is none';
+
+-- The key that it has, as long as that will do: a better one makes no difference.
+CREATE FUNCTION dbsync_internal.usable_key(rel regclass) RETURNS oid
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    current oid := dbsync_internal.current_key(rel);
+BEGIN
+    IF current IS NOT NULL AND dbsync_internal.key_problem(current) IS NULL THEN
+        RETURN current;
+    END IF;
+    RETURN (SELECT k.key_index FROM dbsync_internal.key_candidates(rel) k WHERE k.problem IS NULL LIMIT 1);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.usable_key(regclass) IS 'key index with which capture of a table can go on; null: none';
 
 -- What an index is unique in, as numbers of columns in its order.
 CREATE FUNCTION dbsync_internal.key_columns(key_index oid) RETURNS int2vector
@@ -297,29 +318,3 @@ BEGIN
     PERFORM dbsync_internal.choose_key(rel);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_supported(regclass) IS 'error, with a hint, if the table cannot be captured';
-
--- ---------------------------------------------------------------------------
--- Fingerprint
-
--- All that capture, segments and worker rely on.  Names of the table and its
--- schema, owner, defaults, constraints, other indexes, storage and statistics
--- are left out: they may change at any time.
-CREATE FUNCTION dbsync_internal.table_shape(rel regclass) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
-AS $$
-    WITH key AS (
-        SELECT i.* FROM pg_index i WHERE i.indexrelid = dbsync_internal.current_key(rel)
-    )
-    SELECT concat_ws(';',
-        c.relkind, c.relpersistence, c.relispartition,
-        EXISTS (SELECT FROM pg_inherits i WHERE rel IN (i.inhparent, i.inhrelid)),
-        (SELECT string_agg(concat_ws(',', a.attnum, quote_ident(a.attname), a.atttypid, a.atttypmod,
-                a.attcollation, a.attgenerated,
-                CASE WHEN a.attnum = ANY (key.indkey) THEN a.attnotnull END), ' ' ORDER BY a.attnum)
-         FROM pg_attribute a LEFT JOIN key ON true
-         WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped),
-        (SELECT concat_ws(',', dbsync_internal.key_columns(key.indexrelid)::text, key.indisvalid, key.indimmediate, key.indclass::text, key.indcollation::text)
-         FROM key))
-    FROM pg_class c WHERE c.oid = rel
-$$;
-COMMENT ON FUNCTION dbsync_internal.table_shape(regclass) IS 'fingerprint of what must not change while a table is captured';

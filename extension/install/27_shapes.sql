@@ -4,7 +4,7 @@
 -- may look otherwise by then.
 
 -- A default travels if it needs nothing but what every server has: no function, type or
--- sequence of this database.  Called under the pins of the apply session.
+-- sequence of this database.
 CREATE FUNCTION dbsync_internal.default_that_travels(rel oid, num smallint) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -18,23 +18,27 @@ COMMENT ON FUNCTION dbsync_internal.default_that_travels(oid, smallint) IS 'defa
 
 -- A column of a segment has the type below a domain (dbsync_internal.segment_columns());
 -- generated columns are in no segment, and the target is to have none of their names.
+-- Defaults are text that the apply session reads: settings are its own, whoever asks.
 CREATE FUNCTION dbsync_internal.describe_columns(rel regclass) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET "TimeZone" = 'UTC' SET extra_float_digits = 3
+    SET bytea_output = 'hex' SET lc_monetary = 'C' SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $$
     WITH RECURSIVE col AS (
-        SELECT a.attnum, a.attname, a.atttypid AS typ, a.atttypmod AS typmod, a.attcollation AS coll, a.attgenerated, a.attnotnull
+        SELECT a.attnum, a.attname, a.atttypid AS typ, a.atttypmod AS typmod, a.attcollation AS coll, a.attgenerated <> '' AS generated,
+            a.attgenerated = '' AND dbsync_internal.has_no_nulls(rel, a.attnum) AS not_null,
+            CASE WHEN a.attgenerated = '' AND a.atthasdef THEN dbsync_internal.default_that_travels(rel, a.attnum) END AS standard
         FROM pg_attribute a
         WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped
       UNION ALL
         SELECT col.attnum, col.attname, t.typbasetype,
-            CASE WHEN t.typtypmod >= 0 THEN t.typtypmod ELSE col.typmod END, col.coll, col.attgenerated, col.attnotnull
+            CASE WHEN t.typtypmod >= 0 THEN t.typtypmod ELSE col.typmod END, col.coll, col.generated, col.not_null, col.standard
         FROM col JOIN pg_type t ON t.oid = col.typ
         WHERE t.typtype = 'd'
     )
     SELECT coalesce(jsonb_agg(jsonb_build_object('num', col.attnum, 'name', col.attname, 'type', col.typ::bigint,
-               'typmod', col.typmod, 'collation', col.coll::bigint, 'generated', col.attgenerated <> '',
-               'not_null', col.attnotnull,
-               'default', CASE WHEN col.attgenerated = '' THEN dbsync_internal.default_that_travels(rel, col.attnum) END) ORDER BY col.attnum), '[]')
+               'typmod', col.typmod, 'collation', col.coll::bigint, 'generated', col.generated,
+               'not_null', col.not_null, 'default', col.standard) ORDER BY col.attnum), '[]')
     FROM col JOIN pg_type t ON t.oid = col.typ
     WHERE t.typtype <> 'd'
 $$;
@@ -50,9 +54,28 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.shape_columns(jsonb) IS 'columns of a shape as rows';
 
--- The shape that the table has now: the one it had last, if it is still the same.  The
--- caller keeps others from altering the table.
-CREATE FUNCTION dbsync_internal.find_shape(captured_id int, rel regclass, key_index oid) RETURNS int
+-- All that capture, segments and worker rely on: what the table is, its columns and its
+-- key.  Names of the table and its schema, owner, checks, other indexes, storage and
+-- statistics are left out: they may change at any time.
+CREATE FUNCTION dbsync_internal.table_shape(rel regclass) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH key AS (
+        SELECT i.* FROM pg_index i WHERE i.indexrelid = dbsync_internal.current_key(rel)
+    )
+    SELECT concat_ws(';',
+        c.relkind, c.relpersistence, c.relispartition,
+        EXISTS (SELECT FROM pg_inherits i WHERE rel IN (i.inhparent, i.inhrelid)),
+        dbsync_internal.describe_columns(rel)::text,
+        (SELECT concat_ws(',', dbsync_internal.key_columns(key.indexrelid)::text, key.indisvalid, key.indimmediate, key.indclass::text, key.indcollation::text)
+         FROM key))
+    FROM pg_class c WHERE c.oid = rel
+$$;
+COMMENT ON FUNCTION dbsync_internal.table_shape(regclass) IS 'fingerprint of what capture of a table depends on';
+
+-- The shape that the table has now: the one it had last, if it is still the same and no
+-- other is asked for.  The caller keeps others from altering the table.
+CREATE FUNCTION dbsync_internal.find_shape(captured_id int, rel regclass, key_index oid, another boolean DEFAULT false) RETURNS int
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -65,7 +88,7 @@ BEGIN
     FROM pg_index i, generate_series(0, i.indnkeyatts - 1) k (n)
     WHERE i.indexrelid = key_index;
     SELECT h.* INTO last FROM dbsync.shape h WHERE h.captured_id = find_shape.captured_id ORDER BY h.id DESC LIMIT 1;
-    IF (last.columns, last.key, last.key_classes, last.key_collations)
+    IF NOT another AND (last.columns, last.key, last.key_classes, last.key_collations)
         IS NOT DISTINCT FROM (now.columns, now.key, now.key_classes, now.key_collations) THEN
         RETURN last.id;
     END IF;
@@ -76,36 +99,4 @@ BEGIN
     RETURNING id INTO now.id;
     RETURN now.id;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.find_shape(int, regclass, oid) IS 'the shape that a table with this key has now; a new one, if it is not the last one it had';
-
-CREATE FUNCTION dbsync_internal.turn(rel regclass) RETURNS bigint
-    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_turn';
-COMMENT ON FUNCTION dbsync_internal.turn(regclass) IS 'counts a turn of a captured table in this transaction, and says its place';
-
--- Called when DDL has changed a captured table, in the very transaction, which has the
--- table's lock: rows from here on are of another shape, and go to a segment of that.
--- Settings are those of the apply session: what is written down here is read there.
-CREATE FUNCTION dbsync_internal.follow(captured dbsync.captured_table) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-    SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET "TimeZone" = 'UTC' SET extra_float_digits = 3
-    SET bytea_output = 'hex' SET lc_monetary = 'C' SET quote_all_identifiers = off
-AS $$
-DECLARE
-    chosen_key oid := coalesce(dbsync_internal.current_key(captured.relid), dbsync_internal.choose_key(captured.relid));
-    new_shape int;
-BEGIN
-    PERFORM dbsync_internal.check_supported(captured.relid);
-    new_shape := dbsync_internal.find_shape(captured.id, captured.relid, chosen_key);
-    UPDATE dbsync.captured_table c
-    SET key_index = chosen_key, key_columns = dbsync_internal.key_columns(chosen_key),
-        shape = dbsync_internal.table_shape(captured.relid)
-    WHERE c.id = captured.id;
-    IF EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = captured.id AND s.active AND s.shape_id = new_shape) THEN
-        RETURN;
-    END IF;
-    UPDATE dbsync.segment s SET active = false, sealed = NULL WHERE s.captured_id = captured.id AND s.active;
-    PERFORM dbsync_internal.create_segment(captured.id);
-    INSERT INTO dbsync.turn (captured_id, xid, no, kind, shape_id)
-    VALUES (captured.id, pg_current_xact_id(), dbsync_internal.turn(captured.relid), 'shape', new_shape);
-END $$;
-COMMENT ON FUNCTION dbsync_internal.follow(dbsync.captured_table) IS 'lets capture go on with a table that DDL has changed';
+COMMENT ON FUNCTION dbsync_internal.find_shape(int, regclass, oid, boolean) IS 'the shape that a table with this key has now; a new one, if it is not the last one it had';

@@ -193,6 +193,7 @@ BEGIN
                      THEN 'installing' ELSE 'removing' END;
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id <> 0;
     DELETE FROM dbsync.shape;
+    DELETE FROM dbsync.turn;
     FOR header IN SELECT s.relid::regclass FROM dbsync.segment s WHERE s.captured_id = 0 LOOP
         EXECUTE format('TRUNCATE %s', header);
     END LOOP;

@@ -65,24 +65,38 @@ COMMENT ON FUNCTION dbsync_internal.refuse_ddl(dbsync.captured_table, text, text
 -- ---------------------------------------------------------------------------
 -- After a command
 
+-- What would be refused if the table were added now.
+CREATE FUNCTION dbsync_internal.unsupported(rel regclass) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM dbsync_internal.check_kind(rel);
+    PERFORM dbsync_internal.check_types(rel);
+    PERFORM dbsync_internal.check_width(rel);
+    RETURN CASE WHEN dbsync_internal.usable_key(rel) IS NULL THEN format('cannot change columns or key of captured table %s', rel) END;
+EXCEPTION WHEN feature_not_supported OR program_limit_exceeded OR too_many_columns THEN
+    RETURN format('cannot alter captured table %s: %s', rel, sqlerrm);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.unsupported(regclass) IS 'why a captured table cannot be captured as it is now; null: it can';
+
 CREATE FUNCTION dbsync_internal.check_shape(captured dbsync.captured_table) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    reason text := format('cannot change columns or key of captured table %s', captured.relid);
+    reason text;
 BEGIN
-    IF dbsync_internal.table_shape(captured.relid) IS NOT DISTINCT FROM captured.shape THEN
+    IF dbsync_internal.table_shape(captured.relid) IS NOT DISTINCT FROM captured.shape
+        AND NOT EXISTS (SELECT FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id) THEN
         RETURN;
     END IF;
-    -- what would be refused if it were added now is refused in the same words
-    BEGIN
-        PERFORM dbsync_internal.check_kind(captured.relid);
-    EXCEPTION WHEN feature_not_supported THEN
-        reason := format('cannot alter captured table %s: %s', captured.relid, sqlerrm);
-    END;
-    PERFORM dbsync_internal.refuse_ddl(captured, reason);
+    reason := dbsync_internal.unsupported(captured.relid);
+    IF reason IS NULL THEN
+        PERFORM dbsync_internal.follow(captured);
+    ELSE
+        PERFORM dbsync_internal.refuse_ddl(captured, reason);
+    END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.check_shape(dbsync.captured_table) IS 'error if the table is not any more what capture relies on';
+COMMENT ON FUNCTION dbsync_internal.check_shape(dbsync.captured_table) IS 'has capture go on with what the table is now; error if it cannot';
 
 -- Scripts that load data switch triggers off and on again; ours then would miss
 -- the data, and come back without ALWAYS.  They are put back in the command
@@ -244,31 +258,31 @@ COMMENT ON FUNCTION dbsync_internal.guard_command() IS 'event trigger: refuses D
 -- ---------------------------------------------------------------------------
 -- While a table is written anew
 
--- ALTER COLUMN ... TYPE ... USING gives rows other values, and no trigger sees them.
--- Where the type stays, nor does the fingerprint.  Rewrites for other reasons (4 is
--- that of a column's type) leave values as they are, or change the fingerprint.
+CREATE FUNCTION dbsync_internal.guard_has_using() RETURNS boolean
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'dbsync_guard_has_using';
+COMMENT ON FUNCTION dbsync_internal.guard_has_using() IS 'does the ALTER TABLE that is being judged say USING?';
+
+-- No trigger sees what is written here.  What becomes of it is known when the command is
+-- done (dbsync_internal.unseen_values()).  Another persistence (1) or access method (8)
+-- leaves all values as they are.
 CREATE FUNCTION dbsync_internal.judge_rewrite() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     rel oid := pg_event_trigger_table_rewrite_oid();
-    captured dbsync.captured_table;
+    reason int := pg_event_trigger_table_rewrite_reason();
 BEGIN
     IF EXISTS (SELECT FROM dbsync.segment s WHERE s.relid = rel) AND dbsync_internal.is_adopted() THEN
         PERFORM dbsync_internal.refuse(format('cannot rewrite tracking table %s', rel::regclass),
             'It belongs to dbsync, and transaction headers say where its rows are.');
-    END IF;
-    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel AND c.state = 'active';
-    IF FOUND AND pg_event_trigger_table_rewrite_reason() & 4 <> 0 AND dbsync_internal.is_adopted() THEN
-        PERFORM dbsync_internal.check_shape(captured);
-        PERFORM dbsync_internal.refuse_ddl(captured,
-            format('cannot change values of captured table %s by ALTER TABLE', captured.relid),
-            'Triggers do not see what it writes. Change the values with UPDATE; or use dbsync.suspend_table(), make the '
-            'change on both sides, and copy the table anew with dbsync.copy_table().');
+    ELSIF reason & 6 <> 0 AND dbsync_internal.is_adopted() THEN
+        INSERT INTO dbsync_internal.rewritten (captured_id, reason, by_expression)
+        SELECT c.id, reason, dbsync_internal.guard_has_using()
+        FROM dbsync.captured_table c WHERE c.relid = rel AND c.state = 'active';
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.judge_rewrite() IS 'body of dbsync_internal.guard_rewrite()';
 
 CREATE FUNCTION dbsync_internal.guard_rewrite() RETURNS event_trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_guard';
-COMMENT ON FUNCTION dbsync_internal.guard_rewrite() IS 'event trigger: refuses ALTER TABLE that gives rows of captured tables other values';
+COMMENT ON FUNCTION dbsync_internal.guard_rewrite() IS 'event trigger: notes that ALTER TABLE gives rows of captured tables other values';

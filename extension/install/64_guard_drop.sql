@@ -2,24 +2,25 @@
 
 -- A column that goes with its type, of a captured table or of a segment: the
 -- segment's may be the last to remember what is still to be sent.
-CREATE FUNCTION dbsync_internal.check_dropped_column(rel oid, type text) RETURNS void
+CREATE FUNCTION dbsync_internal.check_dropped_column(rel oid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     captured dbsync.captured_table;
 BEGIN
-    SELECT c.* INTO captured FROM dbsync.captured_table c
-    WHERE c.relid = rel AND c.state = 'active'
-       OR c.id IN (SELECT s.captured_id FROM dbsync.segment s WHERE s.relid = rel);
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel AND c.state = 'active';
     IF FOUND THEN
-        PERFORM dbsync_internal.refuse_ddl(captured, CASE
-            WHEN captured.relid = rel THEN format('cannot drop column %s of captured table %s', type, captured.relid)
-            ELSE format('captured changes of table %s need what is being dropped', captured.relid) END,
-            CASE WHEN captured.relid <> rel
-                THEN 'Take the table out of its subscriptions with dbsync.remove_table(), and add it again afterwards.' END);
+        PERFORM dbsync_internal.check_shape(captured);
+        RETURN;
+    END IF;
+    SELECT c.* INTO captured FROM dbsync.captured_table c JOIN dbsync.segment s ON s.captured_id = c.id WHERE s.relid = rel;
+    IF FOUND THEN
+        PERFORM dbsync_internal.refuse_ddl(captured,
+            format('captured changes of table %s need what is being dropped', captured.relid),
+            'Take the table out of its subscriptions with dbsync.remove_table(), and add it again afterwards.');
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.check_dropped_column(oid, text) IS 'error if a column of a captured table or of its segments was dropped';
+COMMENT ON FUNCTION dbsync_internal.check_dropped_column(oid) IS 'a column of a captured table or of its segments was dropped: capture follows, or there is an error';
 
 -- The table is gone already; its name is known from the event only.
 CREATE FUNCTION dbsync_internal.check_dropped_table(rel oid, identity text) RETURNS void
@@ -45,8 +46,12 @@ BEGIN
 
     SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.key_index = rel AND c.state = 'active';
     IF FOUND THEN
-        PERFORM dbsync_internal.refuse_ddl(captured,
-            format('cannot drop index %s, the key of captured table %s', identity, captured.relid));
+        IF dbsync_internal.usable_key(captured.relid) IS NULL THEN
+            PERFORM dbsync_internal.refuse_ddl(captured,
+                format('cannot drop index %s, the key of captured table %s', identity, captured.relid));
+        ELSE
+            PERFORM dbsync_internal.check_shape(captured);
+        END IF;
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_dropped_table(oid, text) IS 'error if a captured table, or its key index, was dropped';
@@ -92,8 +97,7 @@ BEGIN
         IF dropped.object_type = 'trigger' THEN
             PERFORM dbsync_internal.check_dropped_trigger(dropped.address_names);
         ELSIF dropped.objsubid <> 0 THEN
-            PERFORM dbsync_internal.check_dropped_column(dropped.objid,
-                quote_ident(dropped.address_names[cardinality(dropped.address_names)]));
+            PERFORM dbsync_internal.check_dropped_column(dropped.objid);
         ELSE
             PERFORM dbsync_internal.check_dropped_table(dropped.objid, dropped.object_identity);
         END IF;
@@ -117,7 +121,7 @@ COMMENT ON EVENT TRIGGER dbsync_guard_start IS 'refuses commands whose harm coul
 
 CREATE EVENT TRIGGER dbsync_guard_rewrite ON table_rewrite EXECUTE FUNCTION dbsync_internal.guard_rewrite();
 ALTER EVENT TRIGGER dbsync_guard_rewrite ENABLE ALWAYS;
-COMMENT ON EVENT TRIGGER dbsync_guard_rewrite IS 'refuses ALTER TABLE that gives rows of captured tables other values';
+COMMENT ON EVENT TRIGGER dbsync_guard_rewrite IS 'notes that ALTER TABLE gives rows of captured tables other values';
 
 CREATE EVENT TRIGGER dbsync_guard_command ON ddl_command_end EXECUTE FUNCTION dbsync_internal.guard_command();
 ALTER EVENT TRIGGER dbsync_guard_command ENABLE ALWAYS;

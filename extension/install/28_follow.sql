@@ -1,0 +1,144 @@
+-- Following DDL: from the command on, rows are of another shape and go to another segment,
+-- and between the two kinds of rows there is a turn.
+--
+-- All of it happens in the transaction of the DDL, which has the table's lock: writers
+-- under way have ended, and the next ones find the new segment.
+
+CREATE FUNCTION dbsync_internal.turn(rel regclass) RETURNS bigint
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_turn';
+COMMENT ON FUNCTION dbsync_internal.turn(regclass) IS 'counts a turn of a captured table in this transaction, and says its place';
+
+-- ALTER TABLE that wrote a captured table anew.  A table, so that ROLLBACK TO takes it
+-- back; there is something in it only while such a command runs.
+CREATE TABLE dbsync_internal.rewritten (
+    captured_id int NOT NULL,
+    -- bits, as the event gives them: 2: columns were filled; 4: types were changed
+    reason int NOT NULL,
+    by_expression boolean NOT NULL
+);
+COMMENT ON TABLE dbsync_internal.rewritten IS 'captured tables that the ALTER TABLE under way has written anew';
+COMMENT ON COLUMN dbsync_internal.rewritten.captured_id IS 'the captured table';
+COMMENT ON COLUMN dbsync_internal.rewritten.reason IS 'why, as pg_event_trigger_table_rewrite_reason() says it';
+COMMENT ON COLUMN dbsync_internal.rewritten.by_expression IS 'whether a type was changed with USING';
+
+-- A conversion that the server at the target makes just as this one does: none at all, or
+-- one by a function of the system that heeds no settings.  Input and output functions do
+-- heed some, however immutable they are called.
+CREATE FUNCTION dbsync_internal.converts_alike(before oid, after oid) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE pair (before, after) AS (
+        SELECT converts_alike.before, converts_alike.after
+      UNION
+        SELECT b.typelem, a.typelem
+        FROM pair JOIN pg_type b ON b.oid = pair.before JOIN pg_type a ON a.oid = pair.after
+        WHERE b.typcategory = 'A' AND a.typcategory = 'A' AND b.typelem <> 0 AND a.typelem <> 0
+    ), element AS (
+        SELECT pair.* FROM pair JOIN pg_type t ON t.oid = pair.before WHERE t.typcategory <> 'A' OR t.typelem = 0
+    ), conversion AS (
+        -- to another type, and then to its length or precision
+        SELECT c.castmethod, c.castfunc FROM element JOIN pg_cast c ON c.castsource = element.before AND c.casttarget = element.after
+        UNION ALL SELECT c.castmethod, c.castfunc FROM element JOIN pg_cast c ON c.castsource = element.after AND c.casttarget = element.after
+        WHERE element.before <> element.after
+    )
+    SELECT EXISTS (SELECT FROM element WHERE element.before = element.after OR EXISTS (
+            SELECT FROM pg_cast c WHERE c.castsource = element.before AND c.casttarget = element.after))
+        AND NOT EXISTS (
+            SELECT FROM conversion LEFT JOIN pg_proc p ON p.oid = conversion.castfunc
+            -- 16384: the first oid of what is no part of the system
+            WHERE conversion.castmethod <> 'b' AND NOT coalesce(conversion.castmethod = 'f' AND p.provolatile = 'i' AND p.oid < 16384, false))
+$$;
+COMMENT ON FUNCTION dbsync_internal.converts_alike(oid, oid) IS 'does ALTER COLUMN TYPE without USING give the same values everywhere?';
+
+-- Why the rows that a table has can be another's than those that were captured; null: they
+-- are the same, but for columns that the target fills and converts by itself.
+CREATE FUNCTION dbsync_internal.unseen_values(captured dbsync.captured_table, before jsonb, after jsonb) RETURNS text
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    rewrite dbsync_internal.rewritten;
+    col record;
+BEGIN
+    SELECT a.name INTO col
+    FROM dbsync_internal.shape_columns(before) b JOIN dbsync_internal.shape_columns(after) a ON a.num = b.num
+    WHERE b.generated AND NOT a.generated LIMIT 1;
+    IF FOUND THEN
+        RETURN format('column %I was generated, and is sent from now on', col.name);
+    END IF;
+    SELECT captured.id, bit_or(r.reason), bool_or(r.by_expression) INTO rewrite
+    FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id;
+    IF rewrite.by_expression THEN
+        RETURN 'ALTER TABLE ... USING gave its rows values that no trigger saw';
+    ELSIF rewrite.reason IS NULL THEN
+        RETURN NULL;
+    END IF;
+    -- what the rows got in it was written down nowhere
+    SELECT a.name INTO col FROM dbsync_internal.shape_columns(after) a
+    JOIN pg_attribute t ON t.attrelid = captured.relid AND t.attnum = a.num
+    JOIN pg_type y ON y.oid = t.atttypid
+    WHERE NOT a.generated AND NOT EXISTS (SELECT FROM dbsync_internal.shape_columns(before) b WHERE b.num = a.num)
+      AND (t.atthasdef OR t.attidentity <> '' OR y.typtype = 'd')
+    ORDER BY a.num LIMIT 1;
+    IF FOUND THEN
+        RETURN format('ALTER TABLE gave its rows values in column %I that no trigger saw', col.name);
+    END IF;
+    SELECT a.name, format_type(b.type, b.typmod) AS before, format_type(a.type, a.typmod) AS after INTO col
+    FROM dbsync_internal.shape_columns(before) b JOIN dbsync_internal.shape_columns(after) a ON a.num = b.num
+    WHERE NOT b.generated AND (a.type, a.typmod) <> (b.type, b.typmod) AND NOT dbsync_internal.converts_alike(b.type, a.type)
+    ORDER BY a.num LIMIT 1;
+    IF FOUND THEN
+        RETURN format('ALTER TABLE turned column %I from %s into %s, which another server may do otherwise', col.name, col.before, col.after);
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.unseen_values(dbsync.captured_table, jsonb, jsonb) IS 'why a table must be copied anew after DDL, in words; null: it need not be';
+
+-- What rows that are there already have in columns that were not: written down in the
+-- table's own description, as long as nobody writes the table anew.
+CREATE FUNCTION dbsync_internal.missing_values(rel oid, before jsonb, after jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET "TimeZone" = 'UTC' SET extra_float_digits = 3
+    SET bytea_output = 'hex' SET lc_monetary = 'C' SET quote_all_identifiers = off SET standard_conforming_strings = on
+AS $$
+    SELECT coalesce(jsonb_object_agg(t.attnum::text, (t.attmissingval::text::text[])[1]), '{}')
+    FROM dbsync_internal.shape_columns(after) a JOIN pg_attribute t ON t.attrelid = rel AND t.attnum = a.num
+    WHERE NOT a.generated AND t.atthasmissing
+      AND NOT EXISTS (SELECT FROM dbsync_internal.shape_columns(before) b WHERE b.num = a.num)
+$$;
+COMMENT ON FUNCTION dbsync_internal.missing_values(oid, jsonb, jsonb) IS 'values that a table''s rows have in columns that were added, by number; not in it: null';
+
+-- The caller has seen that the table can be captured as it is now.  A new segment even
+-- where only a default has changed: rows that wait in the old one are of the old shape.
+CREATE FUNCTION dbsync_internal.follow(captured dbsync.captured_table) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    before dbsync.shape;
+    after dbsync.shape;
+    chosen_key oid;
+    unseen text;
+BEGIN
+    -- most commands have more; VALIDATE CONSTRAINT lets writers go on
+    PERFORM dbsync_internal.lock_by_oid(captured.relid, 'SHARE ROW EXCLUSIVE');
+    chosen_key := dbsync_internal.usable_key(captured.relid);
+    SELECT h.* INTO STRICT before FROM dbsync.shape h JOIN dbsync.segment s ON s.shape_id = h.id
+    WHERE s.captured_id = captured.id AND s.active;
+    unseen := dbsync_internal.unseen_values(captured, before.columns, dbsync_internal.describe_columns(captured.relid));
+    DELETE FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id;
+
+    after.id := dbsync_internal.find_shape(captured.id, captured.relid, chosen_key, unseen IS NOT NULL);
+    UPDATE dbsync.captured_table c SET key_index = chosen_key, key_columns = dbsync_internal.key_columns(chosen_key)
+    WHERE c.id = captured.id;
+    UPDATE dbsync.captured_table c SET shape = dbsync_internal.table_shape(captured.relid) WHERE c.id = captured.id;
+    IF after.id = before.id THEN
+        RETURN;
+    END IF;
+    SELECT h.* INTO STRICT after FROM dbsync.shape h WHERE h.id = after.id;
+    UPDATE dbsync.segment s SET active = false, sealed = NULL WHERE s.captured_id = captured.id AND s.active;
+    PERFORM dbsync_internal.create_segment(captured.id);
+    INSERT INTO dbsync.turn (captured_id, xid, no, kind, shape_id, missing, reason)
+    VALUES (captured.id, pg_current_xact_id(), dbsync_internal.turn(captured.relid),
+        CASE WHEN unseen IS NULL THEN 'shape' ELSE 'recopy' END, after.id,
+        dbsync_internal.missing_values(captured.relid, before.columns, after.columns), unseen);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.follow(dbsync.captured_table) IS 'lets capture go on with a table that DDL has changed';
