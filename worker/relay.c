@@ -52,7 +52,10 @@ struct DbsyncRelay
 	int64		bytes;			/* of their values */
 	MemoryContext context;		/* lives as long as the relay */
 	MemoryContext row_context;	/* reset for each row */
-	const int  *at;				/* where the row that comes has our columns */
+	const int  *sent;			/* the shape's columns that are sent; NULL: all, or the key's */
+	const int  *place;			/* where the row that comes has the shape's columns */
+	const int  *at;				/* where it has those that are sent */
+	bool	   *unchanged;		/* of them; NULL: none is left out, and they are the shape's own */
 	bool	   *varlena;		/* columns that can be large */
 	int			needed;			/* columns of it that we look at */
 	int			ncolumns;
@@ -71,14 +74,41 @@ take_all(DbsyncRelay *relay, TupleDesc desc)
 {
 	bool		with_op = relay->what == DBSYNC_RELAY_CHANGES || relay->what == DBSYNC_RELAY_REMAINING;
 	int			first = with_op ? 1 : 0;
-	int		   *at = palloc(sizeof(int) * Max(relay->ncolumns, 1));
+	int			ncolumns = relay->what == DBSYNC_RELAY_KEYS ? relay->shape->nkeys : relay->shape->ncolumns;
+	int		   *place = palloc(sizeof(int) * Max(ncolumns, 1));
 
-	if (desc->natts - first != relay->ncolumns)
-		elog(ERROR, "rows have %d columns, %d are expected",
-			 desc->natts - first, relay->ncolumns);
+	if (desc->natts - first != ncolumns)
+		elog(ERROR, "rows have %d columns, %d are expected", desc->natts - first, ncolumns);
+	for (int i = 0; i < ncolumns; i++)
+		place[i] = first + i;
+	relay->place = place;
+}
+
+/* The column of the shape that is sent as number i. */
+static int
+column_of(const DbsyncRelay *relay, int i)
+{
+	if (relay->what == DBSYNC_RELAY_KEYS)
+		return relay->shape->keys[i];
+	return relay->sent ? relay->sent[i] : i;
+}
+
+/* Columns that the target does not have are passed by. */
+static void
+choose_sent(DbsyncRelay *relay)
+{
+	int		   *at;
+
+	if (relay->sent == NULL)
+	{
+		relay->at = relay->place;
+		return;
+	}
+	at = palloc(sizeof(int) * Max(relay->ncolumns, 1));
 	for (int i = 0; i < relay->ncolumns; i++)
-		at[i] = first + i;
+		at[i] = relay->place[relay->sent[i]];
 	relay->at = at;
+	relay->unchanged = palloc(sizeof(bool) * Max(relay->ncolumns, 1));
 }
 
 static void
@@ -90,15 +120,19 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 
 	dbsync_owner_check();
 	old = MemoryContextSwitchTo(relay->context);
-	if (relay->at == NULL)
+	if (relay->place == NULL)
 		take_all(relay, desc);
+	choose_sent(relay);
 	relay->needed = 1;			/* dbsync_op comes first */
 	for (int i = 0; i < relay->ncolumns; i++)
 		relay->needed = Max(relay->needed, relay->at[i] + 1);
+	if (relay->what == DBSYNC_RELAY_CHUNK)
+		for (int k = 0; k < relay->shape->nkeys; k++)
+			relay->needed = Max(relay->needed, relay->place[relay->shape->keys[k]] + 1);
 	relay->needed = Min(relay->needed, desc->natts);
 	for (int i = 0; binary && i < relay->ncolumns; i++)
 	{
-		int			column = relay->what == DBSYNC_RELAY_KEYS ? relay->shape->keys[i] : i;
+		int			column = column_of(relay, i);
 
 		/* the driver has judged by these types */
 		if (getBaseType(TupleDescAttr(desc, relay->at[i])->atttypid) != relay->shape->types[column])
@@ -163,7 +197,7 @@ remember_key(DbsyncRelay *relay, TupleTableSlot *slot)
 	MemoryContextReset(relay->key_context);
 	for (int k = 0; k < relay->shape->nkeys; k++)
 	{
-		int			column = relay->at[relay->shape->keys[k]];
+		int			column = relay->place[relay->shape->keys[k]];
 		Form_pg_attribute att = TupleDescAttr(relay->desc, column);
 
 		relay->last_key[k] = att->attbyval ? slot->tts_values[column] :
@@ -181,7 +215,7 @@ describe_key(DbsyncRelay *relay, TupleTableSlot *slot)
 	initStringInfo(&key);
 	for (int k = 0; k < relay->shape->nkeys; k++)
 	{
-		int			at = relay->at[relay->what == DBSYNC_RELAY_KEYS ? k : relay->shape->keys[k]];
+		int			at = relay->place[relay->what == DBSYNC_RELAY_KEYS ? k : relay->shape->keys[k]];
 		char	   *text = "null";
 
 		if (!slot->tts_isnull[at])
@@ -236,7 +270,7 @@ encode_large(DbsyncRelay *relay, TupleTableSlot *slot, int i, int *length)
 	PG_CATCH();
 	{
 		ErrorData  *edata;
-		int			column = relay->what == DBSYNC_RELAY_KEYS ? relay->shape->keys[i] : i;
+		int			column = column_of(relay, i);
 
 		MemoryContextSwitchTo(context);
 		edata = CopyErrorData();
@@ -362,6 +396,11 @@ dbsync_relay_create(DbsyncTarget *target, const DbsyncTargetTable *handle,
 	relay->shape = shape;
 	relay->what = what;
 	relay->ncolumns = (what == DBSYNC_RELAY_KEYS) ? shape->nkeys : shape->ncolumns;
+	if (what != DBSYNC_RELAY_KEYS && table->sent != NULL)
+	{
+		relay->sent = table->sent;
+		relay->ncolumns = table->nsent;
+	}
 	relay->context = CurrentMemoryContext;
 	relay->row_context = AllocSetContextCreate(CurrentMemoryContext, "dbsync row",
 											   ALLOCSET_DEFAULT_SIZES);
@@ -371,7 +410,7 @@ dbsync_relay_create(DbsyncTarget *target, const DbsyncTargetTable *handle,
 void
 dbsync_relay_place(DbsyncRelay *relay, const int *at)
 {
-	relay->at = at;
+	relay->place = at;
 }
 
 DestReceiver *
@@ -384,6 +423,11 @@ void
 dbsync_relay_set_unchanged(DbsyncRelay *relay, const bool *unchanged)
 {
 	relay->row.unchanged = unchanged;
+	if (unchanged == NULL || relay->unchanged == NULL)
+		return;
+	for (int i = 0; i < relay->ncolumns; i++)
+		relay->unchanged[i] = unchanged[relay->sent[i]];
+	relay->row.unchanged = relay->unchanged;
 }
 
 bool
@@ -410,7 +454,7 @@ dbsync_relay_last_key(DbsyncRelay *relay)
 	key = palloc(sizeof(char *) * relay->shape->nkeys);
 	for (int k = 0; k < relay->shape->nkeys; k++)
 	{
-		int			column = relay->at[relay->shape->keys[k]];
+		int			column = relay->place[relay->shape->keys[k]];
 		Oid			type = TupleDescAttr(relay->desc, column)->atttypid;
 		Oid			function;
 		bool		varlena;

@@ -183,6 +183,8 @@ move_part(DbsyncTable *table, const DbsyncTable *old)
 	/* the handle belongs to the connection and knows the target's table */
 	table->handle = old->handle;
 	table->handle_shape = old->handle_shape;
+	table->nsent = old->nsent;
+	table->sent = old->sent;
 }
 
 static void

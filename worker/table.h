@@ -55,7 +55,9 @@ typedef struct DbsyncTable
 	bool		part_found;
 	bool		part_dirty;		/* to be written with the next batch */
 	DbsyncTargetTable *handle;	/* NULL: not looked up yet */
-	int			handle_shape;	/* for rows of this shape */
+	int			handle_shape;	/* for rows of this shape, */
+	int			nsent;			/* of which it has so many columns, */
+	const int  *sent;			/* these; NULL: all of them */
 	TimestampTz install_after;	/* lock was not to be had; try again then */
 	int			install_failures;
 	TimestampTz copy_after;		/* copying failed; try again then */

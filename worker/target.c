@@ -37,7 +37,8 @@ is_whole(const DbsyncDriver *driver)
 		(driver->table_takes_unchanged || !(driver->features & DBSYNC_FEATURE_PATCH)) &&
 		((driver->table_takes_several && driver->fence) ||
 		 !(driver->features & DBSYNC_FEATURE_SEVERAL)) &&
-		(driver->table_change || !(driver->features & DBSYNC_FEATURE_CHANGE));
+		((driver->table_change && driver->table_lacks) ||
+		 !(driver->features & DBSYNC_FEATURE_CHANGE));
 }
 
 static void
@@ -282,6 +283,12 @@ dbsync_target_try_table_change(DbsyncTarget *target, DbsyncTargetTable *before,
 							   const DbsyncTableSpec *spec, List *changes, int how)
 {
 	return target->driver->table_change(target, before, spec, changes, how);
+}
+
+bool
+dbsync_target_try_table_lacks(DbsyncTarget *target, const DbsyncTableSpec *spec, bool *lacks)
+{
+	return target->driver->table_lacks(target, spec, lacks);
 }
 
 bool

@@ -32,8 +32,8 @@ refuse_same_table(DbsyncWork *work, DbsyncTable *table)
 				 errhint("Name another target table with dbsync.add_table(..., target_table => ...).")));
 }
 
-DbsyncTableSpec
-dbsync_target_table_spec(const DbsyncTable *table, const DbsyncTableShape *shape)
+static DbsyncTableSpec
+whole_spec(const DbsyncTable *table, const DbsyncTableShape *shape)
 {
 	DbsyncTableSpec spec;
 
@@ -49,6 +49,85 @@ dbsync_target_table_spec(const DbsyncTable *table, const DbsyncTableShape *shape
 	spec.ngenerated = shape->ngenerated;
 	spec.generated = shape->generated;
 	return spec;
+}
+
+DbsyncTableSpec
+dbsync_target_table_spec(const DbsyncTable *table, const DbsyncTableShape *shape)
+{
+	DbsyncTableSpec spec = whole_spec(table, shape);
+	const char **columns;
+	Oid		   *types;
+	int32	   *typmods;
+	Oid		   *collations;
+	int		   *keys;
+
+	if (table->sent == NULL)
+		return spec;
+	spec.ncolumns = table->nsent;
+	spec.columns = columns = palloc(sizeof(char *) * spec.ncolumns);
+	spec.types = types = palloc(sizeof(Oid) * spec.ncolumns);
+	spec.typmods = typmods = palloc(sizeof(int32) * spec.ncolumns);
+	spec.collations = collations = palloc(sizeof(Oid) * spec.ncolumns);
+	spec.keys = keys = palloc(sizeof(int) * Max(spec.nkeys, 1));
+	for (int i = 0; i < table->nsent; i++)
+	{
+		int			column = table->sent[i];
+
+		columns[i] = shape->columns[column];
+		types[i] = shape->types[column];
+		typmods[i] = shape->typmods[column];
+		collations[i] = shape->collations[column];
+		for (int k = 0; k < shape->nkeys; k++)
+		{
+			if (shape->keys[k] == column)
+				keys[k] = i;
+		}
+	}
+	return spec;
+}
+
+static bool
+is_key(const DbsyncTableShape *shape, int column)
+{
+	for (int k = 0; k < shape->nkeys; k++)
+	{
+		if (shape->keys[k] == column)
+			return true;
+	}
+	return false;
+}
+
+void
+dbsync_target_table_leave_out(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
+{
+	DbsyncTableSpec spec = whole_spec(table, shape);
+	bool	   *lacks = palloc0(sizeof(bool) * Max(shape->ncolumns, 1));
+	StringInfoData left_out;
+	int		   *sent;
+
+	table->sent = NULL;
+	table->nsent = 0;
+	if (work->subscription->ddl != DBSYNC_DDL_IGNORE || !dbsync_target_follows_changes(work->target))
+		return;
+	if (!dbsync_target_try_table_lacks(work->target, &spec, lacks))
+		dbsync_target_raise(work->target, psprintf("looking up target table \"%s.%s\"",
+												  table->target_schema, table->target_table));
+	initStringInfo(&left_out);
+	sent = MemoryContextAlloc(work->target_context, sizeof(int) * Max(shape->ncolumns, 1));
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		if (lacks[i] && !is_key(shape, i))
+			appendStringInfo(&left_out, "%s%s", left_out.len > 0 ? ", " : "",
+							 quote_identifier(shape->columns[i]));
+		else
+			sent[table->nsent++] = i;
+	}
+	if (left_out.len == 0)
+		return;
+	table->sent = sent;
+	ereport(LOG,
+			(errmsg("columns of table %s are left out, as target table \"%s.%s\" does not have them: %s",
+					table->qualified, table->target_schema, table->target_table, left_out.data)));
 }
 
 DbsyncTargetTable *
@@ -75,6 +154,7 @@ dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table, const DbsyncTable
 	if (dbsync_target_table_is_open(table, shape))
 		return;
 	refuse_same_table(work, table);
+	dbsync_target_table_leave_out(work, table, shape);
 	table->handle = dbsync_target_table_look_up(work->target, work->target_context, table, shape);
 	table->handle_shape = shape->id;
 	if (table->handle == NULL)

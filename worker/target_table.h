@@ -20,9 +20,19 @@
 extern void dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table,
 									 const DbsyncTableShape *shape);
 
-/* What a driver is told of the table, for rows of a shape; points to what the two own. */
+/*
+ * What a driver is told of the table, for rows of a shape; points to what the two own, and
+ * to what it has in CurrentMemoryContext.  Of columns, those that are sent: see dbsync_target_table_leave_out().
+ */
 extern DbsyncTableSpec dbsync_target_table_spec(const DbsyncTable *table,
 												const DbsyncTableShape *shape);
+
+/*
+ * Before the target's table is looked up for rows of a shape: which columns are to be sent?
+ * Where the subscription ignores DDL, those that the target has, and all key columns.
+ */
+extern void dbsync_target_table_leave_out(DbsyncWork *work, DbsyncTable *table,
+										  const DbsyncTableShape *shape);
 
 /* Has it been looked up for rows of this shape? */
 extern bool dbsync_target_table_is_open(const DbsyncTable *table, const DbsyncTableShape *shape);

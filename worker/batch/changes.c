@@ -140,8 +140,8 @@ static void
 change_table(DbsyncBatch *batch, const DbsyncTableShape *shape, List *changes, int how)
 {
 	DbsyncTable *table = batch->current;
-	DbsyncTableSpec spec = dbsync_target_table_spec(table, shape);
 	DbsyncTargetTable *before = table->handle;
+	DbsyncTableSpec spec;
 	MemoryContext old;
 
 	if (!dbsync_target_follows_changes(batch->target))
@@ -150,6 +150,11 @@ change_table(DbsyncBatch *batch, const DbsyncTableShape *shape, List *changes, i
 				 errmsg("target \"%s\" cannot follow changes of tables", batch->work->subscription->target),
 				 errhint("Change the target's table, and copy it anew with dbsync.copy_table().")));
 	table->handle = NULL;
+	/* none of them is due then */
+	if (batch->work->subscription->ddl == DBSYNC_DDL_IGNORE)
+		how |= DBSYNC_CHANGE_TRUST;
+	dbsync_target_table_leave_out(batch->work, table, shape);
+	spec = dbsync_target_table_spec(table, shape);
 	old = MemoryContextSwitchTo(batch->work->target_context);
 	table->handle = dbsync_target_try_table_change(batch->target, before, &spec, changes, how);
 	MemoryContextSwitchTo(old);

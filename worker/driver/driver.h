@@ -408,6 +408,12 @@ typedef struct DbsyncDriver
 	DbsyncTargetTable *(*table_change) (DbsyncTarget *target, DbsyncTargetTable *before,
 										const DbsyncTableSpec *spec, List *changes, int how);
 
+	/*
+	 * Which columns of the spec does the target's table lack?  In a transaction of its own, or
+	 * in the batch's.
+	 */
+	bool		(*table_lacks) (DbsyncTarget *target, const DbsyncTableSpec *spec, bool *lacks);
+
 	/* --- optional --- */
 
 	/*

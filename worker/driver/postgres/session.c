@@ -321,6 +321,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.ledger_forget = dbsync_postgres_ledger_forget,
 	.table_open = dbsync_postgres_table_open,
 	.table_change = dbsync_postgres_table_change,
+	.table_lacks = dbsync_postgres_table_lacks,
 	.table_has_rows = dbsync_postgres_table_has_rows,
 	.begin = postgres_begin,
 	.truncate = dbsync_postgres_truncate,

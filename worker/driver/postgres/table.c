@@ -197,6 +197,34 @@ dbsync_postgres_table_renew(PostgresTarget *target, DbsyncTargetTable *before,
 }
 
 bool
+dbsync_postgres_table_lacks(DbsyncTarget *base, const DbsyncTableSpec *spec, bool *lacks)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	const char *values[2] = {spec->schema, spec->table};
+	const PostgresAnswer *answer;
+	bool		alone;
+
+	if (!dbsync_postgres_settle(target))
+		return false;
+	alone = PQtransactionStatus(target->conn) == PQTRANS_IDLE;
+	if (alone && !dbsync_postgres_begin(target, "off", NULL))
+		return false;
+	answer = dbsync_postgres_query(target, "SELECT a.attname FROM pg_attribute a"
+								   " JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+								   " WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped",
+								   2, values, "*t");
+	if (answer == NULL)
+		return false;
+	for (int i = 0; i < spec->ncolumns; i++)
+	{
+		lacks[i] = true;
+		for (int row = 0; row < dbsync_postgres_answer_rows(answer) && lacks[i]; row++)
+			lacks[i] = strcmp(dbsync_postgres_answer_text(answer, row, 0), spec->columns[i]) != 0;
+	}
+	return alone ? dbsync_postgres_commit(target) : true;
+}
+
+bool
 dbsync_postgres_table_has_rows(DbsyncTarget *base, DbsyncTargetTable *table, bool *has_rows)
 {
 	PostgresTarget *target = (PostgresTarget *) base;

@@ -18,6 +18,8 @@ extern DbsyncTargetTable *dbsync_postgres_table_open(DbsyncTarget *base,
 extern DbsyncTargetTable *dbsync_postgres_table_renew(PostgresTarget *target,
 													  DbsyncTargetTable *before,
 													  const DbsyncTableSpec *spec);
+extern bool dbsync_postgres_table_lacks(DbsyncTarget *base, const DbsyncTableSpec *spec,
+										bool *lacks);
 extern bool dbsync_postgres_table_has_rows(DbsyncTarget *base, DbsyncTargetTable *table,
 										   bool *has_rows);
 extern bool dbsync_postgres_truncate(DbsyncTarget *base, DbsyncTargetTable **tables,
