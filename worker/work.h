@@ -60,6 +60,7 @@ typedef struct DbsyncWork
 	int			suspend_due;	/* of one that has a row too large to be sent, or 0 */
 	ErrorData  *suspended_for;	/* what was said of the last such row */
 
+	bool		lock_all;		/* rows are to be completed from tables that were not locked */
 	int			changing;		/* captured id of the table that is made to follow, or 0 */
 
 	/* answers to wait_for */

@@ -264,6 +264,7 @@ pass(DbsyncBatch *batch)
 			dbsync_choose_finish_window(work);
 	}
 	work->send_as = DBSYNC_SEND_AS_USUAL;
+	work->lock_all = false;
 	work->stale_parts = NIL;
 	work->rows += batch->rows;
 	INSTR_TIME_SET_CURRENT(elapsed);

@@ -172,6 +172,25 @@ must_copy(const DbsyncTable *table, const DbsyncTurn *turn, const DbsyncDifferen
 		(difference->key && !table->part.live && table->part.nkeys > 0);
 }
 
+/*
+ * A table that was looked up within the batch could not be known to need a lock from before
+ * S.  The next attempt knows.
+ */
+static void
+check_lock(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
+{
+	DbsyncTable *table = batch->current;
+
+	if (cut_table->marked == 0 || table->lock == DBSYNC_LOCK_HELD ||
+		!dbsync_choose_completes(batch->work, table))
+		return;
+	batch->work->lock_all = true;
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("table %s is not locked yet", table->qualified),
+			 errdetail("Values that its last changes left untouched must be read from it.")));
+}
+
 bool
 dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 {
@@ -204,6 +223,8 @@ dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 			copy_anew(batch, turn->reason);
 	}
 	work->changing = 0;
+	if (dbsync_table_flows(table))
+		check_lock(batch, cut_table);
 	batch->current = NULL;
 	return dbsync_table_flows(table);
 }

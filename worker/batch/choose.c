@@ -60,8 +60,8 @@ lock_to_complete(DbsyncWork *work)
 		DbsyncTable *table = lfirst(lc);
 
 		table->lock = DBSYNC_LOCK_NOT_WANTED;
-		if (table->handle != NULL && dbsync_table_flows(table) &&
-			dbsync_choose_completes(work, table))
+		if (dbsync_table_flows(table) &&
+			(work->lock_all || (table->handle != NULL && dbsync_choose_completes(work, table))))
 			dbsync_completion_lock(table);
 	}
 }

@@ -140,7 +140,7 @@ begin_scan(KeyScan *s, const DbsyncTable *table, char **after, bool keys_only)
 
 	dbsync_owner_check();
 	s->context = CurrentMemoryContext;
-	dbsync_captured_table_open(&s->source, table, table->shape);
+	dbsync_captured_table_open(&s->source, table, table->shape, true);
 	s->direction = direction_of(s->source.index, table->shape->nkeys);
 	if (after != NULL)
 		go_behind(s, table->shape->nkeys, dbsync_keys_read(table->shape, after));

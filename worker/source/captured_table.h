@@ -24,14 +24,16 @@ typedef struct DbsyncCapturedTable
 	Relation	rel;
 	Relation	index;			/* its key's */
 	const DbsyncEntry *entry;	/* its columns, as capture knows them */
+	AttrNumber *columns;		/* those of the shape; 0: it is gone */
 } DbsyncCapturedTable;
 
 /*
  * Open a table that was locked before the batch's snapshot was taken.  Error if it is
- * not a table of this shape (any more).
+ * not a table of this shape (any more): where it need not be the whole of it, if key or types
+ * differ.  Allocates in CurrentMemoryContext.
  */
 extern void dbsync_captured_table_open(DbsyncCapturedTable *source, const DbsyncTable *table,
-									   const DbsyncTableShape *shape);
+									   const DbsyncTableShape *shape, bool whole);
 
 /* The locks stay to the end of the transaction. */
 extern void dbsync_captured_table_close(DbsyncCapturedTable *source);

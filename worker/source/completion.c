@@ -40,6 +40,7 @@ struct DbsyncCompletion
 	MemoryContext context;		/* as long as this; the scan keeps things there */
 	int			ncolumns;
 	int			nkeys;
+	const int  *keys_at;		/* of the shape's columns */
 	ScanKeyData keys[INDEX_MAX_KEYS];
 	IndexScanDesc scan;
 	TupleTableSlot *found;
@@ -78,10 +79,11 @@ dbsync_completion_begin(const DbsyncTable *table, const DbsyncTableShape *shape)
 
 	Assert(table->lock == DBSYNC_LOCK_HELD);
 	dbsync_owner_check();
-	dbsync_captured_table_open(&completion->source, table, shape);
+	dbsync_captured_table_open(&completion->source, table, shape, false);
 	completion->context = CurrentMemoryContext;
 	completion->ncolumns = shape->ncolumns;
 	completion->nkeys = shape->nkeys;
+	completion->keys_at = shape->keys;
 	find_operators(completion);
 	completion->found = table_slot_create(completion->source.rel, NULL);
 	completion->scan = dbsync_index_beginscan_compat(completion->source.rel,
@@ -94,12 +96,11 @@ dbsync_completion_begin(const DbsyncTable *table, const DbsyncTableShape *shape)
 bool
 dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, bool *unchanged)
 {
-	const DbsyncEntry *entry = completion->source.entry;
 	MemoryContext old = MemoryContextSwitchTo(completion->context);
 	bool		there;
 
 	for (int k = 0; k < completion->nkeys; k++)
-		completion->keys[k].sk_argument = values[entry->shape.keys[k]];
+		completion->keys[k].sk_argument = values[completion->keys_at[k]];
 	index_rescan(completion->scan, completion->keys, completion->nkeys, NULL, 0);
 	there = index_getnext_slot(completion->scan, ForwardScanDirection, completion->found);
 	if (there)
@@ -107,13 +108,14 @@ dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, 
 	MemoryContextSwitchTo(old);
 	for (int i = 0; there && i < completion->ncolumns; i++)
 	{
-		int			from = entry->shape.columns[i] - 1;
+		AttrNumber	from = completion->source.columns[i];
 
 		if (!unchanged[i])
 			continue;
-		values[i] = completion->found->tts_values[from];
-		nulls[i] = completion->found->tts_isnull[from];
 		unchanged[i] = false;
+		/* one that has been dropped since is dropped at the target, too, by and by */
+		nulls[i] = from == 0 || completion->found->tts_isnull[from - 1];
+		values[i] = nulls[i] ? (Datum) 0 : completion->found->tts_values[from - 1];
 	}
 	return there;
 }
