@@ -60,7 +60,8 @@ typedef struct DbsyncWork
 	int			suspend_due;	/* of one that has a row too large to be sent, or 0 */
 	ErrorData  *suspended_for;	/* what was said of the last such row */
 
-	bool		lock_all;		/* rows are to be completed from tables that were not locked */
+	bool		lock_due;		/* the last attempt should have locked a table to be read, */
+	bool		lock_all;		/* so the next one locks all of them */
 	int			changing;		/* captured id of the table that is made to follow, or 0 */
 
 	/* answers to wait_for */

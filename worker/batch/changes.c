@@ -184,10 +184,10 @@ check_lock(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 	if (cut_table->marked == 0 || table->lock == DBSYNC_LOCK_HELD ||
 		!dbsync_choose_completes(batch->work, table))
 		return;
-	batch->work->lock_all = true;
+	batch->work->lock_due = table->lock == DBSYNC_LOCK_NOT_WANTED;
 	ereport(ERROR,
 			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-			 errmsg("table %s is not locked yet", table->qualified),
+			 errmsg("could not obtain lock on table %s", table->qualified),
 			 errdetail("Values that its last changes left untouched must be read from it.")));
 }
 

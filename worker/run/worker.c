@@ -231,9 +231,11 @@ recover_from_error(void)
 	dbsync_crashes_survived();
 	edata = CopyErrorData();
 	needed = send_needed();
-	if (needed > work->send_as)
+	if (needed > work->send_as || work->lock_due)
 	{
-		work->send_as = needed;
+		work->send_as = Max(needed, work->send_as);
+		work->lock_all |= work->lock_due;
+		work->lock_due = false;
 		FlushErrorState();
 		AbortCurrentTransaction();
 		dbsync_ledger_detach(work);
@@ -242,6 +244,7 @@ recover_from_error(void)
 		return 0;
 	}
 	work->send_as = DBSYNC_SEND_AS_USUAL;
+	work->lock_all = false;
 	oversized = dbsync_oversize_judge(work, edata);
 	put_off = work->run == 0 && dbsync_schedule_put_off(work, edata);
 	if (!dbsync_process_is_ending())
