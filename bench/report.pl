@@ -23,9 +23,10 @@ my $data = Measurements->new($folder);
 my %system_name = (
 	dbsync => 'dbsync', native => 'native', slony => 'Slony-I', pgq => 'PgQ',
 	pglogical => 'pglogical', plpgsql => 'PL/pgSQL', uncaptured => 'uncaptured',
+	without => 'without event triggers',
 	'bare text' => 'bare COPY, text', 'bare binary' => 'bare COPY, binary');
 my @system_order = (
-	'uncaptured', 'bare text', 'bare binary', 'dbsync', 'dbsync, 2 connections',
+	'uncaptured', 'bare text', 'bare binary', 'dbsync', 'without', 'dbsync, 2 connections',
 	'native', 'slony', 'pgq', 'pglogical', 'plpgsql', 'pgcopydb');
 
 sub name_of { return $system_name{ $_[0] } // $_[0]; }

@@ -19,7 +19,8 @@ my @parts = (
 	[ idle => '1000 captured tables, 20 subscriptions, nothing written.', \&idle ],
 	[ growth => 'What gets slower, or larger, as something else grows.', \&growth ],
 	[ wide_rows => 'A document of 100 kB beside the column that changes.', \&wide_rows ],
-	[ many_writers => 'One-row transactions of many clients.', \&many_writers ]);
+	[ many_writers => 'One-row transactions of many clients.', \&many_writers ],
+	[ tables => 'Tables that change while they are captured.', \&tables ]);
 my %part = map { $_->[0] => $_ } @parts;
 
 my %peers = (
@@ -256,6 +257,22 @@ sub many_writers
 			return $b && $c && $d && defined $a ? ($a / $b) / ($c / $d) : undef;
 		}) ])
 	} 32, 64;
+}
+
+sub tables
+{
+	my ($data, $name) = @_;
+	return (
+		check('ADD COLUMN', 'more than uncaptured', '<=', 15, [ $data->each_round(sub {
+			my ($ours, $bare) = map { scalar $data->at($name, 'ADD COLUMN', $_, $_[0]) } 'dbsync', 'uncaptured';
+			return defined $ours && defined $bare ? $ours - $bare : undef;
+		}) ], unit => ' ms'),
+		check('CREATE and DROP', '÷ without event triggers', '<=', 1.6,
+			ratios($data, $name, 'CREATE and DROP', 'dbsync', 'without')),
+		check('drain of 101 shapes', '÷ of one shape', '<=', 1.3, [ $data->each_round(sub {
+			my ($many, $one) = map { scalar $data->at($name, "drain of $_", 'dbsync', $_[0]) } '101 shapes', 'one shape';
+			return $many && $one ? $many / $one : undef;
+		}) ]));
 }
 
 1;
