@@ -215,10 +215,29 @@ dbsync_ledger_check_untouched(DbsyncWork *work)
 		refuse_row(work, "it was not dbsync that wrote it last");
 }
 
+/*
+ * A copy goes by the key that the table had then: by now it may be another one, of which the
+ * worker is still to learn in its place.
+ */
+static bool
+had_key_of(const DbsyncWork *work, const DbsyncTable *table, int nkeys)
+{
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->shapes)
+	{
+		const DbsyncTableShape *shape = lfirst(lc);
+
+		if (shape->captured_id == table->captured_id && shape->nkeys == nkeys)
+			return true;
+	}
+	return false;
+}
+
 static void
 check_boundary(DbsyncWork *work, const DbsyncTable *table, const DbsyncLedgerPart *part)
 {
-	if (part->nkeys != 0 && part->nkeys != table->shape->nkeys)
+	if (part->nkeys != 0 && !part->live && !had_key_of(work, table, part->nkeys))
 		refuse_part(work, table, psprintf("column \"boundary\" has %d values, the key has %d columns",
 										  part->nkeys, table->shape->nkeys));
 	for (int k = 0; k < part->nkeys; k++)

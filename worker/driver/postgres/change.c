@@ -126,6 +126,21 @@ make_change(Changing *changing, const DbsyncChange *change)
 	return true;
 }
 
+/* One that is there already may lack the rest. */
+static bool
+finish_add(Changing *changing, const DbsyncChange *change, const Found *found)
+{
+	DbsyncChange rest = *change;
+
+	if ((changing->how & DBSYNC_CHANGE_MAKE) == 0)
+		return true;
+	rest.kind = DBSYNC_CHANGE_DEFAULT;
+	if (!found->identity && (change->value != NULL || found->has_default) && !make_change(changing, &rest))
+		return false;
+	rest.kind = DBSYNC_CHANGE_NOT_NULL;
+	return !change->not_null || found->not_null || make_change(changing, &rest);
+}
+
 /*
  * A column is added: where there is one of this name it may be the one, made before, if
  * the rows that are there have in it what they have at the source.
@@ -146,7 +161,9 @@ follow_add(Changing *changing, const DbsyncChange *change, const Found *found)
 								   0, NULL, "1b");
 	if (answer == NULL)
 		return dbsync_postgres_refused_by(changing->target, changing->quoted);
-	return dbsync_postgres_answer_bool(answer, 0, 0) ? make(changing, fill) : true;
+	if (dbsync_postgres_answer_bool(answer, 0, 0) && !make(changing, fill))
+		return false;
+	return finish_add(changing, change, found);
 }
 
 /* Where names have changed places, looking does not tell whether they did. */
