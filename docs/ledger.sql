@@ -38,7 +38,7 @@ COMMENT ON COLUMN dbsync_ledger.position.database_oid IS 'database of the source
 COMMENT ON COLUMN dbsync_ledger.position.lsn IS 'WAL of the source that was on its disk before the last commit here';
 COMMENT ON COLUMN dbsync_ledger.position.server_start IS 'start of the source server that wrote last';
 COMMENT ON COLUMN dbsync_ledger.position.batch IS 'counts the commits of this subscription';
-COMMENT ON COLUMN dbsync_ledger.position.after IS 'snapshot of the source: what is visible in it has been applied';
+COMMENT ON COLUMN dbsync_ledger.position.after IS 'snapshot of the source: what is visible in it has been applied; table: only while it is held, which the next three are of then';
 COMMENT ON COLUMN dbsync_ledger.position.upto IS 'snapshot of a window that is being worked off; applied up to closing';
 COMMENT ON COLUMN dbsync_ledger.position.closing IS 'closing LSN reached within the window';
 COMMENT ON COLUMN dbsync_ledger.position.closing_xid IS 'transaction reached at that closing LSN';

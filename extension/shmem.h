@@ -78,6 +78,7 @@ typedef struct DbsyncSlot
 	uint64		asked;			/* tickets handed out to wait_for */
 	uint64		answered;		/* tickets up to this one are fulfilled */
 	int			suspended;		/* tables that answers do not speak of */
+	int			held;			/* tables that they may not speak of: see there */
 	ConditionVariable changed;	/* pid, answered or state changed */
 	DbsyncWorkerState state;
 	DbsyncTrouble trouble;

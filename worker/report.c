@@ -240,6 +240,16 @@ dbsync_report_suspended(int tables)
 }
 
 void
+dbsync_report_held(int tables)
+{
+	if (mine->held == tables)
+		return;
+	dbsync_shmem_lock(true);
+	mine->held = tables;
+	dbsync_shmem_unlock();
+}
+
+void
 dbsync_report_lag(const DbsyncLag *lag, const DbsyncSnapshot *after)
 {
 	char	   *position = dbsync_snapshot_text(after);

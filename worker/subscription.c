@@ -51,6 +51,18 @@ parse_state(const char *name)
 	elog(ERROR, "unknown table state \"%s\"", name);
 }
 
+/* columns from "first" on */
+static void
+read_hold(DbsyncSubscription *subscription, uint64 row, int first, DbsyncTableHold *hold)
+{
+	hold->noted = keep_text(subscription, row, first);
+	hold->mark = dbsync_query_int(row, first + 1);
+	hold->reason = keep_text(subscription, row, first + 2);
+	hold->action = keep_text(subscription, row, first + 3);
+	hold->done = dbsync_query_bool(row, first + 4);
+	hold->asked = keep_text(subscription, row, first + 5);
+}
+
 static void
 read_tables(DbsyncSubscription *subscription, const char *id)
 {
@@ -58,7 +70,8 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 
 	n = dbsync_query("SELECT st.captured_id, c.relid::pg_catalog.oid,"
 					 " c.state = 'active', st.uid, st.target_schema, st.target_table,"
-					 " st.copy_data, st.existing_rows, st.state, c.discarded, st.start_position"
+					 " st.copy_data, st.existing_rows, st.state, c.discarded, st.start_position,"
+					 " st.held, st.held_mark, st.held_for, st.held_action, st.held_done, st.held_asked"
 					 " FROM dbsync.subscription_table st"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
 					 " WHERE st.subscription_id = $1::pg_catalog.int4"
@@ -83,6 +96,7 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 		table->state = parse_state(dbsync_query_text(row, 9));
 		table->discarded = keep_text(subscription, row, 10);
 		table->start = keep_text(subscription, row, 11);
+		read_hold(subscription, row, 12, &table->hold);
 		table->shape = &dbsync_shape_none;
 
 		old = MemoryContextSwitchTo(subscription->context);
@@ -167,10 +181,36 @@ same_uuid(const pg_uuid_t *a, const pg_uuid_t *b)
 	return memcmp(a, b, sizeof(pg_uuid_t)) == 0;
 }
 
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Whoever has called resume_table() since wants another attempt. */
+static void
+move_hold(DbsyncTable *table, const DbsyncTable *old)
+{
+	DbsyncTableHold *hold = &table->hold;
+	MemoryContext context = GetMemoryChunkContext(table);
+
+	if (old->hold.note_due)
+	{
+		hold->reason = old->hold.reason ? MemoryContextStrdup(context, old->hold.reason) : NULL;
+		hold->action = old->hold.action ? MemoryContextStrdup(context, old->hold.action) : NULL;
+		hold->note_due = true;
+	}
+	if (!same_text(hold->asked, old->hold.asked))
+		return;
+	hold->retry_at = old->hold.retry_at;
+	hold->failures = old->hold.failures;
+}
+
 /* what the ledger said, and what has been tried */
 static void
 move_part(DbsyncTable *table, const DbsyncTable *old)
 {
+	move_hold(table, old);
 	dbsync_table_set_part(table, &old->part);
 	table->part_found = old->part_found;
 	table->part_dirty = old->part_dirty;
@@ -279,7 +319,8 @@ dbsync_subscription_is_settled(DbsyncSubscription *subscription)
 
 		if (table->part_dirty || table->note_due ||
 			(table->state != DBSYNC_TABLE_SUSPENDED &&
-			 !(table->captured && table->part.live)))
+			 (!(table->captured && table->part.live) || dbsync_table_is_held(table) ||
+			  table->hold.noted != NULL)))
 			return false;
 	}
 	subscription->settled = true;

@@ -74,8 +74,8 @@ extern DbsyncSegmentInfo *dbsync_subscription_segment(DbsyncSubscription *subscr
 extern void dbsync_subscription_forget(DbsyncSubscription *subscription);
 
 /*
- * Is no table to be installed or copied, and nothing to be written of it to the ledger
- * or noted?  Stays so until the configuration or the ledger is read again: of many
+ * Is no table to be installed or copied, none held, and nothing to be written of it to the
+ * ledger or noted?  Stays so until the configuration or the ledger is read again: of many
  * tables, none needs to be looked at for the sake of a batch.
  */
 extern bool dbsync_subscription_is_settled(DbsyncSubscription *subscription);

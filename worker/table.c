@@ -80,6 +80,8 @@ dbsync_table_set_part(DbsyncTable *table, const DbsyncLedgerPart *part)
 {
 	DbsyncLedgerPart before = table->part;
 	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(table));
+	const char *after = part->after ? pstrdup(part->after) : NULL;
+	const char *upto = part->upto ? pstrdup(part->upto) : NULL;
 	char	  **boundary = NULL;
 
 	if (part->nkeys > 0)
@@ -88,9 +90,15 @@ dbsync_table_set_part(DbsyncTable *table, const DbsyncLedgerPart *part)
 		boundary[k] = pstrdup(part->boundary[k]);
 	table->part = *part;
 	table->part.boundary = boundary;
+	table->part.after = after;
+	table->part.upto = upto;
 	for (int k = 0; k < before.nkeys; k++)
 		pfree(before.boundary[k]);
 	if (before.nkeys > 0)
 		pfree(before.boundary);
+	if (before.after != NULL)
+		pfree(unconstify(char *, before.after));
+	if (before.upto != NULL)
+		pfree(unconstify(char *, before.upto));
 	MemoryContextSwitchTo(old);
 }

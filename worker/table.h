@@ -29,6 +29,23 @@ typedef enum DbsyncTableLock
 	DBSYNC_LOCK_NOT_HAD
 } DbsyncTableLock;
 
+/* of a table that is held, or was: see worker/batch/held.h */
+typedef struct DbsyncTableHold
+{
+	/* as the source's catalog has it */
+	char	   *noted;			/* pg_snapshot text: what is kept for it; NULL: it is not held */
+	int64		mark;			/* the checksum that its part had then */
+	char	   *reason;			/* why, and what helps; as will be noted */
+	char	   *action;
+	bool		done;			/* somebody says that he has done that */
+	char	   *asked;			/* when resume_table() was called last; NULL: never */
+
+	/* state of the work, moved over when the configuration is read again */
+	bool		note_due;		/* the catalog does not know of the reason yet */
+	TimestampTz retry_at;
+	int			failures;
+} DbsyncTableHold;
+
 typedef struct DbsyncTable
 {
 	/* from the catalogs */
@@ -65,6 +82,7 @@ typedef struct DbsyncTable
 	int			oversized;		/* attempts in a row that a too large row has ended */
 	bool		note_due;		/* progress is to be noted in the catalog */
 	DbsyncTableLock lock;
+	DbsyncTableHold hold;
 } DbsyncTable;
 
 /* Learn name and owner of the table; in CurrentMemoryContext.  Error if it is gone. */
@@ -76,12 +94,22 @@ extern void dbsync_table_read_name(DbsyncTable *table);
  */
 extern Oid	dbsync_table_owner(DbsyncTable *table);
 
-/* Do rows of this table travel (wholly or in part)? */
+/* Do rows of this table travel (wholly or in part)?  Those of a held one will, later. */
 extern bool dbsync_table_flows(const DbsyncTable *table);
 
 /*
+ * Does it stand still at a position of its own, which its part has, while the rest of the
+ * subscription goes on?
+ */
+static inline bool
+dbsync_table_is_held(const DbsyncTable *table)
+{
+	return table->part.after != NULL && table->state != DBSYNC_TABLE_SUSPENDED;
+}
+
+/*
  * What the ledger says of the table, or will say; a copy that lives as long as the table, in
- * place of the one before, whose boundary may be the new one's.
+ * place of the one before, whose boundary and position may be the new one's.
  */
 extern void dbsync_table_set_part(DbsyncTable *table, const DbsyncLedgerPart *part);
 

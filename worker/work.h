@@ -8,6 +8,8 @@
 #ifndef DBSYNC_WORKER_WORK_H
 #define DBSYNC_WORKER_WORK_H
 
+#include "utils/uuid.h"
+
 #include "extension/settings.h"
 #include "worker/driver/driver.h"
 #include "worker/position.h"
@@ -62,7 +64,16 @@ typedef struct DbsyncWork
 
 	bool		lock_due;		/* the last attempt should have locked a table to be read, */
 	bool		lock_all;		/* so the next one locks all of them */
-	int			changing;		/* captured id of the table that is made to follow, or 0 */
+
+	/* tables that are held, or to be: see worker/batch/held.h */
+	int			asking;			/* captured id of the one that the target is asked about, or 0 */
+	int			catching;		/* of the one that a batch is for that lets it catch up, or 0 */
+	int			hold_due;		/* of one that is to be held, or 0 */
+	pg_uuid_t	hold_uid;		/* its attachment */
+	struct DbsyncWindow *held_window;	/* what the one catching up lacks; NULL: none begun */
+	int			held_window_of;
+	DbsyncSendAs held_send_as;	/* by what the last attempt to catch up met */
+	DbsyncSendAs others_send_as;	/* while one catches up: send_as of the others */
 
 	/* answers to wait_for */
 	uint64		asked;			/* tickets known when the window was begun */

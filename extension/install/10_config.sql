@@ -185,6 +185,19 @@ CREATE TABLE dbsync.subscription_table (
     start_position pg_snapshot,
     -- was the target's name given, or is it what the table was called when it was added?
     target_given boolean NOT NULL DEFAULT false,
+    -- not null: it stands still, as the target's ledger says, and what this snapshot does not
+    -- show is kept for it
+    held pg_snapshot,
+    -- by which the worker knows the place in the ledger that this was noted at
+    held_mark bigint,
+    held_since timestamptz,
+    -- what was refused, in words, and what to do about it
+    held_for text,
+    held_action text,
+    -- somebody says that he has done it, and that nobody is to look
+    held_done boolean NOT NULL DEFAULT false,
+    -- when somebody asked last for another attempt
+    held_asked timestamptz,
     PRIMARY KEY (subscription_id, captured_id)
 );
 COMMENT ON TABLE dbsync.subscription_table IS 'which captured table flows in which subscription, to which target table';
@@ -203,6 +216,13 @@ COMMENT ON COLUMN dbsync.subscription_table.rows_expected IS 'rows that the firs
 COMMENT ON COLUMN dbsync.subscription_table.note IS 'why the subscription does not get the table any more';
 COMMENT ON COLUMN dbsync.subscription_table.start_position IS 'without a copy: changes of transactions that are not visible in this snapshot are sent; null: with a copy, or capture has not begun yet';
 COMMENT ON COLUMN dbsync.subscription_table.target_given IS 'whether the target''s name was given, or is what the table was called when it was added';
+COMMENT ON COLUMN dbsync.subscription_table.held IS 'the table is held: transactions that are not visible in this snapshot are kept for it; null: it is not held';
+COMMENT ON COLUMN dbsync.subscription_table.held_mark IS 'checksum of the table''s row in the ledger, as it was when this was noted';
+COMMENT ON COLUMN dbsync.subscription_table.held_since IS 'since when it has been held';
+COMMENT ON COLUMN dbsync.subscription_table.held_for IS 'what the target refused';
+COMMENT ON COLUMN dbsync.subscription_table.held_action IS 'what to do about it';
+COMMENT ON COLUMN dbsync.subscription_table.held_done IS 'somebody has said that it is done: resume_table(done => true)';
+COMMENT ON COLUMN dbsync.subscription_table.held_asked IS 'when resume_table() was called for it last';
 
 -- Writes that a dormant copy of the database did not capture: adopt() turns
 -- each table named here into one that is copied anew.
@@ -273,10 +293,10 @@ SELECT dbsync_internal.watch_config('dbsync.node');
 SELECT dbsync_internal.watch_config('dbsync.captured_table');
 SELECT dbsync_internal.watch_config('dbsync.segment');
 SELECT dbsync_internal.watch_config('dbsync.subscription');
--- How far a copy has come is news for people only, and there is much of it.  Who
--- suspends a table changes captured_table too.
+-- How far a copy has come, and what a table is held for, is news for people only, and there
+-- is much of it.  Who suspends a table changes captured_table too.
 SELECT dbsync_internal.watch_config('dbsync.subscription_table',
-    'OF subscription_id, captured_id, uid, target_schema, target_table, columns, filter, copy_data, existing_rows, note');
+    'OF subscription_id, captured_id, uid, target_schema, target_table, columns, filter, copy_data, existing_rows, note, held_asked');
 DROP FUNCTION dbsync_internal.watch_config(regclass, text);
 
 -- Only the restore of a dump inserts into node, which then has the row of the

@@ -57,7 +57,8 @@ BEGIN
     WHERE c.id = captured.id AND c.state = 'suspended';
     UPDATE dbsync.subscription_table a
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = copy_table.existing_rows,
-        rows_copied = 0, rows_expected = NULL, note = NULL
+        rows_copied = 0, rows_expected = NULL, note = NULL,
+        held = NULL, held_mark = NULL, held_since = NULL, held_for = NULL, held_action = NULL, held_done = false, held_asked = NULL
     WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.copy_table(oid, text, regclass, text) IS 'body of dbsync.copy_table()';
@@ -65,6 +66,31 @@ COMMENT ON FUNCTION dbsync_internal.copy_table(oid, text, regclass, text) IS 'bo
 CREATE FUNCTION dbsync.copy_table(subscription text, "table" regclass, existing_rows text DEFAULT 'truncate') RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.copy_table(text, regclass, text) IS 'copies a table of a subscription anew';
+
+-- A held table is tried again by itself; this is for who does not want to wait.  With "done" the
+-- worker takes somebody's word that what it is held for has been done.
+CREATE FUNCTION dbsync_internal.resume_table(caller oid, subscription text, rel regclass, done boolean) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found_subscription dbsync.subscription;
+    captured dbsync.captured_table;
+BEGIN
+    PERFORM dbsync_internal.require_adopted();
+    found_subscription := dbsync_internal.find_subscription(caller, subscription);
+    captured := dbsync_internal.find_attachment(found_subscription, rel);
+    UPDATE dbsync.subscription_table a SET held_asked = clock_timestamp(), held_done = done
+    WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id
+      AND a.held IS NOT NULL AND a.state <> 'suspended';
+    IF NOT FOUND THEN
+        RAISE NOTICE USING MESSAGE = format('table %s of subscription "%s" is not held', rel, subscription);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.resume_table(oid, text, regclass, boolean) IS 'body of dbsync.resume_table()';
+
+CREATE FUNCTION dbsync.resume_table(subscription text, "table" regclass, done boolean DEFAULT false) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.resume_table(text, regclass, boolean) IS 'has a held table tried again at once; done: what table_status.next_action asks for has been done by hand, and cannot be told by looking';
 
 -- In the catalog a table is suspended for all its subscriptions here, and nowhere else; one
 -- that is being removed stays so.
@@ -186,7 +212,8 @@ BEGIN
     UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL, note = NULL;
     UPDATE dbsync.subscription_table a
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = adopt.existing_rows,
-        rows_copied = 0, rows_expected = NULL, note = NULL;
+        rows_copied = 0, rows_expected = NULL, note = NULL,
+        held = NULL, held_mark = NULL, held_since = NULL, held_for = NULL, held_action = NULL, held_done = false, held_asked = NULL;
     UPDATE dbsync.captured_table c
     SET shape = NULL, discarded = NULL, note = NULL, since = NULL,
         state = CASE WHEN EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id)

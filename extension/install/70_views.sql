@@ -19,6 +19,32 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.log_bytes(int) IS 'size of the segments of a captured table (0: of the headers)';
 
+-- Tables of a subscription that stand still, and what to do about each.
+CREATE FUNCTION dbsync_internal.held_tables(of_subscription int) RETURNS TABLE (
+    captured_id int, "table" regclass, held_since timestamptz, held_for text, next_action text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.id, c.relid, a.held_since, coalesce(a.held_for, 'what the target refused before'),
+        coalesce(a.held_action, format('Mend the cause on the target. To try at once: SELECT dbsync.resume_table(%L, %L).', s.name, c.relid))
+    FROM dbsync.subscription s
+    JOIN dbsync.subscription_table a ON a.subscription_id = s.id
+    JOIN dbsync.captured_table c ON c.id = a.captured_id
+    WHERE s.id = of_subscription AND a.held IS NOT NULL AND 'suspended' NOT IN (a.state, c.state)
+    ORDER BY c.relid::text
+$$;
+COMMENT ON FUNCTION dbsync_internal.held_tables(int) IS 'tables of a subscription that are held, why, and what to do about it';
+
+-- The same in words, for its status; null: none is.
+CREATE FUNCTION dbsync_internal.held_in_words(of_subscription int, OUT trouble text, OUT action text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT string_agg(format('table %s is held: %s', h."table", h.held_for), '; '),
+        string_agg(format('Table %s has been held since %s, with %s of its changes: %s', h."table", date_trunc('second', h.held_since),
+            pg_size_pretty(dbsync_internal.log_bytes(h.captured_id)), h.next_action), ' ')
+    FROM dbsync_internal.held_tables(of_subscription) h
+$$;
+COMMENT ON FUNCTION dbsync_internal.held_in_words(int) IS 'which tables of a subscription are held, in words';
+
 -- ---------------------------------------------------------------------------
 -- status
 
@@ -84,9 +110,9 @@ BEGIN
         w.lag_rows, w.lag_bytes, CASE WHEN w.lag_rows IS NOT NULL
             THEN greatest(extract(epoch FROM clock_timestamp() - w.oldest), 0)::float8 END,
         w.rows_per_second, w.batches, w.rows, w.last_batch,
-        coalesce(n.note, w.message), CASE WHEN n.note IS NULL THEN w.detail END,
-        dbsync_internal.next_action(s.name, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message),
-            w.waits_since),
+        coalesce(n.note, w.message, held.trouble), CASE WHEN n.note IS NULL THEN w.detail END,
+        nullif(concat_ws(' ', dbsync_internal.next_action(s.name, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message),
+            w.waits_since), held.action), ''),
         w.failures, w.retry_at,
         dbsync_internal.log_bytes(0) +
         (SELECT coalesce(sum(dbsync_internal.log_bytes(a.captured_id)), 0)::bigint
@@ -100,6 +126,7 @@ BEGIN
         WHERE NOT s.enabled AND s.note IS NOT NULL) n ON true
     CROSS JOIN LATERAL dbsync_internal.subscription_state(s.enabled, dbsync_internal.is_adopted(),
         w.pid, w.state, w.retry_at) st (state)
+    CROSS JOIN LATERAL dbsync_internal.held_in_words(s.id) held
     WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id));
 END $$;
 COMMENT ON FUNCTION dbsync_internal.subscription_status(oid) IS 'body of dbsync.subscription_status()';
@@ -131,7 +158,8 @@ COMMENT ON COLUMN dbsync.status.preloaded IS 'true: its worker comes back by its
 -- A table is what its worst part is: captured first, then copied.
 CREATE FUNCTION dbsync_internal.subscription_table_status(caller oid) RETURNS TABLE (
     subscription name, "table" regclass, target_table text, state text, progress numeric,
-    rows_copied bigint, rows_expected bigint, captured_since timestamptz, log_bytes bigint, note text)
+    rows_copied bigint, rows_expected bigint, captured_since timestamptz, log_bytes bigint, note text,
+    held_since timestamptz, held_for text, next_action text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -139,6 +167,7 @@ BEGIN
     RETURN QUERY
     SELECT s.name, c.relid, format('%I.%I', a.target_schema, a.target_table),
         CASE WHEN 'suspended' IN (a.state, c.state) THEN 'suspended'
+             WHEN a.held IS NOT NULL THEN 'held'
              WHEN c.state = 'active' THEN a.state
              WHEN c.note LIKE 'waiting for%' THEN c.note
              ELSE c.state END,
@@ -149,24 +178,30 @@ BEGIN
         nullif(concat_ws('; ', coalesce(a.note, c.note),
             CASE WHEN a.state = 'new' AND NOT a.copy_data AND a.start_position IS NULL
                  THEN 'what is written now is not sent: capture has not begun, and there is no copy' END,
-            dbsync_internal.names_apart(c.relid, a)), '')
+            dbsync_internal.names_apart(c.relid, a)), ''),
+        h.held_since, h.held_for, h.next_action
     FROM dbsync.subscription s
     JOIN dbsync.subscription_table a ON a.subscription_id = s.id
     JOIN dbsync.captured_table c ON c.id = a.captured_id
+    LEFT JOIN dbsync_internal.held_tables(s.id) h ON h.captured_id = c.id
     WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id));
 END $$;
 COMMENT ON FUNCTION dbsync_internal.subscription_table_status(oid) IS 'body of dbsync.subscription_table_status()';
 
 CREATE FUNCTION dbsync.subscription_table_status() RETURNS TABLE (
     subscription name, "table" regclass, target_table text, state text, progress numeric,
-    rows_copied bigint, rows_expected bigint, captured_since timestamptz, log_bytes bigint, note text)
+    rows_copied bigint, rows_expected bigint, captured_since timestamptz, log_bytes bigint, note text,
+    held_since timestamptz, held_for text, next_action text)
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.subscription_table_status() IS 'what the view dbsync.table_status shows';
 
 CREATE VIEW dbsync.table_status WITH (security_barrier) AS
     SELECT * FROM dbsync.subscription_table_status();
 COMMENT ON VIEW dbsync.table_status IS 'one row per subscription of yours and table: how far it has come';
-COMMENT ON COLUMN dbsync.table_status.state IS 'installing or waiting for lock (not captured yet), new (captured, not copied yet), copying, live, suspended (see note; copy_table() goes on)';
+COMMENT ON COLUMN dbsync.table_status.state IS 'installing or waiting for lock (not captured yet), new (captured, not copied yet), copying, live, suspended (see note; copy_table() goes on), held (it stands still, the others go on: see held_for and next_action)';
+COMMENT ON COLUMN dbsync.table_status.held_since IS 'since when the table has stood still, whatever it was held for first';
+COMMENT ON COLUMN dbsync.table_status.held_for IS 'what the target refused when it was tried last';
+COMMENT ON COLUMN dbsync.table_status.next_action IS 'what to do about a held table: a statement for the target, or in words; then it goes on by itself';
 COMMENT ON COLUMN dbsync.table_status.progress IS 'percent of the first copy';
 COMMENT ON COLUMN dbsync.table_status.log_bytes IS 'size of the table''s segments; rows of small transactions are with the headers, see dbsync.status';
 

@@ -13,7 +13,7 @@
 
 /* fields of a line, its name not counted */
 #define POSITION_FIELDS	14
-#define PART_FIELDS		5		/* and those of the boundary */
+#define PART_FIELDS		9		/* and those of the boundary */
 
 static void
 put_uuid(StringInfo buf, const pg_uuid_t *uuid)
@@ -104,6 +104,10 @@ file_write_ledger(StringInfo buf, const FileContents *contents)
 		put_number(buf, own->part.live);
 		put_number(buf, own->part.rows);
 		put_number(buf, own->part.checksum);
+		file_put_field(buf, own->part.after);
+		file_put_field(buf, own->part.upto);
+		put_number(buf, (int64) own->part.closing);
+		put_number(buf, (int64) own->part.closing_xid);
 		for (int k = 0; k < own->part.nkeys; k++)
 			file_put_field(buf, own->part.boundary[k]);
 		appendStringInfoChar(buf, '\n');
@@ -150,6 +154,10 @@ file_read_part(FileContents *contents, char **fields, int n)
 	part->live = get_number(fields[2]) != 0;
 	part->rows = get_number(fields[3]);
 	part->checksum = get_number(fields[4]);
+	part->after = fields[5];
+	part->upto = fields[6];
+	part->closing = (XLogRecPtr) get_number(fields[7]);
+	part->closing_xid = (uint64) get_number(fields[8]);
 	part->nkeys = n - PART_FIELDS;
 	part->boundary = palloc(sizeof(char *) * Max(part->nkeys, 1));
 	for (int k = 0; k < part->nkeys; k++)
@@ -191,6 +199,8 @@ copy_part(const DbsyncLedgerPart *from, DbsyncLedgerPart *to)
 {
 	*to = *from;
 	to->relation = NULL;
+	to->after = copy(from->after);
+	to->upto = copy(from->upto);
 	to->boundary = palloc(sizeof(char *) * Max(from->nkeys, 1));
 	for (int k = 0; k < from->nkeys; k++)
 		to->boundary[k] = copy(from->boundary[k]);

@@ -35,6 +35,8 @@
 #include "worker/batch/batch.h"
 #include "worker/batch/changes.h"
 #include "worker/batch/choose.h"
+#include "worker/batch/held.h"
+#include "worker/batch/held_batch.h"
 #include "worker/batch/ledger.h"
 #include "worker/batch/ledger_check.h"
 #include "worker/batch/send.h"
@@ -107,9 +109,11 @@ open_tables(DbsyncBatch *batch)
 			/* what it becomes in the batch is looked up there */
 			if (dbsync_changes_come_first(batch->cut, cut_table))
 				continue;
+			dbsync_held_ask(batch->work, batch->current);
 			dbsync_target_table_open(batch->work, batch->current,
 									 dbsync_read_shape(batch->work->subscription, batch->current,
 													   cut_table));
+			dbsync_held_answered(batch->work);
 			check_lock(batch, cut_table);
 		}
 	if (batch->with_chunk)
@@ -207,6 +211,8 @@ write_ledger(DbsyncBatch *batch)
 		move_ledger(batch);
 		dbsync_target_ledger_move(batch->target, &batch->work->ledger);
 	}
+	if (batch->held)
+		dbsync_held_batch_move(batch);
 	write_parts(batch, batch->target);
 	if (batch->work->stale_parts != NIL)
 		dbsync_target_ledger_forget_parts(batch->target, batch->work->stale_parts);
@@ -255,8 +261,11 @@ pass(DbsyncBatch *batch)
 	DbsyncWork *work = batch->work;
 	instr_time	elapsed;
 
-	dbsync_ledger_set_position(work, &batch->position);
-	if (batch->cut != NULL)
+	if (batch->held)
+		dbsync_held_batch_pass(batch);
+	else
+		dbsync_ledger_set_position(work, &batch->position);
+	if (batch->cut != NULL && batch->held == NULL)
 	{
 		if (!batch->passed)
 			dbsync_window_pass(work->window, batch->cut);
@@ -292,9 +301,8 @@ note_tables(DbsyncBatch *batch)
 	dbsync_schedule_note_progress(batch->work);
 }
 
-/* What was chosen, in one target transaction.  False: it needs another S. */
-static bool
-apply(DbsyncBatch *batch)
+bool
+dbsync_batch_apply(DbsyncBatch *batch)
 {
 	SPI_connect();
 	open_tables(batch);
@@ -339,7 +347,7 @@ dbsync_batch_run(DbsyncWork *work)
 	int			done = 0;
 
 	work->caught_up = false;
-	work->sending = work->changing = 0;
+	work->sending = 0;
 	dbsync_relay_forget_heavy();
 	batch.work = work;
 	batch.target = work->target;
@@ -361,7 +369,7 @@ dbsync_batch_run(DbsyncWork *work)
 		batch.slice = dbsync_slice_first(&batch);
 		if (!dbsync_choose_work(&batch))
 			break;
-		if (!apply(&batch))
+		if (!dbsync_batch_apply(&batch))
 			break;
 		done++;
 		if (!goes_on(&batch, done))

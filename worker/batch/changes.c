@@ -16,6 +16,7 @@
 
 #include "worker/batch/changes.h"
 #include "worker/batch/difference.h"
+#include "worker/batch/held.h"
 #include "worker/driver/driver.h"
 #include "worker/shape.h"
 #include "worker/source/source.h"
@@ -150,8 +151,8 @@ change_table(DbsyncBatch *batch, const DbsyncTableShape *shape, List *changes, i
 				 errmsg("target \"%s\" cannot follow changes of tables", batch->work->subscription->target),
 				 errhint("Change the target's table, and copy it anew with dbsync.copy_table().")));
 	table->handle = NULL;
-	/* none of them is due then */
-	if (batch->work->subscription->ddl == DBSYNC_DDL_IGNORE)
+	/* nothing is due then, or somebody has said that nothing is any more */
+	if (batch->work->subscription->ddl == DBSYNC_DDL_IGNORE || dbsync_held_is_done(table))
 		how |= DBSYNC_CHANGE_TRUST;
 	dbsync_target_table_leave_out(batch->work, table, shape);
 	spec = dbsync_target_table_spec(table, shape);
@@ -206,7 +207,7 @@ dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 	if (!dbsync_changes_come_first(batch->cut, cut_table))
 		return true;
 	batch->current = table;
-	work->changing = table->captured_id;
+	dbsync_held_ask(work, table);
 	shape = dbsync_read_shape(work->subscription, table, cut_table);
 	before = shape_before(batch, cut_table, shape);
 	turn = dbsync_turns_read(batch->cut, table->captured_id, before ? before->id : 0, shape->id);
@@ -222,7 +223,7 @@ dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 		if (copies)
 			copy_anew(batch, turn->reason);
 	}
-	work->changing = 0;
+	dbsync_held_answered(work);
 	if (dbsync_table_flows(table))
 		check_lock(batch, cut_table);
 	batch->current = NULL;

@@ -17,7 +17,7 @@ extern bool dbsync_changes_come_first(const DbsyncCut *cut, const DbsyncCutTable
 /*
  * Before the rows of a cut's table are sent, in the batch's transaction: let the target's
  * table follow, as the subscription's policy says.  False: there are no rows to be sent of it.
- * Raises errors; work->changing is then the table at fault.
+ * Raises errors; what the target refuses holds the table.
  */
 extern bool dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table);
 

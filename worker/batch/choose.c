@@ -21,6 +21,7 @@
 
 #include "extension/catalog.h"
 #include "worker/batch/choose.h"
+#include "worker/batch/held.h"
 #include "worker/batch/ledger.h"
 #include "worker/copy/schedule.h"
 #include "worker/position.h"
@@ -76,10 +77,10 @@ dbsync_choose_begin(DbsyncBatch *batch)
 	DbsyncSnapshot *start;
 
 	MemoryContextReset(work->batch_context);
-	batch->copying = dbsync_uncopied_next(work, &start);
+	batch->copying = batch->held ? NULL : dbsync_uncopied_next(work, &start);
 	batch->past = batch->copying != NULL;
 	MemoryContextSwitchTo(old);
-	if (!batch->past)
+	if (!batch->past && batch->held == NULL)
 		batch->copying = dbsync_schedule_next_table(work);
 	batch->asked = batch->past ? 0 : dbsync_report_asked();
 	dbsync_query_begin(true, "applying");
@@ -144,7 +145,9 @@ shape_of(const DbsyncPart *part, void *arg)
 	const DbsyncSegmentInfo *segment;
 	DbsyncTable *table = dbsync_subscription_table(batch->work->subscription, part->captured_id);
 
-	if (table == NULL || !(dbsync_table_flows(table) || is_prepared(batch, table, part)))
+	/* a held one's rows are for batches of its own, and those for it alone */
+	if (table == NULL || !(dbsync_table_flows(table) || is_prepared(batch, table, part)) ||
+		(batch->held ? table != batch->held : dbsync_table_is_held(table)))
 		return 0;
 	segment = dbsync_subscription_segment(batch->work->subscription, part->segment_id);
 	if (segment != NULL)
@@ -166,14 +169,20 @@ dbsync_choose_next_cut(DbsyncBatch *batch)
 	request.max_rows = batch->slice;
 	request.ledger_lsn = work->ledger.lsn;
 	request.ledger_start = work->ledger.server_start;
-	return dbsync_window_next(work->window, &request);
+	return dbsync_window_next(batch->held ? work->held_window : work->window, &request);
 }
 
 DbsyncPosition
 dbsync_choose_position_behind(DbsyncWork *work, const DbsyncCut *cut)
 {
-	DbsyncPosition position = work->position;
-	DbsyncSnapshot *upto = unconstify(DbsyncSnapshot *, dbsync_window_upto(work->window));
+	return dbsync_choose_behind(&work->position, work->window, cut);
+}
+
+DbsyncPosition
+dbsync_choose_behind(const DbsyncPosition *before, const DbsyncWindow *window, const DbsyncCut *cut)
+{
+	DbsyncPosition position = *before;
+	DbsyncSnapshot *upto = unconstify(DbsyncSnapshot *, dbsync_window_upto(window));
 
 	if (cut != NULL)
 	{
@@ -201,7 +210,9 @@ dbsync_choose_all_live(DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (table->state != DBSYNC_TABLE_SUSPENDED &&
+		if (dbsync_held_is_under_way(table))
+			return false;
+		if (table->state != DBSYNC_TABLE_SUSPENDED && !dbsync_table_is_held(table) &&
 			(!table->part.live || table->part_dirty))
 			return false;
 	}

@@ -24,6 +24,9 @@ typedef struct DbsyncBatch
 	DbsyncWork *work;
 	DbsyncTarget *target;
 	DbsyncTable *copying;		/* locked and to be copied from, or NULL */
+	DbsyncTable *held;			/* it is for this table alone, which catches up, or NULL; */
+	DbsyncPosition held_behind; /* then, where that one will be, ... */
+	bool		released;		/* ... or whether that is where its subscription is */
 	DbsyncCut  *cut;			/* NULL: nothing but a chunk or a note */
 	DbsyncSnapshot *now;		/* S: the transaction's own snapshot, or ... */
 	bool		past;			/* ... before it, where a table begins without a copy */
@@ -70,6 +73,10 @@ extern DbsyncCut *dbsync_choose_next_cut(DbsyncBatch *batch);
 /* Where a target is that has the cut; with NULL, all of the window. */
 extern DbsyncPosition dbsync_choose_position_behind(DbsyncWork *work, const DbsyncCut *cut);
 
+/* The same, from another position, of a window that began there. */
+extern DbsyncPosition dbsync_choose_behind(const DbsyncPosition *before, const DbsyncWindow *window,
+										   const DbsyncCut *cut);
+
 /*
  * Keep the cut's segments from being emptied or dropped while they are read.
  * Capture may be taken off a table at any moment: then what was chosen is void, and false
@@ -80,7 +87,7 @@ extern bool dbsync_choose_lock_segments(const DbsyncBatch *batch, const DbsyncCu
 /* The window is used up: the position is its end, and waiters are answered. */
 extern void dbsync_choose_finish_window(DbsyncWork *work);
 
-/* Has the target all of every table that is not suspended? */
+/* Has the target all of every table that is not suspended, nor stands still as held? */
 extern bool dbsync_choose_all_live(DbsyncWork *work);
 
 #endif							/* DBSYNC_WORKER_BATCH_CHOOSE_H */

@@ -38,6 +38,8 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
+#include "worker/batch/held.h"
+#include "worker/batch/held_note.h"
 #include "worker/batch/ledger.h"
 #include "worker/batch/ledger_check.h"
 #include "worker/batch/wal.h"
@@ -86,6 +88,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 	if (work->window != NULL)
 		dbsync_window_end(work->window);
 	work->window = NULL;
+	dbsync_held_end_window(work);
 	if (work->subscription != NULL)
 		foreach(lc, work->subscription->tables)
 		{
@@ -214,9 +217,19 @@ check_knows_last(DbsyncWork *work)
 
 /* hazard 37: what the target lacks must still be in our segments */
 static void
+refuse_old_copy(DbsyncWork *work, const DbsyncTable *table)
+{
+	refuse(work, psprintf("the target's copy of table %s is older than what this server still holds",
+						  table->qualified),
+		   "The target seems to have been restored or promoted to an earlier state.",
+		   RECOPY_HINT);
+}
+
+static void
 check_not_behind(DbsyncWork *work, const DbsyncSnapshot *after)
 {
 	const char *discarded = work->subscription->headers_discarded;
+	const DbsyncTable *held;
 	ListCell   *lc;
 
 	if (discarded != NULL &&
@@ -237,11 +250,10 @@ check_not_behind(DbsyncWork *work, const DbsyncSnapshot *after)
 		else if (!table->part_found || !dbsync_table_flows(table))
 			continue;
 		if (!dbsync_snapshot_covers(has, dbsync_snapshot_parse(table->discarded)))
-			refuse(work, psprintf("the target's copy of table %s is older than what this server still holds",
-								  table->qualified),
-				   "The target seems to have been restored or promoted to an earlier state.",
-				   RECOPY_HINT);
+			refuse_old_copy(work, table);
 	}
+	if (!dbsync_held_has_all(work, &held))
+		refuse_old_copy(work, held);
 }
 
 /*
@@ -316,8 +328,8 @@ read_parts(DbsyncWork *work)
 }
 
 /*
- * The target has come back to an older state than the one that was confirmed: have
- * the segments kept from there on, before anybody empties what it lacks.  The lock
+ * The target has come back to an older state than the one that was confirmed, or one of
+ * its tables has been held without a word here: have the segments kept from there on, before anybody empties what it lacks.  The lock
  * keeps those out who do; what they have discarded meanwhile is read again under it.
  */
 static void
@@ -325,17 +337,21 @@ hold_segments(DbsyncWork *work)
 {
 	DbsyncSubscription *subscription = work->subscription;
 	const char *reached = work->ledger.after;
+	bool		back = subscription->position != NULL &&
+		!dbsync_snapshot_covers(dbsync_snapshot_parse(reached),
+								dbsync_snapshot_parse(subscription->position));
 
-	if (subscription->position == NULL ||
-		dbsync_snapshot_covers(dbsync_snapshot_parse(reached),
-							   dbsync_snapshot_parse(subscription->position)))
+	if (!back && !dbsync_held_is_put_back(work))
 		return;
 	dbsync_query_begin(false, "holding segments for a target that was put back");
 	LockRelationOid(dbsync_catalog_relation("segment"), ShareRowExclusiveLock);
 	dbsync_subscription_reread_discarded(subscription);
-	dbsync_subscription_write_position(subscription, reached);
+	if (back)
+		dbsync_subscription_write_position(subscription, reached);
+	dbsync_held_note_put_back(work);
 	dbsync_query_commit();
-	subscription->position = MemoryContextStrdup(subscription->context, reached);
+	if (back)
+		subscription->position = MemoryContextStrdup(subscription->context, reached);
 }
 
 void

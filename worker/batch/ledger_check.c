@@ -88,6 +88,14 @@ dbsync_ledger_part_checksum(const DbsyncLedgerPart *part)
 	for (int k = 0; k < part->nkeys; k++)
 		add_text(&crc, part->boundary[k]);
 	add_number(&crc, (uint64) part->rows);
+	/* rows of tables that are not held say nothing of it */
+	if (part->after != NULL)
+	{
+		add_text(&crc, part->after);
+		add_text(&crc, part->upto);
+		add_number(&crc, part->closing);
+		add_number(&crc, part->closing ? part->closing_xid : 0);
+	}
 	FIN_CRC32C(crc);
 	return (int64) crc;
 }
@@ -247,6 +255,42 @@ check_boundary(DbsyncWork *work, const DbsyncTable *table, const DbsyncLedgerPar
 	}
 }
 
+static DbsyncSnapshot *
+checked_part_snapshot(DbsyncWork *work, const DbsyncTable *table, const char *column, const char *text)
+{
+	const char *problem;
+	DbsyncSnapshot *snapshot = dbsync_snapshot_try_parse(text, &problem);
+
+	if (snapshot == NULL)
+		refuse_part(work, table, psprintf("column \"%s\" is not the snapshot of a source, %s", column, problem));
+	return snapshot;
+}
+
+/* A held table is behind its subscription, and nowhere else. */
+static void
+check_held(DbsyncWork *work, const DbsyncTable *table, const DbsyncLedgerPart *part)
+{
+	const DbsyncSnapshot *reached = dbsync_snapshot_parse(work->ledger.upto ? work->ledger.upto
+														  : work->ledger.after);
+	DbsyncSnapshot *after;
+	DbsyncSnapshot *upto;
+
+	if (part->after == NULL && (part->upto != NULL || part->closing != InvalidXLogRecPtr))
+		refuse_part(work, table, "column \"after\" is null, although it is held");
+	if (part->after == NULL)
+		return;
+	after = checked_part_snapshot(work, table, "after", part->after);
+	upto = part->upto ? checked_part_snapshot(work, table, "upto", part->upto) : after;
+	if (part->upto != NULL && part->closing == InvalidXLogRecPtr)
+		refuse_part(work, table, "column \"closing\" is null, although a window is under way");
+	if (!dbsync_snapshot_covers(upto, after))
+		refuse_part(work, table, "column \"upto\" lacks transactions that \"after\" sees");
+	if (!dbsync_snapshot_covers(reached, upto))
+		refuse_part(work, table, "it is ahead of its subscription");
+	if (part->closing != InvalidXLogRecPtr && !dbsync_snapshot_sees(upto, part->closing_xid))
+		refuse_part(work, table, "column \"closing_xid\" is a transaction that it has not come to");
+}
+
 static void
 check_part(DbsyncWork *work, const DbsyncTable *table, const DbsyncLedgerPart *part)
 {
@@ -259,6 +303,7 @@ check_part(DbsyncWork *work, const DbsyncTable *table, const DbsyncLedgerPart *p
 		refuse_part(work, table, "columns \"boundary\" and \"rows\" contradict each other");
 	if (!part->live && part->nkeys == 0)
 		refuse_part(work, table, "it is not live, and nothing is copied");
+	check_held(work, table, part);
 	if (part->checksum != dbsync_ledger_part_checksum(part))
 		refuse_part(work, table, "it was not dbsync that wrote it last");
 }

@@ -37,13 +37,13 @@
 #define SLICE_KEEPS		0.9
 
 /*
- * Chunks are of S, which the last cut reaches or not; and a batch that is not sent as
- * usual has had enough surprises.
+ * Chunks are of S, which the last cut reaches or not; a held table's window is another; and
+ * a batch that is not sent as usual has had enough surprises.
  */
 static bool
 may_be_sliced(const DbsyncBatch *batch)
 {
-	return batch->copying == NULL && batch->work->send_as == DBSYNC_SEND_AS_USUAL &&
+	return batch->copying == NULL && batch->held == NULL && batch->work->send_as == DBSYNC_SEND_AS_USUAL &&
 		(batch->cut == NULL || batch->cut->turns == 0);
 }
 

@@ -169,6 +169,23 @@ warn_of_suspended(const char *name, const DbsyncFound *found)
 	return true;
 }
 
+/* Nor is it there while one of them stands still, for which nobody waits. */
+static void
+check_none_held(const char *name, const DbsyncFound *found)
+{
+	char	   *table;
+	char	   *reason;
+	char	   *action;
+
+	if (!dbsync_lookup_held(found->id, &table, &reason, &action))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table %s of subscription \"%s\" is held", table, name),
+			 errdetail("The other tables go on. It waits because of this: %s", reason),
+			 errhint("%s", action)));
+}
+
 Datum
 dbsync_wait_for(PG_FUNCTION_ARGS)
 {
@@ -178,6 +195,7 @@ dbsync_wait_for(PG_FUNCTION_ARGS)
 	uint64		ticket;
 	bool		reached = false;
 	bool		lacks = false;
+	bool		holds = false;
 
 	if (dbsync_pending_is_starting(found.id))
 		ereport(ERROR,
@@ -198,6 +216,7 @@ dbsync_wait_for(PG_FUNCTION_ARGS)
 		gone = slot == NULL || slot->stop;
 		reached = slot != NULL && slot->answered >= ticket;
 		lacks = slot != NULL && slot->suspended > 0;
+		holds = slot != NULL && slot->held > 0;
 		dbsync_shmem_unlock();
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
 		if (reached || gone || left <= 0)
@@ -207,6 +226,8 @@ dbsync_wait_for(PG_FUNCTION_ARGS)
 	}
 	ConditionVariableCancelSleep();
 	/* not all that is committed is there, and nobody shall think so */
+	if (reached && holds)
+		check_none_held(NameStr(*PG_GETARG_NAME(0)), &found);
 	if (reached && lacks && warn_of_suspended(NameStr(*PG_GETARG_NAME(0)), &found))
 		reached = false;
 	PG_RETURN_BOOL(reached);
@@ -311,6 +332,7 @@ dbsync_run_once(PG_FUNCTION_ARGS)
 	}
 	PG_END_TRY();
 	rows = run_result(name, &found, run);
+	check_none_held(name, &found);
 	(void) warn_of_suspended(name, &found);
 	PG_RETURN_INT64(rows);
 }

@@ -147,6 +147,29 @@ dbsync_lookup_suspended(int id)
 	return result;
 }
 
+bool
+dbsync_lookup_held(int id, char **table, char **reason, char **action)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Caller		caller;
+	const char *arg = psprintf("%d", id);
+	bool		found;
+
+	caller = become_owner();
+	SPI_connect();
+	found = dbsync_query_latest("SELECT h.\"table\", h.held_for, h.next_action"
+								" FROM dbsync_internal.held_tables($1::pg_catalog.int4) h LIMIT 1", 1, &arg) > 0;
+	if (found)
+	{
+		*table = MemoryContextStrdup(context, dbsync_query_text(0, 1));
+		*reason = MemoryContextStrdup(context, dbsync_query_text(0, 2));
+		*action = MemoryContextStrdup(context, dbsync_query_text(0, 3));
+	}
+	SPI_finish();
+	become_caller(&caller);
+	return found;
+}
+
 void
 dbsync_lookup_set_enabled(int id, bool enabled)
 {

@@ -32,6 +32,12 @@ extern DbsyncFound dbsync_lookup_id(int id);
 /* How many subscriptions of this role are switched on, this one aside. */
 extern int	dbsync_lookup_enabled_of(Oid owner, int id);
 
+/*
+ * The first of its held tables; false: there is none.  What it waits for, and what helps, in
+ * words.
+ */
+extern bool dbsync_lookup_held(int id, char **table, char **reason, char **action);
+
 /* Its suspended tables, in words, for a message; NULL: there is none. */
 extern char *dbsync_lookup_suspended(int id);
 

@@ -43,7 +43,7 @@ dbsync_schedule_next_table(DbsyncWork *work)
 		DbsyncTable *table = lfirst(lc);
 
 		if (table->state == DBSYNC_TABLE_SUSPENDED || !table->captured || !table->copy_data ||
-			table->part.live || table->copy_after > GetCurrentTimestamp())
+			table->part.live || dbsync_table_is_held(table) || table->copy_after > GetCurrentTimestamp())
 			continue;
 		if (table->copy_failures > 0)
 		{
@@ -143,7 +143,7 @@ dbsync_schedule_is_pending(const DbsyncWork *work)
 	{
 		const DbsyncTable *table = lfirst(lc);
 
-		if (table->state != DBSYNC_TABLE_SUSPENDED && !table->part.live)
+		if (table->state != DBSYNC_TABLE_SUSPENDED && !dbsync_table_is_held(table) && !table->part.live)
 			return true;
 	}
 	return false;
@@ -160,7 +160,8 @@ dbsync_schedule_is_put_off(DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (table->copy_failures > 0 && !table->part.live && table->state != DBSYNC_TABLE_SUSPENDED)
+		if (table->copy_failures > 0 && !table->part.live && !dbsync_table_is_held(table) &&
+			table->state != DBSYNC_TABLE_SUSPENDED)
 			return true;
 	}
 	return false;

@@ -29,7 +29,7 @@ extern bool dbsync_schedule_note_is_due(const DbsyncWork *work);
  */
 extern bool dbsync_schedule_put_off(DbsyncWork *work, const ErrorData *edata);
 
-/* Is any table still to be copied, or half copied? */
+/* Is any table still to be copied, or half copied, and not held? */
 extern bool dbsync_schedule_is_pending(const DbsyncWork *work);
 
 /* Is any copy put off? */

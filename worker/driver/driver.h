@@ -128,7 +128,10 @@ typedef struct DbsyncLedger
 								 * NULL: not known */
 } DbsyncLedger;
 
-/* one table's row in the ledger: how much of it has been copied */
+/*
+ * One table's row in the ledger: how much of it has been copied, and where it is if it is
+ * not where its subscription is: a held table has a position of its own.
+ */
 typedef struct DbsyncLedgerPart
 {
 	pg_uuid_t	attachment;
@@ -137,6 +140,10 @@ typedef struct DbsyncLedgerPart
 	char	  **boundary;		/* key columns of the last copied row, as text; as
 								 * read from the target elements may be NULL */
 	int64		rows;			/* rows copied */
+	const char *after;			/* NULL: not held; else as in DbsyncLedger, for this */
+	const char *upto;			/* table alone; NULL where that may be, too */
+	XLogRecPtr	closing;
+	uint64		closing_xid;
 	int64		checksum;		/* over all of it, by the worker */
 	const char *null_column;	/* as read: a column that is null and must not be */
 	const char *relation;		/* quoted name of the target table; only written */
@@ -254,7 +261,7 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
 
 /* of this contract; a driver that was made for another one is refused */
-#define DBSYNC_DRIVER_VERSION	2
+#define DBSYNC_DRIVER_VERSION	3
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */

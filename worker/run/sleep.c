@@ -19,6 +19,7 @@
 
 #include "extension/catalog.h"
 #include "extension/settings.h"
+#include "worker/batch/held.h"
 #include "worker/connection.h"
 #include "worker/copy/schedule.h"
 #include "worker/report.h"
@@ -38,6 +39,9 @@ static uint32 calls = 0;
 static int	rounds_behind = 0;
 
 #define MANY_ROUNDS 8
+
+/* before something that could not be done is tried again, in ms */
+#define SHORT_PAUSE 1000
 
 void
 dbsync_sleep_forget_wakeups(void)
@@ -116,7 +120,9 @@ idle_pause(const DbsyncWork *work)
 	long		pause = dbsync_poll_interval;
 
 	if (dbsync_schedule_is_pending(work))
-		pause = Min(pause, 1000);
+		pause = Min(pause, SHORT_PAUSE);
+	/* a note of a held table that could not be made waits for somebody else's lock */
+	pause = Min(pause, Max(dbsync_held_pause(work), SHORT_PAUSE));
 	return Min(pause, dbsync_retention_pause(work));
 }
 
@@ -131,6 +137,7 @@ dbsync_sleep_until_wanted(DbsyncWork *work)
 	{
 		AcceptInvalidationMessages();
 		if (dbsync_schedule_is_pending(work) || dbsync_schedule_note_is_due(work) ||
+			dbsync_held_is_any_under_way(work) ||
 			dbsync_retention_pause(work) == 0 ||
 			work->subscription->generation != dbsync_catalog_generation() ||
 			dbsync_connection_is_outdated() ||

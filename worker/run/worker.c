@@ -28,6 +28,8 @@
 #include "extension/catalog.h"
 #include "extension/shmem.h"
 #include "worker/batch/batch.h"
+#include "worker/batch/catch_up.h"
+#include "worker/batch/held.h"
 #include "worker/batch/ledger.h"
 #include "worker/connection.h"
 #include "worker/copy/connections.h"
@@ -102,6 +104,7 @@ read_configuration(void)
 	if (work->window != NULL)
 		dbsync_window_end(work->window);
 	work->window = NULL;
+	dbsync_held_end_window(work);
 
 	return work->run != 0 || work->subscription->enabled;
 }
@@ -148,6 +151,7 @@ work_through(void)
 		if (!dbsync_rights_ask(work))
 			continue;
 		attach_if_needed();
+		dbsync_catch_up_see_to(work);
 		/* some could not be noted before, or the ledger knows of more */
 		dbsync_schedule_note_progress(work);
 		if (!dbsync_install_tables(work, work->run != 0))
@@ -159,7 +163,8 @@ work_through(void)
 		AcceptInvalidationMessages();
 		if (work->subscription->generation != dbsync_catalog_generation())
 			continue;
-		did = dbsync_batch_run(work);
+		did = dbsync_catch_up_run(work);
+		did |= dbsync_batch_run(work);
 		dbsync_crashes_survived();
 		if (!tidied && work->retention_due <= GetCurrentTimestamp())
 		{
@@ -175,7 +180,7 @@ work_through(void)
 		}
 		tidied = false;
 		/* all that this round's snapshot shows is there; who commits later calls us */
-		if (work->caught_up && !dbsync_schedule_is_pending(work))
+		if (work->caught_up && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work))
 		{
 			if (!dbsync_sleep_was_woken())
 			{
@@ -224,18 +229,21 @@ recover_from_error(void)
 	MemoryContext context = MemoryContextSwitchTo(work->batch_context);
 	long		pause;
 	DbsyncSendAs needed;
+	DbsyncSendAs *send_as = dbsync_held_send_as(work);
 	bool		put_off;
 	bool		oversized;
+	bool		held;
 
 	HOLD_INTERRUPTS();
 	dbsync_crashes_survived();
 	edata = CopyErrorData();
 	needed = send_needed();
-	if (needed > work->send_as || work->lock_due)
+	if (needed > *send_as || work->lock_due)
 	{
-		work->send_as = Max(needed, work->send_as);
+		*send_as = Max(needed, *send_as);
 		work->lock_all |= work->lock_due;
 		work->lock_due = false;
+		work->catching = work->asking = 0;
 		FlushErrorState();
 		AbortCurrentTransaction();
 		dbsync_ledger_detach(work);
@@ -243,11 +251,14 @@ recover_from_error(void)
 		MemoryContextSwitchTo(context);
 		return 0;
 	}
-	work->send_as = DBSYNC_SEND_AS_USUAL;
+	*send_as = DBSYNC_SEND_AS_USUAL;
 	work->lock_all = false;
 	oversized = dbsync_oversize_judge(work, edata);
+	held = !oversized && !dbsync_process_is_ending() && dbsync_held_judge(work, edata);
+	work->catching = work->asking = 0;
 	put_off = work->run == 0 && dbsync_schedule_put_off(work, edata);
-	if (!dbsync_process_is_ending())
+	/* that a table is held is said as it is done */
+	if (!dbsync_process_is_ending() && !held)
 		EmitErrorReport();
 	FlushErrorState();
 	AbortCurrentTransaction();
@@ -257,6 +268,12 @@ recover_from_error(void)
 	RESUME_INTERRUPTS();
 	dbsync_process_exit_if_asked(work);
 
+	if (held)
+	{
+		MemoryContextSwitchTo(work->context);
+		MemoryContextReset(work->batch_context);
+		return 0;
+	}
 	pause = pause_after(dbsync_report_failures() + 1);
 	if (put_off || oversized)
 		pause = RETRY_MIN;
@@ -313,7 +330,7 @@ worker_loop(void)
 		}
 		if (!dbsync_schedule_is_put_off(work))
 			dbsync_report_trouble(NULL, 0);
-		if (work->run != 0 && !dbsync_schedule_is_pending(work))
+		if (work->run != 0 && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work))
 			dbsync_process_finish(work);
 		dbsync_sleep_until_wanted(work);
 	}

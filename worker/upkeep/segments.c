@@ -27,6 +27,7 @@
 #include "extension/catalog.h"
 #include "extension/settings.h"
 #include "worker/batch/batch.h"
+#include "worker/batch/held_note.h"
 #include "worker/query.h"
 #include "worker/snapshot.h"
 #include "worker/subscription.h"
@@ -221,7 +222,8 @@ dbsync_segments_confirm(DbsyncWork *work, List *sealed)
 			dbsync_snapshot_covers(reached, segment->sealed))
 			useful = true;
 	}
-	if (!useful)
+	/* what held tables lack is to be known before anybody empties up to a later position */
+	if (!useful || !dbsync_held_note(work))
 		return;
 	/*
 	 * Windows that had nothing for this target have moved our position but not
@@ -255,6 +257,10 @@ passed_by_all(const Closed *segment)
 					 " UNION ALL SELECT t.start_position FROM dbsync.subscription_table t"
 					 " JOIN dbsync.subscription s ON s.id = t.subscription_id"
 					 " WHERE s.position IS NULL AND t.start_position IS NOT NULL AND t.state <> 'suspended'"
+					 " AND $1::pg_catalog.int4 IN (0, t.captured_id)"
+					 /* held tables are further back than their subscriptions */
+					 " UNION ALL SELECT t.held FROM dbsync.subscription_table t"
+					 " WHERE t.held IS NOT NULL AND t.state <> 'suspended'"
 					 " AND $1::pg_catalog.int4 IN (0, t.captured_id)",
 					 1, &id);
 	for (uint64 row = 0; row < n && passed; row++)

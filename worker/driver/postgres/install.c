@@ -50,7 +50,7 @@ static const struct
 	{"lsn", "pg_lsn", "", "", "WAL of the source that was on its disk before the last commit here"},
 	{"server_start", "timestamp with time zone", "", "", "start of the source server that wrote last"},
 	{"batch", "bigint", "", "", "counts the commits of this subscription"},
-	{"after", "text", "", "", "snapshot of the source: what is visible in it has been applied"},
+	{"after", "text", "", "", "snapshot of the source: what is visible in it has been applied; table: only while it is held, which the next three are of then"},
 	{"upto", "text", "", "", "snapshot of a window that is being worked off; applied up to closing"},
 	{"closing", "pg_lsn", "", "", "closing LSN reached within the window"},
 	{"closing_xid", "bigint", "", "", "transaction reached at that closing LSN"},

@@ -13,13 +13,8 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
-#include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 
 #include "worker/driver/driver.h"
@@ -28,6 +23,7 @@
 #include "worker/driver/postgres/install.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/ledger.h"
+#include "worker/driver/postgres/ledger_values.h"
 #include "worker/driver/postgres/step.h"
 
 /* columns of a subscription's row, as parameters 2 ... 14; 1 is its id */
@@ -35,9 +31,6 @@
 
 /* those that differ from batch to batch come last: 2 ... 8 of the usual fence */
 #define FENCE_PARAMETERS	8
-
-/* of a table's row */
-#define PART_PARAMETERS	7
 
 #define FROM_MICROSECONDS(param) \
 	"timestamptz 'epoch' + " param "::bigint * interval '1 microsecond'"
@@ -75,49 +68,15 @@ dbsync_postgres_whole_fence_sql(void)
 				 "$9");
 }
 
-const char *
-dbsync_postgres_part_sql(void)
-{
-	return "INSERT INTO dbsync_ledger.position (id, subscription, live, boundary, rows, checksum, relation)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7)"
-		" ON CONFLICT (id) DO UPDATE SET live = EXCLUDED.live,"
-		" boundary = EXCLUDED.boundary, rows = EXCLUDED.rows,"
-		" checksum = EXCLUDED.checksum, relation = EXCLUDED.relation, updated = now()";
-}
-
-static char *
-uuid_text(const pg_uuid_t *uuid)
-{
-	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(uuid)));
-}
-
-static void
-uuid_parse(const char *text, pg_uuid_t *uuid)
-{
-	*uuid = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
-}
-
-static char *
-lsn_text(XLogRecPtr lsn)
-{
-	return psprintf("%X/%X", LSN_FORMAT_ARGS(lsn));
-}
-
-static XLogRecPtr
-lsn_parse(const char *text)
-{
-	return DatumGetLSN(DirectFunctionCall1(pg_lsn_in, CStringGetDatum(text)));
-}
-
 /* of a subscription's row, what differs from batch to batch */
 static void
 moving_values(const DbsyncLedger *ledger, const char **values)
 {
-	values[0] = lsn_text(ledger->lsn);
+	values[0] = dbsync_postgres_lsn_text(ledger->lsn);
 	values[1] = psprintf(INT64_FORMAT, ledger->batch);
 	values[2] = ledger->after;
 	values[3] = ledger->upto;
-	values[4] = ledger->closing ? lsn_text(ledger->closing) : NULL;
+	values[4] = ledger->closing ? dbsync_postgres_lsn_text(ledger->closing) : NULL;
 	values[5] = ledger->closing ? psprintf(INT64_FORMAT, (int64) ledger->closing_xid) : NULL;
 	values[6] = psprintf(INT64_FORMAT, ledger->checksum);
 }
@@ -128,7 +87,7 @@ position_values(const DbsyncLedger *ledger, const char **values)
 {
 	int			n = 0;
 
-	values[n++] = uuid_text(&ledger->subscription);
+	values[n++] = dbsync_postgres_uuid_text(&ledger->subscription);
 	values[n++] = ledger->subscription_name;
 	values[n++] = psprintf(INT64_FORMAT, (int64) ledger->system_identifier);
 	values[n++] = psprintf("%u", ledger->database_oid);
@@ -138,112 +97,32 @@ position_values(const DbsyncLedger *ledger, const char **values)
 	moving_values(ledger, values + n);
 }
 
-char *
-dbsync_postgres_array_text(int n, const char *const *elements)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	appendStringInfoChar(&buf, '{');
-	for (int i = 0; i < n; i++)
-	{
-		appendStringInfoString(&buf, i > 0 ? "," : "");
-		if (elements[i] == NULL)
-		{
-			appendStringInfoString(&buf, "NULL");
-			continue;
-		}
-		appendStringInfoChar(&buf, '"');
-		for (const char *p = elements[i]; *p; p++)
-		{
-			if (*p == '"' || *p == '\\')
-				appendStringInfoChar(&buf, '\\');
-			appendStringInfoChar(&buf, *p);
-		}
-		appendStringInfoChar(&buf, '"');
-	}
-	appendStringInfoChar(&buf, '}');
-	return buf.data;
-}
-
-static void
-array_parse(const char *literal, int *n, char ***elements)
-{
-	Datum		array = OidInputFunctionCall(F_ARRAY_IN, pstrdup(literal), TEXTOID, -1);
-	Datum	   *datums;
-	bool	   *nulls;
-
-	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
-					  &datums, &nulls, n);
-	*elements = palloc(sizeof(char *) * Max(*n, 1));
-	for (int i = 0; i < *n; i++)
-		(*elements)[i] = nulls[i] ? NULL : TextDatumGetCString(datums[i]);
-}
-
-/* columns of both queries below as they come; NULL: this one may be null */
+/* columns of the query below as they come; NULL: this one may be null */
 static const char *const ledger_columns[] = {NULL, "system_identifier", "database_oid",
 	"timeline", "lsn", "server_start", "batch", "after", NULL, NULL, NULL, "checksum", NULL};
 
-static const char *const part_columns[] = {"id", "live", NULL, "rows", "checksum"};
-
 /* a null where there must be none is refused by the worker, in words that name the column */
 #define LEDGER_SHAPE	"?TLOLTLLTTTLLT"
-#define PARTS_SHAPE		"*tBTLL"
-
-static const char *
-null_column(const PostgresAnswer *answer, int row, const char *const *columns, int n)
-{
-	for (int i = 0; i < n; i++)
-	{
-		if (columns[i] != NULL && dbsync_postgres_answer_is_null(answer, row, i))
-			return columns[i];
-	}
-	return NULL;
-}
-
-/* text, copied, or NULL */
-static char *
-field(const PostgresAnswer *answer, int row, int column)
-{
-	const char *text = dbsync_postgres_answer_text(answer, row, column);
-
-	return text ? pstrdup(text) : NULL;
-}
-
-static int64
-number_field(const PostgresAnswer *answer, int row, int column)
-{
-	return dbsync_postgres_answer_is_null(answer, row, column) ? 0
-		: dbsync_postgres_answer_int(answer, row, column);
-}
-
-static XLogRecPtr
-lsn_field(const PostgresAnswer *answer, int row, int column)
-{
-	const char *text = dbsync_postgres_answer_text(answer, row, column);
-
-	return text ? lsn_parse(text) : InvalidXLogRecPtr;
-}
 
 static void
 ledger_from_answer(const PostgresAnswer *answer, DbsyncLedger *ledger)
 {
 	int			f = 0;
 
-	ledger->null_column = null_column(answer, 0, ledger_columns, lengthof(ledger_columns));
-	ledger->subscription_name = field(answer, 0, f++);
-	ledger->system_identifier = (uint64) number_field(answer, 0, f++);
-	ledger->database_oid = (Oid) number_field(answer, 0, f++);
-	ledger->timeline = (TimeLineID) number_field(answer, 0, f++);
-	ledger->lsn = lsn_field(answer, 0, f++);
-	ledger->server_start = number_field(answer, 0, f++) - DBSYNC_POSTGRES_UNIX_EPOCH;
-	ledger->batch = number_field(answer, 0, f++);
-	ledger->after = field(answer, 0, f++);
-	ledger->upto = field(answer, 0, f++);
-	ledger->closing = lsn_field(answer, 0, f++);
-	ledger->closing_xid = (uint64) number_field(answer, 0, f++);
-	ledger->checksum = number_field(answer, 0, f++);
-	ledger->identities = field(answer, 0, f++);
+	ledger->null_column = dbsync_postgres_null_column(answer, 0, ledger_columns, lengthof(ledger_columns));
+	ledger->subscription_name = dbsync_postgres_field(answer, 0, f++);
+	ledger->system_identifier = (uint64) dbsync_postgres_number_field(answer, 0, f++);
+	ledger->database_oid = (Oid) dbsync_postgres_number_field(answer, 0, f++);
+	ledger->timeline = (TimeLineID) dbsync_postgres_number_field(answer, 0, f++);
+	ledger->lsn = dbsync_postgres_lsn_field(answer, 0, f++);
+	ledger->server_start = dbsync_postgres_number_field(answer, 0, f++) - DBSYNC_POSTGRES_UNIX_EPOCH;
+	ledger->batch = dbsync_postgres_number_field(answer, 0, f++);
+	ledger->after = dbsync_postgres_field(answer, 0, f++);
+	ledger->upto = dbsync_postgres_field(answer, 0, f++);
+	ledger->closing = dbsync_postgres_lsn_field(answer, 0, f++);
+	ledger->closing_xid = (uint64) dbsync_postgres_number_field(answer, 0, f++);
+	ledger->checksum = dbsync_postgres_number_field(answer, 0, f++);
+	ledger->identities = dbsync_postgres_field(answer, 0, f++);
 }
 
 bool
@@ -251,7 +130,7 @@ dbsync_postgres_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription,
 							DbsyncLedger *ledger, bool *found)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
-	const char *values[1] = {uuid_text(subscription)};
+	const char *values[1] = {dbsync_postgres_uuid_text(subscription)};
 	MemoryContext old;
 	const PostgresAnswer *answer;
 
@@ -282,42 +161,6 @@ dbsync_postgres_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription,
 }
 
 bool
-dbsync_postgres_ledger_read_parts(DbsyncTarget *base, const pg_uuid_t *subscription, List **parts)
-{
-	PostgresTarget *target = (PostgresTarget *) base;
-	const char *values[1] = {uuid_text(subscription)};
-	MemoryContext old;
-	const PostgresAnswer *answer;
-
-	*parts = NIL;
-	if (!dbsync_postgres_begin(target, "off", NULL))
-		return false;
-	answer = dbsync_postgres_query(target,
-								   "SELECT id, live, boundary, rows, checksum FROM dbsync_ledger.position"
-								   " WHERE subscription = $1 AND id <> $1 ORDER BY id",
-								   1, values, PARTS_SHAPE);
-	if (answer == NULL)
-		return false;
-	old = MemoryContextSwitchTo(base->context);
-	for (int i = 0; i < dbsync_postgres_answer_rows(answer); i++)
-	{
-		DbsyncLedgerPart *part = palloc0(sizeof(DbsyncLedgerPart));
-
-		uuid_parse(dbsync_postgres_answer_text(answer, i, 0), &part->attachment);
-		part->null_column = null_column(answer, i, part_columns, lengthof(part_columns));
-		part->live = !dbsync_postgres_answer_is_null(answer, i, 1) &&
-			dbsync_postgres_answer_bool(answer, i, 1);
-		if (!dbsync_postgres_answer_is_null(answer, i, 2))
-			array_parse(dbsync_postgres_answer_text(answer, i, 2), &part->nkeys, &part->boundary);
-		part->rows = number_field(answer, i, 3);
-		part->checksum = number_field(answer, i, 4);
-		*parts = lappend(*parts, part);
-	}
-	MemoryContextSwitchTo(old);
-	return dbsync_postgres_commit(target);
-}
-
-bool
 dbsync_postgres_ledger_create(DbsyncTarget *base, const DbsyncLedger *ledger)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
@@ -339,7 +182,7 @@ bool
 dbsync_postgres_ledger_forget(DbsyncTarget *base, const pg_uuid_t *subscription)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
-	const char *values[1] = {uuid_text(subscription)};
+	const char *values[1] = {dbsync_postgres_uuid_text(subscription)};
 
 	return dbsync_postgres_begin(target, "on", NULL) &&
 		dbsync_postgres_query(target, "DELETE FROM dbsync_ledger.position WHERE subscription = $1",
@@ -355,7 +198,7 @@ dbsync_postgres_queue_fence(PostgresTarget *target, const DbsyncLedger *ledger)
 	/* of the rest, only the name can change while we are connected */
 	if (target->ledger_name != NULL && strcmp(target->ledger_name, ledger->subscription_name) == 0)
 	{
-		values[0] = uuid_text(&ledger->subscription);
+		values[0] = dbsync_postgres_uuid_text(&ledger->subscription);
 		moving_values(ledger, values + 1);
 		return dbsync_postgres_queue_fixed(target, POSTGRES_FENCE, FENCE_PARAMETERS, values);
 	}
@@ -369,55 +212,10 @@ dbsync_postgres_ledger_move(DbsyncTarget *base, const DbsyncLedger *ledger)
 {
 	const char *values[FENCE_PARAMETERS];
 
-	values[0] = uuid_text(&ledger->subscription);
+	values[0] = dbsync_postgres_uuid_text(&ledger->subscription);
 	moving_values(ledger, values + 1);
 	return dbsync_postgres_queue_fixed((PostgresTarget *) base, POSTGRES_POSITION,
 									   FENCE_PARAMETERS, values);
-}
-
-static bool
-queue_part(PostgresTarget *target, const pg_uuid_t *subscription, const DbsyncLedgerPart *part)
-{
-	const char *values[PART_PARAMETERS];
-
-	values[0] = uuid_text(&part->attachment);
-	values[1] = uuid_text(subscription);
-	values[2] = part->live ? "t" : "f";
-	values[3] = part->nkeys > 0 ? dbsync_postgres_array_text(part->nkeys, (const char *const *) part->boundary)
-		: NULL;
-	values[4] = psprintf(INT64_FORMAT, part->rows);
-	values[5] = psprintf(INT64_FORMAT, part->checksum);
-	values[6] = part->relation;
-	return dbsync_postgres_queue_fixed(target, POSTGRES_PART, PART_PARAMETERS, values);
-}
-
-bool
-dbsync_postgres_ledger_write_parts(DbsyncTarget *base, const pg_uuid_t *subscription, List *parts)
-{
-	ListCell   *lc;
-
-	foreach(lc, parts)
-	{
-		if (!queue_part((PostgresTarget *) base, subscription, lfirst(lc)))
-			return false;
-	}
-	return true;
-}
-
-bool
-dbsync_postgres_ledger_forget_parts(DbsyncTarget *base, List *attachments)
-{
-	ListCell   *lc;
-
-	foreach(lc, attachments)
-	{
-		const DbsyncLedgerPart *part = lfirst(lc);
-		const char *values[1] = {uuid_text(&part->attachment)};
-
-		if (!dbsync_postgres_queue_fixed((PostgresTarget *) base, POSTGRES_FORGET_PART, 1, values))
-			return false;
-	}
-	return true;
 }
 
 /*
@@ -429,7 +227,7 @@ bool
 dbsync_postgres_confirm(DbsyncTarget *base, const pg_uuid_t *subscription)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
-	const char *values[1] = {uuid_text(subscription)};
+	const char *values[1] = {dbsync_postgres_uuid_text(subscription)};
 	const PostgresAnswer *answer;
 
 	if (!dbsync_postgres_begin(target, "on", NULL))

@@ -1,0 +1,257 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/batch/held.c
+ *	  Tables that stand still at a position of their own: which, why, and until when.
+ *
+ * An error ends the connection, and so all that was under way in the batch: that a table is
+ * to be held is only noted here.  It is done over the next connection, whose ledger says
+ * where the subscription is: just before the cut that could not be applied.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "worker/batch/held.h"
+#include "worker/driver/driver.h"
+#include "worker/position.h"
+#include "worker/query.h"
+#include "worker/snapshot.h"
+#include "worker/source/source.h"
+#include "worker/subscription.h"
+#include "worker/table.h"
+#include "worker/target.h"
+
+/* first pause before a held table is tried again, in ms */
+#define RETRY_MIN		1000
+
+/* so many times in a row somebody's lock is in the way before the table is held for it */
+#define LOCKED_ATTEMPTS	3
+
+void
+dbsync_held_ask(DbsyncWork *work, const DbsyncTable *table)
+{
+	work->asking = table->captured_id;
+}
+
+void
+dbsync_held_answered(DbsyncWork *work)
+{
+	DbsyncTable *table = work->asking ? dbsync_subscription_table(work->subscription, work->asking) : NULL;
+
+	if (table != NULL && !dbsync_table_is_held(table))
+		table->hold.failures = 0;
+	work->asking = 0;
+}
+
+/*
+ * A batch was for one table alone: does what ended it not go for the connection, the ledger,
+ * or our own session?
+ */
+static bool
+is_the_tables(const DbsyncWork *work, const ErrorData *edata)
+{
+	int			class = ERRCODE_TO_CATEGORY(edata->sqlerrcode);
+
+	if (dbsync_target_has_fault(work->target))
+		return !dbsync_target_fault_is(work->target, DBSYNC_FAULT_LOST) &&
+			!dbsync_target_fault_is(work->target, DBSYNC_FAULT_UNAVAILABLE) &&
+			!dbsync_target_fault_is(work->target, DBSYNC_FAULT_LEDGER_MOVED);
+	return class != ERRCODE_CONNECTION_EXCEPTION && class != ERRCODE_OPERATOR_INTERVENTION &&
+		class != ERRCODE_INSUFFICIENT_RESOURCES;
+}
+
+/* Is a refusal over this connection, or an error of ours, one of the table that it was asked about? */
+static bool
+is_refusal(const DbsyncWork *work, DbsyncTable *table, const ErrorData *edata)
+{
+	if (!dbsync_target_has_fault(work->target))
+		return is_the_tables(work, edata);
+	if (dbsync_target_fault_is(work->target, DBSYNC_FAULT_LOCKED))
+		return ++table->hold.failures >= LOCKED_ATTEMPTS;
+	return dbsync_target_fault_is(work->target, DBSYNC_FAULT_REFUSED) ||
+		dbsync_target_fault_is(work->target, DBSYNC_FAULT_CLASH) ||
+		dbsync_target_fault_is(work->target, DBSYNC_FAULT_CHANGE_DUE);
+}
+
+static bool
+set_text(DbsyncTable *table, char **field, const char *text)
+{
+	char	   *before = *field;
+
+	if (before != NULL && text != NULL && strcmp(before, text) == 0)
+		return false;
+	*field = text ? MemoryContextStrdup(GetMemoryChunkContext(table), text) : NULL;
+	if (before != NULL)
+		pfree(before);
+	return before != NULL || text != NULL;
+}
+
+/* What people are told; edata is the target's refusal, or an error of our own. */
+static void
+set_reason(const DbsyncWork *work, DbsyncTable *table, const ErrorData *edata)
+{
+	const char *reason = psprintf("%s (SQLSTATE %s)%s%s", edata->message,
+								  unpack_sql_state(edata->sqlerrcode),
+								  edata->detail ? ": " : "", edata->detail ? edata->detail : "");
+	const char *statement = dbsync_target_has_fault(work->target) ? work->target->fault.statement : NULL;
+	bool		news = set_text(table, &table->hold.reason, reason);
+
+	news |= set_text(table, &table->hold.action, statement ? statement : edata->hint);
+	table->hold.note_due |= news;
+}
+
+static void
+try_later(DbsyncTable *table)
+{
+	table->hold.failures++;
+	table->hold.retry_at =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									dbsync_query_pause(RETRY_MIN, table->hold.failures));
+}
+
+bool
+dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
+{
+	bool		catching = work->catching != 0;
+	int			id = catching ? work->catching : work->asking;
+	DbsyncTable *table = id ? dbsync_subscription_table(work->subscription, id) : NULL;
+
+	work->catching = work->asking = 0;
+	if (table == NULL || !(catching ? is_the_tables(work, edata) : is_refusal(work, table, edata)))
+		return false;
+	set_reason(work, table, edata);
+	if (catching)
+		try_later(table);
+	else
+	{
+		table->hold.failures = 0;
+		try_later(table);
+		work->hold_due = id;
+		work->hold_uid = table->uid;
+	}
+	return true;
+}
+
+DbsyncSendAs *
+dbsync_held_send_as(DbsyncWork *work)
+{
+	if (work->catching == 0)
+		return &work->send_as;
+	work->send_as = work->others_send_as;
+	return &work->held_send_as;
+}
+
+DbsyncTable *
+dbsync_held_next(const DbsyncWork *work)
+{
+	DbsyncTable *next = NULL;
+	TimestampTz now = GetCurrentTimestamp();
+	ListCell   *lc;
+
+	/* what it may reach is all that the others have: not in the middle of a window */
+	if (work->position.upto != NULL || dbsync_subscription_is_settled(work->subscription))
+		return NULL;
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (!dbsync_table_is_held(table) || table->hold.retry_at > now)
+			continue;
+		/* one that has begun comes first */
+		if (work->held_window != NULL && work->held_window_of == table->captured_id)
+			return table;
+		if (next == NULL || table->hold.retry_at < next->hold.retry_at)
+			next = table;
+	}
+	return next;
+}
+
+bool
+dbsync_held_is_done(const DbsyncTable *table)
+{
+	return dbsync_table_is_held(table) && table->hold.done && table->hold.noted != NULL &&
+		table->hold.mark == table->part.checksum;
+}
+
+bool
+dbsync_held_lacks_note(const DbsyncTable *table)
+{
+	if (table->state == DBSYNC_TABLE_SUSPENDED)
+		return false;
+	return dbsync_table_is_held(table) ? table->hold.noted == NULL || table->hold.note_due
+		: table->hold.noted != NULL;
+}
+
+bool
+dbsync_held_is_under_way(const DbsyncTable *table)
+{
+	return dbsync_held_lacks_note(table) ||
+		(dbsync_table_is_held(table) && table->hold.retry_at <= GetCurrentTimestamp());
+}
+
+bool
+dbsync_held_is_any_under_way(const DbsyncWork *work)
+{
+	return dbsync_held_pause(work) == 0;
+}
+
+long
+dbsync_held_pause(const DbsyncWork *work)
+{
+	long		pause = LONG_MAX;
+	TimestampTz now = GetCurrentTimestamp();
+	ListCell   *lc;
+
+	if (dbsync_subscription_is_settled(work->subscription))
+		return LONG_MAX;
+	foreach(lc, work->subscription->tables)
+	{
+		const DbsyncTable *table = lfirst(lc);
+
+		if (dbsync_held_is_under_way(table))
+			return 0;
+		if (dbsync_table_is_held(table))
+			pause = Min(pause, TimestampDifferenceMilliseconds(now, table->hold.retry_at));
+	}
+	return pause;
+}
+
+DbsyncPosition
+dbsync_held_position(const DbsyncTable *table)
+{
+	DbsyncPosition position;
+
+	position.after = dbsync_snapshot_parse(table->part.after);
+	position.upto = table->part.upto ? dbsync_snapshot_parse(table->part.upto) : NULL;
+	position.closing = table->part.closing;
+	position.closing_xid = table->part.closing_xid;
+	return position;
+}
+
+void
+dbsync_held_set_position(DbsyncWork *work, DbsyncTable *table, const DbsyncPosition *position)
+{
+	DbsyncLedgerPart part = table->part;
+
+	part.after = position ? dbsync_snapshot_text(position->after) : NULL;
+	part.upto = position && position->upto ? dbsync_snapshot_text(position->upto) : NULL;
+	part.closing = position ? position->closing : InvalidXLogRecPtr;
+	part.closing_xid = position ? position->closing_xid : 0;
+	dbsync_table_set_part(table, &part);
+	table->part_dirty = true;
+	work->subscription->settled = false;
+}
+
+void
+dbsync_held_end_window(DbsyncWork *work)
+{
+	if (work->held_window != NULL)
+		dbsync_window_end(work->held_window);
+	work->held_window = NULL;
+	work->held_window_of = 0;
+}
