@@ -115,6 +115,17 @@ DELETE FROM public.changing WHERE id = 1 AND other = 1;
 SELECT indexdef FROM pg_indexes WHERE tablename = 'changing';
 \c :source
 
+BEGIN;
+ALTER TABLE public.changing DROP CONSTRAINT changing_pkey;
+ROLLBACK;
+CREATE UNIQUE INDEX by_id ON public.changing (id);
+ALTER TABLE public.changing DROP CONSTRAINT changing_pkey, ALTER COLUMN other DROP NOT NULL;
+UPDATE public.changing SET other = NULL WHERE id = 2;
+\i sql/include/same_table.psql
+\c :target
+SELECT indexdef FROM pg_indexes WHERE tablename = 'changing';
+\c :source
+
 -- what the target has already is not made again, if it says the same
 \c :target
 ALTER TABLE public.changing ADD COLUMN there int DEFAULT 3;

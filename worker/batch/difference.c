@@ -217,29 +217,35 @@ find_added(DbsyncDifference *difference, const DbsyncTableShape *before,
 }
 
 static void
-find_default_and_null(DbsyncDifference *difference, const DbsyncTableShape *before,
-					  const DbsyncTableShape *after)
+find_defaults(DbsyncDifference *difference, const DbsyncTableShape *before, const DbsyncTableShape *after)
 {
 	for (int i = 0; i < after->ncolumns; i++)
 	{
 		int			was = find_number(before, after->numbers[i]);
 
-		if (was < 0)
-			continue;
-		if (!same_text(before->defaults[was], after->defaults[i]))
+		if (was >= 0 && !same_text(before->defaults[was], after->defaults[i]))
 			add_change(difference, DBSYNC_CHANGE_DEFAULT, after->columns[i])->value = after->defaults[i];
-		if (before->not_null[was] != after->not_null[i])
+	}
+}
+
+static void
+find_nulls(DbsyncDifference *difference, const DbsyncTableShape *before, const DbsyncTableShape *after)
+{
+	for (int i = 0; i < after->ncolumns; i++)
+	{
+		int			was = find_number(before, after->numbers[i]);
+
+		if (was >= 0 && before->not_null[was] != after->not_null[i])
 			add_change(difference, DBSYNC_CHANGE_NOT_NULL, after->columns[i])->not_null = after->not_null[i];
 	}
 }
 
-/* The old key's columns that are left, by the names that they have now. */
-static void
-find_key(DbsyncDifference *difference, const DbsyncTableShape *before, const DbsyncTableShape *after)
+/* Is the key one of other columns? */
+static bool
+compare_keys(DbsyncDifference *difference, const DbsyncTableShape *before, const DbsyncTableShape *after)
 {
 	bool		same = before->nkeys == after->nkeys;
 	bool		ordered = same;
-	DbsyncChange *change;
 
 	for (int k = 0; k < before->nkeys && same; k++)
 	{
@@ -252,9 +258,15 @@ find_key(DbsyncDifference *difference, const DbsyncTableShape *before, const Dbs
 			before->key_collations[k] == after->key_collations[k];
 	}
 	difference->key = !ordered;
-	if (same)
-		return;
-	change = add_change(difference, DBSYNC_CHANGE_KEY, NULL);
+	return !same;
+}
+
+/* Its columns that are left, by the names that they have now. */
+static void
+add_old_key(DbsyncDifference *difference, const DbsyncTableShape *before, const DbsyncTableShape *after)
+{
+	DbsyncChange *change = add_change(difference, DBSYNC_CHANGE_OLD_KEY, NULL);
+
 	change->keys = palloc(sizeof(char *) * Max(before->nkeys, 1));
 	for (int k = 0; k < before->nkeys; k++)
 	{
@@ -275,12 +287,18 @@ dbsync_difference(const DbsyncTableShape *before, const DbsyncTableShape *after,
 				  const DbsyncTurn *turn)
 {
 	DbsyncDifference difference = {0};
+	bool		other_key = compare_keys(&difference, before, after);
 
 	find_dropped(&difference, before, after);
 	find_renamed(&difference, before, after);
 	find_retyped(&difference, before, after);
 	find_added(&difference, before, after, turn);
-	find_default_and_null(&difference, before, after);
-	find_key(&difference, before, after);
+	find_defaults(&difference, before, after);
+	/* a column of a primary key can be null when that has gone, and must not be before another is there */
+	if (other_key)
+		add_old_key(&difference, before, after);
+	find_nulls(&difference, before, after);
+	if (other_key)
+		add_change(&difference, DBSYNC_CHANGE_KEY, NULL);
 	return difference;
 }

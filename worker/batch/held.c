@@ -146,6 +146,17 @@ dbsync_held_send_as(DbsyncWork *work)
 	return &work->held_send_as;
 }
 
+/*
+ * Is it where its subscription is, which has not looked yet at what is behind?  It was held for
+ * the very next that comes, and would be again: so the others pass that first.
+ */
+static bool
+is_level(const DbsyncWork *work, const DbsyncTable *table)
+{
+	return !work->caught_up &&
+		dbsync_snapshot_covers(dbsync_snapshot_parse(table->part.after), work->position.after);
+}
+
 DbsyncTable *
 dbsync_held_next(const DbsyncWork *work)
 {
@@ -160,7 +171,7 @@ dbsync_held_next(const DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (!dbsync_table_is_held(table) || table->hold.retry_at > now)
+		if (!dbsync_table_is_held(table) || table->hold.retry_at > now || is_level(work, table))
 			continue;
 		/* one that has begun comes first */
 		if (work->held_window != NULL && work->held_window_of == table->captured_id)

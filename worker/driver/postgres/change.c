@@ -39,6 +39,7 @@ typedef struct Changing
 	const DbsyncTableSpec *spec;
 	int			how;
 	char	   *quoted;
+	bool		was_primary;	/* the old key, which has been dropped */
 	StringInfoData due;			/* statements that are due, if they are not to be made */
 } Changing;
 
@@ -215,6 +216,7 @@ follow_column(Changing *changing, const DbsyncChange *change)
 		case DBSYNC_CHANGE_NOT_NULL:
 			is_due = change->not_null ? making && !found.not_null : !found.there || found.not_null;
 			break;
+		case DBSYNC_CHANGE_OLD_KEY:
 		case DBSYNC_CHANGE_KEY:
 			break;
 	}
@@ -222,7 +224,7 @@ follow_column(Changing *changing, const DbsyncChange *change)
 }
 
 /* The unique index on exactly these columns, if there is one: its name, its constraint's. */
-#define INDEX_SHAPE	"*ttb"
+#define INDEX_SHAPE	"*tTb"
 static const char *const index_sql =
 "SELECT format('%I.%I', n.nspname, x.relname), (SELECT quote_ident(k.conname) FROM pg_constraint k"
 "  WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u')), i.indisprimary"
@@ -264,40 +266,56 @@ find_index(Changing *changing, const char *const *columns, int n, const Postgres
  * the same columns goes, too, or rows that are all right at the source would clash there.
  */
 static bool
-follow_key(Changing *changing, const DbsyncChange *change)
+follow_old_key(Changing *changing, const DbsyncChange *change)
+{
+	const PostgresAnswer *answer;
+	const char *constraint;
+
+	if ((changing->how & DBSYNC_CHANGE_MAKE) == 0 || change->nkeys == 0)
+		return true;
+	if (!find_index(changing, change->keys, change->nkeys, &answer))
+		return false;
+	if (dbsync_postgres_answer_rows(answer) == 0)
+		return true;
+	constraint = dbsync_postgres_answer_text(answer, 0, 1);
+	changing->was_primary = dbsync_postgres_answer_bool(answer, 0, 2);
+	return make(changing, constraint
+				? psprintf("ALTER TABLE %s DROP CONSTRAINT %s", changing->quoted, constraint)
+				: psprintf("DROP INDEX %s", dbsync_postgres_answer_text(answer, 0, 0)));
+}
+
+static bool
+follow_key(Changing *changing)
 {
 	const DbsyncTableSpec *spec = changing->spec;
 	const char **names = palloc(sizeof(char *) * Max(spec->nkeys, 1));
 	const PostgresAnswer *answer;
 	char	   *columns;
-	bool		was_primary = false;
 
 	for (int k = 0; k < spec->nkeys; k++)
 		names[k] = spec->columns[spec->keys[k]];
-	columns = dbsync_postgres_columns_sql(names, spec->nkeys);
-	if (changing->how & DBSYNC_CHANGE_MAKE)
-	{
-		if (!find_index(changing, change->keys, change->nkeys, &answer))
-			return false;
-		if (dbsync_postgres_answer_rows(answer) > 0)
-		{
-			const char *index = dbsync_postgres_answer_text(answer, 0, 0);
-			const char *constraint = dbsync_postgres_answer_text(answer, 0, 1);
-
-			was_primary = dbsync_postgres_answer_bool(answer, 0, 2);
-			if (!make(changing, constraint
-					  ? psprintf("ALTER TABLE %s DROP CONSTRAINT %s", changing->quoted, constraint)
-					  : psprintf("DROP INDEX %s", index)))
-				return false;
-		}
-	}
 	if (!find_index(changing, names, spec->nkeys, &answer))
 		return false;
 	if (dbsync_postgres_answer_rows(answer) > 0)
 		return true;
-	return make(changing, was_primary
+	columns = dbsync_postgres_columns_sql(names, spec->nkeys);
+	return make(changing, changing->was_primary
 				? psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", changing->quoted, columns)
 				: psprintf("CREATE UNIQUE INDEX ON %s (%s)", changing->quoted, columns));
+}
+
+static bool
+follow_change(Changing *changing, const DbsyncChange *change)
+{
+	switch (change->kind)
+	{
+		case DBSYNC_CHANGE_OLD_KEY:
+			return follow_old_key(changing, change);
+		case DBSYNC_CHANGE_KEY:
+			return follow_key(changing);
+		default:
+			return follow_column(changing, change);
+	}
 }
 
 static bool
@@ -307,10 +325,7 @@ follow(Changing *changing, List *changes)
 
 	foreach(lc, changes)
 	{
-		const DbsyncChange *change = lfirst(lc);
-
-		if (!(change->kind == DBSYNC_CHANGE_KEY ? follow_key(changing, change)
-			  : follow_column(changing, change)))
+		if (!follow_change(changing, lfirst(lc)))
 			return false;
 	}
 	if (changing->due.len == 0)
