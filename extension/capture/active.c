@@ -51,7 +51,8 @@ find_active(DbsyncActive *active)
 	active->entry = entry;
 	active->written = dbsync_transaction_written(dbsync_cache_touch(entry),
 												entry->captured.id,
-												entry->segment_id, entry->segment);
+												entry->segment_id, entry->segment,
+												entry->shape_id);
 	return true;
 }
 

@@ -4,7 +4,7 @@
  *	  What capture does as a transaction ends.
  *
  * At PRE_COMMIT (PRE_PREPARE), after deferred triggers: no statement may be
- * open any more; keys in doubt are settled (dbsync_recheck_table()); the header is
+ * open any more; keys in doubt are settled (dbsync_recheck_doubts()); the header is
  * written.  At COMMIT, when the transaction is visible: the workers are woken.  The state
  * is forgotten at COMMIT, ABORT and PREPARE alike; a prepared transaction has
  * its header already and is found by the workers' slow poll.
@@ -118,20 +118,6 @@ write_header(void)
 	pfree(header.parts);
 }
 
-static void
-settle_doubts(void)
-{
-	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
-	{
-		if (t->periods.nintervals == 0 && t->periods.truncated_from == 0)
-			continue;
-		/* none is active here, and values stored out of line want one */
-		PushActiveSnapshot(GetLatestSnapshot());
-		dbsync_recheck_table(t);
-		PopActiveSnapshot();
-	}
-}
-
 /* PRE_COMMIT and PRE_PREPARE: the last moment at which an error undoes all. */
 static void
 finish(void)
@@ -141,7 +127,7 @@ finish(void)
 	dbsync_shmem_attach();
 	if (!has_captured())
 		return;
-	settle_doubts();
+	dbsync_recheck_doubts();
 	if (dbsync_insert_wants_snapshot_compat)
 		PushActiveSnapshot(GetLatestSnapshot());
 	write_header();

@@ -64,6 +64,7 @@
 typedef struct Settling
 {
 	DbsyncTouched *touched;
+	DbsyncPeriods periods;		/* those that are settled */
 	DbsyncEntry *entry;
 	Relation	rel;
 	Relation	index;
@@ -147,9 +148,9 @@ collect_row(Settling *s, TupleTableSlot *row, TupleTableSlot *key)
 	slot_getsomeattrs(row, DBSYNC_SEGMENT_FIRST_COLUMN - 1);
 	xid = DatumGetFullTransactionId(row->tts_values[DBSYNC_SEGMENT_XID - 1]);
 	no = DatumGetInt64(row->tts_values[DBSYNC_SEGMENT_NO - 1]);
-	truncated = is_truncated(&s->touched->periods, no);
+	truncated = is_truncated(&s->periods, no);
 	if (U64FromFullTransactionId(xid) != mine ||
-		(!truncated && !is_flagged(&s->touched->periods, no)) ||
+		(!truncated && !is_flagged(&s->periods, no)) ||
 		DatumGetChar(row->tts_values[DBSYNC_SEGMENT_OP - 1]) == DBSYNC_OP_TRUNCATE)
 		return;
 	slot_getallattrs(row);
@@ -203,16 +204,22 @@ collect_carried(Settling *s, Relation segment, int segment_id, TupleTableSlot *k
 	ExecDropSingleTupleTableSlot(slot);
 }
 
-/* Nothing if the segment is gone: the table's capture ended in this transaction. */
+/*
+ * Nothing if the segment is gone: the table's capture ended in this transaction.  Nor if
+ * it is of another shape: what was in doubt there was settled before the table changed.
+ */
 static void
 collect_segment(Settling *s, const DbsyncWritten *written)
 {
 	const DbsyncRanges *ranges = &written->part.ranges;
-	Relation	segment = try_table_open(written->segment, AccessShareLock);
+	Relation	segment;
 	BlockNumber nblocks;
 	TupleTableSlot *row;
 	TupleTableSlot *key;
 
+	if (written->shape_id != s->entry->shape_id)
+		return;
+	segment = try_table_open(written->segment, AccessShareLock);
 	if (segment == NULL)
 		return;
 	dbsync_cache_check_segment(s->entry, segment);
@@ -393,8 +400,8 @@ settle_table(Settling *s)
 	tuplesort_end(s->sort);
 }
 
-void
-dbsync_recheck_table(DbsyncTouched *touched)
+static void
+recheck_table(DbsyncTouched *touched, const DbsyncPeriods *periods)
 {
 	Settling	s = {0};
 	MemoryContext context;
@@ -402,6 +409,7 @@ dbsync_recheck_table(DbsyncTouched *touched)
 	DbsyncOwner saved;
 
 	s.touched = touched;
+	s.periods = *periods;
 	s.rel = try_table_open(touched->relid, AccessShareLock);
 	if (s.rel == NULL)
 		return;					/* dropped: the guard has seen to its end */
@@ -422,4 +430,32 @@ dbsync_recheck_table(DbsyncTouched *touched)
 		MemoryContextDelete(context);
 	}
 	table_close(s.rel, NoLock);
+}
+
+bool
+dbsync_recheck_is_due(const DbsyncPeriods *periods)
+{
+	return periods->nintervals > 0 || periods->truncated_from != 0;
+}
+
+void
+dbsync_recheck_doubts(void)
+{
+	if (!dbsync_transaction.begun)
+		return;
+	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
+	{
+		DbsyncPeriods periods = t->periods;
+
+		if (!dbsync_recheck_is_due(&periods) || periods.open > 0 || periods.truncating > 0)
+			continue;
+		/* first: what compares the keys may be anybody's code, and run commands */
+		dbsync_transaction_save(&t->periods);
+		t->periods.nintervals = 0;
+		t->periods.truncated_from = t->periods.truncated_to = 0;
+		/* at commit none is active, and values stored out of line want one */
+		PushActiveSnapshot(GetLatestSnapshot());
+		recheck_table(t, &periods);
+		PopActiveSnapshot();
+	}
 }

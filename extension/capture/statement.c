@@ -9,7 +9,7 @@
  * captured in an older state after a newer one.  Foreign-key actions do not even
  * close in the order of a stack.  Hence a count and not a stack: while statements
  * are open on a table it has a busy period, and a period in which rows were
- * captured more than once is flagged, to be read again at commit (dbsync_recheck_table()).
+ * captured more than once is flagged, to be read again at commit (dbsync_recheck_doubts()).
  *
  * Not flagged is a period made of one upsert or MERGE alone, which captures by
  * operation but touches no row twice.

@@ -116,7 +116,7 @@ dbsync_transaction_touch(Oid relid)
 
 DbsyncWritten *
 dbsync_transaction_written(DbsyncTouched *touched, int captured_id,
-						   int segment_id, Oid segment)
+						   int segment_id, Oid segment, int shape_id)
 {
 	DbsyncWritten *written;
 
@@ -130,6 +130,7 @@ dbsync_transaction_written(DbsyncTouched *touched, int captured_id,
 	written->part.captured_id = captured_id;
 	written->part.segment_id = segment_id;
 	written->segment = segment;
+	written->shape_id = shape_id;
 	written->next = touched->written;
 	touched->written = written;
 	return written;

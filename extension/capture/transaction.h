@@ -27,6 +27,7 @@ typedef struct DbsyncWritten
 	DbsyncPart	part;
 	int64		bytes;
 	Oid			segment;
+	int			shape_id;		/* of the rows in it */
 	bool		locked;			/* by us, and the header segment with it */
 	struct DbsyncWritten *next;
 } DbsyncWritten;
@@ -101,7 +102,7 @@ extern DbsyncTouched *dbsync_transaction_touch(Oid relid);
 
 /* The table's entry for a segment, made if it is not there. */
 extern DbsyncWritten *dbsync_transaction_written(DbsyncTouched *touched, int captured_id,
-												 int segment_id, Oid segment);
+												 int segment_id, Oid segment, int shape_id);
 
 /* How many rows were written into one segment. */
 extern int64 dbsync_transaction_part_rows(const DbsyncPart *part);

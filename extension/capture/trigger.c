@@ -28,7 +28,7 @@
  * Whether a key has changed is decided bytewise: 1.0 and 1.00 are one key to the
  * index, but the target must see the change.  In the segment a key's rows are in
  * the order in which they were captured; where that may differ from the order
- * of truth, a row R (or D) follows at commit that says how it ended (dbsync_recheck_table()).
+ * of truth, a row R (or D) follows at commit that says how it ended (dbsync_recheck_doubts()).
  *
  * No correct statement of a user's may fail because of capture, except for want
  * of room; any error here is the statement's, so nothing is lost in silence.

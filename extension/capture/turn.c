@@ -14,11 +14,33 @@
 
 #include "access/table.h"
 #include "extension/capture/active.h"
+#include "extension/capture/cache.h"
+#include "extension/capture/recheck.h"
 #include "extension/capture/transaction.h"
 #include "fmgr.h"
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(dbsync_turn);
+
+/*
+ * ALTER TABLE does not run while a statement has the table open, but a column can go in the
+ * middle of one with its type; and an event trigger may have written to the table after
+ * ours has settled what was in doubt.  Rows of one shape would come behind the turn then.
+ */
+static void
+check_at_rest(const DbsyncActive *active, const DbsyncPeriods *periods)
+{
+	if (active->rel->rd_refcnt > 1 || periods->open > 0 || periods->truncating > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("cannot change captured table \"%s\" because it is being used by active queries in this session",
+						RelationGetRelationName(active->rel))));
+	if (dbsync_recheck_is_due(periods))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("cannot change captured table \"%s\" in a command in which it was written to",
+						RelationGetRelationName(active->rel))));
+}
 
 /*
  * dbsync_internal.turn(regclass): the number of a turn of this table, which the caller has
@@ -39,6 +61,7 @@ dbsync_turn(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"%s\" is not captured", RelationGetRelationName(active.rel))));
+	check_at_rest(&active, &dbsync_cache_touched(active.entry)->periods);
 	dbsync_transaction_save(active.written);
 	active.written->part.turns++;
 	no = dbsync_transaction.next_no++;

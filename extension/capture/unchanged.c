@@ -11,7 +11,7 @@
  *
  * Why that is enough to go by: rows of a key are folded in the order of capture,
  * and where that may not be the order of truth a whole row follows at commit
- * (dbsync_recheck_table()).
+ * (dbsync_recheck_doubts()).
  *
  *-------------------------------------------------------------------------
  */

@@ -24,6 +24,7 @@
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "extension/admin.h"
+#include "extension/capture/recheck.h"
 #include "extension/catalog.h"
 #include "extension/compat.h"
 #include "fmgr.h"
@@ -290,7 +291,8 @@ judge_schema(const AlterObjectSchemaStmt *command)
 
 /*
  * Event trigger at ddl_command_start.  Called by the server in the session of
- * whoever gives the command; error if the command is refused.
+ * whoever gives the command; error if the command is refused.  What is in doubt of
+ * captured rows is settled while tables still are what they were captured from.
  */
 Datum
 dbsync_guard_start(PG_FUNCTION_ARGS)
@@ -301,6 +303,7 @@ dbsync_guard_start(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called as an event trigger", "guard_start")));
+	dbsync_recheck_doubts();
 	command = ((EventTriggerData *) fcinfo->context)->parsetree;
 	switch (nodeTag(command))
 	{

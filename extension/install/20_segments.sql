@@ -3,8 +3,7 @@
 -- The functions here are called by the worker and by what puts capture on a table, as the
 -- owner of the extension; no user can call them.
 
--- The columns of a segment after our first three, ready for CREATE TABLE: the table's
--- live columns in their order.  Domains are stored as what is below them, since
+-- The columns of a table that a segment has, ready for CREATE TABLE: live ones in their order.  Domains are stored as what is below them, since
 -- an image of a row long gone must not stand in the way of a new constraint.
 -- Collations stay: keys are compared by them.
 CREATE FUNCTION dbsync_internal.segment_columns(rel regclass) RETURNS TABLE (num int, name name, definition text)
@@ -50,38 +49,21 @@ CREATE TYPE dbsync_internal.header_columns AS (
 COMMENT ON TYPE dbsync_internal.header_columns IS 'columns of a header segment, to compare with';
 
 -- Our own columns yield when the table has columns of the same name.
-CREATE FUNCTION dbsync_internal.free_column_name(rel regclass, wanted text) RETURNS text
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION dbsync_internal.free_column_name(taken name[], wanted text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    WHILE EXISTS (SELECT FROM dbsync_internal.segment_columns(rel) c WHERE c.name = wanted) LOOP
+    WHILE wanted = ANY (taken::text[]) LOOP
         wanted := wanted || '_';
     END LOOP;
     RETURN wanted;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.free_column_name(regclass, text) IS 'name of a tracking column that the captured table does not use';
-
--- What a segment of this table looks like: the body of its CREATE TABLE.  The
--- last column says which of the table's columns an UPDATE left as they were (the
--- third after ours is 3); they are null in that row.  A vector is never stored out
--- of line: no segment needs a TOAST table for its sake.
-CREATE FUNCTION dbsync_internal.segment_body(rel regclass) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT format('%I "char", %I xid8, %I bigint',
-            dbsync_internal.free_column_name(rel, 'dbsync_op'),
-            dbsync_internal.free_column_name(rel, 'dbsync_xid'),
-            dbsync_internal.free_column_name(rel, 'dbsync_no'))
-        || coalesce((SELECT string_agg(', ' || c.definition, '' ORDER BY c.num)
-                     FROM dbsync_internal.segment_columns(rel) c), '')
-        || format(', %I int2vector', dbsync_internal.free_column_name(rel, 'dbsync_same'))
-$$;
-COMMENT ON FUNCTION dbsync_internal.segment_body(regclass) IS 'column definitions of a segment of the captured table';
+COMMENT ON FUNCTION dbsync_internal.free_column_name(name[], text) IS 'name of a tracking column that the captured table does not use';
 
 -- Event triggers of the database run when a segment is made, and may have given it
 -- columns, an owner or triggers.  What is wrong with it; null: nothing.  C code
 -- writes to it without looking at any of that, and keeps no indexes but the headers'.
-CREATE FUNCTION dbsync_internal.segment_problem(segment oid, captured_id int) RETURNS text
+CREATE FUNCTION dbsync_internal.segment_problem(segment oid, captured_id int, shape_id int) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
 DECLARE
@@ -116,7 +98,7 @@ BEGIN
     SELECT CASE captured_id WHEN 0
             THEN (SELECT string_agg(h.definition, ', ' ORDER BY h.num)
                   FROM dbsync_internal.segment_columns('dbsync_internal.header_columns'::regclass) h)
-            ELSE (SELECT dbsync_internal.segment_body(c.relid) FROM dbsync.captured_table c WHERE c.id = captured_id)
+            ELSE (SELECT dbsync_internal.segment_body(h.columns) FROM dbsync.shape h WHERE h.id = shape_id)
         END INTO wanted;
     SELECT string_agg(s.definition, ', ' ORDER BY s.num) INTO present
     FROM dbsync_internal.segment_columns(segment::regclass) s;
@@ -127,7 +109,7 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.segment_problem(oid, int) IS 'how a segment differs from what it was made as, in words; null: it does not';
+COMMENT ON FUNCTION dbsync_internal.segment_problem(oid, int, int) IS 'how a segment differs from what it was made as, in words; null: it does not';
 
 -- Event triggers that others have in this database, as hint of an error.
 CREATE FUNCTION dbsync_internal.event_trigger_hint() RETURNS text
@@ -145,11 +127,11 @@ $$;
 COMMENT ON FUNCTION dbsync_internal.event_trigger_hint() IS 'hint that names the event triggers of others';
 
 -- A segment by name, since it may be gone already.
-CREATE FUNCTION dbsync_internal.check_segment(segment text, captured_id int) RETURNS void
+CREATE FUNCTION dbsync_internal.check_segment(segment text, captured_id int, shape_id int) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    problem text := dbsync_internal.segment_problem(to_regclass(segment), captured_id);
+    problem text := dbsync_internal.segment_problem(to_regclass(segment), captured_id, shape_id);
 BEGIN
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -158,7 +140,7 @@ BEGIN
             HINT = dbsync_internal.event_trigger_hint();
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.check_segment(text, int) IS 'error if a new segment is not what it was made as';
+COMMENT ON FUNCTION dbsync_internal.check_segment(text, int, int) IS 'error if a new segment is not what it was made as';
 
 -- A default tablespace or access method of the session is none of ours (C code
 -- writes to the heap), nor are rights that ALTER DEFAULT PRIVILEGES hands out.
@@ -168,13 +150,13 @@ AS $$
 DECLARE
     body text := 'LIKE dbsync_internal.header_1 INCLUDING STORAGE';
     new_id int := nextval(pg_get_serial_sequence('dbsync.segment', 'id'));
+    last_shape int := (SELECT max(h.id) FROM dbsync.shape h WHERE h.captured_id = create_segment.captured_id);
     is_first boolean;
     segment text;
 BEGIN
     segment := format('dbsync_internal.%I', format('%s_%s', CASE captured_id WHEN 0 THEN 'header' ELSE 'segment' END, new_id));
     IF captured_id <> 0 THEN
-        SELECT dbsync_internal.segment_body(c.relid) INTO STRICT body
-        FROM dbsync.captured_table c WHERE c.id = captured_id;
+        SELECT dbsync_internal.segment_body(h.columns) INTO STRICT body FROM dbsync.shape h WHERE h.id = last_shape;
     END IF;
     EXECUTE format('CREATE TABLE %s (%s) USING heap WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off,
         vacuum_truncate = off, toast.vacuum_truncate = off)', segment, body);
@@ -187,17 +169,16 @@ BEGIN
     PERFORM dbsync_internal.revoke_all(format('TABLE %s', segment), c.relacl, c.relowner)
     FROM pg_class c WHERE c.oid = segment::regclass;
     EXECUTE format('ALTER EXTENSION dbsync ADD TABLE %s', segment);
-    PERFORM dbsync_internal.check_segment(segment, captured_id);
+    PERFORM dbsync_internal.check_segment(segment, captured_id, last_shape);
 
     is_first := NOT EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = create_segment.captured_id AND s.active);
     -- a spare that nobody has written to holds nothing that is not visible
     INSERT INTO dbsync.segment (id, captured_id, relid, active, sealed, shape_id)
     VALUES (new_id, captured_id, segment::regclass, is_first,
-            CASE WHEN NOT is_first THEN pg_current_snapshot() END,
-            (SELECT max(h.id) FROM dbsync.shape h WHERE h.captured_id = create_segment.captured_id));
+            CASE WHEN NOT is_first THEN pg_current_snapshot() END, last_shape);
     RETURN new_id;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.create_segment(int) IS 'makes another segment for a captured table as it is now (0: for the headers), active if none is';
+COMMENT ON FUNCTION dbsync_internal.create_segment(int) IS 'makes another segment for the last shape of a captured table (0: for the headers), active if none is';
 
 CREATE FUNCTION dbsync_internal.revoke_all(object text, acl aclitem[], owner oid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

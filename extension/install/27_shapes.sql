@@ -54,6 +54,32 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.shape_columns(jsonb) IS 'columns of a shape as rows';
 
+-- What a segment of a shape looks like: the body of its CREATE TABLE.  The
+-- last column says which of the table's columns an UPDATE left as they were (the
+-- third after ours is 3); they are null in that row.  A vector is never stored out
+-- of line: no segment needs a TOAST table for its sake.
+CREATE FUNCTION dbsync_internal.segment_body(columns jsonb) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+AS $$
+    WITH col AS (
+        SELECT c.num, c.name, format('%I %s%s', c.name, format_type(c.type, c.typmod),
+            (SELECT format(' COLLATE %I.%I', n.nspname, l.collname)
+             FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace
+             WHERE l.oid = c."collation")) AS definition
+        FROM dbsync_internal.shape_columns(columns) c WHERE NOT c.generated
+    ), taken AS (
+        SELECT array_agg(col.name) AS names FROM col
+    )
+    SELECT format('%I "char", %I xid8, %I bigint',
+            dbsync_internal.free_column_name(taken.names, 'dbsync_op'),
+            dbsync_internal.free_column_name(taken.names, 'dbsync_xid'),
+            dbsync_internal.free_column_name(taken.names, 'dbsync_no'))
+        || coalesce((SELECT string_agg(', ' || col.definition, '' ORDER BY col.num) FROM col), '')
+        || format(', %I int2vector', dbsync_internal.free_column_name(taken.names, 'dbsync_same'))
+    FROM taken
+$$;
+COMMENT ON FUNCTION dbsync_internal.segment_body(jsonb) IS 'column definitions of a segment for columns as dbsync.shape has them';
+
 -- All that capture, segments and worker rely on: what the table is, its columns and its
 -- key.  Names of the table and its schema, owner, checks, other indexes, storage and
 -- statistics are left out: they may change at any time.

@@ -184,7 +184,7 @@ AS $$
 DECLARE
     bad record;
 BEGIN
-    SELECT s.relid::regclass AS name, dbsync_internal.segment_problem(s.relid, s.captured_id) AS problem INTO bad
+    SELECT s.relid::regclass AS name, dbsync_internal.segment_problem(s.relid, s.captured_id, s.shape_id) AS problem INTO bad
     FROM dbsync.segment s
     WHERE s.relid = ANY (ARRAY(
               SELECT o.oid FROM unnest(objects) o (oid)
@@ -192,9 +192,7 @@ BEGIN
               UNION SELECT r.ev_class FROM pg_rewrite r WHERE r.oid = ANY (objects)
               UNION SELECT y.polrelid FROM pg_policy y WHERE y.oid = ANY (objects)
               UNION SELECT t.tgrelid FROM pg_trigger t WHERE t.oid = ANY (objects)))
-      -- a suspended table can have other columns than its segments
-      AND (s.captured_id = 0 OR EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = s.captured_id AND c.state = 'active'))
-      AND dbsync_internal.segment_problem(s.relid, s.captured_id) IS NOT NULL
+      AND dbsync_internal.segment_problem(s.relid, s.captured_id, s.shape_id) IS NOT NULL
     LIMIT 1;
     IF FOUND AND dbsync_internal.is_adopted() THEN
         PERFORM dbsync_internal.refuse(format('cannot alter tracking table %s', bad.name),

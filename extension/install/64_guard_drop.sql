@@ -1,7 +1,12 @@
 -- The guard, after a drop; and the event triggers, when all that they call is there.
 
--- A column that goes with its type, of a captured table or of a segment: the
--- segment's may be the last to remember what is still to be sent.
+CREATE FUNCTION dbsync_internal.segment_was_used(segment_id int, segment oid) RETURNS boolean
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_segment_was_used';
+COMMENT ON FUNCTION dbsync_internal.segment_was_used(int, oid) IS 'are there rows of a segment, in it or in headers?';
+
+-- A column that goes with its type, of a captured table or of a segment.  The table's own
+-- columns may go like any.  The segment's may be the last to remember what is still to be
+-- sent, or is to be read once more; where it has never held a row nobody will look.
 CREATE FUNCTION dbsync_internal.check_dropped_column(rel oid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -13,11 +18,13 @@ BEGIN
         PERFORM dbsync_internal.check_shape(captured);
         RETURN;
     END IF;
-    SELECT c.* INTO captured FROM dbsync.captured_table c JOIN dbsync.segment s ON s.captured_id = c.id WHERE s.relid = rel;
+    SELECT c.* INTO captured FROM dbsync.captured_table c JOIN dbsync.segment s ON s.captured_id = c.id
+    WHERE s.relid = rel AND dbsync_internal.segment_was_used(s.id, s.relid);
     IF FOUND THEN
         PERFORM dbsync_internal.refuse_ddl(captured,
             format('captured changes of table %s need what is being dropped', captured.relid),
-            'Take the table out of its subscriptions with dbsync.remove_table(), and add it again afterwards.');
+            'Drop the columns with ALTER TABLE, and the rest when all subscriptions have passed that; or take the table '
+            'out of its subscriptions with dbsync.remove_table(), and add it again afterwards.');
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_dropped_column(oid) IS 'a column of a captured table or of its segments was dropped: capture follows, or there is an error';
@@ -113,8 +120,8 @@ CREATE FUNCTION dbsync_internal.guard_drop() RETURNS event_trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_guard';
 COMMENT ON FUNCTION dbsync_internal.guard_drop() IS 'event trigger: refuses to drop what captured tables and subscriptions need';
 
+-- for all commands: columns of a captured table can go with whatever is dropped
 CREATE EVENT TRIGGER dbsync_guard_start ON ddl_command_start
-    WHEN TAG IN ('DROP INDEX', 'ALTER TABLE', 'ALTER TYPE', 'ALTER SCHEMA', 'ALTER SERVER')
     EXECUTE FUNCTION dbsync_internal.guard_start();
 ALTER EVENT TRIGGER dbsync_guard_start ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER dbsync_guard_start IS 'refuses commands whose harm could not be undone, or not be seen, when they have run';

@@ -232,17 +232,17 @@ CREATE FUNCTION dbsync_internal.carried(segment anyelement) RETURNS SETOF anyele
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'dbsync_carried';
 COMMENT ON FUNCTION dbsync_internal.carried(anyelement) IS 'rows of a segment that transaction headers carry; the argument is a null of its row type';
 
--- One segment as (xid, no, op, key, row); our columns by place, since their
+-- One segment as (xid, no, op, key, row), by its shape; our columns by place, since their
 -- names depend on the table's.  What an UPDATE left untouched is not in the row.
 -- Casts and output functions of the values' types run as the owner: who looks did
 -- not ask for them, and may have more rights than he.
-CREATE FUNCTION dbsync_internal.segment_query(segment oid, key_index oid, owner oid) RETURNS text
+CREATE FUNCTION dbsync_internal.segment_query(segment oid, shape_id int, owner oid) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH col AS (
         SELECT a.attnum, format('s.%I', a.attname) AS name,
-            EXISTS (SELECT FROM pg_index i JOIN pg_attribute k ON k.attrelid = i.indrelid AND k.attnum = ANY (i.indkey)
-                    WHERE i.indexrelid = key_index AND k.attname = a.attname) AS is_key,
+            EXISTS (SELECT FROM dbsync.shape h, dbsync_internal.shape_columns(h.columns) c
+                    WHERE h.id = shape_id AND c.num = ANY (h.key) AND c.name = a.attname) AS is_key,
             a.attname, a.attnum > 3 AND a.attnum < max(a.attnum) OVER () AS is_theirs,
             a.attnum = max(a.attnum) OVER () AS is_same
         FROM pg_attribute a WHERE a.attrelid = segment AND a.attnum > 0 AND NOT a.attisdropped
@@ -253,7 +253,7 @@ AS $$
             'dbsync_internal.jsonb_as((SELECT @row@ FROM (SELECT %s WHERE %s NOT IN (''T'', ''D'')) @row@), %s) '
             '- coalesce((SELECT array_agg((%L::text[])[n]) FROM unnest(%s::smallint[]) n), ''{}'') AS row '
             'FROM (SELECT * FROM %s UNION ALL SELECT * FROM dbsync_internal.carried(NULL::%s)) s',
-            '@row@', dbsync_internal.free_column_name(segment::regclass, 'dbsync_row')),
+            '@row@', dbsync_internal.free_column_name(array_agg(attname), 'dbsync_row')),
         min(name) FILTER (WHERE attnum = 2), min(name) FILTER (WHERE attnum = 3), min(name) FILTER (WHERE attnum = 1),
         string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs AND is_key), min(name) FILTER (WHERE attnum = 1), owner,
         string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs), min(name) FILTER (WHERE attnum = 1), owner,
@@ -261,7 +261,7 @@ AS $$
         segment::regclass, segment::regclass)
     FROM col
 $$;
-COMMENT ON FUNCTION dbsync_internal.segment_query(oid, oid, oid) IS 'query over one segment, values as jsonb';
+COMMENT ON FUNCTION dbsync_internal.segment_query(oid, int, oid) IS 'query over one segment, values as jsonb';
 
 CREATE FUNCTION dbsync_internal.changes(caller oid, rel regclass) RETURNS TABLE (
     xid xid8, "time" timestamptz, role text, application text, tag text, origin text,
@@ -278,7 +278,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('table %s is not captured', rel);
     END IF;
     PERFORM dbsync_internal.check_readable(caller, rel);
-    SELECT string_agg(dbsync_internal.segment_query(s.relid, dbsync_internal.current_key(rel), r.relowner), ' UNION ALL ' ORDER BY s.id)
+    SELECT string_agg(dbsync_internal.segment_query(s.relid, s.shape_id, r.relowner), ' UNION ALL ' ORDER BY s.id)
     INTO segments
     FROM dbsync.segment s, pg_class r WHERE s.captured_id = of_table AND r.oid = rel;
     IF segments IS NOT NULL THEN

@@ -25,5 +25,5 @@ BEGIN
             DETAIL = bad.problem,
             HINT = dbsync_internal.event_trigger_hint();
     END IF;
-    PERFORM dbsync_internal.check_segment('dbsync_internal.header_1', 0);
+    PERFORM dbsync_internal.check_segment('dbsync_internal.header_1', 0, NULL);
 END $$;

@@ -9,7 +9,7 @@
  * follows and says the same; a row that S does not show is about to be deleted, by
  * a change that follows too.
  *
- * Rows are found as dbsync_recheck_table() finds them, straight by the key's index.  That
+ * Rows are found as dbsync_recheck_doubts() finds them, straight by the key's index.  That
  * asks for no rights and minds no policies, like the capture of all other values.
  *
  *-------------------------------------------------------------------------
