@@ -274,9 +274,9 @@ $pair->status_becomes('sub', 'lag_rows IS NULL AND lag_bytes IS NULL AND lag_sec
 $target->start;
 $pair->arrives('sub', 'what waited arrives');
 $pair->status_becomes('sub', 'lag_rows = 0', 'the lag is known again');
-$pair->target_sql('ALTER TABLE public.live RENAME TO away');
+$pair->target_sql('ALTER TABLE public.live ADD CONSTRAINT refused CHECK (id < 0) NOT VALID');
 $live++;
-$pair->sql("INSERT INTO public.live VALUES ($live, 'while the table is away')");
+$pair->sql("INSERT INTO public.live VALUES ($live, 'while rows are refused')");
 $pair->fails_often('sub', 100, 'batches fail');
 my $worker = $pair->worker_pid('sub');
 my $before = top_memory('sub');
@@ -286,7 +286,36 @@ my $after = top_memory('sub');
 note("used in TopMemoryContext after $failures failures: $before bytes, 300 later: $after");
 is($pair->worker_pid('sub'), $worker, 'it is the same worker');
 cmp_ok($after, '<', $before + 300 * 16, 'failing leaves nothing in what lives for ever');
+$pair->target_sql('ALTER TABLE public.live DROP CONSTRAINT refused');
+$pair->arrives('sub', 'what waited arrives');
+$pair->same_at_both_ends('public.live');
+
+# --- nor by trying a held table again and again
+
+sub connections_more
+{
+	my ($many) = @_;
+	my $sessions = q{SELECT sessions FROM pg_stat_database WHERE datname = 'postgres'};
+	my $from = $pair->target_sql($sessions);
+
+	ok($target->poll_query_until('postgres', "SELECT ($sessions) > $from + $many"), "it is tried $many times")
+	  or $pair->describe_state('tried too seldom');
+	return;
+}
+
+$pair->target_sql('ALTER TABLE public.live RENAME TO away');
+$live++;
+$pair->sql("INSERT INTO public.live VALUES ($live, 'while the table is away')");
+table_becomes(q{"table" <> 'public.live'::regclass OR state = 'held'}, 'the table is held');
+connections_more(100);
+$before = top_memory('sub');
+connections_more(400);
+$after = top_memory('sub');
+note("used in TopMemoryContext: $before bytes, some hundred attempts later: $after");
+is($pair->worker_pid('sub'), $worker, 'it is the same worker');
+cmp_ok($after, '<', $before + 300 * 16, 'trying leaves nothing in what lives for ever');
 $pair->target_sql('ALTER TABLE public.away RENAME TO live');
+table_becomes(q{state = 'live'}, 'it is let go');
 $pair->arrives('sub', 'what waited arrives');
 $pair->same_at_both_ends('public.live');
 
