@@ -47,7 +47,9 @@ my @row = (
 my @part = (
 	number_of('CASE WHEN live THEN 1 END', 64), number_of('cardinality(boundary)', 64),
 	"coalesce((SELECT string_agg(" . text_of('x.v') . ", ''::bytea ORDER BY x.i) FROM unnest(boundary) WITH ORDINALITY x (v, i)), ''::bytea)",
-	number_of('"rows"', 64));
+	number_of('"rows"', 64),
+	"CASE WHEN \"after\" IS NULL THEN ''::bytea ELSE "
+	  . join(' || ', text_of('"after"'), text_of('upto'), number_of($closing, 64), number_of("CASE WHEN $closing <> 0 THEN closing_xid END", 64)) . ' END');
 my $query = sprintf(
 	"SELECT ctid, checksum, encode(uuid_send(id) || CASE WHEN id = subscription THEN %s ELSE %s END, 'hex') FROM dbsync_ledger.position",
 	join(' || ', @row), join(' || ', @part));
