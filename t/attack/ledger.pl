@@ -185,7 +185,9 @@ attack('whole', $part{one}, "table that is live: $_", $_) foreach
   'rows = NULL', 'rows = -1', 'rows = 0', 'rows = rows + 1', 'rows = 9223372036854775807', 'checksum = 1',
   'id = gen_random_uuid()', "subscription = '$uid{half}'", 'DELETE FROM dbsync_ledger.position WHERE id = $1',
   "BEGIN; DELETE FROM dbsync_ledger.position WHERE id = '$part{two}'; UPDATE dbsync_ledger.position SET id = '$part{two}' WHERE id = \$1; COMMIT",
-  'closing_xid = 5, after = \'x\', batch = -1, system_identifier = 7';
+  'closing_xid = 5, after = \'x\', batch = -1, system_identifier = 7', "after = '3:3:'", "after = '3:3:', checksum = NULL",
+  "(after, closing, closing_xid) = (SELECT p.after, p.closing, p.closing_xid FROM dbsync_ledger.position p WHERE p.id = '$uid{whole}')",
+  "upto = '3:3:'", "closing = '0/1'", 'closing_xid = 7', "after = 'x'", "after = '3:9999999999:'";
 attack('half', $part{half}, "table that is half copied: $_", $_) foreach
   'live = NULL', 'live = true', "boundary = '{7}'", "boundary = '{7,NULL}'", "boundary = '{NULL,NULL}'", "boundary = '{x,y}'",
   "boundary = '{}'", "boundary = '{1,2,3,4,5,6,7}'", "boundary = '{{7},{8}}'", "boundary = '{50,50}'", "boundary = '{240,240}'",

@@ -129,6 +129,8 @@ dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 		try_later(table);
 	else
 	{
+		/* moves over, whatever is read of the configuration before it is done */
+		table->hold.note_due = true;
 		table->hold.failures = 0;
 		try_later(table);
 		work->hold_due = id;

@@ -53,6 +53,7 @@ remember(DbsyncTable *table)
 	hold->note_due = false;
 	if (!dbsync_table_is_held(table))
 	{
+		hold->reason = hold->action = NULL;
 		hold->done = false;
 		return;
 	}

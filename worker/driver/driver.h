@@ -37,8 +37,8 @@ typedef enum DbsyncFaultKind
 {
 	DBSYNC_FAULT_REFUSED,		/* all that is none of the others */
 	DBSYNC_FAULT_LOST,			/* the connection; the outcome of a COMMIT is unknown */
-	DBSYNC_FAULT_UNAVAILABLE,	/* out of resources, shutting down, cancelled: it is not
-								 * for what was sent */
+	DBSYNC_FAULT_UNAVAILABLE,	/* out of resources, shutting down, cancelled, read only: it
+								 * is not for what was sent */
 	DBSYNC_FAULT_LOCKED,		/* somebody else's lock was in the way */
 	DBSYNC_FAULT_CLASH,			/* two rows with one unique value, or a row for which a
 								 * stage has no room: send it again, deleting first */

@@ -79,6 +79,8 @@ kind_of(int sqlstate)
 		case ERRCODE_T_R_DEADLOCK_DETECTED:
 		case ERRCODE_T_R_SERIALIZATION_FAILURE:
 			return DBSYNC_FAULT_LOCKED;
+		case ERRCODE_READ_ONLY_SQL_TRANSACTION:
+			return DBSYNC_FAULT_UNAVAILABLE;
 		case ERRCODE_UNIQUE_VIOLATION:
 		case ERRCODE_EXCLUSION_VIOLATION:
 			/* a row that fits on a page of the table, and not on one of a stage */
