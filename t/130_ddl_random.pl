@@ -59,10 +59,12 @@ my %failed;
 
 my $observer = session('observer');
 my @sessions = map { session("session $_") } 1 .. 3;
+$_->{table} = one_of(@DbsyncTest::Changing::tables) foreach @sessions;
 my %now;
 $now{$_} = state_of($_) foreach @tables;
 my @past;    # what all tables were together, by number of tokens
 my $tokens = 0;
+my $given = 0;
 my $prepared = 0;
 my %prepared;
 my $seen = 0;
@@ -125,7 +127,7 @@ sub leave_token
 {
 	my ($session) = @_;
 
-	must($session, 'INSERT INTO storm.token SELECT coalesce(max(n), 0) + 1 + ' . random_below(10) . ' FROM storm.token');
+	must($session, 'INSERT INTO storm.token VALUES (' . ++$given . ')');
 	$session->{touched}{'storm.token'} = 1;
 	return;
 }
@@ -153,7 +155,8 @@ sub end_transaction
 	elsif (chance(15) && keys %prepared < 3)
 	{
 		$prepared++;
-		must($session, "INSERT INTO storm.token VALUES (1000000 + $prepared)");
+		leave_token($session);
+		$session->{touched} = {};
 		$touched->{'storm.token'} = 1;
 		$prepared{"p$prepared"} = $touched unless defined try($session, "PREPARE TRANSACTION 'p$prepared'");
 	}
@@ -190,7 +193,7 @@ sub end_prepared
 sub run_statements
 {
 	my ($session) = @_;
-	my $table = one_of(@DbsyncTest::Changing::tables);
+	my $table = chance(60) ? $session->{table} : one_of(@DbsyncTest::Changing::tables);
 	my @columns = DbsyncTest::Changing::columns(must($session, DbsyncTest::Changing::columns_sql($table)));
 
 	$session->{touched}{$table} = 1;

@@ -73,9 +73,8 @@ sub value_for
 	return $values{$type}->(1 + random_below($column->{key} ? 60 : 30_000));
 }
 
-# For both ends: the tables, which have their columns in another order at the target, and
-# storm.state(), which says what a table is.
-sub create_tables
+# For both ends: storm.state(), which says what a table is.
+sub create_state
 {
 	my ($pair) = @_;
 
@@ -92,7 +91,9 @@ DECLARE
 	rows text;
 BEGIN
 	SELECT string_agg(format('%I %s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
-			CASE WHEN a.attnotnull THEN ' not null' END, ' default ' || pg_get_expr(d.adbin, d.adrelid)),
+			CASE WHEN a.attnotnull THEN ' not null' END,
+			-- that of a type of this database does not travel
+			CASE WHEN a.atttypid <> 'storm.mood'::regtype THEN ' default ' || pg_get_expr(d.adbin, d.adrelid) END),
 			', ' ORDER BY a.attname COLLATE "C"),
 		string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname COLLATE "C") INTO columns, names
 	FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -105,6 +106,15 @@ BEGIN
 	RETURN format('%s (%s) key (%s) %s', name, columns, keys, rows);
 END $$;
 SQL
+	return;
+}
+
+# The tables, which have their columns in another order at the target.
+sub create_tables
+{
+	my ($pair) = @_;
+
+	create_state($pair);
 	$pair->sql(<<'SQL');
 CREATE FUNCTION storm.run(statements text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
