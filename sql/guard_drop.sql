@@ -25,7 +25,6 @@ SET client_min_messages = warning;
 DROP SCHEMA guard_drop CASCADE;
 DROP OWNED BY regress_dbsync_owner;
 DROP TYPE guard_types.mood CASCADE;
-DROP DOMAIN guard_types.positive CASCADE;
 DROP SERVER guard_drop CASCADE;
 DROP FOREIGN DATA WRAPPER dbsync_postgres CASCADE;
 RESET client_min_messages;

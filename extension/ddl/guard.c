@@ -23,6 +23,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
+#include "commands/extension.h"
 #include "extension/admin.h"
 #include "extension/capture/recheck.h"
 #include "extension/catalog.h"
@@ -72,6 +73,7 @@ dbsync_guard(PG_FUNCTION_ARGS)
 	char	   *name = get_func_name(fcinfo->flinfo->fn_oid);
 	Oid			outer = commander;
 	const Node *outer_judged = judged;
+	bool		in_script = creating_extension;
 	FmgrInfo	body;
 
 	LOCAL_FCINFO(inner, 0);
@@ -84,16 +86,21 @@ dbsync_guard(PG_FUNCTION_ARGS)
 	InitFunctionCallInfoData(*inner, &body, 0, InvalidOid, fcinfo->context, NULL);
 	commander = GetUserId();
 	judged = ((EventTriggerData *) fcinfo->context)->parsetree;
+	/* a segment that is made here is no member of the extension whose script alters the table */
+	creating_extension = false;
 	PG_TRY();
 	{
 		(void) FunctionCallInvoke(inner);
 	}
 	PG_CATCH();
 	{
+		creating_extension = in_script;
 		judged = outer_judged;
+		commander = outer;
 		dbsync_admin_raise(context);
 	}
 	PG_END_TRY();
+	creating_extension = in_script;
 	judged = outer_judged;
 	commander = outer;
 	return PointerGetDatum(NULL);

@@ -87,6 +87,10 @@ DECLARE
 BEGIN
     IF dbsync_internal.table_shape(captured.relid) IS NOT DISTINCT FROM captured.shape
         AND NOT EXISTS (SELECT FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id) THEN
+        -- an index over the same columns may have taken the place of the one that was its key
+        IF NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = captured.key_index AND i.indisvalid) THEN
+            UPDATE dbsync.captured_table c SET key_index = dbsync_internal.current_key(c.relid) WHERE c.id = captured.id;
+        END IF;
         RETURN;
     END IF;
     reason := dbsync_internal.unsupported(captured.relid);
