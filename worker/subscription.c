@@ -71,7 +71,8 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 	n = dbsync_query("SELECT st.captured_id, c.relid::pg_catalog.oid,"
 					 " c.state = 'active', st.uid, st.target_schema, st.target_table,"
 					 " st.copy_data, st.existing_rows, st.state, c.discarded, st.start_position,"
-					 " st.held, st.held_mark, st.held_for, st.held_action, st.held_done, st.held_asked"
+					 " st.held, st.held_mark, st.held_for, st.held_action, st.held_done, st.held_asked,"
+					 " CASE WHEN st.state = 'copying' THEN st.note END"
 					 " FROM dbsync.subscription_table st"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
 					 " WHERE st.subscription_id = $1::pg_catalog.int4"
@@ -97,6 +98,8 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 		table->discarded = keep_text(subscription, row, 10);
 		table->start = keep_text(subscription, row, 11);
 		read_hold(subscription, row, 12, &table->hold);
+		table->copied_for = keep_text(subscription, row, 18);
+		table->copied_for_noted = table->copied_for != NULL;
 		table->shape = &dbsync_shape_none;
 
 		old = MemoryContextSwitchTo(subscription->context);
@@ -220,6 +223,11 @@ move_part(DbsyncTable *table, const DbsyncTable *old)
 	table->copy_failures = old->copy_failures;
 	table->oversized = old->oversized;
 	table->note_due = old->note_due;
+	if (old->copied_for != NULL && !old->copied_for_noted)
+	{
+		table->copied_for = MemoryContextStrdup(GetMemoryChunkContext(table), old->copied_for);
+		table->copied_for_noted = false;
+	}
 	/* the handle belongs to the connection and knows the target's table */
 	table->handle = old->handle;
 	table->handle_shape = old->handle_shape;
@@ -327,6 +335,21 @@ dbsync_subscription_is_settled(DbsyncSubscription *subscription)
 	return true;
 }
 
+/* Why a table is copied anew, until it is live again.  Who reads the configuration is told. */
+static void
+write_reason(DbsyncTable *table, const char *uid, bool live)
+{
+	const char *args[2] = {live ? NULL : psprintf("copied anew: %s", table->copied_for), uid};
+
+	if (table->copied_for_noted != live)
+		return;
+	dbsync_query_run("UPDATE dbsync.subscription_table SET note = $1"
+					 " WHERE uid = $2::pg_catalog.uuid AND state <> 'suspended'", 2, args);
+	table->copied_for_noted = !live;
+	if (live)
+		table->copied_for = NULL;
+}
+
 void
 dbsync_subscription_write_table(DbsyncSubscription *subscription,
 								DbsyncTable *table, DbsyncTableState state)
@@ -348,6 +371,8 @@ dbsync_subscription_write_table(DbsyncSubscription *subscription,
 					 " WHERE subscription_id = $3::pg_catalog.int4"
 					 " AND captured_id = $4::pg_catalog.int4"
 					 " AND uid = $5::pg_catalog.uuid AND state <> 'suspended'", 5, args);
+	if (table->copied_for != NULL)
+		write_reason(table, args[4], state == DBSYNC_TABLE_LIVE);
 	table->state = state;
 }
 

@@ -81,6 +81,8 @@ typedef struct DbsyncTable
 	int			copy_failures;
 	int			oversized;		/* attempts in a row that a too large row has ended */
 	bool		note_due;		/* progress is to be noted in the catalog */
+	char	   *copied_for;		/* why it is copied anew, in words; NULL: it is not, */
+	bool		copied_for_noted;	/* or that is in the catalog */
 	DbsyncTableLock lock;
 	DbsyncTableHold hold;
 } DbsyncTable;

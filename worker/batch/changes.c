@@ -119,10 +119,12 @@ copy_anew(DbsyncBatch *batch, const char *reason)
 	part.rows = 0;
 	dbsync_table_set_part(table, &part);
 	table->part_dirty = true;
+	table->copied_for = MemoryContextStrdup(GetMemoryChunkContext(table), reason ? reason : "its key has changed");
+	table->copied_for_noted = false;
 	batch->work->subscription->settled = false;
 	ereport(LOG,
 			(errmsg("table %s is copied anew", table->qualified),
-			 reason ? errdetail("%s", reason) : 0));
+			 errdetail("%s", table->copied_for)));
 }
 
 static void
