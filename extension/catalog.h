@@ -13,6 +13,7 @@
 
 #include "access/attnum.h"
 #include "nodes/pg_list.h"
+#include "storage/lockdefs.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 
@@ -34,6 +35,12 @@ typedef struct DbsyncCaptured
 	int			nkeys;			/* 0: capture has not begun */
 	AttrNumber	keys[INDEX_MAX_KEYS];	/* by which it goes, in the key's order */
 } DbsyncCaptured;
+
+/*
+ * Taken on dbsync.segment by workers that close or empty segments, or take a position before
+ * which none is emptied: they exclude each other, and not DDL that makes a segment.
+ */
+#define DBSYNC_SEGMENTS_LOCK	ShareUpdateExclusiveLock
 
 /* Schema oids; InvalidOid while the extension is not there. */
 extern Oid	dbsync_catalog_schema(void);

@@ -40,7 +40,7 @@ SELECT what, comes_to('ALTER TABLE rewrites.t ' || what) FROM (VALUES
     ('DROP g, ALTER id TYPE bigint'), ('ALTER i TYPE bigint, ADD x int'), ('ADD x int, ADD y text'), ('ADD x int GENERATED ALWAYS AS (i + 1) STORED'),
     ('ALTER i TYPE bigint, ADD x int GENERATED ALWAYS AS (id + 1) STORED'), ('ADD x int DEFAULT 5'), ('ADD x timestamptz DEFAULT ''2026-01-01 UTC'''),
     ('ADD x mood DEFAULT ''good'''), ('DROP g'), ('ALTER i SET DEFAULT 7, ALTER i TYPE bigint'), ('ALTER i TYPE int'),
-    ('SET UNLOGGED, SET LOGGED'), ('SET ACCESS METHOD heap')) c (what);
+    ('SET ACCESS METHOD heap')) c (what);
 -- another server may have other values
 SELECT what, comes_to('ALTER TABLE rewrites.t ' || what) FROM (VALUES
     ('ALTER i TYPE int USING i + 1'), ('ALTER i TYPE bigint USING i'), ('ALTER v TYPE text USING upper(v)'), ('DROP g, ALTER id TYPE text USING id || ''x'''),

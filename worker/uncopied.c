@@ -71,7 +71,7 @@ take_start(void *arg)
 
 	/* keeps those out who empty segments, until they can see what we need */
 	dbsync_query_begin(false, "taking the start position of a table");
-	LockRelationOid(dbsync_catalog_relation("segment"), ShareRowExclusiveLock);
+	LockRelationOid(dbsync_catalog_relation("segment"), DBSYNC_SEGMENTS_LOCK);
 	PushActiveSnapshot(GetLatestSnapshot());
 	start = MemoryContextStrdup(subscription->context,
 								dbsync_snapshot_text(dbsync_snapshot_from(GetActiveSnapshot())));

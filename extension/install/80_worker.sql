@@ -1,6 +1,7 @@
 -- What workers do for people, and what people ask of workers.
 
--- Called by a worker that excludes other workers by a lock on dbsync.segment.
+-- Called by a worker that excludes other workers by a lock on dbsync.segment, and DDL of the
+-- table by one on its row of captured_table.
 CREATE FUNCTION dbsync_internal.rotate_segment(captured_id int) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -20,6 +21,18 @@ BEGIN
     UPDATE dbsync.segment s SET active = true, sealed = NULL WHERE s.id = next_id;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.rotate_segment(int) IS 'makes another, empty segment of the captured table (0: of the headers) the active one';
+
+-- Called by a worker that has locked the captured table's row, and the segments; no header
+-- that is to be read names them any more.  With the shape goes the turn that led to it.
+CREATE FUNCTION dbsync_internal.drop_shape(shape_id int) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.shape_id = drop_shape.shape_id;
+    DELETE FROM dbsync.turn t WHERE t.shape_id = drop_shape.shape_id;
+    DELETE FROM dbsync.shape h WHERE h.id = drop_shape.shape_id;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.drop_shape(int) IS 'removes a shape that no table has any more, its segments, and the turn that led to it';
 
 -- The guard sees to it that nobody switches capture off without a word.  Where
 -- it could not (event triggers switched off), this finds out and says so.

@@ -123,6 +123,23 @@ segment_exists(int segment_id)
 }
 
 /*
+ * A segment that we do not know was made a moment ago, or is gone for good.  With the rows
+ * of a table that has yet to be copied that is no loss; one that flows would lack them.
+ */
+static void
+miss_segment(DbsyncBatch *batch, const DbsyncTable *table, int segment_id)
+{
+	if (segment_exists(segment_id))
+		batch->stale = true;
+	else if (dbsync_table_flows(table))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("captured changes of table %s are not to be had any more", table->qualified),
+				 errdetail("A transaction's header names segment %d, which does not exist.", segment_id),
+				 errhint("Copy the table anew with dbsync.copy_table().")));
+}
+
+/*
  * Is the target's table to follow the change of one that has not begun to be copied?
  * Where it is ours to alter, it has to be what is copied then.
  */
@@ -133,11 +150,7 @@ is_prepared(const DbsyncBatch *batch, const DbsyncTable *table, const DbsyncPart
 		batch->work->subscription->ddl == DBSYNC_DDL_APPLY;
 }
 
-/*
- * A segment that we do not know was made a moment ago, or is gone for good:
- * with capture of the table taken off, or with its columns changed while it was
- * suspended.  Rows in the latter are no loss, the table is copied anew.
- */
+/* Which shape rows of a part have, if we want them; 0: we do not. */
 static int
 shape_of(const DbsyncPart *part, void *arg)
 {
@@ -152,7 +165,7 @@ shape_of(const DbsyncPart *part, void *arg)
 	segment = dbsync_subscription_segment(batch->work->subscription, part->segment_id);
 	if (segment != NULL)
 		return segment->shape->id;
-	batch->stale |= segment_exists(part->segment_id);
+	miss_segment(batch, table, part->segment_id);
 	return 0;
 }
 

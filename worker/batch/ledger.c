@@ -269,7 +269,7 @@ create_ledger(DbsyncWork *work)
 	DbsyncSnapshot *after;
 
 	dbsync_query_begin(false, "taking the first position");
-	LockRelationOid(dbsync_catalog_relation("segment"), ShareRowExclusiveLock);
+	LockRelationOid(dbsync_catalog_relation("segment"), DBSYNC_SEGMENTS_LOCK);
 	PushActiveSnapshot(GetLatestSnapshot());
 	MemoryContextSwitchTo(work->target_context);
 	after = dbsync_uncopied_earliest(work->subscription_id);
@@ -344,7 +344,7 @@ hold_segments(DbsyncWork *work)
 	if (!back && !dbsync_held_is_put_back(work))
 		return;
 	dbsync_query_begin(false, "holding segments for a target that was put back");
-	LockRelationOid(dbsync_catalog_relation("segment"), ShareRowExclusiveLock);
+	LockRelationOid(dbsync_catalog_relation("segment"), DBSYNC_SEGMENTS_LOCK);
 	dbsync_subscription_reread_discarded(subscription);
 	if (back)
 		dbsync_subscription_write_position(subscription, reached);

@@ -17,8 +17,12 @@
  *			the segment is truncated, and the snapshot is stored as what can no
  *			longer be had ("discarded").
  *
+ * Segments of a shape that the table has no more are dropped in the end, and the shape with
+ * them (shapes.c).
+ *
  * No step waits for a lock: a reader (pg_dump, another worker) postpones it.
- * Rotation, sealing and emptying are done by one worker at a time.
+ * Rotation, sealing and emptying are done by one worker at a time.  DDL that a user has not
+ * committed yet stands in the way of its own table only.
  *
  * Looking for something to do costs time in proportion to the tables there are, so
  * none of it happens while nobody has captured anything since the last look, and
@@ -43,6 +47,7 @@
 #include "worker/target.h"
 #include "worker/upkeep/retention.h"
 #include "worker/upkeep/segments.h"
+#include "worker/upkeep/shapes.h"
 #include "worker/work.h"
 
 /* looks at triggers only, before segments are looked at without a reason */
@@ -85,17 +90,22 @@ static void
 see_to_segments(DbsyncWork *work, MemoryContext context)
 {
 	List	   *sealed;
+	List	   *shapes;
 
 	work->retention_needed = false;
 	dbsync_segments_rotate_full(work);
 	MemoryContextSwitchTo(context);
 	sealed = dbsync_segments_seal(work);
 	MemoryContextSwitchTo(context);
-	if (sealed == NIL)
+	shapes = dbsync_shapes_close(work);
+	MemoryContextSwitchTo(context);
+	if (sealed == NIL && shapes == NIL)
 		return;
-	dbsync_segments_confirm(work, sealed);
+	dbsync_segments_confirm(work, list_concat_copy(sealed, shapes));
 	MemoryContextSwitchTo(context);
 	dbsync_segments_empty(sealed);
+	MemoryContextSwitchTo(context);
+	dbsync_shapes_drop(shapes);
 }
 
 static void

@@ -35,24 +35,32 @@
 #include "worker/upkeep/segments.h"
 #include "worker/work.h"
 
-/* a closed segment that still holds rows */
-typedef struct Closed
-{
-	int			id;
-	int			captured_id;
-	Oid			relid;
-	DbsyncSnapshot *sealed;		/* NULL: not yet */
-} Closed;
-
-static bool
-begin_exclusively(const char *activity)
+bool
+dbsync_segments_begin_exclusively(const char *activity)
 {
 	dbsync_query_begin(false, activity);
 	if (ConditionalLockRelationOid(dbsync_catalog_relation("segment"),
-								   ShareRowExclusiveLock))
+								   DBSYNC_SEGMENTS_LOCK))
 		return true;
 	dbsync_query_commit();
 	return false;
+}
+
+bool
+dbsync_segments_lock_captured(int captured_id)
+{
+	const char *id = psprintf("%d", captured_id);
+	bool		locked;
+
+	if (captured_id == 0)
+		return true;
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	locked = dbsync_query("SELECT 1 FROM dbsync.captured_table WHERE id = $1::pg_catalog.int4"
+						  " FOR UPDATE SKIP LOCKED", 1, &id) == 1;
+	PopActiveSnapshot();
+	SPI_finish();
+	return locked;
 }
 
 /* tables (0: headers) of this subscription whose active segment is full */
@@ -106,13 +114,18 @@ dbsync_segments_rotate_full(DbsyncWork *work)
 	dbsync_query_commit();
 	if (nothing)
 		return;
-	if (!begin_exclusively("closing full segments"))
+	if (!dbsync_segments_begin_exclusively("closing full segments"))
 	{
 		work->retention_needed = true;
 		return;
 	}
 	foreach(lc, full_segments(work))
-		rotate(lfirst_int(lc));
+	{
+		if (dbsync_segments_lock_captured(lfirst_int(lc)))
+			rotate(lfirst_int(lc));
+		else
+			work->retention_needed = true;
+	}
 	dbsync_query_commit();
 }
 
@@ -132,7 +145,7 @@ closed_segments(void)
 	{
 		char	   *sealed = dbsync_query_text(row, 4);
 		MemoryContext old = MemoryContextSwitchTo(caller);
-		Closed	   *closed = palloc0(sizeof(Closed));
+		DbsyncClosed *closed = palloc0(sizeof(DbsyncClosed));
 
 		closed->id = dbsync_query_int(row, 1);
 		closed->captured_id = dbsync_query_int(row, 2);
@@ -165,13 +178,13 @@ dbsync_segments_seal(DbsyncWork *work)
 		return NIL;
 	/* until all of them are empty, by whomever */
 	work->retention_needed = true;
-	if (!begin_exclusively("sealing closed segments"))
+	if (!dbsync_segments_begin_exclusively("sealing closed segments"))
 		return NIL;
 	MemoryContextSwitchTo(caller);
 	closed = closed_segments();
 	foreach(lc, closed)
 	{
-		Closed	   *segment = lfirst(lc);
+		DbsyncClosed *segment = lfirst(lc);
 
 		if (segment->sealed != NULL)
 			sealed = lappend(sealed, segment);
@@ -180,15 +193,17 @@ dbsync_segments_seal(DbsyncWork *work)
 	}
 	if (fresh != NIL)
 	{
-		/* before anything is written: our own id must not be in it */
+		/* before anything is written, or a row is locked: our own id must not be in it */
 		PushActiveSnapshot(GetLatestSnapshot());
 		snapshot = dbsync_snapshot_from(GetActiveSnapshot());
 		PopActiveSnapshot();
 		foreach(lc, fresh)
 		{
-			Closed	   *segment = lfirst(lc);
+			DbsyncClosed *segment = lfirst(lc);
 			const char *args[2];
 
+			if (!dbsync_segments_lock_captured(segment->captured_id))
+				continue;
 			segment->sealed = snapshot;
 			args[0] = dbsync_snapshot_text(snapshot);
 			args[1] = psprintf("%d", segment->id);
@@ -216,7 +231,7 @@ dbsync_segments_confirm(DbsyncWork *work, List *sealed)
 	stored = dbsync_snapshot_parse(work->subscription->position);
 	foreach(lc, sealed)
 	{
-		Closed	   *segment = lfirst(lc);
+		DbsyncClosed *segment = lfirst(lc);
 
 		if (!dbsync_snapshot_covers(stored, segment->sealed) &&
 			dbsync_snapshot_covers(reached, segment->sealed))
@@ -238,9 +253,8 @@ dbsync_segments_confirm(DbsyncWork *work, List *sealed)
 	work->subscription->position = MemoryContextStrdup(work->subscription->context, text);
 }
 
-/* Has every subscription that needs the segment come past it? */
-static bool
-passed_by_all(const Closed *segment)
+bool
+dbsync_segments_passed_by_all(const DbsyncClosed *segment)
 {
 	const char *id = psprintf("%d", segment->captured_id);
 	MemoryContext caller = CurrentMemoryContext;
@@ -272,9 +286,8 @@ passed_by_all(const Closed *segment)
 	return passed;
 }
 
-/* Note what can no longer be had, on top of what could not be had before. */
-static void
-note_discarded(const Closed *segment)
+void
+dbsync_segments_note_discarded(const DbsyncClosed *segment)
 {
 	const char *id = psprintf("%d", segment->captured_id);
 	const char *table = segment->captured_id == 0 ? "dbsync.node" : "dbsync.captured_table";
@@ -298,13 +311,13 @@ note_discarded(const Closed *segment)
 }
 
 static void
-truncate_segment(const Closed *segment)
+truncate_segment(const DbsyncClosed *segment)
 {
 	dbsync_query_run(psprintf("TRUNCATE ONLY %s",
 							  quote_qualified_identifier("dbsync_internal",
 														 get_rel_name(segment->relid))),
 					 0, NULL);
-	note_discarded(segment);
+	dbsync_segments_note_discarded(segment);
 }
 
 void
@@ -315,9 +328,9 @@ dbsync_segments_empty(List *sealed)
 
 	foreach(lc, sealed)
 	{
-		Closed	   *segment = lfirst(lc);
+		DbsyncClosed *segment = lfirst(lc);
 
-		if (!begin_exclusively("emptying segments"))
+		if (!dbsync_segments_begin_exclusively("emptying segments"))
 			return;
 		MemoryContextSwitchTo(caller);
 
@@ -325,7 +338,8 @@ dbsync_segments_empty(List *sealed)
 		 * Under the lock that excludes other workers the segment can have been
 		 * emptied and taken into use again since we looked.
 		 */
-		if (passed_by_all(segment) &&
+		if (dbsync_segments_passed_by_all(segment) &&
+			dbsync_segments_lock_captured(segment->captured_id) &&
 			ConditionalLockRelationOid(segment->relid, AccessExclusiveLock))
 		{
 			bool		same = false;
@@ -333,7 +347,7 @@ dbsync_segments_empty(List *sealed)
 
 			foreach(l, closed_segments())
 			{
-				Closed	   *now = lfirst(l);
+				DbsyncClosed *now = lfirst(l);
 
 				same |= now->id == segment->id && now->sealed != NULL &&
 					strcmp(dbsync_snapshot_text(now->sealed),

@@ -15,7 +15,35 @@
 
 #include "nodes/pg_list.h"
 
+#include "worker/snapshot.h"
 #include "worker/work.h"
+
+/* a closed segment that still holds rows, or a shape that no table has any more */
+typedef struct DbsyncClosed
+{
+	int			id;
+	int			captured_id;
+	Oid			relid;			/* of a segment */
+	DbsyncSnapshot *sealed;		/* sees all that it holds, or that tells of it; NULL: not taken yet */
+} DbsyncClosed;
+
+/*
+ * Begin a transaction that keeps other workers from doing the same, and first contacts from
+ * taking a position meanwhile; false, and no transaction, if one of them is at it.
+ */
+extern bool dbsync_segments_begin_exclusively(const char *activity);
+
+/*
+ * Lock a captured table's row, so that nobody gives it another segment or takes capture off;
+ * false if somebody is about to, in a transaction that may take long.  0, the headers, has none.
+ */
+extern bool dbsync_segments_lock_captured(int captured_id);
+
+/* Has every subscription that needs it come past it? */
+extern bool dbsync_segments_passed_by_all(const DbsyncClosed *segment);
+
+/* Note what can no longer be had, on top of what could not be had before. */
+extern void dbsync_segments_note_discarded(const DbsyncClosed *segment);
 
 /* Another segment becomes active where this subscription's is full, or the headers' is. */
 extern void dbsync_segments_rotate_full(DbsyncWork *work);
