@@ -22,6 +22,17 @@ my $target = $pair->target;
 sub bend { my ($table) = @_; return $pair->target_sql("ALTER TABLE $table RENAME w TO w_away"); }
 sub mend { my ($table) = @_; return $pair->target_sql("ALTER TABLE $table RENAME w_away TO w"); }
 
+# The target's table becomes slow, so that there is a middle in which something can happen.
+$pair->target_sql("CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_catalog.pg_sleep(0.03); RETURN NULL; END'");
+
+sub dawdle
+{
+	my ($table, $events) = @_;
+	$pair->target_sql("CREATE TRIGGER dawdle AFTER $events ON $table FOR EACH STATEMENT EXECUTE FUNCTION public.dawdle();"
+		  . " ALTER TABLE $table ENABLE ALWAYS TRIGGER dawdle");
+	return;
+}
+
 sub table_becomes
 {
 	my ($table, $condition, $test) = @_;
@@ -159,6 +170,7 @@ cmp_ok($pair->sql(q{SELECT log_bytes FROM dbsync.table_status WHERE subscription
 
 # --- it catches up under a load, whatever dies between two of its cuts
 
+dawdle('public.bent', 'INSERT OR UPDATE OR DELETE');
 start_load(100000, 0.01);
 $pair->sql('ALTER SYSTEM SET dbsync.batch_rows = 2');
 $source->reload;
@@ -194,6 +206,7 @@ ok(becomes_true($source, 'SELECT split_part(' . quoted($held_at) . ", ' ', 1) = 
 	'what it has had by then is not kept any more');
 $pair->sql('ALTER SYSTEM RESET dbsync.batch_rows');
 $source->reload;
+$pair->target_sql('DROP TRIGGER dawdle ON public.bent');
 mend('public.bent');
 $pair->sql("SELECT dbsync.resume_table('sub', 'public.bent')");
 table_becomes('public.bent', "state = 'live' AND held_since IS NULL AND held_for IS NULL AND next_action IS NULL",
@@ -213,8 +226,8 @@ $pair->status_becomes('sub', 'log_bytes < 300000 + 8192 * (SELECT count(*) FROM 
 $pair->stop_subscription('sub');
 $pair->sql(<<'SQL');
 DO $$ BEGIN
-    FOR i IN 1 .. 600 LOOP INSERT INTO public.free (v) SELECT 'window ' || i FROM generate_series(1, 5); COMMIT; END LOOP;
-    FOR i IN 1 .. 600 LOOP
+    FOR i IN 1 .. 60 LOOP INSERT INTO public.free (v) SELECT 'window ' || i FROM generate_series(1, 5); COMMIT; END LOOP;
+    FOR i IN 1 .. 120 LOOP
         INSERT INTO public.free (v) SELECT 'window ' || i FROM generate_series(1, 5);
         INSERT INTO public.bent (v, w) SELECT 'window ' || i, i FROM generate_series(1, 5);
         COMMIT;
@@ -222,6 +235,7 @@ DO $$ BEGIN
 END $$;
 SQL
 bend('public.bent');
+dawdle('public.free', 'INSERT');
 $pair->start_subscription('sub');
 poll_until(sub { held_at('public.bent') !~ /^(|unknown)$/ }, 'a hold in the middle of a window');
 my $locker = $target->background_psql('postgres');
@@ -231,7 +245,7 @@ is($inside, 't', 'the others are in the middle of a window');
 like(held_at('public.bent'), qr{^\S+ \S+ [0-9A-F]+/[0-9A-F]+ \d+$}, 'and the table is held in the middle of it');
 mend('public.bent');
 $pair->sql("SELECT dbsync.resume_table('sub', 'public.bent')");
-$locker->query_safe('COMMIT');
+$locker->query_safe('DROP TRIGGER dawdle ON public.free; COMMIT');
 $locker->quit;
 table_becomes('public.bent', "state = 'live'", 'it is let go');
 $pair->arrives('sub', 'all arrives');
