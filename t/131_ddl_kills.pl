@@ -94,7 +94,7 @@ sub is_equal
 
 my $folder = PostgreSQL::Test::Utils::tempdir('changes');
 PostgreSQL::Test::Utils::append_to_file("$folder/change.sql", "SELECT storm.change();\n");
-$bank->start_reader;
+$bank->start_reader(with_ddl => 1);
 $bank->start_load(rate => 60);
 $bank->start_load(rate => 40, synchronous_commit => 'off');
 push @{ $bank->{loads} }, DbsyncTest::Bank::start_process(
@@ -190,7 +190,15 @@ foreach my $interruption (@interruptions)
 	$pair->target_sql('UPDATE storm.gate SET rows = ' . int($total / 2));
 	$pair->sql($adding);
 	ok(gate_waits(), "$what: the copy is held up on its way");
-	$pair->sql($sql);
+	# while a chunk is read the table is locked: the change comes behind it, before the next one
+	my $changer = $source->background_psql('postgres');
+	$changer->query_until(qr/begins/, "\\echo begins\n$sql;\n\\echo done\n");
+	ok(becomes_true($source, "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'public.copied'::regclass AND NOT granted"),
+		"$what: it waits for a chunk");
+	$guard->query('ROLLBACK');
+	$guard->quit;
+	$changer->query_until(qr/done/, '');
+	$changer->quit;
 	if (random_below(2))
 	{
 		my $pid = $pair->worker_pid('bank');
@@ -198,8 +206,6 @@ foreach my $interruption (@interruptions)
 		DbsyncTest::wait_until_up($source);
 		note('and the worker is killed');
 	}
-	$guard->query('ROLLBACK');
-	$guard->quit;
 	$pair->arrives('bank', "$what in the middle of a copy: it arrives");
 	is_equal('postgres', "$what in the middle of a copy: both ends are equal", 'public.copied');
 	is(scalar(PostgreSQL::Test::Utils::slurp_file($source->logfile, $log) =~ /table public.copied is copied anew/), $anew ? 1 : '',

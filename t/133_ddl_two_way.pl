@@ -75,11 +75,12 @@ comes_to_rest('n1', 'rows alone');
 
 # --- a column that comes at one end, with rows of both ends in the window behind it
 
-foreach my $first ('n1', 'n2')
+foreach my $where ('n1', 'n2')
 {
-	my ($where, $low) = $first eq 'n1' ? ('n1', 0) : ('n2', 100);
+	my $low = $where eq 'n1' ? 0 : 100;
 	my $there = $other{$where};
 	my $high = 100 - $low;
+	my $new = $where eq 'n1' ? 10 : 20;
 
 	sql($where, "UPDATE public.item SET v = 'before' WHERE id = $low + 1");
 	sql($there, "UPDATE public.item SET v = 'before' WHERE id = $high + 1");
@@ -90,8 +91,8 @@ foreach my $first ('n1', 'n2')
 	run_once($where);
 	# and now of the new one, in one window with the old ones, and what came from the other between
 	sql($there, "UPDATE public.item SET v = 'behind', added_$where = '2002-02-02 UTC' WHERE id = $high + 3");
-	sql($there, "INSERT INTO public.item (id, v) VALUES ($high + 10, 'new')");
-	sql($where, "INSERT INTO public.item (id, v) VALUES ($low + 10, 'new')");
+	sql($there, "INSERT INTO public.item (id, v) VALUES ($high + $new, 'new')");
+	sql($where, "INSERT INTO public.item (id, v) VALUES ($low + $new, 'new')");
 	comes_to_rest($there, "ADD COLUMN at $where");
 }
 

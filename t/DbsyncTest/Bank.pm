@@ -184,14 +184,17 @@ COMMIT;
 SELECT FROM pg_sleep(0.01);
 SQL
 
-# Watch the target until stop_reader.
+# Watch the target until stop_reader.  With with_ddl, tables are locked before the snapshot is
+# taken: to one from before an ALTER TABLE that rewrites, a table is empty afterwards.
 sub start_reader
 {
-	my ($self) = @_;
+	my ($self, %options) = @_;
 	my $target = $self->{pair}->target;
 	my $folder = $self->{folder};
 
-	append_to_file("$folder/reading.sql", $reading x 1000);
+	my $one = $options{with_ddl} ? $reading =~ s/;\n/;\nLOCK TABLE checking, savings, journal IN ACCESS SHARE MODE;\n/r : $reading;
+
+	append_to_file("$folder/reading.sql", $one x 1000);
 	$self->{reader} = start_process(
 		sub {
 			open(my $seen, '>>', "$folder/seen") or die;
