@@ -58,12 +58,15 @@ UPDATE public.completed SET n = -7 WHERE id = 7;
 ALTER TABLE public.completed ALTER COLUMN a TYPE varchar(5000);
 \i sql/include/same_table.psql
 
--- the row is found by another key
+-- the key is of another type
+ALTER TABLE public.completed ALTER a SET STORAGE EXTERNAL;
+UPDATE public.completed SET a = a || 'c';
+SELECT dbsync.run_once('completed') > 0 AS sent;
 \c :target
 DELETE FROM public.completed WHERE id = 8;
 \c :source
 UPDATE public.completed SET n = -8 WHERE id = 8;
-ALTER TABLE public.completed DROP CONSTRAINT completed_pkey, ADD PRIMARY KEY (n, id);
+ALTER TABLE public.completed ALTER COLUMN id TYPE bigint;
 \i sql/include/same_table.psql
 
 -- the row has gone since
@@ -75,6 +78,45 @@ ALTER TABLE public.completed DROP COLUMN t;
 DELETE FROM public.completed WHERE id = 9;
 \i sql/include/same_table.psql
 
+-- what can never be had again holds the table: a value that must not be null, a row by
+-- a key that is none any more
+CREATE TABLE public.other (id int PRIMARY KEY);
+\c :target
+CREATE TABLE public.other (id int PRIMARY KEY);
+\c :source
+SELECT dbsync.add_table('completed', 'public.other');
+ALTER TABLE public.completed ADD COLUMN must text NOT NULL DEFAULT repeat('m', 3000);
+ALTER TABLE public.completed ALTER must SET STORAGE EXTERNAL;
+UPDATE public.completed SET must = must || 'n';
+\i sql/include/same_table.psql
+\c :target
+DELETE FROM public.completed WHERE id = 10;
+\c :source
+UPDATE public.completed SET n = -10 WHERE id = 10;
+ALTER TABLE public.completed DROP COLUMN must;
+INSERT INTO public.other VALUES (1);
+SELECT dbsync.run_once('completed');
+SELECT "table", held_for, next_action FROM dbsync.table_status WHERE held_for IS NOT NULL;
+SELECT dbsync.copy_table('completed', 'public.completed', existing_rows => 'truncate');
+\c :target
+SELECT * FROM public.other;
+ALTER TABLE public.completed DROP COLUMN must;
+\c :source
+\i sql/include/same_table.psql
+
+\c :target
+DELETE FROM public.completed WHERE id = 11;
+\c :source
+UPDATE public.completed SET n = -11 WHERE id = 11;
+ALTER TABLE public.completed DROP CONSTRAINT completed_pkey, ADD PRIMARY KEY (n, id);
+INSERT INTO public.other VALUES (2);
+SELECT dbsync.run_once('completed');
+SELECT "table", held_for, next_action FROM dbsync.table_status WHERE held_for IS NOT NULL;
+\c :target
+SELECT * FROM public.other;
+\c :source
+SELECT dbsync.remove_table('completed', 'public.completed');
+
 SELECT dbsync.drop_subscription('completed');
 SELECT dbsync.drop_target('completed_target');
-DROP TABLE public.completed;
+DROP TABLE public.completed, public.other;

@@ -59,6 +59,7 @@ typedef struct DbsyncWork
 	bool		copy_failed;	/* the last attempt did, in a table's copy */
 
 	int			sending;		/* captured id of the table whose rows are under way, or 0 */
+	int			completing;		/* the same, if they are completed from the table, or 0 */
 	int			suspend_due;	/* of one that has a row too large to be sent, or 0 */
 	ErrorData  *suspended_for;	/* what was said of the last such row */
 

@@ -114,11 +114,20 @@ try_later(DbsyncTable *table)
 									dbsync_query_pause(RETRY_MIN, table->hold.failures));
 }
 
+/* Rows that cannot be completed from a table that is another by now never will be. */
+static bool
+is_beyond_completion(const DbsyncWork *work, const ErrorData *edata)
+{
+	return work->completing != 0 && !dbsync_target_has_fault(work->target) &&
+		edata->sqlerrcode == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+}
+
 bool
 dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 {
 	bool		catching = work->catching != 0;
-	int			id = catching ? work->catching : work->asking;
+	int			id = catching ? work->catching
+		: is_beyond_completion(work, edata) ? work->completing : work->asking;
 	DbsyncTable *table = id ? dbsync_subscription_table(work->subscription, id) : NULL;
 
 	work->catching = work->asking = 0;

@@ -90,6 +90,7 @@ send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 place)
 	work->sending = table->captured_id;
 	changes.marks = cut_table->marked > 0;
 	changes.complete = changes.marks && dbsync_choose_completes(work, table);
+	work->completing = changes.complete ? table->captured_id : 0;
 	keys.after = changes.after = cut_table->truncates > 0 ? place : 0;
 	changes.fold = !dbsync_cut_table_is_distinct(cut_table);
 	if (table->part.live && work->send_as < DBSYNC_SEND_REPLACE_ALL &&
@@ -110,7 +111,7 @@ send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 place)
 	}
 	else
 		batch->rows += send_rows(batch, cut_table, DBSYNC_ROWS_MERGE, &changes);
-	work->sending = table->oversized = 0;
+	work->sending = work->completing = table->oversized = 0;
 	batch->current = NULL;
 }
 

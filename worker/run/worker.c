@@ -243,7 +243,7 @@ recover_from_error(void)
 		*send_as = Max(needed, *send_as);
 		work->lock_all |= work->lock_due;
 		work->lock_due = false;
-		work->catching = work->asking = 0;
+		work->catching = work->asking = work->completing = 0;
 		FlushErrorState();
 		AbortCurrentTransaction();
 		dbsync_ledger_detach(work);
@@ -255,7 +255,7 @@ recover_from_error(void)
 	work->lock_all = false;
 	oversized = dbsync_oversize_judge(work, edata);
 	held = !oversized && !dbsync_process_is_ending() && dbsync_held_judge(work, edata);
-	work->catching = work->asking = 0;
+	work->catching = work->asking = work->completing = 0;
 	put_off = work->run == 0 && dbsync_schedule_put_off(work, edata);
 	/* that a table is held is said as it is done */
 	if (!dbsync_process_is_ending() && !held)

@@ -11,6 +11,7 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
+#include "parser/parse_coerce.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -32,28 +33,35 @@ has_columns(const DbsyncEntry *entry, const DbsyncTableShape *shape)
 	return true;
 }
 
-/*
- * Where the table has the shape's columns, by their numbers; 0: nowhere any more.  False if
- * one of them is of another type by now.
- */
+/* Are a column's values now of the type that they were of, or stored just like that? */
+static bool
+keeps_values(const DbsyncEntry *entry, AttrNumber number, Oid type)
+{
+	Oid			now = getBaseType(TupleDescAttr(entry->shape.desc, number - 1)->atttypid);
+
+	return now == type || IsBinaryCoercible(now, type);
+}
+
+/* Where the table has the shape's columns, by their numbers.  False if one is of another type by now. */
 static bool
 find_columns(const DbsyncEntry *entry, const DbsyncTableShape *shape, AttrNumber *columns)
 {
-	memset(columns, 0, sizeof(AttrNumber) * shape->ncolumns);
+	bool		same = true;
+
 	for (int i = 0; i < shape->ncolumns; i++)
 	{
+		columns[i] = DBSYNC_COLUMN_GONE;
 		for (int j = 0; j < entry->shape.ncolumns; j++)
 		{
 			AttrNumber	number = entry->shape.columns[j];
 
 			if (number != shape->numbers[i])
 				continue;
-			if (getBaseType(TupleDescAttr(entry->shape.desc, number - 1)->atttypid) != shape->types[i])
-				return false;
-			columns[i] = number;
+			columns[i] = keeps_values(entry, number, shape->types[i]) ? number : DBSYNC_COLUMN_RETYPED;
+			same &= columns[i] == number;
 		}
 	}
-	return true;
+	return same;
 }
 
 static bool
@@ -69,20 +77,36 @@ has_key(const DbsyncEntry *entry, const DbsyncTableShape *shape)
 	return true;
 }
 
-/* Another index may have taken the key's place a moment ago. */
+/*
+ * Another index may have taken the key's place a moment ago.  Of a key that is of another type
+ * by now there is nothing to be compared.
+ */
 static bool
-has_order(Relation index, const DbsyncTableShape *shape)
+has_order(Relation index, const DbsyncTableShape *shape, const AttrNumber *columns)
 {
 	for (int k = 0; k < shape->nkeys; k++)
 	{
 		Oid			type = index->rd_opcintype[k];
 
+		if (columns[shape->keys[k]] == DBSYNC_COLUMN_RETYPED)
+			continue;
 		if (index->rd_indcollation[k] != shape->key_collations[k] ||
 			get_opfamily_member(index->rd_opfamily[k], type, type,
 								BTLessStrategyNumber) != shape->key_before[k])
 			return false;
 	}
 	return true;
+}
+
+void
+dbsync_captured_table_refuse(const DbsyncTable *table, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table %s is not what it was when its changes were captured",
+					table->qualified),
+			 detail ? errdetail("%s", detail) : 0,
+			 detail ? errhint("Copy it anew with dbsync.copy_table().") : 0));
 }
 
 void
@@ -95,18 +119,16 @@ dbsync_captured_table_open(DbsyncCapturedTable *source, const DbsyncTable *table
 	{
 		source->entry = dbsync_cache_find(source->rel);
 		if (source->entry->mode == DBSYNC_MODE_CAPTURE &&
-			(!whole || has_columns(source->entry, shape)) &&
-			find_columns(source->entry, shape, source->columns) && has_key(source->entry, shape))
+			(find_columns(source->entry, shape, source->columns) || !whole) &&
+			(!whole || has_columns(source->entry, shape)) && has_key(source->entry, shape))
 		{
 			source->index = index_open(source->entry->captured.key_index, AccessShareLock);
-			if (has_order(source->index, shape))
+			if (has_order(source->index, shape, source->columns))
 				return;
 		}
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("table %s is not what it was when its changes were captured",
-					table->qualified)));
+	dbsync_captured_table_refuse(table, whole ? NULL
+								 : "The target lacks a row that cannot be read here by the key that it had.");
 }
 
 void

@@ -38,9 +38,8 @@ struct DbsyncCompletion
 {
 	DbsyncCapturedTable source;
 	MemoryContext context;		/* as long as this; the scan keeps things there */
-	int			ncolumns;
-	int			nkeys;
-	const int  *keys_at;		/* of the shape's columns */
+	const DbsyncTable *table;
+	const DbsyncTableShape *shape;
 	ScanKeyData keys[INDEX_MAX_KEYS];
 	IndexScanDesc scan;
 	TupleTableSlot *found;
@@ -53,21 +52,28 @@ dbsync_completion_lock(DbsyncTable *table)
 		? DBSYNC_LOCK_HELD : DBSYNC_LOCK_NOT_HAD;
 }
 
+/* A key of another type than the row's, as after int -> bigint, is compared across the two. */
 static void
 find_operators(DbsyncCompletion *completion)
 {
 	Relation	index = completion->source.index;
+	const DbsyncTableShape *shape = completion->shape;
 
-	for (int k = 0; k < completion->nkeys; k++)
+	for (int k = 0; k < shape->nkeys; k++)
 	{
+		int			at = shape->keys[k];
+		bool		retyped = completion->source.columns[at] == DBSYNC_COLUMN_RETYPED;
 		Oid			type = index->rd_opcintype[k];
-		Oid			equal = get_opfamily_member(index->rd_opfamily[k], type, type,
+		Oid			row_type = retyped ? shape->types[at] : type;
+		Oid			equal = get_opfamily_member(index->rd_opfamily[k], type, row_type,
 												BTEqualStrategyNumber);
 
 		if (!OidIsValid(equal))
-			elog(ERROR, "missing operator in operator family %u", index->rd_opfamily[k]);
+			dbsync_captured_table_refuse(completion->table,
+										 psprintf("Column \"%s\" of its key was of a type that cannot be looked up in the key now.",
+												  shape->columns[at]));
 		ScanKeyEntryInitialize(&completion->keys[k], 0, k + 1, BTEqualStrategyNumber,
-							   InvalidOid, index->rd_indcollation[k],
+							   retyped ? row_type : InvalidOid, index->rd_indcollation[k],
 							   get_opcode(equal), (Datum) 0);
 	}
 }
@@ -81,16 +87,34 @@ dbsync_completion_begin(const DbsyncTable *table, const DbsyncTableShape *shape)
 	dbsync_owner_check();
 	dbsync_captured_table_open(&completion->source, table, shape, false);
 	completion->context = CurrentMemoryContext;
-	completion->ncolumns = shape->ncolumns;
-	completion->nkeys = shape->nkeys;
-	completion->keys_at = shape->keys;
+	completion->table = table;
+	completion->shape = shape;
 	find_operators(completion);
 	completion->found = table_slot_create(completion->source.rel, NULL);
 	completion->scan = dbsync_index_beginscan_compat(completion->source.rel,
 													 completion->source.index,
 													 GetActiveSnapshot(), NULL,
-													 completion->nkeys, 0);
+													 shape->nkeys, 0);
 	return completion;
+}
+
+/*
+ * A column that has been dropped since is dropped at the target, too, by and by: until then
+ * its value does not matter, if there need not be one.
+ */
+static AttrNumber
+find_value(const DbsyncCompletion *completion, int column)
+{
+	AttrNumber	from = completion->source.columns[column];
+	const char *name = completion->shape->columns[column];
+
+	if (from == DBSYNC_COLUMN_RETYPED)
+		dbsync_captured_table_refuse(completion->table,
+									 psprintf("A value of column \"%s\" was not captured, and is of another type now.", name));
+	if (from == DBSYNC_COLUMN_GONE && completion->shape->not_null[column])
+		dbsync_captured_table_refuse(completion->table,
+									 psprintf("A value of column \"%s\" was not captured, and has gone with the column.", name));
+	return from;
 }
 
 bool
@@ -99,22 +123,22 @@ dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, 
 	MemoryContext old = MemoryContextSwitchTo(completion->context);
 	bool		there;
 
-	for (int k = 0; k < completion->nkeys; k++)
-		completion->keys[k].sk_argument = values[completion->keys_at[k]];
-	index_rescan(completion->scan, completion->keys, completion->nkeys, NULL, 0);
+	for (int k = 0; k < completion->shape->nkeys; k++)
+		completion->keys[k].sk_argument = values[completion->shape->keys[k]];
+	index_rescan(completion->scan, completion->keys, completion->shape->nkeys, NULL, 0);
 	there = index_getnext_slot(completion->scan, ForwardScanDirection, completion->found);
 	if (there)
 		slot_getallattrs(completion->found);
 	MemoryContextSwitchTo(old);
-	for (int i = 0; there && i < completion->ncolumns; i++)
+	for (int i = 0; there && i < completion->shape->ncolumns; i++)
 	{
-		AttrNumber	from = completion->source.columns[i];
+		AttrNumber	from;
 
 		if (!unchanged[i])
 			continue;
 		unchanged[i] = false;
-		/* one that has been dropped since is dropped at the target, too, by and by */
-		nulls[i] = from == 0 || completion->found->tts_isnull[from - 1];
+		from = find_value(completion, i);
+		nulls[i] = from == DBSYNC_COLUMN_GONE || completion->found->tts_isnull[from - 1];
 		values[i] = nulls[i] ? (Datum) 0 : completion->found->tts_values[from - 1];
 	}
 	return there;
