@@ -10,7 +10,7 @@ use strict;
 use warnings;
 
 use lib 't';
-use DbsyncTest qw(ask quoted random_below);
+use DbsyncTest qw(random_below);
 use DbsyncTest::Changing qw(chance one_of);
 use Test::More;
 
@@ -258,8 +258,7 @@ my $running = 0;
 sub compare_with_target
 {
 	my ($when) = @_;
-	my $there = $pair->target_sql("SELECT storm.state(t) FROM unnest(ARRAY["
-		  . join(', ', map { quoted($_) } sort @tables) . ']) t ORDER BY t');
+	my $there = $pair->target_sql(DbsyncTest::Changing::state_sql(sort @tables));
 	my $here = join "\n", map { $now{$_} } sort @tables;
 
 	return 1 if $there eq $here;

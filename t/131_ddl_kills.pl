@@ -7,7 +7,7 @@ use strict;
 use warnings;
 
 use lib 't';
-use DbsyncTest qw(ask becomes_true poll_until quoted random_below uri_of);
+use DbsyncTest qw(ask becomes_true poll_until random_below uri_of);
 use DbsyncTest::Bank;
 use DbsyncTest::Changing;
 use Test::More;
@@ -85,7 +85,7 @@ sub shapes
 sub is_equal
 {
 	my ($database, $test, @names) = @_;
-	my $state = 'SELECT storm.state(t) FROM unnest(ARRAY[' . join(', ', map { quoted($_) } @names) . ']) t';
+	my $state = DbsyncTest::Changing::state_sql(@names);
 
 	return is(ask($target, $state, $database), ask($source, $state), $test);
 }

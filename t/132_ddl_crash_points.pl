@@ -7,7 +7,7 @@ use strict;
 use warnings;
 
 use lib 't';
-use DbsyncTest qw(ask becomes_true poll_until quoted);
+use DbsyncTest qw(ask becomes_true poll_until);
 use DbsyncTest::Changing;
 use Test::More;
 
@@ -36,7 +36,7 @@ $pair->arrives('storm', 'the first copy arrives');
 sub state_of
 {
 	my ($node) = @_;
-	return ask($node, 'SELECT storm.state(t) FROM unnest(ARRAY[' . join(', ', map { quoted($_) } @tables) . ']) t') // '';
+	return ask($node, DbsyncTest::Changing::state_sql(@tables)) // '';
 }
 
 sub is_equal

@@ -98,8 +98,8 @@ foreach my $where ('n1', 'n2')
 
 # --- both ends make the same change before they hear of the other's
 
-sql('n1', 'ALTER TABLE public.item ADD COLUMN both int DEFAULT 1; UPDATE public.item SET both = 2 WHERE id = 1');
-sql('n2', 'ALTER TABLE public.item ADD COLUMN both int DEFAULT 1; UPDATE public.item SET both = 3 WHERE id = 101');
+sql('n1', 'ALTER TABLE public.item ADD COLUMN same int DEFAULT 1; UPDATE public.item SET same = 2 WHERE id = 1');
+sql('n2', 'ALTER TABLE public.item ADD COLUMN same int DEFAULT 1; UPDATE public.item SET same = 3 WHERE id = 101');
 comes_to_rest('n1', 'the same ADD COLUMN at both ends');
 
 # --- renames, drops and types, there and back
@@ -107,15 +107,15 @@ comes_to_rest('n1', 'the same ADD COLUMN at both ends');
 sql('n1', 'ALTER TABLE public.item RENAME COLUMN v TO w');
 sql('n2', "UPDATE public.item SET v = 'of the old name' WHERE id = 102");
 comes_to_rest('n1', 'RENAME COLUMN at n1');
-sql('n2', "BEGIN; UPDATE public.item SET w = 'x' WHERE id = 103; ALTER TABLE public.item ALTER both TYPE bigint;"
-	  . 'UPDATE public.item SET both = 5000000000 WHERE id = 104; COMMIT');
-sql('n1', 'UPDATE public.item SET both = 7 WHERE id = 2');
+sql('n2', "BEGIN; UPDATE public.item SET w = 'x' WHERE id = 103; ALTER TABLE public.item ALTER same TYPE bigint;"
+	  . 'UPDATE public.item SET same = 5000000000 WHERE id = 104; COMMIT');
+sql('n1', 'UPDATE public.item SET same = 7 WHERE id = 2');
 comes_to_rest('n1', 'another type at n2');
 sql('n2', 'ALTER TABLE public.item RENAME COLUMN w TO aside; ALTER TABLE public.item RENAME COLUMN big TO w;'
 	  . 'ALTER TABLE public.item RENAME COLUMN aside TO big');
 comes_to_rest('n2', 'names that change places at n2');
-sql('n1', 'ALTER TABLE public.item DROP COLUMN both');
-sql('n2', 'UPDATE public.item SET both = 9 WHERE id = 105');
+sql('n1', 'ALTER TABLE public.item DROP COLUMN same');
+sql('n2', 'UPDATE public.item SET same = 9 WHERE id = 105');
 comes_to_rest('n1', 'DROP COLUMN at n1');
 sql('n1', "UPDATE public.item SET big = 'end' WHERE id < 4; DELETE FROM public.item WHERE id = 4");
 sql('n2', "UPDATE public.item SET big = 'end' WHERE id IN (103, 104); DELETE FROM public.item WHERE id = 105");

@@ -109,6 +109,15 @@ SQL
 	return;
 }
 
+# What tables are, all of them at one time: nobody changes them between one and the next.
+sub state_sql
+{
+	my (@names) = @_;
+
+	return 'BEGIN; LOCK TABLE ' . join(', ', @names) . ' IN ACCESS SHARE MODE; '
+	  . 'SELECT storm.state(t) FROM unnest(ARRAY[' . join(', ', map { quoted($_) } @names) . ']) t ORDER BY t; COMMIT';
+}
+
 # The tables, which have their columns in another order at the target.
 sub create_tables
 {
