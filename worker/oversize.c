@@ -22,7 +22,7 @@
 
 #include "worker/oversize.h"
 #include "worker/query.h"
-#include "worker/relay.h"
+#include "worker/row_size.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
@@ -39,9 +39,9 @@ static DbsyncTable *
 find_table(DbsyncWork *work, const ErrorData *edata)
 {
 	bool		remote = dbsync_target_has_fault(work->target);
-	int			id = remote ? dbsync_relay_heavy() : work->sending;
+	int			id = remote ? dbsync_row_size_heavy() : work->sending;
 
-	if (id == 0 || !dbsync_relay_is_oversize(edata->sqlerrcode, edata->message))
+	if (id == 0 || !dbsync_row_size_is_too_large(edata->sqlerrcode, edata->message))
 		return NULL;
 	return dbsync_subscription_table(work->subscription, id);
 }

@@ -23,6 +23,7 @@
 #include "extension/owner.h"
 #include "worker/encode.h"
 #include "worker/relay.h"
+#include "worker/row_size.h"
 #include "worker/shape.h"
 #include "worker/table.h"
 #include "worker/target.h"
@@ -36,8 +37,6 @@
 
 /* of a key in a message */
 #define KEY_SHOWN		100
-
-static int	heavy = 0;
 
 struct DbsyncRelay
 {
@@ -244,15 +243,6 @@ refuse_row(DbsyncRelay *relay, const char *detail)
 					 " or take the table out with dbsync.remove_table().")));
 }
 
-bool
-dbsync_relay_is_oversize(int sqlstate, const char *message)
-{
-	/* the memory manager's own words are not translated */
-	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
-		(sqlstate == ERRCODE_INTERNAL_ERROR && message != NULL &&
-		 strncmp(message, "invalid memory alloc request size", 33) == 0);
-}
-
 /* The text of what is stored in 500 MB may be longer than a text can be. */
 static const char *
 encode_large(DbsyncRelay *relay, TupleTableSlot *slot, int i, int *length)
@@ -274,7 +264,7 @@ encode_large(DbsyncRelay *relay, TupleTableSlot *slot, int i, int *length)
 
 		MemoryContextSwitchTo(context);
 		edata = CopyErrorData();
-		if (!dbsync_relay_is_oversize(edata->sqlerrcode, edata->message))
+		if (!dbsync_row_size_is_too_large(edata->sqlerrcode, edata->message))
 			PG_RE_THROW();
 		FlushErrorState();
 		refuse_row(relay, psprintf("Column \"%s\" of the row with key (%s) has %zu bytes, too many for the form in which it travels: %s.",
@@ -302,22 +292,10 @@ check_size(DbsyncRelay *relay, TupleTableSlot *slot, int64 bytes)
 	relay->bytes += bytes;
 	if (bytes < HEAVY_ROW)
 		return;
-	heavy = relay->table->captured_id;
+	dbsync_row_size_note_heavy(relay->table->captured_id);
 	if (bytes > ROW_LIMIT)
 		refuse_row(relay, psprintf("All values together of the row with key (%s) have " INT64_FORMAT " bytes as they travel, the most is %zu.",
 								   describe_key(relay, slot), bytes, (Size) ROW_LIMIT));
-}
-
-int
-dbsync_relay_heavy(void)
-{
-	return heavy;
-}
-
-void
-dbsync_relay_forget_heavy(void)
-{
-	heavy = 0;
 }
 
 static void

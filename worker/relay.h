@@ -52,16 +52,6 @@ extern bool dbsync_relay_result(DbsyncRelay *relay, int64 *rows);
 /* Bytes of a row that came, on average; at least 1. */
 extern int64 dbsync_relay_row_size(const DbsyncRelay *relay);
 
-/* Is it an error of a size that no try will ever fit into? */
-extern bool dbsync_relay_is_oversize(int sqlstate, const char *message);
-
-/*
- * Captured id of the table that had a row in this batch of a size at which a target
- * might have no room for it; 0: none.  Forget it as a batch begins.
- */
-extern int	dbsync_relay_heavy(void);
-extern void dbsync_relay_forget_heavy(void);
-
 /*
  * Of a chunk: key of the last row, as text, nkeys of them; NULL if there was none.  As
  * the table's owner.

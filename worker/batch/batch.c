@@ -48,9 +48,9 @@
 #include "worker/copy/schedule.h"
 #include "worker/driver/driver.h"
 #include "worker/identity.h"
-#include "worker/relay.h"
 #include "worker/report.h"
 #include "worker/rights.h"
+#include "worker/row_size.h"
 #include "worker/snapshot.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
@@ -348,7 +348,7 @@ dbsync_batch_run(DbsyncWork *work)
 
 	work->caught_up = false;
 	work->sending = 0;
-	dbsync_relay_forget_heavy();
+	dbsync_row_size_forget_heavy();
 	batch.work = work;
 	batch.target = work->target;
 	context.callback = describe_batch;

@@ -27,8 +27,8 @@
 #include "worker/batch/held_batch.h"
 #include "worker/batch/held_note.h"
 #include "worker/driver/driver.h"
-#include "worker/relay.h"
 #include "worker/rights.h"
+#include "worker/row_size.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
 
@@ -121,7 +121,7 @@ dbsync_catch_up_run(DbsyncWork *work)
 
 	work->catching = batch.held->captured_id;
 	work->sending = 0;
-	dbsync_relay_forget_heavy();
+	dbsync_row_size_forget_heavy();
 	work->others_send_as = work->send_as;
 	work->send_as = work->held_send_as;
 	if (run(&batch))
