@@ -37,7 +37,7 @@ is_whole(const DbsyncDriver *driver)
 		(driver->table_takes_unchanged || !(driver->features & DBSYNC_FEATURE_PATCH)) &&
 		((driver->table_takes_several && driver->fence) ||
 		 !(driver->features & DBSYNC_FEATURE_SEVERAL)) &&
-		((driver->table_change && driver->table_lacks) ||
+		((driver->table_change && driver->types_follow && driver->table_lacks) ||
 		 !(driver->features & DBSYNC_FEATURE_CHANGE));
 }
 
@@ -283,6 +283,12 @@ dbsync_target_try_table_change(DbsyncTarget *target, DbsyncTargetTable *before,
 							   const DbsyncTableSpec *spec, List *changes, int how)
 {
 	return target->driver->table_change(target, before, spec, changes, how);
+}
+
+bool
+dbsync_target_try_types_follow(DbsyncTarget *target, const DbsyncTableSpec *spec)
+{
+	return target->driver->types_follow(target, spec);
 }
 
 bool

@@ -122,12 +122,31 @@ is_beyond_completion(const DbsyncWork *work, const ErrorData *edata)
 		edata->sqlerrcode == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
 }
 
+/* The table that the target says has become one of other types; 0: it says no such thing. */
+static int
+retyped_table(const DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	if (!dbsync_target_has_fault(work->target) || work->target->fault.table == NULL)
+		return 0;
+	foreach(lc, work->subscription->tables)
+	{
+		const DbsyncTable *table = lfirst(lc);
+
+		if (table->handle == work->target->fault.table)
+			return table->captured_id;
+	}
+	return 0;
+}
+
 bool
 dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 {
 	bool		catching = work->catching != 0;
 	int			id = catching ? work->catching
-		: is_beyond_completion(work, edata) ? work->completing : work->asking;
+		: is_beyond_completion(work, edata) ? work->completing
+		: work->asking ? work->asking : retyped_table(work);
 	DbsyncTable *table = id ? dbsync_subscription_table(work->subscription, id) : NULL;
 
 	work->catching = work->asking = 0;

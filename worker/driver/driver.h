@@ -59,6 +59,8 @@ typedef struct DbsyncFault
 	char	   *hint;
 	char	   *context;
 	char	   *statement;		/* to be run on the remote, or refused by it; NULL: none known */
+	const struct DbsyncTargetTable *table;	/* where a type of it has become another one than
+											 * the source's, so that its rows are refused; or NULL */
 } DbsyncFault;
 
 /* where and how to connect; built by the worker from server and user mapping */
@@ -415,6 +417,12 @@ typedef struct DbsyncDriver
 	 */
 	DbsyncTargetTable *(*table_change) (DbsyncTarget *target, DbsyncTargetTable *before,
 										const DbsyncTableSpec *spec, List *changes, int how);
+
+	/*
+	 * Before a table is looked up: let types that its columns are made of follow those of the
+	 * source, where an enum has got labels.  Transactions of its own.
+	 */
+	bool		(*types_follow) (DbsyncTarget *target, const DbsyncTableSpec *spec);
 
 	/*
 	 * Which columns of the spec does the target's table lack?  In a transaction of its own, or

@@ -18,6 +18,10 @@
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/words.h"
 
+/* how messages begin where the server speaks English; elsewhere all of the subscription waits */
+#define ENUM_VALUE		"invalid input value for enum "
+#define RECORD_LITERAL	"malformed record literal"
+
 /* of a field that says nothing there is none */
 static char *
 keep(PostgresTarget *target, const char *string)
@@ -204,7 +208,6 @@ static const char *
 hint_of(PostgresTarget *target, PGresult *result, const PostgresStep *step,
 		int sqlstate, const char *message)
 {
-	static const char enum_value[] = "invalid input value for enum ";
 	const char *context = dbsync_postgres_error_field(target, result, PG_DIAG_CONTEXT);
 
 	/* by code of the target's own: ours names what it needs */
@@ -217,10 +220,10 @@ hint_of(PostgresTarget *target, PGresult *result, const PostgresStep *step,
 	if (step == NULL || step->table == NULL)
 		return dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_HINT);
 	if (sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
-		strncmp(message, enum_value, strlen(enum_value)) == 0)
+		strncmp(message, ENUM_VALUE, strlen(ENUM_VALUE)) == 0)
 		return "On the target, add the label: ALTER TYPE ... ADD VALUE '...';";
 	if (sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
-		strncmp(message, "malformed record literal", strlen("malformed record literal")) == 0)
+		strncmp(message, RECORD_LITERAL, strlen(RECORD_LITERAL)) == 0)
 		return "Let the composite type have the same attributes, in the same order, at both ends.";
 	return dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_HINT);
 }
@@ -254,6 +257,15 @@ refused_by_guard(PostgresTarget *target, const DbsyncTargetTable *table, const c
 								  psprintf("target table %s has changed since it was looked up", table->label),
 								  NULL, "The next attempt looks it up again.");
 	return of_kind(target, DBSYNC_FAULT_TABLE_CHANGED);
+}
+
+/* Has an enum or a composite type become another one at one of the two ends? */
+static bool
+is_of_type(int sqlstate, const char *message)
+{
+	return sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
+		(strncmp(message, ENUM_VALUE, strlen(ENUM_VALUE)) == 0 ||
+		 strncmp(message, RECORD_LITERAL, strlen(RECORD_LITERAL)) == 0);
 }
 
 bool
@@ -301,6 +313,8 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 	fault->detail = keep(target, dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_DETAIL));
 	fault->hint = keep(target, hint_of(target, result, step, sqlstate, message));
 	fault->context = context_of(target, result, step);
+	if (step && step->table && is_of_type(sqlstate, message))
+		fault->table = step->table;
 
 	/*
 	 * An ERROR of COMMIT means that it did not happen.  A FATAL may have come

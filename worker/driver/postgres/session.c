@@ -22,6 +22,7 @@
 #include "worker/driver/postgres/change.h"
 #include "worker/driver/postgres/connect.h"
 #include "worker/driver/postgres/fault.h"
+#include "worker/driver/postgres/enum.h"
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/ledger.h"
@@ -321,6 +322,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.ledger_forget = dbsync_postgres_ledger_forget,
 	.table_open = dbsync_postgres_table_open,
 	.table_change = dbsync_postgres_table_change,
+	.types_follow = dbsync_postgres_types_follow,
 	.table_lacks = dbsync_postgres_table_lacks,
 	.table_has_rows = dbsync_postgres_table_has_rows,
 	.begin = postgres_begin,

@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/postgres/enum.h
+ *	  PostgreSQL driver: enums get the labels that they have at the source.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_DRIVER_POSTGRES_ENUM_H
+#define DBSYNC_WORKER_DRIVER_POSTGRES_ENUM_H
+
+#include "worker/driver/driver.h"
+
+extern bool dbsync_postgres_types_follow(DbsyncTarget *base, const DbsyncTableSpec *spec);
+
+#endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_ENUM_H */
