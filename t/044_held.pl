@@ -255,6 +255,7 @@ $pair->same_at_both_ends(@all);
 
 $pair->both('CREATE TABLE public.half (id int PRIMARY KEY, v text, w int)');
 $pair->sql("INSERT INTO public.half SELECT i, 'old', i FROM generate_series(1, 6000) i");
+dawdle('public.half', 'INSERT');
 $pair->sql("SELECT dbsync.add_table('sub', 'public.half')");
 table_becomes('public.half', "state = 'copying' AND rows_copied > 100", 'a table is half copied');
 bend('public.half');
@@ -268,6 +269,7 @@ others_go_on('a half copied table is held, and the worker was killed');
 like($error, qr/table public\.half of subscription "sub" is held/, 'wait_for() does not wait for it');
 my $copied = $pair->sql(q{SELECT rows_copied FROM dbsync.subscription_table WHERE held IS NOT NULL});
 cmp_ok($copied, '<', 6000, 'it gets no chunk meanwhile');
+$pair->target_sql('DROP TRIGGER dawdle ON public.half');
 mend('public.half');
 table_becomes('public.half', "state = 'live'", 'it is let go, and copied to its end');
 $pair->arrives('sub', 'all arrives');

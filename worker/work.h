@@ -71,6 +71,7 @@ typedef struct DbsyncWork
 	int			catching;		/* of the one that a batch is for that lets it catch up, or 0 */
 	int			hold_due;		/* of one that is to be held, or 0 */
 	pg_uuid_t	hold_uid;		/* its attachment */
+	bool		held_failed;	/* the last attempt to catch up did */
 	struct DbsyncWindow *held_window;	/* what the one catching up lacks; NULL: none begun */
 	int			held_window_of;
 	DbsyncSendAs held_send_as;	/* by what the last attempt to catch up met */

@@ -55,6 +55,8 @@ hold(DbsyncWork *work)
 		dbsync_batch_write_position(work);
 		table->part_dirty = false;
 		table->hold.note_due = true;
+		/* from now on: connecting anew may have taken longer than the pause */
+		dbsync_held_try_later(table);
 		ereport(WARNING,
 				(errmsg("table %s of subscription \"%s\" is held: %s", table->qualified,
 						work->subscription->name, table->hold.reason),
@@ -109,6 +111,12 @@ dbsync_catch_up_run(DbsyncWork *work)
 	DbsyncBatch batch = {0};
 	ErrorContextCallback context;
 
+	/* the others come first then, whatever the pause: each attempt ends a connection */
+	if (work->held_failed)
+	{
+		work->held_failed = false;
+		return false;
+	}
 	batch.held = dbsync_held_next(work);
 	if (batch.held == NULL)
 		return false;

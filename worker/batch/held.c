@@ -105,8 +105,8 @@ set_reason(const DbsyncWork *work, DbsyncTable *table, const ErrorData *edata)
 	table->hold.note_due |= news;
 }
 
-static void
-try_later(DbsyncTable *table)
+void
+dbsync_held_try_later(DbsyncTable *table)
 {
 	table->hold.failures++;
 	table->hold.retry_at =
@@ -154,13 +154,15 @@ dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 		return false;
 	set_reason(work, table, edata);
 	if (catching)
-		try_later(table);
+	{
+		dbsync_held_try_later(table);
+		work->held_failed = true;
+	}
 	else
 	{
 		/* moves over, whatever is read of the configuration before it is done */
 		table->hold.note_due = true;
 		table->hold.failures = 0;
-		try_later(table);
 		work->hold_due = id;
 		work->hold_uid = table->uid;
 	}

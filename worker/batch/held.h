@@ -36,6 +36,9 @@ extern void dbsync_held_answered(DbsyncWork *work);
  */
 extern bool dbsync_held_judge(DbsyncWork *work, const ErrorData *edata);
 
+/* After an attempt that failed: not before a pause that grows each time. */
+extern void dbsync_held_try_later(DbsyncTable *table);
+
 /* How rows of the batch that has just failed are sent: those of the one that caught up, or all others. */
 extern DbsyncSendAs *dbsync_held_send_as(DbsyncWork *work);
 
