@@ -69,7 +69,7 @@ sub comes_to_rest
 
 # from now on both are captured
 run_once($_) foreach sort keys %other;
-sql('n1', "INSERT INTO public.item SELECT i, 'one', repeat('x', 3000) FROM generate_series(1, 5) i");
+sql('n1', "INSERT INTO public.item SELECT i, 'one', repeat('x', 30) FROM generate_series(1, 5) i");
 sql('n2', "INSERT INTO public.item SELECT i, 'two' FROM generate_series(101, 105) i");
 comes_to_rest('n1', 'rows alone');
 
@@ -102,21 +102,30 @@ sql('n1', 'ALTER TABLE public.item ADD COLUMN same int DEFAULT 1; UPDATE public.
 sql('n2', 'ALTER TABLE public.item ADD COLUMN same int DEFAULT 1; UPDATE public.item SET same = 3 WHERE id = 101');
 comes_to_rest('n1', 'the same ADD COLUMN at both ends');
 
-# --- renames, drops and types, there and back
+# --- renames, drops and types, there and back, when the other end has sent all that it had
+#     written before it hears of them
 
 sql('n1', 'ALTER TABLE public.item RENAME COLUMN v TO w');
-sql('n2', "UPDATE public.item SET v = 'of the old name' WHERE id = 102");
+sql('n1', "UPDATE public.item SET w = 'renamed' WHERE id = 3");
 comes_to_rest('n1', 'RENAME COLUMN at n1');
-sql('n2', "BEGIN; UPDATE public.item SET w = 'x' WHERE id = 103; ALTER TABLE public.item ALTER same TYPE bigint;"
-	  . 'UPDATE public.item SET same = 5000000000 WHERE id = 104; COMMIT');
+sql('n2', "UPDATE public.item SET w = 'renamed' WHERE id = 103");
+sql('n2', "BEGIN; UPDATE public.item SET w = 'x' WHERE id = 104; ALTER TABLE public.item ALTER same TYPE bigint;"
+	  . 'UPDATE public.item SET same = 5000000000 WHERE id = 105; COMMIT');
+# a narrower row goes into a wider column
 sql('n1', 'UPDATE public.item SET same = 7 WHERE id = 2');
 comes_to_rest('n1', 'another type at n2');
 sql('n2', 'ALTER TABLE public.item RENAME COLUMN w TO aside; ALTER TABLE public.item RENAME COLUMN big TO w;'
 	  . 'ALTER TABLE public.item RENAME COLUMN aside TO big');
+sql('n2', "UPDATE public.item SET big = 'was w' WHERE id = 101");
 comes_to_rest('n2', 'names that change places at n2');
+sql('n1', "UPDATE public.item SET big = 'was w', w = 'was big' WHERE id = 1");
+sql('n2', "UPDATE public.item SET big = 'was w', w = 'was big' WHERE id = 102");
+comes_to_rest('n1', 'rows behind that');
 sql('n1', 'ALTER TABLE public.item DROP COLUMN same');
-sql('n2', 'UPDATE public.item SET same = 9 WHERE id = 105');
 comes_to_rest('n1', 'DROP COLUMN at n1');
+sql('n2', 'ALTER TABLE public.item DROP CONSTRAINT item_pkey, ADD PRIMARY KEY (id, added_n1)');
+sql('n2', 'UPDATE public.item SET id = id + 1000 WHERE id = 20');
+comes_to_rest('n2', 'another key at n2');
 sql('n1', "UPDATE public.item SET big = 'end' WHERE id < 4; DELETE FROM public.item WHERE id = 4");
 sql('n2', "UPDATE public.item SET big = 'end' WHERE id IN (103, 104); DELETE FROM public.item WHERE id = 105");
 comes_to_rest('n2', 'rows alone, at last');

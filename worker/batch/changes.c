@@ -16,6 +16,7 @@
 
 #include "worker/batch/changes.h"
 #include "worker/batch/difference.h"
+#include "worker/copy/reverse.h"
 #include "worker/batch/held.h"
 #include "worker/driver/driver.h"
 #include "worker/shape.h"
@@ -90,6 +91,12 @@ shape_before(const DbsyncBatch *batch, const DbsyncCutTable *cut_table,
 	return before;
 }
 
+static bool
+keeps_rows(const DbsyncTable *table)
+{
+	return table->existing_rows != NULL && strcmp(table->existing_rows, "keep") == 0;
+}
+
 /* Rows that are copied anew take the place of all that are there, if those are ours. */
 static int
 how_to_change(const DbsyncBatch *batch, const DbsyncDifference *difference, bool copies)
@@ -101,8 +108,10 @@ how_to_change(const DbsyncBatch *batch, const DbsyncDifference *difference, bool
 		how |= DBSYNC_CHANGE_MAKE;
 	if (difference->taken)
 		how |= DBSYNC_CHANGE_TAKEN;
-	if (copies && (table->existing_rows == NULL || strcmp(table->existing_rows, "keep") != 0))
+	if (copies && !keeps_rows(table))
 		how |= DBSYNC_CHANGE_EMPTY;
+	if (keeps_rows(table) || dbsync_reverse_feeds(batch->work, table))
+		how |= DBSYNC_CHANGE_SHARED;
 	return how;
 }
 

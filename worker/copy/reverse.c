@@ -64,7 +64,8 @@ typedef struct Reverse
 	const List *identities;		/* of the target */
 	const char *relation;		/* our table */
 	List	   *subscriptions;	/* pg_uuid_t *: theirs */
-	List	   *copied;			/* the same: those that have copied it, or do */
+	List	   *fed;			/* the same: those that have it in them, */
+	List	   *copied;			/* and have copied it, or do */
 } Reverse;
 
 /* The ledger of those who write here, locked; NULL: there is none. */
@@ -135,10 +136,12 @@ take_row(Reverse *reverse, const Datum *values, const bool *nulls)
 							 reverse->identities))
 		reverse->subscriptions = append_uuid(reverse->subscriptions, values[SUBSCRIPTION]);
 
+	if (!of_table || nulls[LIVE] || nulls[ROWS] || nulls[RELATION] ||
+		strcmp(TextDatumGetCString(values[RELATION]), reverse->relation) != 0)
+		return;
+	reverse->fed = append_uuid(reverse->fed, values[SUBSCRIPTION]);
 	/* one that began with no copy has no rows, and is live at once */
-	if (of_table && !nulls[LIVE] && !nulls[ROWS] && !nulls[RELATION] &&
-		(!DatumGetBool(values[LIVE]) || DatumGetInt64(values[ROWS]) > 0) &&
-		strcmp(TextDatumGetCString(values[RELATION]), reverse->relation) == 0)
+	if (!DatumGetBool(values[LIVE]) || DatumGetInt64(values[ROWS]) > 0)
 		reverse->copied = append_uuid(reverse->copied, values[SUBSCRIPTION]);
 }
 
@@ -171,6 +174,23 @@ read_own_ledger(Reverse *reverse)
 	table_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	relation_close(rel, AccessShareLock);
+}
+
+bool
+dbsync_reverse_feeds(DbsyncWork *work, const DbsyncTable *table)
+{
+	Reverse		reverse = {.identities = work->target_identities,.relation = table->qualified};
+	ListCell   *lc;
+
+	if (dbsync_identity_is_own(work->target))
+		return false;
+	read_own_ledger(&reverse);
+	foreach(lc, reverse.fed)
+	{
+		if (is_among(reverse.subscriptions, lfirst(lc)))
+			return true;
+	}
+	return false;
 }
 
 void

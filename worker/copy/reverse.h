@@ -11,6 +11,9 @@
 #include "worker/table.h"
 #include "worker/work.h"
 
+/* Does the target feed this table?  Then its own has rows that it made itself. */
+extern bool dbsync_reverse_feeds(DbsyncWork *work, const DbsyncTable *table);
+
 /* Before every chunk: error if the target has copied, or is copying, its table to ours. */
 extern void dbsync_reverse_check(DbsyncWork *work, const DbsyncTable *table);
 

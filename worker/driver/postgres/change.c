@@ -144,7 +144,8 @@ finish_add(Changing *changing, const DbsyncChange *change, const Found *found)
 
 /*
  * A column is added: where there is one of this name it may be the one, made before, if
- * the rows that are there have in it what they have at the source.
+ * the rows that are there have in it what they have at the source.  Where others write, too,
+ * they may have written there since.
  */
 static bool
 follow_add(Changing *changing, const DbsyncChange *change, const Found *found)
@@ -154,7 +155,7 @@ follow_add(Changing *changing, const DbsyncChange *change, const Found *found)
 
 	if (!found->there)
 		return make_change(changing, change);
-	if (found->generated || (changing->how & DBSYNC_CHANGE_EMPTY) != 0)
+	if (found->generated || (changing->how & (DBSYNC_CHANGE_EMPTY | DBSYNC_CHANGE_SHARED)) != 0)
 		return true;
 	answer = dbsync_postgres_query(changing->target,
 								   psprintf("SELECT EXISTS (SELECT FROM %s%s)", changing->quoted,
