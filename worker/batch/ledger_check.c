@@ -301,8 +301,6 @@ check_part(DbsyncWork *work, const DbsyncTable *table, const DbsyncLedgerPart *p
 		refuse_part(work, table, "column \"rows\" is no number of rows");
 	if ((part->nkeys > 0) != (part->rows > 0))
 		refuse_part(work, table, "columns \"boundary\" and \"rows\" contradict each other");
-	if (!part->live && part->nkeys == 0)
-		refuse_part(work, table, "it is not live, and nothing is copied");
 	check_held(work, table, part);
 	if (part->checksum != dbsync_ledger_part_checksum(part))
 		refuse_part(work, table, "it was not dbsync that wrote it last");
