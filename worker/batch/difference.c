@@ -229,14 +229,15 @@ find_defaults(DbsyncDifference *difference, const DbsyncTableShape *before, cons
 }
 
 static void
-find_nulls(DbsyncDifference *difference, const DbsyncTableShape *before, const DbsyncTableShape *after)
+find_nulls(DbsyncDifference *difference, const DbsyncTableShape *before, const DbsyncTableShape *after,
+		   bool not_null)
 {
 	for (int i = 0; i < after->ncolumns; i++)
 	{
 		int			was = find_number(before, after->numbers[i]);
 
-		if (was >= 0 && before->not_null[was] != after->not_null[i])
-			add_change(difference, DBSYNC_CHANGE_NOT_NULL, after->columns[i])->not_null = after->not_null[i];
+		if (was >= 0 && before->not_null[was] != not_null && after->not_null[i] == not_null)
+			add_change(difference, DBSYNC_CHANGE_NOT_NULL, after->columns[i])->not_null = not_null;
 	}
 }
 
@@ -263,9 +264,9 @@ compare_keys(DbsyncDifference *difference, const DbsyncTableShape *before, const
 
 /* Its columns that are left, by the names that they have now. */
 static void
-add_old_key(DbsyncDifference *difference, const DbsyncTableShape *before, const DbsyncTableShape *after)
+add_key(DbsyncDifference *difference, const DbsyncTableShape *before, const DbsyncTableShape *after)
 {
-	DbsyncChange *change = add_change(difference, DBSYNC_CHANGE_OLD_KEY, NULL);
+	DbsyncChange *change = add_change(difference, DBSYNC_CHANGE_KEY, NULL);
 
 	change->keys = palloc(sizeof(char *) * Max(before->nkeys, 1));
 	for (int k = 0; k < before->nkeys; k++)
@@ -294,11 +295,10 @@ dbsync_difference(const DbsyncTableShape *before, const DbsyncTableShape *after,
 	find_retyped(&difference, before, after);
 	find_added(&difference, before, after, turn);
 	find_defaults(&difference, before, after);
-	/* a column of a primary key can be null when that has gone, and must not be before another is there */
+	/* a column can be null when no key has it any more, and must not be before one has */
+	find_nulls(&difference, before, after, true);
 	if (other_key)
-		add_old_key(&difference, before, after);
-	find_nulls(&difference, before, after);
-	if (other_key)
-		add_change(&difference, DBSYNC_CHANGE_KEY, NULL);
+		add_key(&difference, before, after);
+	find_nulls(&difference, before, after, false);
 	return difference;
 }

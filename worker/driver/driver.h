@@ -178,7 +178,6 @@ typedef enum DbsyncChangeKind
 	DBSYNC_CHANGE_TYPE,
 	DBSYNC_CHANGE_ADD,
 	DBSYNC_CHANGE_DEFAULT,
-	DBSYNC_CHANGE_OLD_KEY,
 	DBSYNC_CHANGE_NOT_NULL,
 	DBSYNC_CHANGE_KEY
 } DbsyncChangeKind;
@@ -197,7 +196,7 @@ typedef struct DbsyncChange
 	const char *value;			/* ADD, DEFAULT: expression in PostgreSQL's SQL; NULL: none */
 	const char *missing;		/* ADD: the text of the value that rows have which are there
 								 * already; NULL: they are null */
-	int			nkeys;			/* OLD_KEY: the columns that were it, now called so */
+	int			nkeys;			/* KEY: the columns that were it, now called so */
 	const char **keys;
 } DbsyncChange;
 

@@ -39,7 +39,6 @@ typedef struct Changing
 	const DbsyncTableSpec *spec;
 	int			how;
 	char	   *quoted;
-	bool		was_primary;	/* the old key, which has been dropped */
 	StringInfoData due;			/* statements that are due, if they are not to be made */
 } Changing;
 
@@ -217,7 +216,6 @@ follow_column(Changing *changing, const DbsyncChange *change)
 		case DBSYNC_CHANGE_NOT_NULL:
 			is_due = change->not_null ? making && !found.not_null : !found.there || found.not_null;
 			break;
-		case DBSYNC_CHANGE_OLD_KEY:
 		case DBSYNC_CHANGE_KEY:
 			break;
 	}
@@ -262,16 +260,14 @@ find_index(Changing *changing, const char *const *columns, int n, const Postgres
 	return *answer != NULL;
 }
 
-/*
- * The key of the source changes when its index is dropped: so the one that the target has on
- * the same columns goes, too, or rows that are all right at the source would clash there.
- */
+/* The statement that drops the old key's index there, and its constraint's name; NULL: there is none. */
 static bool
-follow_old_key(Changing *changing, const DbsyncChange *change)
+find_old_key(Changing *changing, const DbsyncChange *change, const char **drop, const char **primary)
 {
 	const PostgresAnswer *answer;
 	const char *constraint;
 
+	*drop = *primary = NULL;
 	if ((changing->how & DBSYNC_CHANGE_MAKE) == 0 || change->nkeys == 0)
 		return true;
 	if (!find_index(changing, change->keys, change->nkeys, &answer))
@@ -279,30 +275,44 @@ follow_old_key(Changing *changing, const DbsyncChange *change)
 	if (dbsync_postgres_answer_rows(answer) == 0)
 		return true;
 	constraint = dbsync_postgres_answer_text(answer, 0, 1);
-	changing->was_primary = dbsync_postgres_answer_bool(answer, 0, 2);
-	return make(changing, constraint
-				? psprintf("ALTER TABLE %s DROP CONSTRAINT %s", changing->quoted, constraint)
-				: psprintf("DROP INDEX %s", dbsync_postgres_answer_text(answer, 0, 0)));
+	*drop = constraint
+		? psprintf("ALTER TABLE %s DROP CONSTRAINT %s", changing->quoted, constraint)
+		: psprintf("DROP INDEX %s", dbsync_postgres_answer_text(answer, 0, 0));
+	if (dbsync_postgres_answer_bool(answer, 0, 2))
+		*primary = pstrdup(constraint);
+	return true;
 }
 
+/*
+ * The key of the source changes when its index is dropped: so the one that the target has on
+ * the same columns goes, too, or rows that are all right at the source would clash there.  At
+ * no time is there none: the table may be captured there, too.
+ */
 static bool
-follow_key(Changing *changing)
+follow_key(Changing *changing, const DbsyncChange *change)
 {
 	const DbsyncTableSpec *spec = changing->spec;
 	const char **names = palloc(sizeof(char *) * Max(spec->nkeys, 1));
+	const char *drop;
+	const char *primary;
 	const PostgresAnswer *answer;
 	char	   *columns;
 
 	for (int k = 0; k < spec->nkeys; k++)
 		names[k] = spec->columns[spec->keys[k]];
-	if (!find_index(changing, names, spec->nkeys, &answer))
-		return false;
-	if (dbsync_postgres_answer_rows(answer) > 0)
-		return true;
 	columns = dbsync_postgres_columns_sql(names, spec->nkeys);
-	return make(changing, changing->was_primary
-				? psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", changing->quoted, columns)
-				: psprintf("CREATE UNIQUE INDEX ON %s (%s)", changing->quoted, columns));
+	if (!find_old_key(changing, change, &drop, &primary) ||
+		!find_index(changing, names, spec->nkeys, &answer))
+		return false;
+	if (dbsync_postgres_answer_rows(answer) == 0)
+	{
+		if (primary != NULL)
+			return make(changing, psprintf("ALTER TABLE %s DROP CONSTRAINT %s, ADD PRIMARY KEY (%s)",
+										   changing->quoted, primary, columns));
+		if (!make(changing, psprintf("CREATE UNIQUE INDEX ON %s (%s)", changing->quoted, columns)))
+			return false;
+	}
+	return drop == NULL || make(changing, drop);
 }
 
 static bool
@@ -310,10 +320,8 @@ follow_change(Changing *changing, const DbsyncChange *change)
 {
 	switch (change->kind)
 	{
-		case DBSYNC_CHANGE_OLD_KEY:
-			return follow_old_key(changing, change);
 		case DBSYNC_CHANGE_KEY:
-			return follow_key(changing);
+			return follow_key(changing, change);
 		default:
 			return follow_column(changing, change);
 	}

@@ -144,7 +144,6 @@ dbsync_postgres_change_sql(const char *quoted, const DbsyncChange *change, bool 
 		case DBSYNC_CHANGE_NOT_NULL:
 			return list_make1(psprintf("ALTER TABLE %s ALTER COLUMN %s %s NOT NULL", quoted, column,
 									   change->not_null ? "SET" : "DROP"));
-		case DBSYNC_CHANGE_OLD_KEY:
 		case DBSYNC_CHANGE_KEY:
 			break;
 	}
