@@ -74,6 +74,20 @@ SELECT * FROM miscounted('t');
 ALTER TABLE t ALTER i TYPE bigint USING i + 1;
 SELECT columns FROM shapes('t') WHERE turn > 1;
 
+-- what was done while event triggers were off is found out by the next command, if no writer came before
+ALTER EVENT TRIGGER dbsync_guard_command DISABLE;
+ALTER EVENT TRIGGER dbsync_guard_rewrite DISABLE;
+ALTER TABLE t ADD sly float8 DEFAULT random();
+ALTER EVENT TRIGGER dbsync_guard_command ENABLE ALWAYS;
+ALTER EVENT TRIGGER dbsync_guard_rewrite ENABLE ALWAYS;
+ALTER TABLE t ADD innocent int;
+BEGIN;
+SAVEPOINT a;
+ALTER TABLE t ADD as_well int;
+RELEASE a;
+COMMIT;
+SELECT kind, reason FROM captured_log('t') WHERE tx > (SELECT max(tx) FROM captured_log('t')) - 2;
+
 SELECT dbsync.drop_subscription('rewrites');
 SELECT dbsync.drop_target('rewrites');
 SET client_min_messages = warning;

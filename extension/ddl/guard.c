@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_proc.h"
@@ -45,6 +46,7 @@ PG_FUNCTION_INFO_V1(dbsync_guard);
 PG_FUNCTION_INFO_V1(dbsync_guard_start);
 PG_FUNCTION_INFO_V1(dbsync_guard_role);
 PG_FUNCTION_INFO_V1(dbsync_guard_has_using);
+PG_FUNCTION_INFO_V1(dbsync_guard_is_ours);
 PG_FUNCTION_INFO_V1(dbsync_lock_by_oid);
 
 /* whose command is judged: judgement is passed as somebody else, and may run commands itself */
@@ -130,6 +132,13 @@ dbsync_guard_has_using(PG_FUNCTION_ARGS)
 			found |= castNode(ColumnDef, part->def)->raw_default != NULL;
 	}
 	PG_RETURN_BOOL(found);
+}
+
+/* Is it this transaction that wrote the row of a catalog which has this xmin? */
+Datum
+dbsync_guard_is_ours(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(TransactionIdIsCurrentTransactionId(PG_GETARG_TRANSACTIONID(0)));
 }
 
 /* Whose commands on the object the server takes; an index goes with its schema, too. */

@@ -50,6 +50,10 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.converts_alike(oid, oid) IS 'does ALTER COLUMN TYPE without USING give the same values everywhere?';
 
+CREATE FUNCTION dbsync_internal.guard_is_ours(xmin xid) RETURNS boolean
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_guard_is_ours';
+COMMENT ON FUNCTION dbsync_internal.guard_is_ours(xid) IS 'was a row of a catalog written by this transaction?';
+
 -- Why the rows that a table has can be another's than those that were captured; null: they
 -- are the same, but for columns that the target fills and converts by itself.
 CREATE FUNCTION dbsync_internal.unseen_values(captured dbsync.captured_table, before jsonb, after jsonb) RETURNS text
@@ -64,6 +68,15 @@ BEGIN
     WHERE b.generated AND NOT a.generated LIMIT 1;
     IF FOUND THEN
         RETURN format('column %I was generated, and is sent from now on', col.name);
+    END IF;
+    -- nobody was told then of what the rows got
+    SELECT a.name INTO col FROM dbsync_internal.shape_columns(after) a
+    JOIN pg_attribute t ON t.attrelid = captured.relid AND t.attnum = a.num
+    LEFT JOIN dbsync_internal.shape_columns(before) b ON b.num = a.num
+    WHERE NOT a.generated AND (b.num IS NULL OR (a.type, a.typmod) <> (b.type, b.typmod)) AND NOT dbsync_internal.guard_is_ours(t.xmin)
+    ORDER BY a.num LIMIT 1;
+    IF FOUND THEN
+        RETURN format('column %I was added or altered while event triggers were off', col.name);
     END IF;
     SELECT captured.id, bit_or(r.reason), bool_or(r.by_expression) INTO rewrite
     FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id;
