@@ -92,8 +92,8 @@ CREATE TABLE dbsync.turn (
     -- its place among the rows that this transaction captured
     no bigint NOT NULL,
     -- shape: rows behind it are of another shape; recopy: so they are, and those that are there
-    -- got values that no trigger saw; dropped: the table is gone
-    kind text NOT NULL CHECK (kind IN ('shape', 'recopy', 'dropped')),
+    -- got values that no trigger saw
+    kind text NOT NULL CHECK (kind IN ('shape', 'recopy')),
     shape_id int,
     -- of columns that it adds: what rows have in them that are there already, by their numbers
     missing jsonb NOT NULL DEFAULT '{}',
@@ -104,7 +104,7 @@ COMMENT ON TABLE dbsync.turn IS 'what happened to a captured table among its cap
 COMMENT ON COLUMN dbsync.turn.captured_id IS 'the captured table';
 COMMENT ON COLUMN dbsync.turn.xid IS 'the transaction';
 COMMENT ON COLUMN dbsync.turn.no IS 'its place among the rows that the transaction captured';
-COMMENT ON COLUMN dbsync.turn.kind IS 'shape: the table looks otherwise from here on; recopy: and its rows have values that no trigger saw; dropped: it is gone';
+COMMENT ON COLUMN dbsync.turn.kind IS 'shape: the table looks otherwise from here on; recopy: and its rows have values that no trigger saw';
 COMMENT ON COLUMN dbsync.turn.shape_id IS 'the shape of rows behind it';
 COMMENT ON COLUMN dbsync.turn.missing IS 'of columns that it adds, by their numbers: the value of rows that are there already, as text; not in it: null';
 COMMENT ON COLUMN dbsync.turn.reason IS 'why the table is to be copied anew';

@@ -212,6 +212,7 @@ dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 	const DbsyncTableShape *shape;
 	const DbsyncTableShape *before;
 	DbsyncTurn *turn;
+	bool		copies;
 
 	if (is_passed(batch->cut, cut_table))
 		return false;
@@ -224,16 +225,12 @@ dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 	turn = dbsync_turns_read(batch->cut, table->captured_id, before ? before->id : 0, shape->id);
 	if (before != NULL)
 		difference = dbsync_difference(before, shape, turn);
-	if (!turn->drops || before != NULL)
-	{
-		bool		copies = must_copy(table, turn, &difference);
-
-		if (copies && !table->copy_data)
-			refuse_to_copy(batch, turn->reason);
-		change_table(batch, shape, difference.changes, how_to_change(batch, &difference, copies));
-		if (copies)
-			copy_anew(batch, turn->reason);
-	}
+	copies = must_copy(table, turn, &difference);
+	if (copies && !table->copy_data)
+		refuse_to_copy(batch, turn->reason);
+	change_table(batch, shape, difference.changes, how_to_change(batch, &difference, copies));
+	if (copies)
+		copy_anew(batch, turn->reason);
 	dbsync_held_answered(work);
 	if (dbsync_table_flows(table))
 		check_lock(batch, cut_table);

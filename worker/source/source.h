@@ -121,7 +121,6 @@ typedef struct DbsyncCutRequest
 typedef struct DbsyncTurn
 {
 	bool		copies;			/* its rows have got values that were not captured */
-	bool		drops;			/* it is no more */
 	const char *reason;			/* of the copy */
 	List	   *missing;		/* of DbsyncMissing */
 } DbsyncTurn;

@@ -48,7 +48,6 @@ dbsync_turns_read(const DbsyncCut *cut, int captured_id, int before, int upto)
 		const char *value = dbsync_query_text(row, MISSING_VALUE);
 
 		turn->copies |= strcmp(kind, "recopy") == 0;
-		turn->drops |= strcmp(kind, "dropped") == 0;
 		if (dbsync_query_text(row, TURN_REASON) != NULL)
 			turn->reason = pstrdup(dbsync_query_text(row, TURN_REASON));
 		if (value != NULL)
