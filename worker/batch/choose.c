@@ -140,8 +140,9 @@ miss_segment(DbsyncBatch *batch, const DbsyncTable *table, int segment_id)
 }
 
 /*
- * Is the target's table to follow the change of one that has not begun to be copied?
- * Where it is ours to alter, it has to be what is copied then.
+ * Is the target's table to follow the change of one that is to be copied anew?  Where it is
+ * ours to alter, it has to be what is copied then.  Of one that is new the ledger says nothing
+ * yet: changes from before it was added are none of its target's.
  */
 static bool
 is_prepared(const DbsyncBatch *batch, const DbsyncTable *table, const DbsyncPart *part)
