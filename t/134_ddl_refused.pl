@@ -16,9 +16,9 @@ my @tables = ('storm.changing', 'storm.quiet');
 
 DbsyncTest::Changing::create_state($pair);
 $pair->target_sql('CREATE ROLE weak LOGIN; GRANT CREATE ON DATABASE postgres TO weak; GRANT USAGE ON SCHEMA storm TO weak');
-$pair->both("CREATE TABLE $_ (id int PRIMARY KEY, v int, w text)") foreach @tables;
+$pair->both("CREATE TABLE $_ (id int PRIMARY KEY, v int, w text, x int)") foreach @tables;
 $pair->target_sql("GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA storm TO weak");
-$pair->sql("INSERT INTO $_ SELECT i, i, 'w' FROM generate_series(1, 10) i") foreach @tables;
+$pair->sql("INSERT INTO $_ SELECT i, i, 'w', i FROM generate_series(1, 10) i") foreach @tables;
 $pair->subscribe('storm', \@tables, ddl => "'apply'");
 $pair->start_subscription('storm');
 $pair->arrives('storm', 'the first copy arrives');
@@ -66,15 +66,15 @@ sub catches_up
 # --- refusals
 
 foreach my $case (
-	[ 'a row of the target\'s own that is null', "INSERT INTO storm.changing VALUES (1000, NULL, 'own')",
+	[ 'a row of the target\'s own that is null', "INSERT INTO storm.changing VALUES (1000, NULL, 'own', 1)",
 		'DELETE FROM storm.changing WHERE id = 1000', 'ALTER TABLE storm.changing ALTER v SET NOT NULL',
 		'contains null values.*23502', 'ALTER COLUMN v SET NOT NULL' ],
 	[ 'a view that needs the column', 'CREATE VIEW storm.needs AS SELECT v FROM storm.changing',
 		'DROP VIEW storm.needs', 'ALTER TABLE storm.changing DROP v', '2BP01', 'DROP COLUMN v' ],
-	[ 'a view that needs the type', 'ALTER TABLE storm.changing ADD x int; CREATE VIEW storm.needs AS SELECT x FROM storm.changing',
-		'DROP VIEW storm.needs', 'ALTER TABLE storm.changing ADD x int; ALTER TABLE storm.changing ALTER x TYPE bigint', '0A000', 'ALTER COLUMN x TYPE' ],
+	[ 'a view that needs the type', 'CREATE VIEW storm.needs AS SELECT x FROM storm.changing',
+		'DROP VIEW storm.needs', 'ALTER TABLE storm.changing ALTER x TYPE bigint', '0A000', 'ALTER COLUMN x TYPE' ],
 	[ 'a type that is not there', 'SELECT', 'CREATE TYPE storm.hue AS ENUM (\'red\')',
-		"CREATE TYPE storm.hue AS ENUM ('red'); ALTER TABLE storm.changing ADD h storm.hue DEFAULT 'red'", '42704', 'ADD COLUMN h storm.hue' ])
+		"CREATE TYPE storm.hue AS ENUM ('red'); ALTER TABLE storm.changing ADD h storm.hue", '42704', 'ADD COLUMN h storm.hue' ])
 {
 	my ($what, $obstacle, $cure, $sql, $reason, $action) = @$case;
 
@@ -105,11 +105,12 @@ ok($reader <= 10_000, 'a change that waits for a reader: others are served meanw
 is_held('a lock', '55P03', 'ADD COLUMN locked');
 $locker->query_safe('COMMIT');
 $locker->quit;
-ok($pair->arrives('storm', 'a lock: the table catches up by itself when it is gone'), 'without being asked');
+$pair->arrives('storm', 'a lock: the table catches up by itself when it is gone');
 is(state_of($target), state_of($pair->source), 'a lock: both ends are equal');
 
 # --- a role that does not own the table
 
+$pair->stop_subscription('storm');
 $pair->sql("SELECT dbsync.drop_subscription('storm')");
 $pair->create_target('weak', uri_of($target, user => 'weak'));
 $pair->target_sql('GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA storm TO weak');

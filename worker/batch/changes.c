@@ -232,6 +232,9 @@ dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 	if (copies)
 		copy_anew(batch, turn->reason);
 	dbsync_held_answered(work);
+	/* that it could be looked up says nothing yet: a change waits for more */
+	if (!dbsync_table_is_held(table))
+		table->hold.failures = 0;
 	if (dbsync_table_flows(table))
 		check_lock(batch, cut_table);
 	batch->current = NULL;

@@ -41,10 +41,6 @@ dbsync_held_ask(DbsyncWork *work, const DbsyncTable *table)
 void
 dbsync_held_answered(DbsyncWork *work)
 {
-	DbsyncTable *table = work->asking ? dbsync_subscription_table(work->subscription, work->asking) : NULL;
-
-	if (table != NULL && !dbsync_table_is_held(table))
-		table->hold.failures = 0;
 	work->asking = 0;
 }
 
