@@ -113,7 +113,8 @@ is(state_of($target), state_of($pair->source), 'a lock: both ends are equal');
 $pair->stop_subscription('storm');
 $pair->sql("SELECT dbsync.drop_subscription('storm')");
 $pair->create_target('weak', uri_of($target, user => 'weak'));
-$pair->target_sql('GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA storm TO weak');
+$pair->target_sql('GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA storm, dbsync_ledger TO weak;'
+	  . 'GRANT USAGE ON SCHEMA dbsync_ledger TO weak');
 $pair->subscribe('storm', \@tables, ddl => "'apply'", target => 'weak', existing_rows => "'truncate'");
 $pair->start_subscription('storm');
 $pair->arrives('storm', 'a role that does not own the tables copies them');
