@@ -142,6 +142,14 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_segment(text, int, int) IS 'error if a new segment is not what it was made as';
 
+CREATE FUNCTION dbsync_internal.add_member(rel regclass) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_add_member';
+COMMENT ON FUNCTION dbsync_internal.add_member(regclass) IS 'ALTER EXTENSION dbsync ADD TABLE, without a lock on the extension';
+
+CREATE FUNCTION dbsync_internal.remove_member(rel regclass) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_remove_member';
+COMMENT ON FUNCTION dbsync_internal.remove_member(regclass) IS 'ALTER EXTENSION dbsync DROP TABLE, without a lock on the extension';
+
 -- A default tablespace or access method of the session is none of ours (C code
 -- writes to the heap), nor are rights that ALTER DEFAULT PRIVILEGES hands out.
 CREATE FUNCTION dbsync_internal.create_segment(captured_id int) RETURNS int
@@ -168,7 +176,7 @@ BEGIN
         ELSE 'captured changes; read them with dbsync.changes()' END);
     PERFORM dbsync_internal.revoke_all(format('TABLE %s', segment), c.relacl, c.relowner)
     FROM pg_class c WHERE c.oid = segment::regclass;
-    EXECUTE format('ALTER EXTENSION dbsync ADD TABLE %s', segment);
+    PERFORM dbsync_internal.add_member(segment::regclass);
     PERFORM dbsync_internal.check_segment(segment, captured_id, last_shape);
 
     is_first := NOT EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = create_segment.captured_id AND s.active);
@@ -207,7 +215,7 @@ BEGIN
     DELETE FROM dbsync.segment s WHERE s.id = segment_id RETURNING s.relid INTO gone;
     SELECT c.oid::regclass INTO segment FROM pg_class c WHERE c.oid = gone;
     IF FOUND THEN
-        EXECUTE format('ALTER EXTENSION dbsync DROP TABLE %s', segment);
+        PERFORM dbsync_internal.remove_member(segment);
         EXECUTE format('DROP TABLE %s', segment);
     END IF;
 END $$;
