@@ -82,7 +82,16 @@ BEGIN
     FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id;
     IF rewrite.by_expression THEN
         RETURN 'ALTER TABLE ... USING gave its rows values that no trigger saw';
-    ELSIF rewrite.reason IS NULL THEN
+    END IF;
+    -- also where nothing was written: timestamp becomes timestamptz so where the time zone is UTC
+    SELECT a.name, format_type(b.type, b.typmod) AS before, format_type(a.type, a.typmod) AS after INTO col
+    FROM dbsync_internal.shape_columns(before) b JOIN dbsync_internal.shape_columns(after) a ON a.num = b.num
+    WHERE NOT b.generated AND (a.type, a.typmod) <> (b.type, b.typmod) AND NOT dbsync_internal.converts_alike(b.type, a.type)
+    ORDER BY a.num LIMIT 1;
+    IF FOUND THEN
+        RETURN format('ALTER TABLE turned column %I from %s into %s, which another server may do otherwise', col.name, col.before, col.after);
+    END IF;
+    IF rewrite.reason IS NULL THEN
         RETURN NULL;
     END IF;
     -- what the rows got in it was written down nowhere
@@ -95,13 +104,6 @@ BEGIN
     IF FOUND THEN
         RETURN format('ALTER TABLE gave its rows values in column %I that no trigger saw', col.name);
     END IF;
-    SELECT a.name, format_type(b.type, b.typmod) AS before, format_type(a.type, a.typmod) AS after INTO col
-    FROM dbsync_internal.shape_columns(before) b JOIN dbsync_internal.shape_columns(after) a ON a.num = b.num
-    WHERE NOT b.generated AND (a.type, a.typmod) <> (b.type, b.typmod) AND NOT dbsync_internal.converts_alike(b.type, a.type)
-    ORDER BY a.num LIMIT 1;
-    IF FOUND THEN
-        RETURN format('ALTER TABLE turned column %I from %s into %s, which another server may do otherwise', col.name, col.before, col.after);
-    END IF;
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.unseen_values(dbsync.captured_table, jsonb, jsonb) IS 'why a table must be copied anew after DDL, in words; null: it need not be';
@@ -113,7 +115,7 @@ CREATE FUNCTION dbsync_internal.missing_values(rel oid, before jsonb, after json
     SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET "TimeZone" = 'UTC' SET extra_float_digits = 3
     SET bytea_output = 'hex' SET lc_monetary = 'C' SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $$
-    SELECT coalesce(jsonb_object_agg(t.attnum::text, (t.attmissingval::text::text[])[1]), '{}')
+    SELECT coalesce(jsonb_object_agg(t.attnum::text, array_to_string(t.attmissingval, '')), '{}')
     FROM dbsync_internal.shape_columns(after) a JOIN pg_attribute t ON t.attrelid = rel AND t.attnum = a.num
     WHERE NOT a.generated AND t.atthasmissing
       AND NOT EXISTS (SELECT FROM dbsync_internal.shape_columns(before) b WHERE b.num = a.num)

@@ -65,12 +65,76 @@ dbsync_changes_come_first(const DbsyncCut *cut, const DbsyncCutTable *cut_table)
 	return cut_table->turns > 0 || find_before(cut, cut_table) != NULL;
 }
 
+/* the type of the column with this number, or InvalidOid */
+static Oid
+type_of(const DbsyncTableShape *shape, AttrNumber number)
+{
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		if (shape->numbers[i] == number)
+			return shape->types[i];
+	}
+	return InvalidOid;
+}
+
+/* The shape that the table had before the transaction; NULL: it is not known any more. */
+static const DbsyncTableShape *
+shape_at_begin(const DbsyncBatch *batch, int captured_id)
+{
+	const List *shapes = batch->work->subscription->shapes;
+	ListCell   *lc;
+
+	foreach(lc, batch->cut->tables)
+	{
+		const DbsyncCutTable *first = lfirst(lc);
+		const DbsyncTableShape *shape;
+
+		if (first->captured_id != captured_id)
+			continue;
+		shape = dbsync_shapes_find(shapes, first->shape_id);
+		return shape == NULL || first->turns == 0 ? shape : dbsync_shapes_before(shapes, shape);
+	}
+	return NULL;
+}
+
+/*
+ * Does the transaction give a column that it has added another type behind this shape?  What
+ * rows have in it is the text of the type that it was added with: of true it is t, and true
+ * when boolean has become text.
+ */
+static bool
+retypes_added(const DbsyncBatch *batch, const DbsyncCutTable *cut_table)
+{
+	const List *shapes = batch->work->subscription->shapes;
+	const DbsyncTableShape *shape = dbsync_shapes_find(shapes, cut_table->shape_id);
+	const DbsyncTableShape *begin = shape_at_begin(batch, cut_table->captured_id);
+	ListCell   *lc;
+
+	foreach(lc, batch->cut->tables)
+	{
+		const DbsyncCutTable *other = lfirst(lc);
+		const DbsyncTableShape *later;
+
+		if (other->captured_id != cut_table->captured_id || other->shape_id <= cut_table->shape_id)
+			continue;
+		later = dbsync_shapes_find(shapes, other->shape_id);
+		for (int i = 0; shape && begin && later && i < shape->ncolumns; i++)
+		{
+			Oid			type = type_of(later, shape->numbers[i]);
+
+			if (!OidIsValid(type_of(begin, shape->numbers[i])) && OidIsValid(type) && type != shape->types[i])
+				return true;
+		}
+	}
+	return false;
+}
+
 /* Is the shape one that the table had for no row?  Then the target's need not have it. */
 static bool
-is_passed(const DbsyncCut *cut, const DbsyncCutTable *cut_table)
+is_passed(const DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 {
 	return cut_table->turns > 0 && dbsync_cut_table_rows(cut_table) == 0 &&
-		cut_table->truncates == 0 && has_later(cut, cut_table);
+		cut_table->truncates == 0 && has_later(batch->cut, cut_table) && !retypes_added(batch, cut_table);
 }
 
 /* The shape that the target's table has by now; NULL: it is not known any more. */
@@ -83,7 +147,7 @@ shape_before(const DbsyncBatch *batch, const DbsyncCutTable *cut_table,
 	const DbsyncCutTable *section = find_before(batch->cut, cut_table);
 
 	while (section != NULL && before != NULL && section->shape_id == before->id &&
-		   is_passed(batch->cut, section))
+		   is_passed(batch, section))
 	{
 		before = dbsync_shapes_before(shapes, before);
 		section = find_before(batch->cut, section);
@@ -214,7 +278,7 @@ dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 	DbsyncTurn *turn;
 	bool		copies;
 
-	if (is_passed(batch->cut, cut_table))
+	if (is_passed(batch, cut_table))
 		return false;
 	if (!dbsync_changes_come_first(batch->cut, cut_table))
 		return true;

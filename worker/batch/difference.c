@@ -179,6 +179,7 @@ find_retyped(DbsyncDifference *difference, const DbsyncTableShape *before,
 		set_type(change, after, i);
 		change->old_type = before->types[was];
 		change->old_typmod = before->typmods[was];
+		change->value = after->defaults[i];
 	}
 }
 

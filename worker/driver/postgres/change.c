@@ -150,19 +150,19 @@ static bool
 follow_add(Changing *changing, const DbsyncChange *change, const Found *found)
 {
 	const PostgresAnswer *answer;
-	char	   *fill = dbsync_postgres_fill_sql(changing->quoted, change);
 
 	if (!found->there)
 		return make_change(changing, change);
 	if (found->generated || (changing->how & (DBSYNC_CHANGE_EMPTY | DBSYNC_CHANGE_SHARED)) != 0)
 		return true;
 	answer = dbsync_postgres_query(changing->target,
-								   psprintf("SELECT EXISTS (SELECT FROM %s%s)", changing->quoted,
-											strstr(fill, " WHERE ")),
+								   psprintf("SELECT EXISTS (SELECT FROM %s WHERE %s)", changing->quoted,
+											dbsync_postgres_unfilled_sql(change)),
 								   0, NULL, "1b");
 	if (answer == NULL)
 		return dbsync_postgres_refused_by(changing->target, changing->quoted);
-	if (dbsync_postgres_answer_bool(answer, 0, 0) && !make(changing, fill))
+	if (dbsync_postgres_answer_bool(answer, 0, 0) &&
+		!make(changing, dbsync_postgres_fill_sql(changing->quoted, change)))
 		return false;
 	return finish_add(changing, change, found);
 }

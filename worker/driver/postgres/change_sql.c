@@ -55,14 +55,18 @@ dbsync_postgres_missing_sql(const DbsyncChange *change)
 }
 
 char *
+dbsync_postgres_unfilled_sql(const DbsyncChange *change)
+{
+	/* as text: there are types without an operator for equality */
+	return psprintf("CAST(%s AS text) IS DISTINCT FROM CAST(%s AS text)",
+					quote_identifier(change->column), dbsync_postgres_missing_sql(change));
+}
+
+char *
 dbsync_postgres_fill_sql(const char *quoted, const DbsyncChange *change)
 {
-	const char *column = quote_identifier(change->column);
-
-	/* as text: there are types without an operator for equality */
-	return psprintf("UPDATE %s SET %s = %s WHERE CAST(%s AS text) IS DISTINCT FROM CAST(%s AS text)",
-					quoted, column, dbsync_postgres_missing_sql(change), column,
-					dbsync_postgres_missing_sql(change));
+	return psprintf("UPDATE %s SET %s = %s WHERE %s", quoted, quote_identifier(change->column),
+					dbsync_postgres_missing_sql(change), dbsync_postgres_unfilled_sql(change));
 }
 
 char *
@@ -110,7 +114,8 @@ add_sql(const char *quoted, const DbsyncChange *change)
 	return statements;
 }
 
-static char *
+/* The old default may not be one of the new type; the new one is set when it is. */
+static List *
 type_sql(const char *quoted, const DbsyncChange *change, bool emptied)
 {
 	const char *column = quote_identifier(change->column);
@@ -118,9 +123,14 @@ type_sql(const char *quoted, const DbsyncChange *change, bool emptied)
 
 	/* of no rows nothing is converted, and nothing has to be convertible */
 	if (emptied)
-		return psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT, ALTER COLUMN %s TYPE %s%s USING NULL",
-						quoted, column, column, type, collate_sql(change));
-	return psprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s%s", quoted, column, type, collate_sql(change));
+	{
+		List	   *statements =
+			list_make1(psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT, ALTER COLUMN %s TYPE %s%s USING NULL",
+								quoted, column, column, type, collate_sql(change)));
+
+		return change->value != NULL ? lappend(statements, default_sql(quoted, change)) : statements;
+	}
+	return list_make1(psprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s%s", quoted, column, type, collate_sql(change)));
 }
 
 List *
@@ -136,7 +146,7 @@ dbsync_postgres_change_sql(const char *quoted, const DbsyncChange *change, bool 
 			return list_make1(psprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", quoted, column,
 									   quote_identifier(change->new_name)));
 		case DBSYNC_CHANGE_TYPE:
-			return list_make1(type_sql(quoted, change, emptied));
+			return type_sql(quoted, change, emptied);
 		case DBSYNC_CHANGE_ADD:
 			return add_sql(quoted, change);
 		case DBSYNC_CHANGE_DEFAULT:

@@ -22,6 +22,9 @@ extern char *dbsync_postgres_type_sql(Oid type, int32 typmod);
 /* The value that rows have which were there before a column was added. */
 extern char *dbsync_postgres_missing_sql(const DbsyncChange *change);
 
+/* Which rows lack it, as a condition. */
+extern char *dbsync_postgres_unfilled_sql(const DbsyncChange *change);
+
 /* The UPDATE that gives it to them. */
 extern char *dbsync_postgres_fill_sql(const char *quoted, const DbsyncChange *change);
 
