@@ -4,7 +4,10 @@
 -- may look otherwise by then.
 
 -- A default travels if it needs nothing but what every server has: no function, type or
--- sequence of this database.
+-- sequence of this database.  At the target it runs as whoever inserts there, who may have
+-- rights that the table's owner here has not: so it may do nothing, nor read what is not in
+-- it (query_to_xml() runs any statement).  What is not in pg_depend is the system's own, and
+-- the numbers of its functions are to be read in the expression only.
 CREATE FUNCTION dbsync_internal.default_that_travels(rel oid, num smallint) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -13,6 +16,9 @@ AS $$
       AND NOT EXISTS (SELECT FROM pg_depend p
                       WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
                         AND NOT (p.refclassid = 'pg_class'::regclass AND p.refobjid = rel))
+      AND NOT EXISTS (SELECT FROM regexp_matches(d.adbin::text, ':(?:func|opfunc)id ([0-9]+)', 'g') m JOIN pg_proc f ON f.oid = m[1]::oid
+                      WHERE f.provolatile = 'v' AND f.proname NOT IN ('random', 'gen_random_uuid', 'uuidv4', 'uuidv7', 'clock_timestamp', 'timeofday')
+                         OR f.proname ~ '_to_xml')
 $$;
 COMMENT ON FUNCTION dbsync_internal.default_that_travels(oid, smallint) IS 'default of a column as text, if it means the same everywhere; else null';
 

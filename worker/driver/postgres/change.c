@@ -113,12 +113,12 @@ make(Changing *changing, const char *sql)
 }
 
 static bool
-make_change(Changing *changing, const DbsyncChange *change)
+make_change(Changing *changing, const DbsyncChange *change, const Found *found)
 {
 	bool		emptied = (changing->how & DBSYNC_CHANGE_EMPTY) != 0;
 	ListCell   *lc;
 
-	foreach(lc, dbsync_postgres_change_sql(changing->quoted, change, emptied))
+	foreach(lc, dbsync_postgres_change_sql(changing->quoted, change, emptied, found->identity))
 	{
 		if (!make(changing, lfirst(lc)))
 			return false;
@@ -135,10 +135,10 @@ finish_add(Changing *changing, const DbsyncChange *change, const Found *found)
 	if ((changing->how & DBSYNC_CHANGE_MAKE) == 0)
 		return true;
 	rest.kind = DBSYNC_CHANGE_DEFAULT;
-	if (!found->identity && (change->value != NULL || found->has_default) && !make_change(changing, &rest))
+	if (!found->identity && (change->value != NULL || found->has_default) && !make_change(changing, &rest, found))
 		return false;
 	rest.kind = DBSYNC_CHANGE_NOT_NULL;
-	return !change->not_null || found->not_null || make_change(changing, &rest);
+	return !change->not_null || found->not_null || make_change(changing, &rest, found);
 }
 
 /*
@@ -152,7 +152,7 @@ follow_add(Changing *changing, const DbsyncChange *change, const Found *found)
 	const PostgresAnswer *answer;
 
 	if (!found->there)
-		return make_change(changing, change);
+		return make_change(changing, change, found);
 	if (found->generated || (changing->how & (DBSYNC_CHANGE_EMPTY | DBSYNC_CHANGE_SHARED)) != 0)
 		return true;
 	answer = dbsync_postgres_query(changing->target,
@@ -180,7 +180,7 @@ follow_rename(Changing *changing, const DbsyncChange *change, const Found *found
 		if (new_one.there && !found->there)
 			return true;
 	}
-	return make_change(changing, change);
+	return make_change(changing, change, found);
 }
 
 /*
@@ -219,7 +219,7 @@ follow_column(Changing *changing, const DbsyncChange *change)
 		case DBSYNC_CHANGE_KEY:
 			break;
 	}
-	return is_due ? make_change(changing, change) : true;
+	return is_due ? make_change(changing, change, &found) : true;
 }
 
 /* The unique index on exactly these columns, if there is one: its name, its constraint's. */

@@ -114,9 +114,12 @@ add_sql(const char *quoted, const DbsyncChange *change)
 	return statements;
 }
 
-/* The old default may not be one of the new type; the new one is set when it is. */
+/*
+ * The old default may not be one of the new type; the new one is set when it is.  An identity
+ * has none, and goes on.
+ */
 static List *
-type_sql(const char *quoted, const DbsyncChange *change, bool emptied)
+type_sql(const char *quoted, const DbsyncChange *change, bool emptied, bool identity)
 {
 	const char *column = quote_identifier(change->column);
 	char	   *type = dbsync_postgres_type_sql(change->type, change->typmod);
@@ -125,16 +128,17 @@ type_sql(const char *quoted, const DbsyncChange *change, bool emptied)
 	if (emptied)
 	{
 		List	   *statements =
-			list_make1(psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT, ALTER COLUMN %s TYPE %s%s USING NULL",
-								quoted, column, column, type, collate_sql(change)));
+			list_make1(psprintf("ALTER TABLE %s %sALTER COLUMN %s TYPE %s%s USING NULL", quoted,
+								identity ? "" : psprintf("ALTER COLUMN %s DROP DEFAULT, ", column),
+								column, type, collate_sql(change)));
 
-		return change->value != NULL ? lappend(statements, default_sql(quoted, change)) : statements;
+		return change->value != NULL && !identity ? lappend(statements, default_sql(quoted, change)) : statements;
 	}
 	return list_make1(psprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s%s", quoted, column, type, collate_sql(change)));
 }
 
 List *
-dbsync_postgres_change_sql(const char *quoted, const DbsyncChange *change, bool emptied)
+dbsync_postgres_change_sql(const char *quoted, const DbsyncChange *change, bool emptied, bool identity)
 {
 	const char *column = change->column ? quote_identifier(change->column) : NULL;
 
@@ -146,7 +150,7 @@ dbsync_postgres_change_sql(const char *quoted, const DbsyncChange *change, bool 
 			return list_make1(psprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", quoted, column,
 									   quote_identifier(change->new_name)));
 		case DBSYNC_CHANGE_TYPE:
-			return type_sql(quoted, change, emptied);
+			return type_sql(quoted, change, emptied, identity);
 		case DBSYNC_CHANGE_ADD:
 			return add_sql(quoted, change);
 		case DBSYNC_CHANGE_DEFAULT:

@@ -14,7 +14,8 @@
  * The statements (List of strings) that make a change of a column of a table, whose quoted
  * name this is.  emptied: the table has no rows any more, so none has to be converted.
  */
-extern List *dbsync_postgres_change_sql(const char *quoted, const DbsyncChange *change, bool emptied);
+extern List *dbsync_postgres_change_sql(const char *quoted, const DbsyncChange *change, bool emptied,
+										bool identity);
 
 /* A type as a column is given it, with its modifier. */
 extern char *dbsync_postgres_type_sql(Oid type, int32 typmod);
