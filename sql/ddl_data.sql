@@ -126,7 +126,7 @@ SELECT op, key, "row" FROM dbsync.changes('t') WHERE (key->>'id')::int BETWEEN 1
 
 -- text is written down as the apply session reads it
 SET DateStyle = 'SQL, DMY';
-SET TimeZone = 'CET';
+SET TimeZone = 'Asia/Tokyo';
 SET bytea_output = 'escape';
 SET extra_float_digits = -5;
 SET IntervalStyle = 'sql_standard';
