@@ -200,16 +200,26 @@ copy_anew(DbsyncBatch *batch, const char *reason)
 			 errdetail("%s", table->copied_for)));
 }
 
+/*
+ * Where nobody has said that the table may be copied, nor where the target feeds it: what was
+ * written there and is on its way here would be written over, and never sent again.
+ */
 static void
-refuse_to_copy(const DbsyncBatch *batch, const char *reason)
+check_copies(const DbsyncBatch *batch, const char *reason)
 {
+	const DbsyncTable *table = batch->current;
+	bool		fed = dbsync_reverse_feeds(batch->work, table);
+
+	if (table->copy_data && !fed)
+		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("table %s must be copied anew", batch->current->qualified),
+			 errmsg("table %s must be copied anew", table->qualified),
 			 reason ? errdetail("%s", reason) : 0,
-			 errhint("It was added without a copy. Use dbsync.copy_table(%s, %s).",
-					 quote_literal_cstr(batch->work->subscription->name),
-					 quote_literal_cstr(batch->current->qualified))));
+			 errhint("%s dbsync.copy_table(%s, %s, existing_rows => 'truncate').",
+					 fed ? "The target feeds it, too: stop writing there, let both ends catch up, alter the target's table, and use"
+					 : "It was added without a copy. Use",
+					 quote_literal_cstr(batch->work->subscription->name), quote_literal_cstr(table->qualified))));
 }
 
 static void
@@ -290,8 +300,8 @@ dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 	if (before != NULL)
 		difference = dbsync_difference(before, shape, turn);
 	copies = must_copy(table, turn, &difference);
-	if (copies && !table->copy_data)
-		refuse_to_copy(batch, turn->reason);
+	if (copies)
+		check_copies(batch, turn->reason);
 	change_table(batch, shape, difference.changes, how_to_change(batch, &difference, copies));
 	if (copies)
 		copy_anew(batch, turn->reason);
