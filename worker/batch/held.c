@@ -130,8 +130,9 @@ retyped_table(const DbsyncWork *work)
 	{
 		const DbsyncTable *table = lfirst(lc);
 
+		/* one whose first copy has not begun is put off, as for all else */
 		if (table->handle == work->target->fault.table)
-			return table->captured_id;
+			return table->part_found || table->state == DBSYNC_TABLE_LIVE ? table->captured_id : 0;
 	}
 	return 0;
 }
