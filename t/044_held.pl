@@ -66,6 +66,7 @@ BEGIN
         DELETE FROM public.bent WHERE id IN (SELECT b.id FROM public.bent b ORDER BY b.id LIMIT 1);
         IF i % 400 = 399 THEN TRUNCATE public.bent; END IF;
         COMMIT;
+        -- the pace of a load, and no wait: nobody relies on what is there afterwards
         PERFORM pg_sleep(pause);
         EXIT WHEN EXISTS (SELECT FROM public.load_stops);
     END LOOP;

@@ -198,6 +198,17 @@ dbsync_shapes_find(const List *shapes, int id)
 	return dbsync_by_id_find(shapes, id);
 }
 
+int
+dbsync_shape_find_column(const DbsyncTableShape *shape, AttrNumber number)
+{
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		if (shape->numbers[i] == number)
+			return i;
+	}
+	return -1;
+}
+
 const DbsyncTableShape *
 dbsync_shapes_before(const List *shapes, const DbsyncTableShape *shape)
 {

@@ -54,6 +54,9 @@ extern void dbsync_shapes_take(MemoryContext parent, const List *shapes);
 /* The one with this id, or NULL. */
 extern const DbsyncTableShape *dbsync_shapes_find(const List *shapes, int id);
 
+/* The place of the column with this number, which a table never gives twice; -1: it has none. */
+extern int	dbsync_shape_find_column(const DbsyncTableShape *shape, AttrNumber number);
+
 /* The one that its table had before, or NULL. */
 extern const DbsyncTableShape *dbsync_shapes_before(const List *shapes, const DbsyncTableShape *shape);
 

@@ -69,6 +69,12 @@ dbsync_table_owner(DbsyncTable *table)
 }
 
 bool
+dbsync_table_keeps_rows(const DbsyncTable *table)
+{
+	return table->existing_rows != NULL && strcmp(table->existing_rows, "keep") == 0;
+}
+
+bool
 dbsync_table_flows(const DbsyncTable *table)
 {
 	return table->state != DBSYNC_TABLE_SUSPENDED &&

@@ -96,6 +96,9 @@ extern void dbsync_table_read_name(DbsyncTable *table);
  */
 extern Oid	dbsync_table_owner(DbsyncTable *table);
 
+/* Do rows that its target table had before the first copy stay? */
+extern bool dbsync_table_keeps_rows(const DbsyncTable *table);
+
 /* Do rows of this table travel (wholly or in part)?  Those of a held one will, later. */
 extern bool dbsync_table_flows(const DbsyncTable *table);
 

@@ -143,7 +143,7 @@ BEGIN
     -- A table that was suspended can have been altered since.  What was captured of another
     -- shape is of no use then: all its subscriptions copy the table anew.
     chosen_key := dbsync_internal.choose_key(captured.relid);
-    current_shape := dbsync_internal.find_shape(captured.id, captured.relid, chosen_key);
+    current_shape := dbsync_internal.find_shape(captured.id, dbsync_internal.describe_columns(captured.relid), chosen_key);
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s
     WHERE s.captured_id = captured.id AND s.shape_id <> current_shape;
     DELETE FROM dbsync.shape h WHERE h.captured_id = captured.id AND h.id <> current_shape;

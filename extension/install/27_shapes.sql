@@ -105,16 +105,16 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.table_shape(regclass) IS 'fingerprint of what capture of a table depends on';
 
--- The shape that the table has now: the one it had last, if it is still the same and no
+-- The shape of a table with these columns (describe_columns()): the one it had last, if that is the same and no
 -- other is asked for.  The caller keeps others from altering the table.
-CREATE FUNCTION dbsync_internal.find_shape(captured_id int, rel regclass, key_index oid, another boolean DEFAULT false) RETURNS int
+CREATE FUNCTION dbsync_internal.find_shape(captured_id int, columns jsonb, key_index oid, another boolean DEFAULT false) RETURNS int
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     now dbsync.shape;
     last dbsync.shape;
 BEGIN
-    now.columns := dbsync_internal.describe_columns(rel);
+    now.columns := columns;
     SELECT array_agg(i.indkey[k.n] ORDER BY k.n), array_agg(i.indclass[k.n] ORDER BY k.n), array_agg(i.indcollation[k.n] ORDER BY k.n)
     INTO now.key, now.key_classes, now.key_collations
     FROM pg_index i, generate_series(0, i.indnkeyatts - 1) k (n)
@@ -131,4 +131,4 @@ BEGIN
     RETURNING id INTO now.id;
     RETURN now.id;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.find_shape(int, regclass, oid, boolean) IS 'the shape that a table with this key has now; a new one, if it is not the last one it had';
+COMMENT ON FUNCTION dbsync_internal.find_shape(int, jsonb, oid, boolean) IS 'the shape that a table with these columns and this key has now; a new one, if it is not the last one it had';

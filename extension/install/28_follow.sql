@@ -138,17 +138,17 @@ BEGIN
     chosen_key := dbsync_internal.usable_key(captured.relid);
     SELECT h.* INTO STRICT before FROM dbsync.shape h JOIN dbsync.segment s ON s.shape_id = h.id
     WHERE s.captured_id = captured.id AND s.active;
-    unseen := dbsync_internal.unseen_values(captured, before.columns, dbsync_internal.describe_columns(captured.relid));
+    after.columns := dbsync_internal.describe_columns(captured.relid);
+    unseen := dbsync_internal.unseen_values(captured, before.columns, after.columns);
     DELETE FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id;
 
-    after.id := dbsync_internal.find_shape(captured.id, captured.relid, chosen_key, unseen IS NOT NULL);
+    after.id := dbsync_internal.find_shape(captured.id, after.columns, chosen_key, unseen IS NOT NULL);
     UPDATE dbsync.captured_table c SET key_index = chosen_key, key_columns = dbsync_internal.key_columns(chosen_key)
     WHERE c.id = captured.id;
     UPDATE dbsync.captured_table c SET shape = dbsync_internal.table_shape(captured.relid) WHERE c.id = captured.id;
     IF after.id = before.id THEN
         RETURN;
     END IF;
-    SELECT h.* INTO STRICT after FROM dbsync.shape h WHERE h.id = after.id;
     UPDATE dbsync.segment s SET active = false, sealed = NULL WHERE s.captured_id = captured.id AND s.active;
     PERFORM dbsync_internal.create_segment(captured.id);
     INSERT INTO dbsync.turn (captured_id, xid, no, kind, shape_id, missing, reason)

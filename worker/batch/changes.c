@@ -16,8 +16,8 @@
 
 #include "worker/batch/changes.h"
 #include "worker/batch/difference.h"
-#include "worker/copy/reverse.h"
 #include "worker/batch/held.h"
+#include "worker/copy/reverse.h"
 #include "worker/driver/driver.h"
 #include "worker/shape.h"
 #include "worker/source/source.h"
@@ -65,18 +65,6 @@ dbsync_changes_come_first(const DbsyncCut *cut, const DbsyncCutTable *cut_table)
 	return cut_table->turns > 0 || find_before(cut, cut_table) != NULL;
 }
 
-/* the type of the column with this number, or InvalidOid */
-static Oid
-type_of(const DbsyncTableShape *shape, AttrNumber number)
-{
-	for (int i = 0; i < shape->ncolumns; i++)
-	{
-		if (shape->numbers[i] == number)
-			return shape->types[i];
-	}
-	return InvalidOid;
-}
-
 /* The shape that the table had before the transaction; NULL: it is not known any more. */
 static const DbsyncTableShape *
 shape_at_begin(const DbsyncBatch *batch, int captured_id)
@@ -120,9 +108,10 @@ retypes_added(const DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 		later = dbsync_shapes_find(shapes, other->shape_id);
 		for (int i = 0; shape && begin && later && i < shape->ncolumns; i++)
 		{
-			Oid			type = type_of(later, shape->numbers[i]);
+			int			column = dbsync_shape_find_column(later, shape->numbers[i]);
 
-			if (!OidIsValid(type_of(begin, shape->numbers[i])) && OidIsValid(type) && type != shape->types[i])
+			if (dbsync_shape_find_column(begin, shape->numbers[i]) < 0 && column >= 0 &&
+				later->types[column] != shape->types[i])
 				return true;
 		}
 	}
@@ -155,15 +144,9 @@ shape_before(const DbsyncBatch *batch, const DbsyncCutTable *cut_table,
 	return before;
 }
 
-static bool
-keeps_rows(const DbsyncTable *table)
-{
-	return table->existing_rows != NULL && strcmp(table->existing_rows, "keep") == 0;
-}
-
 /* Rows that are copied anew take the place of all that are there, if those are ours. */
 static int
-how_to_change(const DbsyncBatch *batch, const DbsyncDifference *difference, bool copies)
+how_to_change(const DbsyncBatch *batch, const DbsyncDifference *difference, bool copies, bool fed)
 {
 	const DbsyncTable *table = batch->current;
 	int			how = 0;
@@ -172,9 +155,9 @@ how_to_change(const DbsyncBatch *batch, const DbsyncDifference *difference, bool
 		how |= DBSYNC_CHANGE_MAKE;
 	if (difference->taken)
 		how |= DBSYNC_CHANGE_TAKEN;
-	if (copies && !keeps_rows(table))
+	if (copies && !dbsync_table_keeps_rows(table))
 		how |= DBSYNC_CHANGE_EMPTY;
-	if (keeps_rows(table) || dbsync_reverse_feeds(batch->work, table))
+	if (fed || dbsync_table_keeps_rows(table))
 		how |= DBSYNC_CHANGE_SHARED;
 	return how;
 }
@@ -205,10 +188,9 @@ copy_anew(DbsyncBatch *batch, const char *reason)
  * written there and is on its way here would be written over, and never sent again.
  */
 static void
-check_copies(const DbsyncBatch *batch, const char *reason)
+check_copies(const DbsyncBatch *batch, const char *reason, bool fed)
 {
 	const DbsyncTable *table = batch->current;
-	bool		fed = dbsync_reverse_feeds(batch->work, table);
 
 	if (table->copy_data && !fed)
 		return;
@@ -287,6 +269,7 @@ dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 	const DbsyncTableShape *before;
 	DbsyncTurn *turn;
 	bool		copies;
+	bool		fed;			/* by the target */
 
 	if (is_passed(batch, cut_table))
 		return false;
@@ -300,9 +283,10 @@ dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 	if (before != NULL)
 		difference = dbsync_difference(before, shape, turn);
 	copies = must_copy(table, turn, &difference);
+	fed = dbsync_reverse_feeds(work, table);
 	if (copies)
-		check_copies(batch, turn->reason);
-	change_table(batch, shape, difference.changes, how_to_change(batch, &difference, copies));
+		check_copies(batch, turn->reason, fed);
+	change_table(batch, shape, difference.changes, how_to_change(batch, &difference, copies, fed));
 	if (copies)
 		copy_anew(batch, turn->reason);
 	dbsync_held_answered(work);

@@ -186,6 +186,12 @@ dbsync_choose_next_cut(DbsyncBatch *batch)
 	return dbsync_window_next(batch->held ? work->held_window : work->window, &request);
 }
 
+bool
+dbsync_choose_carries(const DbsyncCut *cut)
+{
+	return cut != NULL && (cut->rows > 0 || cut->turns > 0);
+}
+
 DbsyncPosition
 dbsync_choose_position_behind(DbsyncWork *work, const DbsyncCut *cut)
 {
@@ -284,7 +290,7 @@ choose_cut(DbsyncBatch *batch)
 		if (batch->stale)
 			return;
 		batch->position = dbsync_choose_position_behind(work, batch->cut);
-		if (batch->cut != NULL && (batch->cut->rows > 0 || batch->cut->turns > 0))
+		if (dbsync_choose_carries(batch->cut))
 		{
 			batch->caught_up = batch->fresh && batch->cut->exhausts;
 			report_lag(batch);

@@ -70,6 +70,9 @@ extern bool dbsync_choose_work(DbsyncBatch *batch);
  */
 extern DbsyncCut *dbsync_choose_next_cut(DbsyncBatch *batch);
 
+/* Is there anything in the cut for the target: rows, or tables that change?  NULL: no. */
+extern bool dbsync_choose_carries(const DbsyncCut *cut);
+
 /* Where a target is that has the cut; with NULL, all of the window. */
 extern DbsyncPosition dbsync_choose_position_behind(DbsyncWork *work, const DbsyncCut *cut);
 

@@ -14,18 +14,6 @@
 
 #include "worker/batch/difference.h"
 
-/* place of the column with this number, or -1 */
-static int
-find_number(const DbsyncTableShape *shape, AttrNumber number)
-{
-	for (int i = 0; i < shape->ncolumns; i++)
-	{
-		if (shape->numbers[i] == number)
-			return i;
-	}
-	return -1;
-}
-
 static bool
 has_name(const DbsyncTableShape *shape, const char *name)
 {
@@ -60,7 +48,7 @@ find_dropped(DbsyncDifference *difference, const DbsyncTableShape *before,
 {
 	for (int i = 0; i < before->ncolumns; i++)
 	{
-		if (find_number(after, before->numbers[i]) >= 0)
+		if (dbsync_shape_find_column(after, before->numbers[i]) >= 0)
 			continue;
 		difference->taken |= has_name(after, before->columns[i]);
 		add_change(difference, DBSYNC_CHANGE_DROP, before->columns[i]);
@@ -138,7 +126,7 @@ find_renamed(DbsyncDifference *difference, const DbsyncTableShape *before,
 	renames.to = palloc(sizeof(char *) * Max(after->ncolumns, 1));
 	for (int i = 0; i < after->ncolumns; i++)
 	{
-		int			was = find_number(before, after->numbers[i]);
+		int			was = dbsync_shape_find_column(before, after->numbers[i]);
 
 		if (was < 0 || strcmp(before->columns[was], after->columns[i]) == 0)
 			continue;
@@ -170,7 +158,7 @@ find_retyped(DbsyncDifference *difference, const DbsyncTableShape *before,
 {
 	for (int i = 0; i < after->ncolumns; i++)
 	{
-		int			was = find_number(before, after->numbers[i]);
+		int			was = dbsync_shape_find_column(before, after->numbers[i]);
 		DbsyncChange *change;
 
 		if (was < 0 || same_type(before, was, after, i))
@@ -207,7 +195,7 @@ find_added(DbsyncDifference *difference, const DbsyncTableShape *before,
 	{
 		DbsyncChange *change;
 
-		if (find_number(before, after->numbers[i]) >= 0)
+		if (dbsync_shape_find_column(before, after->numbers[i]) >= 0)
 			continue;
 		change = add_change(difference, DBSYNC_CHANGE_ADD, after->columns[i]);
 		set_type(change, after, i);
@@ -222,7 +210,7 @@ find_defaults(DbsyncDifference *difference, const DbsyncTableShape *before, cons
 {
 	for (int i = 0; i < after->ncolumns; i++)
 	{
-		int			was = find_number(before, after->numbers[i]);
+		int			was = dbsync_shape_find_column(before, after->numbers[i]);
 
 		if (was >= 0 && !same_text(before->defaults[was], after->defaults[i]))
 			add_change(difference, DBSYNC_CHANGE_DEFAULT, after->columns[i])->value = after->defaults[i];
@@ -235,7 +223,7 @@ find_nulls(DbsyncDifference *difference, const DbsyncTableShape *before, const D
 {
 	for (int i = 0; i < after->ncolumns; i++)
 	{
-		int			was = find_number(before, after->numbers[i]);
+		int			was = dbsync_shape_find_column(before, after->numbers[i]);
 
 		if (was >= 0 && before->not_null[was] != not_null && after->not_null[i] == not_null)
 			add_change(difference, DBSYNC_CHANGE_NOT_NULL, after->columns[i])->not_null = not_null;
@@ -272,7 +260,7 @@ add_key(DbsyncDifference *difference, const DbsyncTableShape *before, const Dbsy
 	change->keys = palloc(sizeof(char *) * Max(before->nkeys, 1));
 	for (int k = 0; k < before->nkeys; k++)
 	{
-		int			is = find_number(after, before->numbers[before->keys[k]]);
+		int			is = dbsync_shape_find_column(after, before->numbers[before->keys[k]]);
 
 		/* an index goes with any of its columns */
 		if (is < 0)

@@ -44,12 +44,6 @@ begin_window(DbsyncBatch *batch, const DbsyncPosition *position)
 	work->held_window_of = batch->held->captured_id;
 }
 
-static bool
-carries(const DbsyncCut *cut)
-{
-	return cut != NULL && (cut->rows > 0 || cut->turns > 0);
-}
-
 /*
  * Pass over what is not the table's.  Its part is not moved for that: if this comes to
  * nothing, the window is begun anew from where the part says.
@@ -71,14 +65,14 @@ choose_cut(DbsyncBatch *batch)
 		position.after = dbsync_snapshot_copy(position.after);
 		batch->released = position.upto == NULL &&
 			dbsync_snapshot_covers(position.after, work->position.after);
-		if (carries(batch->cut) || batch->released)
+		if (dbsync_choose_carries(batch->cut) || batch->released)
 			break;
 		if (batch->cut != NULL && !batch->cut->exhausts)
 			dbsync_window_pass(work->held_window, batch->cut);
 		else
 			dbsync_held_end_window(work);
 	}
-	if (!carries(batch->cut))
+	if (!dbsync_choose_carries(batch->cut))
 		batch->cut = NULL;
 	batch->held_behind = position;
 }

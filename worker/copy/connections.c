@@ -109,7 +109,7 @@ is_wanted(const DbsyncWork *work, const DbsyncTable *table)
 {
 	return table != NULL && table->handle != NULL && table->copy_data &&
 		table->part.nkeys > 0 && work->send_as < DBSYNC_SEND_REPLACE_ALL &&
-		(table->existing_rows == NULL || strcmp(table->existing_rows, "keep") != 0) &&
+		!dbsync_table_keeps_rows(table) &&
 		dbsync_target_table_takes_several(work->target, table->handle);
 }
 

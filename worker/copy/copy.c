@@ -126,7 +126,7 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 int64
 dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone)
 {
-	bool		keep = table->existing_rows && strcmp(table->existing_rows, "keep") == 0;
+	bool		keep = dbsync_table_keeps_rows(table);
 	DbsyncRowsMode mode = DBSYNC_ROWS_APPEND;
 	DbsyncRelay *relay;
 	bool		complete;

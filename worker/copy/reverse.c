@@ -176,21 +176,29 @@ read_own_ledger(Reverse *reverse)
 	relation_close(rel, AccessShareLock);
 }
 
+/* Is one of these a subscription of the target's? */
+static bool
+has_theirs(const Reverse *reverse, const List *uuids)
+{
+	ListCell   *lc;
+
+	foreach(lc, uuids)
+	{
+		if (is_among(reverse->subscriptions, lfirst(lc)))
+			return true;
+	}
+	return false;
+}
+
 bool
 dbsync_reverse_feeds(DbsyncWork *work, const DbsyncTable *table)
 {
 	Reverse		reverse = {.identities = work->target_identities,.relation = table->qualified};
-	ListCell   *lc;
 
 	if (dbsync_identity_is_own(work->target))
 		return false;
 	read_own_ledger(&reverse);
-	foreach(lc, reverse.fed)
-	{
-		if (is_among(reverse.subscriptions, lfirst(lc)))
-			return true;
-	}
-	return false;
+	return has_theirs(&reverse, reverse.fed);
 }
 
 void
@@ -199,22 +207,18 @@ dbsync_reverse_check(DbsyncWork *work, const DbsyncTable *table)
 	Reverse		reverse = {.identities = work->target_identities,.relation = table->qualified};
 	const char *subscription = quote_literal_cstr(work->subscription->name);
 	const char *name = quote_literal_cstr(table->qualified);
-	ListCell   *lc;
 
 	/* a database that feeds itself has no other end */
 	if (!table->copy_data || dbsync_identity_is_own(work->target))
 		return;
 	read_own_ledger(&reverse);
-	foreach(lc, reverse.copied)
-	{
-		if (!is_among(reverse.subscriptions, lfirst(lc)))
-			continue;
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table %s is copied from target \"%s\"", table->qualified,
-						work->subscription->target),
-				 errdetail("A subscription there feeds it, and has copied it or is about to. Copies in both directions would bring old rows back."),
-				 errhint("Only one of two ends may copy. For this one: SELECT dbsync.remove_table(%s, %s); then dbsync.add_table(%s, %s, copy_data => false).",
-						 subscription, name, subscription, name)));
-	}
+	if (!has_theirs(&reverse, reverse.copied))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table %s is copied from target \"%s\"", table->qualified,
+					work->subscription->target),
+			 errdetail("A subscription there feeds it, and has copied it or is about to. Copies in both directions would bring old rows back."),
+			 errhint("Only one of two ends may copy. For this one: SELECT dbsync.remove_table(%s, %s); then dbsync.add_table(%s, %s, copy_data => false).",
+					 subscription, name, subscription, name)));
 }

@@ -129,8 +129,8 @@ dbsync_segments_rotate_full(DbsyncWork *work)
 	dbsync_query_commit();
 }
 
-static List *
-closed_segments(void)
+List *
+dbsync_segments_read_closed(const char *sql)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	List	   *result = NIL;
@@ -138,9 +138,7 @@ closed_segments(void)
 
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	n = dbsync_query("SELECT s.id, s.captured_id, s.relid, s.sealed FROM dbsync.segment s"
-					 " WHERE NOT s.active AND pg_catalog.pg_relation_size(s.relid) > 0"
-					 " ORDER BY s.id", 0, NULL);
+	n = dbsync_query(sql, 0, NULL);
 	for (uint64 row = 0; row < n; row++)
 	{
 		char	   *sealed = dbsync_query_text(row, 4);
@@ -157,6 +155,14 @@ closed_segments(void)
 	PopActiveSnapshot();
 	SPI_finish();
 	return result;
+}
+
+static List *
+closed_segments(void)
+{
+	return dbsync_segments_read_closed("SELECT s.id, s.captured_id, s.relid, s.sealed FROM dbsync.segment s"
+									   " WHERE NOT s.active AND pg_catalog.pg_relation_size(s.relid) > 0"
+									   " ORDER BY s.id");
 }
 
 List *

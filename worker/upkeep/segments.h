@@ -28,6 +28,12 @@ typedef struct DbsyncClosed
 } DbsyncClosed;
 
 /*
+ * Read what is closed, by a query for id, captured table, relation and snapshot; in
+ * CurrentMemoryContext, in the current transaction.
+ */
+extern List *dbsync_segments_read_closed(const char *sql);
+
+/*
  * Begin a transaction that keeps other workers from doing the same, and first contacts from
  * taking a position meanwhile; false, and no transaction, if one of them is at it.
  */

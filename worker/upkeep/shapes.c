@@ -27,31 +27,10 @@
 static List *
 old_shapes(void)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	List	   *result = NIL;
-	uint64		n;
-
-	SPI_connect();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	n = dbsync_query("SELECT h.id, h.captured_id, h.closed FROM dbsync.shape h"
-					 " WHERE EXISTS (SELECT FROM dbsync.segment s"
-					 "  WHERE s.captured_id = h.captured_id AND s.active AND s.shape_id > h.id)"
-					 " ORDER BY h.id", 0, NULL);
-	for (uint64 row = 0; row < n; row++)
-	{
-		char	   *closed = dbsync_query_text(row, 3);
-		MemoryContext old = MemoryContextSwitchTo(caller);
-		DbsyncClosed *shape = palloc0(sizeof(DbsyncClosed));
-
-		shape->id = dbsync_query_int(row, 1);
-		shape->captured_id = dbsync_query_int(row, 2);
-		shape->sealed = closed ? dbsync_snapshot_parse(closed) : NULL;
-		result = lappend(result, shape);
-		MemoryContextSwitchTo(old);
-	}
-	PopActiveSnapshot();
-	SPI_finish();
-	return result;
+	return dbsync_segments_read_closed("SELECT h.id, h.captured_id, NULL::pg_catalog.oid, h.closed FROM dbsync.shape h"
+									   " WHERE EXISTS (SELECT FROM dbsync.segment s"
+									   "  WHERE s.captured_id = h.captured_id AND s.active AND s.shape_id > h.id)"
+									   " ORDER BY h.id");
 }
 
 /* Lock the shape's table as it is closed; false: later. */

@@ -21,6 +21,7 @@
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/ledger_values.h"
 #include "worker/driver/postgres/merge.h"
 #include "worker/driver/postgres/pins.h"
 #include "worker/driver/postgres/step.h"
@@ -38,7 +39,8 @@ typedef struct Changing
 	PostgresTarget *target;
 	const DbsyncTableSpec *spec;
 	int			how;
-	char	   *quoted;
+	char	   *label;			/* its name, for messages */
+	char	   *quoted;			/* for SQL */
 	StringInfoData due;			/* statements that are due, if they are not to be made */
 } Changing;
 
@@ -108,8 +110,7 @@ make(Changing *changing, const char *sql)
 	if (dbsync_postgres_execute(target, NULL, sql, NULL))
 		return true;
 	dbsync_postgres_tell_statement(target, psprintf("%s;", sql));
-	return dbsync_postgres_refused_by(target, psprintf("\"%s.%s\"", changing->spec->schema,
-													   changing->spec->table));
+	return dbsync_postgres_refused_by(target, changing->label);
 }
 
 static bool
@@ -239,23 +240,9 @@ static const char *const index_sql =
 static bool
 find_index(Changing *changing, const char *const *columns, int n, const PostgresAnswer **answer)
 {
-	const char *values[3] = {changing->spec->schema, changing->spec->table};
-	StringInfoData array;
+	const char *values[3] = {changing->spec->schema, changing->spec->table,
+	dbsync_postgres_array_text(n, columns)};
 
-	initStringInfo(&array);
-	for (int i = 0; i < n; i++)
-	{
-		appendStringInfoString(&array, i > 0 ? ",\"" : "{\"");
-		for (const char *c = columns[i]; *c != '\0'; c++)
-		{
-			if (*c == '"' || *c == '\\')
-				appendStringInfoChar(&array, '\\');
-			appendStringInfoChar(&array, *c);
-		}
-		appendStringInfoChar(&array, '"');
-	}
-	appendStringInfoString(&array, n > 0 ? "}" : "{}");
-	values[2] = array.data;
 	*answer = dbsync_postgres_query(changing->target, index_sql, 3, values, INDEX_SHAPE);
 	return *answer != NULL;
 }
@@ -316,32 +303,21 @@ follow_key(Changing *changing, const DbsyncChange *change)
 }
 
 static bool
-follow_change(Changing *changing, const DbsyncChange *change)
-{
-	switch (change->kind)
-	{
-		case DBSYNC_CHANGE_KEY:
-			return follow_key(changing, change);
-		default:
-			return follow_column(changing, change);
-	}
-}
-
-static bool
 follow(Changing *changing, List *changes)
 {
 	ListCell   *lc;
 
 	foreach(lc, changes)
 	{
-		if (!follow_change(changing, lfirst(lc)))
+		const DbsyncChange *change = lfirst(lc);
+
+		if (!(change->kind == DBSYNC_CHANGE_KEY ? follow_key(changing, change)
+			  : follow_column(changing, change)))
 			return false;
 	}
 	if (changing->due.len == 0)
 		return true;
-	return dbsync_postgres_change_due(changing->target,
-									  psprintf("\"%s.%s\"", changing->spec->schema, changing->spec->table),
-									  changing->due.data);
+	return dbsync_postgres_change_due(changing->target, changing->label, changing->due.data);
 }
 
 /*
@@ -387,6 +363,7 @@ dbsync_postgres_table_change(DbsyncTarget *base, DbsyncTargetTable *before,
 	PostgresTarget *target = (PostgresTarget *) base;
 	Changing	changing = {.target = target,.spec = spec,.how = how};
 
+	changing.label = psprintf("\"%s.%s\"", spec->schema, spec->table);
 	changing.quoted = quote_qualified_identifier(spec->schema, spec->table);
 	initStringInfo(&changing.due);
 	if (!dbsync_postgres_merge_finish(target) || !dbsync_postgres_guard_touched(target) ||

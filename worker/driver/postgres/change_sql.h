@@ -12,7 +12,8 @@
 
 /*
  * The statements (List of strings) that make a change of a column of a table, whose quoted
- * name this is.  emptied: the table has no rows any more, so none has to be converted.
+ * name this is.  emptied: the table has no rows any more, so none has to be converted; identity: the
+ * column is one there.
  */
 extern List *dbsync_postgres_change_sql(const char *quoted, const DbsyncChange *change, bool emptied,
 										bool identity);
