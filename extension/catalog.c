@@ -28,6 +28,7 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "extension/catalog.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
@@ -36,6 +37,8 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(dbsync_is_adopted);
 
 /* column numbers of 10_config.sql */
 #define NODE_SYSTEM_IDENTIFIER	2
@@ -324,6 +327,37 @@ dbsync_catalog_segment_id(Oid relid, int *segment_id)
 	return HeapTupleIsValid(tuple);
 }
 
+/* Has one of our tables a row with this oid in a column?  By the index of that name. */
+static bool
+has_oid(const char *table, const char *index_name, AttrNumber column, Oid value)
+{
+	Oid			index = find_relation(index_name);
+	Relation	rel = table_open(dbsync_catalog_relation(table), AccessShareLock);
+	SysScanDesc scan;
+	ScanKeyData key;
+	bool		found;
+
+	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(value));
+	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+bool
+dbsync_catalog_has_table(Oid relid)
+{
+	return has_oid("captured_table", "captured_table_relid_key", CAPTURED_RELID, relid) ||
+		has_oid("segment", "segment_relid_key", SEGMENT_RELID, relid);
+}
+
+bool
+dbsync_catalog_has_key(Oid index)
+{
+	return has_oid("captured_table", "captured_table_key", CAPTURED_KEY_INDEX, index);
+}
+
 static bool
 read_adopted(void)
 {
@@ -384,6 +418,13 @@ dbsync_catalog_is_adopted(void)
 		asked = now;
 	}
 	return adopted;
+}
+
+/* dbsync_internal.is_adopted(): for SQL. */
+Datum
+dbsync_is_adopted(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(dbsync_catalog_is_adopted());
 }
 
 /* Is there a row already, that others can see or that is our own? */

@@ -65,6 +65,10 @@ extern bool dbsync_catalog_shape_is_of(int shape_id, const AttrNumber *columns, 
 /* The id of the segment with this relid; false if it is none. */
 extern bool dbsync_catalog_segment_id(Oid relid, int *segment_id);
 
+/* Is it a captured table, whatever its state, or a segment?  Is it the key of a captured table? */
+extern bool dbsync_catalog_has_table(Oid relid);
+extern bool dbsync_catalog_has_key(Oid index);
+
 /*
  * Oids of all header segments that the snapshot sees, a fresh list.  A header
  * that it sees lies in one of them: whoever wrote it had seen its segment.

@@ -18,8 +18,10 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -29,6 +31,7 @@
 #include "extension/capture/recheck.h"
 #include "extension/catalog.h"
 #include "extension/compat.h"
+#include "extension/ddl/concern.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
@@ -64,9 +67,20 @@ find_function(const char *name, oidvector *types)
 						   ObjectIdGetDatum(dbsync_catalog_internal_schema()));
 }
 
+/* Is there anything that judge_x() would look at?  What is unknown here is judged. */
+static bool
+is_concerned(const char *x, const EventTriggerData *trigger)
+{
+	if (strcmp(x, "command") == 0)
+		return dbsync_concerns_command(trigger);
+	if (strcmp(x, "drop") == 0)
+		return dbsync_concerns_drop();
+	return true;
+}
+
 /*
- * Event trigger guard_x(): calls judge_x(), in PL/pgSQL, which is the body of it.
- * Called by the server; error if the command is refused.
+ * Event trigger guard_x(): calls judge_x(), in PL/pgSQL, which is the body of it, where
+ * anything of ours can be concerned.  Called by the server; error if the command is refused.
  */
 Datum
 dbsync_guard(PG_FUNCTION_ARGS)
@@ -84,6 +98,8 @@ dbsync_guard(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called as an event trigger", "guard")));
+	if (!is_concerned(name + 6, (EventTriggerData *) fcinfo->context))
+		return PointerGetDatum(NULL);
 	fmgr_info(find_function(psprintf("judge_%s", name + 6), buildoidvector(NULL, 0)), &body);
 	InitFunctionCallInfoData(*inner, &body, 0, InvalidOid, fcinfo->context, NULL);
 	commander = GetUserId();
@@ -211,6 +227,21 @@ judge_enum(AlterEnumStmt *command)
 	judge("enum", TypeRelationId, LookupTypeNameOid(NULL, name, true));
 }
 
+/* Are there tables that inherit from it, its partitions among them?  In doubt: yes. */
+static bool
+has_heirs(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	bool		result = true;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		result = ((Form_pg_class) GETSTRUCT(tuple))->relhassubclass;
+		ReleaseSysCache(tuple);
+	}
+	return result;
+}
+
 /* Attributes of a composite type, or of the row type that every table has. */
 static void
 judge_attributes(const AlterTableStmt *command)
@@ -229,7 +260,8 @@ judge_attributes(const AlterTableStmt *command)
 		relid = RangeVarGetRelid(command->relation, NoLock, true);
 		/* of ALTER TYPE it is CASCADE that says so, and without it the server refuses */
 		if (OidIsValid(relid))
-			judge(command->relation->inh || command->objtype == OBJECT_TYPE ? "attributes" : "own attributes",
+			judge(command->objtype == OBJECT_TYPE || (command->relation->inh && has_heirs(relid))
+				  ? "attributes" : "own attributes",
 				  TypeRelationId, get_rel_type_id(relid));
 		return;
 	}

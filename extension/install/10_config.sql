@@ -45,6 +45,7 @@ CREATE TABLE dbsync.captured_table (
     -- if it has the same ones
     key_columns int2vector
 );
+CREATE INDEX captured_table_key ON dbsync.captured_table (key_index);
 COMMENT ON TABLE dbsync.captured_table IS 'tables on which capture triggers are, or are about to be';
 COMMENT ON COLUMN dbsync.captured_table.id IS 'number of the table in segments and transaction headers';
 COMMENT ON COLUMN dbsync.captured_table.relid IS 'the table';
@@ -321,11 +322,5 @@ CREATE TRIGGER node_restored BEFORE INSERT ON dbsync.node
 ALTER TABLE dbsync.node ENABLE ALWAYS TRIGGER node_restored;
 
 CREATE FUNCTION dbsync_internal.is_adopted() RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT EXISTS (
-        SELECT FROM dbsync.node n, pg_control_system() c, pg_database d
-        WHERE n.system_identifier = c.system_identifier
-          AND n.database_oid = d.oid AND d.datname = current_database())
-$$;
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'dbsync_is_adopted';
 COMMENT ON FUNCTION dbsync_internal.is_adopted() IS 'is this the database that dbsync was installed in or that was adopted, and no copy of it?';

@@ -7,9 +7,10 @@
 -- an image of a row long gone must not stand in the way of a new constraint.
 -- Collations stay: keys are compared by them.
 CREATE FUNCTION dbsync_internal.segment_columns(rel regclass) RETURNS TABLE (num int, name name, definition text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
-    WITH RECURSIVE col AS (
+BEGIN
+    RETURN QUERY WITH RECURSIVE col AS (
         SELECT a.attnum, a.attname, a.atttypid AS typ, a.atttypmod AS typmod, a.attcollation AS coll
         FROM pg_attribute a
         WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
@@ -26,8 +27,8 @@ AS $$
              WHERE c.oid = col.coll))
     FROM col JOIN pg_type t ON t.oid = col.typ
     WHERE t.typtype <> 'd'
-    ORDER BY col.attnum
-$$;
+    ORDER BY col.attnum;
+END $$;
 COMMENT ON FUNCTION dbsync_internal.segment_columns(regclass) IS 'columns of a captured table as its segments have them';
 
 -- What a header segment looks like, where nobody alters it.  Written out: an event
@@ -70,6 +71,7 @@ DECLARE
     made pg_class;
     wanted text;
     present text;
+    ncolumns int;
 BEGIN
     SELECT c.* INTO made FROM pg_class c WHERE c.oid = segment;
     IF NOT FOUND OR made.relnamespace <> 'dbsync_internal'::regnamespace THEN
@@ -100,11 +102,10 @@ BEGIN
                   FROM dbsync_internal.segment_columns('dbsync_internal.header_columns'::regclass) h)
             ELSE (SELECT dbsync_internal.segment_body(h.columns) FROM dbsync.shape h WHERE h.id = shape_id)
         END INTO wanted;
-    SELECT string_agg(s.definition, ', ' ORDER BY s.num) INTO present
+    SELECT string_agg(s.definition, ', ' ORDER BY s.num), count(*) INTO present, ncolumns
     FROM dbsync_internal.segment_columns(segment::regclass) s;
     IF present IS DISTINCT FROM wanted
-        OR (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = segment AND a.attnum > 0)
-        <> (SELECT count(*) FROM dbsync_internal.segment_columns(segment::regclass)) THEN
+        OR ncolumns <> (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = segment AND a.attnum > 0) THEN
         RETURN 'Its columns are not those that it was made with.';
     END IF;
     RETURN NULL;

@@ -24,9 +24,10 @@ COMMENT ON FUNCTION dbsync_internal.has_no_nulls(oid, smallint) IS 'is a column 
 -- the order of changes per key.  What a column's own operators and collation call
 -- equal or less, the index must, too.
 CREATE FUNCTION dbsync_internal.key_problem(key_index oid) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH i AS (
+BEGIN
+    RETURN (WITH i AS (
         SELECT x.*, c.relam, am.amname
         FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_am am ON am.oid = c.relam
         WHERE x.indexrelid = key_index
@@ -60,8 +61,8 @@ AS $$
               END AS problem
               FROM col ORDER BY problem NULLS LAST LIMIT 1)
         END
-    FROM i
-$$;
+    FROM i);
+END $$;
 COMMENT ON FUNCTION dbsync_internal.key_problem(oid) IS 'why an index cannot serve as key of a captured table; null: it can';
 
 -- Indexes of a table in the order in which they are considered as its key.
@@ -124,19 +125,24 @@ COMMENT ON FUNCTION dbsync_internal.key_columns(oid) IS 'key columns of an index
 -- another one without any event.  What was captured is known by the columns of
 -- the old one, so an index over others is none, however good a key it would be.
 CREATE FUNCTION dbsync_internal.current_key(rel regclass) RETURNS oid
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(
-        (SELECT c.key_index FROM dbsync.captured_table c JOIN pg_index i ON i.indexrelid = c.key_index
-         WHERE c.relid = rel AND i.indrelid = rel AND i.indisvalid),
-        (SELECT k.key_index FROM dbsync_internal.key_candidates(rel) k
-         WHERE k.problem IS NULL
-           AND NOT EXISTS (
-               SELECT FROM dbsync.captured_table c
-               WHERE c.relid = rel AND c.state = 'active'
-                 AND c.key_columns <> dbsync_internal.key_columns(k.key_index))
-         LIMIT 1))
-$$;
+DECLARE
+    current oid;
+BEGIN
+    SELECT c.key_index INTO current FROM dbsync.captured_table c JOIN pg_index i ON i.indexrelid = c.key_index
+    WHERE c.relid = rel AND i.indrelid = rel AND i.indisvalid;
+    IF NOT FOUND THEN
+        SELECT k.key_index INTO current FROM dbsync_internal.key_candidates(rel) k
+        WHERE k.problem IS NULL
+          AND NOT EXISTS (
+              SELECT FROM dbsync.captured_table c
+              WHERE c.relid = rel AND c.state = 'active'
+                AND c.key_columns <> dbsync_internal.key_columns(k.key_index))
+        LIMIT 1;
+    END IF;
+    RETURN current;
+END $$;
 COMMENT ON FUNCTION dbsync_internal.current_key(regclass) IS 'key index of a captured table, also after REINDEX CONCURRENTLY; null: none';
 
 CREATE FUNCTION dbsync_internal.refresh_keys() RETURNS void
@@ -213,9 +219,10 @@ COMMENT ON FUNCTION dbsync_internal.check_kind(regclass) IS 'refuses relations t
 
 -- The types of a table's columns, and all that are somewhere within them.
 CREATE FUNCTION dbsync_internal.types_within(rel regclass) RETURNS TABLE (attname name, typ oid)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH RECURSIVE part (attname, typ) AS (
+BEGIN
+    RETURN QUERY WITH RECURSIVE part (attname, typ) AS (
         SELECT a.attname, a.atttypid FROM pg_attribute a
         WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
       UNION
@@ -229,8 +236,8 @@ AS $$
                 WHERE f.attrelid = t.typrelid AND t.typrelid <> 0 AND f.attnum > 0 AND NOT f.attisdropped
         ) within (typ)
     )
-    SELECT part.attname, part.typ FROM part
-$$;
+    SELECT part.attname, part.typ FROM part;
+END $$;
 COMMENT ON FUNCTION dbsync_internal.types_within(regclass) IS 'types of columns of a table, and of what is in them: elements, attributes, bases, bounds';
 
 -- A column whose values have no way back from text, itself or somewhere within.
@@ -281,8 +288,9 @@ BEGIN
             size := (size + boundary - 1) / boundary * boundary + col.attlen;
         END IF;
     END LOOP;
-    SELECT count(*) + 3 INTO ncolumns FROM dbsync_internal.segment_columns(rel)
-    WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND NOT a.attnotnull);
+    -- without a column that may be null there is no bitmap
+    SELECT CASE WHEN bool_and(a.attnotnull) THEN 0 ELSE count(*) FILTER (WHERE a.attgenerated = '') END + 3 INTO ncolumns
+    FROM pg_attribute a WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped;
     RETURN (23 + (ncolumns + 7) / 8 + 7) / 8 * 8 + (size + 7) / 8 * 8;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.least_row_size(regclass) IS 'bytes of the smallest row of a segment';
@@ -291,7 +299,8 @@ CREATE FUNCTION dbsync_internal.check_width(rel regclass) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    ncolumns int := (SELECT count(*) FROM dbsync_internal.segment_columns(rel));
+    ncolumns int := (SELECT count(*) FROM pg_attribute a
+                     WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '');
     size int := dbsync_internal.least_row_size(rel);
     -- page header and one line pointer, aligned
     room int := current_setting('block_size')::int - 32;

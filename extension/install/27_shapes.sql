@@ -3,37 +3,38 @@
 -- Whoever reads captured rows asks the shape of their segment and never the table, which
 -- may look otherwise by then.
 
+-- A column of a segment has the type below a domain (dbsync_internal.segment_columns());
+-- generated columns are in no segment, and the target is to have none of their names.
+-- Defaults are text that the apply session reads: settings are its own, whoever asks.
+--
 -- A default travels if it needs nothing but what every server has: no function, type or
 -- sequence of this database.  At the target it runs as whoever inserts there, who may have
 -- rights that the table's owner here has not: so it may do nothing, nor read what is not in
 -- it (query_to_xml() runs any statement).  What is not in pg_depend is the system's own, and
--- the numbers of its functions are to be read in the expression only.
-CREATE FUNCTION dbsync_internal.default_that_travels(rel oid, num smallint) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d
-    WHERE d.adrelid = rel AND d.adnum = num
-      AND NOT EXISTS (SELECT FROM pg_depend p
-                      WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
-                        AND NOT (p.refclassid = 'pg_class'::regclass AND p.refobjid = rel))
-      AND NOT EXISTS (SELECT FROM regexp_matches(d.adbin::text, ':(?:func|opfunc)id ([0-9]+)', 'g') m JOIN pg_proc f ON f.oid = m[1]::oid
-                      WHERE f.provolatile = 'v' AND f.proname NOT IN ('random', 'gen_random_uuid', 'uuidv4', 'uuidv7', 'clock_timestamp', 'timeofday')
-                         OR f.proname ~ '_to_xml')
-$$;
-COMMENT ON FUNCTION dbsync_internal.default_that_travels(oid, smallint) IS 'default of a column as text, if it means the same everywhere; else null';
-
--- A column of a segment has the type below a domain (dbsync_internal.segment_columns());
--- generated columns are in no segment, and the target is to have none of their names.
--- Defaults are text that the apply session reads: settings are its own, whoever asks.
+-- the numbers of its functions are to be read in the expression only; a constant has none.
+--
+-- DDL waits for this, of tables with hundreds of columns: so it is one statement for all of
+-- them, whose plan is kept.
 CREATE FUNCTION dbsync_internal.describe_columns(rel regclass) RETURNS jsonb
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
     SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET "TimeZone" = 'UTC' SET extra_float_digits = 3
     SET bytea_output = 'hex' SET lc_monetary = 'C' SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $$
-    WITH RECURSIVE col AS (
+BEGIN
+    RETURN (WITH RECURSIVE col AS (
         SELECT a.attnum, a.attname, a.atttypid AS typ, a.atttypmod AS typmod, a.attcollation AS coll, a.attgenerated <> '' AS generated,
-            a.attgenerated = '' AND dbsync_internal.has_no_nulls(rel, a.attnum) AS not_null,
-            CASE WHEN a.attgenerated = '' AND a.atthasdef THEN dbsync_internal.default_that_travels(rel, a.attnum) END AS standard
+            a.attgenerated = '' AND a.attnotnull AND dbsync_internal.has_no_nulls(rel, a.attnum) AS not_null,
+            -- no column is named in it: so it is written without regard to the table's, which are many
+            CASE WHEN a.attgenerated = '' AND a.atthasdef THEN (
+                SELECT pg_get_expr(d.adbin, 0) FROM pg_attrdef d
+                WHERE d.adrelid = rel AND d.adnum = a.attnum
+                  AND NOT EXISTS (SELECT FROM pg_depend p
+                                  WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
+                                    AND NOT (p.refclassid = 'pg_class'::regclass AND p.refobjid = rel))
+                  AND (starts_with(d.adbin::text, '{CONST ') OR NOT EXISTS (
+                      SELECT FROM regexp_matches(d.adbin::text, ':(?:func|opfunc)id ([0-9]+)', 'g') m JOIN pg_proc f ON f.oid = m[1]::oid
+                      WHERE f.provolatile = 'v' AND f.proname NOT IN ('random', 'gen_random_uuid', 'uuidv4', 'uuidv7', 'clock_timestamp', 'timeofday')
+                         OR f.proname ~ '_to_xml'))) END AS standard
         FROM pg_attribute a
         WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped
       UNION ALL
@@ -46,8 +47,8 @@ AS $$
                'typmod', col.typmod, 'collation', col.coll::bigint, 'generated', col.generated,
                'not_null', col.not_null, 'default', col.standard) ORDER BY col.attnum), '[]')
     FROM col JOIN pg_type t ON t.oid = col.typ
-    WHERE t.typtype <> 'd'
-$$;
+    WHERE t.typtype <> 'd');
+END $$;
 COMMENT ON FUNCTION dbsync_internal.describe_columns(regclass) IS 'columns of a table as dbsync.shape has them';
 
 CREATE FUNCTION dbsync_internal.shape_columns(columns jsonb)
@@ -89,21 +90,21 @@ COMMENT ON FUNCTION dbsync_internal.segment_body(jsonb) IS 'column definitions o
 -- All that capture, segments and worker rely on: what the table is, its columns and its
 -- key.  Names of the table and its schema, owner, checks, other indexes, storage and
 -- statistics are left out: they may change at any time.
-CREATE FUNCTION dbsync_internal.table_shape(rel regclass) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION dbsync_internal.table_shape(rel regclass, columns jsonb DEFAULT NULL) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH key AS (
-        SELECT i.* FROM pg_index i WHERE i.indexrelid = dbsync_internal.current_key(rel)
-    )
-    SELECT concat_ws(';',
+DECLARE
+    current oid := dbsync_internal.current_key(rel);
+BEGIN
+    RETURN (SELECT concat_ws(';',
         c.relkind, c.relpersistence, c.relispartition,
         EXISTS (SELECT FROM pg_inherits i WHERE rel IN (i.inhparent, i.inhrelid)),
-        dbsync_internal.describe_columns(rel)::text,
+        coalesce(columns, dbsync_internal.describe_columns(rel))::text,
         (SELECT concat_ws(',', dbsync_internal.key_columns(key.indexrelid)::text, key.indisvalid, key.indimmediate, key.indclass::text, key.indcollation::text)
-         FROM key))
-    FROM pg_class c WHERE c.oid = rel
-$$;
-COMMENT ON FUNCTION dbsync_internal.table_shape(regclass) IS 'fingerprint of what capture of a table depends on';
+         FROM pg_index key WHERE key.indexrelid = current))
+        FROM pg_class c WHERE c.oid = rel);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.table_shape(regclass, jsonb) IS 'fingerprint of what capture of a table depends on; columns: as describe_columns() says they are, null: ask it';
 
 -- The shape of a table with these columns (describe_columns()): the one it had last, if that is the same and no
 -- other is asked for.  The caller keeps others from altering the table.

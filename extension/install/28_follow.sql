@@ -62,65 +62,63 @@ AS $$
 DECLARE
     rewrite dbsync_internal.rewritten;
     col record;
+    plain text;
+    unheard text;
+    otherwise text;
+    filled text;
 BEGIN
-    SELECT a.name INTO col
-    FROM dbsync_internal.shape_columns(before) b JOIN dbsync_internal.shape_columns(after) a ON a.num = b.num
-    WHERE b.generated AND NOT a.generated LIMIT 1;
-    IF FOUND THEN
-        RETURN format('column %I was generated, and is sent from now on', col.name);
-    END IF;
-    -- nobody was told then of what the rows got
-    SELECT a.name INTO col FROM dbsync_internal.shape_columns(after) a
-    JOIN pg_attribute t ON t.attrelid = captured.relid AND t.attnum = a.num
-    LEFT JOIN dbsync_internal.shape_columns(before) b ON b.num = a.num
-    WHERE NOT a.generated AND (b.num IS NULL OR (a.type, a.typmod) <> (b.type, b.typmod)) AND NOT dbsync_internal.guard_is_ours(t.xmin)
-    ORDER BY a.num LIMIT 1;
-    IF FOUND THEN
-        RETURN format('column %I was added or altered while event triggers were off', col.name);
-    END IF;
     SELECT captured.id, bit_or(r.reason), bool_or(r.by_expression) INTO rewrite
     FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id;
-    IF rewrite.by_expression THEN
-        RETURN 'ALTER TABLE ... USING gave its rows values that no trigger saw';
-    END IF;
-    -- also where nothing was written: timestamp becomes timestamptz so where the time zone is UTC
-    SELECT a.name, format_type(b.type, b.typmod) AS before, format_type(a.type, a.typmod) AS after INTO col
-    FROM dbsync_internal.shape_columns(before) b JOIN dbsync_internal.shape_columns(after) a ON a.num = b.num
-    WHERE NOT b.generated AND (a.type, a.typmod) <> (b.type, b.typmod) AND NOT dbsync_internal.converts_alike(b.type, a.type)
-    ORDER BY a.num LIMIT 1;
-    IF FOUND THEN
-        RETURN format('ALTER TABLE turned column %I from %s into %s, which another server may do otherwise', col.name, col.before, col.after);
-    END IF;
-    IF rewrite.reason IS NULL THEN
-        RETURN NULL;
-    END IF;
-    -- what the rows got in it was written down nowhere
-    SELECT a.name INTO col FROM dbsync_internal.shape_columns(after) a
-    JOIN pg_attribute t ON t.attrelid = captured.relid AND t.attnum = a.num
-    JOIN pg_type y ON y.oid = t.atttypid
-    WHERE NOT a.generated AND NOT EXISTS (SELECT FROM dbsync_internal.shape_columns(before) b WHERE b.num = a.num)
-      AND (t.atthasdef OR t.attidentity <> '' OR y.typtype = 'd')
-    ORDER BY a.num LIMIT 1;
-    IF FOUND THEN
-        RETURN format('ALTER TABLE gave its rows values in column %I that no trigger saw', col.name);
-    END IF;
-    RETURN NULL;
+    -- all columns once, since there may be many; of each kind the first counts
+    FOR col IN
+        SELECT a.name, b.num IS NULL AS added, b.generated AS was_generated, a.type, a.typmod, b.type AS old_type, b.typmod AS old_typmod,
+            (a.type, a.typmod) IS DISTINCT FROM (b.type, b.typmod) AND NOT dbsync_internal.guard_is_ours(t.xmin) AS unheard,
+            t.atthasdef OR t.attidentity <> '' OR y.typtype = 'd' AS has_value
+        FROM dbsync_internal.shape_columns(after) a LEFT JOIN dbsync_internal.shape_columns(before) b ON b.num = a.num
+        JOIN pg_attribute t ON t.attrelid = captured.relid AND t.attnum = a.num
+        JOIN pg_type y ON y.oid = t.atttypid
+        WHERE NOT a.generated AND (b.num IS NULL OR b.generated OR (a.type, a.typmod) <> (b.type, b.typmod))
+        ORDER BY a.num
+    LOOP
+        IF col.was_generated THEN
+            plain := coalesce(plain, format('column %I was generated, and is sent from now on', col.name));
+        -- also where nothing was written: timestamp becomes timestamptz so where the time zone is UTC
+        ELSIF NOT col.added AND NOT dbsync_internal.converts_alike(col.old_type, col.type) THEN
+            otherwise := coalesce(otherwise, format('ALTER TABLE turned column %I from %s into %s, which another server may do otherwise',
+                col.name, format_type(col.old_type, col.old_typmod), format_type(col.type, col.typmod)));
+        ELSIF col.added AND col.has_value THEN
+            -- if the table was written anew, what the rows got in it was written down nowhere
+            filled := coalesce(filled, format('ALTER TABLE gave its rows values in column %I that no trigger saw', col.name));
+        END IF;
+        -- nobody was told then of what the rows got
+        IF col.unheard THEN
+            unheard := coalesce(unheard, format('column %I was added or altered while event triggers were off', col.name));
+        END IF;
+    END LOOP;
+    RETURN CASE
+        WHEN plain IS NOT NULL THEN plain
+        WHEN unheard IS NOT NULL THEN unheard
+        WHEN rewrite.by_expression THEN 'ALTER TABLE ... USING gave its rows values that no trigger saw'
+        WHEN otherwise IS NOT NULL THEN otherwise
+        WHEN rewrite.reason IS NOT NULL THEN filled
+    END;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.unseen_values(dbsync.captured_table, jsonb, jsonb) IS 'why a table must be copied anew after DDL, in words; null: it need not be';
 
 -- What rows that are there already have in columns that were not: written down in the
 -- table's own description, as long as nobody writes the table anew.
-CREATE FUNCTION dbsync_internal.missing_values(rel oid, before jsonb, after jsonb) RETURNS jsonb
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION dbsync_internal.missing_values(rel oid, before jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
     SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET "TimeZone" = 'UTC' SET extra_float_digits = 3
     SET bytea_output = 'hex' SET lc_monetary = 'C' SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $$
-    SELECT coalesce(jsonb_object_agg(t.attnum::text, array_to_string(t.attmissingval, '')), '{}')
-    FROM dbsync_internal.shape_columns(after) a JOIN pg_attribute t ON t.attrelid = rel AND t.attnum = a.num
-    WHERE NOT a.generated AND t.atthasmissing
-      AND NOT EXISTS (SELECT FROM dbsync_internal.shape_columns(before) b WHERE b.num = a.num)
-$$;
-COMMENT ON FUNCTION dbsync_internal.missing_values(oid, jsonb, jsonb) IS 'values that a table''s rows have in columns that were added, by number; not in it: null';
+BEGIN
+    RETURN (SELECT coalesce(jsonb_object_agg(t.attnum::text, array_to_string(t.attmissingval, '')), '{}')
+        FROM pg_attribute t
+        WHERE t.attrelid = rel AND t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated = '' AND t.atthasmissing
+          AND NOT EXISTS (SELECT FROM dbsync_internal.shape_columns(before) b WHERE b.num = t.attnum));
+END $$;
+COMMENT ON FUNCTION dbsync_internal.missing_values(oid, jsonb) IS 'values that a table''s rows have in columns that were added, by number; not in it: null';
 
 -- The caller has seen that the table can be captured as it is now.  A new segment even
 -- where only a default has changed: rows that wait in the old one are of the old shape.
@@ -145,7 +143,7 @@ BEGIN
     after.id := dbsync_internal.find_shape(captured.id, after.columns, chosen_key, unseen IS NOT NULL);
     UPDATE dbsync.captured_table c SET key_index = chosen_key, key_columns = dbsync_internal.key_columns(chosen_key)
     WHERE c.id = captured.id;
-    UPDATE dbsync.captured_table c SET shape = dbsync_internal.table_shape(captured.relid) WHERE c.id = captured.id;
+    UPDATE dbsync.captured_table c SET shape = dbsync_internal.table_shape(captured.relid, after.columns) WHERE c.id = captured.id;
     IF after.id = before.id THEN
         RETURN;
     END IF;
@@ -154,6 +152,6 @@ BEGIN
     INSERT INTO dbsync.turn (captured_id, xid, no, kind, shape_id, missing, reason)
     VALUES (captured.id, pg_current_xact_id(), dbsync_internal.turn(captured.relid),
         CASE WHEN unseen IS NULL THEN 'shape' ELSE 'recopy' END, after.id,
-        dbsync_internal.missing_values(captured.relid, before.columns, after.columns), unseen);
+        dbsync_internal.missing_values(captured.relid, before.columns), unseen);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.follow(dbsync.captured_table) IS 'lets capture go on with a table that DDL has changed';

@@ -64,6 +64,12 @@ static const char *const found_sql =
 " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
 " WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = $3 AND a.attnum > 0 AND NOT a.attisdropped";
 
+const char *
+dbsync_postgres_look_at_changed_sql(void)
+{
+	return found_sql;
+}
+
 static bool
 find(Changing *changing, const char *column, const DbsyncChange *change, Found *found)
 {
@@ -81,7 +87,8 @@ find(Changing *changing, const char *column, const DbsyncChange *change, Found *
 		values[5] = dbsync_postgres_type_sql(change->old_type, -1);
 		values[6] = psprintf("%d", change->old_typmod);
 	}
-	answer = dbsync_postgres_query(changing->target, found_sql, 7, values, FOUND_SHAPE);
+	answer = dbsync_postgres_query_fixed(changing->target, POSTGRES_LOOK_AT_CHANGED,
+										 7, values, FOUND_SHAPE);
 	if (answer == NULL)
 		return false;
 	found->there = dbsync_postgres_answer_rows(answer) == 1;

@@ -14,4 +14,7 @@ extern DbsyncTargetTable *dbsync_postgres_table_change(DbsyncTarget *base, Dbsyn
 													   const DbsyncTableSpec *spec, List *changes,
 													   int how);
 
+/* text of POSTGRES_LOOK_AT_CHANGED */
+extern const char *dbsync_postgres_look_at_changed_sql(void);
+
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_CHANGE_H */

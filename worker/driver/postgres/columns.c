@@ -40,6 +40,12 @@ static const char *const columns_sql =
 " LEFT JOIN pg_type e ON e.oid = CASE d.typtype WHEN 'd' THEN d.typbasetype ELSE d.oid END"
 " WHERE a.attrelid = $1 AND t.typtype <> 'd' ORDER BY a.attnum";
 
+const char *
+dbsync_postgres_look_at_columns_sql(void)
+{
+	return columns_sql;
+}
+
 /* the row of the answer that has this column, or -1 */
 static int
 find_column(const PostgresAnswer *answer, const char *name)
@@ -98,7 +104,8 @@ bool
 dbsync_postgres_look_at_columns(PostgresTarget *target, DbsyncTargetTable *table, int *attnums)
 {
 	const char *values[1] = {psprintf("%u", table->relid)};
-	const PostgresAnswer *answer = dbsync_postgres_query(target, columns_sql, 1, values, COLUMNS_SHAPE);
+	const PostgresAnswer *answer = dbsync_postgres_query_fixed(target, POSTGRES_LOOK_AT_COLUMNS,
+															   1, values, COLUMNS_SHAPE);
 	StringInfoData missing;
 	StringInfoData generated;
 	StringInfoData plain;

@@ -19,4 +19,7 @@
 extern bool dbsync_postgres_look_at_columns(PostgresTarget *target, DbsyncTargetTable *table,
 											int *attnums);
 
+/* text of POSTGRES_LOOK_AT_COLUMNS */
+extern const char *dbsync_postgres_look_at_columns_sql(void);
+
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_COLUMNS_H */

@@ -57,6 +57,11 @@ typedef enum PostgresFixed
 	POSTGRES_SAME_BARE_TABLE,
 	POSTGRES_SAME_TABLE,
 	POSTGRES_COMMIT,
+	/* what tables are looked up by; see dbsync_postgres_query_fixed() */
+	POSTGRES_LOOK_AT_TABLE,
+	POSTGRES_LOOK_AT_COLUMNS,
+	POSTGRES_LOOK_AT_KEY,
+	POSTGRES_LOOK_AT_CHANGED,
 	POSTGRES_NFIXED
 } PostgresFixed;
 

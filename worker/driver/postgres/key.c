@@ -45,6 +45,12 @@ static const char *const indexes_sql =
 " AND i.indpred IS NULL AND i.indexprs IS NULL AND k.n <= i.indnkeyatts"
 " ORDER BY NOT i.indimmediate, i.indexrelid, k.n";
 
+const char *
+dbsync_postgres_look_at_key_sql(void)
+{
+	return indexes_sql;
+}
+
 /* number of the key column with this attribute number, or -1 */
 static int
 key_column(const DbsyncTargetTable *table, const int *attnums, int attnum)
@@ -147,7 +153,8 @@ bool
 dbsync_postgres_look_at_key(PostgresTarget *target, DbsyncTargetTable *table, const int *attnums)
 {
 	const char *values[1] = {psprintf("%u", table->relid)};
-	const PostgresAnswer *answer = dbsync_postgres_query(target, indexes_sql, 1, values, INDEXES_SHAPE);
+	const PostgresAnswer *answer = dbsync_postgres_query_fixed(target, POSTGRES_LOOK_AT_KEY,
+															   1, values, INDEXES_SHAPE);
 	const char *coarse = NULL;
 	bool		found = false;
 	int			n;

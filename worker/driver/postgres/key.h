@@ -18,4 +18,7 @@
 extern bool dbsync_postgres_look_at_key(PostgresTarget *target, DbsyncTargetTable *table,
 										const int *attnums);
 
+/* text of POSTGRES_LOOK_AT_KEY */
+extern const char *dbsync_postgres_look_at_key_sql(void);
+
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_KEY_H */

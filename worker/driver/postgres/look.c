@@ -68,6 +68,12 @@ static const char *const table_sql =
 " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 " WHERE n.nspname = $1 AND c.relname = $2";
 
+const char *
+dbsync_postgres_look_at_table_sql(void)
+{
+	return table_sql;
+}
+
 static bool
 check_kind(PostgresTarget *target, DbsyncTargetTable *table, char relkind)
 {
@@ -248,7 +254,8 @@ static bool
 look_at_table(PostgresTarget *target, DbsyncTargetTable *table)
 {
 	const char *values[2] = {table->spec.schema, table->spec.table};
-	const PostgresAnswer *answer = dbsync_postgres_query(target, table_sql, 2, values, TABLE_SHAPE);
+	const PostgresAnswer *answer = dbsync_postgres_query_fixed(target, POSTGRES_LOOK_AT_TABLE,
+															   2, values, TABLE_SHAPE);
 	char		relkind;
 
 	if (answer == NULL)

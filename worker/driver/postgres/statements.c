@@ -8,8 +8,12 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
+#include "worker/driver/postgres/change.h"
+#include "worker/driver/postgres/columns.h"
 #include "worker/driver/postgres/guard.h"
+#include "worker/driver/postgres/key.h"
 #include "worker/driver/postgres/ledger.h"
+#include "worker/driver/postgres/look.h"
 #include "worker/driver/postgres/statements.h"
 
 static const char *
@@ -40,6 +44,14 @@ sql_of(PostgresTarget *target, PostgresFixed fixed)
 			return dbsync_postgres_same_table_sql(target);
 		case POSTGRES_COMMIT:
 			return "COMMIT";
+		case POSTGRES_LOOK_AT_TABLE:
+			return dbsync_postgres_look_at_table_sql();
+		case POSTGRES_LOOK_AT_COLUMNS:
+			return dbsync_postgres_look_at_columns_sql();
+		case POSTGRES_LOOK_AT_KEY:
+			return dbsync_postgres_look_at_key_sql();
+		case POSTGRES_LOOK_AT_CHANGED:
+			return dbsync_postgres_look_at_changed_sql();
 		case POSTGRES_NFIXED:
 			break;
 	}

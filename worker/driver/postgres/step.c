@@ -112,21 +112,28 @@ queue_prepared(PostgresTarget *target, PostgresStepKind kind,
 	return true;
 }
 
+/* *name: by which the server knows the statement, NAMEDATALEN bytes */
+static bool
+prepare_fixed(PostgresTarget *target, PostgresFixed fixed, char *name)
+{
+	snprintf(name, NAMEDATALEN, "dbsync_%d", fixed);
+	if (target->prepared[fixed])
+		return true;
+	if (!enter_pipeline(target) ||
+		!queue_prepare(target, NULL, name, target->fixed_sql[fixed], 0, NULL))
+		return false;
+	target->prepared[fixed] = true;
+	return true;
+}
+
 bool
 dbsync_postgres_queue_fixed(PostgresTarget *target, PostgresFixed fixed,
 							int nparams, const char *const *values)
 {
 	char		name[NAMEDATALEN];
 
-	if (!enter_pipeline(target))
+	if (!prepare_fixed(target, fixed, name) || !enter_pipeline(target))
 		return false;
-	snprintf(name, sizeof(name), "dbsync_%d", fixed);
-	if (!target->prepared[fixed])
-	{
-		if (!queue_prepare(target, NULL, name, target->fixed_sql[fixed], 0, NULL))
-			return false;
-		target->prepared[fixed] = true;
-	}
 	return queue_prepared(target, kind_of(fixed), NULL, name, nparams, values, NULL, NULL);
 }
 
@@ -303,17 +310,21 @@ dbsync_postgres_settle(PostgresTarget *target)
 
 /*
  * One statement outside of pipeline mode, settled before.  Its rows come one by one,
- * so that there can be no more of them than there should be.
+ * so that there can be no more of them than there should be.  Either its text is given, or
+ * the name that it was prepared under.
  */
 static const PostgresAnswer *
-run(PostgresTarget *target, const DbsyncTargetTable *table, const char *sql,
+run(PostgresTarget *target, const DbsyncTargetTable *table, const char *sql, const char *prepared,
 	int nparams, const char *const *values, const char *shape)
 {
 	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = table};
+	int			sent;
 
 	if (target->broken || !dbsync_postgres_settle(target))
 		return NULL;
-	if (PQsendQueryParams(target->conn, sql, nparams, NULL, values, NULL, NULL, 0) == 0 ||
+	sent = prepared ? PQsendQueryPrepared(target->conn, prepared, nparams, values, NULL, NULL, 0)
+		: PQsendQueryParams(target->conn, sql, nparams, NULL, values, NULL, NULL, 0);
+	if (sent == 0 ||
 		(shape != NULL && PQsetSingleRowMode(target->conn) == 0) ||
 		!dbsync_postgres_flush(target))
 	{
@@ -327,14 +338,25 @@ const PostgresAnswer *
 dbsync_postgres_query(PostgresTarget *target, const char *sql,
 					  int nparams, const char *const *values, const char *shape)
 {
-	return run(target, NULL, sql, nparams, values, shape);
+	return run(target, NULL, sql, NULL, nparams, values, shape);
+}
+
+const PostgresAnswer *
+dbsync_postgres_query_fixed(PostgresTarget *target, PostgresFixed fixed,
+							int nparams, const char *const *values, const char *shape)
+{
+	char		name[NAMEDATALEN];
+
+	if (target->broken || !prepare_fixed(target, fixed, name))
+		return NULL;
+	return run(target, NULL, NULL, name, nparams, values, shape);
 }
 
 bool
 dbsync_postgres_execute(PostgresTarget *target, const DbsyncTargetTable *table,
 						const char *sql, int64 *affected)
 {
-	const PostgresAnswer *answer = run(target, table, sql, 0, NULL, NULL);
+	const PostgresAnswer *answer = run(target, table, sql, NULL, 0, NULL, NULL);
 
 	if (answer == NULL)
 		return false;

@@ -49,6 +49,15 @@ extern const PostgresAnswer *dbsync_postgres_query(PostgresTarget *target, const
 												   int nparams, const char *const *values,
 												   const char *shape);
 
+/*
+ * The same with one of the fixed statements: planning one of those that look at catalogs takes
+ * the server several times as long as running it.
+ */
+extern const PostgresAnswer *dbsync_postgres_query_fixed(PostgresTarget *target,
+														 PostgresFixed fixed, int nparams,
+														 const char *const *values,
+														 const char *shape);
+
 /* The same for commands, of a table or none; *affected may be NULL. */
 extern bool dbsync_postgres_execute(PostgresTarget *target, const DbsyncTargetTable *table,
 									const char *sql, int64 *affected);
