@@ -36,10 +36,10 @@
  * Which relation stands behind the name, its columns, and whether a delete and an
  * insert could be told from an update: by triggers, rules, publications of some
  * kinds only, and rows elsewhere that reference it.  Not by the flags of pg_class, which
- * outlive the last rule or trigger until a VACUUM.
+ * outlive the last rule or trigger until a VACUUM.  relation: its name, as SQL.
  */
 static char *
-facts_sql(const DbsyncTargetTable *table)
+facts_sql(const char *relation)
 {
 	return psprintf("SELECT concat_ws(' ',"
 					" c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid)"
@@ -51,13 +51,21 @@ facts_sql(const DbsyncTargetTable *table)
 					"  ORDER BY a.attnum) FROM pg_attribute a"
 					"  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))"
 					" FROM pg_class c WHERE c.oid = %s::regclass",
-					quote_literal_cstr(table->quoted));
+					relation);
+}
+
+const char *
+dbsync_postgres_look_at_facts_sql(void)
+{
+	return facts_sql("$1");
 }
 
 bool
 dbsync_postgres_look_at_facts(PostgresTarget *target, DbsyncTargetTable *table)
 {
-	const PostgresAnswer *answer = dbsync_postgres_query(target, facts_sql(table), 0, NULL, "?t");
+	const char *values[1] = {table->quoted};
+	const PostgresAnswer *answer = dbsync_postgres_query_fixed(target, POSTGRES_LOOK_AT_FACTS,
+															   1, values, "?t");
 
 	if (answer == NULL)
 		return false;
@@ -83,7 +91,7 @@ dbsync_postgres_guard(PostgresTarget *target, DbsyncTargetTable *table)
 	/* the planner cannot work the cast out beforehand, as it does not know the case */
 	compare = psprintf("SELECT CAST(CASE WHEN (%s) = %s THEN '1'"
 					   " ELSE 'dbsync: the table has changed' END AS integer)",
-					   facts_sql(table), quote_literal_cstr(table->facts));
+					   facts_sql(quote_literal_cstr(table->quoted)), quote_literal_cstr(table->facts));
 	return dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN, lock) &&
 		dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_GUARD, compare);
 }

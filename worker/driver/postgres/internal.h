@@ -59,6 +59,7 @@ typedef enum PostgresFixed
 	POSTGRES_COMMIT,
 	/* what tables are looked up by; see dbsync_postgres_query_fixed() */
 	POSTGRES_LOOK_AT_TABLE,
+	POSTGRES_LOOK_AT_FACTS,
 	POSTGRES_LOOK_AT_COLUMNS,
 	POSTGRES_LOOK_AT_KEY,
 	POSTGRES_LOOK_AT_CHANGED,

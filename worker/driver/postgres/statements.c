@@ -46,6 +46,8 @@ sql_of(PostgresTarget *target, PostgresFixed fixed)
 			return "COMMIT";
 		case POSTGRES_LOOK_AT_TABLE:
 			return dbsync_postgres_look_at_table_sql();
+		case POSTGRES_LOOK_AT_FACTS:
+			return dbsync_postgres_look_at_facts_sql();
 		case POSTGRES_LOOK_AT_COLUMNS:
 			return dbsync_postgres_look_at_columns_sql();
 		case POSTGRES_LOOK_AT_KEY:
