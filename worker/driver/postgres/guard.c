@@ -36,28 +36,32 @@
  * Which relation stands behind the name, its columns, and whether a delete and an
  * insert could be told from an update: by triggers, rules, publications of some
  * kinds only, and rows elsewhere that reference it.  Not by the flags of pg_class, which
- * outlive the last rule or trigger until a VACUUM.  relation: its name, as SQL.
+ * outlive the last rule or trigger until a VACUUM.  Parameter: its name.
  */
-static char *
-facts_sql(const char *relation)
-{
-	return psprintf("SELECT concat_ws(' ',"
-					" c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid)"
-					" AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgenabled <> 'D'"
-					"  AND (g.tgenabled <> 'O' OR current_setting('session_replication_role') <> 'replica'))"
-					" AND NOT EXISTS (SELECT FROM pg_publication WHERE NOT (pubinsert AND pubupdate AND pubdelete))"
-					" AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = c.oid),"
-					" c.oid, (SELECT string_agg(concat_ws(':', a.attnum, a.attname, a.atttypid, a.attgenerated), ' '"
-					"  ORDER BY a.attnum) FROM pg_attribute a"
-					"  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))"
-					" FROM pg_class c WHERE c.oid = %s::regclass",
-					relation);
-}
+#define FACTS_SQL \
+	"SELECT concat_ws(' '," \
+	" c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid)" \
+	" AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgenabled <> 'D'" \
+	"  AND (g.tgenabled <> 'O' OR current_setting('session_replication_role') <> 'replica'))" \
+	" AND NOT EXISTS (SELECT FROM pg_publication WHERE NOT (pubinsert AND pubupdate AND pubdelete))" \
+	" AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = c.oid)," \
+	" c.oid, (SELECT string_agg(concat_ws(':', a.attnum, a.attname, a.atttypid, a.attgenerated), ' '" \
+	"  ORDER BY a.attnum) FROM pg_attribute a" \
+	"  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))" \
+	" FROM pg_class c WHERE c.oid = $1::regclass"
 
 const char *
 dbsync_postgres_look_at_facts_sql(void)
 {
-	return facts_sql("$1");
+	return FACTS_SQL;
+}
+
+/* the planner cannot work the cast out beforehand, as it does not know the case */
+const char *
+dbsync_postgres_same_facts_sql(void)
+{
+	return "SELECT CAST(CASE WHEN (" FACTS_SQL ") = $2 THEN '1'"
+		" ELSE 'dbsync: the table has changed' END AS integer)";
 }
 
 bool
@@ -79,21 +83,19 @@ dbsync_postgres_look_at_facts(PostgresTarget *target, DbsyncTargetTable *table)
 bool
 dbsync_postgres_guard(PostgresTarget *target, DbsyncTargetTable *table)
 {
-	char	   *lock;
-	char	   *compare;
+	const char *values[2] = {table->quoted, table->facts};
 
 	if (!dbsync_postgres_merge_finish(target))
 		return false;
 	if (table->guarded == target->batches)
 		return true;
 	table->guarded = target->batches;
-	lock = psprintf("LOCK TABLE %s IN ROW EXCLUSIVE MODE", table->only);
-	/* the planner cannot work the cast out beforehand, as it does not know the case */
-	compare = psprintf("SELECT CAST(CASE WHEN (%s) = %s THEN '1'"
-					   " ELSE 'dbsync: the table has changed' END AS integer)",
-					   facts_sql(quote_literal_cstr(table->quoted)), quote_literal_cstr(table->facts));
-	return dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN, lock) &&
-		dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_GUARD, compare);
+	if (!dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN,
+								   psprintf("LOCK TABLE %s IN ROW EXCLUSIVE MODE", table->only)) ||
+		!dbsync_postgres_queue_fixed(target, POSTGRES_SAME_FACTS, 2, values))
+		return false;
+	target->steps[target->nsteps - 1].table = table;
+	return true;
 }
 
 void

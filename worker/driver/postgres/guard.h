@@ -28,7 +28,8 @@ extern bool dbsync_postgres_guard_touched(PostgresTarget *target);
 extern char *dbsync_postgres_same_bare_table_sql(const PostgresTarget *target);
 extern char *dbsync_postgres_same_table_sql(const PostgresTarget *target);
 
-/* text of POSTGRES_LOOK_AT_FACTS */
+/* text of POSTGRES_LOOK_AT_FACTS and POSTGRES_SAME_FACTS */
 extern const char *dbsync_postgres_look_at_facts_sql(void);
+extern const char *dbsync_postgres_same_facts_sql(void);
 
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_GUARD_H */

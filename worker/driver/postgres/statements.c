@@ -38,6 +38,8 @@ sql_of(PostgresTarget *target, PostgresFixed fixed)
 			return dbsync_postgres_part_sql();
 		case POSTGRES_FORGET_PART:
 			return "DELETE FROM dbsync_ledger.position WHERE id = $1 AND id <> subscription";
+		case POSTGRES_SAME_FACTS:
+			return dbsync_postgres_same_facts_sql();
 		case POSTGRES_SAME_BARE_TABLE:
 			return dbsync_postgres_same_bare_table_sql(target);
 		case POSTGRES_SAME_TABLE:

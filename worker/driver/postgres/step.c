@@ -30,6 +30,7 @@ kind_of(PostgresFixed fixed)
 		case POSTGRES_FENCE:
 		case POSTGRES_WHOLE_FENCE:
 			return POSTGRES_STEP_FENCE;
+		case POSTGRES_SAME_FACTS:
 		case POSTGRES_SAME_BARE_TABLE:
 		case POSTGRES_SAME_TABLE:
 			return POSTGRES_STEP_GUARD;
