@@ -130,6 +130,29 @@ dbsync_target_table_leave_out(DbsyncWork *work, DbsyncTable *table, const Dbsync
 					table->qualified, table->target_schema, table->target_table, left_out.data)));
 }
 
+DbsyncTableSpec
+dbsync_target_table_spec_as(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape,
+							const DbsyncTableShape *later)
+{
+	DbsyncTableSpec spec;
+	int		   *sent = MemoryContextAlloc(work->target_context, sizeof(int) * Max(shape->ncolumns, 1));
+	const char **columns;
+
+	table->nsent = 0;
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		if (dbsync_shape_find_column(later, shape->numbers[i]) >= 0)
+			sent[table->nsent++] = i;
+	}
+	table->sent = table->nsent < shape->ncolumns ? sent : NULL;
+	spec = dbsync_target_table_spec(table, shape);
+	columns = palloc(sizeof(char *) * Max(spec.ncolumns, 1));
+	for (int i = 0; i < spec.ncolumns; i++)
+		columns[i] = later->columns[dbsync_shape_find_column(later, shape->numbers[sent[i]])];
+	spec.columns = columns;
+	return spec;
+}
+
 DbsyncTargetTable *
 dbsync_target_table_look_up(DbsyncTarget *target, MemoryContext context, const DbsyncTable *table,
 							const DbsyncTableShape *shape)

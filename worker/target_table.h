@@ -34,6 +34,15 @@ extern DbsyncTableSpec dbsync_target_table_spec(const DbsyncTable *table,
 extern void dbsync_target_table_leave_out(DbsyncWork *work, DbsyncTable *table,
 										  const DbsyncTableShape *shape);
 
+/*
+ * What a driver is told of a table that has the columns of a later shape already: rows of the
+ * earlier one go to what their columns are called by then, and columns that are gone by then are
+ * not sent.  The key's must not be among them.
+ */
+extern DbsyncTableSpec dbsync_target_table_spec_as(DbsyncWork *work, DbsyncTable *table,
+												   const DbsyncTableShape *shape,
+												   const DbsyncTableShape *later);
+
 /* Has it been looked up for rows of this shape? */
 extern bool dbsync_target_table_is_open(const DbsyncTable *table, const DbsyncTableShape *shape);
 

@@ -107,7 +107,7 @@ open_tables(DbsyncBatch *batch)
 			batch->current = dbsync_subscription_table(batch->work->subscription,
 													   cut_table->captured_id);
 			/* what it becomes in the batch is looked up there */
-			if (dbsync_changes_come_first(batch->cut, cut_table))
+			if (dbsync_changes_come_first(batch, cut_table))
 				continue;
 			dbsync_held_ask(batch->work, batch->current);
 			dbsync_target_table_open(batch->work, batch->current,

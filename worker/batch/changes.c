@@ -59,10 +59,21 @@ has_later(const DbsyncCut *cut, const DbsyncCutTable *cut_table)
 	return false;
 }
 
-bool
-dbsync_changes_come_first(const DbsyncCut *cut, const DbsyncCutTable *cut_table)
+/*
+ * Where somebody alters the target he does so between transactions, not in the middle of one of
+ * ours.  So all that a transaction changes in a table has to be there before its first row.
+ */
+static bool
+comes_at_once(const DbsyncBatch *batch)
 {
-	return cut_table->turns > 0 || find_before(cut, cut_table) != NULL;
+	return batch->work->subscription->ddl == DBSYNC_DDL_WAIT;
+}
+
+bool
+dbsync_changes_come_first(const DbsyncBatch *batch, const DbsyncCutTable *cut_table)
+{
+	return cut_table->turns > 0 || find_before(batch->cut, cut_table) != NULL ||
+		(comes_at_once(batch) && has_later(batch->cut, cut_table));
 }
 
 /* The shape that the table had before the transaction; NULL: it is not known any more. */
@@ -204,12 +215,20 @@ check_copies(const DbsyncBatch *batch, const char *reason, bool fed)
 					 quote_literal_cstr(batch->work->subscription->name), quote_literal_cstr(table->qualified))));
 }
 
+/* A copy that is under way went by the old key's order. */
+static bool
+must_copy(const DbsyncTable *table, const DbsyncTurn *turn, const DbsyncDifference *difference)
+{
+	return (turn->copies && dbsync_table_flows(table)) ||
+		(difference->key && !table->part.live && table->part.nkeys > 0);
+}
+
 static void
-change_table(DbsyncBatch *batch, const DbsyncTableShape *shape, List *changes, int how)
+change_table(DbsyncBatch *batch, const DbsyncTableShape *shape, const DbsyncTableSpec *spec,
+			 List *changes, int how)
 {
 	DbsyncTable *table = batch->current;
 	DbsyncTargetTable *before = table->handle;
-	DbsyncTableSpec spec;
 	MemoryContext old;
 
 	if (!dbsync_target_follows_changes(batch->target))
@@ -218,13 +237,8 @@ change_table(DbsyncBatch *batch, const DbsyncTableShape *shape, List *changes, i
 				 errmsg("target \"%s\" cannot follow changes of tables", batch->work->subscription->target),
 				 errhint("Change the target's table, and copy it anew with dbsync.copy_table().")));
 	table->handle = NULL;
-	/* nothing is due then, or somebody has said that nothing is any more */
-	if (batch->work->subscription->ddl == DBSYNC_DDL_IGNORE || dbsync_held_is_done(table))
-		how |= DBSYNC_CHANGE_TRUST;
-	dbsync_target_table_leave_out(batch->work, table, shape);
-	spec = dbsync_target_table_spec(table, shape);
 	old = MemoryContextSwitchTo(batch->work->target_context);
-	table->handle = dbsync_target_try_table_change(batch->target, before, &spec, changes, how);
+	table->handle = dbsync_target_try_table_change(batch->target, before, spec, changes, how);
 	MemoryContextSwitchTo(old);
 	table->handle_shape = shape->id;
 	if (table->handle == NULL)
@@ -232,12 +246,121 @@ change_table(DbsyncBatch *batch, const DbsyncTableShape *shape, List *changes, i
 													table->target_schema, table->target_table));
 }
 
-/* A copy that is under way went by the old key's order. */
-static bool
-must_copy(const DbsyncTable *table, const DbsyncTurn *turn, const DbsyncDifference *difference)
+/* From a shape, NULL if it is not known any more, to one that the target's table is to have. */
+static void
+follow_shape(DbsyncBatch *batch, const DbsyncTableShape *before, const DbsyncTableShape *shape, bool bent)
 {
-	return (turn->copies && dbsync_table_flows(table)) ||
-		(difference->key && !table->part.live && table->part.nkeys > 0);
+	DbsyncWork *work = batch->work;
+	DbsyncTable *table = batch->current;
+	DbsyncDifference difference = {0};
+	DbsyncTurn *turn = dbsync_turns_read(batch->cut, table->captured_id, before ? before->id : 0, shape->id);
+	bool		fed = dbsync_reverse_feeds(work, table);	/* by the target */
+	bool		copies;
+	DbsyncTableSpec spec;
+	int			how;
+
+	if (before != NULL)
+		difference = dbsync_difference(before, shape, turn);
+	copies = must_copy(table, turn, &difference) || (bent && dbsync_table_flows(table));
+	if (bent && turn->reason == NULL)
+		turn->reason = "what its transaction wrote before the change cannot be written into the table that is altered already";
+	if (copies)
+		check_copies(batch, turn->reason, fed);
+	how = how_to_change(batch, &difference, copies, fed);
+	/* nothing is due then, or somebody has said that nothing is any more */
+	if (work->subscription->ddl == DBSYNC_DDL_IGNORE || dbsync_held_is_done(table))
+		how |= DBSYNC_CHANGE_TRUST;
+	dbsync_target_table_leave_out(work, table, shape);
+	spec = dbsync_target_table_spec(table, shape);
+	change_table(batch, shape, &spec, difference.changes, how);
+	if (copies)
+		copy_anew(batch, turn->reason);
+}
+
+/* Does it come before all others of its table for which there is something to do? */
+static bool
+is_first(const DbsyncBatch *batch, const DbsyncCutTable *cut_table)
+{
+	const DbsyncCutTable *other = find_before(batch->cut, cut_table);
+
+	while (other != NULL && is_passed(batch, other))
+		other = find_before(batch->cut, other);
+	return other == NULL;
+}
+
+/* The shape with which the table leaves the transaction. */
+static const DbsyncTableShape *
+shape_at_end(const DbsyncBatch *batch, const DbsyncCutTable *cut_table)
+{
+	const DbsyncCutTable *last = cut_table;
+	ListCell   *lc;
+
+	foreach(lc, batch->cut->tables)
+	{
+		const DbsyncCutTable *other = lfirst(lc);
+
+		if (other->captured_id == last->captured_id && other->shape_id > last->shape_id)
+			last = other;
+	}
+	return dbsync_read_shape(batch->work->subscription, batch->current, last);
+}
+
+/* Must rows from before a change be left to a new copy? */
+static bool
+bends_rows(const DbsyncBatch *batch, const DbsyncTableShape *end)
+{
+	ListCell   *lc;
+
+	foreach(lc, batch->cut->tables)
+	{
+		const DbsyncCutTable *cut_table = lfirst(lc);
+
+		if (cut_table->captured_id != end->captured_id || cut_table->shape_id == end->id)
+			continue;
+		if (!is_passed(batch, cut_table) &&
+			!dbsync_difference_reads(dbsync_read_shape(batch->work->subscription, batch->current, cut_table), end))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The target's table has, or gets, at once all that the transaction makes of it; rows of the
+ * shapes on the way are sent to the columns as they are called in the end.  Columns that come
+ * on the way are filled where they came, for rows of before.
+ */
+static void
+follow_at_once(DbsyncBatch *batch, const DbsyncCutTable *cut_table, const DbsyncTableShape *shape)
+{
+	DbsyncTable *table = batch->current;
+	const DbsyncTableShape *end = shape_at_end(batch, cut_table);
+	const DbsyncTableShape *before;
+	List	   *added = NIL;
+	DbsyncTableSpec spec;
+	int			how = DBSYNC_CHANGE_TRUST;
+
+	if (is_first(batch, cut_table))
+	{
+		before = shape_at_begin(batch, table->captured_id);
+		follow_shape(batch, before, end, bends_rows(batch, end));
+		if (shape == end)
+			return;
+	}
+	else
+	{
+		before = shape_before(batch, cut_table, shape);
+		if (before != NULL)
+			added = dbsync_difference_added(before, shape, end,
+											dbsync_turns_read(batch->cut, table->captured_id, before->id, shape->id));
+		if (added != NIL)
+			how = DBSYNC_CHANGE_FILL;
+		if (dbsync_table_keeps_rows(table) || dbsync_reverse_feeds(batch->work, table))
+			how |= DBSYNC_CHANGE_SHARED;
+	}
+	if (!dbsync_table_flows(table))
+		return;
+	spec = dbsync_target_table_spec_as(batch->work, table, shape, end);
+	change_table(batch, shape, &spec, added, how);
 }
 
 /*
@@ -264,31 +387,19 @@ dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 {
 	DbsyncWork *work = batch->work;
 	DbsyncTable *table = dbsync_subscription_table(work->subscription, cut_table->captured_id);
-	DbsyncDifference difference = {0};
 	const DbsyncTableShape *shape;
-	const DbsyncTableShape *before;
-	DbsyncTurn *turn;
-	bool		copies;
-	bool		fed;			/* by the target */
 
 	if (is_passed(batch, cut_table))
 		return false;
-	if (!dbsync_changes_come_first(batch->cut, cut_table))
+	if (!dbsync_changes_come_first(batch, cut_table))
 		return true;
 	batch->current = table;
 	dbsync_held_ask(work, table);
 	shape = dbsync_read_shape(work->subscription, table, cut_table);
-	before = shape_before(batch, cut_table, shape);
-	turn = dbsync_turns_read(batch->cut, table->captured_id, before ? before->id : 0, shape->id);
-	if (before != NULL)
-		difference = dbsync_difference(before, shape, turn);
-	copies = must_copy(table, turn, &difference);
-	fed = dbsync_reverse_feeds(work, table);
-	if (copies)
-		check_copies(batch, turn->reason, fed);
-	change_table(batch, shape, difference.changes, how_to_change(batch, &difference, copies, fed));
-	if (copies)
-		copy_anew(batch, turn->reason);
+	if (comes_at_once(batch))
+		follow_at_once(batch, cut_table, shape);
+	else
+		follow_shape(batch, shape_before(batch, cut_table, shape), shape, false);
 	dbsync_held_answered(work);
 	/* that it could be looked up says nothing yet: a change waits for more */
 	if (!dbsync_table_is_held(table))

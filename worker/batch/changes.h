@@ -11,8 +11,11 @@
 #include "worker/batch/choose.h"
 #include "worker/shape.h"
 
-/* Does the cut change the table before the rows of this shape? */
-extern bool dbsync_changes_come_first(const DbsyncCut *cut, const DbsyncCutTable *cut_table);
+/*
+ * Does the batch change, or look for a change of, the table before it sends the rows of this
+ * shape?
+ */
+extern bool dbsync_changes_come_first(const DbsyncBatch *batch, const DbsyncCutTable *cut_table);
 
 /*
  * Before the rows of a cut's table are sent, in the batch's transaction: let the target's

@@ -12,6 +12,8 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+
 #include "worker/batch/difference.h"
 
 static bool
@@ -290,4 +292,72 @@ dbsync_difference(const DbsyncTableShape *before, const DbsyncTableShape *after,
 		add_key(&difference, before, after);
 	find_nulls(&difference, before, after, false);
 	return difference;
+}
+
+List *
+dbsync_difference_added(const DbsyncTableShape *before, const DbsyncTableShape *shape,
+						const DbsyncTableShape *later, const DbsyncTurn *turn)
+{
+	List	   *added = NIL;
+	DbsyncDifference difference = {0};
+	ListCell   *lc;
+
+	find_added(&difference, before, shape, turn);
+	foreach(lc, difference.changes)
+	{
+		DbsyncChange *change = lfirst(lc);
+
+		for (int i = 0; i < shape->ncolumns; i++)
+		{
+			int			is = dbsync_shape_find_column(later, shape->numbers[i]);
+
+			if (is < 0 || strcmp(shape->columns[i], change->column) != 0)
+				continue;
+			change->column = later->columns[is];
+			added = lappend(added, change);
+			break;
+		}
+	}
+	return added;
+}
+
+/* Of two types: those whose texts are taken for what a cast gives. */
+static bool
+reads_alike(Oid before, Oid after)
+{
+	switch (before)
+	{
+		case INT2OID:
+			return after == INT4OID || after == INT8OID || after == NUMERICOID;
+		case INT4OID:
+			return after == INT8OID || after == NUMERICOID;
+		case INT8OID:
+			return after == NUMERICOID;
+		case TEXTOID:
+			return after == VARCHAROID;
+		case VARCHAROID:
+			return after == TEXTOID;
+		case DATEOID:
+			return after == TIMESTAMPOID;
+		default:
+			return false;
+	}
+}
+
+bool
+dbsync_difference_reads(const DbsyncTableShape *shape, const DbsyncTableShape *later)
+{
+	for (int k = 0; k < shape->nkeys; k++)
+	{
+		if (dbsync_shape_find_column(later, shape->numbers[shape->keys[k]]) < 0)
+			return false;
+	}
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		int			is = dbsync_shape_find_column(later, shape->numbers[i]);
+
+		if (is >= 0 && shape->types[i] != later->types[is] && !reads_alike(shape->types[i], later->types[is]))
+			return false;
+	}
+	return true;
 }

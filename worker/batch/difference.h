@@ -24,4 +24,17 @@ typedef struct DbsyncDifference
 extern DbsyncDifference dbsync_difference(const DbsyncTableShape *before,
 										  const DbsyncTableShape *after, const DbsyncTurn *turn);
 
+/*
+ * The columns that have come with a shape, called as they are in a later one: where that has
+ * them still.
+ */
+extern List *dbsync_difference_added(const DbsyncTableShape *before, const DbsyncTableShape *shape,
+									 const DbsyncTableShape *later, const DbsyncTurn *turn);
+
+/*
+ * Are rows of the first shape what they are to be when their text is written into a table of the
+ * later one?  Not where a column's text says something else in its later type, or the key is gone.
+ */
+extern bool dbsync_difference_reads(const DbsyncTableShape *shape, const DbsyncTableShape *later);
+
 #endif							/* DBSYNC_WORKER_BATCH_DIFFERENCE_H */

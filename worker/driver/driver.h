@@ -206,6 +206,7 @@ typedef struct DbsyncChange
 #define DBSYNC_CHANGE_TAKEN		0x04	/* names changed places: looking cannot tell */
 #define DBSYNC_CHANGE_EMPTY		0x08	/* empty the table: it is copied anew */
 #define DBSYNC_CHANGE_SHARED	0x10	/* rows of others are in it: what they say is left alone */
+#define DBSYNC_CHANGE_FILL		0x20	/* alter nothing, but give all rows the missing values */
 
 /*
  * One row.  Values are text in the source's server encoding, written under the

@@ -120,13 +120,76 @@ make(Changing *changing, const char *sql)
 	return dbsync_postgres_refused_by(target, changing->label);
 }
 
+/* The statement that empties it; NULL: we could not ask, "" where there is no such table. */
+static const char *
+empty_sql(Changing *changing)
+{
+	const char *values[2] = {changing->spec->schema, changing->spec->table};
+	const PostgresAnswer *answer =
+		dbsync_postgres_query(changing->target,
+							  "SELECT c.relkind = 'r', has_table_privilege(c.oid, 'TRUNCATE')"
+							  " AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f'"
+							  "  AND k.confrelid = c.oid AND k.conrelid <> c.oid)"
+							  " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+							  " WHERE n.nspname = $1 AND c.relname = $2", 2, values, "?bb");
+
+	if (answer == NULL)
+		return NULL;
+	if (dbsync_postgres_answer_rows(answer) == 0)
+		return "";
+	return psprintf("%s %s%s", dbsync_postgres_answer_bool(answer, 0, 1) ? "TRUNCATE" : "DELETE FROM",
+					dbsync_postgres_answer_bool(answer, 0, 0) ? "ONLY " : "", changing->quoted);
+}
+
 static bool
-make_change(Changing *changing, const DbsyncChange *change, const Found *found)
+has_rows(Changing *changing, bool *there)
+{
+	const PostgresAnswer *answer =
+		dbsync_postgres_query(changing->target, psprintf("SELECT EXISTS (SELECT FROM %s)", changing->quoted),
+							  0, NULL, "1b");
+
+	if (answer == NULL)
+		return dbsync_postgres_refused_by(changing->target, changing->quoted);
+	*there = dbsync_postgres_answer_bool(answer, 0, 0);
+	return true;
+}
+
+/*
+ * What we say to somebody must run where rows are that we would have emptied or filled before:
+ * no column without values is NOT NULL.
+ */
+static bool
+make_sayable(Changing *changing, DbsyncChange *change, const Found *found)
+{
+	bool		there = false;
+	const char *sql;
+
+	if ((changing->how & DBSYNC_CHANGE_MAKE) != 0)
+		return true;
+	if (change->kind == DBSYNC_CHANGE_ADD && change->not_null && change->missing == NULL)
+	{
+		if (!has_rows(changing, &there))
+			return false;
+		change->not_null = !there;
+	}
+	if (change->kind != DBSYNC_CHANGE_TYPE || !found->not_null || (changing->how & DBSYNC_CHANGE_EMPTY) == 0)
+		return true;
+	if (!has_rows(changing, &there))
+		return false;
+	sql = there ? empty_sql(changing) : "";
+	return sql != NULL && (sql[0] == '\0' || make(changing, sql));
+}
+
+static bool
+make_change(Changing *changing, const DbsyncChange *wanted, const Found *found)
 {
 	bool		emptied = (changing->how & DBSYNC_CHANGE_EMPTY) != 0;
+	DbsyncChange change = *wanted;
 	ListCell   *lc;
 
-	foreach(lc, dbsync_postgres_change_sql(changing->quoted, change, emptied, found->identity))
+	if (!make_sayable(changing, &change, found))
+		return false;
+	foreach(lc, dbsync_postgres_change_sql(changing->quoted, &change, emptied, found->identity))
 	{
 		if (!make(changing, lfirst(lc)))
 			return false;
@@ -147,6 +210,16 @@ finish_add(Changing *changing, const DbsyncChange *change, const Found *found)
 		return false;
 	rest.kind = DBSYNC_CHANGE_NOT_NULL;
 	return !change->not_null || found->not_null || make_change(changing, &rest, found);
+}
+
+/* Rows that were written in this batch, before the column came, have in it what they have at the source. */
+static bool
+fill(Changing *changing, const DbsyncChange *change, const Found *found)
+{
+	if (!found->there || found->generated || (changing->how & DBSYNC_CHANGE_SHARED) != 0)
+		return true;
+	return dbsync_postgres_execute(changing->target, NULL, dbsync_postgres_fill_sql(changing->quoted, change), NULL) ||
+		dbsync_postgres_refused_by(changing->target, changing->quoted);
 }
 
 /*
@@ -207,7 +280,8 @@ follow_column(Changing *changing, const DbsyncChange *change)
 	switch (change->kind)
 	{
 		case DBSYNC_CHANGE_ADD:
-			return follow_add(changing, change, &found);
+			return (changing->how & DBSYNC_CHANGE_FILL) != 0 ? fill(changing, change, &found)
+				: follow_add(changing, change, &found);
 		case DBSYNC_CHANGE_RENAME:
 			return follow_rename(changing, change, &found);
 		case DBSYNC_CHANGE_DROP:
@@ -334,24 +408,11 @@ follow(Changing *changing, List *changes)
 static bool
 empty(Changing *changing)
 {
-	const char *values[2] = {changing->spec->schema, changing->spec->table};
-	const PostgresAnswer *answer =
-		dbsync_postgres_query(changing->target,
-							  "SELECT c.relkind = 'r', has_table_privilege(c.oid, 'TRUNCATE')"
-							  " AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f'"
-							  "  AND k.confrelid = c.oid AND k.conrelid <> c.oid)"
-							  " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-							  " WHERE n.nspname = $1 AND c.relname = $2", 2, values, "?bb");
-	const char *only;
+	const char *sql = empty_sql(changing);
 
-	if (answer == NULL)
-		return false;
-	if (dbsync_postgres_answer_rows(answer) == 0)
-		return true;
-	only = dbsync_postgres_answer_bool(answer, 0, 0) ? "ONLY " : "";
-	return dbsync_postgres_execute(changing->target, NULL,
-								   psprintf("%s %s%s", dbsync_postgres_answer_bool(answer, 0, 1)
-											? "TRUNCATE" : "DELETE FROM", only, changing->quoted), NULL) ||
+	if (sql == NULL || sql[0] == '\0')
+		return sql != NULL;
+	return dbsync_postgres_execute(changing->target, NULL, sql, NULL) ||
 		dbsync_postgres_refused_by(changing->target, changing->quoted);
 }
 
