@@ -131,6 +131,44 @@ SELECT next_action FROM dbsync.table_status WHERE state = 'held' \gset
 SELECT dbsync.resume_table('ddl', 'public.changing');
 \i sql/include/same_table.psql
 
+-- a name that is given up and taken again, by a column that was filled before; what the target
+-- has under the name could stay, and must not
+BEGIN;
+ALTER TABLE public.changing ADD b_new numeric;
+UPDATE public.changing SET b_new = b + 0.5;
+ALTER TABLE public.changing DROP b;
+ALTER TABLE public.changing RENAME b_new TO b;
+UPDATE public.changing SET b = b + 1 WHERE id < 3;
+COMMIT;
+SELECT dbsync.run_once('ddl');
+SELECT next_action FROM dbsync.table_status WHERE state = 'held' \gset
+\echo :next_action
+\c :target
+:next_action
+\c :source
+SELECT dbsync.resume_table('ddl', 'public.changing', done => true);
+\i sql/include/same_table.psql
+
+-- the same in transactions of their own: what could stay is in the way
+\c :target
+ALTER TABLE public.changing ADD spare int;
+\c :source
+ALTER TABLE public.changing ADD spare int;
+UPDATE public.changing SET spare = id;
+ALTER TABLE public.changing DROP b;
+SELECT dbsync.run_once('ddl');
+ALTER TABLE public.changing RENAME spare TO b;
+UPDATE public.changing SET b = b + 1 WHERE id < 3;
+SELECT dbsync.run_once('ddl');
+SELECT next_action FROM dbsync.table_status WHERE state = 'held' \gset
+\echo :next_action
+\c :target
+:next_action
+ALTER TABLE public.changing DROP dbsync_aside_1;
+\c :source
+SELECT dbsync.resume_table('ddl', 'public.changing');
+\i sql/include/same_table.psql
+
 -- another key, and the old one's column goes
 BEGIN;
 UPDATE public.changing SET b = 1000 WHERE id = 1;

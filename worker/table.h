@@ -38,6 +38,7 @@ typedef struct DbsyncTableHold
 	char	   *reason;			/* why, and what helps; as will be noted */
 	char	   *action;
 	bool		done;			/* somebody says that he has done that */
+	bool		blind;			/* has to: what is asked for just now cannot be told by looking */
 	char	   *asked;			/* when resume_table() was called last; NULL: never */
 
 	/* state of the work, moved over when the configuration is read again */

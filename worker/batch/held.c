@@ -13,6 +13,7 @@
 
 #include <limits.h>
 
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -87,6 +88,14 @@ set_text(DbsyncTable *table, char **field, const char *text)
 	return before != NULL || text != NULL;
 }
 
+/* A statement behind which somebody has to say that he has run it. */
+static const char *
+with_word(const DbsyncWork *work, const DbsyncTable *table, const char *statement)
+{
+	return psprintf("%s -- looking cannot tell whether it was run: then SELECT dbsync.resume_table(%s, %s, done => true) at the source",
+					statement, quote_literal_cstr(work->subscription->name), quote_literal_cstr(table->qualified));
+}
+
 /* What people are told; edata is the target's refusal, or an error of our own. */
 static void
 set_reason(const DbsyncWork *work, DbsyncTable *table, const ErrorData *edata)
@@ -97,6 +106,9 @@ set_reason(const DbsyncWork *work, DbsyncTable *table, const ErrorData *edata)
 	const char *statement = dbsync_target_has_fault(work->target) ? work->target->fault.statement : NULL;
 	bool		news = set_text(table, &table->hold.reason, reason);
 
+	if (statement != NULL && table->hold.blind)
+		statement = with_word(work, table, statement);
+	table->hold.blind = false;
 	news |= set_text(table, &table->hold.action, statement ? statement : edata->hint);
 	table->hold.note_due |= news;
 }

@@ -18,10 +18,10 @@
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/change.h"
 #include "worker/driver/postgres/change_sql.h"
+#include "worker/driver/postgres/changing.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
-#include "worker/driver/postgres/ledger_values.h"
 #include "worker/driver/postgres/merge.h"
 #include "worker/driver/postgres/pins.h"
 #include "worker/driver/postgres/step.h"
@@ -32,17 +32,6 @@
  * gives up soon, and the worker comes again.
  */
 #define CHANGE_LOCK_TIMEOUT	"2s"
-
-/* a table being changed */
-typedef struct Changing
-{
-	PostgresTarget *target;
-	const DbsyncTableSpec *spec;
-	int			how;
-	char	   *label;			/* its name, for messages */
-	char	   *quoted;			/* for SQL */
-	StringInfoData due;			/* statements that are due, if they are not to be made */
-} Changing;
 
 /* a column as the target has it */
 typedef struct Found
@@ -70,13 +59,62 @@ dbsync_postgres_look_at_changed_sql(void)
 	return found_sql;
 }
 
+/* Is a name given up that another column gets? */
+static bool
+is_taken(const Changing *changing, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, changing->changes)
+	{
+		const DbsyncChange *change = lfirst(lc);
+
+		if (change->kind == DBSYNC_CHANGE_ADD && strcmp(change->column, name) == 0)
+			return true;
+		if (change->kind == DBSYNC_CHANGE_RENAME && strcmp(change->new_name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Does a statement that is due take this name away from the column that has it? */
+static bool
+is_given_up(const Changing *changing, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, changing->given_up)
+	{
+		if (strcmp(((const DbsyncChange *) lfirst(lc))->column, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *
+dbsync_postgres_present_name(const Changing *changing, const char *name)
+{
+	for (int i = list_length(changing->given_up) - 1; i >= 0; i--)
+	{
+		const DbsyncChange *change = list_nth(changing->given_up, i);
+
+		if (change->kind == DBSYNC_CHANGE_RENAME && strcmp(change->new_name, name) == 0)
+			name = change->column;
+	}
+	return name;
+}
+
 static bool
 find(Changing *changing, const char *column, const DbsyncChange *change, Found *found)
 {
 	const PostgresAnswer *answer;
-	const char *values[7] = {changing->spec->schema, changing->spec->table, column};
+	const char *present = dbsync_postgres_present_name(changing, column);
+	const char *values[7] = {changing->spec->schema, changing->spec->table, present};
 
 	memset(found, 0, sizeof(Found));
+	/* the column that has the name is not the one that is meant */
+	if (strcmp(present, column) == 0 && is_given_up(changing, column))
+		return true;
 	if (OidIsValid(change->type))
 	{
 		values[3] = dbsync_postgres_type_sql(change->type, -1);
@@ -103,9 +141,8 @@ find(Changing *changing, const char *column, const DbsyncChange *change, Found *
 	return true;
 }
 
-/* Run a statement that is due, or have it said. */
-static bool
-make(Changing *changing, const char *sql)
+bool
+dbsync_postgres_make(Changing *changing, const char *sql)
 {
 	PostgresTarget *target = changing->target;
 
@@ -177,7 +214,7 @@ make_sayable(Changing *changing, DbsyncChange *change, const Found *found)
 	if (!has_rows(changing, &there))
 		return false;
 	sql = there ? empty_sql(changing) : "";
-	return sql != NULL && (sql[0] == '\0' || make(changing, sql));
+	return sql != NULL && (sql[0] == '\0' || dbsync_postgres_make(changing, sql));
 }
 
 static bool
@@ -191,9 +228,12 @@ make_change(Changing *changing, const DbsyncChange *wanted, const Found *found)
 		return false;
 	foreach(lc, dbsync_postgres_change_sql(changing->quoted, &change, emptied, found->identity))
 	{
-		if (!make(changing, lfirst(lc)))
+		if (!dbsync_postgres_make(changing, lfirst(lc)))
 			return false;
 	}
+	if ((changing->how & DBSYNC_CHANGE_MAKE) == 0 &&
+		(change.kind == DBSYNC_CHANGE_DROP || change.kind == DBSYNC_CHANGE_RENAME))
+		changing->given_up = lappend(changing->given_up, memcpy(palloc(sizeof(change)), &change, sizeof(change)));
 	return true;
 }
 
@@ -243,9 +283,29 @@ follow_add(Changing *changing, const DbsyncChange *change, const Found *found)
 	if (answer == NULL)
 		return dbsync_postgres_refused_by(changing->target, changing->quoted);
 	if (dbsync_postgres_answer_bool(answer, 0, 0) &&
-		!make(changing, dbsync_postgres_fill_sql(changing->quoted, change)))
+		!dbsync_postgres_make(changing, dbsync_postgres_fill_sql(changing->quoted, change)))
 		return false;
 	return finish_add(changing, change, found);
+}
+
+/*
+ * A column of the target's that has a name which one of ours is to get: its own, or one that was
+ * dropped at the source, and could stay.  Who runs what we say loses nothing by it.
+ */
+static bool
+step_aside(Changing *changing, const DbsyncChange *change, const Found *found)
+{
+	DbsyncChange aside = {.kind = DBSYNC_CHANGE_RENAME,.column = change->new_name};
+	Found		other;
+	int			number = 0;
+
+	do
+	{
+		aside.new_name = psprintf("dbsync_aside_%d", ++number);
+		if (!find(changing, aside.new_name, &aside, &other))
+			return false;
+	} while (other.there);
+	return make_change(changing, &aside, found);
 }
 
 /* Where names have changed places, looking does not tell whether they did. */
@@ -260,6 +320,8 @@ follow_rename(Changing *changing, const DbsyncChange *change, const Found *found
 			return false;
 		if (new_one.there && !found->there)
 			return true;
+		if (new_one.there && (changing->how & DBSYNC_CHANGE_MAKE) == 0 && !step_aside(changing, change, &new_one))
+			return false;
 	}
 	return make_change(changing, change, found);
 }
@@ -286,7 +348,7 @@ follow_column(Changing *changing, const DbsyncChange *change)
 			return follow_rename(changing, change, &found);
 		case DBSYNC_CHANGE_DROP:
 			is_due = found.there &&
-				(making || (found.not_null && !found.has_default && !found.identity && !found.generated));
+				(making || is_taken(changing, change->column) || (found.not_null && !found.has_default && !found.identity && !found.generated));
 			break;
 		case DBSYNC_CHANGE_TYPE:
 			/* a column that was of another type on purpose stays what it is */
@@ -304,95 +366,16 @@ follow_column(Changing *changing, const DbsyncChange *change)
 	return is_due ? make_change(changing, change, &found) : true;
 }
 
-/* The unique index on exactly these columns, if there is one: its name, its constraint's. */
-#define INDEX_SHAPE	"*tTb"
-static const char *const index_sql =
-"SELECT format('%I.%I', n.nspname, x.relname), (SELECT quote_ident(k.conname) FROM pg_constraint k"
-"  WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u')), i.indisprimary"
-" FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid"
-" JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
-" WHERE n.nspname = $1 AND c.relname = $2 AND i.indisunique AND i.indimmediate AND i.indisvalid"
-" AND i.indpred IS NULL AND i.indexprs IS NULL"
-" AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text) FROM pg_attribute a"
-"  WHERE a.attrelid = c.oid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]))"
-"  = (SELECT array_agg(k ORDER BY k) FROM unnest(CAST($3 AS text[])) k)"
-" ORDER BY i.indisprimary DESC, i.indexrelid";
-
 static bool
-find_index(Changing *changing, const char *const *columns, int n, const PostgresAnswer **answer)
-{
-	const char *values[3] = {changing->spec->schema, changing->spec->table,
-	dbsync_postgres_array_text(n, columns)};
-
-	*answer = dbsync_postgres_query(changing->target, index_sql, 3, values, INDEX_SHAPE);
-	return *answer != NULL;
-}
-
-/* The statement that drops the old key's index there, and its constraint's name; NULL: there is none. */
-static bool
-find_old_key(Changing *changing, const DbsyncChange *change, const char **drop, const char **primary)
-{
-	const PostgresAnswer *answer;
-	const char *constraint;
-
-	*drop = *primary = NULL;
-	if ((changing->how & DBSYNC_CHANGE_MAKE) == 0 || change->nkeys == 0)
-		return true;
-	if (!find_index(changing, change->keys, change->nkeys, &answer))
-		return false;
-	if (dbsync_postgres_answer_rows(answer) == 0)
-		return true;
-	constraint = dbsync_postgres_answer_text(answer, 0, 1);
-	*drop = constraint
-		? psprintf("ALTER TABLE %s DROP CONSTRAINT %s", changing->quoted, constraint)
-		: psprintf("DROP INDEX %s", dbsync_postgres_answer_text(answer, 0, 0));
-	if (dbsync_postgres_answer_bool(answer, 0, 2))
-		*primary = pstrdup(constraint);
-	return true;
-}
-
-/*
- * The key of the source changes when its index is dropped: so the one that the target has on
- * the same columns goes, too, or rows that are all right at the source would clash there.  At
- * no time is there none: the table may be captured there, too.
- */
-static bool
-follow_key(Changing *changing, const DbsyncChange *change)
-{
-	const DbsyncTableSpec *spec = changing->spec;
-	const char **names = palloc(sizeof(char *) * Max(spec->nkeys, 1));
-	const char *drop;
-	const char *primary;
-	const PostgresAnswer *answer;
-	char	   *columns;
-
-	for (int k = 0; k < spec->nkeys; k++)
-		names[k] = spec->columns[spec->keys[k]];
-	columns = dbsync_postgres_columns_sql(names, spec->nkeys);
-	if (!find_old_key(changing, change, &drop, &primary) ||
-		!find_index(changing, names, spec->nkeys, &answer))
-		return false;
-	if (dbsync_postgres_answer_rows(answer) == 0)
-	{
-		if (primary != NULL)
-			return make(changing, psprintf("ALTER TABLE %s DROP CONSTRAINT %s, ADD PRIMARY KEY (%s)",
-										   changing->quoted, primary, columns));
-		if (!make(changing, psprintf("CREATE UNIQUE INDEX ON %s (%s)", changing->quoted, columns)))
-			return false;
-	}
-	return drop == NULL || make(changing, drop);
-}
-
-static bool
-follow(Changing *changing, List *changes)
+follow(Changing *changing)
 {
 	ListCell   *lc;
 
-	foreach(lc, changes)
+	foreach(lc, changing->changes)
 	{
 		const DbsyncChange *change = lfirst(lc);
 
-		if (!(change->kind == DBSYNC_CHANGE_KEY ? follow_key(changing, change)
+		if (!(change->kind == DBSYNC_CHANGE_KEY ? dbsync_postgres_change_key(changing, change)
 			  : follow_column(changing, change)))
 			return false;
 	}
@@ -429,7 +412,7 @@ dbsync_postgres_table_change(DbsyncTarget *base, DbsyncTargetTable *before,
 							 const DbsyncTableSpec *spec, List *changes, int how)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
-	Changing	changing = {.target = target,.spec = spec,.how = how};
+	Changing	changing = {.target = target,.spec = spec,.how = how,.changes = changes};
 
 	changing.label = psprintf("\"%s.%s\"", spec->schema, spec->table);
 	changing.quoted = quote_qualified_identifier(spec->schema, spec->table);
@@ -440,7 +423,7 @@ dbsync_postgres_table_change(DbsyncTarget *base, DbsyncTargetTable *before,
 		return NULL;
 	if ((how & DBSYNC_CHANGE_EMPTY) && (how & DBSYNC_CHANGE_MAKE) && !empty(&changing))
 		return NULL;
-	if (!(how & DBSYNC_CHANGE_TRUST) && !follow(&changing, changes))
+	if (!(how & DBSYNC_CHANGE_TRUST) && !follow(&changing))
 		return NULL;
 	if ((how & DBSYNC_CHANGE_EMPTY) && !(how & DBSYNC_CHANGE_MAKE) && !empty(&changing))
 		return NULL;

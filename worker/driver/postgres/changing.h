@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/postgres/changing.h
+ *	  PostgreSQL driver: a table being changed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_POSTGRES_CHANGING_H
+#define DBSYNC_WORKER_POSTGRES_CHANGING_H
+
+#include "lib/stringinfo.h"
+
+#include "worker/driver/postgres/internal.h"
+
+typedef struct Changing
+{
+	PostgresTarget *target;
+	const DbsyncTableSpec *spec;
+	int			how;
+	char	   *label;			/* its name, for messages */
+	char	   *quoted;			/* for SQL */
+	List	   *changes;
+	StringInfoData due;			/* statements that are due, if they are not to be made: */
+	List	   *given_up;		/* those among them that take a name away from a column */
+} Changing;
+
+/* Run a statement that is due, or have it said. */
+extern bool dbsync_postgres_make(Changing *changing, const char *sql);
+
+/* What the target's column is called now that will have this name when all that is due was run. */
+extern const char *dbsync_postgres_present_name(const Changing *changing, const char *name);
+
+/* DBSYNC_CHANGE_KEY */
+extern bool dbsync_postgres_change_key(Changing *changing, const DbsyncChange *change);
+
+#endif							/* DBSYNC_WORKER_POSTGRES_CHANGING_H */
