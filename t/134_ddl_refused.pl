@@ -125,4 +125,21 @@ is(state_of($target), $before, 'a table of somebody else: nothing of the batch s
 $pair->target_sql('ALTER TABLE storm.changing OWNER TO weak; GRANT ALL ON SCHEMA storm TO weak');
 catches_up('a table of somebody else');
 
+# --- another policy, while the worker runs: what was left out is left out no more
+
+$pair->sql("SELECT dbsync.alter_subscription('storm', ddl => 'ignore')");
+$pair->sql('ALTER TABLE storm.changing ADD late int; INSERT INTO storm.changing (id, x, late) VALUES (500, 5, 5)');
+$pair->arrives('storm', 'a column that is ignored: rows arrive without it');
+$pair->sql("SELECT dbsync.alter_subscription('storm', ddl => 'apply')");
+change('INSERT INTO storm.changing (id, x, late) VALUES (501, 5, 6)');
+is_held('a column that was ignored', 'lacks columns: late', 'Add them');
+$pair->target_sql('ALTER TABLE storm.changing ADD late int');
+$pair->sql("SELECT dbsync.resume_table('storm', 'storm.changing')");
+$pair->arrives('storm', 'a column that was ignored: the table goes on when it is there');
+is(ask($target, 'SELECT id, late FROM storm.changing WHERE id IN (500, 501) ORDER BY id'), "500|\n501|6",
+	'a column that was ignored: rows of before have a hole');
+$pair->sql("SELECT dbsync.copy_table('storm', 'storm.changing', existing_rows => 'truncate')");
+$pair->arrives('storm', 'a column that was ignored: a copy arrives');
+is(state_of($target), state_of($pair->source), 'a column that was ignored: both ends are equal behind it');
+
 DbsyncTest::finish();

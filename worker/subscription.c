@@ -211,7 +211,7 @@ move_hold(DbsyncTable *table, const DbsyncTable *old)
 
 /* what the ledger said, and what has been tried */
 static void
-move_part(DbsyncTable *table, const DbsyncTable *old)
+move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 {
 	move_hold(table, old);
 	dbsync_table_set_part(table, &old->part);
@@ -228,6 +228,9 @@ move_part(DbsyncTable *table, const DbsyncTable *old)
 		table->copied_for = MemoryContextStrdup(GetMemoryChunkContext(table), old->copied_for);
 		table->copied_for_noted = false;
 	}
+	/* columns that the policy of before left out may not be by now */
+	if (!same_policy && old->sent != NULL)
+		return;
 	/* the handle belongs to the connection and knows the target's table */
 	table->handle = old->handle;
 	table->handle_shape = old->handle_shape;
@@ -247,7 +250,7 @@ move_work(DbsyncSubscription *subscription, DbsyncSubscription *old)
 
 		/* taken out and added again is another one */
 		if (before != NULL && same_uuid(&table->uid, &before->uid))
-			move_part(table, before);
+			move_part(table, before, subscription->ddl == old->ddl);
 	}
 }
 
