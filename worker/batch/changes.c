@@ -272,7 +272,7 @@ follow_shape(DbsyncBatch *batch, const DbsyncTableShape *before, const DbsyncTab
 		how |= DBSYNC_CHANGE_TRUST;
 	dbsync_target_table_leave_out(work, table, shape);
 	spec = dbsync_target_table_spec(table, shape);
-	table->hold.blind = difference.taken && comes_at_once(batch);
+	table->hold.blind = difference.taken;
 	change_table(batch, shape, &spec, difference.changes, how);
 	table->hold.blind = false;
 	if (copies)

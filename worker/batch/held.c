@@ -106,7 +106,7 @@ set_reason(const DbsyncWork *work, DbsyncTable *table, const ErrorData *edata)
 	const char *statement = dbsync_target_has_fault(work->target) ? work->target->fault.statement : NULL;
 	bool		news = set_text(table, &table->hold.reason, reason);
 
-	if (statement != NULL && table->hold.blind)
+	if (statement != NULL && table->hold.blind && work->target->fault.kind == DBSYNC_FAULT_CHANGE_DUE)
 		statement = with_word(work, table, statement);
 	table->hold.blind = false;
 	news |= set_text(table, &table->hold.action, statement ? statement : edata->hint);

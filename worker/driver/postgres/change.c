@@ -222,11 +222,16 @@ make_change(Changing *changing, const DbsyncChange *wanted, const Found *found)
 {
 	bool		emptied = (changing->how & DBSYNC_CHANGE_EMPTY) != 0;
 	DbsyncChange change = *wanted;
+	List	   *statements = NIL;
 	ListCell   *lc;
 
 	if (!make_sayable(changing, &change, found))
 		return false;
-	foreach(lc, dbsync_postgres_change_sql(changing->quoted, &change, emptied, found->identity))
+	if (changing->of_type != NULL)
+		statements = dbsync_postgres_change_type_sql(changing->of_type, &change);
+	if (statements == NIL)
+		statements = dbsync_postgres_change_sql(changing->quoted, &change, emptied, found->identity);
+	foreach(lc, statements)
 	{
 		if (!dbsync_postgres_make(changing, lfirst(lc)))
 			return false;
@@ -421,6 +426,9 @@ dbsync_postgres_table_change(DbsyncTarget *base, DbsyncTargetTable *before,
 		!set_constraints(target, "IMMEDIATE") ||
 		!dbsync_postgres_execute(target, NULL, "SET LOCAL lock_timeout = '" CHANGE_LOCK_TIMEOUT "'", NULL))
 		return NULL;
+	if (!dbsync_postgres_look_at_type(&changing))
+		return NULL;
+	how = changing.how;
 	if ((how & DBSYNC_CHANGE_EMPTY) && (how & DBSYNC_CHANGE_MAKE) && !empty(&changing))
 		return NULL;
 	if (!(how & DBSYNC_CHANGE_TRUST) && !follow(&changing))

@@ -163,3 +163,26 @@ dbsync_postgres_change_sql(const char *quoted, const DbsyncChange *change, bool 
 	}
 	elog(ERROR, "a change of the key is no change of a column");
 }
+
+List *
+dbsync_postgres_change_type_sql(const char *type, const DbsyncChange *change)
+{
+	const char *column = change->column ? quote_identifier(change->column) : NULL;
+
+	switch (change->kind)
+	{
+		case DBSYNC_CHANGE_DROP:
+			return list_make1(psprintf("ALTER TYPE %s DROP ATTRIBUTE %s CASCADE", type, column));
+		case DBSYNC_CHANGE_RENAME:
+			return list_make1(psprintf("ALTER TYPE %s RENAME ATTRIBUTE %s TO %s CASCADE", type, column,
+									   quote_identifier(change->new_name)));
+		case DBSYNC_CHANGE_TYPE:
+			return list_make1(psprintf("ALTER TYPE %s ALTER ATTRIBUTE %s TYPE %s%s CASCADE", type, column,
+									   dbsync_postgres_type_sql(change->type, change->typmod), collate_sql(change)));
+		case DBSYNC_CHANGE_ADD:
+			return list_make1(psprintf("ALTER TYPE %s ADD ATTRIBUTE %s %s%s CASCADE", type, column,
+									   dbsync_postgres_type_sql(change->type, change->typmod), collate_sql(change)));
+		default:
+			return NIL;
+	}
+}

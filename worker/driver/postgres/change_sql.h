@@ -33,4 +33,10 @@ extern char *dbsync_postgres_fill_sql(const char *quoted, const DbsyncChange *ch
 /* A list of columns, quoted. */
 extern char *dbsync_postgres_columns_sql(const char *const *columns, int n);
 
+/*
+ * A table of a composite type gets, loses and renames columns with the type alone.  NIL: for this
+ * change the type needs none.
+ */
+extern List *dbsync_postgres_change_type_sql(const char *type, const DbsyncChange *change);
+
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_CHANGE_SQL_H */

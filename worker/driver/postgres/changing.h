@@ -19,6 +19,7 @@ typedef struct Changing
 	int			how;
 	char	   *label;			/* its name, for messages */
 	char	   *quoted;			/* for SQL */
+	char	   *of_type;		/* the composite type that it is of, for SQL, or NULL */
 	List	   *changes;
 	StringInfoData due;			/* statements that are due, if they are not to be made: */
 	List	   *given_up;		/* those among them that take a name away from a column */
@@ -29,6 +30,9 @@ extern bool dbsync_postgres_make(Changing *changing, const char *sql);
 
 /* What the target's column is called now that will have this name when all that is due was run. */
 extern const char *dbsync_postgres_present_name(const Changing *changing, const char *name);
+
+/* Is the table of a composite type?  Then its columns are that's, which we do not change. */
+extern bool dbsync_postgres_look_at_type(Changing *changing);
 
 /* DBSYNC_CHANGE_KEY */
 extern bool dbsync_postgres_change_key(Changing *changing, const DbsyncChange *change);
