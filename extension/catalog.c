@@ -65,7 +65,7 @@ PG_FUNCTION_INFO_V1(dbsync_is_adopted);
 
 /* the tables whose changes are changes of the configuration */
 static const char *const watched_names[] = {
-	"node", "captured_table", "segment", "subscription", "subscription_table"
+	"node", "captured_table", "segment", "subscription", "subscription_table", "former_label"
 };
 
 /* place of "segment" among them, and the index that leads to header segments */
@@ -212,7 +212,8 @@ state_from_text(const char *state)
 		return DBSYNC_CAPTURE_INSTALLING;
 	if (strcmp(state, "suspended") == 0)
 		return DBSYNC_CAPTURE_SUSPENDED;
-	if (strcmp(state, "removing") == 0)
+	/* nobody writes to what was dropped */
+	if (strcmp(state, "removing") == 0 || strcmp(state, "dropped") == 0)
 		return DBSYNC_CAPTURE_REMOVING;
 	elog(ERROR, "unknown state of a captured table: %s", state);
 }

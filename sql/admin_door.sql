@@ -84,8 +84,8 @@ SELECT count(dbsync_internal.install_capture(id)) FROM dbsync.captured_table;
 \set SHOW_CONTEXT always
 ALTER TABLE door.t SET UNLOGGED;
 ALTER TYPE door.mood RENAME VALUE 'ok' TO 'fine';
+ALTER TYPE door.mood ADD VALUE 'ok';
 ALTER TABLE door.u DROP CONSTRAINT u_pkey;
-DROP TABLE door.t;
 DROP SERVER door CASCADE;
 \set SHOW_CONTEXT errors
 SELECT dbsync.drop_subscription('door');

@@ -23,7 +23,9 @@ SELECT dbsync_internal.install_capture(id) FROM dbsync.captured_table;
 
 -- refusals and guard speak of them by their proper names
 ALTER TABLE "odd ""table"" %I\'" DISABLE TRIGGER ALL;
+BEGIN;
 DROP TABLE "odd ""table"" %I\'";
+ROLLBACK;
 SET client_min_messages = warning;
 DROP SERVER "odd ""target"" %I\'" CASCADE;
 RESET client_min_messages;

@@ -1,4 +1,4 @@
--- The guard: what captured tables and subscriptions need is not dropped, by any
+-- The guard: what captured rows and subscriptions need is not dropped, by any
 -- road; what nobody needs any more goes without a word.  Hazard 16.
 \set SHOW_CONTEXT never
 CREATE SCHEMA guard_drop;
@@ -14,16 +14,33 @@ GRANT ALL ON SCHEMA guard_drop TO regress_dbsync_owner;
 ALTER TABLE u OWNER TO regress_dbsync_owner;
 SELECT dbsync.create_target('guard_drop', 'postgresql://sync@host.invalid/db');
 SELECT dbsync.create_subscription('guard_drop', 'guard_drop', ARRAY['t', 'u']);
--- not installed yet, but needed
+-- not installed yet: there is nothing that would have to be sent
+BEGIN;
 DROP TABLE t;
+ROLLBACK;
 SELECT dbsync_internal.install_capture(id) FROM dbsync.captured_table ORDER BY id;
 INSERT INTO t VALUES (1, 'good', (1, 'bad'), 1);
 
+-- tables themselves may go, by whatever road
+CREATE VIEW is_dropped AS SELECT target_table, state FROM dbsync.table_status;
+BEGIN;
 DROP TABLE t;
-DROP TABLE u, t;
+SELECT * FROM is_dropped ORDER BY 1;
+ROLLBACK;
 SET client_min_messages = warning;
+BEGIN;
+DROP TABLE u, t;
+SELECT * FROM is_dropped ORDER BY 1;
+ROLLBACK;
+BEGIN;
 DROP SCHEMA guard_drop CASCADE;
+SELECT target_table, state FROM dbsync.table_status ORDER BY 1;
+ROLLBACK;
+BEGIN;
 DROP OWNED BY regress_dbsync_owner;
+SELECT * FROM is_dropped ORDER BY 1;
+ROLLBACK;
+DROP VIEW is_dropped;
 DROP TYPE guard_types.mood CASCADE;
 DROP SERVER guard_drop CASCADE;
 DROP FOREIGN DATA WRAPPER dbsync_postgres CASCADE;

@@ -65,20 +65,28 @@ SELECT count(*) FROM turns;
 ALTER TABLE t ALTER n TYPE int USING n / 10;
 SELECT kind, reason FROM turns;
 
--- P6: labels of enums, however deep inside
+-- P6: labels of enums, however deep inside: what they were called is known as long as somebody has them
+CREATE VIEW labels AS SELECT f.type::regtype, f.name AS was, e.enumlabel AS "is"
+FROM dbsync.former_label f JOIN pg_enum e ON e.oid = f.label;
 ALTER TYPE mood RENAME VALUE 'ok' TO 'fine';
+SELECT * FROM labels;
 SELECT dbsync.remove_table('guard_val', 'e');
-ALTER TYPE mood RENAME VALUE 'ok' TO 'fine';
+ALTER TYPE mood RENAME VALUE 'fine' TO 'good';
+SELECT * FROM labels ORDER BY was;
 SELECT dbsync.remove_table('guard_val', 'f');
-ALTER TYPE guard_val.mood RENAME VALUE 'ok' TO 'fine';
+ALTER TYPE guard_val.mood RENAME VALUE 'good' TO 'ok';
 ALTER TYPE mood ADD VALUE 'great';
 ALTER TYPE mood ADD VALUE IF NOT EXISTS 'great' BEFORE 'sad';
 ALTER TYPE mood RENAME TO temper;
-ALTER TYPE temper RENAME VALUE 'ok' TO 'fine';
+ALTER TYPE temper RENAME VALUE 'great' TO 'fine';
+ALTER TYPE temper RENAME VALUE 'none' TO 'fine';
 ALTER TYPE other RENAME VALUE 'ok' TO 'fine';
 ALTER TYPE missing RENAME VALUE 'ok' TO 'fine';
+SELECT * FROM labels ORDER BY was;
 SELECT dbsync.suspend_table('h');
-ALTER TYPE temper RENAME VALUE 'ok' TO 'fine';
+ALTER TYPE temper RENAME VALUE 'great' TO 'fine';
+SELECT * FROM labels ORDER BY was;
+DROP VIEW labels;
 SELECT dbsync.add_table('guard_val', 'f');
 SELECT count(dbsync_internal.install_capture(id)) FROM dbsync.captured_table;
 -- P17: attributes of composites, and of tables whose rows are values

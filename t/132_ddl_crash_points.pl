@@ -77,21 +77,7 @@ my @places = (
 	[ 'behind the rows behind it', 'LOCK TABLE storm.p2 IN ACCESS SHARE MODE', "$waits AND l.relation = 'storm.p2'::regclass" ],
 	[ 'in its COMMIT', 'SELECT pg_advisory_xact_lock(4711)', "$waits AND l.locktype = 'advisory'" ]);
 
-my @victims = (
-	[ 'the worker' => sub {
-			my $pid = $pair->worker_pid('storm') or return;
-			kill('KILL', $pid);
-			poll_until(sub { !kill(0, $pid) }, 'end of the worker');
-			DbsyncTest::wait_until_up($pair->source);
-		} ],
-	[ 'its backend at the target' => sub {
-			my ($pid) = $pair->applying_pids or return;
-			kill('KILL', $pid);
-			poll_until(sub { !kill(0, $pid) }, 'end of the backend');
-			DbsyncTest::wait_until_up($target);
-		} ],
-	[ 'the source' => sub { DbsyncTest::crash_and_restart($pair->source) } ],
-	[ 'the target' => sub { DbsyncTest::crash_and_restart($target) } ]);
+my @victims = $pair->victims('storm');
 
 # All of them die once of each, and each place is one where the ends die.
 foreach my $place (@places)

@@ -241,6 +241,27 @@ SQL
 	return split /\n/, ($pids // '');
 }
 
+# Whom to kill while a subscription runs, and how: pairs of a name and what does it.  All are up
+# again when that returns.
+sub victims
+{
+	my ($self, $subscription) = @_;
+	my $kill = sub {
+		my ($node, @pids) = @_;
+		my ($pid) = grep { defined } @pids or return;
+
+		kill('KILL', $pid);
+		poll_until(sub { !kill(0, $pid) }, "end of process $pid");
+		wait_until_up($node);
+	};
+
+	return (
+		[ 'the worker' => sub { $kill->($self->{source}, $self->worker_pid($subscription)) } ],
+		[ 'its backend at the target' => sub { $kill->($self->{target}, $self->applying_pids) } ],
+		[ 'the source' => sub { crash_and_restart($self->{source}) } ],
+		[ 'the target' => sub { crash_and_restart($self->{target}) } ]);
+}
+
 # The last call of every test: no process of any server may have crashed by
 # itself (those that a test kills die of signal 9).
 sub finish

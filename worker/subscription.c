@@ -16,6 +16,7 @@
 
 #include "extension/catalog.h"
 #include "worker/by_id.h"
+#include "worker/labels.h"
 #include "worker/query.h"
 #include "worker/shape.h"
 #include "worker/subscription.h"
@@ -51,6 +52,45 @@ parse_state(const char *name)
 	elog(ERROR, "unknown table state \"%s\"", name);
 }
 
+/*
+ * A dropped one is in no system catalog any more; ours has its name and who owned it.  False
+ * if it is gone, and nobody has told us.
+ */
+static bool
+read_name(DbsyncSubscription *subscription, DbsyncTable *table, uint64 row, int first)
+{
+	MemoryContext old;
+	bool		found;
+
+	if (table->dropped != 0)
+	{
+		table->qualified = keep_text(subscription, row, first);
+		table->owner = dbsync_query_oid(row, first + 1);
+		return true;
+	}
+	old = MemoryContextSwitchTo(subscription->context);
+	found = dbsync_table_read_name(table);
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
+/*
+ * The system's caches may know of a drop that our snapshot does not show: then the configuration
+ * has changed, and is read again before it is used.
+ */
+static void
+check_gone(const DbsyncTable *table)
+{
+	const char *id = psprintf("%d", table->captured_id);
+
+	if (dbsync_query_latest("SELECT 1 FROM dbsync.captured_table WHERE id = $1::pg_catalog.int4"
+							" AND state <> 'dropped'", 1, &id) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("captured table %u does not exist any more", table->relid),
+				 errhint("Take it out of its subscriptions with dbsync.remove_table().")));
+}
+
 /* columns from "first" on */
 static void
 read_hold(DbsyncSubscription *subscription, uint64 row, int first, DbsyncTableHold *hold)
@@ -66,13 +106,16 @@ read_hold(DbsyncSubscription *subscription, uint64 row, int first, DbsyncTableHo
 static void
 read_tables(DbsyncSubscription *subscription, const char *id)
 {
+	List	   *gone = NIL;
+	ListCell   *lc;
 	uint64		n;
 
 	n = dbsync_query("SELECT st.captured_id, c.relid::pg_catalog.oid,"
-					 " c.state = 'active', st.uid, st.target_schema, st.target_table,"
+					 " c.state IN ('active', 'dropped'), st.uid, st.target_schema, st.target_table,"
 					 " st.copy_data, st.existing_rows, st.state, c.discarded, st.start_position,"
 					 " st.held, st.held_mark, st.held_for, st.held_action, st.held_done, st.held_asked,"
-					 " CASE WHEN st.state = 'copying' THEN st.note END"
+					 " CASE WHEN st.state = 'copying' THEN st.note END,"
+					 " c.dropped::pg_catalog.text::pg_catalog.int8, c.name, c.owner"
 					 " FROM dbsync.subscription_table st"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
 					 " WHERE st.subscription_id = $1::pg_catalog.int4"
@@ -100,15 +143,16 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 		read_hold(subscription, row, 12, &table->hold);
 		table->copied_for = keep_text(subscription, row, 18);
 		table->copied_for_noted = table->copied_for != NULL;
+		table->dropped = (uint64) dbsync_query_int(row, 19);
 		table->shape = &dbsync_shape_none;
-
-		old = MemoryContextSwitchTo(subscription->context);
-		dbsync_table_read_name(table);
-		MemoryContextSwitchTo(old);
+		if (!read_name(subscription, table, row, 20))
+			gone = lappend(gone, table);
 	}
+	foreach(lc, gone)
+		check_gone(lfirst(lc));
 }
 
-/* What is being written now is of the table's present shape. */
+/* What is being written now is of the table's present shape; of a dropped one, its last. */
 static void
 take_shape(DbsyncSubscription *subscription, DbsyncSegmentInfo *segment, int shape_id)
 {
@@ -119,7 +163,7 @@ take_shape(DbsyncSubscription *subscription, DbsyncSegmentInfo *segment, int sha
 	segment->shape = dbsync_shapes_find(subscription->shapes, shape_id);
 	if (segment->shape == NULL)
 		elog(ERROR, "shape %d of table %s has gone", shape_id, table->qualified);
-	if (segment->active)
+	if (segment->active || table->dropped != 0)
 		table->shape = segment->shape;
 }
 
@@ -160,7 +204,8 @@ static bool
 read_subscription(DbsyncSubscription *subscription, const char *id)
 {
 	if (dbsync_query("SELECT s.uid, s.name, s.target, dbsync_internal.owner_of(s.id)::pg_catalog.oid,"
-					 " s.enabled, s.position, n.headers_discarded, s.forward, dbsync_internal.anchor_of(s.id), s.ddl"
+					 " s.enabled, s.position, n.headers_discarded, s.forward, dbsync_internal.anchor_of(s.id), s.ddl,"
+					 " s.left_at"
 					 " FROM dbsync.subscription s, dbsync.node n"
 					 " WHERE s.id = $1::pg_catalog.int4", 1, &id) != 1)
 		return false;
@@ -173,6 +218,7 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 	subscription->headers_discarded = keep_text(subscription, 0, 7);
 	subscription->local_only = strcmp(dbsync_query_text(0, 8), "local") == 0;
 	subscription->ddl = read_ddl(dbsync_query_text(0, 10));
+	subscription->left_at = keep_text(subscription, 0, 11);
 	subscription->anchor_hash =
 		GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(dbsync_query_oid(0, 9)));
 	return true;
@@ -241,6 +287,7 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 static void
 move_work(DbsyncSubscription *subscription, DbsyncSubscription *old)
 {
+	bool		renamed = !dbsync_labels_same(subscription->labels, old->labels);
 	ListCell   *lc;
 
 	foreach(lc, subscription->tables)
@@ -251,6 +298,9 @@ move_work(DbsyncSubscription *subscription, DbsyncSubscription *old)
 		/* taken out and added again is another one */
 		if (before != NULL && same_uuid(&table->uid, &before->uid))
 			move_part(table, before, subscription->ddl == old->ddl);
+		/* the target's types are looked at as a table is looked up */
+		if (renamed)
+			table->handle = NULL;
 	}
 }
 
@@ -280,6 +330,7 @@ dbsync_subscription_read(MemoryContext parent, int id, DbsyncSubscription *old)
 		read_tables(subscription, idtext);
 		subscription->shapes = dbsync_shapes_read(context, id, old ? old->shapes : NIL);
 		read_segments(subscription, idtext);
+		subscription->labels = dbsync_labels_read(context);
 		subscription->adopted = dbsync_catalog_is_adopted();
 	}
 	PopActiveSnapshot();
@@ -328,7 +379,7 @@ dbsync_subscription_is_settled(DbsyncSubscription *subscription)
 	{
 		const DbsyncTable *table = lfirst(lc);
 
-		if (table->part_dirty || table->note_due ||
+		if (table->part_dirty || table->note_due || table->dropped != 0 ||
 			(table->state != DBSYNC_TABLE_SUSPENDED &&
 			 (!(table->captured && table->part.live) || dbsync_table_is_held(table) ||
 			  table->hold.noted != NULL)))

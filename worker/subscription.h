@@ -45,8 +45,11 @@ typedef struct DbsyncSubscription
 	bool		enabled;
 	bool		local_only;		/* what others made does not go on */
 	DbsyncDdl	ddl;
+	List	   *labels;			/* of DbsyncLabel: of enums, that had other names before */
 	char	   *position;		/* pg_snapshot text; NULL: never ran */
 	char	   *headers_discarded;	/* pg_snapshot text or NULL */
+	char	   *left_at;		/* pg_snapshot text: where it was when the last dropped table left it,
+								 * or NULL */
 	bool		adopted;		/* this database is who it was */
 	List	   *tables;			/* of DbsyncTable */
 	List	   *segments;		/* of DbsyncSegmentInfo: headers' and tables' */

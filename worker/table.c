@@ -39,18 +39,17 @@ note_owner_and_name(DbsyncTable *table, Form_pg_class rel)
  * From the system caches, without opening the table: somebody who holds a lock
  * on one table must not hold up the others.
  */
-void
+bool
 dbsync_table_read_name(DbsyncTable *table)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table->relid));
 
+	table->qualified = psprintf("%u", table->relid);
 	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("captured table %u does not exist any more", table->relid),
-				 errhint("Take it out of its subscriptions with dbsync.remove_table().")));
+		return false;
 	note_owner_and_name(table, (Form_pg_class) GETSTRUCT(tuple));
 	ReleaseSysCache(tuple);
+	return true;
 }
 
 Oid

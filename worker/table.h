@@ -61,6 +61,7 @@ typedef struct DbsyncTable
 								 * sent; NULL: with a copy, or not captured yet */
 	const char *existing_rows;	/* NULL, "keep", "truncate" */
 	DbsyncTableState state;		/* as the source remembers it */
+	uint64		dropped;		/* not 0: the table is no more; the transaction that dropped it */
 	char	   *discarded;		/* pg_snapshot text or NULL */
 	const char *qualified;		/* source name, quoted, as last heard; never read by it */
 	NameData	name;			/* what qualified is made of */
@@ -88,8 +89,8 @@ typedef struct DbsyncTable
 	DbsyncTableHold hold;
 } DbsyncTable;
 
-/* Learn name and owner of the table; in CurrentMemoryContext.  Error if it is gone. */
-extern void dbsync_table_read_name(DbsyncTable *table);
+/* Learn name and owner of the table; in CurrentMemoryContext.  False if it is gone. */
+extern bool dbsync_table_read_name(DbsyncTable *table);
 
 /*
  * The role that owns the table now: as whom to read its values (dbsync_owner_begin()).

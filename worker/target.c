@@ -286,9 +286,9 @@ dbsync_target_try_table_change(DbsyncTarget *target, DbsyncTargetTable *before,
 }
 
 bool
-dbsync_target_try_types_follow(DbsyncTarget *target, const DbsyncTableSpec *spec)
+dbsync_target_try_types_follow(DbsyncTarget *target, const DbsyncTableSpec *spec, List *labels, bool make)
 {
-	return target->driver->types_follow(target, spec);
+	return target->driver->types_follow(target, spec, labels, make);
 }
 
 bool

@@ -171,15 +171,16 @@ dbsync_target_table_is_open(const DbsyncTable *table, const DbsyncTableShape *sh
 	return table->handle != NULL && table->handle_shape == shape->id;
 }
 
-/* Labels that an enum has got at the source: rows that have them are refused until they are there. */
-static void
-follow_types(DbsyncWork *work, const DbsyncTable *table, const DbsyncTableShape *shape)
+void
+dbsync_target_table_follow_types(DbsyncWork *work, const DbsyncTable *table, const DbsyncTableShape *shape)
 {
 	DbsyncTableSpec spec = whole_spec(table, shape);
+	List	   *labels = work->subscription->labels;
+	bool		make = work->subscription->ddl == DBSYNC_DDL_APPLY;
 
-	if (work->subscription->ddl != DBSYNC_DDL_APPLY || !dbsync_target_follows_changes(work->target))
+	if (!dbsync_target_follows_changes(work->target) || (!make && labels == NIL))
 		return;
-	if (!dbsync_target_try_types_follow(work->target, &spec))
+	if (!dbsync_target_try_types_follow(work->target, &spec, labels, make))
 		dbsync_target_raise(work->target, psprintf("changing types of target table \"%s.%s\"",
 												  table->target_schema, table->target_table));
 }
@@ -190,7 +191,7 @@ dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table, const DbsyncTable
 	if (dbsync_target_table_is_open(table, shape))
 		return;
 	refuse_same_table(work, table);
-	follow_types(work, table, shape);
+	dbsync_target_table_follow_types(work, table, shape);
 	dbsync_target_table_leave_out(work, table, shape);
 	table->handle = dbsync_target_table_look_up(work->target, work->target_context, table, shape);
 	table->handle_shape = shape->id;

@@ -21,6 +21,13 @@ extern void dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table,
 									 const DbsyncTableShape *shape);
 
 /*
+ * Before a batch: enums of the target's get the labels that they have at the source, or are
+ * looked at for labels that have another name there.
+ */
+extern void dbsync_target_table_follow_types(DbsyncWork *work, const DbsyncTable *table,
+											 const DbsyncTableShape *shape);
+
+/*
  * What a driver is told of the table, for rows of a shape; points to what the two own, and
  * to what it has in CurrentMemoryContext.  Of columns, those that are sent: see dbsync_target_table_leave_out().
  */

@@ -45,7 +45,7 @@ is_pending(const DbsyncTable *table)
 static bool
 lacks_start(const DbsyncTable *table)
 {
-	return is_pending(table) && table->captured && table->start == NULL;
+	return is_pending(table) && table->captured && table->dropped == 0 && table->start == NULL;
 }
 
 static void

@@ -34,6 +34,7 @@
 #include "extension/ddl/concern.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
@@ -50,6 +51,7 @@ PG_FUNCTION_INFO_V1(dbsync_guard_start);
 PG_FUNCTION_INFO_V1(dbsync_guard_role);
 PG_FUNCTION_INFO_V1(dbsync_guard_has_using);
 PG_FUNCTION_INFO_V1(dbsync_guard_is_ours);
+PG_FUNCTION_INFO_V1(dbsync_guard_label);
 PG_FUNCTION_INFO_V1(dbsync_lock_by_oid);
 
 /* whose command is judged: judgement is passed as somebody else, and may run commands itself */
@@ -216,15 +218,38 @@ judge_drop(const DropStmt *command)
 }
 
 static void
-judge_enum(AlterEnumStmt *command)
+judge_enum(const AlterEnumStmt *command)
 {
-	TypeName   *name;
+	const Node *outer = judged;
 
-	/* ADD VALUE has none */
-	if (command->oldVal == NULL)
-		return;
-	name = makeTypeNameFromNameList(command->typeName);
-	judge("enum", TypeRelationId, LookupTypeNameOid(NULL, name, true));
+	judged = (const Node *) command;
+	PG_TRY();
+	{
+		judge("label", TypeRelationId,
+			  LookupTypeNameOid(NULL, makeTypeNameFromNameList(command->typeName), true));
+	}
+	PG_FINALLY();
+	{
+		judged = outer;
+	}
+	PG_END_TRY();
+}
+
+/* Which label of an enum gets which name?  For follow_label(); ADD VALUE has no old one. */
+Datum
+dbsync_guard_label(PG_FUNCTION_ARGS)
+{
+	const AlterEnumStmt *command = castNode(AlterEnumStmt, unconstify(Node *, judged));
+	TupleDesc	desc;
+	Datum		values[2] = {0};
+	bool		nulls[2] = {command->oldVal == NULL, false};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (command->oldVal != NULL)
+		values[0] = CStringGetTextDatum(command->oldVal);
+	values[1] = CStringGetTextDatum(command->newVal);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
 /* Are there tables that inherit from it, its partitions among them?  In doubt: yes. */
@@ -359,7 +384,7 @@ dbsync_guard_start(PG_FUNCTION_ARGS)
 			judge_drop((DropStmt *) command);
 			break;
 		case T_AlterEnumStmt:
-			judge_enum((AlterEnumStmt *) command);
+			judge_enum((const AlterEnumStmt *) command);
 			break;
 		case T_AlterTableStmt:
 			judge_attributes((AlterTableStmt *) command);

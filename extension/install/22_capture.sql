@@ -16,6 +16,14 @@ CREATE FUNCTION dbsync_internal.lock_by_oid(rel oid, mode text) RETURNS boolean
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_lock_by_oid';
 COMMENT ON FUNCTION dbsync_internal.lock_by_oid(oid, text) IS 'locks a table by its oid, in ACCESS SHARE, SHARE ROW EXCLUSIVE or ACCESS EXCLUSIVE mode; false: it is not there';
 
+-- As messages and views call it.
+CREATE FUNCTION dbsync_internal.name_of(captured dbsync.captured_table) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(captured.name, captured.relid::text)
+$$;
+COMMENT ON FUNCTION dbsync_internal.name_of(dbsync.captured_table) IS 'name of a captured table; of a dropped one, which it had';
+
 -- ---------------------------------------------------------------------------
 -- Triggers
 
@@ -187,6 +195,9 @@ BEGIN
     DELETE FROM dbsync.turn t WHERE t.captured_id = captured.id;
     DELETE FROM dbsync.skipped k WHERE k.captured_id = captured.id;
     DELETE FROM dbsync.captured_table c WHERE c.id = captured.id;
+    -- most databases have none, and no table needs to be looked into
+    DELETE FROM dbsync.former_label f
+    WHERE NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE dbsync_internal.has_type(c, f.type));
     RETURN true;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.remove_capture(int) IS 'takes triggers and segments off a table that no subscription wants; false: one wants it';

@@ -217,6 +217,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_kind(regclass) IS 'refuses relations that cannot be captured for what they are';
 
+-- A type and all that are somewhere within it.
+CREATE FUNCTION dbsync_internal.types_in(type oid) RETURNS SETOF oid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE part (typ) AS (
+        SELECT types_in.type
+      UNION
+        SELECT within.typ
+        FROM part JOIN pg_type t ON t.oid = part.typ
+        CROSS JOIN LATERAL (
+            SELECT t.typbasetype WHERE t.typtype = 'd'
+            UNION ALL SELECT t.typelem WHERE t.typelem <> 0
+            UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)
+            UNION ALL SELECT f.atttypid FROM pg_attribute f
+                WHERE f.attrelid = t.typrelid AND t.typrelid <> 0 AND f.attnum > 0 AND NOT f.attisdropped
+        ) within (typ)
+    )
+    SELECT part.typ FROM part
+$$;
+COMMENT ON FUNCTION dbsync_internal.types_in(oid) IS 'a type, and what is in it: elements, attributes, bases, bounds';
+
 -- The types of a table's columns, and all that are somewhere within them.
 CREATE FUNCTION dbsync_internal.types_within(rel regclass) RETURNS TABLE (attname name, typ oid)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp

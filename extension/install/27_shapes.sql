@@ -133,3 +133,13 @@ BEGIN
     RETURN now.id;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.find_shape(int, jsonb, oid, boolean) IS 'the shape that a table with these columns and this key has now; a new one, if it is not the last one it had';
+
+-- Has the table values of the type, or rows that wait?
+CREATE FUNCTION dbsync_internal.has_type(captured dbsync.captured_table, type oid) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (SELECT FROM dbsync_internal.types_within(captured.relid) w WHERE captured.state <> 'dropped' AND w.typ = has_type.type)
+        OR EXISTS (SELECT FROM dbsync.shape h, dbsync_internal.shape_columns(h.columns) c
+                   WHERE h.captured_id = captured.id AND has_type.type IN (SELECT dbsync_internal.types_in(c.type)))
+$$;
+COMMENT ON FUNCTION dbsync_internal.has_type(dbsync.captured_table, oid) IS 'has a captured table the type in one of its columns, now or in rows that were captured, however deep inside?';

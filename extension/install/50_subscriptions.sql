@@ -24,9 +24,9 @@ BEGIN
     ELSIF NOT dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(subscription.id))
         AND NOT EXISTS (
             SELECT FROM dbsync.subscription_table a
-            JOIN dbsync.captured_table t ON t.id = a.captured_id JOIN pg_class c ON c.oid = t.relid
+            JOIN dbsync.captured_table t ON t.id = a.captured_id LEFT JOIN pg_class c ON c.oid = t.relid
             WHERE a.subscription_id = subscription.id AND t.relid = rel
-              AND dbsync_internal.may_act_as(caller, c.relowner))
+              AND dbsync_internal.may_act_as(caller, coalesce(t.owner, c.relowner)))
     THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('must be owner of subscription "%s"', name);
@@ -155,7 +155,7 @@ BEGIN
     PERFORM dbsync_internal.keep_notes(rel);
     INSERT INTO dbsync.captured_table AS c (relid, key_index)
     VALUES (rel, dbsync_internal.choose_key(rel))
-    ON CONFLICT (relid) DO UPDATE SET note = NULL,
+    ON CONFLICT (relid) WHERE state <> 'dropped' DO UPDATE SET note = NULL,
         state = CASE WHEN c.state = 'active' THEN 'active' ELSE 'installing' END
     RETURNING c.id INTO captured_id;
     RETURN captured_id;
@@ -169,6 +169,7 @@ CREATE FUNCTION dbsync_internal.attach_table(subscription dbsync.subscription, r
 AS $$
 DECLARE
     target record;
+    leaving dbsync.captured_table;
 BEGIN
     PERFORM dbsync_internal.check_kind(rel);
     PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel);
@@ -176,13 +177,20 @@ BEGIN
     PERFORM dbsync_internal.check_supported(rel);
     target := dbsync_internal.target_name(rel, target_table);
     IF EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
-               WHERE a.subscription_id = subscription.id AND c.relid = rel) THEN
+               WHERE a.subscription_id = subscription.id AND c.relid = rel AND c.state <> 'dropped') THEN
         RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
             MESSAGE = format('table %s is already in subscription "%s"', rel, subscription.name),
             HINT = 'To copy it anew, use dbsync.copy_table().';
-    ELSIF EXISTS (SELECT FROM dbsync.subscription_table a
-                  WHERE a.subscription_id = subscription.id
-                    AND a.target_schema = target.schema AND a.target_table = target.name) THEN
+    END IF;
+    SELECT c.* INTO leaving FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
+    WHERE a.subscription_id = subscription.id AND a.target_schema = target.schema AND a.target_table = target.name;
+    IF leaving.state = 'dropped' THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+            MESSAGE = format('dropped table %s of subscription "%s" still goes to %I.%I', leaving.name, subscription.name, target.schema, target.name),
+            DETAIL = 'What was captured of it is not on the target yet.',
+            HINT = format('Wait for that: SELECT dbsync.wait_for(%L). Or do without: SELECT dbsync.remove_table(%L, %L).',
+                subscription.name, subscription.name, leaving.relid::oid);
+    ELSIF FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
             MESSAGE = format('another table of subscription "%s" goes to %I.%I', subscription.name, target.schema, target.name),
             HINT = 'Give it a target_table of its own.';

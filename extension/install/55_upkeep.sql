@@ -48,6 +48,11 @@ BEGIN
     found_subscription := dbsync_internal.find_subscription(caller, subscription);
     PERFORM dbsync_internal.check_existing_rows(true, existing_rows);
     captured := dbsync_internal.find_attachment(found_subscription, rel);
+    IF captured.state = 'dropped' THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_table',
+            MESSAGE = format('table %s was dropped', captured.name),
+            HINT = format('To do without what was captured of it: SELECT dbsync.remove_table(%L, %L).', subscription, rel::oid);
+    END IF;
     PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(found_subscription.id), rel);
     PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
     PERFORM dbsync_internal.check_supported(rel);
@@ -98,7 +103,7 @@ CREATE FUNCTION dbsync_internal.note_suspended(captured_id int, reason text) RET
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     UPDATE dbsync.captured_table c SET state = 'suspended', note = reason
-    WHERE c.id = note_suspended.captured_id AND c.state <> 'removing';
+    WHERE c.id = note_suspended.captured_id AND c.state NOT IN ('removing', 'dropped');
     UPDATE dbsync.subscription_table a SET state = 'suspended' WHERE a.captured_id = note_suspended.captured_id;
 $$;
 COMMENT ON FUNCTION dbsync_internal.note_suspended(int, text) IS 'writes down that a table is suspended, and why';
@@ -129,7 +134,7 @@ DECLARE
     reason text := format('suspended by %s; to go on: dbsync.copy_table()', pg_get_userbyid(caller));
 BEGIN
     -- nothing is locked for somebody who may not
-    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel;
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel AND c.state <> 'dropped';
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('table %s is not captured', rel);
@@ -209,7 +214,9 @@ BEGIN
     -- a dump may have been restored without the functions that say who owns what
     PERFORM dbsync_internal.create_anchor(s.id, caller) FROM dbsync.subscription s
     WHERE dbsync_internal.anchor_of(s.id) IS NULL;
-    UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL, note = NULL;
+    -- the rows of dropped tables were the other database's to send
+    DELETE FROM dbsync.subscription_table a USING dbsync.captured_table c WHERE c.id = a.captured_id AND c.state = 'dropped';
+    UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL, note = NULL, left_at = NULL;
     UPDATE dbsync.subscription_table a
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = adopt.existing_rows,
         rows_copied = 0, rows_expected = NULL, note = NULL,
@@ -221,6 +228,7 @@ BEGIN
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id <> 0;
     DELETE FROM dbsync.shape;
     DELETE FROM dbsync.turn;
+    DELETE FROM dbsync.former_label;
     FOR header IN SELECT s.relid::regclass FROM dbsync.segment s WHERE s.captured_id = 0 LOOP
         EXECUTE format('TRUNCATE %s', header);
     END LOOP;

@@ -49,7 +49,7 @@ CREATE FUNCTION dbsync_internal.refuse_ddl(captured dbsync.captured_table, messa
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    owner oid := (SELECT c.relowner FROM pg_class c WHERE c.oid = captured.relid);
+    owner oid := coalesce(captured.owner, (SELECT c.relowner FROM pg_class c WHERE c.oid = captured.relid));
 BEGIN
     IF owner IS NOT NULL AND NOT dbsync_internal.may_act_as(dbsync_internal.guard_role(), owner) THEN
         PERFORM dbsync_internal.note_suspended(captured.id, 'what its columns are made of was changed by the owner of that;'

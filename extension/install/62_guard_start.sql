@@ -40,6 +40,90 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_changed_type(oid, text) IS 'error if a captured table has values of the type, however deep inside';
 
+CREATE FUNCTION dbsync_internal.guard_label(OUT was text, OUT becomes text) RETURNS record
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'dbsync_guard_label';
+COMMENT ON FUNCTION dbsync_internal.guard_label() IS 'the label of an enum that is about to be renamed (null: to be added), and its name then';
+
+-- What is written down of rows that have had a column since it was added is text.
+CREATE FUNCTION dbsync_internal.rename_missing(captured_id int, enum oid, was text, becomes text) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE dbsync.turn t
+    SET missing = (SELECT jsonb_object_agg(m.key, CASE WHEN c.type = enum AND m.value = was THEN becomes ELSE m.value END)
+                   FROM jsonb_each_text(t.missing) m LEFT JOIN dbsync_internal.shape_columns(h.columns) c ON c.num = m.key::int)
+    FROM dbsync.shape h
+    WHERE t.captured_id = rename_missing.captured_id AND h.id = t.shape_id
+      AND EXISTS (SELECT FROM jsonb_each_text(t.missing) m JOIN dbsync_internal.shape_columns(h.columns) c ON c.num = m.key::int
+                  WHERE c.type = enum AND m.value = was)
+$$;
+COMMENT ON FUNCTION dbsync_internal.rename_missing(int, oid, text, text) IS 'a label of an enum gets another name in values of columns that were added';
+
+-- Why a label cannot be renamed where this table has it; null: it can.
+CREATE FUNCTION dbsync_internal.label_problem(captured dbsync.captured_table, enum oid, was text) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE
+        WHEN EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = captured.id AND a.state IN ('new', 'copying'))
+            AND EXISTS (SELECT FROM dbsync.shape h, dbsync_internal.shape_columns(h.columns) c
+                        WHERE h.captured_id = captured.id AND c.num = ANY (h.key) AND enum IN (SELECT dbsync_internal.types_in(c.type)))
+        THEN 'It is in the key, and the table''s first copy has not ended.'
+        WHEN EXISTS (SELECT FROM dbsync.turn t JOIN dbsync.shape h ON h.id = t.shape_id, jsonb_each_text(t.missing) m,
+                         dbsync_internal.shape_columns(h.columns) c
+                     WHERE t.captured_id = captured.id AND c.num = m.key::int AND c.type <> enum AND strpos(m.value, was) > 0
+                       AND enum IN (SELECT dbsync_internal.types_in(c.type)))
+        THEN 'It is inside the value of a column that was added, which has yet to be sent.'
+    END
+$$;
+COMMENT ON FUNCTION dbsync_internal.label_problem(dbsync.captured_table, oid, text) IS 'why a label of an enum cannot be renamed on account of a captured table; null: it can';
+
+-- A label is known by its oid here and by its name at the target.  Which of them has which name
+-- there can be told by looking as long as no name is given twice.
+CREATE FUNCTION dbsync_internal.follow_label(enum oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+    change record := dbsync_internal.guard_label();
+    renamed oid := (SELECT e.oid FROM pg_enum e WHERE e.enumtypid = enum AND e.enumlabel = change.was);
+    problem text;
+    used boolean := false;
+BEGIN
+    -- most types are in nothing else: then there is no need to go through all tables
+    IF (change.was IS NOT NULL AND renamed IS NULL) OR NOT EXISTS (
+        SELECT FROM pg_type t JOIN pg_depend d ON d.refobjid IN (t.oid, t.typarray)
+        WHERE t.oid = enum AND d.refclassid = 'pg_type'::regclass AND d.deptype <> 'i') THEN
+        RETURN;
+    END IF;
+    FOR captured IN SELECT c.* FROM dbsync.captured_table c WHERE dbsync_internal.has_type(c, enum) ORDER BY c.id LOOP
+        used := true;
+        -- those are copied anew, if they go on
+        CONTINUE WHEN captured.state IN ('suspended', 'removing');
+        IF EXISTS (SELECT FROM dbsync.former_label f WHERE f.type = enum AND f.name = change.becomes AND f.label IS DISTINCT FROM renamed) THEN
+            problem := 'Another label had that name before, and what the target has under it cannot be told by looking.';
+        ELSIF change.was IS NOT NULL THEN
+            problem := dbsync_internal.label_problem(captured, enum, change.was);
+        END IF;
+        IF problem IS NOT NULL THEN
+            PERFORM dbsync_internal.refuse_ddl(captured,
+                format('cannot give a label of type %s the name "%s" while table %s is captured', format_type(enum, NULL), change.becomes,
+                    dbsync_internal.name_of(captured)),
+                problem || ' Take another name, or use dbsync.suspend_table(), make the change on both sides, and copy the table anew '
+                'with dbsync.copy_table().');
+        ELSIF change.was IS NOT NULL THEN
+            PERFORM dbsync_internal.rename_missing(captured.id, enum, change.was, change.becomes);
+        END IF;
+    END LOOP;
+    -- an UPDATE of nothing would still tell everybody of a change
+    IF EXISTS (SELECT FROM dbsync.former_label f WHERE f.type = enum AND f.name = change.becomes) THEN
+        DELETE FROM dbsync.former_label f WHERE f.type = enum AND f.name = change.becomes;
+    END IF;
+    IF used AND change.was IS NOT NULL THEN
+        INSERT INTO dbsync.former_label (type, name, label) VALUES (enum, change.was, renamed)
+        ON CONFLICT (type, name) DO UPDATE SET label = excluded.label;
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.follow_label(oid) IS 'writes down what a label of an enum was called; error if names were used twice';
+
 -- A table hands columns on to those that inherit from it, its partitions among them, and
 -- a composite type to typed tables: their rows are values of types as well.
 CREATE FUNCTION dbsync_internal.row_types_below(type oid) RETURNS SETOF oid
@@ -135,9 +219,8 @@ BEGIN
     CASE kind
         WHEN 'index' THEN
             PERFORM dbsync_internal.check_dropped_key(object);
-        WHEN 'enum' THEN
-            PERFORM dbsync_internal.check_changed_type(object,
-                'cannot rename a label of type %1$s, which is in column %2$s of captured table %3$s');
+        WHEN 'label' THEN
+            PERFORM dbsync_internal.follow_label(object);
         WHEN 'triggers' THEN
             PERFORM dbsync_internal.check_triggers_alone(object);
         WHEN 'attributes' THEN

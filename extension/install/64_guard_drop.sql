@@ -22,12 +22,72 @@ BEGIN
     WHERE s.relid = rel AND dbsync_internal.segment_was_used(s.id, s.relid);
     IF FOUND THEN
         PERFORM dbsync_internal.refuse_ddl(captured,
-            format('captured changes of table %s need what is being dropped', captured.relid),
-            'Drop the columns with ALTER TABLE, and the rest when all subscriptions have passed that; or take the table '
-            'out of its subscriptions with dbsync.remove_table(), and add it again afterwards.');
+            format('captured changes of table %s need what is being dropped', dbsync_internal.name_of(captured)),
+            CASE captured.state WHEN 'dropped' THEN 'Drop the table alone first, and the rest when all subscriptions have got '
+                'its last changes; or take it out of its subscriptions with dbsync.remove_table().'
+            ELSE 'Drop the columns with ALTER TABLE, and the rest when all subscriptions have passed that; or take the table '
+                'out of its subscriptions with dbsync.remove_table(), and add it again afterwards.' END);
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_dropped_column(oid) IS 'a column of a captured table or of its segments was dropped: capture follows, or there is an error';
+
+-- ---------------------------------------------------------------------------
+-- A captured table
+--
+-- A drop is no turn, since nothing of the table comes behind it: all that was captured of it
+-- is with its subscriptions when they have passed the transaction that dropped it.  The
+-- columns, types and key of what is still to be sent are in its shapes.
+
+CREATE FUNCTION dbsync_internal.guard_dropped(rel oid) RETURNS pg_class
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_guard_dropped';
+COMMENT ON FUNCTION dbsync_internal.guard_dropped(oid) IS 'what pg_class said of a relation that this transaction has dropped';
+
+-- Who had lost the right to the table does not get it now that nobody can ask any more.  USAGE
+-- on its schema, which may have gone as well, is not asked for.
+CREATE FUNCTION dbsync_internal.had_rights(role oid, rel pg_class) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT r.rolsuper OR (pg_has_role(role, rel.relowner, 'USAGE') AND NOT (rel.relrowsecurity AND rel.relforcerowsecurity AND NOT r.rolbypassrls))
+        OR (NOT (rel.relrowsecurity AND NOT r.rolbypassrls) AND NOT EXISTS (
+            SELECT FROM (VALUES ('SELECT'), ('TRIGGER')) needed (privilege)
+            WHERE NOT (needed.privilege = 'SELECT' AND pg_has_role(role, 'pg_read_all_data', 'USAGE'))
+              AND NOT EXISTS (SELECT FROM aclexplode(rel.relacl) g
+                              WHERE g.privilege_type = needed.privilege
+                                AND (g.grantee = 0 OR pg_has_role(role, g.grantee, 'USAGE')))))
+    FROM pg_roles r WHERE r.oid = role
+$$;
+COMMENT ON FUNCTION dbsync_internal.had_rights(oid, pg_class) IS 'might the role have had a table captured that was dropped?';
+
+-- Subscriptions that get nothing more of a table lose it at once.
+CREATE FUNCTION dbsync_internal.leave_dropped(captured dbsync.captured_table, identity text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    gone pg_class := dbsync_internal.guard_dropped(captured.relid);
+    had text := replace(dbsync_internal.subscriptions_of(captured.id), 'is in', 'was in');
+BEGIN
+    DELETE FROM dbsync.subscription_table a
+    WHERE a.captured_id = captured.id
+      AND (captured.state <> 'active' OR a.state = 'suspended'
+           OR NOT coalesce(dbsync_internal.had_rights(dbsync_internal.owner_of(a.subscription_id), gone), false));
+    IF dbsync_internal.subscriptions_of(captured.id) IS NULL THEN
+        IF had IS NOT NULL THEN
+            RAISE NOTICE USING MESSAGE = format('table %s is taken out of its subscriptions', identity), DETAIL = had;
+        END IF;
+        -- the triggers are gone with the table
+        PERFORM dbsync_internal.remove_capture(captured.id);
+        RETURN;
+    END IF;
+    -- nobody writes to it any more: it is closed, and is emptied like any other
+    UPDATE dbsync.segment s SET active = false, sealed = NULL WHERE s.captured_id = captured.id AND s.active;
+    UPDATE dbsync.captured_table c
+    SET state = 'dropped', name = identity, owner = gone.relowner, dropped = pg_current_xact_id()
+    WHERE c.id = captured.id;
+    RAISE NOTICE USING MESSAGE = format('captured table %s leaves its subscriptions', identity),
+        DETAIL = dbsync_internal.subscriptions_of(captured.id),
+        HINT = 'What was captured of it before is still sent. The targets keep their tables.';
+END $$;
+COMMENT ON FUNCTION dbsync_internal.leave_dropped(dbsync.captured_table, text) IS 'a captured table was dropped: its subscriptions get what is left, and lose it then';
 
 -- The table is gone already; its name is known from the event only.
 CREATE FUNCTION dbsync_internal.check_dropped_table(rel oid, identity text) RETURNS void
@@ -36,19 +96,9 @@ AS $$
 DECLARE
     captured dbsync.captured_table;
 BEGIN
-    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel;
-    -- suspended, it is its owner's to drop, whatever subscriptions it was in
-    IF FOUND AND captured.state = 'suspended' AND dbsync_internal.subscriptions_of(captured.id) IS NOT NULL THEN
-        RAISE NOTICE USING MESSAGE = format('suspended table %s is taken out of its subscriptions', identity),
-            DETAIL = replace(dbsync_internal.subscriptions_of(captured.id), 'is in', 'was in');
-        DELETE FROM dbsync.subscription_table a WHERE a.captured_id = captured.id;
-    END IF;
-    IF FOUND AND dbsync_internal.subscriptions_of(captured.id) IS NOT NULL THEN
-        PERFORM dbsync_internal.refuse_ddl(captured, format('cannot drop captured table %s', identity),
-            'Take it out of its subscriptions with dbsync.remove_table() first.');
-    ELSIF FOUND THEN
-        -- nobody wants it any more; the triggers are gone with the table
-        PERFORM dbsync_internal.remove_capture(captured.id);
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel AND c.state <> 'dropped';
+    IF FOUND THEN
+        PERFORM dbsync_internal.leave_dropped(captured, identity);
     END IF;
 
     SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.key_index = rel AND c.state = 'active';
@@ -61,7 +111,7 @@ BEGIN
         END IF;
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.check_dropped_table(oid, text) IS 'error if a captured table, or its key index, was dropped';
+COMMENT ON FUNCTION dbsync_internal.check_dropped_table(oid, text) IS 'a captured table was dropped, or the index that is its key: error if there is no other';
 
 -- A dropped trigger is known by its name only: [schema, table, trigger].
 CREATE FUNCTION dbsync_internal.check_dropped_trigger(address text[]) RETURNS void

@@ -21,16 +21,16 @@ COMMENT ON FUNCTION dbsync_internal.log_bytes(int) IS 'size of the segments of a
 
 -- Tables of a subscription that stand still, and what to do about each.
 CREATE FUNCTION dbsync_internal.held_tables(of_subscription int) RETURNS TABLE (
-    captured_id int, "table" regclass, held_since timestamptz, held_for text, next_action text)
+    captured_id int, "table" text, held_since timestamptz, held_for text, next_action text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT c.id, c.relid, a.held_since, coalesce(a.held_for, 'what the target refused before'),
-        coalesce(a.held_action, format('Mend the cause on the target. To try at once: SELECT dbsync.resume_table(%L, %L).', s.name, c.relid))
+    SELECT c.id, dbsync_internal.name_of(c), a.held_since, coalesce(a.held_for, 'what the target refused before'),
+        coalesce(a.held_action, format('Mend the cause on the target. To try at once: SELECT dbsync.resume_table(%L, %L).', s.name, c.relid::text))
     FROM dbsync.subscription s
     JOIN dbsync.subscription_table a ON a.subscription_id = s.id
     JOIN dbsync.captured_table c ON c.id = a.captured_id
     WHERE s.id = of_subscription AND a.held IS NOT NULL AND 'suspended' NOT IN (a.state, c.state)
-    ORDER BY c.relid::text
+    ORDER BY 2
 $$;
 COMMENT ON FUNCTION dbsync_internal.held_tables(int) IS 'tables of a subscription that are held, why, and what to do about it';
 
@@ -66,7 +66,7 @@ BEGIN
     ELSIF message IS NOT NULL AND state <> 'running' THEN
         RETURN hint;
     END IF;
-    SELECT string_agg(c.relid::text, ', ' ORDER BY c.relid::text), string_agg(DISTINCT a.note, '; ') INTO suspended, notes
+    SELECT string_agg(dbsync_internal.name_of(c), ', ' ORDER BY dbsync_internal.name_of(c)), string_agg(DISTINCT a.note, '; ') INTO suspended, notes
     FROM dbsync.subscription s JOIN dbsync.subscription_table a ON a.subscription_id = s.id
     JOIN dbsync.captured_table c ON c.id = a.captured_id
     WHERE s.name = subscription AND 'suspended' IN (c.state, a.state);
@@ -155,6 +155,16 @@ COMMENT ON COLUMN dbsync.status.preloaded IS 'true: its worker comes back by its
 -- ---------------------------------------------------------------------------
 -- table_status
 
+-- The oid of a dropped table is all that is left of it in the catalogs.
+CREATE FUNCTION dbsync_internal.drop_in_words(captured dbsync.captured_table) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('table %s was dropped, and leaves the subscription when what was captured of it is on the target%s', captured.name,
+        CASE WHEN to_regclass(captured.name) IS NOT NULL THEN '; the table that has its name now is another one' END)
+    WHERE captured.state = 'dropped'
+$$;
+COMMENT ON FUNCTION dbsync_internal.drop_in_words(dbsync.captured_table) IS 'says that a table was dropped; null: it was not';
+
 -- A table is what its worst part is: captured first, then copied.
 CREATE FUNCTION dbsync_internal.subscription_table_status(caller oid) RETURNS TABLE (
     subscription name, "table" regclass, target_table text, state text, progress numeric,
@@ -175,10 +185,10 @@ BEGIN
              WHEN a.state = 'copying' AND a.rows_expected > 0
              THEN least(99.9, round(100.0 * a.rows_copied / a.rows_expected, 1)) END,
         a.rows_copied, a.rows_expected, c.since, dbsync_internal.log_bytes(c.id),
-        nullif(concat_ws('; ', coalesce(a.note, c.note),
-            CASE WHEN a.state = 'new' AND NOT a.copy_data AND a.start_position IS NULL
+        nullif(concat_ws('; ', dbsync_internal.drop_in_words(c), coalesce(a.note, c.note),
+            CASE WHEN a.state = 'new' AND NOT a.copy_data AND a.start_position IS NULL AND c.state <> 'dropped'
                  THEN 'what is written now is not sent: capture has not begun, and there is no copy' END,
-            dbsync_internal.names_apart(c.relid, a)), ''),
+            CASE WHEN c.state <> 'dropped' THEN dbsync_internal.names_apart(c.relid, a) END), ''),
         h.held_since, h.held_for, h.next_action
     FROM dbsync.subscription s
     JOIN dbsync.subscription_table a ON a.subscription_id = s.id
@@ -198,7 +208,8 @@ COMMENT ON FUNCTION dbsync.subscription_table_status() IS 'what the view dbsync.
 CREATE VIEW dbsync.table_status WITH (security_barrier) AS
     SELECT * FROM dbsync.subscription_table_status();
 COMMENT ON VIEW dbsync.table_status IS 'one row per subscription of yours and table: how far it has come';
-COMMENT ON COLUMN dbsync.table_status.state IS 'installing or waiting for lock (not captured yet), new (captured, not copied yet), copying, live, suspended (see note; copy_table() goes on), held (it stands still, the others go on: see held_for and next_action)';
+COMMENT ON COLUMN dbsync.table_status.state IS 'installing or waiting for lock (not captured yet), new (captured, not copied yet), copying, live, suspended (see note; copy_table() goes on), held (it stands still, the others go on: see held_for and next_action), dropped (at the source; see note)';
+COMMENT ON COLUMN dbsync.table_status."table" IS 'the table; one that was dropped is known by its oid only, and its name is in the note';
 COMMENT ON COLUMN dbsync.table_status.held_since IS 'since when the table has stood still, whatever it was held for first';
 COMMENT ON COLUMN dbsync.table_status.held_for IS 'what the target refused when it was tried last';
 COMMENT ON COLUMN dbsync.table_status.next_action IS 'what to do about a held table: a statement for the target, or in words; then it goes on by itself';

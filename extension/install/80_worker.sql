@@ -34,6 +34,23 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.drop_shape(int) IS 'removes a shape that no table has any more, its segments, and the turn that led to it';
 
+-- What was captured of a table before it was dropped is on the target's disk, which is at
+-- this position; or nobody is to have it.  The last subscription that gets so far takes
+-- the table's captured changes along.
+CREATE FUNCTION dbsync_internal.end_dropped(attachment uuid, reached pg_snapshot) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ended dbsync.subscription_table;
+BEGIN
+    DELETE FROM dbsync.subscription_table a WHERE a.uid = attachment RETURNING * INTO ended;
+    UPDATE dbsync.subscription s SET left_at = reached WHERE s.id = ended.subscription_id;
+    -- of two who come at once the second one sees that nobody is left
+    PERFORM FROM dbsync.captured_table c WHERE c.id = ended.captured_id FOR UPDATE;
+    PERFORM dbsync_internal.release_captured(ended.captured_id);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.end_dropped(uuid, pg_snapshot) IS 'takes a dropped table out of a subscription whose target has got all of it';
+
 -- The guard sees to it that nobody switches capture off without a word.  Where
 -- it could not (event triggers switched off), this finds out and says so.
 CREATE FUNCTION dbsync_internal.tidy_captures() RETURNS boolean
@@ -43,7 +60,7 @@ DECLARE
     lost int;
 BEGIN
     -- an UPDATE of nothing would still tell everybody of a change
-    IF EXISTS (SELECT FROM dbsync.captured_table t WHERE NOT EXISTS (
+    IF EXISTS (SELECT FROM dbsync.captured_table t WHERE t.state = 'active' AND NOT EXISTS (
                    SELECT FROM pg_index i WHERE i.indexrelid = t.key_index AND i.indisvalid)) THEN
         PERFORM dbsync_internal.refresh_keys();
     END IF;

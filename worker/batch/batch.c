@@ -103,16 +103,20 @@ open_tables(DbsyncBatch *batch)
 		foreach(lc, batch->cut->tables)
 		{
 			DbsyncCutTable *cut_table = lfirst(lc);
+			const DbsyncTableShape *shape;
 
 			batch->current = dbsync_subscription_table(batch->work->subscription,
 													   cut_table->captured_id);
-			/* what it becomes in the batch is looked up there */
-			if (dbsync_changes_come_first(batch, cut_table))
-				continue;
+			shape = dbsync_read_shape(batch->work->subscription, batch->current, cut_table);
 			dbsync_held_ask(batch->work, batch->current);
-			dbsync_target_table_open(batch->work, batch->current,
-									 dbsync_read_shape(batch->work->subscription, batch->current,
-													   cut_table));
+			/* what it becomes in the batch is looked up there, but for its types */
+			if (dbsync_changes_come_first(batch, cut_table))
+			{
+				dbsync_target_table_follow_types(batch->work, batch->current, shape);
+				dbsync_held_answered(batch->work);
+				continue;
+			}
+			dbsync_target_table_open(batch->work, batch->current, shape);
 			dbsync_held_answered(batch->work);
 			check_lock(batch, cut_table);
 		}

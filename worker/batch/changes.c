@@ -203,6 +203,14 @@ check_copies(const DbsyncBatch *batch, const char *reason, bool fed)
 {
 	const DbsyncTable *table = batch->current;
 
+	/* emptying the target's table would leave it empty */
+	if (table->dropped != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table %s must be copied anew, and was dropped", table->qualified),
+				 reason ? errdetail("%s", reason) : 0,
+				 errhint("The target's table is as it was before that. To leave it so: SELECT dbsync.remove_table(%s, '%u').",
+						 quote_literal_cstr(batch->work->subscription->name), table->relid)));
 	if (table->copy_data && !fed)
 		return;
 	ereport(ERROR,

@@ -147,7 +147,7 @@ miss_segment(DbsyncBatch *batch, const DbsyncTable *table, int segment_id)
 static bool
 is_prepared(const DbsyncBatch *batch, const DbsyncTable *table, const DbsyncPart *part)
 {
-	return part->turns > 0 && table->part_found && table->state != DBSYNC_TABLE_SUSPENDED &&
+	return part->turns > 0 && table->part_found && table->dropped == 0 && table->state != DBSYNC_TABLE_SUSPENDED &&
 		batch->work->subscription->ddl == DBSYNC_DDL_APPLY;
 }
 
@@ -231,6 +231,9 @@ dbsync_choose_all_live(DbsyncWork *work)
 		DbsyncTable *table = lfirst(lc);
 
 		if (dbsync_held_is_under_way(table))
+			return false;
+		/* what it had is there; it has yet to leave */
+		if (table->dropped != 0 && !dbsync_table_is_held(table))
 			return false;
 		if (table->state != DBSYNC_TABLE_SUSPENDED && !dbsync_table_is_held(table) &&
 			(!table->part.live || table->part_dirty))

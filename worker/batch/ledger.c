@@ -256,6 +256,21 @@ check_not_behind(DbsyncWork *work, const DbsyncSnapshot *after)
 		refuse_old_copy(work, held);
 }
 
+/* Nobody could send that again; it is said, and the others go on. */
+static void
+tell_of_dropped(const DbsyncWork *work, const DbsyncSnapshot *after)
+{
+	const DbsyncSubscription *subscription = work->subscription;
+
+	if (subscription->left_at == NULL ||
+		dbsync_snapshot_covers(after, dbsync_snapshot_parse(subscription->left_at)))
+		return;
+	ereport(WARNING,
+			(errmsg("target \"%s\" may lack changes of tables that were dropped here", subscription->target),
+			 errdetail("It was put back to a state from before they left subscription \"%s\", as its log said then.",
+					   subscription->name)));
+}
+
 /*
  * First contact: take the first position under a lock that keeps retention
  * out, write it to the ledger, then to the source.
@@ -390,5 +405,6 @@ dbsync_ledger_attach(DbsyncWork *work)
 	read_parts(work);
 	hold_segments(work);
 	check_not_behind(work, position.after);
+	tell_of_dropped(work, position.after);
 	dbsync_ledger_set_position(work, &position);
 }

@@ -136,8 +136,9 @@ dbsync_lookup_suspended(int id)
 
 	caller = become_owner();
 	SPI_connect();
-	(void) dbsync_query_latest("SELECT string_agg(c.relid::text, ', ' ORDER BY c.relid::text)"
+	(void) dbsync_query_latest("SELECT string_agg(n.name, ', ' ORDER BY n.name)"
 							   " FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id"
+							   " CROSS JOIN LATERAL dbsync_internal.name_of(c) n (name)"
 							   " WHERE a.subscription_id = $1::pg_catalog.int4 AND a.state = 'suspended'", 1, &arg);
 	names = dbsync_query_text(0, 1);
 	if (names != NULL)

@@ -42,7 +42,7 @@ dbsync_schedule_next_table(DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (table->state == DBSYNC_TABLE_SUSPENDED || !table->captured || !table->copy_data ||
+		if (table->state == DBSYNC_TABLE_SUSPENDED || !table->captured || table->dropped != 0 || !table->copy_data ||
 			table->part.live || dbsync_table_is_held(table) || table->copy_after > GetCurrentTimestamp())
 			continue;
 		if (table->copy_failures > 0)
@@ -143,7 +143,8 @@ dbsync_schedule_is_pending(const DbsyncWork *work)
 	{
 		const DbsyncTable *table = lfirst(lc);
 
-		if (table->state != DBSYNC_TABLE_SUSPENDED && !dbsync_table_is_held(table) && !table->part.live)
+		if (table->state != DBSYNC_TABLE_SUSPENDED && table->dropped == 0 && !dbsync_table_is_held(table) &&
+			!table->part.live)
 			return true;
 	}
 	return false;
@@ -160,7 +161,7 @@ dbsync_schedule_is_put_off(DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (table->copy_failures > 0 && !table->part.live && !dbsync_table_is_held(table) &&
+		if (table->copy_failures > 0 && table->dropped == 0 && !table->part.live && !dbsync_table_is_held(table) &&
 			table->state != DBSYNC_TABLE_SUSPENDED)
 			return true;
 	}

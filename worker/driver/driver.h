@@ -182,6 +182,14 @@ typedef enum DbsyncChangeKind
 	DBSYNC_CHANGE_KEY
 } DbsyncChangeKind;
 
+/* a label of an enum that had another name before; the source has none of that name now */
+typedef struct DbsyncLabel
+{
+	Oid			type;
+	const char *was;
+	const char *is;
+} DbsyncLabel;
+
 typedef struct DbsyncChange
 {
 	DbsyncChangeKind kind;
@@ -421,9 +429,11 @@ typedef struct DbsyncDriver
 
 	/*
 	 * Before a table is looked up: let types that its columns are made of follow those of the
-	 * source, where an enum has got labels.  Transactions of its own.
+	 * source, where labels of an enum have got other names (a list of DbsyncLabel), and where it has got
+	 * labels.  Transactions of its own.  Without "make" it refuses with DBSYNC_FAULT_CHANGE_DUE if the target has
+	 * a label under an old name, as above; labels that are missing are waited for.
 	 */
-	bool		(*types_follow) (DbsyncTarget *target, const DbsyncTableSpec *spec);
+	bool		(*types_follow) (DbsyncTarget *target, const DbsyncTableSpec *spec, List *labels, bool make);
 
 	/*
 	 * Which columns of the spec does the target's table lack?  In a transaction of its own, or

@@ -49,6 +49,7 @@
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
+#include "worker/upkeep/dropped.h"
 #include "worker/upkeep/install.h"
 #include "worker/upkeep/retention.h"
 #include "worker/work.h"
@@ -166,6 +167,8 @@ work_through(void)
 		did = dbsync_catch_up_run(work);
 		did |= dbsync_batch_run(work);
 		dbsync_crashes_survived();
+		if (dbsync_dropped_leave(work))
+			continue;
 		if (!tidied && work->retention_due <= GetCurrentTimestamp())
 		{
 			/* it may have waited for the target, and missed a commit's call */

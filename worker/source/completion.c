@@ -48,7 +48,7 @@ struct DbsyncCompletion
 void
 dbsync_completion_lock(DbsyncTable *table)
 {
-	table->lock = ConditionalLockRelationOid(table->relid, AccessShareLock)
+	table->lock = table->dropped != 0 || ConditionalLockRelationOid(table->relid, AccessShareLock)
 		? DBSYNC_LOCK_HELD : DBSYNC_LOCK_NOT_HAD;
 }
 

@@ -10,6 +10,7 @@
 
 #include "worker/driver/driver.h"
 
-extern bool dbsync_postgres_types_follow(DbsyncTarget *base, const DbsyncTableSpec *spec);
+extern bool dbsync_postgres_types_follow(DbsyncTarget *base, const DbsyncTableSpec *spec,
+										 List *labels, bool make);
 
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_ENUM_H */

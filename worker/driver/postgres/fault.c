@@ -148,6 +148,16 @@ dbsync_postgres_change_due(PostgresTarget *target, const char *label, const char
 	return of_kind(target, DBSYNC_FAULT_CHANGE_DUE);
 }
 
+bool
+dbsync_postgres_type_due(PostgresTarget *target, const char *type, const char *statement)
+{
+	dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+						   psprintf("type %s at the target lacks a change that was made at the source", type),
+						   NULL, psprintf("On the target: %s", statement));
+	dbsync_postgres_tell_statement(target, statement);
+	return of_kind(target, DBSYNC_FAULT_CHANGE_DUE);
+}
+
 void
 dbsync_postgres_tell_statement(PostgresTarget *target, const char *statement)
 {

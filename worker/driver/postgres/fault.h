@@ -34,6 +34,9 @@ extern bool dbsync_postgres_violated(PostgresTarget *target, const char *detail)
 extern bool dbsync_postgres_change_due(PostgresTarget *target, const char *label,
 									   const char *statement);
 
+/* The same of a type that its columns are made of. */
+extern bool dbsync_postgres_type_due(PostgresTarget *target, const char *type, const char *statement);
+
 /* Set the fault's statement, after one of the others. */
 extern void dbsync_postgres_tell_statement(PostgresTarget *target, const char *statement);
 
