@@ -38,12 +38,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(dbsync_is_adopted);
-
 /* column numbers of 10_config.sql */
-#define NODE_SYSTEM_IDENTIFIER	2
-#define NODE_DATABASE_OID		3
-
 #define CAPTURED_ID				1
 #define CAPTURED_RELID			2
 #define CAPTURED_KEY_INDEX		3
@@ -58,10 +53,6 @@ PG_FUNCTION_INFO_V1(dbsync_is_adopted);
 
 #define SHAPE_ID				1
 #define SHAPE_CAPTURED			3
-
-#define SKIPPED_CAPTURED_ID		1
-#define SKIPPED_SINCE			2
-#define SKIPPED_NATTS			2
 
 /* the tables whose changes are changes of the configuration */
 static const char *const watched_names[] = {
@@ -173,9 +164,8 @@ dbsync_catalog_generation(void)
 	return generation;
 }
 
-/* Value of a column that is declared NOT NULL. */
-static Datum
-required(HeapTuple tuple, int attno, Relation rel)
+Datum
+dbsync_catalog_required(HeapTuple tuple, int attno, Relation rel)
 {
 	bool		isnull;
 	Datum		value = heap_getattr(tuple, attno, RelationGetDescr(rel), &isnull);
@@ -234,11 +224,11 @@ dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured)
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
-		char	   *state = TextDatumGetCString(required(tuple, CAPTURED_STATE, rel));
+		char	   *state = TextDatumGetCString(dbsync_catalog_required(tuple, CAPTURED_STATE, rel));
 
-		captured->id = DatumGetInt32(required(tuple, CAPTURED_ID, rel));
+		captured->id = DatumGetInt32(dbsync_catalog_required(tuple, CAPTURED_ID, rel));
 		captured->relid = relid;
-		captured->key_index = DatumGetObjectId(required(tuple, CAPTURED_KEY_INDEX, rel));
+		captured->key_index = DatumGetObjectId(dbsync_catalog_required(tuple, CAPTURED_KEY_INDEX, rel));
 		captured->state = state_from_text(state);
 		pfree(state);
 		read_key_columns(captured, tuple, rel);
@@ -266,12 +256,12 @@ dbsync_catalog_active_segment(int captured_id, int *segment_id, Oid *segment_rel
 	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		/* the index holds active segments only, a sequential scan all of them */
-		if (!DatumGetBool(required(tuple, SEGMENT_ACTIVE, rel)))
+		if (!DatumGetBool(dbsync_catalog_required(tuple, SEGMENT_ACTIVE, rel)))
 			continue;
-		*segment_id = DatumGetInt32(required(tuple, SEGMENT_ID, rel));
-		*segment_relid = DatumGetObjectId(required(tuple, SEGMENT_RELID, rel));
+		*segment_id = DatumGetInt32(dbsync_catalog_required(tuple, SEGMENT_ID, rel));
+		*segment_relid = DatumGetObjectId(dbsync_catalog_required(tuple, SEGMENT_RELID, rel));
 		if (shape_id != NULL)
-			*shape_id = DatumGetInt32(required(tuple, SEGMENT_SHAPE_ID, rel));
+			*shape_id = DatumGetInt32(dbsync_catalog_required(tuple, SEGMENT_SHAPE_ID, rel));
 		found = true;
 	}
 	systable_endscan(scan);
@@ -300,7 +290,7 @@ dbsync_catalog_shape_is_of(int shape_id, const AttrNumber *columns, int ncolumns
 	if (HeapTupleIsValid(tuple))
 	{
 		const int2vector *captured =
-			(const int2vector *) PG_DETOAST_DATUM(required(tuple, SHAPE_CAPTURED, rel));
+			(const int2vector *) PG_DETOAST_DATUM(dbsync_catalog_required(tuple, SHAPE_CAPTURED, rel));
 
 		same = captured->dim1 == ncolumns &&
 			memcmp(captured->values, columns, ncolumns * sizeof(AttrNumber)) == 0;
@@ -322,7 +312,7 @@ dbsync_catalog_segment_id(Oid relid, int *segment_id)
 	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
-		*segment_id = DatumGetInt32(required(tuple, SEGMENT_ID, rel));
+		*segment_id = DatumGetInt32(dbsync_catalog_required(tuple, SEGMENT_ID, rel));
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return HeapTupleIsValid(tuple);
@@ -359,28 +349,6 @@ dbsync_catalog_has_key(Oid index)
 	return has_oid("captured_table", "captured_table_key", CAPTURED_KEY_INDEX, index);
 }
 
-static bool
-read_adopted(void)
-{
-	Relation	rel;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		adopted = false;
-
-	rel = table_open(dbsync_catalog_relation("node"), AccessShareLock);
-	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		uint64		system = DatumGetInt64(required(tuple, NODE_SYSTEM_IDENTIFIER, rel));
-		Oid			database = DatumGetObjectId(required(tuple, NODE_DATABASE_OID, rel));
-
-		adopted |= (system == GetSystemIdentifier() && database == MyDatabaseId);
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return adopted;
-}
-
 List *
 dbsync_catalog_header_segments(Snapshot snapshot)
 {
@@ -400,68 +368,8 @@ dbsync_catalog_header_segments(Snapshot snapshot)
 							  snapshot, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		result = lappend_oid(result,
-							 DatumGetObjectId(required(tuple, SEGMENT_RELID, rel)));
+							 DatumGetObjectId(dbsync_catalog_required(tuple, SEGMENT_RELID, rel)));
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return result;
-}
-
-bool
-dbsync_catalog_is_adopted(void)
-{
-	static uint64 asked = 0;
-	static bool adopted = false;
-	uint64		now = dbsync_catalog_generation();
-
-	if (asked != now)
-	{
-		adopted = read_adopted();
-		asked = now;
-	}
-	return adopted;
-}
-
-/* dbsync_internal.is_adopted(): for SQL. */
-Datum
-dbsync_is_adopted(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(dbsync_catalog_is_adopted());
-}
-
-/* Is there a row already, that others can see or that is our own? */
-static bool
-is_noted(Relation rel, int captured_id)
-{
-	SysScanDesc scan;
-	ScanKeyData key;
-	bool		noted;
-
-	ScanKeyInit(&key, SKIPPED_CAPTURED_ID, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(captured_id));
-	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
-	noted = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	return noted;
-}
-
-void
-dbsync_catalog_note_skipped(int captured_id)
-{
-	Relation	rel;
-	Datum		values[SKIPPED_NATTS];
-	bool		nulls[SKIPPED_NATTS] = {false};
-
-	rel = table_open(dbsync_catalog_relation("skipped"), RowExclusiveLock);
-	if (!is_noted(rel, captured_id))
-	{
-		HeapTuple	tuple;
-
-		values[SKIPPED_CAPTURED_ID - 1] = Int32GetDatum(captured_id);
-		values[SKIPPED_SINCE - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-		tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
-		CatalogTupleInsert(rel, tuple);
-		heap_freetuple(tuple);
-	}
-	/* adopt() looks here under a lock that waits for us */
-	table_close(rel, NoLock);
 }

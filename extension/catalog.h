@@ -12,6 +12,7 @@
 #define DBSYNC_EXTENSION_CATALOG_H
 
 #include "access/attnum.h"
+#include "access/htup.h"
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
@@ -75,14 +76,8 @@ extern bool dbsync_catalog_has_key(Oid index);
  */
 extern List *dbsync_catalog_header_segments(Snapshot snapshot);
 
-/*
- * Does dbsync.node name this very database?  Asked once per backend and again
- * after the configuration changed.  False: a copy, dormant until adopt().
- */
-extern bool dbsync_catalog_is_adopted(void);
-
-/* Row of dbsync.skipped for a write that a dormant trigger let pass. */
-extern void dbsync_catalog_note_skipped(int captured_id);
+/* Value of a column of a row of ours that is declared NOT NULL. */
+extern Datum dbsync_catalog_required(HeapTuple tuple, int attno, Relation rel);
 
 /*
  * Counts changes of dbsync's configuration (and unknown resets) that this

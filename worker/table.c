@@ -17,6 +17,23 @@
 
 #include "worker/table.h"
 
+static const char *const state_names[] = {"new", "copying", "live", "suspended"};
+
+const char *
+dbsync_table_state_name(DbsyncTableState state)
+{
+	return state_names[state];
+}
+
+DbsyncTableState
+dbsync_table_parse_state(const char *name)
+{
+	for (int i = 0; i < lengthof(state_names); i++)
+		if (strcmp(name, state_names[i]) == 0)
+			return (DbsyncTableState) i;
+	elog(ERROR, "unknown table state \"%s\"", name);
+}
+
 /* What may change while the table is captured: owner, name, schema. */
 static void
 note_owner_and_name(DbsyncTable *table, Form_pg_class rel)

@@ -21,6 +21,10 @@ typedef enum DbsyncTableState
 	DBSYNC_TABLE_SUSPENDED
 } DbsyncTableState;
 
+/* as the source's catalog has it; error if it has another word */
+extern const char *dbsync_table_state_name(DbsyncTableState state);
+extern DbsyncTableState dbsync_table_parse_state(const char *name);
+
 /* of the table itself, to be read beside its changes; asked for batch by batch */
 typedef enum DbsyncTableLock
 {

@@ -26,6 +26,7 @@
 #include "extension/capture/form.h"
 #include "extension/capture/unchanged.h"
 #include "extension/log/segment.h"
+#include "extension/node.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -284,7 +285,7 @@ fill(DbsyncEntry *entry, Relation rel)
 	entry->generation = 0;
 	if (!dbsync_catalog_captured(entry->relid, &entry->captured))
 		entry->mode = DBSYNC_MODE_IGNORE;
-	else if (!dbsync_catalog_is_adopted())
+	else if (!dbsync_node_is_adopted())
 		entry->mode = DBSYNC_MODE_DORMANT;
 	else if (entry->captured.state != DBSYNC_CAPTURE_ACTIVE)
 		entry->mode = DBSYNC_MODE_IGNORE;

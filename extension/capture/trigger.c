@@ -56,6 +56,7 @@
 #include "utils/tuplestore.h"
 
 #include "extension/compat.h"
+#include "extension/node.h"
 
 PG_FUNCTION_INFO_V1(dbsync_capture);
 PG_FUNCTION_INFO_V1(dbsync_config_changed);
@@ -183,7 +184,7 @@ note_skipped(DbsyncEntry *entry)
 		(TransactionIdIsCurrentTransactionId(entry->skip_noted) ||
 		 TransactionIdDidCommit(entry->skip_noted)))
 		return;
-	dbsync_catalog_note_skipped(entry->captured.id);
+	dbsync_node_note_skipped(entry->captured.id);
 	entry->skip_noted = GetCurrentTransactionId();
 }
 

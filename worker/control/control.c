@@ -27,6 +27,7 @@
 
 #include "extension/admin.h"
 #include "extension/catalog.h"
+#include "extension/node.h"
 #include "extension/shmem.h"
 #include "worker/control/lookup.h"
 #include "worker/control/pending.h"
@@ -45,7 +46,7 @@ PG_FUNCTION_INFO_V1(dbsync_run_once);
 static void
 check_adopted(void)
 {
-	if (!dbsync_catalog_is_adopted())
+	if (!dbsync_node_is_adopted())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("dbsync is dormant in this database"),

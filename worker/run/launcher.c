@@ -34,6 +34,7 @@
 #include "utils/wait_event.h"
 
 #include "extension/catalog.h"
+#include "extension/node.h"
 #include "extension/shmem.h"
 #include "worker/limit.h"
 #include "worker/query.h"
@@ -243,7 +244,7 @@ dbsync_scout_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(args.database, InvalidOid, 0);
 
 	dbsync_query_begin(false, "looking for subscriptions");
-	if (OidIsValid(get_extension_oid("dbsync", true)) && dbsync_catalog_is_adopted())
+	if (OidIsValid(get_extension_oid("dbsync", true)) && dbsync_node_is_adopted())
 		start_enabled();
 	dbsync_query_commit();
 	proc_exit(0);

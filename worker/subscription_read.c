@@ -1,0 +1,365 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/subscription_read.c
+ *	  A subscription as the worker sees it: read from the configuration.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/uuid.h"
+
+#include "extension/catalog.h"
+#include "extension/node.h"
+#include "worker/labels.h"
+#include "worker/query.h"
+#include "worker/shape.h"
+#include "worker/subscription.h"
+#include "worker/table.h"
+
+static pg_uuid_t
+read_uuid(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
+									  SPI_tuptable->tupdesc, column, &isnull);
+
+	return *DatumGetUUIDP(value);
+}
+
+/* a text field, copied into the subscription's context */
+static char *
+keep_text(DbsyncSubscription *subscription, uint64 row, int column)
+{
+	char	   *text = dbsync_query_text(row, column);
+
+	return text ? MemoryContextStrdup(subscription->context, text) : NULL;
+}
+
+/*
+ * A dropped one is in no system catalog any more; ours has its name and who owned it.  False
+ * if it is gone, and nobody has told us.
+ */
+static bool
+read_name(DbsyncSubscription *subscription, DbsyncTable *table, uint64 row, int first)
+{
+	MemoryContext old;
+	bool		found;
+
+	if (table->dropped != 0)
+	{
+		table->qualified = keep_text(subscription, row, first);
+		table->owner = dbsync_query_oid(row, first + 1);
+		return true;
+	}
+	old = MemoryContextSwitchTo(subscription->context);
+	found = dbsync_table_read_name(table);
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
+/*
+ * The system's caches may know of a drop that our snapshot does not show: then the configuration
+ * has changed, and is read again before it is used.
+ */
+static void
+check_gone(const DbsyncTable *table)
+{
+	const char *id = psprintf("%d", table->captured_id);
+
+	if (dbsync_query_latest("SELECT 1 FROM dbsync.captured_table WHERE id = $1::pg_catalog.int4"
+							" AND state <> 'dropped'", 1, &id) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("captured table %u does not exist any more", table->relid),
+				 errhint("Take it out of its subscriptions with dbsync.remove_table().")));
+}
+
+/* columns from "first" on */
+static void
+read_hold(DbsyncSubscription *subscription, uint64 row, int first, DbsyncTableHold *hold)
+{
+	hold->noted = keep_text(subscription, row, first);
+	hold->mark = dbsync_query_int(row, first + 1);
+	hold->reason = keep_text(subscription, row, first + 2);
+	hold->action = keep_text(subscription, row, first + 3);
+	hold->done = dbsync_query_bool(row, first + 4);
+	hold->asked = keep_text(subscription, row, first + 5);
+}
+
+static void
+read_tables(DbsyncSubscription *subscription, const char *id)
+{
+	List	   *gone = NIL;
+	ListCell   *lc;
+	uint64		n;
+
+	n = dbsync_query("SELECT st.captured_id, c.relid::pg_catalog.oid,"
+					 " c.state IN ('active', 'dropped'), st.uid, st.target_schema, st.target_table,"
+					 " st.copy_data, st.existing_rows, st.state, c.discarded, st.start_position,"
+					 " st.held, st.held_mark, st.held_for, st.held_action, st.held_done, st.held_asked,"
+					 " CASE WHEN st.state = 'copying' THEN st.note END,"
+					 " c.dropped::pg_catalog.text::pg_catalog.int8, c.name, c.owner"
+					 " FROM dbsync.subscription_table st"
+					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
+					 " WHERE st.subscription_id = $1::pg_catalog.int4"
+					 " ORDER BY st.captured_id", 1, &id);
+	for (uint64 row = 0; row < n; row++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(subscription->context);
+		DbsyncTable *table = palloc0(sizeof(DbsyncTable));
+
+		subscription->tables = lappend(subscription->tables, table);
+		MemoryContextSwitchTo(old);
+
+		table->captured_id = dbsync_query_int(row, 1);
+		table->relid = dbsync_query_oid(row, 2);
+		table->captured = dbsync_query_bool(row, 3);
+		table->uid = read_uuid(row, 4);
+		table->part.attachment = table->uid;
+		table->target_schema = keep_text(subscription, row, 5);
+		table->target_table = keep_text(subscription, row, 6);
+		table->copy_data = dbsync_query_bool(row, 7);
+		table->existing_rows = keep_text(subscription, row, 8);
+		table->state = dbsync_table_parse_state(dbsync_query_text(row, 9));
+		table->discarded = keep_text(subscription, row, 10);
+		table->start = keep_text(subscription, row, 11);
+		read_hold(subscription, row, 12, &table->hold);
+		table->copied_for = keep_text(subscription, row, 18);
+		table->copied_for_noted = table->copied_for != NULL;
+		table->dropped = (uint64) dbsync_query_int(row, 19);
+		table->shape = &dbsync_shape_none;
+		if (!read_name(subscription, table, row, 20))
+			gone = lappend(gone, table);
+	}
+	foreach(lc, gone)
+		check_gone(lfirst(lc));
+}
+
+/* What is being written now is of the table's present shape; of a dropped one, its last. */
+static void
+take_shape(DbsyncSubscription *subscription, DbsyncSegmentInfo *segment, int shape_id)
+{
+	DbsyncTable *table = dbsync_subscription_table(subscription, segment->captured_id);
+
+	if (table == NULL)
+		return;
+	segment->shape = dbsync_shapes_find(subscription->shapes, shape_id);
+	if (segment->shape == NULL)
+		elog(ERROR, "shape %d of table %s has gone", shape_id, table->qualified);
+	if (segment->active || table->dropped != 0)
+		table->shape = segment->shape;
+}
+
+static void
+read_segments(DbsyncSubscription *subscription, const char *id)
+{
+	uint64		n;
+
+	n = dbsync_query("SELECT s.id, s.captured_id, s.relid, s.active, s.shape_id FROM dbsync.segment s"
+					 " WHERE s.captured_id = 0 OR s.captured_id IN"
+					 " (SELECT st.captured_id FROM dbsync.subscription_table st"
+					 "  WHERE st.subscription_id = $1::pg_catalog.int4)"
+					 " ORDER BY s.id", 1, &id);
+	for (uint64 row = 0; row < n; row++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(subscription->context);
+		DbsyncSegmentInfo *segment = palloc0(sizeof(DbsyncSegmentInfo));
+
+		subscription->segments = lappend(subscription->segments, segment);
+		MemoryContextSwitchTo(old);
+		segment->id = dbsync_query_int(row, 1);
+		segment->captured_id = dbsync_query_int(row, 2);
+		segment->relid = dbsync_query_oid(row, 3);
+		segment->active = dbsync_query_bool(row, 4);
+		take_shape(subscription, segment, (int) dbsync_query_int(row, 5));
+	}
+}
+
+static DbsyncDdl
+read_ddl(const char *policy)
+{
+	if (strcmp(policy, "apply") == 0)
+		return DBSYNC_DDL_APPLY;
+	return strcmp(policy, "ignore") == 0 ? DBSYNC_DDL_IGNORE : DBSYNC_DDL_WAIT;
+}
+
+static bool
+read_subscription(DbsyncSubscription *subscription, const char *id)
+{
+	if (dbsync_query("SELECT s.uid, s.name, s.target, dbsync_internal.owner_of(s.id)::pg_catalog.oid,"
+					 " s.enabled, s.position, n.headers_discarded, s.forward, dbsync_internal.anchor_of(s.id), s.ddl,"
+					 " s.left_at"
+					 " FROM dbsync.subscription s, dbsync.node n"
+					 " WHERE s.id = $1::pg_catalog.int4", 1, &id) != 1)
+		return false;
+	subscription->uid = read_uuid(0, 1);
+	subscription->name = keep_text(subscription, 0, 2);
+	subscription->target = keep_text(subscription, 0, 3);
+	subscription->owner = dbsync_query_oid(0, 4);
+	subscription->enabled = dbsync_query_bool(0, 5);
+	subscription->position = keep_text(subscription, 0, 6);
+	subscription->headers_discarded = keep_text(subscription, 0, 7);
+	subscription->local_only = strcmp(dbsync_query_text(0, 8), "local") == 0;
+	subscription->ddl = read_ddl(dbsync_query_text(0, 10));
+	subscription->left_at = keep_text(subscription, 0, 11);
+	subscription->anchor_hash =
+		GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(dbsync_query_oid(0, 9)));
+	return true;
+}
+
+static bool
+same_uuid(const pg_uuid_t *a, const pg_uuid_t *b)
+{
+	return memcmp(a, b, sizeof(pg_uuid_t)) == 0;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Whoever has called resume_table() since wants another attempt. */
+static void
+move_hold(DbsyncTable *table, const DbsyncTable *old)
+{
+	DbsyncTableHold *hold = &table->hold;
+	MemoryContext context = GetMemoryChunkContext(table);
+
+	if (old->hold.note_due)
+	{
+		hold->reason = old->hold.reason ? MemoryContextStrdup(context, old->hold.reason) : NULL;
+		hold->action = old->hold.action ? MemoryContextStrdup(context, old->hold.action) : NULL;
+		hold->note_due = true;
+	}
+	if (!same_text(hold->asked, old->hold.asked))
+		return;
+	hold->retry_at = old->hold.retry_at;
+	hold->failures = old->hold.failures;
+}
+
+/* what the ledger said, and what has been tried */
+static void
+move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
+{
+	move_hold(table, old);
+	dbsync_table_set_part(table, &old->part);
+	table->part_found = old->part_found;
+	table->part_dirty = old->part_dirty;
+	table->install_after = old->install_after;
+	table->install_failures = old->install_failures;
+	table->copy_after = old->copy_after;
+	table->copy_failures = old->copy_failures;
+	table->oversized = old->oversized;
+	table->note_due = old->note_due;
+	if (old->copied_for != NULL && !old->copied_for_noted)
+	{
+		table->copied_for = MemoryContextStrdup(GetMemoryChunkContext(table), old->copied_for);
+		table->copied_for_noted = false;
+	}
+	/* columns that the policy of before left out may not be by now */
+	if (!same_policy && old->sent != NULL)
+		return;
+	/* the handle belongs to the connection and knows the target's table */
+	table->handle = old->handle;
+	table->handle_shape = old->handle_shape;
+	table->nsent = old->nsent;
+	table->sent = old->sent;
+}
+
+static void
+move_work(DbsyncSubscription *subscription, DbsyncSubscription *old)
+{
+	bool		renamed = !dbsync_labels_same(subscription->labels, old->labels);
+	ListCell   *lc;
+
+	foreach(lc, subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+		DbsyncTable *before = dbsync_subscription_table(old, table->captured_id);
+
+		/* taken out and added again is another one */
+		if (before != NULL && same_uuid(&table->uid, &before->uid))
+			move_part(table, before, subscription->ddl == old->ddl);
+		/* the target's types are looked at as a table is looked up */
+		if (renamed)
+			table->handle = NULL;
+	}
+}
+
+DbsyncSubscription *
+dbsync_subscription_read(MemoryContext parent, int id, DbsyncSubscription *old)
+{
+	/* below the transaction's until all is read: an error must not leave it */
+	MemoryContext context = AllocSetContextCreate(TopTransactionContext,
+												  "dbsync subscription",
+												  ALLOCSET_DEFAULT_SIZES);
+	DbsyncSubscription *subscription;
+	char		idtext[16];
+	bool		found;
+
+	subscription = MemoryContextAllocZero(context, sizeof(DbsyncSubscription));
+	subscription->context = context;
+	subscription->id = id;
+	/* before reading, so that a change in between is seen next time */
+	subscription->generation = dbsync_catalog_generation();
+	snprintf(idtext, sizeof(idtext), "%d", id);
+
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	found = read_subscription(subscription, idtext);
+	if (found)
+	{
+		read_tables(subscription, idtext);
+		subscription->shapes = dbsync_shapes_read(context, id, old ? old->shapes : NIL);
+		read_segments(subscription, idtext);
+		subscription->labels = dbsync_labels_read(context);
+		subscription->adopted = dbsync_node_is_adopted();
+	}
+	PopActiveSnapshot();
+	SPI_finish();
+
+	if (found)
+		dbsync_shapes_take(context, subscription->shapes);
+	if (found && old != NULL)
+		move_work(subscription, old);
+	if (old != NULL)
+		MemoryContextDelete(old->context);
+	if (!found)
+		return NULL;
+	MemoryContextSetParent(context, parent);
+	return subscription;
+}
+void
+dbsync_subscription_reread_discarded(DbsyncSubscription *subscription)
+{
+	uint64		n;
+
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	n = dbsync_query("SELECT 0, n.headers_discarded FROM dbsync.node n"
+					 " UNION ALL SELECT c.id, c.discarded FROM dbsync.captured_table c", 0, NULL);
+	for (uint64 row = 0; row < n; row++)
+	{
+		int			id = (int) dbsync_query_int(row, 1);
+		ListCell   *lc;
+
+		if (id == 0)
+			subscription->headers_discarded = keep_text(subscription, row, 2);
+		foreach(lc, subscription->tables)
+		{
+			DbsyncTable *table = lfirst(lc);
+
+			if (table->captured_id == id)
+				table->discarded = keep_text(subscription, row, 2);
+		}
+	}
+	PopActiveSnapshot();
+	SPI_finish();
+}
