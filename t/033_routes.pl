@@ -188,7 +188,7 @@ try_graph('ring with a tail, one way', 'all', @tail);
 try_graph('ring with a tail, two ways', 'all', DbsyncTest::Routes::two_way(@tail));
 try_graph('mesh of four', 'all', DbsyncTest::Routes::mesh(4));
 try_graph('mesh of three, local', 'local', DbsyncTest::Routes::mesh(3));
-try_graph("random graph $_", 'all', DbsyncTest::Routes::random_graph($n)) foreach 1 .. 2;
+try_graph("random graph $_", 'all', DbsyncTest::Routes::random_graph($n)) foreach 1 .. $ENV{DBSYNC_TEST_ROUNDS} // 1;
 
 # --- forward can be changed later
 

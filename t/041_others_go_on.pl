@@ -241,8 +241,11 @@ $pair->same_at_both_ends('public.wide');
 # --- the target is down: nobody looks at what is waiting, and nobody says that
 #     nothing is; and a worker does not grow by trying
 
+# many enough that a leak of 16 bytes in each is told from what is there by chance
+my $many = $ENV{DBSYNC_TEST_ROUNDS} ? 400 : 100;
+
 # What the worker has taken from the system for good, from the log.
-sub top_memory
+sub one_reading
 {
 	my ($name) = @_;
 	my $pid = $pair->worker_pid($name);
@@ -258,6 +261,15 @@ sub top_memory
 		},
 		"memory contexts of $pid in the log");
 	return $used;
+}
+
+# In the middle of a transaction something of it is counted, so the least of several readings.
+sub top_memory
+{
+	my ($name) = @_;
+	my ($least) = sort { $a <=> $b } map { one_reading($name) } 1 .. 5;
+
+	return $least;
 }
 
 $pair->stop_subscription($_) foreach 'second', 'lagging', 'wide';
@@ -281,11 +293,11 @@ $pair->fails_often('sub', 100, 'batches fail');
 my $worker = $pair->worker_pid('sub');
 my $before = top_memory('sub');
 my $failures = $pair->status('sub')->{failures};
-$pair->fails_often('sub', $failures + 300, 'hundreds more fail');
+$pair->fails_often('sub', $failures + $many, 'many more fail');
 my $after = top_memory('sub');
-note("used in TopMemoryContext after $failures failures: $before bytes, 300 later: $after");
+note("used in TopMemoryContext after $failures failures: $before bytes, $many later: $after");
 is($pair->worker_pid('sub'), $worker, 'it is the same worker');
-cmp_ok($after, '<', $before + 300 * 16, 'failing leaves nothing in what lives for ever');
+cmp_ok($after, '<', $before + $many * 16, 'failing leaves nothing in what lives for ever');
 $pair->target_sql('ALTER TABLE public.live DROP CONSTRAINT refused');
 $pair->arrives('sub', 'what waited arrives');
 $pair->same_at_both_ends('public.live');
@@ -294,11 +306,11 @@ $pair->same_at_both_ends('public.live');
 
 sub connections_more
 {
-	my ($many) = @_;
+	my ($more) = @_;
 	my $sessions = q{SELECT sessions FROM pg_stat_database WHERE datname = 'postgres'};
 	my $from = $pair->target_sql($sessions);
 
-	ok($target->poll_query_until('postgres', "SELECT ($sessions) > $from + $many"), "it is tried $many times")
+	ok($target->poll_query_until('postgres', "SELECT ($sessions) > $from + $more"), "it is tried $more times")
 	  or $pair->describe_state('tried too seldom');
 	return;
 }
@@ -309,11 +321,11 @@ $pair->sql("INSERT INTO public.live VALUES ($live, 'while the table is away')");
 table_becomes(q{"table" <> 'public.live'::regclass OR state = 'held'}, 'the table is held');
 connections_more(100);
 $before = top_memory('sub');
-connections_more(400);
+connections_more($many);
 $after = top_memory('sub');
-note("used in TopMemoryContext: $before bytes, some hundred attempts later: $after");
+note("used in TopMemoryContext: $before bytes, $many attempts later: $after");
 is($pair->worker_pid('sub'), $worker, 'it is the same worker');
-cmp_ok($after, '<', $before + 300 * 16, 'trying leaves nothing in what lives for ever');
+cmp_ok($after, '<', $before + $many * 16, 'trying leaves nothing in what lives for ever');
 $pair->target_sql('ALTER TABLE public.away RENAME TO live');
 table_becomes(q{state = 'live'}, 'it is let go');
 $pair->arrives('sub', 'what waited arrives');

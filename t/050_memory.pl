@@ -1,6 +1,6 @@
 # The worker's memory does not grow with what it moves, nor with how often it
-# fails: one transaction of three million rows, many small ones on many tables, and
-# thousands of failing batches.
+# fails: one transaction of millions of rows, many small ones on many tables, and
+# a thousand failing batches and more.
 use strict;
 use warnings;
 
@@ -14,8 +14,9 @@ delete $ENV{MALLOC_PERTURB_};
 
 # README says the same number
 my $limit_kb = 64 * 1024;
-my $rows = $ENV{DBSYNC_TEST_ROWS} // 3_000_000;
-my $failing = $ENV{DBSYNC_TEST_FAILURES} // 2000;
+my $long = $ENV{DBSYNC_TEST_ROUNDS};
+my $rows = $ENV{DBSYNC_TEST_ROWS} // ($long ? 3_000_000 : 1_500_000);
+my $failing = $ENV{DBSYNC_TEST_FAILURES} // ($long ? 2000 : 1000);
 
 my $pair = DbsyncTest->new(source_conf => "dbsync.retry_max = '10ms'");
 $pair->both('CREATE TABLE public.big (id int PRIMARY KEY, t text)');
