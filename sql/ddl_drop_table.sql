@@ -236,6 +236,35 @@ DROP TABLE going.moods;
 DROP TYPE going.mood CASCADE;
 DROP OWNED BY regress_dbsync_drops CASCADE;
 RESET client_min_messages;
+-- what its rows are made of stays as it is, until they have been sent; the same of a dropped column
+CREATE TYPE gone.pair AS (x text, y text);
+CREATE TABLE gone.pairs (id int PRIMARY KEY, p gone.pair);
+CREATE TABLE gone.unpaired (id int PRIMARY KEY, p gone.pair);
+\c :target
+CREATE TYPE gone.pair AS (x text, y text);
+CREATE TABLE gone.pairs (id int PRIMARY KEY, p gone.pair);
+CREATE TABLE gone.unpaired (id int PRIMARY KEY, p gone.pair);
+\c :source
+SELECT dbsync.add_table('waits', 'gone.pairs');
+SELECT dbsync.add_table('waits', 'gone.unpaired');
+SELECT dbsync.run_once('waits');
+INSERT INTO gone.pairs VALUES (1, ('x', 'y'));
+INSERT INTO gone.unpaired VALUES (1, ('x', 'y'));
+ALTER TABLE gone.unpaired DROP COLUMN p;
+ALTER TYPE gone.pair DROP ATTRIBUTE y, ADD ATTRIBUTE z text;
+DROP TABLE gone.unpaired;
+ALTER TYPE gone.pair DROP ATTRIBUTE y, ADD ATTRIBUTE z text;
+SET client_min_messages = warning;
+DROP TABLE gone.pairs;
+RESET client_min_messages;
+ALTER TYPE gone.pair DROP ATTRIBUTE y, ADD ATTRIBUTE z text;
+SELECT dbsync.run_once('waits');
+\c :target
+SELECT * FROM gone.pairs;
+SELECT * FROM gone.unpaired;
+\c :source
+ALTER TYPE gone.pair DROP ATTRIBUTE y, ADD ATTRIBUTE z text;
+
 -- who owned it may take it out
 CREATE SCHEMA theirs AUTHORIZATION regress_dbsync_drops;
 CREATE TABLE theirs.t (id int PRIMARY KEY);
@@ -281,6 +310,16 @@ ROLLBACK;
 BEGIN;
 REVOKE SELECT ON theirs.secret FROM regress_dbsync_gets;
 DROP TABLE theirs.secret;
+SELECT target_table, state FROM dbsync.table_status WHERE subscription = 'gets';
+ROLLBACK;
+BEGIN;
+REVOKE USAGE ON SCHEMA theirs FROM regress_dbsync_gets;
+DROP TABLE theirs.secret;
+SELECT target_table, state FROM dbsync.table_status WHERE subscription = 'gets';
+ROLLBACK;
+BEGIN;
+REVOKE USAGE ON SCHEMA theirs FROM regress_dbsync_gets;
+DROP SCHEMA theirs CASCADE;
 SELECT target_table, state FROM dbsync.table_status WHERE subscription = 'gets';
 ROLLBACK;
 ALTER TABLE theirs.secret ENABLE ROW LEVEL SECURITY;

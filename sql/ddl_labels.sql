@@ -106,6 +106,40 @@ ROLLBACK;
 ALTER TABLE public.applies ADD COLUMN inside public.both DEFAULT '(blue,1)';
 ALTER TYPE public.mood RENAME VALUE 'blue' TO 'grey';
 SELECT dbsync.run_once('labels');
+-- also where it is quoted there
+CREATE TYPE public.odd AS ENUM ('a"b', 'new', 'done');
+CREATE TYPE public.odds AS (o public.odd[], n int);
+CREATE TABLE public.quoted (id int PRIMARY KEY, o public.odd);
+INSERT INTO public.quoted VALUES (1, 'new');
+\c :target
+CREATE TYPE public.odd AS ENUM ('a"b', 'new', 'open', 'done');
+CREATE TYPE public.odds AS (o public.odd[], n int);
+CREATE TABLE public.quoted (id int PRIMARY KEY, o public.odd);
+\c :source
+SELECT dbsync.add_table('labels', 'public.quoted');
+SELECT dbsync.run_once('labels');
+ALTER TABLE public.quoted ADD COLUMN inside public.odds DEFAULT ROW('{"a\"b"}', 1)::public.odds;
+ALTER TYPE public.odd RENAME VALUE 'a"b' TO 'ab';
+SELECT dbsync.run_once('labels');
+
+-- a name that another label has at the target, where rows would keep the old one
+ALTER TYPE public.odd RENAME VALUE 'new' TO 'open';
+INSERT INTO public.quoted VALUES (2, 'open');
+\set VERBOSITY terse
+SELECT dbsync.run_once('labels');
+\set VERBOSITY default
+SELECT held_for, next_action FROM dbsync.table_status WHERE state = 'held';
+\c :target
+UPDATE public.quoted SET o = 'open' WHERE o = 'new';
+ALTER TYPE public.odd RENAME VALUE 'new' TO 'not used';
+\c :source
+SELECT dbsync.resume_table('labels', 'public.quoted');
+SELECT dbsync.run_once('labels');
+\c :target
+SELECT * FROM public.quoted ORDER BY id;
+\c :source
+SELECT * FROM public.quoted ORDER BY id;
+SELECT dbsync.remove_table('labels', 'public.quoted');
 
 -- where all that have it are suspended, and copied anew, names are free
 SELECT dbsync.suspend_table('public.waits'), dbsync.suspend_table('public.applies'), dbsync.suspend_table('public.keyed');
@@ -131,6 +165,7 @@ SELECT count(*) FROM dbsync.former_label;
 ALTER TYPE public.mood RENAME VALUE 'new' TO 'blue';
 SELECT count(*) FROM dbsync.former_label;
 SELECT dbsync.drop_target('label_target');
-DROP TABLE public.waits, public.applies, public.keyed, public.quiet;
+DROP TABLE public.waits, public.applies, public.keyed, public.quiet, public.quoted;
+DROP TYPE public.odds, public.odd;
 DROP TYPE public.both, public.feeling, public.mood CASCADE;
 DROP DATABASE :target;

@@ -134,12 +134,22 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.find_shape(int, jsonb, oid, boolean) IS 'the shape that a table with these columns and this key has now; a new one, if it is not the last one it had';
 
+-- Values of the type that the table has, or that rows have that wait; null: there are none.
+CREATE FUNCTION dbsync_internal.column_of_type(captured dbsync.captured_table, type oid) RETURNS name
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(
+        (SELECT w.attname FROM dbsync_internal.types_within(captured.relid) w
+         WHERE captured.state <> 'dropped' AND w.typ = column_of_type.type ORDER BY 1 LIMIT 1),
+        (SELECT c.name FROM dbsync.shape h, dbsync_internal.shape_columns(h.columns) c
+         WHERE h.captured_id = captured.id AND column_of_type.type IN (SELECT dbsync_internal.types_in(c.type)) ORDER BY 1 LIMIT 1))
+$$;
+COMMENT ON FUNCTION dbsync_internal.column_of_type(dbsync.captured_table, oid) IS 'a column of a captured table that has values of the type, now or in rows that were captured, however deep inside; null: none has';
+
 -- Has the table values of the type, or rows that wait?
 CREATE FUNCTION dbsync_internal.has_type(captured dbsync.captured_table, type oid) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT EXISTS (SELECT FROM dbsync_internal.types_within(captured.relid) w WHERE captured.state <> 'dropped' AND w.typ = has_type.type)
-        OR EXISTS (SELECT FROM dbsync.shape h, dbsync_internal.shape_columns(h.columns) c
-                   WHERE h.captured_id = captured.id AND has_type.type IN (SELECT dbsync_internal.types_in(c.type)))
+    SELECT dbsync_internal.column_of_type(captured, type) IS NOT NULL
 $$;
 COMMENT ON FUNCTION dbsync_internal.has_type(dbsync.captured_table, oid) IS 'has a captured table the type in one of its columns, now or in rows that were captured, however deep inside?';

@@ -233,6 +233,8 @@ BEGIN
         EXECUTE format('TRUNCATE %s', header);
     END LOOP;
     DELETE FROM dbsync.skipped;
+    -- of those nothing is left
+    DELETE FROM dbsync.captured_table c WHERE c.dropped IS NOT NULL;
     PERFORM setval(pg_get_serial_sequence('dbsync.captured_table', 'id'), max(c.id)) FROM dbsync.captured_table c HAVING max(c.id) > 0;
     PERFORM setval(pg_get_serial_sequence('dbsync.subscription', 'id'), max(s.id)) FROM dbsync.subscription s HAVING max(s.id) > 0;
 

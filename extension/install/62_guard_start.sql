@@ -27,18 +27,19 @@ BEGIN
                    WHERE t.oid = type AND d.refclassid = 'pg_type'::regclass AND d.deptype <> 'i') THEN
         RETURN;
     END IF;
-    FOR captured IN SELECT c.* FROM dbsync.captured_table c WHERE c.state = 'active' ORDER BY c.id LOOP
-        SELECT w.attname INTO attname FROM dbsync_internal.types_within(captured.relid) w
-        WHERE w.typ = type ORDER BY w.attname LIMIT 1;
-        IF FOUND THEN
-            PERFORM dbsync_internal.refuse_ddl(captured,
-                format(message, format_type(type, NULL), format('%I', attname), captured.relid),
-                'Rows that are on the target would say something else than here. Use dbsync.suspend_table(), make the change '
-                'on both sides, and copy the table anew with dbsync.copy_table().');
-        END IF;
+    FOR captured IN SELECT c.* FROM dbsync.captured_table c WHERE c.state IN ('active', 'dropped') ORDER BY c.id LOOP
+        attname := dbsync_internal.column_of_type(captured, type);
+        CONTINUE WHEN attname IS NULL;
+        PERFORM dbsync_internal.refuse_ddl(captured,
+            format(message, format_type(type, NULL), format('%I', attname), dbsync_internal.name_of(captured)),
+            CASE WHEN EXISTS (SELECT FROM dbsync_internal.types_within(captured.relid) w WHERE captured.state <> 'dropped' AND w.typ = type)
+            THEN 'Rows that are on the target would say something else than here. Use dbsync.suspend_table(), make the change '
+                'on both sides, and copy the table anew with dbsync.copy_table().'
+            ELSE 'Rows that were captured before have it, and would say something else. Wait until all subscriptions have got them; '
+                'or take the table out of its subscriptions with dbsync.remove_table().' END);
     END LOOP;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.check_changed_type(oid, text) IS 'error if a captured table has values of the type, however deep inside';
+COMMENT ON FUNCTION dbsync_internal.check_changed_type(oid, text) IS 'error if a captured table, or what was captured of it, has values of the type, however deep inside';
 
 CREATE FUNCTION dbsync_internal.guard_label(OUT was text, OUT becomes text) RETURNS record
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'dbsync_guard_label';
@@ -69,7 +70,9 @@ AS $$
         THEN 'It is in the key, and the table''s first copy has not ended.'
         WHEN EXISTS (SELECT FROM dbsync.turn t JOIN dbsync.shape h ON h.id = t.shape_id, jsonb_each_text(t.missing) m,
                          dbsync_internal.shape_columns(h.columns) c
-                     WHERE t.captured_id = captured.id AND c.num = m.key::int AND c.type <> enum AND strpos(m.value, was) > 0
+                     WHERE t.captured_id = captured.id AND c.num = m.key::int AND c.type <> enum
+                       -- however deep inside it is, and quoted there
+                       AND strpos(translate(m.value, '"\', ''), translate(was, '"\', '')) > 0
                        AND enum IN (SELECT dbsync_internal.types_in(c.type)))
         THEN 'It is inside the value of a column that was added, which has yet to be sent.'
     END

@@ -43,17 +43,18 @@ CREATE FUNCTION dbsync_internal.guard_dropped(rel oid) RETURNS pg_class
 COMMENT ON FUNCTION dbsync_internal.guard_dropped(oid) IS 'what pg_class said of a relation that this transaction has dropped';
 
 -- Who had lost the right to the table does not get it now that nobody can ask any more.  USAGE
--- on its schema, which may have gone as well, is not asked for.
+-- on its schema is not asked for where that has gone with it.
 CREATE FUNCTION dbsync_internal.had_rights(role oid, rel pg_class) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT r.rolsuper OR (pg_has_role(role, rel.relowner, 'USAGE') AND NOT (rel.relrowsecurity AND rel.relforcerowsecurity AND NOT r.rolbypassrls))
+    SELECT r.rolsuper OR coalesce(has_schema_privilege(role, rel.relnamespace, 'USAGE'), true) AND (
+        (pg_has_role(role, rel.relowner, 'USAGE') AND NOT (rel.relrowsecurity AND rel.relforcerowsecurity AND NOT r.rolbypassrls))
         OR (NOT (rel.relrowsecurity AND NOT r.rolbypassrls) AND NOT EXISTS (
             SELECT FROM (VALUES ('SELECT'), ('TRIGGER')) needed (privilege)
             WHERE NOT (needed.privilege = 'SELECT' AND pg_has_role(role, 'pg_read_all_data', 'USAGE'))
               AND NOT EXISTS (SELECT FROM aclexplode(rel.relacl) g
                               WHERE g.privilege_type = needed.privilege
-                                AND (g.grantee = 0 OR pg_has_role(role, g.grantee, 'USAGE')))))
+                                AND (g.grantee = 0 OR pg_has_role(role, g.grantee, 'USAGE'))))))
     FROM pg_roles r WHERE r.oid = role
 $$;
 COMMENT ON FUNCTION dbsync_internal.had_rights(oid, pg_class) IS 'might the role have had a table captured that was dropped?';

@@ -117,6 +117,22 @@ rename_label(PostgresTarget *target, const char *type, const DbsyncLabel *label,
 	return false;
 }
 
+/*
+ * The target has both names: rows that are there under the old one would keep it, and looking does
+ * not tell which of them would be ours.
+ */
+static bool
+refuse_both(PostgresTarget *target, const char *type, const DbsyncLabel *label)
+{
+	return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+								  psprintf("type %s at the target has label \"%s\" and label \"%s\", which is what it was renamed to at the source",
+										   type, label->was, label->is),
+								  NULL,
+								  psprintf("On the target, give rows that have the old label the new one, and the old label a name that is not used:"
+										   " ALTER TYPE %s RENAME VALUE %s TO '...';",
+										   type, quote_literal_cstr(label->was)));
+}
+
 /* A type that is not there under this name, or is no enum, is not ours to change. */
 static bool
 follow_enum(PostgresTarget *target, Oid type, List *renamed, bool make)
@@ -134,8 +150,10 @@ follow_enum(PostgresTarget *target, Oid type, List *renamed, bool make)
 	{
 		const DbsyncLabel *label = lfirst(lc);
 
-		if (label->type != type || has_label(there, nthere, label->is) || !has_label(there, nthere, label->was))
+		if (label->type != type || !has_label(there, nthere, label->was))
 			continue;
+		if (has_label(there, nthere, label->is))
+			return refuse_both(target, name, label);
 		if (!rename_label(target, name, label, make) || !read_labels(target, name, &there, &nthere))
 			return false;
 	}

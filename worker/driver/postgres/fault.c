@@ -231,7 +231,8 @@ hint_of(PostgresTarget *target, PGresult *result, const PostgresStep *step,
 		return dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_HINT);
 	if (sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
 		strncmp(message, ENUM_VALUE, strlen(ENUM_VALUE)) == 0)
-		return "On the target, add the label: ALTER TYPE ... ADD VALUE '...';";
+		return "On the target, add the label: ALTER TYPE ... ADD VALUE '...'; If it was renamed at the source, rename it"
+			" instead, or rows that are there keep the old one: ALTER TYPE ... RENAME VALUE '...' TO '...';";
 	if (sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
 		strncmp(message, RECORD_LITERAL, strlen(RECORD_LITERAL)) == 0)
 		return "Let the composite type have the same attributes, in the same order, at both ends.";
