@@ -233,6 +233,7 @@ dbsync_concerns_drop(void)
 	bool		concerned = false;
 	bool		index = false;
 	bool		table = false;
+	bool		opclass = false;
 
 	objects_begin(&objects, F_PG_EVENT_TRIGGER_DROPPED_OBJECTS);
 	while (!concerned && objects_next(&objects))
@@ -240,8 +241,14 @@ dbsync_concerns_drop(void)
 		concerned = concerns_object(&objects);
 		index |= is_word(&objects, DROPPED_TYPE, "index");
 		table |= is_word(&objects, DROPPED_TYPE, "table");
+		opclass |= is_word(&objects, DROPPED_TYPE, "operator class");
 	}
 	objects_end(&objects);
-	/* an index alone may have been a key that REINDEX CONCURRENTLY has made: nobody knows it yet */
-	return concerned || (index && !table);
+
+	/*
+	 * An index without its table may have been a key that REINDEX CONCURRENTLY has made: nobody
+	 * knows it yet.  One that goes with its column is judged by that, so what is left to drop
+	 * it together with some other table is its operator class.
+	 */
+	return concerned || (index && (!table || opclass));
 }

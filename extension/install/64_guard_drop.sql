@@ -160,11 +160,13 @@ BEGIN
             PERFORM dbsync_internal.check_dropped_table(dropped.objid, dropped.object_identity);
         END IF;
     END LOOP;
-    -- a key whose index REINDEX CONCURRENTLY has put in another's place is known to nobody yet
+    -- a key whose index REINDEX CONCURRENTLY has put in another's place is known to nobody yet; it goes
+    -- alone, or with its operator class, with which any table may go
     PERFORM dbsync_internal.check_shape(c) FROM dbsync.captured_table c
     WHERE c.state = 'active' AND dbsync_internal.is_adopted()
       AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.key_index AND i.indisvalid)
-      AND (SELECT bool_or(d.object_type = 'index') AND NOT bool_or(d.object_type = 'table') FROM pg_event_trigger_dropped_objects() d);
+      AND (SELECT bool_or(d.object_type = 'index') AND (NOT bool_or(d.object_type = 'table') OR bool_or(d.object_type = 'operator class'))
+           FROM pg_event_trigger_dropped_objects() d);
     -- what else has lost a column, or an attribute, may be the type of a captured one
     PERFORM dbsync_internal.check_changed_attributes(c.reltype)
     FROM pg_event_trigger_dropped_objects() d JOIN pg_class c ON c.oid = d.objid
