@@ -131,8 +131,7 @@ INSERT INTO gone.half SELECT i, CASE i WHEN 250 THEN 'refused' ELSE 'h' END FROM
 CREATE TABLE gone.uncopied (id int PRIMARY KEY, v text);
 CREATE TABLE gone.half (id int PRIMARY KEY, v text CHECK (v <> 'refused'));
 \c :source
-ALTER SYSTEM SET dbsync.copy_chunk_rows = 100;
-SELECT pg_reload_conf();
+ALTER DATABASE :"source" SET dbsync.copy_chunk_rows = 100;
 SELECT dbsync.add_table('waits', 'gone.half');
 SELECT dbsync.run_once('waits');
 SELECT rows_copied > 0 AND rows_copied < 300 AS half, state FROM dbsync.table_status WHERE target_table = 'gone.half';
@@ -157,8 +156,7 @@ SELECT * FROM gone.uncopied ORDER BY id;
 SELECT id, v FROM gone.half WHERE v <> 'h' ORDER BY id;
 SELECT count(*) > 0 AND count(*) < 300 AS half FROM gone.half;
 \c :source
-ALTER SYSTEM RESET dbsync.copy_chunk_rows;
-SELECT pg_reload_conf();
+ALTER DATABASE :"source" RESET dbsync.copy_chunk_rows;
 
 -- values that no trigger saw, and nobody can copy any more: the target keeps what it has, until somebody lets it be
 CREATE TABLE gone.odd (id int PRIMARY KEY, v text, big text);
