@@ -236,12 +236,14 @@ DROP OWNED BY regress_dbsync_drops CASCADE;
 RESET client_min_messages;
 -- what its rows are made of stays as it is, until they have been sent; the same of a dropped column
 CREATE TYPE gone.pair AS (x text, y text);
+CREATE TYPE gone.lone AS (x text, y text);
 CREATE TABLE gone.pairs (id int PRIMARY KEY, p gone.pair);
-CREATE TABLE gone.unpaired (id int PRIMARY KEY, p gone.pair);
+CREATE TABLE gone.unpaired (id int PRIMARY KEY, p gone.lone);
 \c :target
 CREATE TYPE gone.pair AS (x text, y text);
+CREATE TYPE gone.lone AS (x text, y text);
 CREATE TABLE gone.pairs (id int PRIMARY KEY, p gone.pair);
-CREATE TABLE gone.unpaired (id int PRIMARY KEY, p gone.pair);
+CREATE TABLE gone.unpaired (id int PRIMARY KEY, p gone.lone);
 \c :source
 SELECT dbsync.add_table('waits', 'gone.pairs');
 SELECT dbsync.add_table('waits', 'gone.unpaired');
@@ -249,11 +251,9 @@ SELECT dbsync.run_once('waits');
 INSERT INTO gone.pairs VALUES (1, ('x', 'y'));
 INSERT INTO gone.unpaired VALUES (1, ('x', 'y'));
 ALTER TABLE gone.unpaired DROP COLUMN p;
-ALTER TYPE gone.pair DROP ATTRIBUTE y, ADD ATTRIBUTE z text;
-DROP TABLE gone.unpaired;
-ALTER TYPE gone.pair DROP ATTRIBUTE y, ADD ATTRIBUTE z text;
+ALTER TYPE gone.lone DROP ATTRIBUTE y, ADD ATTRIBUTE z text;
 SET client_min_messages = warning;
-DROP TABLE gone.pairs;
+DROP TABLE gone.pairs, gone.unpaired;
 RESET client_min_messages;
 ALTER TYPE gone.pair DROP ATTRIBUTE y, ADD ATTRIBUTE z text;
 SELECT dbsync.run_once('waits');
@@ -262,6 +262,7 @@ SELECT * FROM gone.pairs;
 SELECT * FROM gone.unpaired;
 \c :source
 ALTER TYPE gone.pair DROP ATTRIBUTE y, ADD ATTRIBUTE z text;
+ALTER TYPE gone.lone DROP ATTRIBUTE y, ADD ATTRIBUTE z text;
 
 -- who owned it may take it out
 CREATE SCHEMA theirs AUTHORIZATION regress_dbsync_drops;
