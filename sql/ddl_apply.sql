@@ -163,6 +163,18 @@ DROP VIEW public.in_the_way;
 \c :source
 \i sql/include/same_table.psql
 
+-- a key of the same columns in another order: the target's index serves it, and stays
+ALTER TABLE public.quiet ALTER n SET NOT NULL, DROP CONSTRAINT quiet_pkey, ADD PRIMARY KEY (n, id);
+SELECT dbsync.run_once('ddl') >= 0 AS sent;
+ALTER TABLE public.quiet DROP CONSTRAINT quiet_pkey, ADD PRIMARY KEY (id, n);
+INSERT INTO public.quiet VALUES (4711, 1), (4711, 2);
+UPDATE public.quiet SET n = 3 WHERE n = 2 AND id = 4711;
+\set tab public.quiet
+\i sql/include/same_table.psql
+\c :target
+SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'public.quiet'::regclass;
+\c :source
+
 SELECT dbsync.drop_subscription('ddl');
 SELECT dbsync.drop_target('ddl_target');
 DROP TABLE public.changing, public.quiet;

@@ -43,7 +43,8 @@ SELECT * FROM guard_mixed.followed;
 -- the key goes with its operator class, and so does a table
 DROP SCHEMA mixed_ops CASCADE;
 DROP OPERATOR FAMILY mixed_ops.moods USING btree CASCADE;
--- the index is one that nobody knows yet
+-- the index is one that nobody knows yet, or has just been heard of: the words are another's
+\set VERBOSITY sqlstate
 REINDEX INDEX CONCURRENTLY guard_mixed.by_mood_key;
 DROP SCHEMA mixed_ops CASCADE;
 DROP OPERATOR FAMILY mixed_ops.moods USING btree CASCADE;
@@ -54,6 +55,7 @@ ALTER OPERATOR CLASS mixed_ops.moods USING btree OWNER TO regress_dbsync_mixed;
 DROP OWNED BY regress_dbsync_mixed CASCADE;
 DO $$ BEGIN DROP SCHEMA mixed_ops CASCADE; END $$;
 
+\set VERBOSITY default
 -- with another key it may
 ALTER TABLE guard_mixed.by_mood ALTER v SET NOT NULL, ADD UNIQUE (v);
 BEGIN;
@@ -65,7 +67,9 @@ SELECT * FROM guard_mixed.followed;
 
 -- columns go with their types, and tables with them: a key must not
 ALTER TABLE guard_mixed.by_mood DROP CONSTRAINT by_mood_v_key;
+\set VERBOSITY sqlstate
 DROP SCHEMA mixed_types, mixed_ops CASCADE;
+\set VERBOSITY default
 ALTER TABLE guard_mixed.by_id DROP m;
 BEGIN;
 DROP TABLE mixed_types.other, mixed_types.row_like CASCADE;

@@ -69,6 +69,7 @@ typedef struct DbsyncWork
 	/* tables that are held, or to be: see worker/batch/held.h */
 	int			asking;			/* captured id of the one that the target is asked about, or 0 */
 	int			catching;		/* of the one that a batch is for that lets it catch up, or 0 */
+	int			looking_anew;	/* of one whose types are looked at again before it is held, or 0 */
 	int			hold_due;		/* of one that is to be held, or 0 */
 	pg_uuid_t	hold_uid;		/* its attachment */
 	bool		held_failed;	/* the last attempt to catch up did */

@@ -278,6 +278,7 @@ pass(DbsyncBatch *batch)
 	}
 	work->send_as = DBSYNC_SEND_AS_USUAL;
 	work->lock_all = false;
+	work->looking_anew = 0;
 	work->stale_parts = NIL;
 	work->rows += batch->rows;
 	INSTR_TIME_SET_CURRENT(elapsed);

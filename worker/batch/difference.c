@@ -232,7 +232,18 @@ find_nulls(DbsyncDifference *difference, const DbsyncTableShape *before, const D
 	}
 }
 
-/* Is the key one of other columns? */
+static bool
+is_key_column(const DbsyncTableShape *shape, AttrNumber number)
+{
+	for (int k = 0; k < shape->nkeys; k++)
+	{
+		if (shape->numbers[shape->keys[k]] == number)
+			return true;
+	}
+	return false;
+}
+
+/* Is the key one of other columns?  The target may have them in any order. */
 static bool
 compare_keys(DbsyncDifference *difference, const DbsyncTableShape *before, const DbsyncTableShape *after)
 {
@@ -244,8 +255,8 @@ compare_keys(DbsyncDifference *difference, const DbsyncTableShape *before, const
 		int			was = before->keys[k];
 		int			is = after->keys[k];
 
-		same = before->numbers[was] == after->numbers[is];
-		ordered = ordered && same && same_type(before, was, after, is) &&
+		same = is_key_column(after, before->numbers[was]);
+		ordered = ordered && before->numbers[was] == after->numbers[is] && same_type(before, was, after, is) &&
 			before->key_before[k] == after->key_before[k] &&
 			before->key_collations[k] == after->key_collations[k];
 	}

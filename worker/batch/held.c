@@ -149,6 +149,21 @@ retyped_table(const DbsyncWork *work)
 	return 0;
 }
 
+/*
+ * Types may have changed at the source since the table was looked up at the target: then the next
+ * look says what is missing there, or makes it, and it is not what the target has refused.
+ */
+static bool
+is_worth_a_look(DbsyncWork *work)
+{
+	int			id = work->asking || work->catching || work->completing ? 0 : retyped_table(work);
+
+	if (id == work->looking_anew)
+		id = 0;
+	work->looking_anew = id;
+	return id != 0;
+}
+
 bool
 dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 {
@@ -158,6 +173,8 @@ dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 		: work->asking ? work->asking : retyped_table(work);
 	DbsyncTable *table = id ? dbsync_subscription_table(work->subscription, id) : NULL;
 
+	if (is_worth_a_look(work))
+		return true;
 	work->catching = work->asking = 0;
 	if (table == NULL || !(catching ? is_the_tables(work, edata) : is_refusal(work, table, edata)))
 		return false;

@@ -32,7 +32,8 @@ extern void dbsync_held_answered(DbsyncWork *work);
 
 /*
  * After an error, before the target is let go of: does it concern one table alone, so that
- * the others go on?  Then dbsync_catch_up_see_to() holds it, if it is not held already.
+ * the others go on?  Then dbsync_catch_up_see_to() holds it, if it is not held already; or it is
+ * looked up at the target once more first, as its types may have changed.
  */
 extern bool dbsync_held_judge(DbsyncWork *work, const ErrorData *edata);
 
