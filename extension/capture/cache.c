@@ -24,6 +24,7 @@
 #include "commands/trigger.h"
 #include "extension/capture/cache.h"
 #include "extension/capture/form.h"
+#include "extension/capture/member.h"
 #include "extension/capture/unchanged.h"
 #include "extension/log/segment.h"
 #include "extension/node.h"
@@ -84,17 +85,31 @@ static void
 fill_columns(DbsyncEntry *entry, Relation rel)
 {
 	TupleDesc	desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
-	int			room = desc->natts + DBSYNC_SEGMENT_FIRST_COLUMN;
+	int			natts = desc->natts;
+	int			room;
 
+	if (entry->captured.relid != entry->relid)
+		natts = dbsync_member_natts(entry->captured.relid);
+	room = natts + DBSYNC_SEGMENT_FIRST_COLUMN;
 	entry->shape.desc = desc;
-	entry->shape.ncolumns = 0;
-	entry->shape.columns = palloc(desc->natts * sizeof(AttrNumber));
-	for (int i = 0; i < desc->natts; i++)
+	entry->shape.columns = palloc(natts * sizeof(AttrNumber));
+	entry->shape.numbers = palloc(natts * sizeof(AttrNumber));
+	if (entry->captured.relid != entry->relid)
+		entry->shape.ncolumns = dbsync_member_columns(desc, entry->captured.relid, natts,
+													  entry->shape.columns, entry->shape.numbers);
+	else
 	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
+		int			n = 0;
 
-		if (!att->attisdropped && att->attgenerated == '\0')
-			entry->shape.columns[entry->shape.ncolumns++] = att->attnum;
+		for (int i = 0; i < natts; i++)
+		{
+			Form_pg_attribute att = TupleDescAttr(desc, i);
+
+			if (!att->attisdropped && att->attgenerated == '\0')
+				entry->shape.columns[n++] = att->attnum;
+		}
+		memcpy(entry->shape.numbers, entry->shape.columns, n * sizeof(AttrNumber));
+		entry->shape.ncolumns = n;
 	}
 	entry->shape.values = palloc0(room * sizeof(Datum));
 	entry->shape.nulls = palloc0(room * sizeof(bool));
@@ -105,7 +120,7 @@ column_index(const DbsyncEntry *entry, AttrNumber attno)
 {
 	for (int i = 0; i < entry->shape.ncolumns; i++)
 	{
-		if (entry->shape.columns[i] == attno)
+		if (entry->shape.numbers[i] == attno)
 			return i;
 	}
 	ereport(ERROR,
@@ -224,22 +239,37 @@ find_key(DbsyncEntry *entry, Relation rel)
 	return tuple;
 }
 
+/* By numbers of the captured table's columns, which are not always this relation's. */
+static void
+set_keys(DbsyncEntry *entry, const AttrNumber *numbers, int n)
+{
+	entry->shape.nkeys = n;
+	entry->shape.keys = palloc(n * sizeof(int));
+	entry->shape.last_key = 0;
+	for (int i = 0; i < n; i++)
+	{
+		int			column = column_index(entry, numbers[i]);
+
+		entry->shape.keys[i] = column;
+		entry->shape.last_key = Max(entry->shape.last_key, entry->shape.columns[column]);
+	}
+}
+
 static void
 fill_keys(DbsyncEntry *entry, Relation rel)
 {
-	HeapTuple	tuple = find_key(entry, rel);
-	Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
+	HeapTuple	tuple;
+	Form_pg_index index;
 
-	entry->shape.nkeys = index->indnkeyatts;
-	entry->shape.keys = palloc(entry->shape.nkeys * sizeof(int));
-	entry->shape.last_key = 0;
-	for (int i = 0; i < entry->shape.nkeys; i++)
+	/* a partition has no key of its own: that of the captured table is asked for it there */
+	if (entry->captured.relid != entry->relid)
 	{
-		AttrNumber	attno = index->indkey.values[i];
-
-		entry->shape.keys[i] = column_index(entry, attno);
-		entry->shape.last_key = Max(entry->shape.last_key, attno);
+		set_keys(entry, entry->captured.keys, entry->captured.nkeys);
+		return;
 	}
+	tuple = find_key(entry, rel);
+	index = (Form_pg_index) GETSTRUCT(tuple);
+	set_keys(entry, index->indkey.values, index->indnkeyatts);
 	ReleaseSysCache(tuple);
 }
 
@@ -283,7 +313,7 @@ fill(DbsyncEntry *entry, Relation rel)
 	/* an invalidation from here on makes it stale again */
 	entry->valid = true;
 	entry->generation = 0;
-	if (!dbsync_catalog_captured(entry->relid, &entry->captured))
+	if (!dbsync_member_captured(rel, &entry->captured))
 		entry->mode = DBSYNC_MODE_IGNORE;
 	else if (!dbsync_node_is_adopted())
 		entry->mode = DBSYNC_MODE_DORMANT;
@@ -291,6 +321,8 @@ fill(DbsyncEntry *entry, Relation rel)
 		entry->mode = DBSYNC_MODE_IGNORE;
 	else
 	{
+		entry->tree = entry->captured.relid != entry->relid ||
+			rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 		fill_shape(entry, rel);
 		entry->mode = DBSYNC_MODE_CAPTURE;
 	}
@@ -334,9 +366,24 @@ dbsync_cache_find(Relation rel)
 DbsyncTouched *
 dbsync_cache_touched(DbsyncEntry *entry)
 {
-	if (!dbsync_transaction.begun || entry->serial != dbsync_transaction.serial)
+	if (!dbsync_transaction.begun)
 		return NULL;
-	return entry->touched;
+	if (entry->serial == dbsync_transaction.serial &&
+		entry->touched->relid == entry->captured.relid)
+		return entry->touched;
+	/* another partition, or the captured table itself, may have been touched before */
+	if (!entry->tree)
+		return NULL;
+	for (DbsyncTouched *t = dbsync_transaction.touched; t != NULL; t = t->next)
+	{
+		if (t->relid == entry->captured.relid)
+		{
+			entry->touched = t;
+			entry->serial = dbsync_transaction.serial;
+			return t;
+		}
+	}
+	return NULL;
 }
 
 DbsyncTouched *
@@ -347,7 +394,7 @@ dbsync_cache_touch(DbsyncEntry *entry)
 	if (touched == NULL)
 	{
 		dbsync_transaction_begin();
-		touched = dbsync_transaction_touch(entry->relid);
+		touched = dbsync_transaction_touch(entry->captured.relid);
 		entry->touched = touched;
 		entry->serial = dbsync_transaction.serial;
 	}
@@ -375,7 +422,7 @@ dbsync_cache_check_segment(DbsyncEntry *entry, Relation segment)
 	TupleDesc	desc = RelationGetDescr(segment);
 	int			before = DBSYNC_SEGMENT_FIRST_COLUMN - 1;
 	bool		fits = desc->natts == before + entry->shape.ncolumns + 1 &&
-		dbsync_catalog_shape_is_of(entry->shape_id, entry->shape.columns, entry->shape.ncolumns);
+		dbsync_catalog_shape_is_of(entry->shape_id, entry->shape.numbers, entry->shape.ncolumns);
 
 	for (int i = 0; fits && i < entry->shape.ncolumns; i++)
 		fits = is_made_for(TupleDescAttr(desc, before + i),

@@ -25,10 +25,12 @@ typedef enum DbsyncCaptureMode
 } DbsyncCaptureMode;
 
 /*
- * One table.  Entries are never freed, so pointers to them stay good; what they
+ * One table, or a partition of one: then captured.relid is another than relid, and all
+ * that a transaction does to either is noted as done to the captured table.  Entries are
+ * never freed, so pointers to them stay good; what they
  * say is good until the next dbsync_cache_find() of the table, what it points to
  * until the end of the transaction.  Fields from
- * "segment_id" on mean something in DBSYNC_MODE_CAPTURE only.
+ * "tree" on mean something in DBSYNC_MODE_CAPTURE only.
  */
 typedef struct DbsyncEntry
 {
@@ -39,6 +41,7 @@ typedef struct DbsyncEntry
 	DbsyncCaptured captured;
 	TransactionId skip_noted;	/* wrote the row of dbsync.skipped */
 
+	bool		tree;			/* a partition, or partitioned: others are touched with it */
 	int			segment_id;		/* the active one */
 	int			shape_id;		/* that it was made for */
 	Oid			segment;

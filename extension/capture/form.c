@@ -53,7 +53,9 @@ can_copy(const DbsyncShape *shape, TupleDesc segment)
 		return false;
 	for (int i = 0; i < natts; i++)
 	{
-		if (!same_layout(TupleDescAttr(shape->desc, i), TupleDescAttr(segment, i + OURS)))
+		/* a partition may have its columns in another order */
+		if (shape->columns[i] != i + 1 ||
+			!same_layout(TupleDescAttr(shape->desc, i), TupleDescAttr(segment, i + OURS)))
 			return false;
 	}
 	return true;

@@ -8,12 +8,14 @@
  *
  * SPI with a row limit stops "INSERT ... RETURNING" before its AFTER STATEMENT
  * triggers are queued.  Ours are then queued here, as the plan is finished; the
- * user's own are not, as without us.
+ * user's own are not, as without us.  So are those that a MERGE leaves out which moves rows
+ * to other partitions.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
@@ -256,6 +258,65 @@ end_stopped_statement(QueryDesc *query)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * MERGE hands rows of a partitioned table that its UPDATE moves to another partition to the
+ * transition tables of DELETE and INSERT, and fires the triggers of these only if it says
+ * DELETE and INSERT.  So ours are queued here.
+ */
+static void
+end_merge(ModifyTableState *state, EState *estate)
+{
+	ResultRelInfo *target = state->rootResultRelInfo;
+	TriggerDesc *all = target->ri_TrigDesc;
+	TransitionCaptureState *rows = state->mt_transition_capture;
+	MemoryContext old;
+
+	if (state->operation != CMD_MERGE || rows == NULL || all == NULL ||
+		target->ri_RelationDesc->rd_rel->relkind != RELKIND_PARTITIONED_TABLE ||
+		!(state->mt_merge_subcommands & MERGE_UPDATE) || !OidIsValid(capture_function()))
+		return;
+	old = MemoryContextSwitchTo(estate->es_query_cxt);
+	target->ri_TrigDesc = dbsync_eligibility_split_triggers(all, capture_info.fn_oid, true,
+															estate->es_query_cxt);
+	PG_TRY();
+	{
+		/* as the server does: those before the statement, then those after it */
+		if (!(state->mt_merge_subcommands & MERGE_DELETE))
+		{
+			ExecBSDeleteTriggers(estate, target);
+			ExecASDeleteTriggers(estate, target, rows);
+		}
+		if (!(state->mt_merge_subcommands & MERGE_INSERT))
+		{
+			ExecBSInsertTriggers(estate, target);
+			ExecASInsertTriggers(estate, target, rows);
+		}
+	}
+	PG_FINALLY();
+	{
+		target->ri_TrigDesc = all;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+}
+
+/* The plan's own MERGE, and those in its WITH. */
+static void
+end_merges(QueryDesc *query)
+{
+	EState	   *estate = query->estate;
+	PlanState  *top = query->planstate;
+	ListCell   *lc;
+
+	if (top != NULL && IsA(top, ModifyTableState))
+		end_merge((ModifyTableState *) top, estate);
+	foreach(lc, estate->es_auxmodifytables)
+	{
+		if (lfirst(lc) != top)
+			end_merge(lfirst(lc), estate);
+	}
+}
+
 static void
 pass_finish(QueryDesc *query)
 {
@@ -279,6 +340,7 @@ note_finish(QueryDesc *query)
 	PG_TRY();
 	{
 		end_stopped_statement(query);
+		end_merges(query);
 		pass_finish(query);
 	}
 	PG_FINALLY();

@@ -15,10 +15,12 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
 #include "executor/executor.h"
 #include "extension/capture/running.h"
 #include "nodes/execnodes.h"
 #include "nodes/plannodes.h"
+#include "utils/rel.h"
 
 static DbsyncRunning *running = NULL;
 
@@ -58,6 +60,10 @@ dbsync_running_upsert(const TriggerData *trigdata)
 
 	/* COPY fires triggers without a plan: is it this plan's own trigger? */
 	state = castNode(ModifyTableState, running->query->planstate);
+	/* a row that it moves is captured twice */
+	if (plan->operation == CMD_MERGE &&
+		state->rootResultRelInfo->ri_RelationDesc->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		return NULL;
 	triggers = state->rootResultRelInfo->ri_TrigDesc;
 	if (triggers == NULL ||
 		trigdata->tg_trigger < triggers->triggers ||

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * extension/capture/shape.h
- *	  What a captured table looks like: its columns, its key, and how its rows are formed.
+ *	  What a captured table, or a partition of one, looks like: its columns, its key, and how
+ *	  its rows are formed.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,9 +14,10 @@
 typedef struct DbsyncShape
 {
 	MemoryContext context;		/* of all that follows */
-	TupleDesc	desc;			/* the table's own, with its missing values */
+	TupleDesc	desc;			/* the relation's own, with its missing values */
 	int			ncolumns;		/* columns that are captured */
-	AttrNumber *columns;		/* their numbers in the table */
+	AttrNumber *columns;		/* their numbers in the relation */
+	AttrNumber *numbers;		/* and in the captured table, if this is a partition of it */
 	int			nkeys;
 	int		   *keys;			/* key columns, as indexes into columns */
 	AttrNumber	last_key;		/* highest number of a key column */

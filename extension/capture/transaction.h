@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "extension/log/header.h"
 #include "extension/log/packed.h"
+#include "nodes/pg_list.h"
 
 /* busy periods kept apart for the reading at commit; more make the last wider */
 #define DBSYNC_MAX_INTERVALS	8
@@ -58,6 +59,7 @@ typedef struct DbsyncTouched
 	Oid			relid;
 	DbsyncPeriods periods;
 	DbsyncWritten *written;		/* the segment written last comes first */
+	List	   *truncated;		/* relations of a partitioned table that a TRUNCATE names */
 	struct DbsyncTouched *next;
 } DbsyncTouched;
 

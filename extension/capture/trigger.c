@@ -42,6 +42,7 @@
 #include "extension/capture/append.h"
 #include "extension/capture/cache.h"
 #include "extension/capture/commit.h"
+#include "extension/capture/emptied.h"
 #include "extension/capture/hooks.h"
 #include "extension/capture/running.h"
 #include "extension/capture/statement.h"
@@ -194,12 +195,23 @@ capture_truncate(const TriggerData *trigdata, DbsyncEntry *entry)
 	DbsyncTouched *touched = dbsync_cache_touched(entry);
 	DbsyncAppend append;
 
+	if (entry->mode == DBSYNC_MODE_CAPTURE && entry->captured.relid != entry->relid)
+		dbsync_emptied_after(entry, trigdata->tg_relation);
 	if (touched != NULL)
 		dbsync_statement_close_truncate(touched);
-	if (entry->mode != DBSYNC_MODE_CAPTURE || !dbsync_append_begin(&append, trigdata->tg_relation, 1))
+	if (entry->mode != DBSYNC_MODE_CAPTURE || entry->captured.relid != entry->relid ||
+		!dbsync_append_begin(&append, trigdata->tg_relation, 1))
 		return;
 	dbsync_append_put(&append, DBSYNC_OP_TRUNCATE, NULL);
 	dbsync_append_end(&append);
+}
+
+static void
+open_truncate(const TriggerData *trigdata, DbsyncEntry *entry)
+{
+	dbsync_statement_open_truncate(dbsync_cache_touch(entry));
+	if (entry->tree)
+		dbsync_emptied_before(entry, trigdata->tg_relation);
 }
 
 static void
@@ -254,6 +266,19 @@ check_called_as_trigger(FunctionCallInfo fcinfo, const char *name)
 				 errmsg("function \"%s\" was not called as a trigger", name)));
 }
 
+/*
+ * Was the trigger made for another captured table?  A partition that has gone from one to
+ * another while event triggers were off has those of both.
+ */
+static bool
+is_anothers(const Trigger *trigger, const DbsyncEntry *entry)
+{
+	int			id;
+
+	return entry->mode == DBSYNC_MODE_CAPTURE && entry->captured.relid != entry->relid &&
+		sscanf(trigger->tgname, "dbsync_%d_", &id) == 1 && id != entry->captured.id;
+}
+
 Datum
 dbsync_capture(PG_FUNCTION_ARGS)
 {
@@ -262,6 +287,8 @@ dbsync_capture(PG_FUNCTION_ARGS)
 
 	check_called_as_trigger(fcinfo, "capture");
 	entry = dbsync_cache_find(trigdata->tg_relation);
+	if (is_anothers(trigdata->tg_trigger, entry))
+		return PointerGetDatum(NULL);
 
 	if (entry->mode == DBSYNC_MODE_DORMANT)
 		note_skipped(entry);
@@ -275,7 +302,7 @@ dbsync_capture(PG_FUNCTION_ARGS)
 	else if (entry->mode != DBSYNC_MODE_CAPTURE)
 		 /* not captured, or not now */ ;
 	else if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
-		dbsync_statement_open_truncate(dbsync_cache_touch(entry));
+		open_truncate(trigdata, entry);
 	else if (TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
 		capture_row(trigdata, entry);
 	else

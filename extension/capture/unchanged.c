@@ -67,7 +67,7 @@ dbsync_unchanged_learn(DbsyncShape *shape)
 		if (TupleDescAttr(shape->desc, attno - 1)->attlen != -1 || is_key(shape, i))
 			continue;
 		shape->large[shape->nlarge++] = i;
-		shape->last_large = attno;
+		shape->last_large = Max(shape->last_large, attno);
 	}
 	shape->same = make_vector(shape->nlarge);
 }
