@@ -45,6 +45,8 @@
 #define CAPTURED_STATE			4
 #define CAPTURED_KEY_COLUMNS	9
 
+#define PARTITION_RELID			1
+
 #define SEGMENT_ID				1
 #define SEGMENT_CAPTURED_ID		2
 #define SEGMENT_RELID			3
@@ -340,7 +342,8 @@ bool
 dbsync_catalog_has_table(Oid relid)
 {
 	return has_oid("captured_table", "captured_table_relid_key", CAPTURED_RELID, relid) ||
-		has_oid("segment", "segment_relid_key", SEGMENT_RELID, relid);
+		has_oid("segment", "segment_relid_key", SEGMENT_RELID, relid) ||
+		has_oid("partition", "partition_pkey", PARTITION_RELID, relid);
 }
 
 bool

@@ -66,7 +66,7 @@ extern bool dbsync_catalog_shape_is_of(int shape_id, const AttrNumber *columns, 
 /* The id of the segment with this relid; false if it is none. */
 extern bool dbsync_catalog_segment_id(Oid relid, int *segment_id);
 
-/* Is it a captured table, whatever its state, or a segment?  Is it the key of a captured table? */
+/* Is it a captured table, whatever its state, a partition of one, or a segment?  Is it the key of a captured table? */
 extern bool dbsync_catalog_has_table(Oid relid);
 extern bool dbsync_catalog_has_key(Oid index);
 

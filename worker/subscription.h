@@ -45,6 +45,7 @@ typedef struct DbsyncSubscription
 	bool		enabled;
 	bool		local_only;		/* what others made does not go on */
 	DbsyncDdl	ddl;
+	bool		deletes_left;	/* rows of partitions that are detached or dropped */
 	List	   *labels;			/* of DbsyncLabel: of enums, that had other names before */
 	char	   *position;		/* pg_snapshot text; NULL: never ran */
 	char	   *headers_discarded;	/* pg_snapshot text or NULL */

@@ -194,7 +194,7 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 {
 	if (dbsync_query("SELECT s.uid, s.name, s.target, dbsync_internal.owner_of(s.id)::pg_catalog.oid,"
 					 " s.enabled, s.position, n.headers_discarded, s.forward, dbsync_internal.anchor_of(s.id), s.ddl,"
-					 " s.left_at"
+					 " s.left_at, s.on_partition_drop"
 					 " FROM dbsync.subscription s, dbsync.node n"
 					 " WHERE s.id = $1::pg_catalog.int4", 1, &id) != 1)
 		return false;
@@ -208,6 +208,7 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 	subscription->local_only = strcmp(dbsync_query_text(0, 8), "local") == 0;
 	subscription->ddl = read_ddl(dbsync_query_text(0, 10));
 	subscription->left_at = keep_text(subscription, 0, 11);
+	subscription->deletes_left = strcmp(dbsync_query_text(0, 12), "delete") == 0;
 	subscription->anchor_hash =
 		GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(dbsync_query_oid(0, 9)));
 	return true;

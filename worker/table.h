@@ -90,6 +90,7 @@ typedef struct DbsyncTable
 	char	   *copied_for;		/* why it is copied anew, in words; NULL: it is not, */
 	bool		copied_for_noted;	/* or that is in the catalog */
 	DbsyncTableLock lock;
+	List	   *leaves;			/* partitions that were locked with it, in the batch's memory */
 	DbsyncTableHold hold;
 } DbsyncTable;
 

@@ -359,6 +359,18 @@ dbsync_target_truncate(DbsyncTarget *target, DbsyncTargetTable **tables, int nta
 }
 
 bool
+dbsync_target_deletes_where(const DbsyncTarget *target)
+{
+	return target->driver->delete_where != NULL;
+}
+
+bool
+dbsync_target_try_delete_where(DbsyncTarget *target, DbsyncTargetTable *table, const char *condition)
+{
+	return target->driver->delete_where(target, table, condition);
+}
+
+bool
 dbsync_target_try_rows_begin(DbsyncTarget *target, DbsyncTargetTable *table,
 							 DbsyncRowsMode mode, int64 expected_rows)
 {

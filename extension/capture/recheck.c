@@ -42,6 +42,7 @@
 #include "catalog/pg_index.h"
 #include "extension/capture/append.h"
 #include "extension/capture/cache.h"
+#include "extension/capture/find.h"
 #include "extension/capture/recheck.h"
 #include "extension/log/carried.h"
 #include "extension/log/packed.h"
@@ -75,7 +76,7 @@ typedef struct Settling
 	Tuplesortstate *sort;
 	TupleTableSlot *key;		/* what the sort returns */
 	TupleTableSlot *suspect;	/* the key before it */
-	TupleTableSlot *found;		/* a version in the table */
+	DbsyncFind	find;
 	TupleTableSlot *gone;		/* a row with the key only */
 	MemoryContext per_key;
 } Settling;
@@ -239,45 +240,6 @@ collect_segment(Settling *s, const DbsyncWritten *written)
 	table_close(segment, NoLock);
 }
 
-typedef enum Finding
-{
-	FOUND_NOTHING,
-	FOUND_OURS,
-	FOUND_ANOTHERS
-} Finding;
-
-/* Look the key in s->suspect up; a version of ours is left in s->found. */
-static Finding
-look_up(Settling *s)
-{
-	ScanKeyData keys[INDEX_MAX_KEYS];
-	IndexScanDesc scan;
-	Finding		finding = FOUND_NOTHING;
-
-	for (int i = 0; i < s->nkeys; i++)
-		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber,
-							   InvalidOid, s->index->rd_indcollation[i],
-							   s->equal[i], s->suspect->tts_values[i]);
-	scan = dbsync_index_beginscan_compat(s->rel, s->index, SnapshotSelf, NULL, s->nkeys, 0);
-	index_rescan(scan, keys, s->nkeys, NULL, 0);
-	while (finding != FOUND_OURS &&
-		   index_getnext_slot(scan, ForwardScanDirection, s->found))
-	{
-		bool		isnull;
-		Datum		xmin = slot_getsysattr(s->found, MinTransactionIdAttributeNumber,
-										   &isnull);
-
-		if (TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin)))
-			finding = FOUND_OURS;
-		else
-			finding = FOUND_ANOTHERS;
-	}
-	if (finding == FOUND_OURS)
-		ExecMaterializeSlot(s->found);
-	index_endscan(scan);
-	return finding;
-}
-
 /* Put the suspect key into a row that has nothing else. */
 static TupleTableSlot *
 row_of_key(Settling *s)
@@ -300,19 +262,20 @@ static void
 settle_suspect(Settling *s, DbsyncAppend *append)
 {
 	MemoryContext old = MemoryContextSwitchTo(s->per_key);
+	TupleTableSlot *row;
 
-	switch (look_up(s))
+	switch (dbsync_find_key(&s->find, s->suspect, &row))
 	{
-		case FOUND_OURS:
-			dbsync_append_put(append, DBSYNC_OP_RESOLVED, s->found);
+		case DBSYNC_FOUND_OURS:
+			dbsync_append_put(append, DBSYNC_OP_RESOLVED, row);
 			break;
-		case FOUND_NOTHING:
+		case DBSYNC_FOUND_NOTHING:
 			dbsync_append_put(append, DBSYNC_OP_DELETE, row_of_key(s));
 			break;
-		case FOUND_ANOTHERS:
+		case DBSYNC_FOUND_ANOTHERS:
 			break;
 	}
-	ExecClearTuple(s->found);
+	dbsync_find_forget(&s->find);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(s->per_key);
 }
@@ -386,7 +349,7 @@ settle_table(Settling *s)
 	s->nkeys = s->entry->shape.nkeys;
 	find_operators(s);
 	begin_sort(s);
-	s->found = table_slot_create(s->rel, NULL);
+	dbsync_find_begin(&s->find, s->rel, s->entry, s->equal);
 	/* not the entry's descriptor, which may be made anew as we begin to append */
 	s->gone = MakeSingleTupleTableSlot(RelationGetDescr(s->rel), &TTSOpsVirtual);
 	for (DbsyncWritten *w = s->touched->written; w != NULL; w = w->next)
@@ -394,7 +357,7 @@ settle_table(Settling *s)
 	tuplesort_performsort(s->sort);
 	settle_suspects(s);
 	ExecDropSingleTupleTableSlot(s->gone);
-	ExecDropSingleTupleTableSlot(s->found);
+	dbsync_find_end(&s->find);
 	ExecDropSingleTupleTableSlot(s->suspect);
 	ExecDropSingleTupleTableSlot(s->key);
 	tuplesort_end(s->sort);

@@ -104,21 +104,44 @@ CREATE TABLE dbsync.turn (
     no bigint NOT NULL,
     -- shape: rows behind it are of another shape; recopy: so they are, and those that are there
     -- got values that no trigger saw
-    kind text NOT NULL CHECK (kind IN ('shape', 'recopy')),
+    -- emptied: a partition was; left: it is none of the table's any more
+    kind text NOT NULL CHECK (kind IN ('shape', 'recopy', 'emptied', 'left')),
     shape_id int,
     -- of columns that it adds: what rows have in them that are there already, by their numbers
     missing jsonb NOT NULL DEFAULT '{}',
     reason text,
+    -- of a partition: the rows that it held
+    bound text,
     PRIMARY KEY (captured_id, xid, no)
 );
 COMMENT ON TABLE dbsync.turn IS 'what happened to a captured table among its captured rows, and is no row';
 COMMENT ON COLUMN dbsync.turn.captured_id IS 'the captured table';
 COMMENT ON COLUMN dbsync.turn.xid IS 'the transaction';
 COMMENT ON COLUMN dbsync.turn.no IS 'its place among the rows that the transaction captured';
-COMMENT ON COLUMN dbsync.turn.kind IS 'shape: the table looks otherwise from here on; recopy: and its rows have values that no trigger saw';
+COMMENT ON COLUMN dbsync.turn.kind IS 'shape: the table looks otherwise from here on; recopy: and its rows have values that no trigger saw; emptied: a partition was truncated; left: a partition was detached or dropped';
 COMMENT ON COLUMN dbsync.turn.shape_id IS 'the shape of rows behind it';
 COMMENT ON COLUMN dbsync.turn.missing IS 'of columns that it adds, by their numbers: the value of rows that are there already, as text; not in it: null';
 COMMENT ON COLUMN dbsync.turn.reason IS 'why the table is to be copied anew';
+COMMENT ON COLUMN dbsync.turn.bound IS 'of a partition: a condition that is true of its rows; null: none is, in another database';
+
+-- Partitions of captured tables, at any depth, as their triggers are there.  What a dropped one
+-- held is known from here.
+CREATE TABLE dbsync.partition (
+    relid oid PRIMARY KEY,
+    captured_id int NOT NULL,
+    bound text,
+    parent oid NOT NULL,
+    leaf boolean NOT NULL,
+    ready boolean NOT NULL
+);
+CREATE INDEX partition_captured ON dbsync.partition (captured_id);
+COMMENT ON TABLE dbsync.partition IS 'partitions of captured tables, at any depth';
+COMMENT ON COLUMN dbsync.partition.relid IS 'the partition';
+COMMENT ON COLUMN dbsync.partition.captured_id IS 'the captured table, which is the topmost partitioned table';
+COMMENT ON COLUMN dbsync.partition.bound IS 'condition that is true of its rows and of no others, in any database; null: there is none';
+COMMENT ON COLUMN dbsync.partition.parent IS 'the table that it is a partition of';
+COMMENT ON COLUMN dbsync.partition.leaf IS 'whether it has rows, and not partitions of its own';
+COMMENT ON COLUMN dbsync.partition.ready IS 'its triggers are there; false only while they are made';
 
 -- What labels of enums were called before.  Rows that wait are written out with the labels of
 -- today, whenever they were captured, so the target must have the new name before them.
@@ -174,7 +197,8 @@ CREATE TABLE dbsync.subscription (
     forward text NOT NULL DEFAULT 'all' CHECK (forward IN ('all', 'local')),
     ddl text NOT NULL DEFAULT 'wait' CHECK (ddl IN ('wait', 'apply', 'ignore')),
     -- dropped tables have left it, when the target had on its disk what this snapshot shows
-    left_at pg_snapshot
+    left_at pg_snapshot,
+    on_partition_drop text NOT NULL DEFAULT 'keep' CHECK (on_partition_drop IN ('keep', 'delete'))
 );
 COMMENT ON TABLE dbsync.subscription IS 'a named set of tables that flows to one target; its owner is that of function dbsync_internal.subscription_<id>()';
 COMMENT ON COLUMN dbsync.subscription.id IS 'number of the subscription in names of functions and workers';
@@ -188,6 +212,7 @@ COMMENT ON COLUMN dbsync.subscription.created IS 'when it was created';
 COMMENT ON COLUMN dbsync.subscription.note IS 'why it was stopped, if nobody asked for that';
 COMMENT ON COLUMN dbsync.subscription.ddl IS 'what becomes of changes of tables at the target: wait: somebody makes them there; apply: the worker does; ignore: only columns that both sides have are sent';
 COMMENT ON COLUMN dbsync.subscription.left_at IS 'where it was when the last dropped table left it: a target that was put back to before that lacks changes of the table';
+COMMENT ON COLUMN dbsync.subscription.on_partition_drop IS 'what becomes of the rows of a partition that is detached or dropped: keep: they stay at the target; delete: they go there, too';
 COMMENT ON COLUMN dbsync.subscription.forward IS 'all: changes that came here from other databases go on; local: only those made here';
 
 CREATE TABLE dbsync.subscription_table (

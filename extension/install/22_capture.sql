@@ -54,7 +54,9 @@ AS $$
 DECLARE
     t record;
 BEGIN
-    FOR t IN SELECT * FROM dbsync_internal.triggers(captured_id) LOOP
+    -- PostgreSQL clones row triggers to partitions
+    FOR t IN SELECT w.* FROM dbsync_internal.triggers(captured_id) w JOIN pg_class c ON c.oid = rel
+             WHERE NOT (c.relispartition AND w.level = 'FOR EACH ROW') LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION dbsync_internal.capture()',
             t.name, t.events, rel, t.level);
         EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', rel, t.mode, t.name);
@@ -80,7 +82,7 @@ DECLARE
 BEGIN
     FOR trigger_name IN
         SELECT t.tgname FROM pg_trigger t
-        WHERE t.tgrelid = rel AND t.tgfoid = 'dbsync_internal.capture()'::regprocedure
+        WHERE t.tgrelid = rel AND t.tgfoid = 'dbsync_internal.capture()'::regprocedure AND t.tgparentid = 0
         ORDER BY t.tgname
     LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, rel);
@@ -160,6 +162,7 @@ BEGIN
         PERFORM dbsync_internal.create_segment(captured.id);
     END IF;
     PERFORM dbsync_internal.create_triggers(captured.id, captured.relid);
+    PERFORM dbsync_internal.install_members(captured);
 
     UPDATE dbsync.captured_table c
     SET key_index = chosen_key, key_columns = dbsync_internal.key_columns(chosen_key)
@@ -189,7 +192,9 @@ BEGIN
     UPDATE dbsync.captured_table c SET state = 'removing' WHERE c.id = captured.id;
     IF EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
         PERFORM dbsync_internal.drop_triggers(captured.relid);
+        PERFORM dbsync_internal.drop_triggers(m.relid) FROM dbsync_internal.members(captured.relid) m;
     END IF;
+    DELETE FROM dbsync.partition p WHERE p.captured_id = captured.id;
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id = captured.id;
     DELETE FROM dbsync.shape h WHERE h.captured_id = captured.id;
     DELETE FROM dbsync.turn t WHERE t.captured_id = captured.id;

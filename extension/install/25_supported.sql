@@ -176,6 +176,7 @@ CREATE FUNCTION dbsync_internal.check_kind(rel regclass) RETURNS void
 AS $$
 DECLARE
     c pg_class;
+    root regclass;
 BEGIN
     SELECT * INTO c FROM pg_class WHERE oid = rel;
     IF NOT FOUND THEN
@@ -192,12 +193,11 @@ BEGIN
     ELSIF c.relkind NOT IN ('r', 'p', 'f') THEN
         PERFORM dbsync_internal.refuse(format('%s is not a table', rel),
             'Only tables can be captured.', '42809');
-    ELSIF c.relkind = 'p' THEN
-        PERFORM dbsync_internal.refuse(format('table %s is partitioned', rel),
-            'Partitioned tables are not supported yet.');
     ELSIF c.relispartition THEN
-        PERFORM dbsync_internal.refuse(format('table %s is a partition', rel),
-            'Partitions are not supported yet; a detached one is a table like any other.');
+        root := dbsync_internal.root_of(rel);
+        PERFORM dbsync_internal.refuse(format('table %s is a partition of table %s', rel, root),
+            format('Add %s: it is captured with all of its partitions. A detached partition is a table like any other.', root),
+            '0A000', (SELECT dbsync_internal.subscriptions_of(t.id) FROM dbsync.captured_table t WHERE t.relid = root AND t.state <> 'dropped'));
     ELSIF c.relkind = 'f' THEN
         PERFORM dbsync_internal.refuse(format('table %s is a foreign table', rel),
             'Install dbsync in the database that has the data.', '42809');
@@ -207,6 +207,8 @@ BEGIN
     ELSIF c.relpersistence = 'u' THEN
         PERFORM dbsync_internal.refuse(format('table %s is unlogged', rel),
             format('A crash empties it and nobody is told. Use ALTER TABLE %s SET LOGGED.', rel));
+    ELSIF c.relkind = 'p' THEN
+        PERFORM dbsync_internal.check_members(rel);
     ELSIF EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = rel) THEN
         PERFORM dbsync_internal.refuse(format('table %s has inheritance children', rel),
             'Inheritance is not supported yet.');

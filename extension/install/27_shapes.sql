@@ -98,7 +98,8 @@ DECLARE
 BEGIN
     RETURN (SELECT concat_ws(';',
         c.relkind, c.relpersistence, c.relispartition,
-        EXISTS (SELECT FROM pg_inherits i WHERE rel IN (i.inhparent, i.inhrelid)),
+        -- who is a partition is followed elsewhere (follow_members())
+        c.relkind <> 'p' AND EXISTS (SELECT FROM pg_inherits i WHERE rel IN (i.inhparent, i.inhrelid)),
         coalesce(columns, dbsync_internal.describe_columns(rel))::text,
         (SELECT concat_ws(',', dbsync_internal.key_columns(key.indexrelid)::text, key.indisvalid, key.indimmediate, key.indclass::text, key.indcollation::text)
          FROM pg_index key WHERE key.indexrelid = current))

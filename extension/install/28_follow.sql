@@ -113,9 +113,13 @@ CREATE FUNCTION dbsync_internal.missing_values(rel oid, before jsonb) RETURNS js
     SET bytea_output = 'hex' SET lc_monetary = 'C' SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $$
 BEGIN
-    RETURN (SELECT coalesce(jsonb_object_agg(t.attnum::text, array_to_string(t.attmissingval, '')), '{}')
-        FROM pg_attribute t
-        WHERE t.attrelid = rel AND t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated = '' AND t.atthasmissing
+    -- a partitioned table has no rows of its own: all partitions were given the same value
+    RETURN (SELECT coalesce(jsonb_object_agg(t.attnum::text, array_to_string(v.attmissingval, '')), '{}')
+        FROM pg_attribute t CROSS JOIN LATERAL (
+            SELECT l.attmissingval FROM (SELECT rel UNION ALL SELECT m.relid FROM dbsync_internal.members(rel) m) s (relid)
+            JOIN pg_attribute l ON l.attrelid = s.relid AND l.attname = t.attname
+            WHERE NOT l.attisdropped AND l.atthasmissing LIMIT 1) v
+        WHERE t.attrelid = rel AND t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated = ''
           AND NOT EXISTS (SELECT FROM dbsync_internal.shape_columns(before) b WHERE b.num = t.attnum));
 END $$;
 COMMENT ON FUNCTION dbsync_internal.missing_values(oid, jsonb) IS 'values that a table''s rows have in columns that were added, by number; not in it: null';

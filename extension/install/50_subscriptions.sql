@@ -90,6 +90,36 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_ddl(text) IS 'error unless it says what becomes of changes of tables';
 
+CREATE FUNCTION dbsync_internal.check_on_partition_drop(on_partition_drop text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF on_partition_drop IS NULL OR on_partition_drop NOT IN ('keep', 'delete') THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('on_partition_drop must be "keep" or "delete", not %s', coalesce('"' || on_partition_drop || '"', 'null')),
+            HINT = 'keep: rows of a partition that is detached or dropped stay at the target; delete: they are deleted there, too.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_on_partition_drop(text) IS 'error unless it says what becomes of the rows of partitions that go';
+
+-- Rows of a partition that has gone can be deleted at the target only by what its bound says.
+CREATE FUNCTION dbsync_internal.check_bounds_travel(rel regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    partition regclass;
+BEGIN
+    SELECT m.relid INTO partition FROM dbsync_internal.members(rel) m WHERE dbsync_internal.bound_of(m.relid) IS NULL LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+            MESSAGE = format('on_partition_drop cannot be "delete" for table %s', rel),
+            DETAIL = format('The bound of partition %s does not mean the same in another database: it is a hash, an expression, '
+                'of a type that is not the system''s own, or a range of text by a collation other than "C".', partition),
+            HINT = 'Use on_partition_drop => ''keep''.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_bounds_travel(regclass) IS 'error if a partition of the table has a bound that no target can be told';
+
 CREATE FUNCTION dbsync_internal.check_existing_rows(copy_data boolean, existing_rows text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -175,6 +205,9 @@ BEGIN
     PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel);
     PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
     PERFORM dbsync_internal.check_supported(rel);
+    IF subscription.on_partition_drop = 'delete' THEN
+        PERFORM dbsync_internal.check_bounds_travel(rel);
+    END IF;
     target := dbsync_internal.target_name(rel, target_table);
     IF EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
                WHERE a.subscription_id = subscription.id AND c.relid = rel AND c.state <> 'dropped') THEN
@@ -206,7 +239,7 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text) IS 'adds a table to a subscription';
 
 CREATE FUNCTION dbsync_internal.create_subscription(caller oid, name text, target text, tables regclass[],
-    policy text, copy_data boolean, existing_rows text, forward text, ddl text) RETURNS void
+    policy text, copy_data boolean, existing_rows text, forward text, ddl text, on_partition_drop text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -219,9 +252,11 @@ BEGIN
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
     PERFORM dbsync_internal.check_forward(forward);
     PERFORM dbsync_internal.check_ddl(ddl);
+    PERFORM dbsync_internal.check_on_partition_drop(on_partition_drop);
     PERFORM dbsync_internal.check_target(caller, target);
 
-    INSERT INTO dbsync.subscription (name, target, policy, forward, ddl) VALUES (name, target, policy, forward, ddl)
+    INSERT INTO dbsync.subscription (name, target, policy, forward, ddl, on_partition_drop)
+    VALUES (name, target, policy, forward, ddl, on_partition_drop)
     ON CONFLICT ON CONSTRAINT subscription_name_key DO NOTHING
     RETURNING * INTO subscription;
     IF NOT FOUND THEN
@@ -234,13 +269,13 @@ BEGIN
     END LOOP;
     PERFORM dbsync_internal.retry_removals(caller);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text, text) IS 'body of dbsync.create_subscription()';
+COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text, text, text) IS 'body of dbsync.create_subscription()';
 
 CREATE FUNCTION dbsync.create_subscription(name text, target text, tables text[] DEFAULT '{}', policy text DEFAULT 'immediate',
     copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, forward text DEFAULT 'all',
-    ddl text DEFAULT 'wait') RETURNS void
+    ddl text DEFAULT 'wait', on_partition_drop text DEFAULT 'keep') RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text) IS 'makes a subscription of the caller''s, stopped at first; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there';
+COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text, text) IS 'makes a subscription of the caller''s, stopped at first; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there; on_partition_drop (keep, delete): what becomes there of the rows of a partition that is detached or dropped';
 
 CREATE FUNCTION dbsync_internal.add_table(caller oid, subscription text, rel regclass, target_table text,
     columns text[], filter text, copy_data boolean, existing_rows text) RETURNS void

@@ -1,7 +1,8 @@
 -- Upkeep of what is there: changing subscriptions, copying tables anew, the ways
 -- out when capture is in the way, copies of databases, uninstalling.
 
-CREATE FUNCTION dbsync_internal.alter_subscription(caller oid, name text, policy text, new_name text, forward text, ddl text) RETURNS void
+CREATE FUNCTION dbsync_internal.alter_subscription(caller oid, name text, policy text, new_name text, forward text, ddl text,
+    on_partition_drop text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -16,6 +17,14 @@ BEGIN
     IF ddl IS NOT NULL THEN
         PERFORM dbsync_internal.check_ddl(ddl);
     END IF;
+    IF on_partition_drop IS NOT NULL THEN
+        PERFORM dbsync_internal.check_on_partition_drop(on_partition_drop);
+    END IF;
+    IF on_partition_drop = 'delete' THEN
+        PERFORM dbsync_internal.check_bounds_travel(c.relid)
+        FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
+        WHERE a.subscription_id = subscription.id AND c.state <> 'dropped';
+    END IF;
     IF new_name IS NOT NULL THEN
         PERFORM dbsync_internal.checked_name('subscription', new_name);
         IF EXISTS (SELECT FROM dbsync.subscription s WHERE s.name = new_name AND s.id <> subscription.id) THEN
@@ -25,15 +34,16 @@ BEGIN
     END IF;
     UPDATE dbsync.subscription s
     SET policy = coalesce(alter_subscription.policy, s.policy), name = coalesce(new_name, s.name),
-        forward = coalesce(alter_subscription.forward, s.forward), ddl = coalesce(alter_subscription.ddl, s.ddl)
+        forward = coalesce(alter_subscription.forward, s.forward), ddl = coalesce(alter_subscription.ddl, s.ddl),
+        on_partition_drop = coalesce(alter_subscription.on_partition_drop, s.on_partition_drop)
     WHERE s.id = subscription.id;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, text, text) IS 'body of dbsync.alter_subscription()';
+COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, text, text, text) IS 'body of dbsync.alter_subscription()';
 
 CREATE FUNCTION dbsync.alter_subscription(name text, policy text DEFAULT NULL, new_name text DEFAULT NULL,
-    forward text DEFAULT NULL, ddl text DEFAULT NULL) RETURNS void
+    forward text DEFAULT NULL, ddl text DEFAULT NULL, on_partition_drop text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text, text) IS 'changes a subscription''s policy, name, what it forwards, or what becomes of changes of tables; null: leave it';
+COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text, text, text) IS 'changes a subscription''s policy, name, what it forwards, or what becomes of changes of tables and of rows of partitions that go; null: leave it';
 
 -- The new uid makes it another attachment: what the ledger says about the copy
 -- of the old one does not count.
@@ -228,6 +238,7 @@ BEGIN
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id <> 0;
     DELETE FROM dbsync.shape;
     DELETE FROM dbsync.turn;
+    DELETE FROM dbsync.partition;
     DELETE FROM dbsync.former_label;
     FOR header IN SELECT s.relid::regclass FROM dbsync.segment s WHERE s.captured_id = 0 LOOP
         EXECUTE format('TRUNCATE %s', header);

@@ -110,26 +110,33 @@ CREATE FUNCTION dbsync_internal.check_triggers(captured dbsync.captured_table) R
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    rel regclass;
     missing name;
     commands text;
 BEGIN
-    SELECT string_agg(format('ENABLE %s TRIGGER %I', w.mode, w.name), ', ') FILTER (WHERE g.oid IS NOT NULL),
-        min(w.name::text) FILTER (WHERE g.oid IS NULL)
-    INTO commands, missing
-    FROM dbsync_internal.triggers(captured.id) w
-    LEFT JOIN pg_trigger g ON g.tgrelid = captured.relid AND g.tgname = w.name
-        AND g.tgfoid = 'dbsync_internal.capture()'::regprocedure
-    WHERE g.tgenabled IS DISTINCT FROM w.enabled;
-    IF missing IS NOT NULL THEN
-        PERFORM dbsync_internal.refuse_ddl(captured,
-            format('cannot drop, rename or replace trigger %I of captured table %s', missing, captured.relid),
-            'To take capture off the table use dbsync.remove_table() or dbsync.suspend_table().');
-    ELSIF commands IS NOT NULL THEN
-        EXECUTE format('ALTER TABLE %s %s', captured.relid, commands);
+    -- one after the other: what is done for one is DDL, after which all of them are looked at
+    LOOP
+        SELECT m.relid, string_agg(format('ENABLE %s TRIGGER %I', w.mode, w.name), ', ') FILTER (WHERE g.oid IS NOT NULL),
+            min(w.name::text) FILTER (WHERE g.oid IS NULL)
+        INTO rel, commands, missing
+        FROM (SELECT captured.relid::oid UNION ALL SELECT p.relid FROM dbsync.partition p WHERE p.captured_id = captured.id AND p.ready) m (relid)
+        CROSS JOIN dbsync_internal.triggers(captured.id) w
+        LEFT JOIN pg_trigger g ON g.tgrelid = m.relid AND g.tgname = w.name
+            AND g.tgfoid = 'dbsync_internal.capture()'::regprocedure
+        WHERE g.tgenabled IS DISTINCT FROM w.enabled
+        GROUP BY m.relid ORDER BY m.relid LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        IF missing IS NOT NULL THEN
+            PERFORM dbsync_internal.refuse_ddl(captured,
+                format('cannot drop, rename or replace trigger %I of captured table %s', missing, rel),
+                'To take capture off the table use dbsync.remove_table() or dbsync.suspend_table().');
+            RETURN;
+        END IF;
+        EXECUTE format('ALTER TABLE ONLY %s %s', rel, commands);
         RAISE NOTICE USING
-            MESSAGE = format('capture triggers of table %s stay enabled', captured.relid),
+            MESSAGE = format('capture triggers of table %s stay enabled', rel),
             HINT = 'To go on without capturing the table use dbsync.suspend_table().';
-    END IF;
+    END LOOP;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_triggers(dbsync.captured_table) IS 'enables capture triggers that were disabled; error if one is missing';
 
@@ -231,6 +238,12 @@ BEGIN
     IF objects IS NULL THEN
         RETURN;
     END IF;
+    -- triggers that are being put on a partition
+    IF NOT EXISTS (SELECT FROM unnest(objects) o (oid) WHERE NOT EXISTS (
+                       SELECT FROM dbsync.partition p LEFT JOIN pg_trigger t ON t.oid = o.oid
+                       WHERE NOT p.ready AND p.relid IN (o.oid, t.tgrelid))) THEN
+        RETURN;
+    END IF;
     PERFORM dbsync_internal.check_segments(objects);
     FOR captured IN
         SELECT c.* FROM dbsync.captured_table c
@@ -240,6 +253,8 @@ BEGIN
             UNION SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = ANY (objects)
             UNION SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = ANY (objects)
             UNION SELECT t.tgrelid FROM pg_trigger t WHERE t.oid = ANY (objects)
+            UNION SELECT dbsync_internal.root_of(o.oid) FROM unnest(objects) o (oid)
+            UNION SELECT dbsync_internal.root_of(t.tgrelid) FROM pg_trigger t WHERE t.oid = ANY (objects)
             UNION SELECT r.oid FROM pg_class r JOIN pg_type y ON y.oid = r.reloftype
                   WHERE y.typrelid = ANY (objects)
                     AND EXISTS (SELECT FROM pg_class k WHERE k.oid = ANY (objects) AND k.relkind = 'c')))
@@ -247,6 +262,7 @@ BEGIN
         IF NOT dbsync_internal.is_adopted() THEN
             RETURN;
         END IF;
+        PERFORM dbsync_internal.follow_members(captured);
         PERFORM dbsync_internal.check_shape(captured);
         PERFORM dbsync_internal.check_triggers(captured);
     END LOOP;
@@ -280,7 +296,8 @@ BEGIN
     ELSIF reason & 6 <> 0 AND dbsync_internal.is_adopted() THEN
         INSERT INTO dbsync_internal.rewritten (captured_id, reason, by_expression)
         SELECT c.id, reason, dbsync_internal.guard_has_using()
-        FROM dbsync.captured_table c WHERE c.relid = rel AND c.state = 'active';
+        FROM dbsync.captured_table c
+        WHERE c.state = 'active' AND (c.relid = rel OR c.id = (SELECT p.captured_id FROM dbsync.partition p WHERE p.relid = rel));
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.judge_rewrite() IS 'body of dbsync_internal.guard_rewrite()';

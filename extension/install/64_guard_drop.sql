@@ -79,6 +79,7 @@ BEGIN
         PERFORM dbsync_internal.remove_capture(captured.id);
         RETURN;
     END IF;
+    DELETE FROM dbsync.partition p WHERE p.captured_id = captured.id;
     -- nobody writes to it any more: it is closed, and is emptied like any other
     UPDATE dbsync.segment s SET active = false, sealed = NULL WHERE s.captured_id = captured.id AND s.active;
     UPDATE dbsync.captured_table c
@@ -102,6 +103,12 @@ BEGIN
         PERFORM dbsync_internal.leave_dropped(captured, identity);
     END IF;
 
+    SELECT c.* INTO captured FROM dbsync.captured_table c JOIN dbsync.partition p ON p.captured_id = c.id
+    WHERE p.relid = rel AND c.state = 'active';
+    IF FOUND THEN
+        PERFORM dbsync_internal.follow_members(captured);
+    END IF;
+
     SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.key_index = rel AND c.state = 'active';
     IF FOUND THEN
         IF dbsync_internal.usable_key(captured.relid) IS NULL THEN
@@ -112,7 +119,7 @@ BEGIN
         END IF;
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.check_dropped_table(oid, text) IS 'a captured table was dropped, or the index that is its key: error if there is no other';
+COMMENT ON FUNCTION dbsync_internal.check_dropped_table(oid, text) IS 'a captured table was dropped, or a partition of one, or the index that is its key: error if there is no other';
 
 -- A dropped trigger is known by its name only: [schema, table, trigger].
 CREATE FUNCTION dbsync_internal.check_dropped_trigger(address text[]) RETURNS void
@@ -122,9 +129,13 @@ DECLARE
     captured dbsync.captured_table;
 BEGIN
     SELECT c.* INTO captured
-    FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid JOIN pg_namespace n ON n.oid = r.relnamespace
+    FROM pg_class r JOIN pg_namespace n ON n.oid = r.relnamespace
+    LEFT JOIN dbsync.partition p ON p.relid = r.oid
+    JOIN dbsync.captured_table c ON c.relid = r.oid OR c.id = p.captured_id
     WHERE c.state = 'active' AND n.nspname = address[1] AND r.relname = address[2];
     IF FOUND THEN
+        -- with a partition that leaves, its triggers go
+        PERFORM dbsync_internal.follow_members(captured);
         PERFORM dbsync_internal.check_triggers(captured);
     END IF;
 END $$;

@@ -69,10 +69,11 @@ BEGIN
     FOR lost IN
         SELECT c.id FROM dbsync.captured_table c
         WHERE c.state = 'active' AND EXISTS (
-            SELECT FROM dbsync_internal.triggers(c.id) t
+            SELECT FROM dbsync_internal.triggers(c.id) t,
+                (SELECT c.relid::oid UNION ALL SELECT p.relid FROM dbsync.partition p WHERE p.captured_id = c.id) m (relid)
             WHERE NOT EXISTS (
                 SELECT FROM pg_trigger g
-                WHERE g.tgrelid = c.relid AND g.tgname = t.name AND g.tgenabled = t.enabled))
+                WHERE g.tgrelid = m.relid AND g.tgname = t.name AND g.tgenabled = t.enabled))
     LOOP
         PERFORM dbsync_internal.note_suspended(lost, 'capture triggers were switched off or dropped');
     END LOOP;

@@ -31,6 +31,7 @@
 #include "worker/source/source.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
+#include "worker/table_lock.h"
 #include "worker/target.h"
 #include "worker/uncopied.h"
 
@@ -67,6 +68,13 @@ lock_to_complete(DbsyncWork *work)
 	}
 }
 
+static void
+copy_later(DbsyncBatch *batch)
+{
+	batch->copying->copy_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOCKED_PAUSE);
+	batch->copying = NULL;
+}
+
 /* Lock what will be read, then take the snapshot: never the other way round. */
 void
 dbsync_choose_begin(DbsyncBatch *batch)
@@ -86,16 +94,13 @@ dbsync_choose_begin(DbsyncBatch *batch)
 	dbsync_query_begin(true, "applying");
 
 	/* a table that somebody has locked is copied later; others go on */
-	if (batch->copying && !batch->past &&
-		!ConditionalLockRelationOid(batch->copying->relid, AccessShareLock))
-	{
-		batch->copying->copy_after =
-			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOCKED_PAUSE);
-		batch->copying = NULL;
-	}
-	lock_to_complete(work);
 	MemoryContextSwitchTo(work->batch_context);
+	if (batch->copying && !batch->past && !dbsync_table_lock(batch->copying))
+		copy_later(batch);
+	lock_to_complete(work);
 	PushActiveSnapshot(GetTransactionSnapshot());
+	if (batch->copying && !batch->past && !dbsync_table_lock_is_of_now(batch->copying))
+		copy_later(batch);
 	batch->now = batch->past ? start : dbsync_snapshot_from(GetActiveSnapshot());
 }
 
@@ -170,11 +175,42 @@ shape_of(const DbsyncPart *part, void *arg)
 	return 0;
 }
 
+/*
+ * Of a table that does not flow only changes of its shape are wanted; a partition that was
+ * emptied is none.
+ */
+static void
+leave_out_unwanted(const DbsyncBatch *batch, DbsyncCut *cut)
+{
+	ListCell   *lc;
+	ListCell   *lo;
+
+	foreach(lc, cut->tables)
+	{
+		DbsyncCutTable *cut_table = lfirst(lc);
+		bool		changes = false;
+
+		if (dbsync_table_flows(dbsync_subscription_table(batch->work->subscription, cut_table->captured_id)))
+			continue;
+		foreach(lo, cut->tables)
+		{
+			const DbsyncCutTable *other = lfirst(lo);
+
+			changes |= other->captured_id == cut_table->captured_id && other->turns > 0;
+		}
+		if (changes)
+			continue;
+		cut->rows -= dbsync_cut_table_rows(cut_table) + cut_table->truncates;
+		cut->tables = foreach_delete_current(cut->tables, lc);
+	}
+}
+
 DbsyncCut *
 dbsync_choose_next_cut(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
 	DbsyncCutRequest request;
+	DbsyncCut  *cut;
 
 	request.shape_of = shape_of;
 	request.arg = batch;
@@ -183,7 +219,13 @@ dbsync_choose_next_cut(DbsyncBatch *batch)
 	request.max_rows = batch->slice;
 	request.ledger_lsn = work->ledger.lsn;
 	request.ledger_start = work->ledger.server_start;
-	return dbsync_window_next(batch->held ? work->held_window : work->window, &request);
+	cut = dbsync_window_next(batch->held ? work->held_window : work->window, &request);
+	if (cut != NULL && cut->turns > 0)
+	{
+		dbsync_turns_find_gone(cut);
+		leave_out_unwanted(batch, cut);
+	}
+	return cut;
 }
 
 bool

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "worker/batch/changes.h"
+#include "worker/batch/held.h"
 #include "worker/batch/send.h"
 #include "worker/copy/copy.h"
 #include "worker/driver/driver.h"
@@ -73,12 +74,12 @@ is_to_be_replaced(const DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 }
 
 /*
- * One table's rows.  Inserts alone go straight in; deletes need but their keys;
+ * One table's rows, those between two places (0: from the beginning, to the end).  Inserts alone go straight in; deletes need but their keys;
  * else each key's last state is merged, or takes the place of what is there, which
  * a row with untouched columns cannot.
  */
 static void
-send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 place)
+send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 after, int64 before)
 {
 	DbsyncWork *work = batch->work;
 	DbsyncTable *table = dbsync_subscription_table(work->subscription, cut_table->captured_id);
@@ -91,7 +92,8 @@ send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 place)
 	changes.marks = cut_table->marked > 0;
 	changes.complete = changes.marks && dbsync_choose_completes(work, table);
 	work->completing = changes.complete ? table->captured_id : 0;
-	keys.after = changes.after = cut_table->truncates > 0 ? place : 0;
+	keys.after = changes.after = after;
+	keys.before = changes.before = before;
 	changes.fold = !dbsync_cut_table_is_distinct(cut_table);
 	if (table->part.live && work->send_as < DBSYNC_SEND_REPLACE_ALL &&
 		cut_table->truncates == 0 && rows == cut_table->inserts)
@@ -115,6 +117,49 @@ send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 place)
 	batch->current = NULL;
 }
 
+/* A partition was emptied, or has left and is to leave the target's table, too. */
+static void
+delete_gone(DbsyncBatch *batch, DbsyncTable *table, const DbsyncGone *gone)
+{
+	DbsyncWork *work = batch->work;
+
+	batch->current = table;
+	dbsync_held_ask(work, table);
+	if (!dbsync_target_deletes_where(batch->target))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("target \"%s\" cannot delete the rows of a partition", work->subscription->target),
+				 errhint("Copy the table anew with dbsync.copy_table().")));
+	if (!dbsync_target_try_delete_where(batch->target, table->handle, gone->bound))
+		dbsync_target_raise(batch->target, "deleting the rows of a partition");
+	dbsync_held_answered(work);
+	batch->current = NULL;
+}
+
+/* Rows before a partition went, its going, and those behind it. */
+static void
+send_around_gone(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 place)
+{
+	DbsyncTable *table = dbsync_subscription_table(batch->work->subscription, cut_table->captured_id);
+	bool		has_rows = dbsync_cut_table_rows(cut_table) > 0;
+	ListCell   *lc;
+
+	foreach(lc, cut_table->gone)
+	{
+		const DbsyncGone *gone = lfirst(lc);
+
+		if (gone->place <= place || gone->bound == NULL ||
+			(gone->left && !batch->work->subscription->deletes_left))
+			continue;
+		if (has_rows)
+			send_table(batch, cut_table, place, gone->place);
+		delete_gone(batch, table, gone);
+		place = gone->place;
+	}
+	if (has_rows)
+		send_table(batch, cut_table, place, 0);
+}
+
 /*
  * Shape by shape: tables take theirs, then come the rows that were captured so.  As shapes
  * are numbered across tables, this is the order in which all of it happened, but for rows of
@@ -133,8 +178,7 @@ send_with_changes(DbsyncBatch *batch)
 		if (!dbsync_changes_follow(batch, cut_table))
 			continue;
 		truncate_tables(batch, list_make1(cut_table), &place);
-		if (dbsync_cut_table_rows(cut_table) > 0)
-			send_table(batch, cut_table, place);
+		send_around_gone(batch, cut_table, place);
 	}
 }
 
@@ -150,7 +194,7 @@ dbsync_send_cut(DbsyncBatch *batch)
 	{
 		truncate_tables(batch, batch->cut->tables, places);
 		foreach(lc, batch->cut->tables)
-			send_table(batch, lfirst(lc), places[foreach_current_index(lc)]);
+			send_table(batch, lfirst(lc), places[foreach_current_index(lc)], 0);
 	}
 	dbsync_cut_free(batch->cut);
 }

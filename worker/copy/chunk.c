@@ -20,8 +20,10 @@
 #include "access/nbtree.h"
 #include "access/tableam.h"
 #include "access/visibilitymap.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "fmgr.h"
+#include "lib/binaryheap.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -29,6 +31,7 @@
 #include "utils/rel.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
+#include "utils/sortsupport.h"
 
 #include "worker/copy/chunk.h"
 #include "worker/source/captured_table.h"
@@ -37,16 +40,30 @@
 
 #include "extension/compat.h"
 
-/* a scan of the key's index, from behind a key on */
-typedef struct KeyScan
+/* a scan of the key's index, from behind a key on, of one of the tables that rows lie in */
+typedef struct LeafScan
 {
-	DbsyncCapturedTable source;
-	MemoryContext context;		/* as long as this; the scan keeps things there */
+	DbsyncLeaf *leaf;
 	IndexScanDesc scan;
 	ScanDirection direction;
 	ScanKeyData behind;			/* for keys of one column, or the head of ... */
 	ScanKeyData columns[INDEX_MAX_KEYS];	/* ... a row comparison */
 	TupleTableSlot *slot;
+	TupleTableSlot *row;		/* the same, as the captured table has its columns */
+} LeafScan;
+
+/* all of them, merged: what they come to is in the order of the key */
+typedef struct KeyScan
+{
+	DbsyncCapturedTable source;
+	MemoryContext context;		/* as long as this; the scans keep things there */
+	const DbsyncTableShape *shape;
+	SortSupport order;
+	AttrNumber	keys[INDEX_MAX_KEYS];	/* key columns in the captured table */
+	int			n;
+	LeafScan   *leaf;
+	binaryheap *heap;			/* of those that have a row; NULL: there is one leaf */
+	bool		begun;			/* the first of the heap has been handed on */
 } KeyScan;
 
 struct DbsyncChunk
@@ -99,9 +116,9 @@ direction_of(Relation index, int nkeys)
 
 /* "column > $1" by the index's own operator, or by its comparison where it is one of several */
 static void
-compare_column(KeyScan *s, ScanKey key, int k, int flags, Datum value)
+compare_column(LeafScan *s, ScanKey key, int k, int flags, Datum value)
 {
-	Relation	index = s->source.index;
+	Relation	index = s->leaf->index;
 	Oid			family = index->rd_opfamily[k];
 	Oid			type = index->rd_opcintype[k];
 	Oid			function = (flags & SK_ROW_MEMBER)
@@ -116,7 +133,7 @@ compare_column(KeyScan *s, ScanKey key, int k, int flags, Datum value)
 
 /* All that is behind the key, in upward order: the index finds its place by all columns. */
 static void
-go_behind(KeyScan *s, int nkeys, const Datum *key)
+go_behind(LeafScan *s, int nkeys, const Datum *key)
 {
 	if (nkeys == 1)
 	{
@@ -134,29 +151,126 @@ go_behind(KeyScan *s, int nkeys, const Datum *key)
 }
 
 static void
+begin_leaf(KeyScan *s, int i, const Datum *after, bool keys_only)
+{
+	LeafScan   *l = &s->leaf[i];
+	int			n = after != NULL ? 1 : 0;
+
+	l->leaf = dbsync_leaves_open(s->source.leaves, i);
+	l->direction = direction_of(l->leaf->index, s->shape->nkeys);
+	if (after != NULL)
+		go_behind(l, s->shape->nkeys, after);
+	l->slot = table_slot_create(l->leaf->rel, NULL);
+	l->scan = dbsync_index_beginscan_compat(l->leaf->rel, l->leaf->index, GetActiveSnapshot(), NULL, n, 0);
+	/* keeps VACUUM from giving a row's place away while only the index is looked at */
+	l->scan->xs_want_itup = keys_only;
+	index_rescan(l->scan, n > 0 ? &l->behind : NULL, n, NULL, 0);
+}
+
+/* The leaf's next row; false: it has no more. */
+static bool
+advance_leaf(LeafScan *l)
+{
+	if (!index_getnext_slot(l->scan, l->direction, l->slot))
+		return false;
+	l->row = l->slot;
+	if (l->leaf->map != NULL)
+		l->row = dbsync_leaves_row(l->leaf, l->slot);
+	else
+		slot_getallattrs(l->slot);
+	return true;
+}
+
+/* For a heap, whose first is the greatest: the leaf with the least key comes first. */
+static int
+compare_leaves(Datum a, Datum b, void *arg)
+{
+	KeyScan    *s = arg;
+	const TupleTableSlot *x = s->leaf[DatumGetInt32(a)].row;
+	const TupleTableSlot *y = s->leaf[DatumGetInt32(b)].row;
+
+	for (int k = 0; k < s->shape->nkeys; k++)
+	{
+		int			at = s->keys[k] - 1;
+		int			order = ApplySortComparator(x->tts_values[at], x->tts_isnull[at],
+												y->tts_values[at], y->tts_isnull[at], &s->order[k]);
+
+		if (order != 0)
+			return -order;
+	}
+	return 0;
+}
+
+static void
 begin_scan(KeyScan *s, const DbsyncTable *table, char **after, bool keys_only)
 {
-	int			n = after != NULL ? 1 : 0;
+	const DbsyncTableShape *shape = table->shape;
+	const Datum *key = after != NULL ? dbsync_keys_read(shape, after) : NULL;
 
 	dbsync_owner_check();
 	s->context = CurrentMemoryContext;
-	dbsync_captured_table_open(&s->source, table, table->shape, true);
-	s->direction = direction_of(s->source.index, table->shape->nkeys);
-	if (after != NULL)
-		go_behind(s, table->shape->nkeys, dbsync_keys_read(table->shape, after));
-	s->slot = table_slot_create(s->source.rel, NULL);
-	s->scan = dbsync_index_beginscan_compat(s->source.rel, s->source.index,
-											GetActiveSnapshot(), NULL, n, 0);
-	/* keeps VACUUM from giving a row's place away while only the index is looked at */
-	s->scan->xs_want_itup = keys_only;
-	index_rescan(s->scan, n > 0 ? &s->behind : NULL, n, NULL, 0);
+	s->shape = shape;
+	dbsync_captured_table_open(&s->source, table, shape, true);
+	for (int k = 0; k < shape->nkeys; k++)
+		s->keys[k] = s->source.entry->shape.columns[shape->keys[k]];
+	s->n = s->source.leaves->n;
+	s->leaf = palloc0(sizeof(LeafScan) * Max(s->n, 1));
+	/* one that has come since S is no concern of S's */
+	for (int i = 0; i < s->n; i++)
+	{
+		if (s->source.rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE ||
+			list_member_oid(table->leaves, s->source.leaves->leaf[i].relid))
+			begin_leaf(s, i, key, keys_only);
+	}
+	if (s->source.rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return;
+	s->order = dbsync_keys_order(shape);
+	s->heap = binaryheap_allocate(Max(s->n, 1), compare_leaves, s);
+	for (int i = 0; i < s->n; i++)
+	{
+		if (s->leaf[i].scan != NULL && advance_leaf(&s->leaf[i]))
+			binaryheap_add_unordered(s->heap, Int32GetDatum(i));
+	}
+	binaryheap_build(s->heap);
+}
+
+/* The next row of all in the order of the key, as the captured table has its columns; NULL: no more. */
+static TupleTableSlot *
+next_row(KeyScan *s)
+{
+	int			first;
+
+	if (s->heap == NULL)
+	{
+		LeafScan   *only = &s->leaf[0];
+
+		return index_getnext_slot(only->scan, only->direction, only->slot) ? only->slot : NULL;
+	}
+	/* the one that was handed on last is still needed until now */
+	if (s->begun && !binaryheap_empty(s->heap))
+	{
+		first = DatumGetInt32(binaryheap_first(s->heap));
+		if (advance_leaf(&s->leaf[first]))
+			binaryheap_replace_first(s->heap, Int32GetDatum(first));
+		else
+			(void) binaryheap_remove_first(s->heap);
+	}
+	s->begun = true;
+	if (binaryheap_empty(s->heap))
+		return NULL;
+	return s->leaf[DatumGetInt32(binaryheap_first(s->heap))].row;
 }
 
 static void
 end_scan(KeyScan *s)
 {
-	index_endscan(s->scan);
-	ExecDropSingleTupleTableSlot(s->slot);
+	for (int i = 0; i < s->n; i++)
+	{
+		if (s->leaf[i].scan == NULL)
+			continue;
+		index_endscan(s->leaf[i].scan);
+		ExecDropSingleTupleTableSlot(s->leaf[i].slot);
+	}
 	dbsync_captured_table_close(&s->source);
 }
 
@@ -197,12 +311,12 @@ dbsync_chunk_read(DbsyncChunk *chunk, int64 rows)
 	for (int64 i = 0; chunk->left > 0 && (rows == 0 || i < rows); i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(s->context);
-		bool		found = index_getnext_slot(s->scan, s->direction, s->slot);
+		TupleTableSlot *row = next_row(s);
 
 		MemoryContextSwitchTo(old);
-		if (!found)
+		if (row == NULL)
 			chunk->left = 0;
-		else if (!receiver->receiveSlot(s->slot, receiver))
+		else if (!receiver->receiveSlot(row, receiver))
 			return false;
 		else
 			chunk->left--;
@@ -217,9 +331,9 @@ dbsync_chunk_close(DbsyncChunk *chunk)
 	pfree(chunk);
 }
 
-/* Go past so many rows that the snapshot shows; the last of them is in the slot then. */
+/* Go past so many rows of the only leaf that the snapshot shows; the last of them is in the slot then. */
 static bool
-skip_rows(KeyScan *s, int64 rows)
+skip_rows(LeafScan *s, int64 rows)
 {
 	Buffer		map = InvalidBuffer;
 	ItemPointer tid;
@@ -228,7 +342,7 @@ skip_rows(KeyScan *s, int64 rows)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (rows > 1 &&
-			VM_ALL_VISIBLE(s->source.rel, ItemPointerGetBlockNumber(tid), &map))
+			VM_ALL_VISIBLE(s->leaf->rel, ItemPointerGetBlockNumber(tid), &map))
 			rows--;
 		else if (index_fetch_heap(s->scan, s->slot))
 			rows--;
@@ -244,11 +358,16 @@ dbsync_chunk_find_end(const DbsyncTable *table, char **after, int64 limit)
 	KeyScan		s = {{0}};
 	char	  **end = NULL;
 
+	/* of several leaves it would have to be found by reading them all */
+	if (get_rel_relkind(table->relid) == RELKIND_PARTITIONED_TABLE)
+		return NULL;
 	begin_scan(&s, table, after, true);
-	if (skip_rows(&s, limit))
+	if (skip_rows(&s.leaf[0], limit))
 	{
+		TupleTableSlot *slot = s.leaf[0].slot;
+
 		end = palloc(sizeof(char *) * table->shape->nkeys);
-		slot_getallattrs(s.slot);
+		slot_getallattrs(slot);
 		for (int k = 0; k < table->shape->nkeys; k++)
 		{
 			int			column = s.source.entry->shape.columns[table->shape->keys[k]] - 1;
@@ -256,7 +375,7 @@ dbsync_chunk_find_end(const DbsyncTable *table, char **after, int64 limit)
 			bool		varlena;
 
 			getTypeOutputInfo(table->shape->types[table->shape->keys[k]], &function, &varlena);
-			end[k] = OidOutputFunctionCall(function, s.slot->tts_values[column]);
+			end[k] = OidOutputFunctionCall(function, slot->tts_values[column]);
 		}
 	}
 	end_scan(&s);

@@ -273,7 +273,7 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
 
 /* of this contract; a driver that was made for another one is refused */
-#define DBSYNC_DRIVER_VERSION	3
+#define DBSYNC_DRIVER_VERSION	4
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
@@ -459,6 +459,13 @@ typedef struct DbsyncDriver
 	 * difference.  NULL: no.
 	 */
 	bool		(*table_wants_replace) (const DbsyncTargetTable *table, int64 rows);
+
+	/*
+	 * In a batch, between rows: delete the table's rows of which a condition of the
+	 * source's SQL is true, over columns as the spec calls them, operators and constants of
+	 * its system.  NULL: it cannot.
+	 */
+	bool		(*delete_where) (DbsyncTarget *target, DbsyncTargetTable *table, const char *condition);
 
 	/*
 	 * After rows_begin() in mode APPEND: another connection inserts rows with

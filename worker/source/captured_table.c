@@ -116,7 +116,8 @@ dbsync_captured_table_open(DbsyncCapturedTable *source, const DbsyncTable *table
 {
 	source->columns = palloc(sizeof(AttrNumber) * Max(shape->ncolumns, 1));
 	source->rel = try_table_open(table->relid, AccessShareLock);
-	if (source->rel != NULL && source->rel->rd_rel->relkind == RELKIND_RELATION)
+	if (source->rel != NULL && (source->rel->rd_rel->relkind == RELKIND_RELATION ||
+								source->rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE))
 	{
 		source->entry = dbsync_cache_find(source->rel);
 		if (source->entry->mode == DBSYNC_MODE_CAPTURE &&
@@ -125,7 +126,10 @@ dbsync_captured_table_open(DbsyncCapturedTable *source, const DbsyncTable *table
 		{
 			source->index = index_open(source->entry->captured.key_index, AccessShareLock);
 			if (has_order(source->index, shape, source->columns))
+			{
+				source->leaves = dbsync_leaves_begin(source->rel, source->entry->captured.key_index);
 				return;
+			}
 		}
 	}
 	dbsync_captured_table_refuse(table, whole ? NULL
@@ -135,6 +139,7 @@ dbsync_captured_table_open(DbsyncCapturedTable *source, const DbsyncTable *table
 void
 dbsync_captured_table_close(DbsyncCapturedTable *source)
 {
+	dbsync_leaves_end(source->leaves);
 	index_close(source->index, NoLock);
 	table_close(source->rel, NoLock);
 }

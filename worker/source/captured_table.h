@@ -16,6 +16,7 @@
 #include "utils/relcache.h"
 
 #include "extension/capture/cache.h"
+#include "extension/leaves.h"
 #include "worker/shape.h"
 #include "worker/table.h"
 
@@ -25,6 +26,7 @@ typedef struct DbsyncCapturedTable
 {
 	Relation	rel;
 	Relation	index;			/* its key's */
+	DbsyncLeaves *leaves;		/* where its rows lie, with indexes of their own */
 	const DbsyncEntry *entry;	/* its columns, as capture knows them */
 	AttrNumber *columns;		/* those of the shape, or one of the following */
 } DbsyncCapturedTable;

@@ -19,7 +19,6 @@
 #include "access/genam.h"
 #include "access/nbtree.h"
 #include "access/tableam.h"
-#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -31,8 +30,16 @@
 #include "worker/source/completion.h"
 #include "worker/source/source.h"
 #include "worker/table.h"
+#include "worker/table_lock.h"
 
 #include "extension/compat.h"
+
+/* looking keys up in one of the tables that rows lie in */
+typedef struct LeafScan
+{
+	IndexScanDesc scan;			/* NULL: none was looked up there yet */
+	TupleTableSlot *found;
+} LeafScan;
 
 struct DbsyncCompletion
 {
@@ -41,14 +48,15 @@ struct DbsyncCompletion
 	const DbsyncTable *table;
 	const DbsyncTableShape *shape;
 	ScanKeyData keys[INDEX_MAX_KEYS];
-	IndexScanDesc scan;
-	TupleTableSlot *found;
+	AttrNumber	numbers[INDEX_MAX_KEYS];	/* of key columns in the table */
+	bool		routes;			/* the key's values say which leaf a row is in */
+	LeafScan   *scans;			/* of each leaf, once it was looked into */
 };
 
 void
 dbsync_completion_lock(DbsyncTable *table)
 {
-	table->lock = table->dropped != 0 || ConditionalLockRelationOid(table->relid, AccessShareLock)
+	table->lock = table->dropped != 0 || dbsync_table_lock(table)
 		? DBSYNC_LOCK_HELD : DBSYNC_LOCK_NOT_HAD;
 }
 
@@ -90,11 +98,13 @@ dbsync_completion_begin(const DbsyncTable *table, const DbsyncTableShape *shape)
 	completion->table = table;
 	completion->shape = shape;
 	find_operators(completion);
-	completion->found = table_slot_create(completion->source.rel, NULL);
-	completion->scan = dbsync_index_beginscan_compat(completion->source.rel,
-													 completion->source.index,
-													 GetActiveSnapshot(), NULL,
-													 shape->nkeys, 0);
+	completion->routes = true;
+	for (int k = 0; k < shape->nkeys; k++)
+	{
+		completion->numbers[k] = shape->numbers[shape->keys[k]];
+		completion->routes &= completion->source.columns[shape->keys[k]] != DBSYNC_COLUMN_RETYPED;
+	}
+	completion->scans = palloc0(sizeof(LeafScan) * completion->source.leaves->n);
 	return completion;
 }
 
@@ -117,20 +127,57 @@ find_value(const DbsyncCompletion *completion, int column)
 	return from;
 }
 
+/* The row with the key that was set, as the captured table would have it; NULL: not there. */
+static TupleTableSlot *
+look_into(DbsyncCompletion *completion, int at)
+{
+	DbsyncLeaf *leaf = dbsync_leaves_open(completion->source.leaves, at);
+	LeafScan   *s = &completion->scans[at];
+	int			nkeys = completion->shape->nkeys;
+
+	if (s->scan == NULL)
+	{
+		s->found = table_slot_create(leaf->rel, NULL);
+		s->scan = dbsync_index_beginscan_compat(leaf->rel, leaf->index, GetActiveSnapshot(), NULL, nkeys, 0);
+	}
+	index_rescan(s->scan, completion->keys, nkeys, NULL, 0);
+	if (!index_getnext_slot(s->scan, ForwardScanDirection, s->found))
+		return NULL;
+	slot_getallattrs(s->found);
+	return dbsync_leaves_row(leaf, s->found);
+}
+
+static TupleTableSlot *
+find_row(DbsyncCompletion *completion, const Datum *values, const bool *nulls)
+{
+	DbsyncLeaves *leaves = completion->source.leaves;
+	int			nkeys = completion->shape->nkeys;
+	Datum		key[INDEX_MAX_KEYS];
+	bool		key_nulls[INDEX_MAX_KEYS];
+	TupleTableSlot *row = NULL;
+	int			at;
+
+	for (int k = 0; k < nkeys; k++)
+	{
+		completion->keys[k].sk_argument = key[k] = values[completion->shape->keys[k]];
+		key_nulls[k] = nulls[completion->shape->keys[k]];
+	}
+	at = completion->routes ? dbsync_leaves_route(leaves, completion->numbers, key, key_nulls, nkeys) : -1;
+	if (at >= 0)
+		return look_into(completion, at);
+	for (int i = 0; row == NULL && i < leaves->n; i++)
+		row = look_into(completion, i);
+	return row;
+}
+
 bool
 dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, bool *unchanged)
 {
 	MemoryContext old = MemoryContextSwitchTo(completion->context);
-	bool		there;
+	TupleTableSlot *row = find_row(completion, values, nulls);
 
-	for (int k = 0; k < completion->shape->nkeys; k++)
-		completion->keys[k].sk_argument = values[completion->shape->keys[k]];
-	index_rescan(completion->scan, completion->keys, completion->shape->nkeys, NULL, 0);
-	there = index_getnext_slot(completion->scan, ForwardScanDirection, completion->found);
-	if (there)
-		slot_getallattrs(completion->found);
 	MemoryContextSwitchTo(old);
-	for (int i = 0; there && i < completion->shape->ncolumns; i++)
+	for (int i = 0; row != NULL && i < completion->shape->ncolumns; i++)
 	{
 		AttrNumber	from;
 
@@ -138,16 +185,23 @@ dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, 
 			continue;
 		unchanged[i] = false;
 		from = find_value(completion, i);
-		nulls[i] = from == DBSYNC_COLUMN_GONE || completion->found->tts_isnull[from - 1];
-		values[i] = nulls[i] ? (Datum) 0 : completion->found->tts_values[from - 1];
+		nulls[i] = from == DBSYNC_COLUMN_GONE || row->tts_isnull[from - 1];
+		values[i] = nulls[i] ? (Datum) 0 : row->tts_values[from - 1];
 	}
-	return there;
+	return row != NULL;
 }
 
 void
 dbsync_completion_end(DbsyncCompletion *completion)
 {
-	index_endscan(completion->scan);
-	ExecDropSingleTupleTableSlot(completion->found);
+	for (int i = 0; i < completion->source.leaves->n; i++)
+	{
+		LeafScan   *s = &completion->scans[i];
+
+		if (s->scan == NULL)
+			continue;
+		index_endscan(s->scan);
+		ExecDropSingleTupleTableSlot(s->found);
+	}
 	dbsync_captured_table_close(&completion->source);
 }

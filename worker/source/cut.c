@@ -212,7 +212,10 @@ dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header, int rank,
 		table->turns += part->turns;
 		cut->turns += part->turns;
 		if (part->turns > 0)
+		{
 			cut->turn_xid = header->xid;
+			cut->turn_rank = rank;
+		}
 		cut->rows += part->inserts + part->updates + part->deletes +
 			part->truncates + part->resolved;
 		segment = segments[i] = cut_segment(table, part->segment_id);

@@ -192,7 +192,7 @@ take(TupleTableSlot *slot, int rank, void *arg)
 	CHECK_FOR_INTERRUPTS();
 	slot_getsomeattrs(slot, p->needed);
 	place = dbsync_scan_place(slot, rank);
-	if (place <= p->how->after ||
+	if (place <= p->how->after || (p->how->before != 0 && place >= p->how->before) ||
 		(p->truncated && DatumGetChar(slot->tts_values[DBSYNC_SEGMENT_OP - 1]) == DBSYNC_OP_TRUNCATE))
 		return true;
 	make_row(p, slot, place);

@@ -69,7 +69,7 @@ dbsync_scan_can_copy(const DbsyncReading *reading)
 {
 	const DbsyncReadCut *how = reading->how;
 
-	return !how->marks && how->after == 0 && reading->cut_table->truncates == 0 &&
+	return !how->marks && how->after == 0 && how->before == 0 && reading->cut_table->truncates == 0 &&
 		reading->table->part.live;
 }
 

@@ -65,7 +65,16 @@ typedef struct DbsyncCutTable
 	int64		marked;			/* updates with columns marked as untouched */
 	int64		turns;			/* above 0: the table takes this shape before these rows */
 	List	   *segments;		/* of DbsyncCutSegment */
+	List	   *gone;			/* of DbsyncGone, in the order of their places */
 } DbsyncCutTable;
+
+/* at this place among the rows a partition was emptied, or left the table, with all its rows */
+typedef struct DbsyncGone
+{
+	int64		place;
+	bool		left;
+	const char *bound;			/* the condition that was true of them alone; NULL: there is none */
+} DbsyncGone;
 
 /* those of them that one segment holds, or headers in its place */
 typedef struct DbsyncCutSegment
@@ -94,7 +103,8 @@ typedef struct DbsyncCut
 	int64		rows;			/* of the tables asked for */
 	int64		turns;			/* above 0: tables change in its last transaction, which
 								 * alone has rows */
-	uint64		turn_xid;		/* that transaction */
+	uint64		turn_xid;		/* that transaction, */
+	int			turn_rank;		/* and its rank */
 	int64		lag_rows;		/* rows and bytes that leave the lag with it, */
 	int64		lag_bytes;		/* tables of other subscriptions included */
 	List	   *tables;			/* of DbsyncCutTable */
@@ -140,6 +150,7 @@ typedef struct DbsyncReadCut
 	bool		marks;			/* some rows say that columns are untouched ... */
 	bool		complete;		/* ... and they are to be filled in from the table */
 	int64		after;			/* only what is behind this place; 0: everything */
+	int64		before;			/* and only what is before this one; 0: to the end */
 } DbsyncReadCut;
 
 /*
@@ -225,6 +236,13 @@ extern const DbsyncTableShape *dbsync_read_shape(DbsyncSubscription *subscriptio
  * "upto", all told; in CurrentMemoryContext, in the current transaction.
  */
 extern DbsyncTurn *dbsync_turns_read(const DbsyncCut *cut, int captured_id, int before, int upto);
+
+/*
+ * Find out which turns of a cut are not of shapes: they are taken out of the number of turns of
+ * their tables, and added to what is gone there.  Connects to SPI itself; allocates in
+ * CurrentMemoryContext, which must live as long as the cut.
+ */
+extern void dbsync_turns_find_gone(DbsyncCut *cut);
 
 /*
  * The place (see dbsync_members_place()) of the last TRUNCATE of a table in the cut; rows

@@ -327,6 +327,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.table_has_rows = dbsync_postgres_table_has_rows,
 	.begin = postgres_begin,
 	.truncate = dbsync_postgres_truncate,
+	.delete_where = dbsync_postgres_delete_where,
 	.rows_begin = dbsync_postgres_rows_begin,
 	.rows_put = dbsync_postgres_rows_put,
 	.rows_end = dbsync_postgres_rows_end,

@@ -1,0 +1,213 @@
+-- Partitioned tables: one captured table is a root with all that is below it, its members.
+--
+-- Statement triggers fire on the relation that a statement names, so every member has them;
+-- the row trigger is the root's, and PostgreSQL clones it.  Members come and go in users' DDL,
+-- and capture follows in the same transaction.
+
+-- The root first, then level by level, as the server locks them.  A partition that DETACH
+-- CONCURRENTLY has not let go of yet is one.
+CREATE FUNCTION dbsync_internal.members(root oid) RETURNS TABLE (relid oid, parent oid, level int)
+    LANGUAGE sql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE member AS (
+        SELECT i.inhrelid, i.inhparent, 1 AS level FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent
+        WHERE i.inhparent = members.root AND c.relkind = 'p'
+      UNION ALL
+        SELECT i.inhrelid, i.inhparent, m.level + 1 FROM member m JOIN pg_inherits i ON i.inhparent = m.inhrelid
+        JOIN pg_class c ON c.oid = m.inhrelid WHERE c.relkind = 'p'
+    )
+    SELECT m.inhrelid, m.inhparent, m.level FROM member m ORDER BY m.level, m.inhrelid
+$$;
+COMMENT ON FUNCTION dbsync_internal.members(oid) IS 'all partitions of a table, at any depth; none: it is not partitioned';
+
+CREATE FUNCTION dbsync_internal.root_of(rel oid) RETURNS oid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE up AS (
+        SELECT root_of.rel AS relid, 0 AS level
+      UNION ALL
+        SELECT i.inhparent, up.level + 1 FROM up JOIN pg_class c ON c.oid = up.relid JOIN pg_inherits i ON i.inhrelid = up.relid
+        WHERE c.relispartition
+    )
+    SELECT up.relid FROM up ORDER BY up.level DESC LIMIT 1
+$$;
+COMMENT ON FUNCTION dbsync_internal.root_of(oid) IS 'the topmost table that a relation is a partition of; itself, if it is none';
+
+-- ---------------------------------------------------------------------------
+-- Bounds
+--
+-- What a partition holds is sent as its bound where it is emptied, or leaves: a condition
+-- that the target's rows are asked for.  It has to be true of the very same rows there.  A
+-- hash is not, nor is the order of text but by bytes, nor what a function says.
+
+CREATE FUNCTION dbsync_internal.bound_travels(partitioned oid) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p.partstrat IN ('r', 'l') AND p.partexprs IS NULL AND NOT EXISTS (
+        SELECT FROM generate_series(0, p.partnatts - 1) k (n)
+        JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[k.n]
+        JOIN pg_type t ON t.oid = a.atttypid
+        -- 16384: the first oid of what is no part of the system
+        WHERE a.atttypid >= 16384 OR t.typtype <> 'b' OR a.attgenerated <> ''
+           OR NOT EXISTS (SELECT FROM pg_opclass o WHERE o.oid = p.partclass[k.n] AND o.opcdefault)
+           -- 950, 951: "C" and "POSIX"
+           OR (p.partcollation[k.n] <> 0 AND p.partcollation[k.n] NOT IN (950, 951)
+               AND (p.partstrat = 'r' OR EXISTS (SELECT FROM pg_collation l WHERE l.oid = p.partcollation[k.n] AND NOT l.collisdeterministic))))
+    FROM pg_partitioned_table p WHERE p.partrelid = partitioned
+$$;
+COMMENT ON FUNCTION dbsync_internal.bound_travels(oid) IS 'do bounds of a table''s own partitions mean the same in any database?';
+
+-- Deparsed under the settings of the apply session, since a worker reads it there.
+CREATE FUNCTION dbsync_internal.bound_of(member oid) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+    SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET "TimeZone" = 'UTC' SET extra_float_digits = 3
+    SET bytea_output = 'hex' SET lc_monetary = 'C' SET quote_all_identifiers = off SET standard_conforming_strings = on
+AS $$
+BEGIN
+    RETURN (WITH RECURSIVE up AS (
+            SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = member
+          UNION ALL
+            SELECT i.inhparent FROM up JOIN pg_class c ON c.oid = up.inhparent AND c.relispartition
+            JOIN pg_inherits i ON i.inhrelid = up.inhparent
+        )
+        SELECT CASE WHEN bool_and(dbsync_internal.bound_travels(up.inhparent))
+            -- of a default partition without others beside it there is none
+            THEN coalesce(pg_get_partition_constraintdef(member), 'true') END FROM up);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.bound_of(oid) IS 'condition that is true of a partition''s rows and of no others of the table, in any database; null: there is none';
+
+-- ---------------------------------------------------------------------------
+-- What cannot be a member
+
+CREATE FUNCTION dbsync_internal.member_problem(root oid, member oid, OUT message text, OUT hint text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    c pg_class;
+    another dbsync.captured_table;
+BEGIN
+    SELECT * INTO c FROM pg_class WHERE oid = member;
+    SELECT t.* INTO another FROM dbsync.captured_table t WHERE t.relid = member AND t.state <> 'dropped';
+    IF another.id IS NOT NULL THEN
+        message := format('partition %s of table %s is captured by itself', member::regclass, root::regclass);
+        hint := coalesce(dbsync_internal.subscriptions_of(another.id) || ' ', '') ||
+            'Take it out with dbsync.remove_table() first: its rows are the partitioned table''s then.';
+    ELSIF c.relkind = 'f' THEN
+        message := format('partition %s of table %s is a foreign table', member::regclass, root::regclass);
+        hint := 'Nobody is told of changes that are made where its rows are. Detach it, and install dbsync in the database that has the data.';
+    ELSIF c.relpersistence = 't' THEN
+        message := format('partition %s of table %s is temporary', member::regclass, root::regclass);
+        hint := 'Only permanent tables can be captured.';
+    ELSIF c.relpersistence = 'u' THEN
+        message := format('partition %s of table %s is unlogged', member::regclass, root::regclass);
+        hint := format('A crash empties it and nobody is told. Use ALTER TABLE %s SET LOGGED.', member::regclass);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.member_problem(oid, oid) IS 'why a partition keeps its table from being captured; nulls: it does not';
+
+CREATE FUNCTION dbsync_internal.check_members(root oid) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    problem record;
+BEGIN
+    SELECT p.* INTO problem FROM dbsync_internal.members(root) m, dbsync_internal.member_problem(root, m.relid) p
+    WHERE p.message IS NOT NULL LIMIT 1;
+    IF FOUND THEN
+        PERFORM dbsync_internal.refuse(problem.message, problem.hint);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_members(oid) IS 'refuses partitioned tables for what is below them';
+
+-- ---------------------------------------------------------------------------
+-- Members of captured tables
+
+CREATE FUNCTION dbsync_internal.capture_rows(rel regclass) RETURNS bigint
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_capture_rows';
+COMMENT ON FUNCTION dbsync_internal.capture_rows(regclass) IS 'captures all rows of a partition that has come, as inserted; says how many there are';
+
+-- Its own triggers are what the guard finds missing while they are being made; so it does not
+-- look at a member before it is ready.
+CREATE FUNCTION dbsync_internal.add_member(captured dbsync.captured_table, member oid, parent oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO dbsync.partition (relid, captured_id, parent, leaf, bound, ready)
+    SELECT member, captured.id, add_member.parent, c.relkind <> 'p', dbsync_internal.bound_of(member), false
+    FROM pg_class c WHERE c.oid = member;
+    PERFORM dbsync_internal.create_triggers(captured.id, member);
+    UPDATE dbsync.partition p SET ready = true WHERE p.relid = member;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.add_member(dbsync.captured_table, oid, oid) IS 'puts capture on a partition of a captured table';
+
+-- All at once, as capture begins; the first copy reads what they hold.
+CREATE FUNCTION dbsync_internal.install_members(captured dbsync.captured_table) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM dbsync.partition p WHERE p.captured_id = captured.id;
+    PERFORM dbsync_internal.add_member(captured, m.relid, m.parent) FROM dbsync_internal.members(captured.relid) m;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.install_members(dbsync.captured_table) IS 'puts capture on all partitions of a table';
+
+-- Of several that go together the topmost says it for all.  A partition that was dropped is
+-- known by what was written down.
+CREATE FUNCTION dbsync_internal.leave_members(captured dbsync.captured_table) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    gone dbsync.partition;
+    going oid[];
+BEGIN
+    SELECT array_agg(p.relid) INTO going FROM dbsync.partition p
+    WHERE p.captured_id = captured.id AND NOT EXISTS (
+        SELECT FROM dbsync_internal.members(captured.relid) m WHERE m.relid = p.relid AND m.parent = p.parent);
+    FOR gone IN DELETE FROM dbsync.partition p WHERE p.captured_id = captured.id AND p.relid = ANY (going) RETURNING p.* LOOP
+        IF gone.parent <> ALL (going) THEN
+            INSERT INTO dbsync.turn (captured_id, xid, no, kind, shape_id, bound)
+            SELECT captured.id, pg_current_xact_id(), dbsync_internal.turn(captured.relid), 'left', s.shape_id, gone.bound
+            FROM dbsync.segment s WHERE s.captured_id = captured.id AND s.active;
+        END IF;
+        IF EXISTS (SELECT FROM pg_class c WHERE c.oid = gone.relid) THEN
+            PERFORM dbsync_internal.drop_triggers(gone.relid);
+        END IF;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.leave_members(dbsync.captured_table) IS 'notes which partitions a captured table has no more, and takes capture off them';
+
+-- Rows that come with a partition are captured as inserted, in the transaction that brings them.
+CREATE FUNCTION dbsync_internal.follow_members(captured dbsync.captured_table) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    problem record;
+    come record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid AND c.relkind = 'p') THEN
+        RETURN;
+    END IF;
+    SELECT p.* INTO problem FROM dbsync_internal.members(captured.relid) m, dbsync_internal.member_problem(captured.relid, m.relid) p
+    WHERE p.message IS NOT NULL LIMIT 1;
+    IF FOUND THEN
+        PERFORM dbsync_internal.refuse_ddl(captured, problem.message, problem.hint);
+        RETURN;
+    END IF;
+    -- with a bound that does not travel its rows could not be deleted at the target
+    IF EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.subscription s ON s.id = a.subscription_id
+               WHERE a.captured_id = captured.id AND s.on_partition_drop = 'delete') THEN
+        PERFORM dbsync_internal.check_bounds_travel(captured.relid);
+    END IF;
+    PERFORM dbsync_internal.leave_members(captured);
+    FOR come IN SELECT m.* FROM dbsync_internal.members(captured.relid) m
+                WHERE NOT EXISTS (SELECT FROM dbsync.partition p WHERE p.relid = m.relid) LOOP
+        PERFORM dbsync_internal.add_member(captured, come.relid, come.parent);
+        IF EXISTS (SELECT FROM dbsync.partition p WHERE p.relid = come.relid AND p.leaf) THEN
+            PERFORM dbsync_internal.capture_rows(come.relid);
+        END IF;
+    END LOOP;
+    -- of a default partition it changes with its neighbours; of all, as columns are renamed
+    UPDATE dbsync.partition p SET bound = b.bound
+    FROM (SELECT q.relid, dbsync_internal.bound_of(q.relid) AS bound FROM dbsync.partition q WHERE q.captured_id = captured.id) b
+    WHERE p.relid = b.relid AND p.bound IS DISTINCT FROM b.bound;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.follow_members(dbsync.captured_table) IS 'has capture go on with the partitions that a table has now';
