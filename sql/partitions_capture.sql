@@ -11,7 +11,7 @@ create table p3a partition of p3 for values from (0) to (100);
 create table p3b partition of p3 default;
 select capture_test.begin('p');
 SELECT p.relid::regclass, p.parent::regclass, p.leaf, p.bound FROM dbsync.partition p ORDER BY p.relid;
-select tgrelid::regclass, tgname, tgenabled, tgparentid<>0 from pg_trigger where tgname like 'dbsync%' order by 1,2;
+select tgrelid::regclass, regexp_replace(tgname, '\d+', 'N') AS trigger, tgenabled, tgparentid<>0 AS clone from pg_trigger where tgname like 'dbsync%' order by 1,2;
 insert into p values (1,1,'a'),(2,2,'b'),(3,3,'c'),(300,4,'d');
 insert into p2 (id,k,v) values (22,2,'bb');
 insert into p3 values (5,3,'e');
@@ -55,9 +55,13 @@ insert into p values (1,1,'q',6);
 select kind, bound, missing from dbsync.turn order by xid, no;
 alter table p1 disable trigger all;
 alter table p disable trigger all;
-select tgrelid::regclass, tgname, tgenabled from pg_trigger where tgname like 'dbsync%' and tgenabled not in ('A') order by 1,2;
-drop trigger dbsync_1_insert on p1;
+select tgrelid::regclass, regexp_replace(tgname, '\d+', 'N') AS trigger, tgenabled from pg_trigger where tgname like 'dbsync%' and tgenabled not in ('A') order by 1,2;
+SELECT format('DROP TRIGGER dbsync_%s_insert ON p1', id) AS drop FROM dbsync.captured_table WHERE relid = 'p'::regclass \gset
+\set VERBOSITY sqlstate
+:drop;
+\set VERBOSITY default
 ALTER TABLE p1 SET UNLOGGED;
 create unlogged table pu partition of p for values in (99);
 SELECT capture_test.end('p');
+SET client_min_messages = warning;
 DROP SCHEMA capture_test CASCADE;

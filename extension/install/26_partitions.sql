@@ -89,9 +89,9 @@ BEGIN
     SELECT * INTO c FROM pg_class WHERE oid = member;
     SELECT t.* INTO another FROM dbsync.captured_table t WHERE t.relid = member AND t.state <> 'dropped';
     IF another.id IS NOT NULL THEN
-        message := format('partition %s of table %s is captured by itself', member::regclass, root::regclass);
-        hint := coalesce(dbsync_internal.subscriptions_of(another.id) || ' ', '') ||
-            'Take it out with dbsync.remove_table() first: its rows are the partitioned table''s then.';
+        message := format('partition %s of table %s is captured by itself%s', member::regclass, root::regclass,
+            rtrim(replace(dbsync_internal.subscriptions_of(another.id), 'The table is in', ', in'), '.'));
+        hint := 'Take it out with dbsync.remove_table() first: its rows are the partitioned table''s then.';
     ELSIF c.relkind = 'f' THEN
         message := format('partition %s of table %s is a foreign table', member::regclass, root::regclass);
         hint := 'Nobody is told of changes that are made where its rows are. Detach it, and install dbsync in the database that has the data.';
@@ -175,6 +175,23 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.leave_members(dbsync.captured_table) IS 'notes which partitions a captured table has no more, and takes capture off them';
 
+-- The bound of a default partition, and of all below it, changes with its neighbours; all of
+-- them do as columns are renamed.
+CREATE FUNCTION dbsync_internal.refresh_bounds(captured dbsync.captured_table, all_of_them boolean) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE defaults AS (
+        SELECT p.relid FROM dbsync.partition p
+        WHERE p.captured_id = captured.id AND (all_of_them OR p.relid IN (SELECT t.partdefid FROM pg_partitioned_table t))
+      UNION
+        SELECT p.relid FROM defaults d JOIN dbsync.partition p ON p.parent = d.relid
+    )
+    UPDATE dbsync.partition p SET bound = b.bound
+    FROM (SELECT d.relid, dbsync_internal.bound_of(d.relid) AS bound FROM defaults d OFFSET 0) b
+    WHERE p.relid = b.relid AND p.bound IS DISTINCT FROM b.bound
+$$;
+COMMENT ON FUNCTION dbsync_internal.refresh_bounds(dbsync.captured_table, boolean) IS 'writes down the bounds of partitions that may have changed';
+
 -- Rows that come with a partition are captured as inserted, in the transaction that brings them.
 CREATE FUNCTION dbsync_internal.follow_members(captured dbsync.captured_table) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -186,16 +203,15 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid AND c.relkind = 'p') THEN
         RETURN;
     END IF;
-    SELECT p.* INTO problem FROM dbsync_internal.members(captured.relid) m, dbsync_internal.member_problem(captured.relid, m.relid) p
-    WHERE p.message IS NOT NULL LIMIT 1;
+    -- there may be a thousand of them
+    SELECT p.* INTO problem
+    FROM dbsync_internal.members(captured.relid) m JOIN pg_class c ON c.oid = m.relid
+    CROSS JOIN LATERAL dbsync_internal.member_problem(captured.relid, m.relid) p
+    WHERE (c.relkind = 'f' OR c.relpersistence <> 'p' OR m.relid IN (SELECT t.relid FROM dbsync.captured_table t))
+      AND p.message IS NOT NULL LIMIT 1;
     IF FOUND THEN
         PERFORM dbsync_internal.refuse_ddl(captured, problem.message, problem.hint);
         RETURN;
-    END IF;
-    -- with a bound that does not travel its rows could not be deleted at the target
-    IF EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.subscription s ON s.id = a.subscription_id
-               WHERE a.captured_id = captured.id AND s.on_partition_drop = 'delete') THEN
-        PERFORM dbsync_internal.check_bounds_travel(captured.relid);
     END IF;
     PERFORM dbsync_internal.leave_members(captured);
     FOR come IN SELECT m.* FROM dbsync_internal.members(captured.relid) m
@@ -205,9 +221,12 @@ BEGIN
             PERFORM dbsync_internal.capture_rows(come.relid);
         END IF;
     END LOOP;
-    -- of a default partition it changes with its neighbours; of all, as columns are renamed
-    UPDATE dbsync.partition p SET bound = b.bound
-    FROM (SELECT q.relid, dbsync_internal.bound_of(q.relid) AS bound FROM dbsync.partition q WHERE q.captured_id = captured.id) b
-    WHERE p.relid = b.relid AND p.bound IS DISTINCT FROM b.bound;
+    PERFORM dbsync_internal.refresh_bounds(captured, false);
+    -- with a bound that does not travel its rows could not be deleted at the target
+    IF EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.subscription s ON s.id = a.subscription_id
+               WHERE a.captured_id = captured.id AND s.on_partition_drop = 'delete')
+        AND EXISTS (SELECT FROM dbsync.partition p WHERE p.captured_id = captured.id AND p.bound IS NULL) THEN
+        PERFORM dbsync_internal.check_bounds_travel(captured.relid);
+    END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.follow_members(dbsync.captured_table) IS 'has capture go on with the partitions that a table has now';

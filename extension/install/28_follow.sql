@@ -151,6 +151,7 @@ BEGIN
     IF after.id = before.id THEN
         RETURN;
     END IF;
+    PERFORM dbsync_internal.refresh_bounds(captured, true);
     UPDATE dbsync.segment s SET active = false, sealed = NULL WHERE s.captured_id = captured.id AND s.active;
     PERFORM dbsync_internal.create_segment(captured.id);
     INSERT INTO dbsync.turn (captured_id, xid, no, kind, shape_id, missing, reason)

@@ -77,6 +77,17 @@ BEGIN
     LOOP
         PERFORM dbsync_internal.note_suspended(lost, 'capture triggers were switched off or dropped');
     END LOOP;
+    FOR lost IN
+        SELECT c.id FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid
+        WHERE c.state = 'active' AND r.relkind = 'p' AND EXISTS (
+            (SELECT m.relid, m.parent FROM dbsync_internal.members(c.relid) m
+             EXCEPT SELECT p.relid, p.parent FROM dbsync.partition p WHERE p.captured_id = c.id)
+            UNION ALL
+            (SELECT p.relid, p.parent FROM dbsync.partition p WHERE p.captured_id = c.id
+             EXCEPT SELECT m.relid, m.parent FROM dbsync_internal.members(c.relid) m))
+    LOOP
+        PERFORM dbsync_internal.note_suspended(lost, 'partitions were added or taken away while event triggers were off');
+    END LOOP;
     -- a key that is gone fails every writer
     FOR lost IN
         SELECT c.id FROM dbsync.captured_table c

@@ -312,6 +312,10 @@ dbsync_segments_note_discarded(const DbsyncClosed *segment)
 	args[1] = dbsync_snapshot_text(noted);
 	dbsync_query(psprintf("UPDATE %s SET %s = $2::pg_catalog.pg_snapshot WHERE %s", table, column, where),
 				 2, args);
+	/* the others go with the shape that they led to */
+	if (segment->captured_id == 0)
+		dbsync_query("DELETE FROM dbsync.turn t WHERE t.kind IN ('emptied', 'left')"
+					 " AND pg_catalog.pg_visible_in_snapshot(t.xid, $1::pg_catalog.pg_snapshot)", 1, &args[1]);
 	PopActiveSnapshot();
 	SPI_finish();
 }
