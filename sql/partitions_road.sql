@@ -122,6 +122,17 @@ TRUNCATE public.pd;
 COMMIT;
 \i sql/include/same_table.psql
 
+-- below a default partition bounds change, too
+DROP TABLE public.pd;
+CREATE TABLE public.pd PARTITION OF public.p DEFAULT PARTITION BY RANGE (id);
+CREATE TABLE public.pda PARTITION OF public.pd FOR VALUES FROM (0) TO (100);
+CREATE TABLE public.pdb PARTITION OF public.pd DEFAULT;
+INSERT INTO public.pdb VALUES (200, 60, 'below the default');
+CREATE TABLE public.p61 PARTITION OF public.p FOR VALUES IN (61);
+INSERT INTO public.p VALUES (201, 61, 'not in the default'), (2, 61, 'not in the default');
+TRUNCATE public.pdb;
+\i sql/include/same_table.psql
+
 -- columns change, in all partitions
 ALTER DATABASE :"source" SET "DateStyle" = 'SQL, DMY';
 \c :source

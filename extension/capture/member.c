@@ -22,14 +22,30 @@
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "extension/capture/member.h"
+#include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 /* column numbers of 10_config.sql */
 #define PARTITION_RELID		1
 #define PARTITION_BOUND		3
+
+PG_FUNCTION_INFO_V1(dbsync_member_forget);
+
+/*
+ * dbsync_internal.forget_bound(oid): have all sessions work out anew, from their next command
+ * on, what the bound of a partition is.  The server does so for a default partition that gets
+ * a neighbour, and leaves out what is below it (seen in 15 to 18).
+ */
+Datum
+dbsync_member_forget(PG_FUNCTION_ARGS)
+{
+	CacheInvalidateRelcacheByRelid(PG_GETARG_OID(0));
+	PG_RETURN_VOID();
+}
 
 bool
 dbsync_member_captured(Relation rel, DbsyncCaptured *captured)

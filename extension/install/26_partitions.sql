@@ -76,6 +76,10 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.bound_of(oid) IS 'condition that is true of a partition''s rows and of no others of the table, in any database; null: there is none';
 
+CREATE FUNCTION dbsync_internal.forget_bound(member oid) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_member_forget';
+COMMENT ON FUNCTION dbsync_internal.forget_bound(oid) IS 'has sessions work out anew what the bound of a partition is';
+
 -- ---------------------------------------------------------------------------
 -- What cannot be a member
 
@@ -128,7 +132,7 @@ COMMENT ON FUNCTION dbsync_internal.capture_rows(regclass) IS 'captures all rows
 
 -- Its own triggers are what the guard finds missing while they are being made; so it does not
 -- look at a member before it is ready.
-CREATE FUNCTION dbsync_internal.add_member(captured dbsync.captured_table, member oid, parent oid) RETURNS void
+CREATE FUNCTION dbsync_internal.add_partition(captured dbsync.captured_table, member oid, parent oid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -138,7 +142,7 @@ BEGIN
     PERFORM dbsync_internal.create_triggers(captured.id, member);
     UPDATE dbsync.partition p SET ready = true WHERE p.relid = member;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.add_member(dbsync.captured_table, oid, oid) IS 'puts capture on a partition of a captured table';
+COMMENT ON FUNCTION dbsync_internal.add_partition(dbsync.captured_table, oid, oid) IS 'puts capture on a partition of a captured table';
 
 -- All at once, as capture begins; the first copy reads what they hold.
 CREATE FUNCTION dbsync_internal.install_members(captured dbsync.captured_table) RETURNS void
@@ -146,7 +150,7 @@ CREATE FUNCTION dbsync_internal.install_members(captured dbsync.captured_table) 
 AS $$
 BEGIN
     DELETE FROM dbsync.partition p WHERE p.captured_id = captured.id;
-    PERFORM dbsync_internal.add_member(captured, m.relid, m.parent) FROM dbsync_internal.members(captured.relid) m;
+    PERFORM dbsync_internal.add_partition(captured, m.relid, m.parent) FROM dbsync_internal.members(captured.relid) m;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.install_members(dbsync.captured_table) IS 'puts capture on all partitions of a table';
 
@@ -178,18 +182,26 @@ COMMENT ON FUNCTION dbsync_internal.leave_members(dbsync.captured_table) IS 'not
 -- The bound of a default partition, and of all below it, changes with its neighbours; all of
 -- them do as columns are renamed.
 CREATE FUNCTION dbsync_internal.refresh_bounds(captured dbsync.captured_table, all_of_them boolean) RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH RECURSIVE defaults AS (
+DECLARE
+    stale oid[];
+BEGIN
+    WITH RECURSIVE changed AS (
         SELECT p.relid FROM dbsync.partition p
         WHERE p.captured_id = captured.id AND (all_of_them OR p.relid IN (SELECT t.partdefid FROM pg_partitioned_table t))
       UNION
-        SELECT p.relid FROM defaults d JOIN dbsync.partition p ON p.parent = d.relid
+        SELECT p.relid FROM changed d JOIN dbsync.partition p ON p.parent = d.relid
     )
+    SELECT array_agg(d.relid) INTO stale FROM changed d;
+    IF stale IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM dbsync_internal.forget_bound(r) FROM unnest(stale) r;
     UPDATE dbsync.partition p SET bound = b.bound
-    FROM (SELECT d.relid, dbsync_internal.bound_of(d.relid) AS bound FROM defaults d OFFSET 0) b
-    WHERE p.relid = b.relid AND p.bound IS DISTINCT FROM b.bound
-$$;
+    FROM (SELECT r AS relid, dbsync_internal.bound_of(r) AS bound FROM unnest(stale) r OFFSET 0) b
+    WHERE p.relid = b.relid AND p.bound IS DISTINCT FROM b.bound;
+END $$;
 COMMENT ON FUNCTION dbsync_internal.refresh_bounds(dbsync.captured_table, boolean) IS 'writes down the bounds of partitions that may have changed';
 
 -- Rows that come with a partition are captured as inserted, in the transaction that brings them.
@@ -216,7 +228,7 @@ BEGIN
     PERFORM dbsync_internal.leave_members(captured);
     FOR come IN SELECT m.* FROM dbsync_internal.members(captured.relid) m
                 WHERE NOT EXISTS (SELECT FROM dbsync.partition p WHERE p.relid = m.relid) LOOP
-        PERFORM dbsync_internal.add_member(captured, come.relid, come.parent);
+        PERFORM dbsync_internal.add_partition(captured, come.relid, come.parent);
         IF EXISTS (SELECT FROM dbsync.partition p WHERE p.relid = come.relid AND p.leaf) THEN
             PERFORM dbsync_internal.capture_rows(come.relid);
         END IF;

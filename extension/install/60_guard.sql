@@ -258,6 +258,7 @@ BEGIN
             UNION SELECT r.oid FROM pg_class r JOIN pg_type y ON y.oid = r.reloftype
                   WHERE y.typrelid = ANY (objects)
                     AND EXISTS (SELECT FROM pg_class k WHERE k.oid = ANY (objects) AND k.relkind = 'c')))
+        ORDER BY c.id
     LOOP
         IF NOT dbsync_internal.is_adopted() THEN
             RETURN;
