@@ -137,7 +137,7 @@ CREATE FUNCTION dbsync_internal.add_partition(captured dbsync.captured_table, me
 AS $$
 BEGIN
     INSERT INTO dbsync.partition (relid, captured_id, parent, leaf, bound, ready)
-    SELECT member, captured.id, add_member.parent, c.relkind <> 'p', dbsync_internal.bound_of(member), false
+    SELECT member, captured.id, add_partition.parent, c.relkind <> 'p', dbsync_internal.bound_of(member), false
     FROM pg_class c WHERE c.oid = member;
     PERFORM dbsync_internal.create_triggers(captured.id, member);
     UPDATE dbsync.partition p SET ready = true WHERE p.relid = member;
