@@ -234,6 +234,8 @@ dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured)
 		captured->state = state_from_text(state);
 		pfree(state);
 		read_key_columns(captured, tuple, rel);
+		captured->named_key = !heap_attisnull(tuple, get_attnum(RelationGetRelid(rel), "named_key"),
+											  RelationGetDescr(rel));
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);

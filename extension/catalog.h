@@ -31,9 +31,10 @@ typedef struct DbsyncCaptured
 {
 	int			id;
 	Oid			relid;
-	Oid			key_index;
+	Oid			key_index;		/* InvalidOid: its rows have no key */
 	DbsyncCaptureState state;
-	int			nkeys;			/* 0: capture has not begun */
+	bool		named_key;		/* somebody has said which columns are the key */
+	int			nkeys;			/* 0: capture has not begun, or there is no key */
 	AttrNumber	keys[INDEX_MAX_KEYS];	/* by which it goes, in the key's order */
 } DbsyncCaptured;
 

@@ -108,7 +108,7 @@ dbsync_leaves_open(DbsyncLeaves *leaves, int i)
 	Oid			index = leaves->key_index;
 	MemoryContext old;
 
-	if (leaf->index != NULL)
+	if (leaf->rel != NULL && (leaf->index != NULL || !OidIsValid(index)))
 		return leaf;
 	old = MemoryContextSwitchTo(leaves->context);
 	if (leaf->rel == NULL)
@@ -117,14 +117,16 @@ dbsync_leaves_open(DbsyncLeaves *leaves, int i)
 		refuse(leaves, leaf);
 	if (leaf->relid != root)
 	{
-		index = find_index(leaf->rel, leaves->key_index);
+		if (OidIsValid(index))
+			index = find_index(leaf->rel, leaves->key_index);
 		leaf->map = convert_tuples_by_name(RelationGetDescr(leaf->rel), RelationGetDescr(leaves->root));
 		if (leaf->map != NULL)
 			leaf->converted = MakeSingleTupleTableSlot(RelationGetDescr(leaves->root), &TTSOpsVirtual);
 	}
-	if (!OidIsValid(index))
+	if (OidIsValid(index))
+		leaf->index = index_open(index, AccessShareLock);
+	else if (OidIsValid(leaves->key_index))
 		refuse(leaves, leaf);
-	leaf->index = index_open(index, AccessShareLock);
 	MemoryContextSwitchTo(old);
 	return leaf;
 }

@@ -34,7 +34,8 @@ typedef struct DbsyncLeaves
 } DbsyncLeaves;
 
 /*
- * The leaves of a captured table that the caller has open and keeps so; key_index is its key's.
+ * The leaves of a captured table that the caller has open and keeps so; key_index is its key's, or
+ * InvalidOid, where nobody looks for keys.
  * Made in CurrentMemoryContext, which must live as long.  None of them is open yet, nor locked:
  * which ones there are is as of now, and may change while no lock is had.
  */

@@ -30,7 +30,7 @@ SET client_min_messages = warning;
 DROP SERVER "odd ""target"" %I\'" CASCADE;
 RESET client_min_messages;
 CREATE TABLE "100%" ("%" int);
-SELECT dbsync.add_table('odd "sub" %s\''', '"100%"');
+SELECT dbsync.add_table('odd "sub" %s\''', '"100%"', key => '{%}');
 SELECT dbsync.remove_table('odd "sub" %s\''', '"odd ""table"" %I\''"');
 
 -- columns called like ours

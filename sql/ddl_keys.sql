@@ -34,10 +34,9 @@ REINDEX INDEX CONCURRENTLY twin;
 -- the last one over these columns: another stands in
 DROP INDEX twin;
 INSERT INTO t VALUES (5, 50, 'five');
--- none that will do any more
+-- none that will do any more: rows are known by all that is in them (ddl_keyless)
 ALTER TABLE t DROP CONSTRAINT t_pkey;
-ALTER TABLE t DROP other;
-ALTER TABLE t DROP other CASCADE;
+UPDATE t SET v = 'cinque' WHERE id = 5;
 -- a column of it goes, and another key stands in
 ALTER TABLE t ALTER v SET NOT NULL, ADD UNIQUE (v);
 ALTER TABLE t DROP other;
@@ -51,8 +50,10 @@ SELECT * FROM shapes('t');
 SELECT op, key FROM dbsync.changes('t');
 SELECT * FROM miscounted('t');
 
--- a key that stops being one: nulls, another collation
+-- a key that stops being one: nulls
+BEGIN;
 ALTER TABLE by_index ALTER id DROP NOT NULL;
+ROLLBACK;
 ALTER TABLE by_index ADD PRIMARY KEY (id);
 INSERT INTO by_index VALUES (1, 1);
 DROP INDEX by_index_id;

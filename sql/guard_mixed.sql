@@ -31,7 +31,9 @@ CREATE TABLE mixed_ops.other (id int PRIMARY KEY);
 CREATE TABLE guard_mixed.by_mood (m mixed_types.mood CONSTRAINT by_mood_key PRIMARY KEY, v int);
 CREATE TABLE guard_mixed.by_id (id int PRIMARY KEY, m mixed_types.mood, p mixed_types.pair, r mixed_types.row_like);
 SELECT dbsync.create_target('guard_mixed', 'postgresql://sync@host.invalid/db');
-SELECT dbsync.create_subscription('guard_mixed', 'guard_mixed', ARRAY['guard_mixed.by_mood', 'guard_mixed.by_id']);
+SELECT dbsync.create_subscription('guard_mixed', 'guard_mixed', ARRAY['guard_mixed.by_id']);
+-- who has named the key goes on with no other, and not without one
+SELECT dbsync.add_table('guard_mixed', 'guard_mixed.by_mood', key => '{m}');
 SELECT count(dbsync_internal.install_capture(id)) FROM dbsync.captured_table;
 CREATE VIEW guard_mixed.followed AS
 SELECT c.relid, array_agg(a.attname ORDER BY a.attnum) AS key,
@@ -56,7 +58,10 @@ DROP OWNED BY regress_dbsync_mixed CASCADE;
 DO $$ BEGIN DROP SCHEMA mixed_ops CASCADE; END $$;
 
 \set VERBOSITY default
--- with another key it may
+-- with another key it may, if none was named
+SELECT dbsync.remove_table('guard_mixed', 'guard_mixed.by_mood');
+SELECT dbsync.add_table('guard_mixed', 'guard_mixed.by_mood');
+SELECT count(dbsync_internal.install_capture(id)) FROM dbsync.captured_table;
 ALTER TABLE guard_mixed.by_mood ALTER v SET NOT NULL, ADD UNIQUE (v);
 BEGIN;
 DROP SCHEMA mixed_ops CASCADE;
@@ -65,7 +70,10 @@ INSERT INTO guard_mixed.by_mood VALUES ('good', 1), ('good', 2);
 ROLLBACK;
 SELECT * FROM guard_mixed.followed;
 
--- columns go with their types, and tables with them: a key must not
+-- columns go with their types, and tables with them: a key that was named must not
+SELECT dbsync.remove_table('guard_mixed', 'guard_mixed.by_mood');
+SELECT dbsync.add_table('guard_mixed', 'guard_mixed.by_mood', key => '{m}');
+SELECT count(dbsync_internal.install_capture(id)) FROM dbsync.captured_table;
 ALTER TABLE guard_mixed.by_mood DROP CONSTRAINT by_mood_v_key;
 \set VERBOSITY sqlstate
 DROP SCHEMA mixed_types, mixed_ops CASCADE;

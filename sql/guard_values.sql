@@ -132,7 +132,7 @@ DROP ROLE regress_dbsync_stranger;
 CREATE TABLE by_index (id int NOT NULL, v int);
 CREATE UNIQUE INDEX by_index_id ON by_index (id);
 CREATE INDEX by_index_v ON by_index (v);
-SELECT dbsync.add_table('guard_val', 'by_index');
+SELECT dbsync.add_table('guard_val', 'by_index', key => '{id}');
 SELECT count(dbsync_internal.install_capture(id)) FROM dbsync.captured_table;
 DROP INDEX CONCURRENTLY by_index_id;
 DROP INDEX CONCURRENTLY IF EXISTS guard_val.by_index_id;

@@ -60,7 +60,7 @@ SELECT string_agg(name || n || rows, ' ') = :'here' AS same FROM rk.fingerprints
 -- what goes up in one column and down in another has no way back
 CREATE TABLE rk.k_updown (a int NOT NULL, b int NOT NULL);
 CREATE UNIQUE INDEX k_updown_i ON rk.k_updown (a, b DESC);
-SELECT dbsync.add_table('keys', 'rk.k_updown');
+SELECT dbsync.add_table('keys', 'rk.k_updown', key => '{a,b}');
 
 -- A3: another relation in the table's place is not looked at
 CREATE TABLE rk.own (k int PRIMARY KEY, v int);

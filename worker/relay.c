@@ -207,11 +207,14 @@ remember_key(DbsyncRelay *relay, TupleTableSlot *slot)
 
 /* The row's key for a message, cut short; its own functions make the text. */
 static char *
-describe_key(DbsyncRelay *relay, TupleTableSlot *slot)
+describe_row(DbsyncRelay *relay, TupleTableSlot *slot)
 {
 	StringInfoData key;
 
+	if (relay->shape->nkeys == 0)
+		return "a row";
 	initStringInfo(&key);
+	appendStringInfoString(&key, "the row with key (");
 	for (int k = 0; k < relay->shape->nkeys; k++)
 	{
 		int			at = relay->place[relay->what == DBSYNC_RELAY_KEYS ? k : relay->shape->keys[k]];
@@ -229,6 +232,7 @@ describe_key(DbsyncRelay *relay, TupleTableSlot *slot)
 						 pg_mbcliplen(text, strlen(text), KEY_SHOWN), text,
 						 strlen(text) > KEY_SHOWN ? "..." : "");
 	}
+	appendStringInfoChar(&key, ')');
 	return key.data;
 }
 
@@ -249,7 +253,7 @@ encode_large(DbsyncRelay *relay, TupleTableSlot *slot, int i, int *length)
 {
 	Datum		value = slot->tts_values[relay->at[i]];
 	Size		size = toast_raw_datum_size(value);
-	char	   *key = describe_key(relay, slot);
+	char	   *row = describe_row(relay, slot);
 	MemoryContext context = CurrentMemoryContext;
 	const char *volatile result = NULL;
 
@@ -267,8 +271,8 @@ encode_large(DbsyncRelay *relay, TupleTableSlot *slot, int i, int *length)
 		if (!dbsync_row_size_is_too_large(edata->sqlerrcode, edata->message))
 			PG_RE_THROW();
 		FlushErrorState();
-		refuse_row(relay, psprintf("Column \"%s\" of the row with key (%s) has %zu bytes, too many for the form in which it travels: %s.",
-								   relay->shape->columns[column], key, size, edata->message));
+		refuse_row(relay, psprintf("Column \"%s\" of %s has %zu bytes, too many for the form in which it travels: %s.",
+								   relay->shape->columns[column], row, size, edata->message));
 	}
 	PG_END_TRY();
 	return result;
@@ -294,8 +298,8 @@ check_size(DbsyncRelay *relay, TupleTableSlot *slot, int64 bytes)
 		return;
 	dbsync_row_size_note_heavy(relay->table->captured_id);
 	if (bytes > ROW_LIMIT)
-		refuse_row(relay, psprintf("All values together of the row with key (%s) have " INT64_FORMAT " bytes as they travel, the most is %zu.",
-								   describe_key(relay, slot), bytes, (Size) ROW_LIMIT));
+		refuse_row(relay, psprintf("All values together of %s have " INT64_FORMAT " bytes as they travel, the most is %zu.",
+								   describe_row(relay, slot), bytes, (Size) ROW_LIMIT));
 }
 
 static void
@@ -379,6 +383,7 @@ dbsync_relay_create(DbsyncTarget *target, const DbsyncTargetTable *handle,
 		relay->sent = table->sent;
 		relay->ncolumns = table->nsent;
 	}
+	relay->row.count = 1;
 	relay->context = CurrentMemoryContext;
 	relay->row_context = AllocSetContextCreate(CurrentMemoryContext, "dbsync row",
 											   ALLOCSET_DEFAULT_SIZES);
@@ -406,6 +411,12 @@ dbsync_relay_set_unchanged(DbsyncRelay *relay, const bool *unchanged)
 	for (int i = 0; i < relay->ncolumns; i++)
 		relay->unchanged[i] = unchanged[relay->sent[i]];
 	relay->row.unchanged = relay->unchanged;
+}
+
+void
+dbsync_relay_set_count(DbsyncRelay *relay, int64 count)
+{
+	relay->row.count = count;
 }
 
 bool

@@ -46,6 +46,9 @@ extern DestReceiver *dbsync_relay_receiver(DbsyncRelay *relay);
 /* Columns of the rows that come next that stay as they are at the target; NULL: none. */
 extern void dbsync_relay_set_unchanged(DbsyncRelay *relay, const bool *unchanged);
 
+/* How many of the rows that come next are meant, mode COUNT; 1 unless it is set. */
+extern void dbsync_relay_set_count(DbsyncRelay *relay, int64 count);
+
 /* Rows that came, also those left out; false if the driver refused one (then its fault is set). */
 extern bool dbsync_relay_result(DbsyncRelay *relay, int64 *rows);
 

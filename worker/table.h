@@ -89,6 +89,7 @@ typedef struct DbsyncTable
 	bool		note_due;		/* progress is to be noted in the catalog */
 	char	   *copied_for;		/* why it is copied anew, in words; NULL: it is not, */
 	bool		copied_for_noted;	/* or that is in the catalog */
+	int64		missing;		/* rows that the target lacked, to be noted in the catalog */
 	DbsyncTableLock lock;
 	List	   *leaves;			/* partitions that were locked with it, in the batch's memory */
 	DbsyncTableHold hold;

@@ -38,7 +38,8 @@ is_whole(const DbsyncDriver *driver)
 		((driver->table_takes_several && driver->fence) ||
 		 !(driver->features & DBSYNC_FEATURE_SEVERAL)) &&
 		((driver->table_change && driver->types_follow && driver->table_lacks) ||
-		 !(driver->features & DBSYNC_FEATURE_CHANGE));
+		 !(driver->features & DBSYNC_FEATURE_CHANGE)) &&
+		(driver->table_missing || !(driver->features & DBSYNC_FEATURE_COUNT));
 }
 
 static void
@@ -327,6 +328,18 @@ dbsync_target_table_takes_unchanged(const DbsyncTarget *target, const DbsyncTarg
 {
 	return (target->driver->features & DBSYNC_FEATURE_PATCH) != 0 &&
 		target->driver->table_takes_unchanged(table);
+}
+
+bool
+dbsync_target_counts_rows(const DbsyncTarget *target)
+{
+	return (target->driver->features & DBSYNC_FEATURE_COUNT) != 0;
+}
+
+int64
+dbsync_target_table_missing(const DbsyncTarget *target, DbsyncTargetTable *table)
+{
+	return target->driver->table_missing(table);
 }
 
 bool

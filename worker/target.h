@@ -62,6 +62,11 @@ extern void dbsync_target_confirm(DbsyncTarget *target, const pg_uuid_t *subscri
 
 extern DbsyncTargetTable *dbsync_target_try_table_open(DbsyncTarget *target,
 													   const DbsyncTableSpec *spec);
+/* Does it take tables without a key? */
+extern bool dbsync_target_counts_rows(const DbsyncTarget *target);
+
+/* As in the contract; of a table without a key. */
+extern int64 dbsync_target_table_missing(const DbsyncTarget *target, DbsyncTargetTable *table);
 extern bool dbsync_target_follows_changes(const DbsyncTarget *target);
 extern DbsyncTargetTable *dbsync_target_try_table_change(DbsyncTarget *target,
 														 DbsyncTargetTable *before,

@@ -191,6 +191,12 @@ dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table, const DbsyncTable
 	if (dbsync_target_table_is_open(table, shape))
 		return;
 	refuse_same_table(work, table);
+	if (shape->nkeys == 0 && !dbsync_target_counts_rows(work->target))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("target \"%s\" does not take tables without a key, as %s is one",
+						work->subscription->target, table->qualified),
+				 errhint("Add a primary key, or name the key: dbsync.add_table(..., key => '{...}').")));
 	dbsync_target_table_follow_types(work, table, shape);
 	dbsync_target_table_leave_out(work, table, shape);
 	table->handle = dbsync_target_table_look_up(work->target, work->target_context, table, shape);

@@ -58,6 +58,7 @@ typedef struct DbsyncWork
 	int			blamed;			/* captured id of the table being copied from, or 0 */
 	bool		copy_failed;	/* the last attempt did, in a table's copy */
 
+	bool		counts;			/* this batch has rows in mode COUNT */
 	int			sending;		/* captured id of the table whose rows are under way, or 0 */
 	int			completing;		/* the same, if they are completed from the table, or 0 */
 	int			suspend_due;	/* of one that has a row too large to be sent, or 0 */

@@ -141,7 +141,8 @@ dbsync_append_begin(DbsyncAppend *append, Relation rel, int64 expected)
 	carried = expected < FEW_ROWS && dbsync_transaction_can_carry();
 	if (carried ? !dbsync_active_prepare(&append->active) : !dbsync_active_open(&append->active))
 		return false;
-	count_statements(append, 1);
+	/* without a key any two of its rows may be the same */
+	count_statements(append, append->active.entry->shape.nkeys > 0 ? 1 : 2);
 	append->nrows = 0;
 	append->stamp.xid = GetTopFullTransactionId();
 	append->stamp.same = NULL;
@@ -412,6 +413,14 @@ void
 dbsync_append_put_update(DbsyncAppend *append, TupleTableSlot *old, TupleTableSlot *new)
 {
 	refresh(append);
+	if (append->active.entry->shape.nkeys == 0)
+	{
+		if (dbsync_form_same_row(&append->active.entry->shape, old, new))
+			return;
+		dbsync_append_put(append, DBSYNC_OP_DELETE, old);
+		dbsync_append_put(append, DBSYNC_OP_INSERT, new);
+		return;
+	}
 	if (!dbsync_form_same_key(&append->active.entry->shape, old, new))
 	{
 		dbsync_append_put(append, DBSYNC_OP_DELETE, old);

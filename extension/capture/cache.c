@@ -130,11 +130,15 @@ column_index(const DbsyncEntry *entry, AttrNumber attno)
 			 errdetail("A key column is generated or an expression.")));
 }
 
-/* Can rows be found by this index, now and as long as we hold the table's lock? */
+/*
+ * Can rows be found by this index, now and as long as we hold the table's lock?  That a key
+ * which somebody has named is unique is his word.
+ */
 static bool
-is_usable(Form_pg_index index, Oid relid)
+is_usable(const DbsyncCaptured *captured, Form_pg_index index)
 {
-	return index->indrelid == relid && index->indisunique && index->indimmediate &&
+	return index->indrelid == captured->relid &&
+		(captured->named_key || (index->indisunique && index->indimmediate)) &&
 		index->indisvalid && index->indisready && index->indislive;
 }
 
@@ -151,7 +155,8 @@ index_oids(HeapTuple index, AttrNumber attno)
 
 /*
  * Does it have the key's columns, in their order, and order and equate them as the
- * columns do?  Rows are captured by one key only.
+ * columns do?  Rows are captured by one key only.  Behind a key that somebody has named
+ * an index may have further columns.
  */
 static bool
 is_same_key(const DbsyncCaptured *captured, Relation rel, HeapTuple tuple)
@@ -160,7 +165,8 @@ is_same_key(const DbsyncCaptured *captured, Relation rel, HeapTuple tuple)
 	const oidvector *collations = index_oids(tuple, Anum_pg_index_indcollation);
 	const oidvector *classes = index_oids(tuple, Anum_pg_index_indclass);
 
-	if (index->indnkeyatts != captured->nkeys)
+	if (captured->named_key ? index->indnkeyatts < captured->nkeys
+		: index->indnkeyatts != captured->nkeys)
 		return false;
 	for (int k = 0; k < captured->nkeys; k++)
 	{
@@ -200,9 +206,9 @@ find_key_successor(const DbsyncCaptured *captured, Relation rel)
 		if (!HeapTupleIsValid(tuple))
 			continue;
 		index = (Form_pg_index) GETSTRUCT(tuple);
-		rank = index->indisprimary ? 3 : index->indisreplident ? 2 : 1;
+		rank = index->indisprimary ? 4 : index->indisreplident ? 3 : index->indisunique ? 2 : 1;
 		/* the list is in the order of oids */
-		if (rank > best_rank && is_usable(index, RelationGetRelid(rel)) &&
+		if (rank > best_rank && is_usable(captured, index) &&
 			heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
 			heap_attisnull(tuple, Anum_pg_index_indexprs, NULL) &&
 			is_same_key(captured, rel, tuple))
@@ -216,61 +222,51 @@ find_key_successor(const DbsyncCaptured *captured, Relation rel)
 	return best;
 }
 
-/* The pg_index row of the key; its oid in captured.key_index is put right. */
-static HeapTuple
-find_key(DbsyncEntry *entry, Relation rel)
+/* Put the oid of the key's index right. */
+static void
+find_key(DbsyncCaptured *captured, Relation rel)
 {
-	Oid		   *key_index = &entry->captured.key_index;
-	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(*key_index));
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(captured->key_index));
+	bool		usable = HeapTupleIsValid(tuple) &&
+		is_usable(captured, (Form_pg_index) GETSTRUCT(tuple));
 
-	if (HeapTupleIsValid(tuple) &&
-		is_usable((Form_pg_index) GETSTRUCT(tuple), entry->relid))
-		return tuple;
 	if (HeapTupleIsValid(tuple))
 		ReleaseSysCache(tuple);
-	*key_index = find_key_successor(&entry->captured, rel);
-	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(*key_index));
-	if (!HeapTupleIsValid(tuple))
+	if (usable)
+		return;
+	captured->key_index = find_key_successor(captured, rel);
+	if (!OidIsValid(captured->key_index))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("captured table \"%s\" has no key any more",
 						RelationGetRelationName(rel)),
 				 errhint("Use dbsync.suspend_table() to go on without capturing the table.")));
-	return tuple;
 }
 
-/* By numbers of the captured table's columns, which are not always this relation's. */
+/*
+ * A table without a key has none of these columns.  A partition has no key of its own: that of the
+ * captured table is asked for it there.
+ */
 static void
-set_keys(DbsyncEntry *entry, const AttrNumber *numbers, int n)
+fill_keys(DbsyncEntry *entry, Relation rel)
 {
-	entry->shape.nkeys = n;
-	entry->shape.keys = palloc(n * sizeof(int));
+	const DbsyncCaptured *captured = &entry->captured;
+
+	entry->shape.nkeys = 0;
+	entry->shape.keys = palloc(captured->nkeys * sizeof(int));
 	entry->shape.last_key = 0;
-	for (int i = 0; i < n; i++)
+	if (!OidIsValid(captured->key_index))
+		return;
+	if (captured->relid == entry->relid)
+		find_key(&entry->captured, rel);
+	for (int i = 0; i < captured->nkeys; i++)
 	{
-		int			column = column_index(entry, numbers[i]);
+		int			column = column_index(entry, captured->keys[i]);
 
 		entry->shape.keys[i] = column;
 		entry->shape.last_key = Max(entry->shape.last_key, entry->shape.columns[column]);
 	}
-}
-
-static void
-fill_keys(DbsyncEntry *entry, Relation rel)
-{
-	HeapTuple	tuple;
-	Form_pg_index index;
-
-	/* a partition has no key of its own: that of the captured table is asked for it there */
-	if (entry->captured.relid != entry->relid)
-	{
-		set_keys(entry, entry->captured.keys, entry->captured.nkeys);
-		return;
-	}
-	tuple = find_key(entry, rel);
-	index = (Form_pg_index) GETSTRUCT(tuple);
-	set_keys(entry, index->indkey.values, index->indnkeyatts);
-	ReleaseSysCache(tuple);
+	entry->shape.nkeys = captured->nkeys;
 }
 
 /*

@@ -8,8 +8,8 @@
  * the target deletes what its bound says.  Where that may mean other rows there, the keys of
  * its rows are captured as deleted, before they go.
  *
- * Rows are read with the latest snapshot, whatever the transaction's is: that one may be older
- * than the lock that we have, and miss rows.
+ * Rows are read with SnapshotSelf, whatever the transaction's snapshot is: that one may be
+ * older than the lock that we have, and miss rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,9 @@
 #include "extension/capture/append.h"
 #include "extension/capture/emptied.h"
 #include "extension/capture/member.h"
+#include "extension/capture/statement.h"
 #include "extension/capture/turn.h"
+#include "extension/leaves.h"
 #include "extension/log/segment.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -37,15 +39,13 @@ capture_all(Relation rel, char op)
 	/* nobody knows how many there are */
 	const int64 unknown = 0;
 	DbsyncAppend append;
-	Snapshot	snapshot;
 	TableScanDesc scan;
 	TupleTableSlot *slot;
 	bool		begun = false;
 	int64		rows = 0;
 
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	slot = table_slot_create(rel, NULL);
-	scan = table_beginscan(rel, snapshot, 0, NULL);
+	scan = table_beginscan_strat(rel, SnapshotSelf, 0, NULL, true, false);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -62,7 +62,6 @@ capture_all(Relation rel, char op)
 	ExecDropSingleTupleTableSlot(slot);
 	if (begun)
 		dbsync_append_end(&append);
-	UnregisterSnapshot(snapshot);
 	return rows;
 }
 
@@ -78,6 +77,16 @@ dbsync_capture_rows(PG_FUNCTION_ARGS)
 
 	table_close(rel, NoLock);
 	PG_RETURN_INT64(rows);
+}
+
+void
+dbsync_emptied_recapture(Relation rel)
+{
+	DbsyncLeaves *leaves = dbsync_leaves_begin(rel, InvalidOid);
+
+	for (int i = 0; i < leaves->n; i++)
+		(void) capture_all(dbsync_leaves_open(leaves, i)->rel, DBSYNC_OP_INSERT);
+	dbsync_leaves_end(leaves);
 }
 
 /* Does one that the relation is a partition of say that it is empty, in the same command? */
@@ -110,18 +119,52 @@ dbsync_emptied_before(DbsyncEntry *entry, Relation rel)
 	MemoryContextSwitchTo(old);
 	if (entry->captured.relid != entry->relid && rel->rd_rel->relkind == RELKIND_RELATION &&
 		!goes_with_another(touched, entry->relid) && dbsync_member_bound(entry->relid) == NULL)
+	{
 		capture_all(rel, DBSYNC_OP_DELETE);
+		dbsync_statement_reopen_truncate(touched);
+	}
+}
+
+/*
+ * Triggers of others may have written to it in the middle of the TRUNCATE, before it was empty
+ * or after: of rows without a key nobody can look up which.
+ */
+static void
+recapture(const DbsyncTouched *touched, Relation rel, const char *bound)
+{
+	if (dbsync_transaction_rows(touched) == touched->periods.truncate_rows)
+		return;
+	if (bound == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot truncate partition \"%s\" while a trigger writes to its table",
+						RelationGetRelationName(rel)),
+				 errdetail("The table has no key, and the target cannot be told what belongs to the partition."),
+				 errhint("Use DELETE, or give the table a key.")));
+	dbsync_emptied_recapture(rel);
 }
 
 void
 dbsync_emptied_after(DbsyncEntry *entry, Relation rel)
 {
-	const DbsyncTouched *touched = dbsync_cache_touched(entry);
+	DbsyncTouched *touched = dbsync_cache_touched(entry);
 	char	   *bound;
 
-	if (touched == NULL || goes_with_another(touched, entry->relid))
+	if (touched == NULL)
 		return;
+	if (goes_with_another(touched, entry->relid))
+	{
+		dbsync_statement_leave_truncate(touched);
+		return;
+	}
 	bound = dbsync_member_bound(entry->relid);
 	if (bound != NULL)
 		dbsync_turn_emptied(rel, bound);
+	if (entry->shape.nkeys > 0)
+		dbsync_statement_close_truncate(touched);
+	else
+	{
+		recapture(touched, rel, bound);
+		dbsync_statement_leave_truncate(touched);
+	}
 }

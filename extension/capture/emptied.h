@@ -13,11 +13,16 @@
 
 /*
  * For the BEFORE and AFTER TRUNCATE triggers of a relation that is partitioned, or a
- * partition: note it, and capture what is to be captured of it.  Called between
- * dbsync_statement_open_truncate() and dbsync_statement_close_truncate(); the latter for
- * partitions only.
+ * partition: note it, and capture what is to be captured of it.  The first is called
+ * behind dbsync_statement_open_truncate(); the second is for partitions only, and closes it.
  */
 extern void dbsync_emptied_before(DbsyncEntry *entry, Relation rel);
 extern void dbsync_emptied_after(DbsyncEntry *entry, Relation rel);
+
+/*
+ * Capture the rows of a relation and of all its partitions as inserted; the caller has had them
+ * for himself since they were empty.
+ */
+extern void dbsync_emptied_recapture(Relation rel);
 
 #endif							/* DBSYNC_EXTENSION_CAPTURE_EMPTIED_H */

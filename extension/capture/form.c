@@ -8,7 +8,8 @@
  * (DbsyncDirect), is copied in one piece:
  * the null bitmap moved up by three, the values as they are.  Of a deleted row
  * only the key stays; it is copied in one piece where the key's columns are the
- * table's first ones and have fixed widths, so that it lies at the beginning.
+ * table's first ones and have fixed widths, so that it lies at the beginning.  Where the
+ * table has no key, all of it stays.
  *
  * A row ends before the segment's last column, unless it is of an UPDATE that left
  * large values untouched (dbsync_unchanged_find()): these are left out, and where they are the
@@ -189,7 +190,7 @@ dbsync_form_source(const DbsyncShape *shape, const DbsyncStamp *stamp, TupleTabl
 	source = dbsync_form_stored(slot);
 	if (source.header == NULL)
 		return none;
-	if (stamp->op == DBSYNC_OP_DELETE)
+	if (dbsync_form_has_key_only(shape, stamp))
 	{
 		source.data = shape->key_bytes;
 		return key_is_first(shape, source.header) ? source : none;
@@ -213,7 +214,7 @@ head_size(const DbsyncShape *shape, const DbsyncStamp *stamp, DbsyncSource sourc
 
 	if (stamp->same != NULL)
 		return shape->head_marked;
-	if (stamp->op == DBSYNC_OP_DELETE)
+	if (dbsync_form_has_key_only(shape, stamp))
 		nulls = shape->nkeys < shape->ncolumns;
 	else
 		nulls = (source.header->t_infomask & HEAP_HASNULL) != 0;
@@ -266,7 +267,7 @@ fill_header(const DbsyncShape *shape, const DbsyncStamp *stamp, DbsyncSource sou
 			HeapTupleHeader header, int head)
 {
 	const int2vector *same = stamp->same;
-	bool		key_only = (stamp->op == DBSYNC_OP_DELETE);
+	bool		key_only = dbsync_form_has_key_only(shape, stamp);
 	bool		nulls = (source.header->t_infomask & HEAP_HASNULL) != 0;
 
 	/* no byte may be left as it was found: they go to disk */
@@ -346,6 +347,55 @@ dbsync_form_same_key(const DbsyncShape *shape, TupleTableSlot *old, TupleTableSl
 		if (!old->tts_isnull[at] &&
 			!datum_image_eq(old->tts_values[at], new->tts_values[at],
 							att->attbyval, att->attlen))
+			return false;
+	}
+	return true;
+}
+
+/* Two rows of which every byte is the same say the same, whatever they are made of. */
+static bool
+same_bytes(DbsyncSource a, DbsyncSource b)
+{
+	return a.header != NULL && b.header != NULL && a.data == b.data &&
+		a.header->t_hoff == b.header->t_hoff &&
+		HeapTupleHeaderGetNatts(a.header) == HeapTupleHeaderGetNatts(b.header) &&
+		((a.header->t_infomask ^ b.header->t_infomask) & HEAP_HASNULL) == 0 &&
+		((a.header->t_infomask & HEAP_HASNULL) == 0 ||
+		 memcmp(a.header->t_bits, b.header->t_bits, BITMAPLEN(HeapTupleHeaderGetNatts(a.header))) == 0) &&
+		memcmp(data_of(a), data_of(b), a.data) == 0;
+}
+
+/* Values that lie out of line in one place are not fetched. */
+static bool
+same_value(Datum a, Datum b, Form_pg_attribute att)
+{
+	if (att->attlen == -1)
+	{
+		const char *x = DatumGetPointer(a);
+		const char *y = DatumGetPointer(b);
+
+		if (VARATT_IS_EXTERNAL_ONDISK(x) && VARATT_IS_EXTERNAL_ONDISK(y) &&
+			memcmp(VARDATA_EXTERNAL(x), VARDATA_EXTERNAL(y), sizeof(varatt_external)) == 0)
+			return true;
+	}
+	return datum_image_eq(a, b, att->attbyval, att->attlen);
+}
+
+bool
+dbsync_form_same_row(const DbsyncShape *shape, TupleTableSlot *old, TupleTableSlot *new)
+{
+	if (same_bytes(dbsync_form_stored(old), dbsync_form_stored(new)))
+		return true;
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		AttrNumber	attno = shape->columns[i];
+		bool		was_null;
+		bool		is_null;
+		Datum		was = slot_getattr(old, attno, &was_null);
+		Datum		is = slot_getattr(new, attno, &is_null);
+
+		if (was_null != is_null ||
+			(!is_null && !same_value(was, is, TupleDescAttr(shape->desc, attno - 1))))
 			return false;
 	}
 	return true;

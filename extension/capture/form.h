@@ -11,6 +11,7 @@
 #include "access/htup_details.h"
 #include "executor/tuptable.h"
 #include "extension/capture/shape.h"
+#include "extension/log/segment.h"
 #include "utils/rel.h"
 
 /* our own columns of a row */
@@ -24,6 +25,13 @@ typedef struct DbsyncStamp
 
 /* How rows get from the table to the segment; called as the segment is checked. */
 extern void dbsync_form_learn(DbsyncShape *shape, TupleDesc segment);
+
+/* Does a row have the key alone?  What is deleted from a table without a key is whole. */
+static inline bool
+dbsync_form_has_key_only(const DbsyncShape *shape, const DbsyncStamp *stamp)
+{
+	return stamp->op == DBSYNC_OP_DELETE && shape->nkeys > 0;
+}
 
 /* a row that a segment's row can be copied from; lives as long as the slot has it */
 typedef struct DbsyncSource
@@ -49,5 +57,8 @@ extern void dbsync_form_copy(const DbsyncShape *shape, const DbsyncStamp *stamp,
 
 /* Are the key columns of both rows the same, byte for byte? */
 extern bool dbsync_form_same_key(const DbsyncShape *shape, TupleTableSlot *old, TupleTableSlot *new);
+
+/* The same for all columns that are captured. */
+extern bool dbsync_form_same_row(const DbsyncShape *shape, TupleTableSlot *old, TupleTableSlot *new);
 
 #endif							/* DBSYNC_EXTENSION_CAPTURE_FORM_H */

@@ -93,7 +93,7 @@ dbsync_form_values(DbsyncShape *shape, const DbsyncStamp *stamp,
 	shape->values[DBSYNC_SEGMENT_XID - 1] = FullTransactionIdGetDatum(stamp->xid);
 	shape->values[DBSYNC_SEGMENT_NO - 1] = Int64GetDatum(stamp->no);
 	memset(shape->nulls, false, OURS * sizeof(bool));
-	if (stamp->op == DBSYNC_OP_DELETE || stamp->op == DBSYNC_OP_TRUNCATE)
+	if (dbsync_form_has_key_only(shape, stamp) || stamp->op == DBSYNC_OP_TRUNCATE)
 		take_key(shape, slot);
 	else
 		take_values(shape, slot);

@@ -24,6 +24,11 @@
  * Keys are compared as the table's owner (dbsync_owner_begin()): whoever commits need not be who
  * wrote, as in a SECURITY DEFINER function, and did not ask for that code.
  *
+ * Rows of a table without a key are summed up, whatever their order.  What matters is on which
+ * side of a TRUNCATE they are: where some were captured in the middle of one, the table is
+ * captured as emptied once more at commit, and all of its rows as inserted.  They are ours,
+ * as the table has been ours alone since the TRUNCATE.
+ *
  * Memory is bounded by work_mem: the sort spills, the rest is row by row.
  *
  *-------------------------------------------------------------------------
@@ -42,6 +47,7 @@
 #include "catalog/pg_index.h"
 #include "extension/capture/append.h"
 #include "extension/capture/cache.h"
+#include "extension/capture/emptied.h"
 #include "extension/capture/find.h"
 #include "extension/capture/recheck.h"
 #include "extension/log/carried.h"
@@ -363,6 +369,19 @@ settle_table(Settling *s)
 	tuplesort_end(s->sort);
 }
 
+/* What was captured of a table without a key up to now does not count; what is in it does. */
+static void
+recapture_rows(Relation rel)
+{
+	DbsyncAppend append;
+
+	if (!dbsync_append_begin(&append, rel, 1))
+		return;
+	dbsync_append_put(&append, DBSYNC_OP_TRUNCATE, NULL);
+	dbsync_append_end(&append);
+	dbsync_emptied_recapture(rel);
+}
+
 static void
 recheck_table(DbsyncTouched *touched, const DbsyncPeriods *periods)
 {
@@ -377,7 +396,14 @@ recheck_table(DbsyncTouched *touched, const DbsyncPeriods *periods)
 	if (s.rel == NULL)
 		return;					/* dropped: the guard has seen to its end */
 	s.entry = dbsync_cache_find(s.rel);
-	if (s.entry->mode == DBSYNC_MODE_CAPTURE)
+	if (s.entry->mode != DBSYNC_MODE_CAPTURE)
+		 /* nothing of it is wanted any more */ ;
+	else if (s.entry->shape.nkeys == 0)
+	{
+		if (periods->truncated_from != 0)
+			recapture_rows(s.rel);
+	}
+	else
 	{
 		context = AllocSetContextCreate(CurrentMemoryContext, "dbsync truth",
 										ALLOCSET_DEFAULT_SIZES);

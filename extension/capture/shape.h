@@ -18,7 +18,7 @@ typedef struct DbsyncShape
 	int			ncolumns;		/* columns that are captured */
 	AttrNumber *columns;		/* their numbers in the relation */
 	AttrNumber *numbers;		/* and in the captured table, if this is a partition of it */
-	int			nkeys;
+	int			nkeys;			/* 0: it has no key, its rows are known by all that is in them */
 	int		   *keys;			/* key columns, as indexes into columns */
 	AttrNumber	last_key;		/* highest number of a key column */
 	int			nlarge;			/* columns that can be out of line, without the key */

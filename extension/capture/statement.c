@@ -128,6 +128,29 @@ dbsync_statement_close_truncate(DbsyncTouched *touched)
 }
 
 void
+dbsync_statement_leave_truncate(DbsyncTouched *touched)
+{
+	DbsyncPeriods *periods = &touched->periods;
+
+	if (periods->truncating == 0)
+		return;
+	dbsync_transaction_save(periods);
+	periods->truncating--;
+}
+
+void
+dbsync_statement_reopen_truncate(DbsyncTouched *touched)
+{
+	DbsyncPeriods *periods = &touched->periods;
+
+	if (periods->truncating != 1)
+		return;
+	dbsync_transaction_save(periods);
+	periods->truncate_first = dbsync_transaction.next_no;
+	periods->truncate_rows = dbsync_transaction_rows(touched);
+}
+
+void
 dbsync_statement_note_row(DbsyncTouched *touched)
 {
 	DbsyncPeriods *periods = &touched->periods;

@@ -25,6 +25,12 @@ extern void dbsync_statement_open_truncate(DbsyncTouched *touched);
 /* It has ended; to be called before its T is captured. */
 extern void dbsync_statement_close_truncate(DbsyncTouched *touched);
 
+/* The same for a TRUNCATE of a partition that another one, of the same command, includes. */
+extern void dbsync_statement_leave_truncate(DbsyncTouched *touched);
+
+/* What was captured so far came before the TRUNCATE that has just opened, if it is the only one. */
+extern void dbsync_statement_reopen_truncate(DbsyncTouched *touched);
+
 /* The per-row trigger captured a row, outside any statement. */
 extern void dbsync_statement_note_row(DbsyncTouched *touched);
 

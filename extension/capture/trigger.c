@@ -25,6 +25,12 @@
  *	DELETE					D with the key
  *	upsert, MERGE			U and I, or D, U and I, as they fire
  *
+ * of a table without a key:
+ *
+ *	UPDATE					D with the old row, I with the new one; nothing where
+ *							they are the same
+ *	DELETE					D with the row
+ *
  * Whether a key has changed is decided bytewise: 1.0 and 1.00 are one key to the
  * index, but the target must see the change.  In the segment a key's rows are in
  * the order in which they were captured; where that may differ from the order
@@ -196,11 +202,13 @@ capture_truncate(const TriggerData *trigdata, DbsyncEntry *entry)
 	DbsyncAppend append;
 
 	if (entry->mode == DBSYNC_MODE_CAPTURE && entry->captured.relid != entry->relid)
+	{
 		dbsync_emptied_after(entry, trigdata->tg_relation);
+		return;
+	}
 	if (touched != NULL)
 		dbsync_statement_close_truncate(touched);
-	if (entry->mode != DBSYNC_MODE_CAPTURE || entry->captured.relid != entry->relid ||
-		!dbsync_append_begin(&append, trigdata->tg_relation, 1))
+	if (entry->mode != DBSYNC_MODE_CAPTURE || !dbsync_append_begin(&append, trigdata->tg_relation, 1))
 		return;
 	dbsync_append_put(&append, DBSYNC_OP_TRUNCATE, NULL);
 	dbsync_append_end(&append);

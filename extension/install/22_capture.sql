@@ -152,7 +152,8 @@ BEGIN
 
     -- A table that was suspended can have been altered since.  What was captured of another
     -- shape is of no use then: all its subscriptions copy the table anew.
-    chosen_key := dbsync_internal.choose_key(captured.relid);
+    chosen_key := CASE WHEN captured.named_key IS NULL THEN dbsync_internal.choose_key(captured.relid)
+        ELSE dbsync_internal.check_named_key(captured.relid, captured.named_key) END;
     current_shape := dbsync_internal.find_shape(captured.id, dbsync_internal.describe_columns(captured.relid), chosen_key);
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s
     WHERE s.captured_id = captured.id AND s.shape_id <> current_shape;
@@ -165,7 +166,7 @@ BEGIN
     PERFORM dbsync_internal.install_members(captured);
 
     UPDATE dbsync.captured_table c
-    SET key_index = chosen_key, key_columns = dbsync_internal.key_columns(chosen_key)
+    SET key_index = chosen_key, key_columns = dbsync_internal.key_columns(chosen_key, cardinality(captured.named_key))
     WHERE c.id = captured.id;
     UPDATE dbsync.captured_table c SET state = 'active', note = NULL, since = now(),
         shape = dbsync_internal.table_shape(captured.relid)

@@ -77,25 +77,84 @@ $$;
 COMMENT ON FUNCTION dbsync_internal.key_candidates(regclass) IS 'unique indexes of a table, best first, and what speaks against each';
 
 CREATE FUNCTION dbsync_internal.choose_key(rel regclass) RETURNS oid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce((SELECT k.key_index::oid FROM dbsync_internal.key_candidates(rel) k WHERE k.problem IS NULL LIMIT 1), 0::oid)
+$$;
+COMMENT ON FUNCTION dbsync_internal.choose_key(regclass) IS 'primary key, else replica identity, else the oldest unique index that will do; 0: there is none, and rows are known by all that is in them';
+
+-- Of indexes that begin with these columns, in any order, the best; none of them need be
+-- unique.  What the columns' own operators and collations call equal or less, it must, too.
+CREATE FUNCTION dbsync_internal.named_key_index(rel regclass, nums smallint[]) RETURNS oid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT i.indexrelid
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
+    WHERE i.indrelid = rel AND m.amname = 'btree' AND i.indisvalid AND i.indisready AND i.indislive AND i.indpred IS NULL
+      AND (SELECT array_agg(i.indkey[k.n] ORDER BY i.indkey[k.n])
+                  = (SELECT array_agg(w.num ORDER BY w.num) FROM unnest(nums) w (num))
+              AND count(DISTINCT i.indoption[k.n] & 1) = 1
+              AND bool_and(i.indcollation[k.n] = a.attcollation AND coalesce(l.collisdeterministic, true)
+                  AND i.indclass[k.n] IS NOT DISTINCT FROM dbsync_internal.default_opclass(a.atttypid))
+           FROM generate_series(0, least(cardinality(nums), i.indnkeyatts) - 1) k (n)
+           JOIN pg_attribute a ON a.attrelid = rel AND a.attnum = i.indkey[k.n]
+           LEFT JOIN pg_collation l ON l.oid = a.attcollation)
+    ORDER BY i.indisprimary DESC, i.indisunique DESC, i.indexrelid LIMIT 1
+$$;
+COMMENT ON FUNCTION dbsync_internal.named_key_index(regclass, smallint[]) IS 'index by which rows are found by these columns; null: none begins with them';
+
+CREATE FUNCTION dbsync_internal.column_list(names name[]) RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT string_agg(format('%I', k.name), ', ' ORDER BY k.n) FROM unnest(names) WITH ORDINALITY k (name, n)
+$$;
+COMMENT ON FUNCTION dbsync_internal.column_list(name[]) IS 'columns as a statement has them';
+
+-- Whoever names a key vouches for it: that no two rows have it in common is not looked at.
+CREATE FUNCTION dbsync_internal.check_named_key(rel regclass, key name[]) RETURNS oid
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    bad name;
+    named smallint[];
     chosen oid;
-    reason text;
 BEGIN
-    SELECT k.key_index INTO chosen FROM dbsync_internal.key_candidates(rel) k WHERE k.problem IS NULL LIMIT 1;
-    IF FOUND THEN
-        RETURN chosen;
+    IF cardinality(key) = 0 OR cardinality(key) > 32 OR array_ndims(key) <> 1 OR array_position(key, NULL) IS NOT NULL
+        OR cardinality(key) <> (SELECT count(DISTINCT k.name) FROM unnest(key) k (name)) THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('key of table %s must name 1 to 32 different columns', rel);
     END IF;
-    SELECT format('Unique index %s %s.', k.key_index, k.problem) INTO reason
-    FROM dbsync_internal.key_candidates(rel) k LIMIT 1;
-    RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
-        MESSAGE = format('table %s has no key that dbsync can use', rel),
-        DETAIL = coalesce(reason, 'It has no primary key and no unique index.'),
-        HINT = 'Add a primary key, or a unique index over NOT NULL columns that is not deferrable, not partial, '
-            'without expressions and with the default operator classes and collations.';
+    SELECT k.name INTO bad FROM unnest(key) WITH ORDINALITY k (name, n)
+    WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = rel AND a.attname = k.name AND a.attnum > 0 AND NOT a.attisdropped)
+    ORDER BY k.n LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_column', MESSAGE = format('column %I of table %s does not exist', bad, rel);
+    END IF;
+    SELECT k.name INTO bad FROM unnest(key) WITH ORDINALITY k (name, n)
+    JOIN pg_attribute a ON a.attrelid = rel AND a.attname = k.name WHERE a.attgenerated <> '' ORDER BY k.n LIMIT 1;
+    IF FOUND THEN
+        PERFORM dbsync_internal.refuse(format('column %I of table %s cannot be in its key', bad, rel),
+            'Name columns that are not generated, or none: then rows are known by all that is in them.', '0A000',
+            'It is generated, and does not travel.');
+    END IF;
+    SELECT k.name INTO bad FROM unnest(key) WITH ORDINALITY k (name, n)
+    JOIN pg_attribute a ON a.attrelid = rel AND a.attname = k.name WHERE NOT dbsync_internal.has_no_nulls(rel, a.attnum) ORDER BY k.n LIMIT 1;
+    IF FOUND THEN
+        PERFORM dbsync_internal.refuse(format('column %I of table %s cannot be in its key', bad, rel),
+            format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', rel, bad), '0A000', 'It may be null.');
+    END IF;
+    SELECT array_agg(a.attnum ORDER BY k.n) INTO named FROM unnest(key) WITH ORDINALITY k (name, n)
+    JOIN pg_attribute a ON a.attrelid = rel AND a.attname = k.name;
+    chosen := dbsync_internal.named_key_index(rel, named);
+    IF chosen IS NULL THEN
+        PERFORM dbsync_internal.refuse(format('table %s has no index that begins with (%s)', rel, dbsync_internal.column_list(key)),
+            format('CREATE INDEX ON %s (%s);', rel, dbsync_internal.column_list(key)), '0A000',
+            'Rows are looked up by their key. The index need not be unique; it must be a b-tree over all rows, with the default operator '
+            'classes and the columns'' own collations.');
+    END IF;
+    RETURN chosen;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.choose_key(regclass) IS 'primary key, else replica identity, else the oldest unique index that will do; error if there is none';
+COMMENT ON FUNCTION dbsync_internal.check_named_key(regclass, name[]) IS 'index by which rows are found by a key that somebody has named; error if that cannot be a key';
 
 -- The key that it has, as long as that will do: a better one makes no difference.
 CREATE FUNCTION dbsync_internal.usable_key(rel regclass) RETURNS oid
@@ -103,23 +162,38 @@ CREATE FUNCTION dbsync_internal.usable_key(rel regclass) RETURNS oid
 AS $$
 DECLARE
     current oid := dbsync_internal.current_key(rel);
+    named smallint[] := dbsync_internal.named_columns(rel);
 BEGIN
-    IF current IS NOT NULL AND dbsync_internal.key_problem(current) IS NULL THEN
+    IF named IS NOT NULL THEN
+        RETURN CASE WHEN NOT EXISTS (SELECT FROM unnest(named) n (num)
+                                     WHERE dbsync_internal.has_no_nulls(rel, n.num) IS NOT TRUE) THEN current END;
+    ELSIF current IS NOT NULL AND dbsync_internal.key_problem(current) IS NULL THEN
         RETURN current;
     END IF;
-    RETURN (SELECT k.key_index FROM dbsync_internal.key_candidates(rel) k WHERE k.problem IS NULL LIMIT 1);
+    RETURN dbsync_internal.choose_key(rel);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.usable_key(regclass) IS 'key index with which capture of a table can go on; null: none';
+COMMENT ON FUNCTION dbsync_internal.usable_key(regclass) IS 'key index with which capture of a table can go on; 0: it goes on without a key; null: the key that was named is one no more';
 
--- What an index is unique in, as numbers of columns in its order.
-CREATE FUNCTION dbsync_internal.key_columns(key_index oid) RETURNS int2vector
+-- What an index is unique in, as numbers of columns in its order; or the first so many of it.
+CREATE FUNCTION dbsync_internal.key_columns(key_index oid, n int DEFAULT NULL) RETURNS int2vector
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT string_agg(i.indkey[k.n]::text, ' ' ORDER BY k.n)::int2vector
-    FROM pg_index i, generate_series(0, i.indnkeyatts - 1) k (n)
+    SELECT coalesce(string_agg(i.indkey[k.n]::text, ' ' ORDER BY k.n), '')::int2vector
+    FROM pg_index i, generate_series(0, coalesce(key_columns.n, i.indnkeyatts) - 1) k (n)
     WHERE i.indexrelid = key_index
 $$;
-COMMENT ON FUNCTION dbsync_internal.key_columns(oid) IS 'key columns of an index in their order, those it includes left out';
+COMMENT ON FUNCTION dbsync_internal.key_columns(oid, int) IS 'key columns of an index in their order, those it includes left out; none: there is no such index';
+
+-- By their numbers, which do not change, of an active table; of others by the names that they had.
+CREATE FUNCTION dbsync_internal.named_columns(rel regclass) RETURNS smallint[]
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN c.state = 'active' THEN string_to_array(c.key_columns::text, ' ')::smallint[]
+        ELSE (SELECT array_agg(a.attnum ORDER BY k.n) FROM unnest(c.named_key) WITH ORDINALITY k (name, n)
+              JOIN pg_attribute a ON a.attrelid = rel AND a.attname = k.name) END
+    FROM dbsync.captured_table c WHERE c.relid = rel AND c.state <> 'dropped' AND c.named_key IS NOT NULL
+$$;
+COMMENT ON FUNCTION dbsync_internal.named_columns(regclass) IS 'numbers of the columns that were named as the key of a captured table; null: none were';
 
 -- The stored key, or its successor: REINDEX CONCURRENTLY replaces an index by
 -- another one without any event.  What was captured is known by the columns of
@@ -129,15 +203,24 @@ CREATE FUNCTION dbsync_internal.current_key(rel regclass) RETURNS oid
 AS $$
 DECLARE
     current oid;
+    named smallint[];
 BEGIN
     SELECT c.key_index INTO current FROM dbsync.captured_table c JOIN pg_index i ON i.indexrelid = c.key_index
     WHERE c.relid = rel AND i.indrelid = rel AND i.indisvalid;
-    IF NOT FOUND THEN
+    IF FOUND THEN
+        RETURN current;
+    END IF;
+    named := dbsync_internal.named_columns(rel);
+    IF named IS NOT NULL THEN
+        RETURN dbsync_internal.named_key_index(rel, named);
+    ELSE
         SELECT k.key_index INTO current FROM dbsync_internal.key_candidates(rel) k
         WHERE k.problem IS NULL
           AND NOT EXISTS (
               SELECT FROM dbsync.captured_table c
               WHERE c.relid = rel AND c.state = 'active'
+                -- a table that has none takes any
+                AND c.key_index <> 0
                 AND c.key_columns <> dbsync_internal.key_columns(k.key_index))
         LIMIT 1;
     END IF;
@@ -151,7 +234,7 @@ AS $$
     UPDATE dbsync.captured_table c SET key_index = k.key_index
     FROM (SELECT t.id, dbsync_internal.current_key(t.relid) AS key_index
           FROM dbsync.captured_table t
-          WHERE t.state = 'active'
+          WHERE t.state = 'active' AND t.key_index <> 0
             AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = t.key_index AND i.indisvalid)) k
     WHERE k.id = c.id AND k.key_index IS NOT NULL
 $$;
@@ -328,7 +411,10 @@ DECLARE
     -- page header and one line pointer, aligned
     room int := current_setting('block_size')::int - 32;
 BEGIN
-    IF ncolumns > 1600 - 4 THEN
+    IF ncolumns = 0 THEN
+        PERFORM dbsync_internal.refuse(format('table %s has no columns that could be sent', rel),
+            'Add a column that is not generated.');
+    ELSIF ncolumns > 1600 - 4 THEN
         PERFORM dbsync_internal.refuse(format('table %s has too many columns to be captured', rel),
             'dbsync needs room for four columns of its own. Split the table.',
             '54011', format('It has %s columns; the limit is %s.', ncolumns, 1600 - 4));
@@ -347,6 +433,5 @@ BEGIN
     PERFORM dbsync_internal.check_kind(rel);
     PERFORM dbsync_internal.check_types(rel);
     PERFORM dbsync_internal.check_width(rel);
-    PERFORM dbsync_internal.choose_key(rel);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_supported(regclass) IS 'error, with a hint, if the table cannot be captured';

@@ -101,7 +101,7 @@ BEGIN
         -- who is a partition is followed elsewhere (follow_members())
         c.relkind <> 'p' AND EXISTS (SELECT FROM pg_inherits i WHERE rel IN (i.inhparent, i.inhrelid)),
         coalesce(columns, dbsync_internal.describe_columns(rel))::text,
-        (SELECT concat_ws(',', dbsync_internal.key_columns(key.indexrelid)::text, key.indisvalid, key.indimmediate, key.indclass::text, key.indcollation::text)
+        (SELECT concat_ws(',', dbsync_internal.key_columns(key.indexrelid, cardinality(dbsync_internal.named_columns(rel)))::text, key.indisvalid, key.indimmediate, key.indclass::text, key.indcollation::text)
          FROM pg_index key WHERE key.indexrelid = current))
         FROM pg_class c WHERE c.oid = rel);
 END $$;
@@ -117,10 +117,11 @@ DECLARE
     last dbsync.shape;
 BEGIN
     now.columns := columns;
-    SELECT array_agg(i.indkey[k.n] ORDER BY k.n), array_agg(i.indclass[k.n] ORDER BY k.n), array_agg(i.indcollation[k.n] ORDER BY k.n)
+    SELECT coalesce(array_agg(i.indkey[k.n] ORDER BY k.n), '{}'), coalesce(array_agg(i.indclass[k.n] ORDER BY k.n), '{}'),
+        coalesce(array_agg(i.indcollation[k.n] ORDER BY k.n), '{}')
     INTO now.key, now.key_classes, now.key_collations
-    FROM pg_index i, generate_series(0, i.indnkeyatts - 1) k (n)
-    WHERE i.indexrelid = key_index;
+    FROM pg_index i, dbsync.captured_table c, generate_series(0, coalesce(cardinality(c.named_key), i.indnkeyatts) - 1) k (n)
+    WHERE i.indexrelid = find_shape.key_index AND c.id = find_shape.captured_id;
     SELECT h.* INTO last FROM dbsync.shape h WHERE h.captured_id = find_shape.captured_id ORDER BY h.id DESC LIMIT 1;
     IF NOT another AND (last.columns, last.key, last.key_classes, last.key_collations)
         IS NOT DISTINCT FROM (now.columns, now.key, now.key_classes, now.key_collations) THEN

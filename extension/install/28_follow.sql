@@ -145,7 +145,12 @@ BEGIN
     DELETE FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id;
 
     after.id := dbsync_internal.find_shape(captured.id, after.columns, chosen_key, unseen IS NOT NULL);
-    UPDATE dbsync.captured_table c SET key_index = chosen_key, key_columns = dbsync_internal.key_columns(chosen_key)
+    UPDATE dbsync.captured_table c SET key_index = chosen_key,
+        key_columns = dbsync_internal.key_columns(chosen_key, cardinality(c.named_key)),
+        -- a column may have got another name
+        named_key = CASE WHEN c.named_key IS NOT NULL THEN ARRAY(
+            SELECT a.attname FROM unnest(string_to_array(c.key_columns::text, ' ')::smallint[]) WITH ORDINALITY k (num, n)
+            JOIN pg_attribute a ON a.attrelid = c.relid AND a.attnum = k.num ORDER BY k.n) END
     WHERE c.id = captured.id;
     UPDATE dbsync.captured_table c SET shape = dbsync_internal.table_shape(captured.relid, after.columns) WHERE c.id = captured.id;
     IF after.id = before.id THEN

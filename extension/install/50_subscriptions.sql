@@ -175,26 +175,89 @@ $$;
 COMMENT ON FUNCTION dbsync_internal.keep_notes(regclass) IS 'before a suspended table is captured again: every subscription of it keeps the reason';
 
 -- One captured table for all subscriptions.  One that was on its way out, or was
--- suspended, is installed again.
-CREATE FUNCTION dbsync_internal.capture_table(rel regclass) RETURNS int
+-- suspended, is installed again; if nobody has it any more, by the key that is asked for now.
+CREATE FUNCTION dbsync_internal.capture_table(rel regclass, key name[] DEFAULT NULL) RETURNS int
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     captured_id int;
 BEGIN
     PERFORM dbsync_internal.keep_notes(rel);
-    INSERT INTO dbsync.captured_table AS c (relid, key_index)
-    VALUES (rel, dbsync_internal.choose_key(rel))
+    INSERT INTO dbsync.captured_table AS c (relid, key_index, named_key)
+    VALUES (rel, CASE WHEN key IS NULL THEN dbsync_internal.choose_key(rel) ELSE dbsync_internal.check_named_key(rel, key) END, key)
     ON CONFLICT (relid) WHERE state <> 'dropped' DO UPDATE SET note = NULL,
-        state = CASE WHEN c.state = 'active' THEN 'active' ELSE 'installing' END
+        state = CASE WHEN c.state = 'active' THEN 'active' ELSE 'installing' END,
+        named_key = CASE WHEN c.state = 'active' OR EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id)
+            THEN c.named_key ELSE EXCLUDED.named_key END
     RETURNING c.id INTO captured_id;
     RETURN captured_id;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.capture_table(regclass) IS 'id of the captured table, which is to be installed if it is not active';
+COMMENT ON FUNCTION dbsync_internal.capture_table(regclass, name[]) IS 'id of the captured table, which is to be installed if it is not active';
+
+-- A table is captured by one key, whoever subscribes it.
+CREATE FUNCTION dbsync_internal.check_same_key(rel regclass, key name[]) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    other record;
+BEGIN
+    SELECT s.name AS subscription, c.named_key IS NOT NULL AS named, (
+        SELECT array_agg(t.attname ORDER BY t.attname COLLATE "C") FROM pg_attribute t
+        WHERE t.attrelid = rel AND t.attnum = ANY (coalesce(dbsync_internal.named_columns(rel),
+            string_to_array(dbsync_internal.key_columns(c.key_index)::text, ' ')::smallint[]))) AS columns
+    INTO other
+    FROM dbsync.captured_table c JOIN dbsync.subscription_table a ON a.captured_id = c.id JOIN dbsync.subscription s ON s.id = a.subscription_id
+    WHERE c.relid = rel AND c.state <> 'dropped' ORDER BY s.name LIMIT 1;
+    IF FOUND AND other.columns IS DISTINCT FROM (SELECT array_agg(k.name ORDER BY k.name COLLATE "C") FROM unnest(key) k (name)) THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('table %s is captured by another key', rel),
+            DETAIL = CASE WHEN other.columns IS NULL THEN format('It is in subscription "%s", without a key.', other.subscription)
+                ELSE format('It is in subscription "%s", with key (%s).', other.subscription, dbsync_internal.column_list(other.columns)) END,
+            HINT = 'All subscriptions of a table have the same key. Leave out "key", or take the table out of the other one first.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_same_key(regclass, name[]) IS 'error if a subscription has the table by another key than this';
+
+-- Rows of others could not be told from its own.
+CREATE FUNCTION dbsync_internal.check_keyless(rel regclass, named boolean, existing_rows text) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF existing_rows = 'keep' AND NOT named
+        AND coalesce((SELECT CASE WHEN c.named_key IS NOT NULL THEN 1::oid WHEN c.state = 'active' THEN c.key_index END
+                      FROM dbsync.captured_table c WHERE c.relid = rel AND c.state <> 'dropped'),
+                     dbsync_internal.choose_key(rel)) = 0 THEN
+        PERFORM dbsync_internal.refuse(format('existing_rows cannot be "keep": table %s has no key', rel),
+            'Use existing_rows => ''truncate''; or add a primary key, or name the key: dbsync.add_table(..., key => ''{...}'').', '0A000',
+            'Rows that are there already could not be told from those that are copied: they would be there twice.');
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_keyless(regclass, boolean, text) IS 'error if rows at the target are to be kept beside those of a table without a key';
+
+-- It works, and costs more: so whoever has a key in mind is told why it is none.
+CREATE FUNCTION dbsync_internal.notice_keyless(rel regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    reason text;
+BEGIN
+    IF dbsync_internal.choose_key(rel) <> 0
+        OR EXISTS (SELECT FROM dbsync.captured_table c WHERE c.relid = rel AND c.state <> 'dropped' AND c.named_key IS NOT NULL) THEN
+        RETURN;
+    END IF;
+    SELECT format('Unique index %s %s.', k.key_index, k.problem) INTO reason
+    FROM dbsync_internal.key_candidates(rel) k LIMIT 1;
+    RAISE NOTICE USING MESSAGE = format('table %s has no key: its rows are known by all that is in them', rel),
+        DETAIL = coalesce(reason, 'It has no primary key and no unique index.'),
+        HINT = 'Updates and deletes cost more so, and its first copy is one transaction. Add a primary key, or a unique index over NOT NULL columns '
+            'that is not deferrable, not partial, without expressions and with the default operator classes and collations; '
+            'or name the key: dbsync.add_table(..., key => ''{...}'').';
+END $$;
+COMMENT ON FUNCTION dbsync_internal.notice_keyless(regclass) IS 'says so if a table has no key, and why';
 
 -- The lock keeps the table as it is until the guard can see our row.
 CREATE FUNCTION dbsync_internal.attach_table(subscription dbsync.subscription, rel regclass, target_table text,
-    copy_data boolean, existing_rows text) RETURNS void
+    copy_data boolean, existing_rows text, key name[] DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -207,6 +270,14 @@ BEGIN
     PERFORM dbsync_internal.check_supported(rel);
     IF subscription.on_partition_drop = 'delete' THEN
         PERFORM dbsync_internal.check_bounds_travel(rel);
+    END IF;
+    IF key IS NOT NULL THEN
+        PERFORM dbsync_internal.check_named_key(rel, key);
+        PERFORM dbsync_internal.check_same_key(rel, key);
+    END IF;
+    PERFORM dbsync_internal.check_keyless(rel, key IS NOT NULL, existing_rows);
+    IF key IS NULL THEN
+        PERFORM dbsync_internal.notice_keyless(rel);
     END IF;
     target := dbsync_internal.target_name(rel, target_table);
     IF EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
@@ -233,10 +304,10 @@ BEGIN
     UPDATE dbsync.subscription s SET policy = s.policy WHERE s.id = subscription.id;
     INSERT INTO dbsync.subscription_table (subscription_id, captured_id, target_schema, target_table, target_given,
         copy_data, existing_rows)
-    VALUES (subscription.id, dbsync_internal.capture_table(rel), target.schema, target.name, target_table IS NOT NULL,
+    VALUES (subscription.id, dbsync_internal.capture_table(rel, key), target.schema, target.name, target_table IS NOT NULL,
         copy_data, existing_rows);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text) IS 'adds a table to a subscription';
+COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text, name[]) IS 'adds a table to a subscription';
 
 CREATE FUNCTION dbsync_internal.create_subscription(caller oid, name text, target text, tables regclass[],
     policy text, copy_data boolean, existing_rows text, forward text, ddl text, on_partition_drop text) RETURNS void
@@ -278,7 +349,7 @@ CREATE FUNCTION dbsync.create_subscription(name text, target text, tables text[]
 COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text, text) IS 'makes a subscription of the caller''s, stopped at first; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there; on_partition_drop (keep, delete): what becomes there of the rows of a partition that is detached or dropped';
 
 CREATE FUNCTION dbsync_internal.add_table(caller oid, subscription text, rel regclass, target_table text,
-    columns text[], filter text, copy_data boolean, existing_rows text) RETURNS void
+    columns text[], filter text, copy_data boolean, existing_rows text, key name[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -292,15 +363,15 @@ BEGIN
             HINT = 'It will come with a later version. So far all columns of all rows are sent.';
     END IF;
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
-    PERFORM dbsync_internal.attach_table(found_subscription, rel, target_table, copy_data, existing_rows);
+    PERFORM dbsync_internal.attach_table(found_subscription, rel, target_table, copy_data, existing_rows, key);
     PERFORM dbsync_internal.retry_removals(caller);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.add_table(oid, text, regclass, text, text[], text, boolean, text) IS 'body of dbsync.add_table()';
+COMMENT ON FUNCTION dbsync_internal.add_table(oid, text, regclass, text, text[], text, boolean, text, name[]) IS 'body of dbsync.add_table()';
 
 CREATE FUNCTION dbsync.add_table(subscription text, "table" regclass, target_table text DEFAULT NULL, columns text[] DEFAULT NULL,
-    filter text DEFAULT NULL, copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL) RETURNS void
+    filter text DEFAULT NULL, copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, key name[] DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text) IS 'adds a table to a subscription';
+COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[]) IS 'adds a table to a subscription; key: NOT NULL columns by which its rows are known, with an index that begins with them';
 
 -- ---------------------------------------------------------------------------
 -- Taking tables away

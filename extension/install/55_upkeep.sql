@@ -66,13 +66,14 @@ BEGIN
     PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(found_subscription.id), rel);
     PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
     PERFORM dbsync_internal.check_supported(rel);
+    PERFORM dbsync_internal.check_keyless(rel, false, existing_rows);
 
     PERFORM dbsync_internal.keep_notes(rel);
     UPDATE dbsync.captured_table c SET state = 'installing', note = NULL
     WHERE c.id = captured.id AND c.state = 'suspended';
     UPDATE dbsync.subscription_table a
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = copy_table.existing_rows,
-        rows_copied = 0, rows_expected = NULL, note = NULL,
+        rows_copied = 0, rows_expected = NULL, note = NULL, missing_rows = 0,
         held = NULL, held_mark = NULL, held_since = NULL, held_for = NULL, held_action = NULL, held_done = false, held_asked = NULL
     WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id;
 END $$;
@@ -229,7 +230,7 @@ BEGIN
     UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL, note = NULL, left_at = NULL;
     UPDATE dbsync.subscription_table a
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = adopt.existing_rows,
-        rows_copied = 0, rows_expected = NULL, note = NULL,
+        rows_copied = 0, rows_expected = NULL, note = NULL, missing_rows = 0,
         held = NULL, held_mark = NULL, held_since = NULL, held_for = NULL, held_action = NULL, held_done = false, held_asked = NULL;
     UPDATE dbsync.captured_table c
     SET shape = NULL, discarded = NULL, note = NULL, since = NULL,

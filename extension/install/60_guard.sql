@@ -73,7 +73,7 @@ BEGIN
     PERFORM dbsync_internal.check_kind(rel);
     PERFORM dbsync_internal.check_types(rel);
     PERFORM dbsync_internal.check_width(rel);
-    RETURN CASE WHEN dbsync_internal.usable_key(rel) IS NULL THEN format('cannot change columns or key of captured table %s', rel) END;
+    RETURN CASE WHEN dbsync_internal.usable_key(rel) IS NULL THEN format('cannot change columns or key of captured table %s, which were named', rel) END;
 EXCEPTION WHEN feature_not_supported OR program_limit_exceeded OR too_many_columns THEN
     RETURN format('cannot alter captured table %s: %s', rel, sqlerrm);
 END $$;
@@ -88,7 +88,7 @@ BEGIN
     IF dbsync_internal.table_shape(captured.relid) IS NOT DISTINCT FROM captured.shape
         AND NOT EXISTS (SELECT FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id) THEN
         -- an index over the same columns may have taken the place of the one that was its key
-        IF NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = captured.key_index AND i.indisvalid) THEN
+        IF captured.key_index <> 0 AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = captured.key_index AND i.indisvalid) THEN
             UPDATE dbsync.captured_table c SET key_index = dbsync_internal.current_key(c.relid) WHERE c.id = captured.id;
         END IF;
         RETURN;

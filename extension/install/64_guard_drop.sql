@@ -174,7 +174,7 @@ BEGIN
     -- a key whose index REINDEX CONCURRENTLY has put in another's place is known to nobody yet; it goes
     -- alone, or with its operator class, with which any table may go
     PERFORM dbsync_internal.check_shape(c) FROM dbsync.captured_table c
-    WHERE c.state = 'active' AND dbsync_internal.is_adopted()
+    WHERE c.state = 'active' AND dbsync_internal.is_adopted() AND c.key_index <> 0
       AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.key_index AND i.indisvalid)
       AND (SELECT bool_or(d.object_type = 'index') AND (NOT bool_or(d.object_type = 'table') OR bool_or(d.object_type = 'operator class'))
            FROM pg_event_trigger_dropped_objects() d);

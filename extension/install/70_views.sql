@@ -172,7 +172,7 @@ COMMENT ON FUNCTION dbsync_internal.drop_in_words(dbsync.captured_table) IS 'say
 CREATE FUNCTION dbsync_internal.subscription_table_status(caller oid) RETURNS TABLE (
     subscription name, "table" regclass, target_table text, state text, progress numeric,
     rows_copied bigint, rows_expected bigint, captured_since timestamptz, log_bytes bigint, note text,
-    held_since timestamptz, held_for text, next_action text)
+    held_since timestamptz, held_for text, next_action text, missing_rows bigint)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -192,7 +192,7 @@ BEGIN
             CASE WHEN a.state = 'new' AND NOT a.copy_data AND a.start_position IS NULL AND c.state <> 'dropped'
                  THEN 'what is written now is not sent: capture has not begun, and there is no copy' END,
             CASE WHEN c.state <> 'dropped' THEN dbsync_internal.names_apart(c.relid, a) END), ''),
-        h.held_since, h.held_for, h.next_action
+        h.held_since, h.held_for, h.next_action, a.missing_rows
     FROM dbsync.subscription s
     JOIN dbsync.subscription_table a ON a.subscription_id = s.id
     JOIN dbsync.captured_table c ON c.id = a.captured_id
@@ -204,7 +204,7 @@ COMMENT ON FUNCTION dbsync_internal.subscription_table_status(oid) IS 'body of d
 CREATE FUNCTION dbsync.subscription_table_status() RETURNS TABLE (
     subscription name, "table" regclass, target_table text, state text, progress numeric,
     rows_copied bigint, rows_expected bigint, captured_since timestamptz, log_bytes bigint, note text,
-    held_since timestamptz, held_for text, next_action text)
+    held_since timestamptz, held_for text, next_action text, missing_rows bigint)
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.subscription_table_status() IS 'what the view dbsync.table_status shows';
 
@@ -216,6 +216,7 @@ COMMENT ON COLUMN dbsync.table_status."table" IS 'the table; one that was droppe
 COMMENT ON COLUMN dbsync.table_status.held_since IS 'since when the table has stood still, whatever it was held for first';
 COMMENT ON COLUMN dbsync.table_status.held_for IS 'what the target refused when it was tried last';
 COMMENT ON COLUMN dbsync.table_status.next_action IS 'what to do about a held table: a statement for the target, or in words; then it goes on by itself';
+COMMENT ON COLUMN dbsync.table_status.missing_rows IS 'rows that were to be deleted at the target since the first copy and were not there, of a table without a key: copy_table() mends it';
 COMMENT ON COLUMN dbsync.table_status.progress IS 'percent of the first copy';
 COMMENT ON COLUMN dbsync.table_status.log_bytes IS 'size of the table''s segments; rows of small transactions are with the headers, see dbsync.status';
 
@@ -263,14 +264,19 @@ AS $$
     )
     -- @row@: a column of the alias's name would be taken for it
     SELECT format(replace('SELECT %s AS xid, %s AS no, %s::text AS op, '
-            'dbsync_internal.jsonb_as((SELECT @row@ FROM (SELECT %s WHERE %s <> ''T'') @row@), %s) AS key, '
-            'dbsync_internal.jsonb_as((SELECT @row@ FROM (SELECT %s WHERE %s NOT IN (''T'', ''D'')) @row@), %s) '
+            '%s AS key, '
+            'dbsync_internal.jsonb_as((SELECT @row@ FROM (SELECT %s WHERE %s NOT IN (''T'', %L)) @row@), %s) '
             '- coalesce((SELECT array_agg((%L::text[])[n]) FROM unnest(%s::smallint[]) n), ''{}'') AS row '
             'FROM (SELECT * FROM %s UNION ALL SELECT * FROM dbsync_internal.carried(NULL::%s)) s',
             '@row@', dbsync_internal.free_column_name(array_agg(attname), 'dbsync_row')),
         min(name) FILTER (WHERE attnum = 2), min(name) FILTER (WHERE attnum = 3), min(name) FILTER (WHERE attnum = 1),
-        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs AND is_key), min(name) FILTER (WHERE attnum = 1), owner,
-        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs), min(name) FILTER (WHERE attnum = 1), owner,
+        CASE WHEN bool_or(is_key) THEN format(replace('dbsync_internal.jsonb_as((SELECT @row@ FROM (SELECT %s WHERE %s <> ''T'') @row@), %s)',
+                '@row@', dbsync_internal.free_column_name(array_agg(attname), 'dbsync_row')),
+            string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs AND is_key), min(name) FILTER (WHERE attnum = 1), owner)
+        -- what is deleted is whole then
+        ELSE 'NULL::jsonb' END,
+        string_agg(name, ', ' ORDER BY attnum) FILTER (WHERE is_theirs), min(name) FILTER (WHERE attnum = 1),
+        CASE WHEN bool_or(is_key) THEN 'D' ELSE 'T' END, owner,
         array_agg(attname::text ORDER BY attnum) FILTER (WHERE is_theirs), min(name) FILTER (WHERE is_same),
         segment::regclass, segment::regclass)
     FROM col

@@ -60,7 +60,7 @@ DECLARE
     lost int;
 BEGIN
     -- an UPDATE of nothing would still tell everybody of a change
-    IF EXISTS (SELECT FROM dbsync.captured_table t WHERE t.state = 'active' AND NOT EXISTS (
+    IF EXISTS (SELECT FROM dbsync.captured_table t WHERE t.state = 'active' AND t.key_index <> 0 AND NOT EXISTS (
                    SELECT FROM pg_index i WHERE i.indexrelid = t.key_index AND i.indisvalid)) THEN
         PERFORM dbsync_internal.refresh_keys();
     END IF;
@@ -91,7 +91,7 @@ BEGIN
     -- a key that is gone fails every writer
     FOR lost IN
         SELECT c.id FROM dbsync.captured_table c
-        WHERE c.state = 'active' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.key_index AND i.indisvalid)
+        WHERE c.state = 'active' AND c.key_index <> 0 AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.key_index AND i.indisvalid)
           AND dbsync_internal.table_shape(c.relid) IS DISTINCT FROM c.shape
     LOOP
         PERFORM dbsync_internal.note_suspended(lost, 'its key was dropped or altered');

@@ -37,6 +37,8 @@ BEGIN
          unnest(i.indkey) WITH ORDINALITY k (attnum, n)
          JOIN pg_attribute a ON a.attrelid = rel AND a.attnum = k.attnum
     WHERE i.indexrelid = dbsync_internal.current_key(rel) AND k.n <= i.indnkeyatts;
+    -- without a key all that is in a row is it
+    keys := coalesce(keys, 'data');
     FOR s IN SELECT g.id, g.relid FROM dbsync.segment g JOIN dbsync.captured_table c ON c.id = g.captured_id
              WHERE c.relid = rel LOOP
         SELECT string_agg(format('SELECT %I AS xid, %I AS no, %I AS op, %s AS segment, %s AS tid, to_jsonb(the_row) - ARRAY[%L, %L, %L, %L] AS data,
@@ -85,6 +87,20 @@ DECLARE
 BEGIN
     SELECT coalesce(array_agg(attname::text), '{}') INTO generated
     FROM pg_attribute WHERE attrelid = rel AND attgenerated <> '';
+    IF dbsync_internal.current_key(rel) IS NULL THEN
+        RETURN QUERY EXECUTE format($q$
+            WITH log AS MATERIALIZED (SELECT * FROM capture_test.rows(%L)),
+            wiped AS (SELECT place, no FROM log WHERE op = 'T' ORDER BY place DESC, no DESC LIMIT 1),
+            sums AS (
+                SELECT l.data::text, sum(CASE l.op WHEN 'I' THEN 1 WHEN 'D' THEN -1 ELSE 1000 END) AS n FROM log l
+                WHERE l.place IS NOT NULL AND l.op <> 'T'
+                  AND NOT EXISTS (SELECT FROM wiped w WHERE (l.place, l.no) < (w.place, w.no))
+                GROUP BY 1),
+            real AS (SELECT (to_jsonb(the_row) - %L::text[])::text AS data, count(*) AS n FROM %s the_row GROUP BY 1)
+            SELECT format('captured %%s, in the table %%s', coalesce(s.n, 0), coalesce(r.n, 0)), coalesce(s.data, r.data)
+            FROM sums s FULL JOIN real r ON r.data = s.data WHERE coalesce(s.n, 0) <> coalesce(r.n, 0) ORDER BY 1, 2$q$, rel, generated, rel);
+        RETURN;
+    END IF;
     RETURN QUERY EXECUTE format($q$
         WITH log AS MATERIALIZED (SELECT * FROM capture_test.rows(%L)),
         wiped AS (SELECT place, no FROM log WHERE op = 'T' ORDER BY place DESC, no DESC LIMIT 1),

@@ -39,6 +39,7 @@
 #include "worker/batch/held_batch.h"
 #include "worker/batch/ledger.h"
 #include "worker/batch/ledger_check.h"
+#include "worker/batch/missing.h"
 #include "worker/batch/send.h"
 #include "worker/batch/slice.h"
 #include "worker/batch/wal.h"
@@ -265,6 +266,7 @@ pass(DbsyncBatch *batch)
 	DbsyncWork *work = batch->work;
 	instr_time	elapsed;
 
+	dbsync_missing_gather(work);
 	if (batch->held)
 		dbsync_held_batch_pass(batch);
 	else
@@ -294,6 +296,7 @@ note_tables(DbsyncBatch *batch)
 	ListCell   *lc;
 
 	batch->work->blamed = 0;
+	dbsync_missing_note(batch->work);
 	if (dbsync_subscription_is_settled(batch->work->subscription))
 		return;
 	foreach(lc, batch->work->subscription->tables)
@@ -353,6 +356,7 @@ dbsync_batch_run(DbsyncWork *work)
 
 	work->caught_up = false;
 	work->sending = 0;
+	work->counts = false;
 	dbsync_row_size_forget_heavy();
 	batch.work = work;
 	batch.target = work->target;

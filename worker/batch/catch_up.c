@@ -25,6 +25,7 @@
 #include "worker/batch/choose.h"
 #include "worker/batch/held.h"
 #include "worker/batch/held_batch.h"
+#include "worker/batch/missing.h"
 #include "worker/batch/held_note.h"
 #include "worker/driver/driver.h"
 #include "worker/rights.h"
@@ -129,11 +130,15 @@ dbsync_catch_up_run(DbsyncWork *work)
 
 	work->catching = batch.held->captured_id;
 	work->sending = 0;
+	work->counts = false;
 	dbsync_row_size_forget_heavy();
 	work->others_send_as = work->send_as;
 	work->send_as = work->held_send_as;
 	if (run(&batch))
+	{
 		work->held_send_as = DBSYNC_SEND_AS_USUAL;
+		dbsync_missing_note(work);
+	}
 	work->send_as = work->others_send_as;
 	work->catching = 0;
 	error_context_stack = context.previous;

@@ -33,6 +33,7 @@
 #include "worker/table.h"
 #include "worker/table_lock.h"
 #include "worker/target.h"
+#include "worker/target_table.h"
 #include "worker/uncopied.h"
 
 /* rows of a cut for whose time it is not worth telling how many there are */
@@ -62,6 +63,9 @@ lock_to_complete(DbsyncWork *work)
 		DbsyncTable *table = lfirst(lc);
 
 		table->lock = DBSYNC_LOCK_NOT_WANTED;
+		/* nothing is left out of rows that have no key */
+		if (table->shape->nkeys == 0 && dbsync_target_table_is_open(table, table->shape))
+			continue;
 		if (dbsync_table_flows(table) &&
 			(work->lock_all || (table->handle != NULL && dbsync_choose_completes(work, table))))
 			dbsync_completion_lock(table);

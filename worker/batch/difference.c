@@ -358,6 +358,9 @@ reads_alike(Oid before, Oid after)
 bool
 dbsync_difference_reads(const DbsyncTableShape *shape, const DbsyncTableShape *later)
 {
+	/* the index by which they would be looked up is to be gone already */
+	if (shape->nkeys > 0 && later->nkeys == 0)
+		return false;
 	for (int k = 0; k < shape->nkeys; k++)
 	{
 		if (dbsync_shape_find_column(later, shape->numbers[shape->keys[k]]) < 0)

@@ -299,7 +299,8 @@ check_part(DbsyncWork *work, const DbsyncTable *table, const DbsyncLedgerPart *p
 	check_boundary(work, table, part);
 	if (part->rows < 0 || part->rows > MAX_COUNT)
 		refuse_part(work, table, "column \"rows\" is no number of rows");
-	if ((part->nkeys > 0) != (part->rows > 0))
+	/* without a key there is no boundary, and all is copied at once */
+	if (part->nkeys > 0 ? part->rows == 0 : part->rows > 0 && !(part->live && had_key_of(work, table, 0)))
 		refuse_part(work, table, "columns \"boundary\" and \"rows\" contradict each other");
 	check_held(work, table, part);
 	if (part->checksum != dbsync_ledger_part_checksum(part))

@@ -64,6 +64,23 @@ send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncRowsMode mo
 	return sent;
 }
 
+/*
+ * Of a table without a key.  As its rows cannot be told apart, none is sent in another way
+ * because rows have clashed.
+ */
+static void
+send_keyless(DbsyncBatch *batch, const DbsyncCutTable *cut_table, int64 after, int64 before)
+{
+	int64		rows = dbsync_cut_table_rows(cut_table);
+	DbsyncReadCut changes = {.what = DBSYNC_RELAY_CHANGES};
+
+	changes.after = after;
+	changes.before = before;
+	changes.fold = rows > cut_table->inserts;
+	batch->work->counts |= changes.fold;
+	batch->rows += send_rows(batch, cut_table, changes.fold ? DBSYNC_ROWS_COUNT : DBSYNC_ROWS_APPEND, &changes);
+}
+
 /* Is every row of the cut to be deleted and inserted, rather than updated? */
 static bool
 is_to_be_replaced(const DbsyncBatch *batch, const DbsyncCutTable *cut_table)
@@ -74,9 +91,9 @@ is_to_be_replaced(const DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 }
 
 /*
- * One table's rows, those between two places (0: from the beginning, to the end).  Inserts alone go straight in; deletes need but their keys;
- * else each key's last state is merged, or takes the place of what is there, which
- * a row with untouched columns cannot.
+ * One table's rows, those between two places (0: from the beginning, to the end).  Inserts
+ * alone go straight in; deletes need but their keys; else each key's last state is merged, or
+ * takes the place of what is there, which a row with untouched columns cannot.
  */
 static void
 send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 after, int64 before)
@@ -95,7 +112,9 @@ send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 after, int64 bef
 	keys.after = changes.after = after;
 	keys.before = changes.before = before;
 	changes.fold = !dbsync_cut_table_is_distinct(cut_table);
-	if (table->part.live && work->send_as < DBSYNC_SEND_REPLACE_ALL &&
+	if (dbsync_read_shape(work->subscription, table, cut_table)->nkeys == 0)
+		send_keyless(batch, cut_table, after, before);
+	else if (table->part.live && work->send_as < DBSYNC_SEND_REPLACE_ALL &&
 		cut_table->truncates == 0 && rows == cut_table->inserts)
 	{
 		changes.fold = false;

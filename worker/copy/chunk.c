@@ -12,6 +12,8 @@
  * something else (the table's name goes to another, citext > citext is text > text
  * where the path does not lead to citext's).
  *
+ * A table without a key has one chunk, as its rows lie.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -43,8 +45,9 @@
 /* a scan of the key's index, from behind a key on, of one of the tables that rows lie in */
 typedef struct LeafScan
 {
-	DbsyncLeaf *leaf;
-	IndexScanDesc scan;
+	DbsyncLeaf *leaf;			/* NULL: it is not read */
+	IndexScanDesc scan;			/* NULL: the table has no key */
+	TableScanDesc rows;			/* then this is it */
 	ScanDirection direction;
 	ScanKeyData behind;			/* for keys of one column, or the head of ... */
 	ScanKeyData columns[INDEX_MAX_KEYS];	/* ... a row comparison */
@@ -64,6 +67,7 @@ typedef struct KeyScan
 	LeafScan   *leaf;
 	binaryheap *heap;			/* of those that have a row; NULL: there is one leaf */
 	bool		begun;			/* the first of the heap has been handed on */
+	int			at;				/* without a key: the leaf that is being read */
 } KeyScan;
 
 struct DbsyncChunk
@@ -157,10 +161,15 @@ begin_leaf(KeyScan *s, int i, const Datum *after, bool keys_only)
 	int			n = after != NULL ? 1 : 0;
 
 	l->leaf = dbsync_leaves_open(s->source.leaves, i);
+	l->slot = table_slot_create(l->leaf->rel, NULL);
+	if (s->shape->nkeys == 0)
+	{
+		l->rows = dbsync_table_beginscan_compat(l->leaf->rel, GetActiveSnapshot(), 0, NULL);
+		return;
+	}
 	l->direction = direction_of(l->leaf->index, s->shape->nkeys);
 	if (after != NULL)
 		go_behind(l, s->shape->nkeys, after);
-	l->slot = table_slot_create(l->leaf->rel, NULL);
 	l->scan = dbsync_index_beginscan_compat(l->leaf->rel, l->leaf->index, GetActiveSnapshot(), NULL, n, 0);
 	/* keeps VACUUM from giving a row's place away while only the index is looked at */
 	l->scan->xs_want_itup = keys_only;
@@ -222,16 +231,30 @@ begin_scan(KeyScan *s, const DbsyncTable *table, char **after, bool keys_only)
 			list_member_oid(table->leaves, s->source.leaves->leaf[i].relid))
 			begin_leaf(s, i, key, keys_only);
 	}
-	if (s->source.rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	if (s->source.rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE || shape->nkeys == 0)
 		return;
 	s->order = dbsync_keys_order(shape);
 	s->heap = binaryheap_allocate(Max(s->n, 1), compare_leaves, s);
 	for (int i = 0; i < s->n; i++)
 	{
-		if (s->leaf[i].scan != NULL && advance_leaf(&s->leaf[i]))
+		if (s->leaf[i].leaf != NULL && advance_leaf(&s->leaf[i]))
 			binaryheap_add_unordered(s->heap, Int32GetDatum(i));
 	}
 	binaryheap_build(s->heap);
+}
+
+/* Without a key: leaf by leaf, as the rows lie. */
+static TupleTableSlot *
+next_lying(KeyScan *s)
+{
+	for (; s->at < s->n; s->at++)
+	{
+		LeafScan   *l = &s->leaf[s->at];
+
+		if (l->leaf != NULL && table_scan_getnextslot(l->rows, ForwardScanDirection, l->slot))
+			return dbsync_leaves_row(l->leaf, l->slot);
+	}
+	return NULL;
 }
 
 /* The next row of all in the order of the key, as the captured table has its columns; NULL: no more. */
@@ -240,6 +263,8 @@ next_row(KeyScan *s)
 {
 	int			first;
 
+	if (s->shape->nkeys == 0)
+		return next_lying(s);
 	if (s->heap == NULL)
 	{
 		LeafScan   *only = &s->leaf[0];
@@ -266,9 +291,12 @@ end_scan(KeyScan *s)
 {
 	for (int i = 0; i < s->n; i++)
 	{
-		if (s->leaf[i].scan == NULL)
+		if (s->leaf[i].leaf == NULL)
 			continue;
-		index_endscan(s->leaf[i].scan);
+		if (s->leaf[i].rows != NULL)
+			table_endscan(s->leaf[i].rows);
+		else
+			index_endscan(s->leaf[i].scan);
 		ExecDropSingleTupleTableSlot(s->leaf[i].slot);
 	}
 	dbsync_captured_table_close(&s->source);

@@ -7,6 +7,8 @@
  * triggers nor are visible to a chunk.  There are none: installation waits for
  * them (SHARE ROW EXCLUSIVE), and a chunk's snapshot is taken later.
  *
+ * A table without a key has no order in which to copy it: it is one chunk, all or nothing.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -41,7 +43,7 @@ advance(DbsyncTable *table, char **last_key, int64 rows, bool complete)
 {
 	DbsyncLedgerPart part = table->part;
 
-	if (rows > 0)
+	if (rows > 0 && table->shape->nkeys > 0)
 	{
 		part.boundary = last_key;
 		part.nkeys = table->shape->nkeys;
@@ -103,11 +105,13 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	char	  **after = table->part.nkeys > 0 ? table->part.boundary : NULL;
 	DbsyncOwner saved;
 	DbsyncChunk *chunk;
-	int64		limit = dbsync_copy_chunk_rows;
+	bool		whole = table->shape->nkeys == 0;
+	int64		limit = whole ? PG_INT64_MAX : dbsync_copy_chunk_rows;
 	int64		rows;
 
 	dbsync_target_rows_begin(target, table->handle, mode, dbsync_copy_chunk_rows, "copying rows");
 	dbsync_chunk_begin_reading(&saved, table, work->subscription->owner);
+	alone = alone || whole;
 	if (!alone)
 		limit = dbsync_connections_begin(work, table);
 	chunk = dbsync_chunk_open(table, after, limit, what, relay);
@@ -121,6 +125,19 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 		dbsync_target_raise(target, "copying rows");
 	*complete = rows < limit;
 	return relay;
+}
+
+/* Its rows could not be told from those that are there. */
+static void
+check_key(const DbsyncWork *work, const DbsyncTable *table)
+{
+	if (table->shape->nkeys > 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("table %s has no key, and cannot be copied beside rows that the target has", table->qualified),
+			 errhint("To do without those: SELECT dbsync.copy_table(%s, %s, existing_rows => 'truncate').",
+					 quote_literal_cstr(work->subscription->name), quote_literal_cstr(table->qualified))));
 }
 
 int64
@@ -138,12 +155,14 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone)
 		advance(table, NULL, 0, true);
 		return 0;
 	}
+	if (keep)
+		check_key(work, table);
 	if (table->part.nkeys == 0 && table->existing_rows &&
 		strcmp(table->existing_rows, "truncate") == 0)
 		dbsync_target_truncate(work->target, &table->handle, 1, "emptying the target table");
 
 	/* rows may be there already: all of the chunk's keys go first, or upserts do */
-	if (work->send_as == DBSYNC_SEND_REPLACE_ALL ||
+	if ((work->send_as == DBSYNC_SEND_REPLACE_ALL && table->shape->nkeys > 0) ||
 		(keep && dbsync_target_table_wants_replace(work->target, table->handle,
 												   dbsync_copy_chunk_rows)))
 		(void) send_chunks(work, table, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS, true, &complete);

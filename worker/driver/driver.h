@@ -161,7 +161,7 @@ typedef struct DbsyncTableSpec
 	const Oid  *types;			/* of the columns at the source, without domains, */
 	const int32 *typmods;		/* their modifiers, */
 	const Oid  *collations;		/* and collations */
-	int			nkeys;
+	int			nkeys;			/* 0: it has no key, and rows come in modes COUNT and APPEND */
 	const int  *keys;			/* indexes into columns */
 	int			ngenerated;		/* columns that the source generates: not sent, */
 	const char **generated;		/* and refused where the target would not */
@@ -237,6 +237,7 @@ typedef struct DbsyncRow
 	const bool *unchanged;		/* columns that stay as they are there, which have
 								 * no value here; NULL: none.  Only of updates in
 								 * mode PATCH, and never of key columns */
+	int64		count;			/* mode COUNT: so many of it, 1 at least */
 } DbsyncRow;
 
 typedef enum DbsyncRowsMode
@@ -244,7 +245,9 @@ typedef enum DbsyncRowsMode
 	DBSYNC_ROWS_APPEND,			/* to insert; their keys cannot be there */
 	DBSYNC_ROWS_MERGE,			/* each key at most once; upserts and deletes */
 	DBSYNC_ROWS_PATCH,			/* the same, and some updates lack columns */
-	DBSYNC_ROWS_DELETE			/* keys of rows to delete; may come repeatedly */
+	DBSYNC_ROWS_DELETE,			/* keys of rows to delete; may come repeatedly */
+	DBSYNC_ROWS_COUNT			/* of a table without a key: so many rows with just these values to
+								 * delete or to insert; each row once, deletes first */
 } DbsyncRowsMode;
 
 #define DBSYNC_BATCH_CHUNK		0x01	/* carries a chunk of a first copy */
@@ -268,6 +271,7 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURE_PATCH		0x04	/* takes rows with untouched columns, mode PATCH */
 #define DBSYNC_FEATURE_SEVERAL		0x08	/* takes one table over several connections */
 #define DBSYNC_FEATURE_CHANGE		0x10	/* follows changes of a table's columns and key */
+#define DBSYNC_FEATURE_COUNT		0x20	/* takes tables without a key, mode COUNT */
 
 /* the worker cannot do without these yet */
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
@@ -440,6 +444,16 @@ typedef struct DbsyncDriver
 	 * in the batch's.
 	 */
 	bool		(*table_lacks) (DbsyncTarget *target, const DbsyncTableSpec *spec, bool *lacks);
+
+	/* --- with DBSYNC_FEATURE_COUNT --- */
+
+	/*
+	 * How many rows that were to be deleted in mode COUNT were not there, in all batches
+	 * committed since it was asked last.  Equal rows are as many as are wanted, whichever of
+	 * them go: of rows that are there beside them nothing is known.  Equal is what the target
+	 * would show as the same text, once the values have been turned into the types that it has.
+	 */
+	int64		(*table_missing) (DbsyncTargetTable *table);
 
 	/* --- optional --- */
 

@@ -124,12 +124,14 @@ dbsync_captured_table_open(DbsyncCapturedTable *source, const DbsyncTable *table
 			(find_columns(source->entry, shape, source->columns) || !whole) &&
 			(!whole || has_columns(source->entry, shape)) && has_key(source->entry, shape))
 		{
+			source->leaves = dbsync_leaves_begin(source->rel, shape->nkeys == 0 ? InvalidOid
+												 : source->entry->captured.key_index);
+			source->index = NULL;
+			if (shape->nkeys == 0)
+				return;
 			source->index = index_open(source->entry->captured.key_index, AccessShareLock);
 			if (has_order(source->index, shape, source->columns))
-			{
-				source->leaves = dbsync_leaves_begin(source->rel, source->entry->captured.key_index);
 				return;
-			}
 		}
 	}
 	dbsync_captured_table_refuse(table, whole ? NULL
@@ -140,6 +142,7 @@ void
 dbsync_captured_table_close(DbsyncCapturedTable *source)
 {
 	dbsync_leaves_end(source->leaves);
-	index_close(source->index, NoLock);
+	if (source->index != NULL)
+		index_close(source->index, NoLock);
 	table_close(source->rel, NoLock);
 }

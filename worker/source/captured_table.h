@@ -25,7 +25,7 @@
 typedef struct DbsyncCapturedTable
 {
 	Relation	rel;
-	Relation	index;			/* its key's */
+	Relation	index;			/* its key's; NULL: it has none */
 	DbsyncLeaves *leaves;		/* where its rows lie, with indexes of their own */
 	const DbsyncEntry *entry;	/* its columns, as capture knows them */
 	AttrNumber *columns;		/* those of the shape, or one of the following */

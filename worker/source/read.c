@@ -18,6 +18,7 @@
 #include "worker/source/reader.h"
 #include "worker/source/scan.h"
 #include "worker/source/sort.h"
+#include "worker/source/tally.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
@@ -28,6 +29,7 @@
  */
 static const DbsyncReader readers[] = {
 	{"as they lie", dbsync_scan_applies, dbsync_scan_read},
+	{"counted", dbsync_tally_applies, dbsync_tally_read},
 	{"folded in memory", dbsync_sort_applies, dbsync_sort_read},
 	{"picked", NULL, dbsync_pick_read}
 };

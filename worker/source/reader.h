@@ -22,7 +22,9 @@
  *	  false.
  *	- With how->fold sends one row for each key: the last in the order of places
  *	  (dbsync_members_place()), or one that all of the key's rows are made into where
- *	  there are marks.
+ *	  there are marks.  Of a table without a key it sends each row with how many more of it
+ *	  there are behind the cut than before, or how many less (dbsync_relay_set_count()), and
+ *	  none of which there are as many.
  *	- Returns how many of the cut's rows it has come upon, TRUNCATEs, those that headers
  *	  carry, and those that it did not send included: the caller compares that with the
  *	  headers, unless the receiver has said false.

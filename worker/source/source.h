@@ -146,7 +146,8 @@ typedef struct DbsyncMissing
 typedef struct DbsyncReadCut
 {
 	DbsyncRelayWhat what;
-	bool		fold;			/* the last state of each key, else every row */
+	bool		fold;			/* the last state of each key, or without a key how many of each
+								 * row; else every row */
 	bool		marks;			/* some rows say that columns are untouched ... */
 	bool		complete;		/* ... and they are to be filled in from the table */
 	int64		after;			/* only what is behind this place; 0: everything */

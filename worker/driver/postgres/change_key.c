@@ -66,9 +66,11 @@ find_old_key(Changing *changing, const DbsyncChange *change, const char **drop, 
 	const PostgresAnswer *answer;
 	const char *constraint;
 
+	bool		none = changing->spec->nkeys == 0;
+
 	*drop = *primary = NULL;
 	if (change->nkeys == 0 ||
-		((changing->how & DBSYNC_CHANGE_MAKE) == 0 && !frees_old_key(changing, change)))
+		(!none && (changing->how & DBSYNC_CHANGE_MAKE) == 0 && !frees_old_key(changing, change)))
 		return true;
 	if (!find_index(changing, change->keys, change->nkeys, &answer))
 		return false;
@@ -80,7 +82,7 @@ find_old_key(Changing *changing, const DbsyncChange *change, const char **drop, 
 		: psprintf("DROP INDEX %s", dbsync_postgres_answer_text(answer, 0, 0));
 	if (dbsync_postgres_answer_bool(answer, 0, 2))
 		*primary = pstrdup(constraint);
-	else if ((changing->how & DBSYNC_CHANGE_MAKE) == 0)
+	else if ((changing->how & DBSYNC_CHANGE_MAKE) == 0 && !none)
 		*drop = NULL;
 	return true;
 }
@@ -88,7 +90,8 @@ find_old_key(Changing *changing, const DbsyncChange *change, const char **drop, 
 /*
  * The key of the source changes when its index is dropped: so the one that the target has on
  * the same columns goes, too, or rows that are all right at the source would clash there.  At
- * no time is there none: the table may be captured there, too.
+ * no time is there none: the table may be captured there, too.  Only where the source has no
+ * key any more, there is none: any two rows may be the same from then on.
  */
 bool
 dbsync_postgres_change_key(Changing *changing, const DbsyncChange *change)
@@ -103,8 +106,11 @@ dbsync_postgres_change_key(Changing *changing, const DbsyncChange *change)
 	for (int k = 0; k < spec->nkeys; k++)
 		names[k] = spec->columns[spec->keys[k]];
 	columns = dbsync_postgres_columns_sql(names, spec->nkeys);
-	if (!find_old_key(changing, change, &drop, &primary) ||
-		!find_index(changing, names, spec->nkeys, &answer))
+	if (!find_old_key(changing, change, &drop, &primary))
+		return false;
+	if (spec->nkeys == 0)
+		return drop == NULL || dbsync_postgres_make(changing, drop);
+	if (!find_index(changing, names, spec->nkeys, &answer))
 		return false;
 	if (dbsync_postgres_answer_rows(answer) == 0)
 	{

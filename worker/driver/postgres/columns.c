@@ -20,7 +20,7 @@
  * A domain is staged as its base type: a delete's row has NULL in columns whose
  * domain may forbid it.  The target's column checks what is inserted anyway.
  */
-#define COLUMNS_SHAPE	"*tiobbotttioTTt"
+#define COLUMNS_SHAPE	"*tiobbotttioTTtt"
 static const char *const columns_sql =
 "WITH RECURSIVE base AS ("
 " SELECT a.attnum, a.atttypid AS type, a.atttypmod AS typmod"
@@ -33,7 +33,7 @@ static const char *const columns_sql =
 "  (SELECT format(' COLLATE %I.%I', n.nspname, c.collname)"
 "   FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace"
 "   WHERE c.oid = a.attcollation)), t.typname, t.typtype, b.typmod, coalesce(e.oid, 0), e.typname, e.typtype,"
-" quote_ident(a.attname)"
+" quote_ident(a.attname), format_type(b.type, b.typmod)"
 " FROM pg_attribute a JOIN base b ON b.attnum = a.attnum JOIN pg_type t ON t.oid = b.type"
 /* elements of arrays, without a domain */
 " LEFT JOIN pg_type d ON d.oid = t.typelem AND t.typlen = -1 AND t.typcategory = 'A'"
@@ -88,6 +88,7 @@ fill_column(PostgresColumn *column, const PostgresAnswer *answer, int row)
 	column->identity_always = dbsync_postgres_answer_bool(answer, row, 3);
 	column->base_type = (Oid) dbsync_postgres_answer_int(answer, row, 5);
 	column->stage_type = pstrdup(dbsync_postgres_answer_text(answer, row, 6));
+	column->cast_type = pstrdup(dbsync_postgres_answer_text(answer, row, 14));
 	column->type_name = pstrdup(dbsync_postgres_answer_text(answer, row, 7));
 	column->type_kind = dbsync_postgres_answer_text(answer, row, 8)[0];
 	column->typmod = (int32) dbsync_postgres_answer_int(answer, row, 9);

@@ -18,6 +18,7 @@
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/between.h"
 #include "worker/driver/postgres/copy.h"
+#include "worker/driver/postgres/count.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/frame.h"
 #include "worker/driver/postgres/guard.h"
@@ -37,6 +38,8 @@ stage_of(DbsyncRowsMode mode)
 			return POSTGRES_STAGE_KEYS;
 		case DBSYNC_ROWS_PATCH:
 			return POSTGRES_STAGE_PATCH;
+		case DBSYNC_ROWS_COUNT:
+			return POSTGRES_STAGE_COUNT;
 		default:
 			return POSTGRES_STAGE_ROWS;
 	}
@@ -70,7 +73,8 @@ dbsync_postgres_copy_begin(PostgresTarget *target)
 {
 	PostgresRows *rows = &target->rows;
 	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = rows->table};
-	bool		has_op = rows->mode == DBSYNC_ROWS_MERGE || rows->mode == DBSYNC_ROWS_PATCH;
+	bool		has_op = rows->mode == DBSYNC_ROWS_MERGE || rows->mode == DBSYNC_ROWS_PATCH ||
+		rows->mode == DBSYNC_ROWS_COUNT;
 
 	if (!dbsync_postgres_merge_finish(target))
 		return false;
@@ -182,6 +186,8 @@ append_value(PostgresTarget *target, const char *value, int length)
 static int
 op_of(const PostgresRows *rows, const DbsyncRow *row, char *op)
 {
+	if (rows->mode == DBSYNC_ROWS_COUNT)
+		return dbsync_postgres_count_op(rows->table, row, op);
 	if (rows->mode != DBSYNC_ROWS_MERGE && rows->mode != DBSYNC_ROWS_PATCH)
 		return 0;
 	return dbsync_postgres_patch_op(rows->table, row, op);
@@ -319,5 +325,7 @@ dbsync_postgres_copy_end(PostgresTarget *target)
 		return false;
 	if (rows->mode == DBSYNC_ROWS_APPEND)
 		return true;
+	if (rows->mode == DBSYNC_ROWS_COUNT)
+		return dbsync_postgres_count_stage(target);
 	return dbsync_postgres_merge_begin(target, stage_of(rows->mode));
 }

@@ -105,6 +105,7 @@ typedef enum PostgresStepKind
 	POSTGRES_STEP_PATCH,		/* its cast fails when the row is not there */
 	POSTGRES_STEP_GONE,			/* its cast fails when the row is still there */
 	POSTGRES_STEP_MERGE,		/* how many rows it has found is wanted */
+	POSTGRES_STEP_COUNT,		/* it is to write so many rows */
 	POSTGRES_STEP_COMMIT
 } PostgresStepKind;
 
@@ -112,6 +113,8 @@ typedef struct PostgresStep
 {
 	PostgresStepKind kind;
 	const DbsyncTargetTable *table; /* for messages; may be NULL */
+	int64		wanted;			/* COUNT: rows that are to be there */
+	int64	   *missing;		/* COUNT: where those are added that it lacks; NULL: none may */
 } PostgresStep;
 
 typedef struct PostgresColumn
@@ -119,6 +122,7 @@ typedef struct PostgresColumn
 	const char *name;			/* as it is called */
 	const char *quoted;
 	const char *stage_type;		/* base type with modifier and collation */
+	const char *cast_type;		/* the same without collation */
 	Oid			type;
 	Oid			base_type;
 	bool		identity_always;
@@ -132,7 +136,7 @@ typedef struct PostgresColumn
 	const char *element_name;
 	char		element_kind;
 	bool		holds_char;		/* the source's type has a "char" somewhere inside */
-	/* of key columns */
+	/* of key columns; of a table without a key, of those that are in an index */
 	const char *equals;			/* OPERATOR(schema.=) of the key's index */
 	bool		same_if_equal;	/* equal values are the same bytes */
 } PostgresColumn;
@@ -143,6 +147,7 @@ typedef enum PostgresStageKind
 	POSTGRES_STAGE_ROWS,
 	POSTGRES_STAGE_PATCH,		/* of rows, some of which lack columns */
 	POSTGRES_STAGE_KEYS,
+	POSTGRES_STAGE_COUNT,		/* of rows of a table without a key, and how many of each */
 	POSTGRES_NSTAGES
 } PostgresStageKind;
 
@@ -186,6 +191,11 @@ struct DbsyncTargetTable
 	bool		prepared[POSTGRES_TABLE_NSTATEMENTS];
 	int			nmasks;			/* for which an UPDATE is prepared */
 	const bool *masks[POSTGRES_MAX_MASKS];
+	/* of a table without a key */
+	bool		indexed;		/* some of its rows are found without looking at all of them */
+	int			npatterns;		/* of nulls, for which a DELETE is prepared */
+	const bool *patterns[POSTGRES_MAX_MASKS];
+	int64		missing;		/* rows to delete that were not there, not told yet */
 	const char *op_column;		/* of the stage of rows */
 	PostgresStage stages[POSTGRES_NSTAGES];
 };
@@ -222,6 +232,8 @@ typedef struct PostgresRows
 	int64		inserts;
 	int64		updates;
 	int64		deletes;
+	int64		added;			/* mode COUNT: rows that these are to insert, */
+	int64		removed;		/* and to delete */
 	int64		patches;		/* updates that lack columns */
 	/* small road */
 	MemoryContext context;

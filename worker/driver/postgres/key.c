@@ -1,7 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * worker/driver/postgres/key.c
- *	  PostgreSQL driver: the unique index by which the target's rows are found.
+ *	  PostgreSQL driver: the index by which the target's rows are found.
+ *
+ * Best is a unique one over just the key's columns.  A plain one that begins with them will
+ * do, too: that no key is there twice follows from the source, but there is no upsert then.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,20 +21,20 @@
 #include "worker/driver/postgres/step.h"
 
 /*
- * Key columns of all unique indexes that could identify a row, with each
+ * Key columns of all indexes that could find a row, with each
  * column's equality operator, and whether equal values are always the same
  * bytes (support function 4 says so for the type, the collation must agree; a
  * blank-padded string without a length is an exception).  Then whose equality it
  * is: that of a deterministic collation, its name, and of operators that the type
  * has by default, or that come with PostgreSQL.
  */
-#define INDEXES_SHAPE	"*obitbbTb"
+#define INDEXES_SHAPE	"*obitbbTbb"
 static const char *const indexes_sql =
 "SELECT i.indexrelid, i.indimmediate, k.attnum, format('OPERATOR(%I.%s)', n.nspname, o.oprname),"
 " COALESCE(l.collisdeterministic, true) AND f.opcintype <> 'bpchar'::regtype"
 " AND EXISTS (SELECT FROM pg_amproc p WHERE p.amprocfamily = f.opcfamily"
 "  AND p.amproclefttype = f.opcintype AND p.amprocrighttype = f.opcintype AND p.amprocnum = 4),"
-" COALESCE(l.collisdeterministic, true), l.collname, f.opcdefault OR f.oid < 16384"
+" COALESCE(l.collisdeterministic, true), l.collname, f.opcdefault OR f.oid < 16384, i.indisunique"
 " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
 " JOIN pg_am m ON m.oid = c.relam AND m.amname = 'btree'"
 " CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[], i.indcollation::oid[])"
@@ -41,9 +44,9 @@ static const char *const indexes_sql =
 "  AND a.amoplefttype = f.opcintype AND a.amoprighttype = f.opcintype"
 " JOIN pg_operator o ON o.oid = a.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace"
 " LEFT JOIN pg_collation l ON l.oid = k.coll"
-" WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indislive"
-" AND i.indpred IS NULL AND i.indexprs IS NULL AND k.n <= i.indnkeyatts"
-" ORDER BY NOT i.indimmediate, i.indexrelid, k.n";
+" WHERE i.indrelid = $1 AND i.indisvalid AND i.indislive AND k.n <= i.indnkeyatts"
+" AND i.indpred IS NULL AND (i.indexprs IS NULL OR NOT i.indisunique)"
+" ORDER BY NOT i.indisunique, NOT i.indimmediate, i.indexrelid, k.n";
 
 const char *
 dbsync_postgres_look_at_key_sql(void)
@@ -63,17 +66,29 @@ key_column(const DbsyncTargetTable *table, const int *attnums, int attnum)
 	return -1;
 }
 
-/* rows [first, first + n) of the answer are the columns of one index */
+/*
+ * Rows [first, first + n) of the answer are the columns of one index.  One that is not unique
+ * may have more of them behind the key's, each of which comes once.
+ */
 static bool
 index_is_key(const DbsyncTargetTable *table, const int *attnums, const PostgresAnswer *answer,
 			 int first, int n)
 {
-	if (n != table->nkeys)
+	bool		unique = dbsync_postgres_answer_bool(answer, first, 8);
+
+	if (unique ? n != table->nkeys : n < table->nkeys)
 		return false;
-	for (int i = first; i < first + n; i++)
+	for (int i = first; i < first + table->nkeys; i++)
 	{
-		if (key_column(table, attnums, (int) dbsync_postgres_answer_int(answer, i, 2)) < 0)
+		int			attnum = (int) dbsync_postgres_answer_int(answer, i, 2);
+
+		if (key_column(table, attnums, attnum) < 0)
 			return false;
+		for (int j = first; j < i; j++)
+		{
+			if (dbsync_postgres_answer_int(answer, j, 2) == attnum)
+				return false;
+		}
 	}
 	return true;
 }
@@ -138,7 +153,7 @@ refuse_key(PostgresTarget *target, DbsyncTargetTable *table)
 	for (int k = 0; k < table->nkeys; k++)
 		appendStringInfo(&key, "%s%s", k > 0 ? ", " : "", table->columns[table->keys[k]].quoted);
 	return dbsync_postgres_refuse(target, ERRCODE_INVALID_TABLE_DEFINITION,
-								  psprintf("target table %s has no unique index on (%s)",
+								  psprintf("target table %s has no unique index on (%s), nor a plain one that begins so",
 										   table->label, key.data),
 								  "Rows are found again on the target by the key of the source table.",
 								  psprintf("On the target: CREATE UNIQUE INDEX ON %s (%s);",
@@ -146,8 +161,9 @@ refuse_key(PostgresTarget *target, DbsyncTargetTable *table)
 }
 
 /*
- * Immediate indexes come first.  A deferrable one on the same columns spoils
- * ON CONFLICT even beside an immediate one: the server considers both.
+ * Unique indexes come first, immediate ones before others.  A deferrable one on the same
+ * columns spoils ON CONFLICT even beside an immediate one: the server considers both.  A
+ * plain one is of no use for it.
  */
 bool
 dbsync_postgres_look_at_key(PostgresTarget *target, DbsyncTargetTable *table, const int *attnums)
@@ -164,6 +180,7 @@ dbsync_postgres_look_at_key(PostgresTarget *target, DbsyncTargetTable *table, co
 	for (int first = 0; first < dbsync_postgres_answer_rows(answer); first += n)
 	{
 		char	   *complaint;
+		bool		unique;
 
 		n = 1;
 		while (first + n < dbsync_postgres_answer_rows(answer) &&
@@ -171,16 +188,17 @@ dbsync_postgres_look_at_key(PostgresTarget *target, DbsyncTargetTable *table, co
 			n++;
 		if (!index_is_key(table, attnums, answer, first, n))
 			continue;
-		if (!dbsync_postgres_answer_bool(answer, first, 1))
+		unique = dbsync_postgres_answer_bool(answer, first, 8);
+		if (unique ? !dbsync_postgres_answer_bool(answer, first, 1) : !found)
 			table->upsertable = false;
-		complaint = coarse_columns(table, attnums, answer, first, n);
+		complaint = coarse_columns(table, attnums, answer, first, table->nkeys);
 		if (complaint != NULL)
 		{
 			coarse = complaint;
 			continue;
 		}
 		if (!found)
-			take_index(table, attnums, answer, first, n);
+			take_index(table, attnums, answer, first, table->nkeys);
 		found = true;
 	}
 	if (found)

@@ -19,6 +19,7 @@
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/binary.h"
 #include "worker/driver/postgres/columns.h"
+#include "worker/driver/postgres/count.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
@@ -346,7 +347,8 @@ dbsync_postgres_look(PostgresTarget *target, DbsyncTargetTable *table)
 		table->columns[table->keys[k]].is_key = true;
 	good = look_at_table(target, table) &&
 		dbsync_postgres_look_at_columns(target, table, attnums) &&
-		dbsync_postgres_look_at_key(target, table, attnums);
+		(table->nkeys > 0 ? dbsync_postgres_look_at_key(target, table, attnums)
+		 : dbsync_postgres_look_at_indexes(target, table, attnums));
 	if (good)
 		draw_conclusions(target, table);
 	MemoryContextSwitchTo(old);

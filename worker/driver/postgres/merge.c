@@ -73,6 +73,22 @@ restrict_joins(PostgresTarget *target, bool by_index)
 											  value, value));
 }
 
+bool
+dbsync_postgres_merge_by_hash(PostgresTarget *target, bool on)
+{
+	const DbsyncTargetTable *table = target->rows.table;
+	const char *others = on ? "off" : "on";
+
+	target->joined_by_index = 0;
+	return (!on || dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_SETTING,
+											 prepare_merge_sql(table->relid))) &&
+		dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_SETTING,
+								  psprintf("SELECT pg_catalog.set_config('enable_hashjoin', 'on', true),"
+										   " pg_catalog.set_config('enable_nestloop', '%s', true),"
+										   " pg_catalog.set_config('enable_mergejoin', '%s', true)",
+										   others, others));
+}
+
 static bool
 prepare_merge(PostgresTarget *target)
 {

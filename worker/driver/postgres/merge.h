@@ -13,6 +13,12 @@
 /* Merge what has been copied to the stage, according to the rows' mode: queued. */
 extern bool dbsync_postgres_merge_begin(PostgresTarget *target, PostgresStageKind stage);
 
+/*
+ * From here on the transaction's joins are made by hash, whatever the planner likes better;
+ * "off": as it likes.  With memory for one.  Queued.
+ */
+extern bool dbsync_postgres_merge_by_hash(PostgresTarget *target, bool on);
+
 /* Wait for a merge that is under way, and insert the rows that it has not found. */
 extern bool dbsync_postgres_merge_finish(PostgresTarget *target);
 

@@ -17,6 +17,7 @@
 
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/copy.h"
+#include "worker/driver/postgres/count.h"
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/merge.h"
@@ -72,13 +73,15 @@ dbsync_postgres_rows_begin(DbsyncTarget *base, DbsyncTargetTable *table,
 	rows->table = table;
 	rows->mode = mode;
 	rows->ncolumns = mode == DBSYNC_ROWS_DELETE ? table->nkeys : table->ncolumns;
-	rows->large = dbsync_postgres_is_large(expected_rows);
+	rows->large = dbsync_postgres_is_large(expected_rows) ||
+		(mode == DBSYNC_ROWS_COUNT && dbsync_postgres_count_is_large(table, expected_rows));
 	rows->ranging = mode == DBSYNC_ROWS_DELETE && rows->large && dbsync_postgres_ranges_apply(table);
 	rows->nruns = 0;
 	rows->copying = rows->between = false;
 	rows->turn = 0;
 	resetStringInfo(&rows->held);
 	rows->inserts = rows->updates = rows->deletes = rows->patches = 0;
+	rows->added = rows->removed = 0;
 	rows->first = NULL;
 	rows->last = &rows->first;
 	rows->bytes = 0;
@@ -105,6 +108,7 @@ keep_row(PostgresRows *rows, const DbsyncRow *row)
 	waiting = MemoryContextAllocHuge(rows->context, size);
 	waiting->next = NULL;
 	waiting->row.kind = row->kind;
+	waiting->row.count = row->count;
 	waiting->row.values = (const char **) (waiting + 1);
 	waiting->row.lengths = (int *) (waiting->row.values + n);
 	waiting->row.unchanged = NULL;
@@ -168,12 +172,14 @@ dbsync_postgres_rows_put(DbsyncTarget *base, const DbsyncRow *row)
 	{
 		case DBSYNC_ROW_INSERT:
 			rows->inserts++;
+			rows->added += row->count;
 			break;
 		case DBSYNC_ROW_UPDATE:
 			rows->updates++;
 			break;
 		case DBSYNC_ROW_DELETE:
 			rows->deletes++;
+			rows->removed += row->count;
 			break;
 	}
 	if (row->unchanged != NULL)
@@ -185,6 +191,7 @@ dbsync_postgres_rows_put(DbsyncTarget *base, const DbsyncRow *row)
 	/* not before the first row: what was queued goes on while the source sorts */
 	if (!rows->copying &&
 		(rows->large || dbsync_postgres_is_large(rows->inserts + rows->updates + rows->deletes) ||
+		 (rows->mode == DBSYNC_ROWS_COUNT && dbsync_postgres_is_large(rows->added)) ||
 		 rows->bytes + row_size(rows, row) > SMALL_BYTES))
 	{
 		if (!change_road(target))
@@ -224,6 +231,8 @@ queue_delete(PostgresTarget *target, const DbsyncRow *row)
 	int			lengths[INDEX_MAX_KEYS];
 	DbsyncRow	key = {.kind = DBSYNC_ROW_DELETE,.values = values,.lengths = lengths};
 
+	if (target->rows.mode == DBSYNC_ROWS_COUNT)
+		return dbsync_postgres_count_row(target, row);
 	if (target->rows.mode == DBSYNC_ROWS_DELETE)
 		return queue_delete_by_key(target, row);
 	for (int k = 0; k < table->nkeys; k++)
@@ -241,6 +250,15 @@ queue_upsert(PostgresTarget *target, const DbsyncRow *row)
 
 	if (row->unchanged != NULL)
 		return dbsync_postgres_patch_row(target, row);
+	if (rows->mode == DBSYNC_ROWS_COUNT)
+	{
+		for (int64 i = 0; i < row->count; i++)
+		{
+			if (!queue(target, rows->table, POSTGRES_TABLE_INSERT, row))
+				return false;
+		}
+		return true;
+	}
 	return queue(target, rows->table,
 									   rows->mode == DBSYNC_ROWS_APPEND
 									   ? POSTGRES_TABLE_INSERT : POSTGRES_TABLE_UPSERT, row);

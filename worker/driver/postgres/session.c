@@ -21,6 +21,7 @@
 #include "worker/driver/postgres/binary.h"
 #include "worker/driver/postgres/change.h"
 #include "worker/driver/postgres/connect.h"
+#include "worker/driver/postgres/count.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/enum.h"
 #include "worker/driver/postgres/guard.h"
@@ -313,7 +314,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.version = DBSYNC_DRIVER_VERSION,
 	.name = "dbsync_postgres",
 	.features = DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK | DBSYNC_FEATURE_PATCH |
-		DBSYNC_FEATURE_SEVERAL | DBSYNC_FEATURE_CHANGE,
+		DBSYNC_FEATURE_SEVERAL | DBSYNC_FEATURE_CHANGE | DBSYNC_FEATURE_COUNT,
 	.open = postgres_open,
 	.close = postgres_close,
 	.ledger_read = dbsync_postgres_ledger_read,
@@ -342,6 +343,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.table_wants_replace = dbsync_postgres_table_wants_replace,
 	.table_takes_unchanged = dbsync_postgres_table_takes_unchanged,
 	.table_takes_several = dbsync_postgres_table_takes_several,
+	.table_missing = dbsync_postgres_table_missing,
 	.fence = postgres_fence,
 	.rows_go_between = dbsync_postgres_rows_go_between,
 	.rows_have_room = dbsync_postgres_rows_have_room,

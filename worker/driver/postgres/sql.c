@@ -151,7 +151,8 @@ dbsync_postgres_stage_name(const DbsyncTargetTable *table, PostgresStageKind kin
 	static const char *const names[] = {
 		[POSTGRES_STAGE_ROWS] = "stage",
 		[POSTGRES_STAGE_PATCH] = "patch",
-		[POSTGRES_STAGE_KEYS] = "keys"
+		[POSTGRES_STAGE_KEYS] = "keys",
+		[POSTGRES_STAGE_COUNT] = "count"
 	};
 
 	return psprintf("pg_temp.dbsync_%s_%d", names[kind], table->number);
@@ -172,7 +173,7 @@ dbsync_postgres_stage_create_sql(const DbsyncTargetTable *table, PostgresStageKi
 	appendStringInfo(&buf, "CREATE TEMPORARY TABLE %s (", dbsync_postgres_stage_name(table, kind));
 	if (kind != POSTGRES_STAGE_KEYS)
 		appendStringInfo(&buf, "%s %s", table->op_column,
-						 kind == POSTGRES_STAGE_PATCH ? "text" : "\"char\"");
+						 kind == POSTGRES_STAGE_PATCH ? "text" : kind == POSTGRES_STAGE_COUNT ? "bigint" : "\"char\"");
 	for (int i = 0; kind != POSTGRES_STAGE_KEYS && i < table->ncolumns; i++)
 	{
 		appendStringInfoString(&buf, ", ");
@@ -213,8 +214,8 @@ dbsync_postgres_copy_sql(const DbsyncTargetTable *table, DbsyncRowsMode mode)
 		appendStringInfo(&buf, "COPY %s (", dbsync_postgres_stage_name(table, POSTGRES_STAGE_KEYS));
 	else
 		appendStringInfo(&buf, "COPY %s (%s, ",
-						 dbsync_postgres_stage_name(table, mode == DBSYNC_ROWS_PATCH
-													? POSTGRES_STAGE_PATCH : POSTGRES_STAGE_ROWS),
+						 dbsync_postgres_stage_name(table, mode == DBSYNC_ROWS_PATCH ? POSTGRES_STAGE_PATCH :
+													mode == DBSYNC_ROWS_COUNT ? POSTGRES_STAGE_COUNT : POSTGRES_STAGE_ROWS),
 						 table->op_column);
 	if (mode == DBSYNC_ROWS_DELETE)
 		append_keys(&buf, table);

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type_d.h"
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
@@ -83,6 +84,7 @@ add_step(PostgresTarget *target, PostgresStepKind kind, const DbsyncTargetTable 
 			: MemoryContextAlloc(target->base.context,
 								 target->maxsteps * sizeof(PostgresStep));
 	}
+	memset(&target->steps[target->nsteps], 0, sizeof(PostgresStep));
 	target->steps[target->nsteps].kind = kind;
 	target->steps[target->nsteps].table = table;
 	target->nsteps++;
@@ -224,6 +226,71 @@ dbsync_postgres_queue_patch(PostgresTarget *target, DbsyncTargetTable *table,
 	return queued;
 }
 
+void
+dbsync_postgres_expect(PostgresTarget *target, int64 rows, int64 *missing)
+{
+	PostgresStep *step = &target->steps[target->nsteps - 1];
+
+	step->kind = POSTGRES_STEP_COUNT;
+	step->wanted = rows;
+	step->missing = missing;
+}
+
+/* A domain may forbid what a row had that is deleted now: it is compared as its base type. */
+static void
+count_parameters(const DbsyncTargetTable *table, const DbsyncRow *row, Oid *types,
+				 const char **values, int *lengths, int *formats)
+{
+	int			n = table->ncolumns;
+
+	for (int i = 0; i < n; i++)
+	{
+		types[i] = table->columns[i].base_type;
+		values[i] = row->values[i];
+		lengths[i] = row->lengths[i];
+		formats[i] = table->binary ? 1 : 0;
+	}
+	types[n] = INT8OID;
+	values[n] = psprintf(INT64_FORMAT, row->count);
+	lengths[n] = formats[n] = 0;
+}
+
+bool
+dbsync_postgres_queue_count(PostgresTarget *target, DbsyncTargetTable *table, int pattern,
+							const char *sql, const DbsyncRow *row)
+{
+	int			n = table->ncolumns + 1;
+	char		name[NAMEDATALEN];
+	Oid		   *types = palloc(sizeof(Oid) * n);
+	const char **values = palloc(sizeof(char *) * n);
+	int		   *lengths = palloc(sizeof(int) * n);
+	int		   *formats = palloc(sizeof(int) * n);
+	bool		queued;
+
+	if (!enter_pipeline(target))
+		return false;
+	snprintf(name, sizeof(name), "dbsync_count_%d_%d", table->number, pattern);
+	count_parameters(table, row, types, values, lengths, formats);
+	if (pattern < 0)
+	{
+		if (PQsendQueryParams(target->conn, sql, n, types, values, lengths, formats, 0) == 0)
+			return dbsync_postgres_lost(target);
+		add_step(target, POSTGRES_STEP_COUNT, table);
+		queued = true;
+	}
+	else
+		queued = (sql == NULL || queue_prepare(target, table, name, sql, n, types)) &&
+			queue_prepared(target, POSTGRES_STEP_COUNT, table, name, n, values, lengths, formats);
+	if (queued)
+		dbsync_postgres_expect(target, row->count, &table->missing);
+	pfree(unconstify(char *, values[n - 1]));
+	pfree(types);
+	pfree(values);
+	pfree(lengths);
+	pfree(formats);
+	return queued;
+}
+
 /*
  * What has been sent without a BEGIN becomes the beginning of a transaction block:
  * a Sync is to come in the middle of it, or a command that wants a block.  The
@@ -263,6 +330,18 @@ check_written(PostgresTarget *target, const PostgresStep *step, const PostgresAn
 	return dbsync_postgres_swallowed(target, step->table);
 }
 
+/* Rows that are left out as they are inserted are refused like a single one. */
+static bool
+check_count(PostgresTarget *target, const PostgresStep *step, int64 written)
+{
+	if (written >= step->wanted)
+		return true;
+	if (step->missing == NULL)
+		return dbsync_postgres_swallowed(target, step->table);
+	*step->missing += step->wanted - Max(written, 0);
+	return true;
+}
+
 static bool
 read_step(PostgresTarget *target, const PostgresStep *step)
 {
@@ -277,6 +356,8 @@ read_step(PostgresTarget *target, const PostgresStep *step)
 		return check_written(target, step, answer);
 	if (step->kind == POSTGRES_STEP_MERGE)
 		target->merge.found = dbsync_postgres_answer_affected(answer);
+	if (step->kind == POSTGRES_STEP_COUNT)
+		return check_count(target, step, dbsync_postgres_answer_affected(answer));
 	return true;
 }
 

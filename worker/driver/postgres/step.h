@@ -29,6 +29,20 @@ extern bool dbsync_postgres_queue_patch(PostgresTarget *target, DbsyncTargetTabl
 										int mask, const char *sql, const DbsyncRow *row);
 
 /*
+ * Queue the delete of so many rows that are like this one; what is not there is added to
+ * table->missing.  sql: prepare it first as number "pattern", with so many types of parameters, of which the
+ * last, how many, is our own; NULL: that has been done.  pattern < 0: not prepared.
+ */
+extern bool dbsync_postgres_queue_count(PostgresTarget *target, DbsyncTargetTable *table,
+										int pattern, const char *sql, const DbsyncRow *row);
+
+/*
+ * The statement queued last is to write so many rows.  missing: where those are added that it
+ * does not find; NULL: none may be left out.
+ */
+extern void dbsync_postgres_expect(PostgresTarget *target, int64 rows, int64 *missing);
+
+/*
  * Queue a statement of a table and let the server begin with it: it works while
  * the source reads on.
  */

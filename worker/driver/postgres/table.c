@@ -81,6 +81,13 @@ drop_remains(PostgresTarget *target, const DbsyncTargetTable *table)
 		if (!dbsync_postgres_execute(target, table, sql, NULL))
 			return false;
 	}
+	for (int i = 0; i < table->npatterns; i++)
+	{
+		char	   *sql = psprintf("DEALLOCATE dbsync_count_%d_%d", table->number, i);
+
+		if (!dbsync_postgres_execute(target, table, sql, NULL))
+			return false;
+	}
 	for (int kind = 0; kind < POSTGRES_NSTAGES; kind++)
 	{
 		if (table->stages[kind].made &&
