@@ -73,7 +73,7 @@ BEGIN
     PERFORM dbsync_internal.check_kind(rel);
     PERFORM dbsync_internal.check_types(rel);
     PERFORM dbsync_internal.check_width(rel);
-    RETURN CASE WHEN dbsync_internal.usable_key(rel) IS NULL THEN format('cannot change columns or key of captured table %s, which were named', rel) END;
+    RETURN CASE WHEN dbsync_internal.usable_key(rel) IS NULL THEN format('cannot alter captured table %s: its key was named, and would be one no more', rel) END;
 EXCEPTION WHEN feature_not_supported OR program_limit_exceeded OR too_many_columns THEN
     RETURN format('cannot alter captured table %s: %s', rel, sqlerrm);
 END $$;

@@ -113,7 +113,8 @@ BEGIN
     IF FOUND THEN
         IF dbsync_internal.usable_key(captured.relid) IS NULL THEN
             PERFORM dbsync_internal.refuse_ddl(captured,
-                format('cannot drop index %s, the key of captured table %s', identity, captured.relid));
+                format('cannot drop index %s, the key of captured table %s', identity, captured.relid),
+                format('The key was named. Make another index first that begins with (%s).', dbsync_internal.column_list(captured.named_key)));
         ELSE
             PERFORM dbsync_internal.check_shape(captured);
         END IF;
