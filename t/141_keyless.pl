@@ -75,9 +75,10 @@ sub statement
 		my $column = $columns[ random_below(scalar @columns) ];
 		return "UPDATE $table SET $column = " . value_for($column) . ' WHERE ' . some($table);
 	}
-	my $row = '(' . join(', ', map { value_for($_) } @columns) . ')';
+	my $values = join(', ', map { value_for($_) } @columns);
+	my $row = "($values)";
 	return "INSERT INTO $table VALUES $row" . (random_below(2) ? ", $row" : '') if $kind < 90;
-	return "INSERT INTO $table SELECT v.* FROM (VALUES $row) v, generate_series(1, " . random_below(400) . ')' if $kind < 95 && $table ne 'public.odd';
+	return "INSERT INTO $table SELECT $values FROM generate_series(1, " . random_below(400) . ')' if $kind < 95 && $table ne 'public.odd';
 	return "INSERT INTO $table SELECT * FROM $table ORDER BY random() LIMIT 50";
 }
 
