@@ -79,14 +79,16 @@ dbsync_capture_rows(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(rows);
 }
 
-void
+int64
 dbsync_emptied_recapture(Relation rel)
 {
 	DbsyncLeaves *leaves = dbsync_leaves_begin(rel, InvalidOid);
+	int64		rows = 0;
 
 	for (int i = 0; i < leaves->n; i++)
-		(void) capture_all(dbsync_leaves_open(leaves, i)->rel, DBSYNC_OP_INSERT);
+		rows += capture_all(dbsync_leaves_open(leaves, i)->rel, DBSYNC_OP_INSERT);
 	dbsync_leaves_end(leaves);
+	return rows;
 }
 
 /* Does one that the relation is a partition of say that it is empty, in the same command? */
@@ -119,10 +121,7 @@ dbsync_emptied_before(DbsyncEntry *entry, Relation rel)
 	MemoryContextSwitchTo(old);
 	if (entry->captured.relid != entry->relid && rel->rd_rel->relkind == RELKIND_RELATION &&
 		!goes_with_another(touched, entry->relid) && dbsync_member_bound(entry->relid) == NULL)
-	{
-		capture_all(rel, DBSYNC_OP_DELETE);
-		dbsync_statement_reopen_truncate(touched);
-	}
+		dbsync_statement_add_truncated(touched, capture_all(rel, DBSYNC_OP_DELETE));
 }
 
 /*
@@ -130,7 +129,7 @@ dbsync_emptied_before(DbsyncEntry *entry, Relation rel)
  * or after: of rows without a key nobody can look up which.
  */
 static void
-recapture(const DbsyncTouched *touched, Relation rel, const char *bound)
+recapture(DbsyncTouched *touched, Relation rel, const char *bound)
 {
 	if (dbsync_transaction_rows(touched) == touched->periods.truncate_rows)
 		return;
@@ -141,7 +140,7 @@ recapture(const DbsyncTouched *touched, Relation rel, const char *bound)
 						RelationGetRelationName(rel)),
 				 errdetail("The table has no key, and the target cannot be told what belongs to the partition."),
 				 errhint("Use DELETE, or give the table a key.")));
-	dbsync_emptied_recapture(rel);
+	dbsync_statement_add_truncated(touched, dbsync_emptied_recapture(rel));
 }
 
 void

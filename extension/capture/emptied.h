@@ -21,8 +21,8 @@ extern void dbsync_emptied_after(DbsyncEntry *entry, Relation rel);
 
 /*
  * Capture the rows of a relation and of all its partitions as inserted; the caller has had them
- * for himself since they were empty.
+ * for himself since they were empty.  Returns how many.
  */
-extern void dbsync_emptied_recapture(Relation rel);
+extern int64 dbsync_emptied_recapture(Relation rel);
 
 #endif							/* DBSYNC_EXTENSION_CAPTURE_EMPTIED_H */

@@ -379,7 +379,7 @@ recapture_rows(Relation rel)
 		return;
 	dbsync_append_put(&append, DBSYNC_OP_TRUNCATE, NULL);
 	dbsync_append_end(&append);
-	dbsync_emptied_recapture(rel);
+	(void) dbsync_emptied_recapture(rel);
 }
 
 static void

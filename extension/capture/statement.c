@@ -139,15 +139,10 @@ dbsync_statement_leave_truncate(DbsyncTouched *touched)
 }
 
 void
-dbsync_statement_reopen_truncate(DbsyncTouched *touched)
+dbsync_statement_add_truncated(DbsyncTouched *touched, int64 rows)
 {
-	DbsyncPeriods *periods = &touched->periods;
-
-	if (periods->truncating != 1)
-		return;
-	dbsync_transaction_save(periods);
-	periods->truncate_first = dbsync_transaction.next_no;
-	periods->truncate_rows = dbsync_transaction_rows(touched);
+	dbsync_transaction_save(&touched->periods);
+	touched->periods.truncate_rows += rows;
 }
 
 void

@@ -28,8 +28,8 @@ extern void dbsync_statement_close_truncate(DbsyncTouched *touched);
 /* The same for a TRUNCATE of a partition that another one, of the same command, includes. */
 extern void dbsync_statement_leave_truncate(DbsyncTouched *touched);
 
-/* What was captured so far came before the TRUNCATE that has just opened, if it is the only one. */
-extern void dbsync_statement_reopen_truncate(DbsyncTouched *touched);
+/* So many rows were captured because of a TRUNCATE that is open, and are in no doubt for that. */
+extern void dbsync_statement_add_truncated(DbsyncTouched *touched, int64 rows);
 
 /* The per-row trigger captured a row, outside any statement. */
 extern void dbsync_statement_note_row(DbsyncTouched *touched);

@@ -196,6 +196,7 @@ BEGIN
         PERFORM dbsync_internal.drop_triggers(m.relid) FROM dbsync_internal.members(captured.relid) m;
     END IF;
     DELETE FROM dbsync.partition p WHERE p.captured_id = captured.id;
+    DELETE FROM dbsync.kept_partition k WHERE k.captured_id = captured.id;
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id = captured.id;
     DELETE FROM dbsync.shape h WHERE h.captured_id = captured.id;
     DELETE FROM dbsync.turn t WHERE t.captured_id = captured.id;

@@ -174,6 +174,11 @@ BEGIN
         END IF;
         IF EXISTS (SELECT FROM pg_class c WHERE c.oid = gone.relid) THEN
             PERFORM dbsync_internal.drop_triggers(gone.relid);
+            INSERT INTO dbsync.kept_partition (subscription_id, captured_id, relid)
+            SELECT s.id, captured.id, gone.relid
+            FROM dbsync.subscription_table a JOIN dbsync.subscription s ON s.id = a.subscription_id
+            WHERE a.captured_id = captured.id AND s.on_partition_drop = 'keep' AND captured.key_index = 0 AND gone.leaf
+            ON CONFLICT DO NOTHING;
         END IF;
     END LOOP;
 END $$;
@@ -204,6 +209,25 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.refresh_bounds(dbsync.captured_table, boolean) IS 'writes down the bounds of partitions that may have changed';
 
+CREATE FUNCTION dbsync_internal.check_not_kept(captured dbsync.captured_table, member oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    keeper name;
+BEGIN
+    SELECT s.name INTO keeper FROM dbsync.kept_partition k JOIN dbsync.subscription s ON s.id = k.subscription_id
+    JOIN dbsync.subscription_table a ON a.subscription_id = s.id AND a.captured_id = k.captured_id
+    WHERE k.captured_id = captured.id AND k.relid = member;
+    IF FOUND AND captured.key_index = 0 THEN
+        PERFORM dbsync_internal.refuse_ddl(captured,
+            format('cannot attach partition %s to captured table %s, which has no key', member::regclass, captured.relid),
+            format('The target of subscription "%s" has kept the rows that it had when it was detached, and would have them twice. To do without '
+                'those: SELECT dbsync.copy_table(%L, %L). With on_partition_drop => ''delete'' they go with the partition.',
+                keeper, keeper, captured.relid));
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_not_kept(dbsync.captured_table, oid) IS 'error if a partition comes back whose rows a target has kept, and cannot tell from those that come';
+
 -- Rows that come with a partition are captured as inserted, in the transaction that brings them.
 CREATE FUNCTION dbsync_internal.follow_members(captured dbsync.captured_table) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -228,6 +252,7 @@ BEGIN
     PERFORM dbsync_internal.leave_members(captured);
     FOR come IN SELECT m.* FROM dbsync_internal.members(captured.relid) m
                 WHERE NOT EXISTS (SELECT FROM dbsync.partition p WHERE p.relid = m.relid) LOOP
+        PERFORM dbsync_internal.check_not_kept(captured, come.relid);
         PERFORM dbsync_internal.add_partition(captured, come.relid, come.parent);
         IF EXISTS (SELECT FROM dbsync.partition p WHERE p.relid = come.relid AND p.leaf) THEN
             PERFORM dbsync_internal.capture_rows(come.relid);

@@ -68,6 +68,7 @@ BEGIN
     PERFORM dbsync_internal.check_supported(rel);
     PERFORM dbsync_internal.check_keyless(rel, false, existing_rows);
 
+    DELETE FROM dbsync.kept_partition k WHERE k.subscription_id = found_subscription.id AND k.captured_id = captured.id;
     PERFORM dbsync_internal.keep_notes(rel);
     UPDATE dbsync.captured_table c SET state = 'installing', note = NULL
     WHERE c.id = captured.id AND c.state = 'suspended';
@@ -240,6 +241,7 @@ BEGIN
     DELETE FROM dbsync.shape;
     DELETE FROM dbsync.turn;
     DELETE FROM dbsync.partition;
+    DELETE FROM dbsync.kept_partition;
     DELETE FROM dbsync.former_label;
     FOR header IN SELECT s.relid::regclass FROM dbsync.segment s WHERE s.captured_id = 0 LOOP
         EXECUTE format('TRUNCATE %s', header);
