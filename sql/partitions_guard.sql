@@ -75,7 +75,7 @@ CREATE TABLE public.times_1 PARTITION OF public.times FOR VALUES FROM ('01/02/20
 SELECT dbsync_internal.bound_of('public.times_1'::regclass);
 SELECT dbsync.drop_subscription('deletes');
 SELECT dbsync.drop_target('guard_target');
-DROP TABLE public.root, public.another, public.other, public.plain, public.ranged, public.bytes, public.moods, public.computed, public.times;
+DROP TABLE public.root, public.another, public.other, public.ranged, public.bytes, public.moods, public.computed, public.times;
 DROP TABLE public.words;
 DROP TYPE public.mood;
 DROP DATABASE :"target";
