@@ -116,6 +116,7 @@ sub keeps_the_contract
 	times_out($end, $schema);
 	second_subscription($end, $schema, \@tables);
 	refusal($end, $schema);
+	keyless($end, $schema);
 	is($end->clashes, 0, "$name: no row was ever sent twice");
 	ends($end, $schema, \@tables);
 	return;
@@ -302,6 +303,31 @@ sub refusal
 	return;
 }
 
+# Tables without a key are for drivers that count rows; others say so.
+sub keyless
+{
+	my ($end, $schema) = @_;
+	my $name = $end->name;
+
+	$pair->sql("CREATE TABLE $schema.keyless (v int)");
+	$end->create_table("CREATE TABLE $schema.keyless (v int)");
+	$pair->sql("INSERT INTO $schema.keyless VALUES (1), (1), (2)");
+	$pair->sql("SELECT dbsync.add_table('second $name', '$schema.keyless')");
+	if ($name eq 'far')
+	{
+		$pair->sql("UPDATE $schema.keyless SET v = 3 WHERE ctid = (SELECT min(ctid) FROM $schema.keyless)");
+		$pair->arrives("second $name", "$name: a table without a key arrives");
+		same($end, 'without a key', "$schema.keyless");
+	}
+	else
+	{
+		$pair->status_becomes("second $name", q{last_error LIKE '%does not take tables without a key%'}, "$name: a table without a key is refused");
+	}
+	$pair->sql("SELECT dbsync.remove_table('second $name', '$schema.keyless')");
+	$pair->arrives("second $name", "$name: and taken out");
+	return;
+}
+
 # The ledger forgets what is dropped; the rows stay, and are found by who comes next.
 sub ends
 {
@@ -396,7 +422,7 @@ is($pair->sql(q{SELECT count(*) FROM dbsync.test_target('far')}), '1', 'and none
 $source->append_conf('postgresql.conf', 'dbsync_file_test.other_version = on');
 $source->restart;
 like(error_of(q{SELECT * FROM dbsync.test_target('files')}),
-	qr/a driver was made for version 4 of dbsync's contract\nDETAIL:  This is version 3/,
+	qr/a driver was made for version 5 of dbsync's contract\nDETAIL:  This is version 4/,
 	'a driver that was made for another version is refused');
 is($pair->sql(q{SELECT count(*) FROM dbsync.test_target('far')}), '1', 'those that are built in stay');
 

@@ -6,8 +6,8 @@
  * Such a row is known by all that is in it: what is deleted is any row of which the server
  * writes the same text, once the values that came have the types and lengths of its columns.
  * Text tells 1.0 from 1.00, and compares what has no "=", json say; all settings that it
- * depends on are pinned.  Of columns that an index has, "=" is asked for as well, so that
- * not all rows must be looked at.
+ * depends on are pinned.  As text is dear, rows are told apart by "=" first, or by a hash,
+ * which indexes may help with, too: equal texts are equal values, so that leaves out none.
  *
  * On the small road each row is a statement, one for each set of columns that are null in it.
  * On the large one all are looked for at once, in one pass over the table.  Rows are deleted
@@ -17,6 +17,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type_d.h"
 #include "port/pg_bswap.h"
 
 #include "worker/driver/driver.h"
@@ -29,10 +30,12 @@
 #include "worker/driver/postgres/step.h"
 
 /*
- * Without an index each statement reads the whole table: more than so many rows are not
- * read for single ones.
+ * Without an index each statement reads the whole table, comparing a column or two.  To read
+ * it once, and hash all rows, takes as long as so many of them.
  */
-#define ROWS_READ	200000
+#define UNINDEXED_ROWS	32
+
+#define HASH_RECORD_SINCE	140000
 
 /*
  * Columns in indexes, those that come first in one before all others, with the operator by
@@ -50,6 +53,59 @@ static const char *const indexes_sql =
 " JOIN pg_operator o ON o.oid = a.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace"
 " WHERE i.indrelid = $1 AND i.indisvalid AND i.indislive AND i.indpred IS NULL"
 " AND k.n <= i.indnkeyatts AND k.attnum > 0 ORDER BY k.n, i.indexrelid";
+
+/* The "=" of types of the system's own that can be hashed, among those of the columns. */
+#define TYPES_SHAPE	"*ot"
+static const char *const types_sql =
+"SELECT f.opcintype, format('OPERATOR(%I.%s)', n.nspname, o.oprname)"
+" FROM pg_opclass f JOIN pg_am m ON m.oid = f.opcmethod AND m.amname = 'hash'"
+" JOIN pg_amop a ON a.amopfamily = f.opcfamily AND a.amopstrategy = 1"
+"  AND a.amoplefttype = f.opcintype AND a.amoprighttype = f.opcintype"
+" JOIN pg_operator o ON o.oid = a.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace"
+" WHERE f.opcdefault AND f.oid < 16384 AND f.opcintype = ANY ($1::oid[])";
+
+/* varchar has the operators of text */
+static Oid
+compared_as(const PostgresColumn *column)
+{
+	return column->base_type == VARCHAROID ? TEXTOID : column->base_type;
+}
+
+static bool
+look_at_types(PostgresTarget *target, DbsyncTargetTable *table)
+{
+	StringInfoData types;
+	const char *values[1];
+	const PostgresAnswer *answer;
+	int			nhashed = 0;
+
+	initStringInfo(&types);
+	for (int i = 0; i < table->ncolumns; i++)
+		appendStringInfo(&types, "%c%u", i == 0 ? '{' : ',', compared_as(&table->columns[i]));
+	appendStringInfoChar(&types, '}');
+	values[0] = types.data;
+	answer = dbsync_postgres_query(target, types_sql, 1, values, TYPES_SHAPE);
+	if (answer == NULL)
+		return false;
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		PostgresColumn *column = &table->columns[i];
+
+		for (int row = 0; row < dbsync_postgres_answer_rows(answer); row++)
+		{
+			if ((Oid) dbsync_postgres_answer_int(answer, row, 0) != compared_as(column))
+				continue;
+			nhashed++;
+			if (column->equals == NULL)
+				column->equals = pstrdup(dbsync_postgres_answer_text(answer, row, 1));
+			break;
+		}
+	}
+	/* the others could be what tells rows apart */
+	table->hashed = nhashed == table->ncolumns &&
+		target->base.identity.version >= HASH_RECORD_SINCE;
+	return true;
+}
 
 bool
 dbsync_postgres_look_at_indexes(PostgresTarget *target, DbsyncTargetTable *table, const int *attnums)
@@ -74,13 +130,13 @@ dbsync_postgres_look_at_indexes(PostgresTarget *target, DbsyncTargetTable *table
 			table->indexed |= dbsync_postgres_answer_bool(answer, row, 2);
 		}
 	}
-	return true;
+	return look_at_types(target, table);
 }
 
 bool
 dbsync_postgres_count_is_large(const DbsyncTargetTable *table, int64 rows)
 {
-	return !table->indexed && rows > 1 && table->tuples * rows > ROWS_READ;
+	return !table->indexed && rows > UNINDEXED_ROWS;
 }
 
 int64
@@ -92,11 +148,11 @@ dbsync_postgres_table_missing(DbsyncTargetTable *table)
 	return missing;
 }
 
-/* The text of a row of which this is column i, as "s.a" or "CAST($1 AS integer)". */
+/* ROW(…) of the columns, of a table by its alias, or of the parameters. */
 static void
-append_image(StringInfo buf, const DbsyncTargetTable *table, const char *alias)
+append_row(StringInfo buf, const DbsyncTargetTable *table, const char *alias)
 {
-	appendStringInfoString(buf, "(CAST(ROW(");
+	appendStringInfoString(buf, "ROW(");
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		const PostgresColumn *column = &table->columns[i];
@@ -107,7 +163,24 @@ append_image(StringInfo buf, const DbsyncTargetTable *table, const char *alias)
 		else
 			appendStringInfo(buf, "CAST($%d AS %s)", i + 1, column->cast_type);
 	}
-	appendStringInfoString(buf, ") AS pg_catalog.text) COLLATE pg_catalog.\"C\")");
+	appendStringInfoChar(buf, ')');
+}
+
+static void
+append_image(StringInfo buf, const DbsyncTargetTable *table, const char *alias)
+{
+	appendStringInfoString(buf, "(CAST(");
+	append_row(buf, table, alias);
+	appendStringInfoString(buf, " AS pg_catalog.text) COLLATE pg_catalog.\"C\")");
+}
+
+/* What the join goes by, where the text itself does not need to be it; see table->hashed. */
+static void
+append_hash(StringInfo buf, const DbsyncTargetTable *table, const char *alias)
+{
+	appendStringInfoString(buf, "pg_catalog.hash_record(");
+	append_row(buf, table, alias);
+	appendStringInfoChar(buf, ')');
 }
 
 /* by what rows are deleted that were found as o and c */
@@ -198,7 +271,11 @@ dbsync_postgres_count_op(const DbsyncTargetTable *table, const DbsyncRow *row, c
 	return sizeof(ordered);
 }
 
-/* What differs at the source may be the same here, by the column's type: so it is summed up again. */
+/*
+ * What differs at the source may be the same here, by the column's type: so it is summed up
+ * again.  By a hash the text of most rows need not be made; IS TRUE keeps the planner from
+ * hashing that, too.
+ */
 static char *
 stage_delete_sql(const DbsyncTargetTable *table)
 {
@@ -208,15 +285,30 @@ stage_delete_sql(const DbsyncTargetTable *table)
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, "WITH w AS (SELECT ");
 	append_image(&buf, table, "s");
-	appendStringInfo(&buf, " AS image, pg_catalog.sum(OPERATOR(pg_catalog.-) s.%s) AS n FROM %s AS s"
-					 " WHERE s.%s OPERATOR(pg_catalog.<) 0 GROUP BY 1),"
+	appendStringInfoString(&buf, " AS image, ");
+	if (table->hashed)
+		append_hash(&buf, table, "s");
+	else
+		appendStringInfoString(&buf, "0");
+	appendStringInfo(&buf, " AS h, pg_catalog.sum(OPERATOR(pg_catalog.-) s.%s) AS n FROM %s AS s"
+					 " WHERE s.%s OPERATOR(pg_catalog.<) 0 GROUP BY 1, 2),"
 					 " f AS (SELECT x.tableoid AS o, x.ctid AS c, w.n,"
 					 " pg_catalog.row_number() OVER (PARTITION BY w.image) AS r FROM %s AS x JOIN w ON ",
 					 table->op_column, stage, table->op_column, table->only);
+	if (table->hashed)
+	{
+		append_hash(&buf, table, "x");
+		appendStringInfoString(&buf, " OPERATOR(pg_catalog.=) w.h AND (");
+	}
 	append_image(&buf, table, "x");
-	appendStringInfo(&buf, " OPERATOR(pg_catalog.=) w.image)"
-					 " DELETE FROM %s AS t USING f WHERE f.r OPERATOR(pg_catalog.<=) f.n AND " BY_PLACE,
-					 table->only);
+	appendStringInfo(&buf, " OPERATOR(pg_catalog.=) w.image%s)"
+					 " DELETE FROM %s AS t ", table->hashed ? ") IS TRUE" : "", table->only);
+	/* without parts there is no need to join it once more */
+	if (table->only != table->quoted)
+		appendStringInfoString(&buf, "WHERE t.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
+							   "SELECT f.c FROM f WHERE f.r OPERATOR(pg_catalog.<=) f.n))");
+	else
+		appendStringInfoString(&buf, "USING f WHERE f.r OPERATOR(pg_catalog.<=) f.n AND " BY_PLACE);
 	return buf.data;
 }
 

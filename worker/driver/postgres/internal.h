@@ -136,8 +136,8 @@ typedef struct PostgresColumn
 	const char *element_name;
 	char		element_kind;
 	bool		holds_char;		/* the source's type has a "char" somewhere inside */
-	/* of key columns; of a table without a key, of those that are in an index */
-	const char *equals;			/* OPERATOR(schema.=) of the key's index */
+	/* of key columns; of a table without a key, of all that can be compared */
+	const char *equals;			/* OPERATOR(schema.=) of the key's index, or of an index, or of the type */
 	bool		same_if_equal;	/* equal values are the same bytes */
 } PostgresColumn;
 
@@ -193,6 +193,7 @@ struct DbsyncTargetTable
 	const bool *masks[POSTGRES_MAX_MASKS];
 	/* of a table without a key */
 	bool		indexed;		/* some of its rows are found without looking at all of them */
+	bool		hashed;			/* hash_record() takes all of its columns */
 	int			npatterns;		/* of nulls, for which a DELETE is prepared */
 	const bool *patterns[POSTGRES_MAX_MASKS];
 	int64		missing;		/* rows to delete that were not there, not told yet */
