@@ -38,7 +38,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-/* column numbers of 10_config.sql */
+/* column numbers of 10_config.sql, and of 52_sequences.sql */
 #define CAPTURED_ID				1
 #define CAPTURED_RELID			2
 #define CAPTURED_KEY_INDEX		3
@@ -53,12 +53,15 @@
 #define SEGMENT_ACTIVE			4
 #define SEGMENT_SHAPE_ID		6
 
+#define SEQUENCE_RELID			2
+
 #define SHAPE_ID				1
 #define SHAPE_CAPTURED			3
 
 /* the tables whose changes are changes of the configuration */
 static const char *const watched_names[] = {
-	"node", "captured_table", "segment", "subscription", "subscription_table", "former_label"
+	"node", "captured_table", "segment", "subscription", "subscription_table", "former_label",
+	"subscription_sequence"
 };
 
 /* place of "segment" among them, and the index that leads to header segments */
@@ -352,6 +355,12 @@ bool
 dbsync_catalog_has_key(Oid index)
 {
 	return has_oid("captured_table", "captured_table_key", CAPTURED_KEY_INDEX, index);
+}
+
+bool
+dbsync_catalog_has_sequence(Oid relid)
+{
+	return has_oid("subscription_sequence", "subscription_sequence_sequence", SEQUENCE_RELID, relid);
 }
 
 List *

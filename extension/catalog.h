@@ -4,7 +4,8 @@
  *	  Reading dbsync's own tables from C, without SPI.
  *
  * Used by capture, which runs in users' sessions under any role, isolation
- * level and search_path.  Column numbers follow extension/install/10_config.sql.
+ * level and search_path.  Column numbers follow extension/install/10_config.sql,
+ * and 52_sequences.sql.
  *
  *-------------------------------------------------------------------------
  */
@@ -70,6 +71,9 @@ extern bool dbsync_catalog_segment_id(Oid relid, int *segment_id);
 /* Is it a captured table, whatever its state, a partition of one, or a segment?  Is it the key of a captured table? */
 extern bool dbsync_catalog_has_table(Oid relid);
 extern bool dbsync_catalog_has_key(Oid index);
+
+/* Was the sequence added to a subscription by name? */
+extern bool dbsync_catalog_has_sequence(Oid relid);
 
 /*
  * Oids of all header segments that the snapshot sees, a fresh list.  A header

@@ -35,6 +35,7 @@ int			dbsync_retention_interval;
 int			dbsync_poll_interval;
 int			dbsync_gather_max;
 int			dbsync_target_timeout;
+int			dbsync_sequence_headroom;
 int			dbsync_max_subscriptions_per_role;
 
 /*
@@ -170,6 +171,11 @@ define_worker_settings(void)
 							"A statement of many rows is given a millisecond more for each of them. 0 waits for ever.",
 							&dbsync_target_timeout, 60 * 60 * 1000, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("dbsync.sequence_headroom",
+							"How many values the sequences of targets are kept ahead of the source's.",
+							"They are set when half of it is used; 0 sets them whenever there are new values.",
+							&dbsync_sequence_headroom, 1000, 0, INT_MAX,
+							PGC_SUSET, 0, NULL, NULL, NULL);
 }
 
 /*

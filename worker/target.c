@@ -39,7 +39,8 @@ is_whole(const DbsyncDriver *driver)
 		 !(driver->features & DBSYNC_FEATURE_SEVERAL)) &&
 		((driver->table_change && driver->types_follow && driver->table_lacks) ||
 		 !(driver->features & DBSYNC_FEATURE_CHANGE)) &&
-		(driver->table_missing || !(driver->features & DBSYNC_FEATURE_COUNT));
+		(driver->table_missing || !(driver->features & DBSYNC_FEATURE_COUNT)) &&
+		(driver->sequences_advance || !(driver->features & DBSYNC_FEATURE_SEQUENCES));
 }
 
 static void
@@ -432,4 +433,16 @@ void
 dbsync_target_commit(DbsyncTarget *target)
 {
 	require(target->driver->commit(target), target, "committing a batch");
+}
+
+bool
+dbsync_target_has_sequences(const DbsyncTarget *target)
+{
+	return (target->driver->features & DBSYNC_FEATURE_SEQUENCES) != 0;
+}
+
+void
+dbsync_target_sequences_advance(DbsyncTarget *target, List *sequences)
+{
+	require(target->driver->sequences_advance(target, sequences), target, "setting sequences");
 }

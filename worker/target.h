@@ -104,6 +104,8 @@ extern bool dbsync_target_try_rows_begin(DbsyncTarget *target, DbsyncTargetTable
 extern bool dbsync_target_try_rows_end(DbsyncTarget *target);
 extern void dbsync_target_rows_go_between(DbsyncTarget *target);
 extern bool dbsync_target_rows_have_room(DbsyncTarget *target);
+extern bool dbsync_target_has_sequences(const DbsyncTarget *target);
+extern void dbsync_target_sequences_advance(DbsyncTarget *target, List *sequences);
 extern void dbsync_target_hurry(DbsyncTarget *target);
 extern void dbsync_target_fence(DbsyncTarget *target, const DbsyncLedger *ledger);
 extern void dbsync_target_commit(DbsyncTarget *target);

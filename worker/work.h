@@ -86,6 +86,8 @@ typedef struct DbsyncWork
 	TimestampTz retention_due;
 	bool		retention_needed;	/* something was captured, or was left over */
 
+	struct DbsyncSequences *sequences;	/* see worker/sequence.h; NULL: not read yet */
+
 	int64		rows;			/* applied since start (run_once reports it) */
 } DbsyncWork;
 

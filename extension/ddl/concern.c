@@ -220,7 +220,8 @@ concerns_object(const Objects *objects)
 			/* a column may have been of a captured table, or of the type of one's column */
 			return DatumGetInt32(values[DROPPED_OBJSUBID - 1]) != 0 ||
 				dbsync_catalog_has_table(objid) ||
-				(is_word(objects, DROPPED_TYPE, "index") && dbsync_catalog_has_key(objid));
+				(is_word(objects, DROPPED_TYPE, "index") && dbsync_catalog_has_key(objid)) ||
+				(is_word(objects, DROPPED_TYPE, "sequence") && dbsync_catalog_has_sequence(objid));
 		default:
 			return false;
 	}

@@ -247,6 +247,7 @@ BEGIN
         EXECUTE format('TRUNCATE %s', header);
     END LOOP;
     DELETE FROM dbsync.skipped;
+    DELETE FROM dbsync.sequence_progress;
     -- of those nothing is left
     DELETE FROM dbsync.captured_table c WHERE c.dropped IS NOT NULL;
     PERFORM setval(pg_get_serial_sequence('dbsync.captured_table', 'id'), max(c.id)) FROM dbsync.captured_table c HAVING max(c.id) > 0;
@@ -284,6 +285,8 @@ BEGIN
             HINT = 'Use dbsync.stop_subscription() for each, and dbsync.drop_subscription() to clear its ledger on the target.';
     END IF;
     DELETE FROM dbsync.subscription_table;
+    DELETE FROM dbsync.subscription_sequence;
+    DELETE FROM dbsync.sequence_progress;
     WITH gone AS (DELETE FROM dbsync.subscription s RETURNING s.id)
     SELECT coalesce(array_agg(g.id), '{}') INTO gone_ids FROM gone g;
     PERFORM dbsync_internal.drop_anchor(g.id) FROM unnest(gone_ids) g (id);

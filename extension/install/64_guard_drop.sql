@@ -156,6 +156,8 @@ BEGIN
     PERFORM dbsync_internal.check_anchor(substring(d.address_names[2] FROM '^subscription_(\d{1,10})$')::bigint)
     FROM pg_event_trigger_dropped_objects() d
     WHERE d.object_type = 'function' AND d.address_names[1] = 'dbsync_internal';
+    PERFORM dbsync_internal.leave_dropped_sequence(d.objid, d.object_identity)
+    FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'sequence' AND NOT d.is_temporary;
     IF NOT EXISTS (SELECT FROM dbsync.captured_table) THEN
         RETURN;
     END IF;

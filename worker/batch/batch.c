@@ -41,6 +41,7 @@
 #include "worker/batch/ledger_check.h"
 #include "worker/batch/missing.h"
 #include "worker/batch/send.h"
+#include "worker/batch/sequences.h"
 #include "worker/batch/slice.h"
 #include "worker/batch/wal.h"
 #include "worker/copy/connections.h"
@@ -312,6 +313,8 @@ note_tables(DbsyncBatch *batch)
 bool
 dbsync_batch_apply(DbsyncBatch *batch)
 {
+	DbsyncWork *work = batch->work;
+
 	SPI_connect();
 	open_tables(batch);
 	if (batch->again)
@@ -320,14 +323,20 @@ dbsync_batch_apply(DbsyncBatch *batch)
 		return false;
 	}
 	begin_target(batch);
+	dbsync_sequences_begin(batch);
 	if (batch->cut)
 		do
+		{
+			dbsync_sequences_note_cut(batch);
 			dbsync_send_cut(batch);
+		}
 		while (dbsync_slice_next(batch));
 	if (batch->with_chunk)
 		dbsync_send_chunk(batch);
 	write_ledger(batch);
+	dbsync_sequences_advance(batch);
 	commit_target(batch, batch->target);
+	dbsync_sequences_answered(work);
 	if (batch->with_chunk)
 		commit_further_chunks(batch);
 	SPI_finish();
@@ -395,6 +404,7 @@ dbsync_batch_run(DbsyncWork *work)
 	if (done == 0)
 		return batch.stale || batch.again;
 	note_tables(&batch);
+	dbsync_sequences_note(work);
 	if (dbsync_schedule_next_table(work) == NULL)
 		dbsync_connections_close(work, 0);
 	if (work->window == NULL && dbsync_choose_all_live(work))
@@ -415,6 +425,8 @@ dbsync_batch_write_position(DbsyncWork *work)
 	batch.number = work->ledger.batch + 1;
 	begin_target(&batch);
 	write_ledger(&batch);
+	dbsync_sequences_send(work);
 	commit_target(&batch, batch.target);
+	dbsync_sequences_answered(work);
 	MemoryContextSwitchTo(old);
 }

@@ -24,7 +24,10 @@ extern bool dbsync_batch_run(DbsyncWork *work);
  */
 extern bool dbsync_batch_apply(struct DbsyncBatch *batch);
 
-/* Write the position as it is to the ledger.  Outside a transaction. */
+/*
+ * Write the position as it is to the ledger, and set sequences that are to be sent with it.
+ * Outside a transaction.
+ */
 extern void dbsync_batch_write_position(DbsyncWork *work);
 
 #endif							/* DBSYNC_WORKER_BATCH_BATCH_H */

@@ -49,6 +49,7 @@
 #include "worker/identity.h"
 #include "worker/position.h"
 #include "worker/query.h"
+#include "worker/sequence.h"
 #include "worker/snapshot.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
@@ -100,6 +101,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 			part.nkeys = 0;
 			dbsync_table_set_part(table, &part);
 		}
+	dbsync_sequences_forget(work);
 	dbsync_connections_close(work, 0);
 	if (work->target != NULL)
 		dbsync_target_close(work->target);

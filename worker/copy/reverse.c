@@ -66,6 +66,7 @@ typedef struct Reverse
 	List	   *subscriptions;	/* pg_uuid_t *: theirs */
 	List	   *fed;			/* the same: those that have it in them, */
 	List	   *copied;			/* and have copied it, or do */
+	bool		any;			/* does anybody's subscription write here? */
 } Reverse;
 
 /* The ledger of those who write here, locked; NULL: there is none. */
@@ -130,13 +131,14 @@ take_row(Reverse *reverse, const Datum *values, const bool *nulls)
 		return;
 	of_table = memcmp(DatumGetUUIDP(values[ID]), DatumGetUUIDP(values[SUBSCRIPTION]),
 					  sizeof(pg_uuid_t)) != 0;
+	reverse->any |= !of_table;
 	if (!of_table && !nulls[SYSTEM_IDENTIFIER] && !nulls[DATABASE] &&
 		dbsync_route_has_any(dbsync_route_identity((uint64) DatumGetInt64(values[SYSTEM_IDENTIFIER]),
 												   DatumGetObjectId(values[DATABASE])),
 							 reverse->identities))
 		reverse->subscriptions = append_uuid(reverse->subscriptions, values[SUBSCRIPTION]);
 
-	if (!of_table || nulls[LIVE] || nulls[ROWS] || nulls[RELATION] ||
+	if (!of_table || reverse->relation == NULL || nulls[LIVE] || nulls[ROWS] || nulls[RELATION] ||
 		strcmp(TextDatumGetCString(values[RELATION]), reverse->relation) != 0)
 		return;
 	reverse->fed = append_uuid(reverse->fed, values[SUBSCRIPTION]);
@@ -199,6 +201,15 @@ dbsync_reverse_feeds(DbsyncWork *work, const DbsyncTable *table)
 		return false;
 	read_own_ledger(&reverse);
 	return has_theirs(&reverse, reverse.fed);
+}
+
+bool
+dbsync_reverse_is_target(void)
+{
+	Reverse		reverse = {0};
+
+	read_own_ledger(&reverse);
+	return reverse.any;
 }
 
 void

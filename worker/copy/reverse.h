@@ -14,6 +14,9 @@
 /* Does the target feed this table?  Then its own has rows that it made itself. */
 extern bool dbsync_reverse_feeds(DbsyncWork *work, const DbsyncTable *table);
 
+/* Does anybody's subscription write to this database? */
+extern bool dbsync_reverse_is_target(void);
+
 /* Before every chunk: error if the target has copied, or is copying, its table to ours. */
 extern void dbsync_reverse_check(DbsyncWork *work, const DbsyncTable *table);
 

@@ -250,6 +250,43 @@ typedef enum DbsyncRowsMode
 								 * delete or to insert; each row once, deletes first */
 } DbsyncRowsMode;
 
+/* what a driver has found of a sequence at the target */
+typedef enum DbsyncSequenceFound
+{
+	DBSYNC_SEQUENCE_ASKED,		/* nothing yet */
+	DBSYNC_SEQUENCE_AHEAD,		/* it is ahead */
+	DBSYNC_SEQUENCE_MISSING,	/* there is none */
+	DBSYNC_SEQUENCE_FORBIDDEN,	/* the role may not set it */
+	DBSYNC_SEQUENCE_OTHER_WAY,	/* it counts down where the source's counts up, or up for down */
+	DBSYNC_SEQUENCE_EXHAUSTED	/* it is at its own limit, and gives no more values */
+} DbsyncSequenceFound;
+
+/*
+ * Where a sequence of the target is to be: so that the next value that it gives lies beyond
+ * "goal", as the source's counts.  The source's stands at "here".  One that cycles gives values
+ * again: then "goal" may lie behind the end of the range, at its beginning, and whatever
+ * is less than half of the range ahead of "here" is ahead.
+ */
+typedef struct DbsyncSequenceGoal
+{
+	const char *schema;
+	const char *relation;		/* the sequence; or the table to whose ... */
+	const char *column;			/* ... column it belongs; else NULL */
+	int64		here;
+	int64		goal;
+	int64		min;			/* range of the source's */
+	int64		max;
+	bool		descending;
+	bool		cycles;
+
+	/* filled in by the driver */
+	DbsyncSequenceFound found;
+	NameData	found_schema;	/* as it is called there; unless it is missing */
+	NameData	found_name;
+	int64		there;			/* AHEAD, EXHAUSTED: its last value now, and */
+	int64		covered;		/* the last one before the next that it will give */
+} DbsyncSequenceGoal;
+
 #define DBSYNC_BATCH_CHUNK		0x01	/* carries a chunk of a first copy */
 #define DBSYNC_BATCH_CHANGES	0x04	/* table_change() is to come */
 #define DBSYNC_BATCH_BESIDE		0x02	/* ... whose rows go while another connection's
@@ -272,6 +309,7 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURE_SEVERAL		0x08	/* takes one table over several connections */
 #define DBSYNC_FEATURE_CHANGE		0x10	/* follows changes of a table's columns and key */
 #define DBSYNC_FEATURE_COUNT		0x20	/* takes tables without a key, mode COUNT */
+#define DBSYNC_FEATURE_SEQUENCES	0x40	/* has sequences, and keeps them ahead */
 
 /* the worker cannot do without these yet */
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
@@ -454,6 +492,17 @@ typedef struct DbsyncDriver
 	 * would show as the same text, once the values have been turned into the types that it has.
 	 */
 	int64		(*table_missing) (DbsyncTargetTable *table);
+
+	/* --- with DBSYNC_FEATURE_SEQUENCES --- */
+
+	/*
+	 * Once in a batch, behind its rows: have these sequences (a list of DbsyncSequenceGoal)
+	 * where they are to be when the batch is committed, though they need not go back if
+	 * it is not.  One is only ever moved ahead, by whole steps of its own from where it is, within
+	 * its own limits, whoever else moves it.  That there is none, or no right, is no fault: commit() fills
+	 * in what was found.  The list must last until then.
+	 */
+	bool		(*sequences_advance) (DbsyncTarget *target, List *sequences);
 
 	/* --- optional --- */
 

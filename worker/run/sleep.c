@@ -20,6 +20,7 @@
 #include "extension/catalog.h"
 #include "extension/settings.h"
 #include "worker/batch/held.h"
+#include "worker/batch/sequence_look.h"
 #include "worker/connection.h"
 #include "worker/copy/schedule.h"
 #include "worker/report.h"
@@ -137,7 +138,7 @@ dbsync_sleep_until_wanted(DbsyncWork *work)
 	{
 		AcceptInvalidationMessages();
 		if (dbsync_schedule_is_pending(work) || dbsync_schedule_note_is_due(work) ||
-			dbsync_held_is_any_under_way(work) ||
+			dbsync_held_is_any_under_way(work) || dbsync_sequence_look_is_due(work) ||
 			dbsync_retention_pause(work) == 0 ||
 			work->subscription->generation != dbsync_catalog_generation() ||
 			dbsync_connection_is_outdated() ||

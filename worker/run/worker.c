@@ -31,6 +31,7 @@
 #include "worker/batch/catch_up.h"
 #include "worker/batch/held.h"
 #include "worker/batch/ledger.h"
+#include "worker/batch/sequence_look.h"
 #include "worker/connection.h"
 #include "worker/copy/connections.h"
 #include "worker/copy/schedule.h"
@@ -178,6 +179,7 @@ work_through(void)
 		}
 		if (!did)
 		{
+			dbsync_sequence_look(work);
 			dbsync_sleep_kept_up();
 			return true;
 		}
@@ -187,6 +189,7 @@ work_through(void)
 		{
 			if (!dbsync_sleep_was_woken())
 			{
+				dbsync_sequence_look(work);
 				dbsync_sleep_kept_up();
 				return true;
 			}

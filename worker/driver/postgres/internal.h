@@ -64,6 +64,7 @@ typedef enum PostgresFixed
 	POSTGRES_LOOK_AT_COLUMNS,
 	POSTGRES_LOOK_AT_KEY,
 	POSTGRES_LOOK_AT_CHANGED,
+	POSTGRES_SEQUENCE,
 	POSTGRES_NFIXED
 } PostgresFixed;
 
@@ -106,6 +107,7 @@ typedef enum PostgresStepKind
 	POSTGRES_STEP_GONE,			/* its cast fails when the row is still there */
 	POSTGRES_STEP_MERGE,		/* how many rows it has found is wanted */
 	POSTGRES_STEP_COUNT,		/* it is to write so many rows */
+	POSTGRES_STEP_SEQUENCE,		/* what it has found is wanted */
 	POSTGRES_STEP_COMMIT
 } PostgresStepKind;
 
@@ -311,6 +313,8 @@ typedef struct PostgresTarget
 	int64		joined_by_index;	/* batch whose transaction allows no other joins */
 	PostgresRows rows;
 	PostgresMerge merge;
+	List	   *sequences;		/* the worker's: to be set as the batch is committed */
+	int			nsequences;		/* of which so many have been answered */
 } PostgresTarget;
 
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_INTERNAL_H */

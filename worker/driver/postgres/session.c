@@ -32,6 +32,7 @@
 #include "worker/driver/postgres/patch.h"
 #include "worker/driver/postgres/pins.h"
 #include "worker/driver/postgres/rows.h"
+#include "worker/driver/postgres/sequence.h"
 #include "worker/driver/postgres/session.h"
 #include "worker/driver/postgres/settings.h"
 #include "worker/driver/postgres/statements.h"
@@ -262,6 +263,7 @@ postgres_begin(DbsyncTarget *base, const DbsyncLedger *ledger,
 	target->batches++;
 	list_free(target->touched);
 	target->touched = NIL;
+	target->sequences = NIL;
 	target->batch_rows = 0;
 	begun = large ? dbsync_postgres_begin(target, synchronous_commit, origin)
 		: dbsync_postgres_begin_short(target, synchronous_commit, origin);
@@ -307,14 +309,15 @@ postgres_commit(DbsyncTarget *base)
 	PostgresTarget *target = (PostgresTarget *) base;
 
 	return dbsync_postgres_merge_finish(target) && dbsync_postgres_guard_touched(target) &&
-		dbsync_postgres_commit(target);
+		dbsync_postgres_sequences_queue(target) && dbsync_postgres_commit(target);
 }
 
 const DbsyncDriver dbsync_postgres_driver = {
 	.version = DBSYNC_DRIVER_VERSION,
 	.name = "dbsync_postgres",
 	.features = DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK | DBSYNC_FEATURE_PATCH |
-		DBSYNC_FEATURE_SEVERAL | DBSYNC_FEATURE_CHANGE | DBSYNC_FEATURE_COUNT,
+		DBSYNC_FEATURE_SEVERAL | DBSYNC_FEATURE_CHANGE | DBSYNC_FEATURE_COUNT |
+		DBSYNC_FEATURE_SEQUENCES,
 	.open = postgres_open,
 	.close = postgres_close,
 	.ledger_read = dbsync_postgres_ledger_read,
@@ -345,6 +348,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.table_takes_several = dbsync_postgres_table_takes_several,
 	.table_missing = dbsync_postgres_table_missing,
 	.fence = postgres_fence,
+	.sequences_advance = dbsync_postgres_sequences_advance,
 	.rows_go_between = dbsync_postgres_rows_go_between,
 	.rows_have_room = dbsync_postgres_rows_have_room,
 };

@@ -14,6 +14,7 @@
 #include "worker/driver/postgres/key.h"
 #include "worker/driver/postgres/ledger.h"
 #include "worker/driver/postgres/look.h"
+#include "worker/driver/postgres/sequence.h"
 #include "worker/driver/postgres/statements.h"
 
 static const char *
@@ -56,6 +57,8 @@ sql_of(PostgresTarget *target, PostgresFixed fixed)
 			return dbsync_postgres_look_at_key_sql();
 		case POSTGRES_LOOK_AT_CHANGED:
 			return dbsync_postgres_look_at_changed_sql();
+		case POSTGRES_SEQUENCE:
+			return dbsync_postgres_sequence_sql();
 		case POSTGRES_NFIXED:
 			break;
 	}

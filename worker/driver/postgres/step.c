@@ -20,6 +20,7 @@
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/sequence_answer.h"
 #include "worker/driver/postgres/step.h"
 #include "worker/driver/postgres/wait.h"
 
@@ -39,6 +40,8 @@ kind_of(PostgresFixed fixed)
 			return POSTGRES_STEP_COMMIT;
 		case POSTGRES_PINS:
 			return POSTGRES_STEP_SETTING;
+		case POSTGRES_SEQUENCE:
+			return POSTGRES_STEP_SEQUENCE;
 		default:
 			return POSTGRES_STEP_PLAIN;
 	}
@@ -57,6 +60,8 @@ shape_of(PostgresStepKind kind)
 		case POSTGRES_STEP_PATCH:
 		case POSTGRES_STEP_GONE:
 			return "1i";
+		case POSTGRES_STEP_SEQUENCE:
+			return POSTGRES_SEQUENCE_SHAPE;
 		default:
 			return NULL;
 	}
@@ -358,6 +363,8 @@ read_step(PostgresTarget *target, const PostgresStep *step)
 		target->merge.found = dbsync_postgres_answer_affected(answer);
 	if (step->kind == POSTGRES_STEP_COUNT)
 		return check_count(target, step, dbsync_postgres_answer_affected(answer));
+	if (step->kind == POSTGRES_STEP_SEQUENCE)
+		dbsync_postgres_sequence_answered(target, answer);
 	return true;
 }
 
