@@ -13,8 +13,10 @@ my $pair = DbsyncTest->new;
 my $source = $pair->source;
 
 $pair->both('CREATE TABLE public.item (id int PRIMARY KEY, t text)');
-$pair->sql("INSERT INTO public.item SELECT i, 'x' FROM generate_series(1, 100) i");
+$pair->both('CREATE SEQUENCE public.number');
+$pair->sql("INSERT INTO public.item SELECT nextval('public.number'), 'x' FROM generate_series(1, 100) i");
 $pair->subscribe('item', ['public.item']);
+$pair->sql("SELECT dbsync.add_sequence('item', 'public.number')");
 $pair->start_subscription('item');
 $pair->arrives('item', 'the original arrives');
 my $before = DbsyncTest::fingerprint($pair->target, 'public.item');
@@ -95,6 +97,8 @@ foreach my $round (1 .. 3)
 		'its restore by four sessions');
 	is($source->safe_psql("parallel_$round", 'SELECT subscription, "table" FROM dbsync.table_status'),
 		'item|item', 'the subscription has its table');
+	is($source->safe_psql("parallel_$round", 'SELECT subscription, sequence, value_there IS NULL FROM dbsync.sequence_status'),
+		'item|number|t', 'and its sequence, of whose target nothing is known');
 }
 
 # --- a dump of the schema alone, as migration tools keep it: no subscription is in it,

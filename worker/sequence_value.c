@@ -66,54 +66,6 @@ read_row(Relation rel)
 	return data;
 }
 
-/*
- * One that is not called yet gives its last_value next.  It may have given others before it was set back
- * or ahead; at its start it is as good as new.
- */
-static void
-take_row(const FormData_pg_sequence_data *data, int64 start, DbsyncSequenceValue *value)
-{
-	bool		up = value->increment > 0;
-
-	value->used = data->is_called;
-	value->last = data->last_value;
-	if (data->is_called || data->last_value == start)
-		return;
-	/* the value before it, if there can be one */
-	if (up ? data->last_value >= value->min + value->increment : data->last_value <= value->max + value->increment)
-	{
-		value->used = true;
-		value->last = data->last_value - value->increment;
-	}
-}
-
-DbsyncSequenceRead
-dbsync_sequence_read(Oid relid, bool wait, DbsyncSequenceValue *value)
-{
-	DbsyncSequenceRead result = DBSYNC_SEQUENCE_GONE;
-	Relation	rel;
-	int64		start;
-
-	if (wait)
-		LockRelationOid(relid, AccessShareLock);
-	else if (!ConditionalLockRelationOid(relid, AccessShareLock))
-		return DBSYNC_SEQUENCE_LOCKED;
-	rel = try_relation_open(relid, NoLock);
-	if (rel != NULL)
-	{
-		if (rel->rd_rel->relkind == RELKIND_SEQUENCE && read_parameters(relid, value, &start))
-		{
-			FormData_pg_sequence_data data = read_row(rel);
-
-			take_row(&data, start, value);
-			result = DBSYNC_SEQUENCE_READ;
-		}
-		relation_close(rel, NoLock);
-	}
-	UnlockRelationOid(relid, AccessShareLock);
-	return result;
-}
-
 /* steps from one value to another that lies as far as that or further in the direction of the first */
 static uint64
 steps(const DbsyncSequenceValue *value, int64 from, int64 to)
@@ -150,6 +102,52 @@ size_of(const DbsyncSequenceValue *value)
 	uint64		n = steps(value, first_of(value), last_of(value));
 
 	return n == PG_UINT64_MAX ? n : n + 1;
+}
+
+/*
+ * One that is not called yet gives its last_value next.  It may have given others before it was set back
+ * or ahead; at its start it is as good as new.
+ */
+static void
+take_row(const FormData_pg_sequence_data *data, int64 start, DbsyncSequenceValue *value)
+{
+	value->used = data->is_called;
+	value->last = data->last_value;
+	if (data->is_called || data->last_value == start)
+		return;
+	/* the value before it, if there can be one */
+	if (steps(value, first_of(value), data->last_value) > 0)
+	{
+		value->used = true;
+		value->last = data->last_value - value->increment;
+	}
+}
+
+DbsyncSequenceRead
+dbsync_sequence_read(Oid relid, bool wait, DbsyncSequenceValue *value)
+{
+	DbsyncSequenceRead result = DBSYNC_SEQUENCE_GONE;
+	Relation	rel;
+	int64		start;
+
+	if (wait)
+		LockRelationOid(relid, AccessShareLock);
+	else if (!ConditionalLockRelationOid(relid, AccessShareLock))
+		return DBSYNC_SEQUENCE_LOCKED;
+	rel = try_relation_open(relid, NoLock);
+	if (rel != NULL)
+	{
+		if (rel->rd_rel->relkind == RELKIND_SEQUENCE && read_parameters(relid, value, &start))
+		{
+			FormData_pg_sequence_data data = read_row(rel);
+
+			take_row(&data, start, value);
+			result = DBSYNC_SEQUENCE_READ;
+		}
+		relation_close(rel, NoLock);
+	}
+	UnlockRelationOid(relid, AccessShareLock);
+	return result;
 }
 
 void
