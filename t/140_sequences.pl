@@ -193,6 +193,16 @@ $pair->target_sql($1) if $note =~ /(GRANT .*)$/;
 note_becomes('note IS NULL AND value_there >= value_here', 'with that right it is set, and the note goes');
 ok($pair->target_sql('SELECT last_value FROM public.of_poor_id_seq') > 10, 'it is ahead');
 
+# --- the lock that keeps two batches apart is one that anybody can take
+
+my $holder = $pair->target->background_psql('postgres');
+$holder->query_safe("SELECT pg_advisory_lock(1684172657 * 4294967296 + 'public.up_id_seq'::regclass::oid::bigint)");
+$pair->sql("INSERT INTO public.up (v) SELECT 'y' FROM generate_series(1, 2000)");
+$pair->arrives('seq', 'rows arrive while somebody holds the lock of their sequence');
+is($pair->target_sql('SELECT count(*) FROM pg_locks WHERE locktype = $$advisory$$ AND granted'), 1, 'he still has it');
+is(behind(), '', 'and the sequence is ahead');
+$holder->quit;
+
 # --- somebody has locked a sequence whose values are in rows
 
 my $session = $pair->source->background_psql('postgres');

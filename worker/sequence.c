@@ -143,7 +143,6 @@ move_over(DbsyncSequence *sequence, const List *before)
 			continue;
 		sequence->known = old->known;
 		sequence->covered = old->covered;
-		sequence->limited = old->limited;
 		sequence->has_value = old->has_value;
 		sequence->there = old->there;
 		sequence->note_due = old->note_due;

@@ -26,7 +26,6 @@ typedef struct DbsyncSequence
 	/* found out, moved over when the list is read again */
 	bool		known;			/* over this connection: */
 	int64		covered;		/* values that the target's gives no more */
-	bool		limited;		/* which was at its own limit */
 	char	   *name;			/* what it is called there; NULL: not found */
 	bool		has_value;
 	int64		there;

@@ -20,6 +20,7 @@
  */
 #include "postgres.h"
 
+#include "nodes/bitmapset.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -70,16 +71,20 @@ dbsync_sequences_flow(const DbsyncWork *work, const DbsyncSequence *sequence)
 
 /* --- what a batch has rows of --- */
 
+/* Those that columns of these tables take values from, by captured ids. */
 static void
-want_users_of(DbsyncWork *work, int captured_id)
+want_users(DbsyncWork *work, const Bitmapset *captured_ids)
 {
 	ListCell   *lc;
+	ListCell   *lu;
 
 	foreach(lc, work->sequences->all)
 	{
 		DbsyncSequence *sequence = lfirst(lc);
 
-		sequence->wanted |= !sequence->left_out && list_member_int(sequence->users, captured_id);
+		if (!sequence->left_out)
+			foreach(lu, sequence->users)
+				sequence->wanted |= bms_is_member(lfirst_int(lu), captured_ids);
 	}
 }
 
@@ -100,48 +105,59 @@ dbsync_sequences_begin(DbsyncBatch *batch)
 			(batch->cut != NULL || batch->with_chunk);
 	}
 	if (batch->with_chunk)
-		want_users_of(work, batch->copying->captured_id);
+		want_users(work, bms_make_singleton(batch->copying->captured_id));
 }
 
-/* The target's column is called as in the rows that it has got last, whatever it is called by now. */
+/*
+ * The target's column is called as in the rows that it gets last in the cut, whatever it is called
+ * by now.  Where the target's table changes with them, its sequence may be another one, too.
+ */
 static void
-name_columns(DbsyncWork *work, const DbsyncCutTable *cut_table)
+name_column(DbsyncWork *work, DbsyncSequence *sequence, const DbsyncCut *cut)
 {
-	const DbsyncTable *table = dbsync_subscription_table(work->subscription, cut_table->captured_id);
-	const DbsyncTableShape *shape = dbsync_read_shape(work->subscription, table, cut_table);
+	const DbsyncTable *table = dbsync_subscription_table(work->subscription, sequence->captured_id);
+	const DbsyncTableShape *shape = NULL;
 	ListCell   *lc;
+	int			place;
 
-	foreach(lc, work->sequences->all)
+	foreach(lc, cut->tables)
 	{
-		DbsyncSequence *sequence = lfirst(lc);
-		int			place;
+		const DbsyncCutTable *cut_table = lfirst(lc);
 
-		if (sequence->captured_id != cut_table->captured_id)
-			continue;
-		place = dbsync_shape_find_column(shape, (AttrNumber) sequence->attnum);
-		if (place >= 0 && strcmp(shape->columns[place], sequence->goal.column) != 0)
-		{
-			sequence->goal.column = MemoryContextStrdup(work->sequences->context, shape->columns[place]);
-			sequence->known = false;
-			sequence->retry_at = 0;
-		}
+		if (cut_table->captured_id == sequence->captured_id)
+			shape = dbsync_read_shape(work->subscription, table, cut_table);
 	}
+	if (cut->turns > 0)
+	{
+		sequence->known = false;
+		sequence->retry_at = 0;
+	}
+	place = dbsync_shape_find_column(shape, (AttrNumber) sequence->attnum);
+	if (place < 0 || strcmp(shape->columns[place], sequence->goal.column) == 0)
+		return;
+	sequence->goal.column = MemoryContextStrdup(work->sequences->context, shape->columns[place]);
+	sequence->known = false;
+	sequence->retry_at = 0;
 }
 
 void
 dbsync_sequences_note_cut(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
+	Bitmapset  *captured_ids = NULL;
 	ListCell   *lc;
 
 	if (!has_any(work))
 		return;
 	foreach(lc, batch->cut->tables)
+		captured_ids = bms_add_member(captured_ids, ((DbsyncCutTable *) lfirst(lc))->captured_id);
+	want_users(work, captured_ids);
+	foreach(lc, work->sequences->all)
 	{
-		const DbsyncCutTable *cut_table = lfirst(lc);
+		DbsyncSequence *sequence = lfirst(lc);
 
-		want_users_of(work, cut_table->captured_id);
-		name_columns(work, cut_table);
+		if (sequence->captured_id != 0 && bms_is_member(sequence->captured_id, captured_ids))
+			name_column(work, sequence, batch->cut);
 	}
 }
 

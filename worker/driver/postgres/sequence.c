@@ -7,7 +7,8 @@
  * moving it.  So a sequence is looked up, compared and set by one statement, and two batches that
  * would set one sequence are kept apart by an advisory lock: compared, and then set to less
  * than the other had set it to meanwhile, it would go back.  The statement is the last before COMMIT:
- * by then a batch waits for nothing any more that another one has.
+ * by then a batch waits for nothing any more that another one has, and has the lock for a moment.
+ * Anybody who may log in can take such a lock for longer; nobody is waited for longer than that.
  *
  * It raises nothing where the sequence is missing or the right to it, as that would take the batch
  * with it: all of that is looked at in the statement, and is in its answer.
@@ -29,6 +30,10 @@ StaticAssertDecl(DBSYNC_SEQUENCE_AHEAD == 1 && DBSYNC_SEQUENCE_MISSING == 2 &&
 
 /* before the oid of the sequence, in the key of the advisory lock: "dbsq" */
 #define LOCK_CLASS "1684172657"
+
+/* so often it is tried, with a pause of so many seconds in between */
+#define LOCK_TRIES "50"
+#define LOCK_PAUSE "0.02"
 
 #define NPARAMETERS 9
 
@@ -54,6 +59,15 @@ StaticAssertDecl(DBSYNC_SEQUENCE_AHEAD == 1 && DBSYNC_SEQUENCE_MISSING == 2 &&
 	" CAST($7 AS numeric) - CAST($6 AS numeric) + 1 AS size," \
 	" CAST($8 AS boolean) AS cycles, CASE WHEN CAST($9 AS boolean) THEN -1 ELSE 1 END AS way"
 
+#define TRY_LOCK "pg_try_advisory_xact_lock(" LOCK_CLASS " * 4294967296 + CAST(f.oid AS bigint))"
+
+#define LOCKED_SQL \
+	"SELECT f.*, (WITH RECURSIVE tried (n, had) AS (" \
+	"   SELECT 1, " TRY_LOCK " UNION ALL" \
+	"   SELECT n + 1, " TRY_LOCK " FROM tried, LATERAL pg_sleep(" LOCK_PAUSE " + 0 * n) WHERE NOT had AND n < " LOCK_TRIES ")" \
+	"  SELECT bool_or(had) FROM tried) AS had" \
+	" FROM found f, wanted w WHERE f.allowed AND sign(f.seqincrement) = w.way"
+
 /*
  * Where it is.  One that has never been used does not tell where it would begin, and so gives
  * its first value.
@@ -63,7 +77,7 @@ StaticAssertDecl(DBSYNC_SEQUENCE_AHEAD == 1 && DBSYNC_SEQUENCE_MISSING == 2 &&
 	" CAST(l.seqincrement AS numeric) AS step," \
 	" CAST(CASE WHEN w.way > 0 THEN l.seqmin ELSE l.seqmax END AS numeric) AS first," \
 	" CAST(CASE WHEN w.way > 0 THEN l.seqmax ELSE l.seqmin END AS numeric) AS last" \
-	" FROM locked l, wanted w"
+	" FROM locked l, wanted w WHERE l.had IS NOT NULL"
 
 /* how far x is ahead of "here" in a range that goes round */
 #define DISTANCE(x) "mod(mod((" x " - here) * way, size) + size, size)"
@@ -93,8 +107,7 @@ dbsync_postgres_sequence_sql(void)
 {
 	return "WITH found AS MATERIALIZED (" FOUND_SQL "),"
 		" wanted AS MATERIALIZED (" WANTED_SQL "),"
-		" locked AS MATERIALIZED (SELECT f.*, pg_advisory_xact_lock(" LOCK_CLASS " * 4294967296 + CAST(f.oid AS bigint))"
-		"  FROM found f, wanted w WHERE f.allowed AND sign(f.seqincrement) = w.way),"
+		" locked AS MATERIALIZED (" LOCKED_SQL "),"
 		" present AS MATERIALIZED (" PRESENT_SQL "),"
 		" lacking AS MATERIALIZED (" LACKING_SQL "),"
 		" moved AS MATERIALIZED (" MOVED_SQL ")"
