@@ -210,7 +210,7 @@ $pair->sql("INSERT INTO public.of_poor (v) SELECT 'y' FROM generate_series(1, 20
 $session->query_safe('SET client_min_messages = warning; BEGIN; ALTER SEQUENCE public.tick OWNER TO CURRENT_USER');
 $session->query_safe("DROP SEQUENCE public.tick");
 $pair->sql("INSERT INTO public.up (v) VALUES ('locked')");
-$pair->status_becomes('seq', q{last_error ~ 'lock'}, 'rows wait for whoever has locked a sequence that was added');
+$pair->status_becomes('seq', q{last_error = 'could not obtain lock on sequence public.tick'}, 'rows wait for whoever has locked a sequence that was added');
 $pair->arrives('poor', 'others do not');
 $session->query_safe('COMMIT');
 $session->quit;

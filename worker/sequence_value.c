@@ -124,15 +124,13 @@ take_row(const FormData_pg_sequence_data *data, int64 start, DbsyncSequenceValue
 }
 
 DbsyncSequenceRead
-dbsync_sequence_read(Oid relid, bool wait, DbsyncSequenceValue *value)
+dbsync_sequence_read(Oid relid, DbsyncSequenceValue *value)
 {
 	DbsyncSequenceRead result = DBSYNC_SEQUENCE_GONE;
 	Relation	rel;
 	int64		start;
 
-	if (wait)
-		LockRelationOid(relid, AccessShareLock);
-	else if (!ConditionalLockRelationOid(relid, AccessShareLock))
+	if (!ConditionalLockRelationOid(relid, AccessShareLock))
 		return DBSYNC_SEQUENCE_LOCKED;
 	rel = try_relation_open(relid, NoLock);
 	if (rel != NULL)
@@ -199,7 +197,7 @@ dbsync_sequence_value(PG_FUNCTION_ARGS)
 {
 	DbsyncSequenceValue value;
 
-	if (dbsync_sequence_read(PG_GETARG_OID(0), false, &value) != DBSYNC_SEQUENCE_READ || !value.used)
+	if (dbsync_sequence_read(PG_GETARG_OID(0), &value) != DBSYNC_SEQUENCE_READ || !value.used)
 		PG_RETURN_NULL();
 	PG_RETURN_INT64(value.last);
 }

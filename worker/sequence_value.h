@@ -28,15 +28,14 @@ typedef enum DbsyncSequenceRead
 {
 	DBSYNC_SEQUENCE_READ,
 	DBSYNC_SEQUENCE_GONE,
-	DBSYNC_SEQUENCE_LOCKED		/* only where the caller does not wait */
+	DBSYNC_SEQUENCE_LOCKED		/* by somebody who keeps others from reading it */
 } DbsyncSequenceRead;
 
 /*
  * Read it as it is at this moment, whatever the snapshot: all values are in it of rows that
- * any snapshot shows that was taken before.  In a transaction; with "wait" an error if it is
- * locked for longer than lock_timeout.
+ * any snapshot shows that was taken before.  In a transaction; waits for nobody.
  */
-extern DbsyncSequenceRead dbsync_sequence_read(Oid relid, bool wait, DbsyncSequenceValue *value);
+extern DbsyncSequenceRead dbsync_sequence_read(Oid relid, DbsyncSequenceValue *value);
 
 /* Fill in goal and range: the target's is to be so many values ahead, or as far as there are any. */
 extern void dbsync_sequence_set_goal(const DbsyncSequenceValue *value, int64 headroom,

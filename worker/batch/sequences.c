@@ -22,6 +22,7 @@
 
 #include "nodes/bitmapset.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -36,6 +37,8 @@
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
+
+#include "extension/compat.h"
 
 /* before one that could not be set is tried again, in ms */
 #define SEQUENCE_RETRY_MIN 1000
@@ -224,19 +227,40 @@ is_fed(DbsyncWork *work, DbsyncSequence *sequence)
 	return true;
 }
 
-/* Read one, and have it sent if it is due.  With "wait", whoever has locked it is waited for. */
-static void
-look_at(DbsyncWork *work, DbsyncSequence *sequence, bool wait, Headroom *headroom)
+/* Read one, and have it sent if it is due.  False: somebody has locked it. */
+static bool
+look_at(DbsyncWork *work, DbsyncSequence *sequence, Headroom *headroom)
 {
+	DbsyncSequenceRead read = dbsync_sequence_read(sequence->relid, &sequence->value);
 	MemoryContext old;
 
-	if (dbsync_sequence_read(sequence->relid, wait, &sequence->value) != DBSYNC_SEQUENCE_READ ||
-		!is_due(sequence, headroom) || is_fed(work, sequence))
-		return;
+	if (read != DBSYNC_SEQUENCE_READ)
+		return read != DBSYNC_SEQUENCE_LOCKED;
+	if (!is_due(sequence, headroom) || is_fed(work, sequence))
+		return true;
 	sequence->goal.found = DBSYNC_SEQUENCE_ASKED;
 	old = MemoryContextSwitchTo(work->sequences->context);
 	work->sequences->sent = lappend(work->sequences->sent, sequence);
 	MemoryContextSwitchTo(old);
+	return true;
+}
+
+/*
+ * What rows of the batch have of its values was given before it was locked, and nobody can read
+ * how far that goes.
+ */
+pg_noreturn static void
+refuse_locked(const DbsyncSequence *sequence)
+{
+	char	   *name = get_rel_name(sequence->relid);
+	char	   *schema = name ? get_namespace_name(get_rel_namespace(sequence->relid)) : NULL;
+
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("could not obtain lock on sequence %s",
+					schema ? quote_qualified_identifier(schema, name) : psprintf("%u", sequence->relid)),
+			 errdetail("Rows that wait may have its values, and the target's must be ahead of them."),
+			 errhint("End the transaction that has locked it; then it goes on by itself.")));
 }
 
 /* --- sending --- */
@@ -267,8 +291,8 @@ dbsync_sequences_advance(DbsyncBatch *batch)
 	{
 		DbsyncSequence *sequence = lfirst(lc);
 
-		if (sequence->wanted)
-			look_at(work, sequence, true, &headroom);
+		if (sequence->wanted && !look_at(work, sequence, &headroom))
+			refuse_locked(sequence);
 	}
 	dbsync_sequences_send(work);
 }
@@ -373,7 +397,7 @@ dbsync_sequences_choose(DbsyncWork *work)
 		if (!dbsync_sequences_flow(work, sequence))
 			continue;
 		if (dbsync_target_has_sequences(work->target))
-			look_at(work, sequence, false, &headroom);
+			(void) look_at(work, sequence, &headroom);
 		else
 			dbsync_sequence_set_note(sequence, "the driver of the target does not set sequences");
 	}
