@@ -270,9 +270,12 @@ BEGIN
         'dbsync'::regnamespace, 'dbsync_internal'::regnamespace) THEN
         PERFORM dbsync_internal.refuse(format('table %s belongs to the system', rel),
             'Only tables of users can be captured.', '42809');
-    ELSIF c.relkind IN ('v', 'm') THEN
+    ELSIF c.relkind = 'v' THEN
         PERFORM dbsync_internal.refuse(format('%s is a view', rel),
-            'Add the tables that it reads.', '42809');
+            'Add the tables that it reads, and create the view on the target.', '42809');
+    ELSIF c.relkind = 'm' THEN
+        PERFORM dbsync_internal.refuse(format('%s is a materialized view', rel),
+            'REFRESH changes its rows and nobody is told. Add the tables that it reads, and create and refresh it on the target.', '42809');
     ELSIF c.relkind NOT IN ('r', 'p', 'f') THEN
         PERFORM dbsync_internal.refuse(format('%s is not a table', rel),
             'Only tables can be captured.', '42809');
