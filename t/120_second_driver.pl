@@ -312,21 +312,22 @@ sub keyless
 	$pair->sql("CREATE TABLE $schema.keyless (v int)");
 	$end->create_table("CREATE TABLE $schema.keyless (v int)");
 	$pair->sql("INSERT INTO $schema.keyless VALUES (1), (1), (2)");
-	$pair->sql("SELECT dbsync.add_table('second $name', '$schema.keyless')");
+	$pair->subscribe("keyless $name", ["$schema.keyless"], target => $name);
+	$pair->start_subscription("keyless $name");
 	if ($name eq 'far')
 	{
+		$pair->arrives("keyless $name", "$name: a table without a key is copied");
 		$pair->sql("UPDATE $schema.keyless SET v = 3 WHERE ctid = (SELECT min(ctid) FROM $schema.keyless)");
-		$pair->arrives("second $name", "$name: a table without a key arrives");
+		$pair->arrives("keyless $name", "$name: and changes");
 		same($end, 'without a key', "$schema.keyless");
 	}
 	else
 	{
-		$pair->status_becomes("second $name", q{last_error LIKE '%does not take tables without a key%'}, "$name: a table without a key is refused");
+		$pair->status_becomes("keyless $name", q{last_error LIKE '%does not take tables without a key%'},
+			"$name: a table without a key is refused");
 	}
-	$pair->sql("SELECT dbsync.remove_table('second $name', '$schema.keyless')");
-	# the next batch forgets what the ledger said of it
-	$pair->sql("INSERT INTO $schema.other VALUES (-2, 'behind it')");
-	$pair->arrives("second $name", "$name: and taken out");
+	$pair->stop_subscription("keyless $name");
+	$pair->sql("SELECT dbsync.drop_subscription('keyless $name', force => true)");
 	return;
 }
 
