@@ -20,7 +20,9 @@ my @parts = (
 	[ growth => 'What gets slower, or larger, as something else grows.', \&growth ],
 	[ wide_rows => 'A document of 100 kB beside the column that changes.', \&wide_rows ],
 	[ many_writers => 'One-row transactions of many clients.', \&many_writers ],
-	[ tables => 'Tables that change while they are captured.', \&tables ]);
+	[ tables => 'Tables that change while they are captured.', \&tables ],
+	[ partitions => 'Partitioned tables.', \&partitions ],
+	[ keyless => 'Tables without a key.', \&keyless ]);
 my %part = map { $_->[0] => $_ } @parts;
 
 my %peers = (
@@ -273,6 +275,43 @@ sub tables
 			my ($many, $one) = map { scalar $data->at($name, "drain of $_", 'dbsync', $_[0]) } '101 shapes', 'one shape';
 			return $many && $one ? $many / $one : undef;
 		}) ]));
+}
+
+sub partitions
+{
+	my ($data, $name) = @_;
+	my %most = (insert => 1.35, update => 1.4, delete => 2.5, move => 1.7, 'COPY into the root' => 2.0, 'COPY into a leaf' => 1.6,
+		DETACH => 1.5, DROP => 1.5);
+	my ($single) = grep { /^one-row inserts/ } $data->works($name);
+
+	return (
+		(map { check($_, '÷ uncaptured', '<=', $most{$_}, ratios($data, $name, $_, 'dbsync', 'uncaptured')) } sort keys %most),
+		check($single // '', 'of uncaptured', '>=', 0.88, ratios($data, $name, $single // '', 'dbsync', 'uncaptured')),
+		check('ATTACH', '÷ bare COPY', '<=', 0.7, [ $data->each_round(sub {
+			my ($attach, $copy) = map { scalar $data->at($name, $_, 'dbsync', $_[0]) } 'ATTACH', 'COPY, bare';
+			return $attach && $copy ? $attach / $copy : undef;
+		}) ]),
+		map {
+			my $work = $_;
+			check("drain of $work, partitioned", '÷ plain', '<=', 1.1, [ $data->each_round(sub {
+				my ($parts, $plain) = map { scalar $data->at($name, "drain of $work, $_", 'dbsync', $_[0]) } 'partitioned', 'plain';
+				return $parts && $plain ? $parts / $plain : undef;
+			}) ])
+		} 'inserts', 'updates');
+}
+
+sub keyless
+{
+	my ($data, $name) = @_;
+	my ($few, $some) = sort { $a <=> $b } map { /^(\d+) updates, keyless/ ? $1 : () } $data->works($name);
+
+	return (
+		check('update of all', '÷ uncaptured', '<=', 1.6, ratios($data, $name, 'update of all', 'dbsync', 'uncaptured')),
+		check("$some updates, keyless", '÷ with a key', '<=', 6, [ $data->each_round(sub {
+			my ($keyless, $keyed) = map { scalar $data->at($name, "$some updates, $_", 'dbsync', $_[0]) } 'keyless', 'keyed';
+			return $keyless && $keyed ? $keyless / $keyed : undef;
+		}) ]),
+		check("$few updates, keyless", 'native ÷ dbsync', '>=', 5, ratios($data, $name, "$few updates, keyless", 'native', 'dbsync')));
 }
 
 1;
