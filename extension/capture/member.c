@@ -126,13 +126,14 @@ char *
 dbsync_member_bound(Oid relid)
 {
 	Relation	rel = table_open(dbsync_catalog_relation("partition"), AccessShareLock);
+	Oid			index = get_relname_relid("partition_pkey", dbsync_catalog_schema());
 	char	   *bound = NULL;
 	SysScanDesc scan;
 	ScanKeyData key;
 	HeapTuple	tuple;
 
 	ScanKeyInit(&key, PARTITION_RELID, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(rel, RelationGetPrimaryKeyIndex(rel), true, NULL, 1, &key);
+	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
