@@ -244,7 +244,7 @@ send_images(Tally *t)
 		memcpy(t->row->tts_isnull, image->slot->tts_isnull, sizeof(bool) * t->desc->natts);
 		t->row->tts_values[OP] = CharGetDatum(image->count > 0 ? DBSYNC_OP_INSERT : DBSYNC_OP_DELETE);
 		ExecStoreVirtualTuple(t->row);
-		dbsync_relay_set_count(t->relay, Abs(image->count));
+		dbsync_relay_set_count(t->relay, image->count > 0 ? image->count : -image->count);
 		more = next->receiveSlot(t->row, next);
 	}
 	t->nimages = 0;
