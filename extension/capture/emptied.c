@@ -1,95 +1,26 @@
 /*-------------------------------------------------------------------------
  *
  * extension/capture/emptied.c
- *	  TRUNCATE of partitions, and rows that come with a partition.
+ *	  TRUNCATE of partitions.
  *
  * TRUNCATE of a partitioned table fires on it, and then on all that is below it: what was
  * said for the topmost of a command is not said again.  TRUNCATE of a partition is a turn:
  * the target deletes what its bound says.  Where that may mean other rows there, the keys of
  * its rows are captured as deleted, before they go.
  *
- * Rows are read with SnapshotSelf, whatever the transaction's snapshot is: that one may be
- * older than the lock that we have, and miss rows.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/table.h"
-#include "access/tableam.h"
 #include "catalog/pg_class.h"
-#include "extension/capture/append.h"
 #include "extension/capture/emptied.h"
 #include "extension/capture/member.h"
+#include "extension/capture/rescan.h"
 #include "extension/capture/statement.h"
 #include "extension/capture/turn.h"
-#include "extension/leaves.h"
 #include "extension/log/segment.h"
-#include "fmgr.h"
-#include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
-
-PG_FUNCTION_INFO_V1(dbsync_capture_rows);
-
-/* Capture all rows of a relation that the caller has for himself; returns how many. */
-static int64
-capture_all(Relation rel, char op)
-{
-	/* nobody knows how many there are */
-	const int64 unknown = 0;
-	DbsyncAppend append;
-	TableScanDesc scan;
-	TupleTableSlot *slot;
-	bool		begun = false;
-	int64		rows = 0;
-
-	slot = table_slot_create(rel, NULL);
-	scan = table_beginscan_strat(rel, SnapshotSelf, 0, NULL, true, false);
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (!begun && !dbsync_append_begin(&append, rel, unknown))
-			break;
-		/* their keys may have been captured before in this transaction */
-		if (!begun)
-			append.active.written->part.statements++;
-		begun = true;
-		dbsync_append_put(&append, op, slot);
-		rows++;
-	}
-	table_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	if (begun)
-		dbsync_append_end(&append);
-	return rows;
-}
-
-/*
- * dbsync_internal.capture_rows(regclass): the rows of a partition that has come, as inserted
- * into the captured table; the caller has locked it, and it has our triggers.
- */
-Datum
-dbsync_capture_rows(PG_FUNCTION_ARGS)
-{
-	Relation	rel = table_open(PG_GETARG_OID(0), NoLock);
-	int64		rows = capture_all(rel, DBSYNC_OP_INSERT);
-
-	table_close(rel, NoLock);
-	PG_RETURN_INT64(rows);
-}
-
-int64
-dbsync_emptied_recapture(Relation rel)
-{
-	DbsyncLeaves *leaves = dbsync_leaves_begin(rel, InvalidOid);
-	int64		rows = 0;
-
-	for (int i = 0; i < leaves->n; i++)
-		rows += capture_all(dbsync_leaves_open(leaves, i)->rel, DBSYNC_OP_INSERT);
-	dbsync_leaves_end(leaves);
-	return rows;
-}
+#include "utils/rel.h"
 
 /* Does one that the relation is a partition of say that it is empty, in the same command? */
 static bool
@@ -121,7 +52,7 @@ dbsync_emptied_before(DbsyncEntry *entry, Relation rel)
 	MemoryContextSwitchTo(old);
 	if (entry->captured.relid != entry->relid && rel->rd_rel->relkind == RELKIND_RELATION &&
 		!goes_with_another(touched, entry->relid) && dbsync_member_bound(entry->relid) == NULL)
-		dbsync_statement_add_truncated(touched, capture_all(rel, DBSYNC_OP_DELETE));
+		dbsync_statement_add_truncated(touched, dbsync_rescan_capture(rel, DBSYNC_OP_DELETE));
 }
 
 /*
@@ -140,7 +71,7 @@ recapture(DbsyncTouched *touched, Relation rel, const char *bound)
 						RelationGetRelationName(rel)),
 				 errdetail("The table has no key, and the target cannot be told what belongs to the partition."),
 				 errhint("Use DELETE, or give the table a key.")));
-	dbsync_statement_add_truncated(touched, dbsync_emptied_recapture(rel));
+	dbsync_statement_add_truncated(touched, dbsync_rescan_leaves(rel));
 }
 
 void

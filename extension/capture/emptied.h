@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * extension/capture/emptied.h
- *	  TRUNCATE of partitions, and rows that come with a partition.
+ *	  TRUNCATE of partitions.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,11 +18,5 @@
  */
 extern void dbsync_emptied_before(DbsyncEntry *entry, Relation rel);
 extern void dbsync_emptied_after(DbsyncEntry *entry, Relation rel);
-
-/*
- * Capture the rows of a relation and of all its partitions as inserted; the caller has had them
- * for himself since they were empty.  Returns how many.
- */
-extern int64 dbsync_emptied_recapture(Relation rel);
 
 #endif							/* DBSYNC_EXTENSION_CAPTURE_EMPTIED_H */

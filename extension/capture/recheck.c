@@ -47,9 +47,9 @@
 #include "catalog/pg_index.h"
 #include "extension/capture/append.h"
 #include "extension/capture/cache.h"
-#include "extension/capture/emptied.h"
 #include "extension/capture/find.h"
 #include "extension/capture/recheck.h"
+#include "extension/capture/rescan.h"
 #include "extension/log/carried.h"
 #include "extension/log/packed.h"
 #include "extension/log/ranges.h"
@@ -379,7 +379,7 @@ recapture_rows(Relation rel)
 		return;
 	dbsync_append_put(&append, DBSYNC_OP_TRUNCATE, NULL);
 	dbsync_append_end(&append);
-	(void) dbsync_emptied_recapture(rel);
+	(void) dbsync_rescan_leaves(rel);
 }
 
 static void

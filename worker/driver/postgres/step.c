@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type_d.h"
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
@@ -22,6 +21,7 @@
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/sequence_answer.h"
 #include "worker/driver/postgres/step.h"
+#include "worker/driver/postgres/step_queue.h"
 #include "worker/driver/postgres/wait.h"
 
 static PostgresStepKind
@@ -67,59 +67,6 @@ shape_of(PostgresStepKind kind)
 	}
 }
 
-static bool
-enter_pipeline(PostgresTarget *target)
-{
-	if (target->pipelined)
-		return true;
-	if (PQenterPipelineMode(target->conn) == 0)
-		return dbsync_postgres_lost(target);
-	target->pipelined = true;
-	return true;
-}
-
-static void
-add_step(PostgresTarget *target, PostgresStepKind kind, const DbsyncTargetTable *table)
-{
-	if (target->nsteps == target->maxsteps)
-	{
-		target->maxsteps = Max(target->maxsteps * 2, 64);
-		target->steps = target->steps
-			? repalloc(target->steps, target->maxsteps * sizeof(PostgresStep))
-			: MemoryContextAlloc(target->base.context,
-								 target->maxsteps * sizeof(PostgresStep));
-	}
-	memset(&target->steps[target->nsteps], 0, sizeof(PostgresStep));
-	target->steps[target->nsteps].kind = kind;
-	target->steps[target->nsteps].table = table;
-	target->nsteps++;
-}
-
-static bool
-queue_prepare(PostgresTarget *target, const DbsyncTargetTable *table,
-			  const char *name, const char *sql, int nparams, const Oid *types)
-{
-	if (PQsendPrepare(target->conn, name, sql, nparams, types) == 0)
-		return dbsync_postgres_lost(target);
-	add_step(target, POSTGRES_STEP_PLAIN, table);
-	return true;
-}
-
-/* lengths and formats as libpq wants them: NULL for text */
-static bool
-queue_prepared(PostgresTarget *target, PostgresStepKind kind,
-			   const DbsyncTargetTable *table, const char *name,
-			   int nparams, const char *const *values, const int *lengths, const int *formats)
-{
-	/* once this is set, a lost connection may have committed */
-	if (kind == POSTGRES_STEP_COMMIT)
-		target->commit_sent = true;
-	if (PQsendQueryPrepared(target->conn, name, nparams, values, lengths, formats, 0) == 0)
-		return dbsync_postgres_lost(target);
-	add_step(target, kind, table);
-	return true;
-}
-
 /* *name: by which the server knows the statement, NAMEDATALEN bytes */
 static bool
 prepare_fixed(PostgresTarget *target, PostgresFixed fixed, char *name)
@@ -127,8 +74,8 @@ prepare_fixed(PostgresTarget *target, PostgresFixed fixed, char *name)
 	snprintf(name, NAMEDATALEN, "dbsync_%d", fixed);
 	if (target->prepared[fixed])
 		return true;
-	if (!enter_pipeline(target) ||
-		!queue_prepare(target, NULL, name, target->fixed_sql[fixed], 0, NULL))
+	if (!dbsync_postgres_enter_pipeline(target) ||
+		!dbsync_postgres_queue_prepare(target, NULL, name, target->fixed_sql[fixed], 0, NULL))
 		return false;
 	target->prepared[fixed] = true;
 	return true;
@@ -140,160 +87,9 @@ dbsync_postgres_queue_fixed(PostgresTarget *target, PostgresFixed fixed,
 {
 	char		name[NAMEDATALEN];
 
-	if (!prepare_fixed(target, fixed, name) || !enter_pipeline(target))
+	if (!prepare_fixed(target, fixed, name) || !dbsync_postgres_enter_pipeline(target))
 		return false;
-	return queue_prepared(target, kind_of(fixed), NULL, name, nparams, values, NULL, NULL);
-}
-
-static bool
-has_keys_only(PostgresTableStatement statement)
-{
-	return statement == POSTGRES_TABLE_DELETE || statement == POSTGRES_TABLE_GONE;
-}
-
-/* parameters have the columns' own types, so nothing is left to guess */
-static Oid *
-row_types(const DbsyncTargetTable *table, PostgresTableStatement statement)
-{
-	bool		keys_only = has_keys_only(statement);
-	int			n = keys_only ? table->nkeys : table->ncolumns;
-	Oid		   *types = palloc(n * sizeof(Oid));
-
-	for (int i = 0; i < n; i++)
-		types[i] = table->columns[keys_only ? table->keys[i] : i].type;
-	return types;
-}
-
-/* A row to delete may be gone already, and where there is nothing to assign one may be there. */
-static PostgresStepKind
-kind_of_row(const DbsyncTargetTable *table, PostgresTableStatement statement)
-{
-	if (statement == POSTGRES_TABLE_INSERT ||
-		(statement == POSTGRES_TABLE_UPSERT && table->assignable))
-		return POSTGRES_STEP_ROW;
-	return statement == POSTGRES_TABLE_GONE ? POSTGRES_STEP_GONE : POSTGRES_STEP_PLAIN;
-}
-
-bool
-dbsync_postgres_queue_table(PostgresTarget *target, DbsyncTargetTable *table,
-							PostgresTableStatement statement, const char *sql, const DbsyncRow *row)
-{
-	char		name[NAMEDATALEN];
-	int			nparams = has_keys_only(statement) ? table->nkeys : table->ncolumns;
-
-	if (!enter_pipeline(target))
-		return false;
-	snprintf(name, sizeof(name), "dbsync_table_%d_%d", table->number, statement);
-	if (sql != NULL)
-	{
-		Oid		   *types = row_types(table, statement);
-
-		if (!queue_prepare(target, table, name, sql, nparams, types))
-			return false;
-		table->prepared[statement] = true;
-		pfree(types);
-	}
-	return queue_prepared(target, kind_of_row(table, statement), table, name, nparams, row->values,
-						  table->binary ? row->lengths : NULL,
-						  table->binary ? table->binary_formats : NULL);
-}
-
-bool
-dbsync_postgres_queue_patch(PostgresTarget *target, DbsyncTargetTable *table,
-							int mask, const char *sql, const DbsyncRow *row)
-{
-	char		name[NAMEDATALEN];
-	Oid		   *types = NULL;
-	bool		queued;
-
-	if (!enter_pipeline(target))
-		return false;
-	snprintf(name, sizeof(name), "dbsync_patch_%d_%d", table->number, mask);
-	if (sql != NULL)
-		types = row_types(table, POSTGRES_TABLE_UPSERT);
-	if (mask < 0)
-	{
-		if (PQsendQueryParams(target->conn, sql, table->ncolumns, types, row->values,
-							  table->binary ? row->lengths : NULL,
-							  table->binary ? table->binary_formats : NULL, 0) == 0)
-			return dbsync_postgres_lost(target);
-		add_step(target, POSTGRES_STEP_PATCH, table);
-		queued = true;
-	}
-	else
-		queued = (sql == NULL ||
-				  queue_prepare(target, table, name, sql, table->ncolumns, types)) &&
-			queue_prepared(target, POSTGRES_STEP_PATCH, table, name, table->ncolumns, row->values,
-						   table->binary ? row->lengths : NULL,
-						   table->binary ? table->binary_formats : NULL);
-	if (types != NULL)
-		pfree(types);
-	return queued;
-}
-
-void
-dbsync_postgres_expect(PostgresTarget *target, int64 rows, int64 *missing)
-{
-	PostgresStep *step = &target->steps[target->nsteps - 1];
-
-	step->kind = POSTGRES_STEP_COUNT;
-	step->wanted = rows;
-	step->missing = missing;
-}
-
-/* A domain may forbid what a row had that is deleted now: it is compared as its base type. */
-static void
-count_parameters(const DbsyncTargetTable *table, const DbsyncRow *row, Oid *types,
-				 const char **values, int *lengths, int *formats)
-{
-	int			n = table->ncolumns;
-
-	for (int i = 0; i < n; i++)
-	{
-		types[i] = table->columns[i].base_type;
-		values[i] = row->values[i];
-		lengths[i] = row->lengths[i];
-		formats[i] = table->binary ? 1 : 0;
-	}
-	types[n] = INT8OID;
-	values[n] = psprintf(INT64_FORMAT, row->count);
-	lengths[n] = formats[n] = 0;
-}
-
-bool
-dbsync_postgres_queue_count(PostgresTarget *target, DbsyncTargetTable *table, int pattern,
-							const char *sql, const DbsyncRow *row)
-{
-	int			n = table->ncolumns + 1;
-	char		name[NAMEDATALEN];
-	Oid		   *types = palloc(sizeof(Oid) * n);
-	const char **values = palloc(sizeof(char *) * n);
-	int		   *lengths = palloc(sizeof(int) * n);
-	int		   *formats = palloc(sizeof(int) * n);
-	bool		queued;
-
-	if (!enter_pipeline(target))
-		return false;
-	snprintf(name, sizeof(name), "dbsync_count_%d_%d", table->number, pattern);
-	count_parameters(table, row, types, values, lengths, formats);
-	if (pattern < 0)
-	{
-		if (PQsendQueryParams(target->conn, sql, n, types, values, lengths, formats, 0) == 0)
-			return dbsync_postgres_lost(target);
-		add_step(target, POSTGRES_STEP_COUNT, table);
-		queued = true;
-	}
-	else
-		queued = (sql == NULL || queue_prepare(target, table, name, sql, n, types)) &&
-			queue_prepared(target, POSTGRES_STEP_COUNT, table, name, n, values, lengths, formats);
-	if (queued)
-		dbsync_postgres_expect(target, row->count, &table->missing);
-	pfree(unconstify(char *, values[n - 1]));
-	pfree(types);
-	pfree(values);
-	pfree(lengths);
-	pfree(formats);
-	return queued;
+	return dbsync_postgres_queue_prepared(target, kind_of(fixed), NULL, name, nparams, values, NULL, NULL);
 }
 
 /*
@@ -314,11 +110,11 @@ bool
 dbsync_postgres_queue_sql(PostgresTarget *target, const DbsyncTargetTable *table,
 						  PostgresStepKind kind, const char *sql)
 {
-	if (!make_block(target) || !enter_pipeline(target))
+	if (!make_block(target) || !dbsync_postgres_enter_pipeline(target))
 		return false;
 	if (PQsendQueryParams(target->conn, sql, 0, NULL, NULL, NULL, NULL, 0) == 0)
 		return dbsync_postgres_lost(target);
-	add_step(target, kind, table);
+	dbsync_postgres_add_step(target, kind, table);
 	/* what the socket does not take now goes with the next */
 	return PQflush(target->conn) < 0 ? dbsync_postgres_lost(target) : true;
 }
