@@ -352,6 +352,24 @@ dbsync_catalog_has_table(Oid relid)
 }
 
 bool
+dbsync_catalog_has_by_row(void)
+{
+	Oid			index = find_relation("captured_table_by_row");
+	Relation	rel;
+	SysScanDesc scan;
+	bool		found;
+
+	if (!OidIsValid(index))
+		return true;
+	rel = table_open(dbsync_catalog_relation("captured_table"), AccessShareLock);
+	scan = systable_beginscan(rel, index, true, NULL, 0, NULL);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+bool
 dbsync_catalog_has_key(Oid index)
 {
 	return has_oid("captured_table", "captured_table_key", CAPTURED_KEY_INDEX, index);

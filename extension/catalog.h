@@ -72,6 +72,9 @@ extern bool dbsync_catalog_segment_id(Oid relid, int *segment_id);
 extern bool dbsync_catalog_has_table(Oid relid);
 extern bool dbsync_catalog_has_key(Oid index);
 
+/* Is any captured table captured by row, since it has inheritance children or parents? */
+extern bool dbsync_catalog_has_by_row(void);
+
 /* Was the sequence added to a subscription by name? */
 extern bool dbsync_catalog_has_sequence(Oid relid);
 

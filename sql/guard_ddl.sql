@@ -24,18 +24,29 @@ DO $$ BEGIN EXECUTE (SELECT 'ALTER TABLE t ' || string_agg('ADD x' || i || ' int
 DO $$ BEGIN EXECUTE (SELECT 'ALTER TABLE t ' || string_agg('ADD x' || i || ' bigint NOT NULL', ', ') FROM generate_series(1, 1100) i); END $$;
 -- what the table is
 ALTER TABLE t SET UNLOGGED;
-CREATE TABLE child () INHERITS (t);
-CREATE SCHEMA guard_other CREATE TABLE child () INHERITS (guard.t);
-CREATE TABLE child (LIKE t INCLUDING ALL);
-ALTER TABLE child INHERIT t;
-ALTER TABLE t INHERIT child;
+CREATE TABLE child (LIKE t INCLUDING ALL) PARTITION BY RANGE (id);
+ALTER TABLE child ATTACH PARTITION t DEFAULT;
 DROP TABLE child;
 CREATE TABLE root (id int, v int) PARTITION BY RANGE (id);
 ALTER TABLE root ATTACH PARTITION by_index FOR VALUES FROM (0) TO (10);
-CREATE FOREIGN TABLE far_child () INHERITS (t) SERVER guard;
 -- several in one command, and within a function
 ALTER TABLE t ADD z int, ADD y pg_mcv_list;
 DO $$ BEGIN EXECUTE 'ALTER TABLE t SET UNLOGGED'; END $$;
+
+-- inheritance is followed: see sql/inheritance_ddl.sql
+BEGIN;
+CREATE TABLE child () INHERITS (t);
+CREATE SCHEMA guard_other CREATE TABLE child () INHERITS (guard.t);
+CREATE FOREIGN TABLE far_child () INHERITS (t) SERVER guard;
+ROLLBACK;
+CREATE TABLE child (LIKE t INCLUDING ALL);
+BEGIN;
+ALTER TABLE child INHERIT t;
+ROLLBACK;
+BEGIN;
+ALTER TABLE t INHERIT child;
+ROLLBACK;
+DROP TABLE child;
 
 -- what passes
 ALTER TABLE t ALTER v SET DEFAULT 'x', ALTER n SET NOT NULL, ADD CHECK (n > 0), ALTER v SET STORAGE external,

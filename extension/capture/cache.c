@@ -20,6 +20,7 @@
 #include "access/transam.h"
 #include "catalog/pg_am_d.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_trigger.h"
 #include "commands/defrem.h"
 #include "commands/trigger.h"
 #include "extension/capture/cache.h"
@@ -270,6 +271,29 @@ fill_keys(DbsyncEntry *entry, Relation rel)
 }
 
 /*
+ * Does the row trigger fire in all sessions?  Then it captures, and statement triggers that may
+ * be there, while they are changed, do not (29_inheritance.sql).  A partition's rows come to
+ * the statement triggers of whoever is named.
+ */
+static bool
+is_by_row(const DbsyncEntry *entry, const TriggerDesc *triggers)
+{
+	char		name[NAMEDATALEN];
+
+	if (entry->tree || triggers == NULL)
+		return false;
+	snprintf(name, sizeof(name), "dbsync_%d_row", entry->captured.id);
+	for (int i = 0; i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (TRIGGER_FOR_ROW(trigger->tgtype) && strcmp(trigger->tgname, name) == 0)
+			return trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
+	}
+	return false;
+}
+
+/*
  * A statement goes on with the entry, whatever its own functions or other sessions do
  * meanwhile: an error here leaves the shape as it was.
  */
@@ -292,6 +316,7 @@ fill_shape(DbsyncEntry *entry, Relation rel)
 	dbsync_unchanged_learn(&filled.shape);
 	filled.triggers = CopyTriggerDesc(rel->trigdesc);
 	filled.triggers_known = false;
+	filled.by_row = is_by_row(&filled, filled.triggers);
 	MemoryContextSwitchTo(old);
 	MemoryContextSetParent(filled.shape.context, entries_context);
 	/* a row under way may still be read or formed with what is in the old one (DbsyncAppend) */

@@ -42,6 +42,7 @@ typedef struct DbsyncEntry
 	TransactionId skip_noted;	/* wrote the row of dbsync.skipped */
 
 	bool		tree;			/* a partition, or partitioned: others are touched with it */
+	bool		by_row;			/* its row trigger captures, in all sessions, and no other does */
 	int			segment_id;		/* the active one */
 	int			shape_id;		/* that it was made for */
 	Oid			segment;

@@ -7,7 +7,8 @@
  * from beginning to end: DbsyncDirect can stand in for them.  Left to the triggers are
  * COPY and logical replication (no plan), MERGE, INSERTs that do on conflict what is
  * not known here, plans with modifying CTEs or several result relations, partitioned
- * tables, tables with other triggers that have transition tables, foreign-key actions
+ * tables and those in plain inheritance, tables with other triggers that have transition
+ * tables, foreign-key actions
  * (their triggers belong to another statement), plans whose rows EXPLAIN ANALYZE or
  * auto_explain count, and plans that were begun without us: where the library is not
  * preloaded, the first one of each session.
@@ -179,7 +180,7 @@ captured_by_ours(Relation rel, Oid function, const ModifyTable *plan)
 		!has_ours(rel->trigdesc, function))
 		return NULL;
 	entry = dbsync_cache_find(rel);
-	if (entry->mode != DBSYNC_MODE_CAPTURE)
+	if (entry->mode != DBSYNC_MODE_CAPTURE || entry->by_row)
 		return NULL;
 	learn_triggers(entry, function);
 	return (entry->plain & changes) == changes ? entry : NULL;

@@ -13,6 +13,9 @@
  *	AFTER I/U/D ROW			in replica role only: logical replication fires no
  *							statement triggers; else it leaves the row to them
  *
+ * On one that has inheritance children or parents AFTER I/U/D ROW captures, in all sessions,
+ * and nothing else but TRUNCATE is; what it captures is doubted, as it is in replica role.
+ *
  * Most statements do without: DbsyncDirect takes our triggers out of their plans and
  * captures the rows as they are written.
  *
@@ -251,7 +254,7 @@ capture_row(const TriggerData *trigdata, DbsyncEntry *entry)
 	DbsyncTouched *touched = dbsync_cache_touched(entry);
 	DbsyncAppend append;
 
-	if (touched != NULL && touched->periods.open > 0)
+	if (!entry->by_row && touched != NULL && touched->periods.open > 0)
 		return;					/* the statement's own trigger sees the row */
 	if (!dbsync_append_begin(&append, trigdata->tg_relation, 1))
 		return;
@@ -300,6 +303,10 @@ dbsync_capture(PG_FUNCTION_ARGS)
 
 	if (entry->mode == DBSYNC_MODE_DORMANT)
 		note_skipped(entry);
+	else if (entry->mode == DBSYNC_MODE_CAPTURE && entry->by_row &&
+			 !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) &&
+			 !TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
+		return PointerGetDatum(NULL);
 	/* a statement that was opened is closed, whatever happened meanwhile */
 	if (TRIGGER_FIRED_FOR_STATEMENT(trigdata->tg_event) &&
 			 TRIGGER_FIRED_AFTER(trigdata->tg_event) &&

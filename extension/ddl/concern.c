@@ -38,6 +38,8 @@
 #include "utils/syscache.h"
 #include "utils/tuplestore.h"
 
+PG_FUNCTION_INFO_V1(dbsync_is_related);
+
 /* columns of pg_event_trigger_ddl_commands() and pg_event_trigger_dropped_objects() */
 #define OBJECT_CLASSID		1
 #define OBJECT_OBJID		2
@@ -113,6 +115,19 @@ is_word(const Objects *objects, int attno, const char *word)
 }
 
 /*
+ * dbsync_internal.is_related(oid): has the table inheritance children or parents?  Asked of the
+ * catalogs as they are now, as what the caller holds a lock for may have come after its snapshot.
+ */
+Datum
+dbsync_is_related(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+
+	PG_RETURN_BOOL(get_rel_relkind(relid) == RELKIND_RELATION && !get_rel_relispartition(relid) &&
+				   (has_superclass(relid) || find_inheritance_children(relid, NoLock) != NIL));
+}
+
+/*
  * A relation that a command has made or altered: is it ours, or can it have changed one that is?
  * Those above and below a table in inheritance change with it, and tables of a composite type.
  */
@@ -136,7 +151,9 @@ concerns_relation(Oid relid)
 		case RELKIND_RELATION:
 		case RELKIND_PARTITIONED_TABLE:
 		case RELKIND_FOREIGN_TABLE:
-			return related || has_superclass(relid) || dbsync_catalog_has_table(relid);
+			/* of NO INHERIT only one is named, and nothing is left that leads to the other */
+			return related || has_superclass(relid) || dbsync_catalog_has_table(relid) ||
+				dbsync_catalog_has_by_row();
 		case RELKIND_INDEX:
 			relid = IndexGetRelation(relid, true);
 			return !OidIsValid(relid) || dbsync_catalog_has_table(relid);
@@ -221,6 +238,9 @@ concerns_object(const Objects *objects)
 			return DatumGetInt32(values[DROPPED_OBJSUBID - 1]) != 0 ||
 				dbsync_catalog_has_table(objid) ||
 				(is_word(objects, DROPPED_TYPE, "index") && dbsync_catalog_has_key(objid)) ||
+				/* it may have been the last child of one */
+				(is_word(objects, DROPPED_TYPE, "table") && dbsync_catalog_has_by_row()) ||
+				(is_word(objects, DROPPED_TYPE, "foreign table") && dbsync_catalog_has_by_row()) ||
 				(is_word(objects, DROPPED_TYPE, "sequence") && dbsync_catalog_has_sequence(objid));
 		default:
 			return false;

@@ -51,9 +51,14 @@ CREATE TABLE dbsync.captured_table (
     owner oid,
     dropped xid8,
     -- what somebody has said is the key, and not what is chosen; null: nobody has
-    named_key name[]
+    named_key name[],
+    -- has inheritance children or parents, and so is captured by its row trigger; null: its
+    -- triggers are being changed (follow_inheritance())
+    by_row boolean DEFAULT false
 );
 CREATE INDEX captured_table_key ON dbsync.captured_table (key_index);
+-- most databases have none of these, and then DDL need not look for them
+CREATE INDEX captured_table_by_row ON dbsync.captured_table (relid) WHERE by_row;
 -- the oid of a dropped one may be another table's one day
 CREATE UNIQUE INDEX captured_table_relid_key ON dbsync.captured_table (relid) WHERE state <> 'dropped';
 COMMENT ON TABLE dbsync.captured_table IS 'tables on which capture triggers are, or are about to be';
@@ -70,6 +75,7 @@ COMMENT ON COLUMN dbsync.captured_table.name IS 'the name that a dropped table h
 COMMENT ON COLUMN dbsync.captured_table.owner IS 'the owner that a dropped table had, as whom its rows are read';
 COMMENT ON COLUMN dbsync.captured_table.dropped IS 'the transaction that dropped it';
 COMMENT ON COLUMN dbsync.captured_table.named_key IS 'columns that were named as the key; null: it is chosen among its unique indexes';
+COMMENT ON COLUMN dbsync.captured_table.by_row IS 'it has inheritance children or parents, and is captured row by row; null: its triggers are being changed';
 
 -- What captured tables looked like when rows of them were captured.  A shape never
 -- changes, but for being closed: what is read from segments is read by the shape that they

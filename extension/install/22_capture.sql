@@ -28,20 +28,23 @@ COMMENT ON FUNCTION dbsync_internal.name_of(dbsync.captured_table) IS 'name of a
 -- Triggers
 
 -- What must be on a captured table.  The row trigger is for rows that logical
--- replication applies: it fires no statement triggers.
+-- replication applies: it fires no statement triggers.  A table that is captured by row has
+-- no statement triggers but those of TRUNCATE (29_inheritance.sql).
 CREATE FUNCTION dbsync_internal.triggers(captured_id int)
     RETURNS TABLE (name name, events text, level text, enabled "char", mode text)
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format('dbsync_%s_%s', captured_id, t.suffix)::name, t.events, t.level, t.enabled::"char",
-        CASE t.enabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END
-    FROM (VALUES
+    SELECT format('dbsync_%s_%s', captured_id, t.suffix)::name, t.events, t.level, e.enabled::"char",
+        CASE e.enabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END
+    FROM (SELECT coalesce((SELECT c.by_row FROM dbsync.captured_table c WHERE c.id = triggers.captured_id), false)) m (by_row), (VALUES
         ('before', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'A'),
         ('insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A'),
         ('update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS dbsync_old NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A'),
         ('delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS dbsync_old FOR EACH STATEMENT', 'A'),
         ('truncate', 'AFTER TRUNCATE', 'FOR EACH STATEMENT', 'A'),
-        ('row', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'R')) t (suffix, events, level, enabled)
+        ('row', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'R')) t (suffix, events, level, enabled),
+        LATERAL (SELECT CASE WHEN m.by_row THEN 'A' ELSE t.enabled END) e (enabled)
+    WHERE NOT (m.by_row AND t.suffix IN ('insert', 'update', 'delete'))
 $$;
 COMMENT ON FUNCTION dbsync_internal.triggers(int) IS 'the triggers of a captured table: name, definition, how they are enabled';
 
@@ -61,6 +64,8 @@ BEGIN
             t.name, t.events, rel, t.level);
         EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', rel, t.mode, t.name);
     END LOOP;
+    -- a dump can have brought others, which it was captured by before
+    PERFORM dbsync_internal.drop_statement_triggers(c) FROM dbsync.captured_table c WHERE c.id = captured_id AND c.by_row;
     -- event triggers of the database have seen all that
     IF EXISTS (SELECT FROM dbsync_internal.triggers(captured_id) w WHERE NOT EXISTS (
                    SELECT FROM pg_trigger g
@@ -162,6 +167,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = captured.id AND s.active) THEN
         PERFORM dbsync_internal.create_segment(captured.id);
     END IF;
+    UPDATE dbsync.captured_table c SET by_row = dbsync_internal.is_related(c.relid) WHERE c.id = captured.id;
     PERFORM dbsync_internal.create_triggers(captured.id, captured.relid);
     PERFORM dbsync_internal.install_members(captured);
 

@@ -295,12 +295,6 @@ BEGIN
             format('A crash empties it and nobody is told. Use ALTER TABLE %s SET LOGGED.', rel));
     ELSIF c.relkind = 'p' THEN
         PERFORM dbsync_internal.check_members(rel);
-    ELSIF EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = rel) THEN
-        PERFORM dbsync_internal.refuse(format('table %s has inheritance children', rel),
-            'Inheritance is not supported yet.');
-    ELSIF EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = rel) THEN
-        PERFORM dbsync_internal.refuse(format('table %s inherits from another table', rel),
-            format('Inheritance is not supported yet; ALTER TABLE %s NO INHERIT makes it a table of its own.', rel));
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_kind(regclass) IS 'refuses relations that cannot be captured for what they are';

@@ -98,8 +98,7 @@ DECLARE
 BEGIN
     RETURN (SELECT concat_ws(';',
         c.relkind, c.relpersistence, c.relispartition,
-        -- who is a partition is followed elsewhere (follow_members())
-        c.relkind <> 'p' AND EXISTS (SELECT FROM pg_inherits i WHERE rel IN (i.inhparent, i.inhrelid)),
+        -- who is a partition, or inherits, is followed elsewhere (follow_members(), follow_inheritance())
         coalesce(columns, dbsync_internal.describe_columns(rel))::text,
         (SELECT concat_ws(',', dbsync_internal.key_columns(key.indexrelid, cardinality(dbsync_internal.named_columns(rel)))::text, key.indisvalid, key.indimmediate, key.indclass::text, key.indcollation::text)
          FROM pg_index key WHERE key.indexrelid = current))

@@ -215,7 +215,8 @@ COMMENT ON FUNCTION dbsync_internal.check_segments(oid[]) IS 'error if one of th
 
 -- A command can have touched the tables it names; those that an index or a trigger
 -- belongs to; those above and below in inheritance, which ATTACH PARTITION and
--- INHERIT report only one of; and typed tables, of whose type only the relation is
+-- INHERIT report only one of, and all below, which get what a parent gets; those of which NO
+-- INHERIT has taken the last child or parent; and typed tables, of whose type only the relation is
 -- reported.  Every DDL command of the database pays for the query, so it does not go
 -- through all captured tables, and is not planned anew each time.
 CREATE FUNCTION dbsync_internal.judge_command() RETURNS event_trigger
@@ -251,22 +252,27 @@ BEGIN
             SELECT o.oid FROM unnest(objects) o (oid)
             UNION SELECT x.indrelid FROM pg_index x WHERE x.indexrelid = ANY (objects)
             UNION SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = ANY (objects)
-            UNION SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = ANY (objects)
+            UNION SELECT h FROM dbsync_internal.heirs(objects) h
             UNION SELECT t.tgrelid FROM pg_trigger t WHERE t.oid = ANY (objects)
             UNION SELECT dbsync_internal.root_of(o.oid) FROM unnest(objects) o (oid)
             UNION SELECT dbsync_internal.root_of(t.tgrelid) FROM pg_trigger t WHERE t.oid = ANY (objects)
             UNION SELECT r.oid FROM pg_class r JOIN pg_type y ON y.oid = r.reloftype
                   WHERE y.typrelid = ANY (objects)
-                    AND EXISTS (SELECT FROM pg_class k WHERE k.oid = ANY (objects) AND k.relkind = 'c')))
-        ORDER BY c.id
+                    AND EXISTS (SELECT FROM pg_class k WHERE k.oid = ANY (objects) AND k.relkind = 'c')
+            UNION SELECT t.relid FROM dbsync.captured_table t WHERE t.by_row AND NOT dbsync_internal.is_related(t.relid)))
+          AND c.by_row IS NOT NULL
+        -- parents first: at the target they may hand on what is done to them
+        ORDER BY dbsync_internal.count_ancestors(c.relid), c.id
     LOOP
         IF NOT dbsync_internal.is_adopted() THEN
             RETURN;
         END IF;
         PERFORM dbsync_internal.follow_members(captured);
+        PERFORM dbsync_internal.follow_inheritance(captured);
         PERFORM dbsync_internal.check_shape(captured);
         PERFORM dbsync_internal.check_triggers(captured);
     END LOOP;
+    PERFORM dbsync_internal.tell_of_heirs(objects);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.judge_command() IS 'body of dbsync_internal.guard_command()';
 

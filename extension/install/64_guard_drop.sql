@@ -134,7 +134,7 @@ BEGIN
     FROM pg_class r JOIN pg_namespace n ON n.oid = r.relnamespace
     LEFT JOIN dbsync.partition p ON p.relid = r.oid
     JOIN dbsync.captured_table c ON c.relid = r.oid OR c.id = p.captured_id
-    WHERE c.state = 'active' AND n.nspname = address[1] AND r.relname = address[2];
+    WHERE c.state = 'active' AND c.by_row IS NOT NULL AND n.nspname = address[1] AND r.relname = address[2];
     IF FOUND THEN
         -- with a partition that leaves, its triggers go
         PERFORM dbsync_internal.follow_members(captured);
@@ -165,7 +165,9 @@ BEGIN
         SELECT d.* FROM pg_event_trigger_dropped_objects() d
         WHERE NOT d.is_temporary AND dbsync_internal.is_adopted()
           AND (d.classid = 'pg_class'::regclass OR d.object_type = 'trigger')
-        ORDER BY d.objid IN (SELECT c.relid FROM dbsync.captured_table c) AND d.objsubid = 0 DESC
+        -- and columns of parents before those of children, as in judge_command()
+        ORDER BY d.objid IN (SELECT c.relid FROM dbsync.captured_table c) AND d.objsubid = 0 DESC,
+            CASE WHEN d.objsubid <> 0 THEN dbsync_internal.count_ancestors(d.objid) END
     LOOP
         IF dropped.object_type = 'trigger' THEN
             PERFORM dbsync_internal.check_dropped_trigger(dropped.address_names);
@@ -175,6 +177,9 @@ BEGIN
             PERFORM dbsync_internal.check_dropped_table(dropped.objid, dropped.object_identity);
         END IF;
     END LOOP;
+    -- with a table that was dropped the last child, or parent, can have gone
+    PERFORM dbsync_internal.follow_inheritance(c) FROM dbsync.captured_table c
+    WHERE c.by_row AND c.state = 'active' AND dbsync_internal.is_adopted() AND NOT dbsync_internal.is_related(c.relid);
     -- a key whose index REINDEX CONCURRENTLY has put in another's place is known to nobody yet; it goes
     -- alone, or with its operator class, with which any table may go
     PERFORM dbsync_internal.check_shape(c) FROM dbsync.captured_table c

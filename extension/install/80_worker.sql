@@ -88,6 +88,17 @@ BEGIN
     LOOP
         PERFORM dbsync_internal.note_suspended(lost, 'partitions were added or taken away while event triggers were off');
     END LOOP;
+    -- what went through its parent was captured of the wrong table, or not at all
+    FOR lost IN
+        SELECT c.id FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid
+        WHERE c.state = 'active' AND NOT c.by_row AND r.relkind = 'r'
+          AND (EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.relid) OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.relid))
+    LOOP
+        PERFORM dbsync_internal.note_suspended(lost, 'it got inheritance children or parents while event triggers were off');
+    END LOOP;
+    -- whose triggers could not be changed as it was left alone
+    PERFORM dbsync_internal.leave_tree(c) FROM dbsync.captured_table c
+    WHERE c.state = 'active' AND c.by_row AND NOT dbsync_internal.is_related(c.relid);
     -- a key that is gone fails every writer
     FOR lost IN
         SELECT c.id FROM dbsync.captured_table c
