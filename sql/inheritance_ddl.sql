@@ -50,9 +50,29 @@ CREATE TEMP TABLE short () INHERITS (public.b);
 INSERT INTO public.e VALUES ('not captured', 77);
 UPDATE public.a SET v = 'with an uncaptured one';
 \i sql/include/same_tree.psql
-DROP TABLE short;
 
--- columns, of all below and of one
+-- columns, of all below and of one; of those far below one that is not captured
+CREATE TABLE public.grandparent ();
+ALTER TABLE public.parent INHERIT public.grandparent;
+BEGIN;
+UPDATE public.d SET own = 6;
+ALTER TABLE public.grandparent ADD far int DEFAULT 3;
+UPDATE public.d SET far = 4 WHERE id = 1;
+ALTER TABLE public.grandparent ALTER far TYPE text USING 'row ' || far;
+COMMIT;
+SELECT count(*) FROM dbsync_internal.rewritten;
+\i sql/include/same_tree.psql
+-- what the target's children have is theirs
+BEGIN;
+ALTER TABLE public.a ADD early int DEFAULT 1;
+UPDATE public.b SET early = 2;
+UPDATE public.c SET early = 3 WHERE id = 1;
+COMMIT;
+ALTER TABLE ONLY public.a ALTER early SET DEFAULT 9;
+\i sql/include/same_tree.psql
+\c :target
+SELECT d.adrelid::regclass, pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE a.attname = 'early' ORDER BY 1;
+\c :source
 ALTER TABLE public.a ADD n int DEFAULT 7;
 \i sql/include/same_tree.psql
 ALTER TABLE public.b ADD m text;
@@ -88,7 +108,7 @@ FROM dbsync.captured_table c WHERE c.relid = 'public.b'::regclass \gset
 \set VERBOSITY terse
 :enable;
 ALTER TABLE public.a DISABLE TRIGGER USER;
-ALTER TABLE public.a ENABLE ALWAYS TRIGGER ALL;
+ALTER TABLE public.a ENABLE TRIGGER ALL;
 SELECT * FROM public.triggers();
 
 -- what waits until commit is in the way
@@ -176,6 +196,6 @@ SELECT * FROM public.triggers() WHERE relid = 'public.a'::regclass;
 SELECT dbsync.drop_subscription('tree');
 SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'dbsync%';
 SELECT dbsync.drop_target('tree_target');
-DROP TABLE public.a, public.c, public.d, public.f, public.parent, public.one;
+DROP TABLE public.a, public.c, public.d, public.f, public.parent, public.grandparent, public.one;
 DROP FUNCTION public.triggers();
 DROP DATABASE :"target";

@@ -31,6 +31,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "nodes/execnodes.h"
+#include "nodes/parsenodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -151,9 +152,7 @@ concerns_relation(Oid relid)
 		case RELKIND_RELATION:
 		case RELKIND_PARTITIONED_TABLE:
 		case RELKIND_FOREIGN_TABLE:
-			/* of NO INHERIT only one is named, and nothing is left that leads to the other */
-			return related || has_superclass(relid) || dbsync_catalog_has_table(relid) ||
-				dbsync_catalog_has_by_row();
+			return related || has_superclass(relid) || dbsync_catalog_has_table(relid);
 		case RELKIND_INDEX:
 			relid = IndexGetRelation(relid, true);
 			return !OidIsValid(relid) || dbsync_catalog_has_table(relid);
@@ -167,6 +166,21 @@ concerns_relation(Oid relid)
 }
 
 bool
+dbsync_concerns_no_inherit(const Node *command)
+{
+	ListCell   *lc;
+
+	if (command == NULL || !IsA(command, AlterTableStmt))
+		return false;
+	foreach(lc, ((const AlterTableStmt *) command)->cmds)
+	{
+		if (lfirst_node(AlterTableCmd, lc)->subtype == AT_DropInherit)
+			return true;
+	}
+	return false;
+}
+
+bool
 dbsync_concerns_command(const EventTriggerData *trigger)
 {
 	Objects		objects;
@@ -174,6 +188,9 @@ dbsync_concerns_command(const EventTriggerData *trigger)
 
 	/* of a subscription's anchor that was renamed only the name that it has now is known */
 	if (trigger->tag == CMDTAG_ALTER_FUNCTION || trigger->tag == CMDTAG_ALTER_ROUTINE)
+		return true;
+	/* of NO INHERIT only one table is named, and nothing is left that leads to the other */
+	if (dbsync_concerns_no_inherit(trigger->parsetree) && dbsync_catalog_has_by_row())
 		return true;
 	objects_begin(&objects, F_PG_EVENT_TRIGGER_DDL_COMMANDS);
 	while (!concerned && objects_next(&objects))

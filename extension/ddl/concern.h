@@ -17,4 +17,7 @@
 extern bool dbsync_concerns_command(const EventTriggerData *trigger);
 extern bool dbsync_concerns_drop(void);
 
+/* Is it ALTER TABLE ... NO INHERIT? */
+extern bool dbsync_concerns_no_inherit(const Node *command);
+
 #endif							/* DBSYNC_EXTENSION_DDL_CONCERN_H */

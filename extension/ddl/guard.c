@@ -51,6 +51,7 @@ PG_FUNCTION_INFO_V1(dbsync_guard_start);
 PG_FUNCTION_INFO_V1(dbsync_guard_role);
 PG_FUNCTION_INFO_V1(dbsync_guard_has_using);
 PG_FUNCTION_INFO_V1(dbsync_guard_is_ours);
+PG_FUNCTION_INFO_V1(dbsync_guard_no_inherit);
 PG_FUNCTION_INFO_V1(dbsync_guard_label);
 PG_FUNCTION_INFO_V1(dbsync_lock_by_oid);
 
@@ -150,6 +151,13 @@ dbsync_guard_has_using(PG_FUNCTION_ARGS)
 			found |= castNode(ColumnDef, part->def)->raw_default != NULL;
 	}
 	PG_RETURN_BOOL(found);
+}
+
+/* Does the command that is judged take a child from its parent?  For judge_command(). */
+Datum
+dbsync_guard_no_inherit(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(dbsync_concerns_no_inherit(judged));
 }
 
 /* Is it this transaction that wrote the row of a catalog which has this xmin? */

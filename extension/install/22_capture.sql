@@ -59,7 +59,9 @@ DECLARE
 BEGIN
     -- PostgreSQL clones row triggers to partitions
     FOR t IN SELECT w.* FROM dbsync_internal.triggers(captured_id) w JOIN pg_class c ON c.oid = rel
-             WHERE NOT (c.relispartition AND w.level = 'FOR EACH ROW') LOOP
+             WHERE NOT (c.relispartition AND w.level = 'FOR EACH ROW')
+             -- last: those who fire for a whole statement are there when it leaves its rows to them
+             ORDER BY w.level = 'FOR EACH ROW' LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION dbsync_internal.capture()',
             t.name, t.events, rel, t.level);
         EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', rel, t.mode, t.name);

@@ -14,6 +14,10 @@ CREATE FUNCTION dbsync_internal.is_related(rel oid) RETURNS boolean
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_is_related';
 COMMENT ON FUNCTION dbsync_internal.is_related(oid) IS 'has a table inheritance children or parents, as of now, whatever the snapshot? Partitions and their roots have none';
 
+CREATE FUNCTION dbsync_internal.guard_no_inherit() RETURNS boolean
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'dbsync_guard_no_inherit';
+COMMENT ON FUNCTION dbsync_internal.guard_no_inherit() IS 'does the ALTER TABLE that is being judged say NO INHERIT?';
+
 -- Of two members the one below has more.
 CREATE FUNCTION dbsync_internal.ancestors(rel oid) RETURNS SETOF oid
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -94,6 +98,10 @@ CREATE FUNCTION dbsync_internal.leave_tree(captured dbsync.captured_table) RETUR
 AS $$
 BEGIN
     PERFORM dbsync_internal.lock_by_oid(captured.relid, 'SHARE ROW EXCLUSIVE');
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.id = captured.id FOR UPDATE;
+    IF captured.by_row IS NOT TRUE OR captured.state <> 'active' THEN
+        RETURN;
+    END IF;
     -- nobody gives it a child beside our lock
     IF dbsync_internal.is_related(captured.relid) THEN
         RETURN;

@@ -255,6 +255,28 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.notice_keyless(regclass) IS 'says so if a table has no key, and why';
 
+-- Whoever reads a parent reads its children, too, and may take them for one table.
+CREATE FUNCTION dbsync_internal.notice_heirs(subscription dbsync.subscription, rels regclass[]) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    left_out record;
+BEGIN
+    FOR left_out IN
+        SELECT r.rel, string_agg(h::regclass::text, ', ' ORDER BY h::regclass::text COLLATE "C") AS heirs
+        FROM unnest(rels) r (rel) JOIN pg_class c ON c.oid = r.rel, dbsync_internal.heirs(ARRAY[r.rel::oid]) h
+        WHERE c.relkind = 'r' AND h NOT IN (
+            SELECT t.relid FROM dbsync.captured_table t JOIN dbsync.subscription_table a ON a.captured_id = t.id
+            WHERE a.subscription_id = subscription.id AND t.state <> 'dropped')
+        GROUP BY r.rel ORDER BY r.rel::text COLLATE "C"
+    LOOP
+        RAISE NOTICE USING MESSAGE = format('table %s is sent without the rows of tables that inherit from it', left_out.rel),
+            DETAIL = format('Not in subscription "%s": %s.', subscription.name, left_out.heirs),
+            HINT = 'Each table of an inheritance tree is a table of its own. To have their rows sent, too, use dbsync.add_table().';
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.notice_heirs(dbsync.subscription, regclass[]) IS 'says so if a subscription has these tables, and not all that inherit from them';
+
 -- The lock keeps the table as it is until the guard can see our row.
 CREATE FUNCTION dbsync_internal.attach_table(subscription dbsync.subscription, rel regclass, target_table text,
     copy_data boolean, existing_rows text, key name[] DEFAULT NULL) RETURNS void
@@ -338,6 +360,7 @@ BEGIN
     FOREACH rel IN ARRAY coalesce(tables, '{}') LOOP
         PERFORM dbsync_internal.attach_table(subscription, rel, NULL, copy_data, existing_rows);
     END LOOP;
+    PERFORM dbsync_internal.notice_heirs(subscription, tables);
     PERFORM dbsync_internal.retry_removals(caller);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text, text, text) IS 'body of dbsync.create_subscription()';
@@ -364,6 +387,7 @@ BEGIN
     END IF;
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
     PERFORM dbsync_internal.attach_table(found_subscription, rel, target_table, copy_data, existing_rows, key);
+    PERFORM dbsync_internal.notice_heirs(found_subscription, ARRAY[rel]);
     PERFORM dbsync_internal.retry_removals(caller);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.add_table(oid, text, regclass, text, text[], text, boolean, text, name[]) IS 'body of dbsync.add_table()';

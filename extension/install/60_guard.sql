@@ -259,7 +259,8 @@ BEGIN
             UNION SELECT r.oid FROM pg_class r JOIN pg_type y ON y.oid = r.reloftype
                   WHERE y.typrelid = ANY (objects)
                     AND EXISTS (SELECT FROM pg_class k WHERE k.oid = ANY (objects) AND k.relkind = 'c')
-            UNION SELECT t.relid FROM dbsync.captured_table t WHERE t.by_row AND NOT dbsync_internal.is_related(t.relid)))
+            UNION SELECT t.relid FROM dbsync.captured_table t
+                  WHERE dbsync_internal.guard_no_inherit() AND t.by_row AND NOT dbsync_internal.is_related(t.relid)))
           AND c.by_row IS NOT NULL
         -- parents first: at the target they may hand on what is done to them
         ORDER BY dbsync_internal.count_ancestors(c.relid), c.id

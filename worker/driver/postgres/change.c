@@ -182,7 +182,7 @@ static bool
 has_rows(Changing *changing, bool *there)
 {
 	const PostgresAnswer *answer =
-		dbsync_postgres_query(changing->target, psprintf("SELECT EXISTS (SELECT FROM %s)", changing->quoted),
+		dbsync_postgres_query(changing->target, psprintf("SELECT EXISTS (SELECT FROM %s)", changing->only),
 							  0, NULL, "1b");
 
 	if (answer == NULL)
@@ -220,7 +220,8 @@ make_sayable(Changing *changing, DbsyncChange *change, const Found *found)
 static bool
 make_change(Changing *changing, const DbsyncChange *wanted, const Found *found)
 {
-	bool		emptied = (changing->how & DBSYNC_CHANGE_EMPTY) != 0;
+	/* a type is changed with that of all who inherit the column, and they have not been emptied */
+	bool		emptied = (changing->how & DBSYNC_CHANGE_EMPTY) != 0 && !changing->has_heirs;
 	DbsyncChange change = *wanted;
 	List	   *statements = NIL;
 	ListCell   *lc;
@@ -230,7 +231,8 @@ make_change(Changing *changing, const DbsyncChange *wanted, const Found *found)
 	if (changing->of_type != NULL)
 		statements = dbsync_postgres_change_type_sql(changing->of_type, &change);
 	if (statements == NIL)
-		statements = dbsync_postgres_change_sql(changing->quoted, &change, emptied, found->identity);
+		statements = dbsync_postgres_change_sql(change.kind == DBSYNC_CHANGE_DEFAULT ? changing->only : changing->quoted,
+												&change, emptied, found->identity);
 	foreach(lc, statements)
 	{
 		if (!dbsync_postgres_make(changing, lfirst(lc)))
@@ -263,7 +265,7 @@ fill(Changing *changing, const DbsyncChange *change, const Found *found)
 {
 	if (!found->there || found->generated || (changing->how & DBSYNC_CHANGE_SHARED) != 0)
 		return true;
-	return dbsync_postgres_execute(changing->target, NULL, dbsync_postgres_fill_sql(changing->quoted, change), NULL) ||
+	return dbsync_postgres_execute(changing->target, NULL, dbsync_postgres_fill_sql(changing->only, change), NULL) ||
 		dbsync_postgres_refused_by(changing->target, changing->quoted);
 }
 
@@ -282,13 +284,13 @@ follow_add(Changing *changing, const DbsyncChange *change, const Found *found)
 	if (found->generated || (changing->how & (DBSYNC_CHANGE_EMPTY | DBSYNC_CHANGE_SHARED)) != 0)
 		return true;
 	answer = dbsync_postgres_query(changing->target,
-								   psprintf("SELECT EXISTS (SELECT FROM %s WHERE %s)", changing->quoted,
+								   psprintf("SELECT EXISTS (SELECT FROM %s WHERE %s)", changing->only,
 											dbsync_postgres_unfilled_sql(change)),
 								   0, NULL, "1b");
 	if (answer == NULL)
 		return dbsync_postgres_refused_by(changing->target, changing->quoted);
 	if (dbsync_postgres_answer_bool(answer, 0, 0) &&
-		!dbsync_postgres_make(changing, dbsync_postgres_fill_sql(changing->quoted, change)))
+		!dbsync_postgres_make(changing, dbsync_postgres_fill_sql(changing->only, change)))
 		return false;
 	return finish_add(changing, change, found);
 }
@@ -421,6 +423,7 @@ dbsync_postgres_table_change(DbsyncTarget *base, DbsyncTargetTable *before,
 
 	changing.label = psprintf("\"%s.%s\"", spec->schema, spec->table);
 	changing.quoted = quote_qualified_identifier(spec->schema, spec->table);
+	changing.only = changing.quoted;
 	initStringInfo(&changing.due);
 	if (!dbsync_postgres_merge_finish(target) || !dbsync_postgres_guard_touched(target) ||
 		!set_constraints(target, "IMMEDIATE") ||

@@ -19,6 +19,8 @@ typedef struct Changing
 	int			how;
 	char	   *label;			/* its name, for messages */
 	char	   *quoted;			/* for SQL */
+	char	   *only;			/* the same, without inheritance children */
+	bool		has_heirs;		/* others inherit from it, whose rows are not ours to touch */
 	char	   *of_type;		/* the composite type that it is of, for SQL, or NULL */
 	List	   *changes;
 	StringInfoData due;			/* statements that are due, if they are not to be made: */
@@ -31,7 +33,10 @@ extern bool dbsync_postgres_make(Changing *changing, const char *sql);
 /* What the target's column is called now that will have this name when all that is due was run. */
 extern const char *dbsync_postgres_present_name(const Changing *changing, const char *name);
 
-/* Is the table of a composite type?  Then its columns are that's, which we do not change. */
+/*
+ * What kind of table is it, and is it of a composite type?  Then its columns are that's, which
+ * we do not change.
+ */
 extern bool dbsync_postgres_look_at_type(Changing *changing);
 
 /* DBSYNC_CHANGE_KEY */
