@@ -84,6 +84,8 @@ CREATE FUNCTION capture_test.differences(rel regclass) RETURNS TABLE (side text,
     LANGUAGE plpgsql AS $$
 DECLARE
     generated text[];
+    -- inheritance children are tables of their own
+    source text := (SELECT CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || rel::text FROM pg_class c WHERE c.oid = rel);
 BEGIN
     SELECT coalesce(array_agg(attname::text), '{}') INTO generated
     FROM pg_attribute WHERE attrelid = rel AND attgenerated <> '';
@@ -98,7 +100,7 @@ BEGIN
                 GROUP BY 1),
             real AS (SELECT (to_jsonb(the_row) - %L::text[])::text AS data, count(*) AS n FROM %s the_row GROUP BY 1)
             SELECT format('captured %%s, in the table %%s', coalesce(s.n, 0), coalesce(r.n, 0)), coalesce(s.data, r.data)
-            FROM sums s FULL JOIN real r ON r.data = s.data WHERE coalesce(s.n, 0) <> coalesce(r.n, 0) ORDER BY 1, 2$q$, rel, generated, rel);
+            FROM sums s FULL JOIN real r ON r.data = s.data WHERE coalesce(s.n, 0) <> coalesce(r.n, 0) ORDER BY 1, 2$q$, rel, generated, source);
         RETURN;
     END IF;
     RETURN QUERY EXECUTE format($q$
@@ -114,7 +116,7 @@ BEGIN
         (SELECT 'captured only', c.data FROM captured c EXCEPT ALL SELECT 'captured only', r.data FROM real r)
         UNION ALL
         (SELECT 'table only', r.data FROM real r EXCEPT ALL SELECT 'table only', c.data FROM captured c)
-        ORDER BY 1, 2$q$, rel, generated, rel);
+        ORDER BY 1, 2$q$, rel, generated, source);
 END $$;
 
 -- Headers against rows: each row has a header that names its block, each header
