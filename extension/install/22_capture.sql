@@ -48,6 +48,17 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.triggers(int) IS 'the triggers of a captured table: name, definition, how they are enabled';
 
+-- Of the table, or of a partition of it.  A row trigger of a partitioned table would be cloned to
+-- partitions by whoever makes them, who may not use our function: each that has rows has its own.
+CREATE FUNCTION dbsync_internal.triggers_of(captured_id int, rel oid)
+    RETURNS TABLE (name name, events text, level text, enabled "char", mode text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT t.* FROM dbsync_internal.triggers(captured_id) t
+    WHERE NOT (t.level = 'FOR EACH ROW' AND EXISTS (SELECT FROM pg_class c WHERE c.oid = rel AND c.relkind = 'p'))
+$$;
+COMMENT ON FUNCTION dbsync_internal.triggers_of(int, oid) IS 'the triggers that a captured table, or a partition of it, must have';
+
 -- DDL takes names.  A name can go to another table while nobody looks: ALTER SCHEMA
 -- RENAME takes no lock on the tables.  So what has been made is looked for where it
 -- should be.
@@ -57,19 +68,17 @@ AS $$
 DECLARE
     t record;
 BEGIN
-    -- PostgreSQL clones row triggers to partitions
-    FOR t IN SELECT w.* FROM dbsync_internal.triggers(captured_id) w JOIN pg_class c ON c.oid = rel
-             WHERE NOT (c.relispartition AND w.level = 'FOR EACH ROW')
-             -- last: those who fire for a whole statement are there when it leaves its rows to them
-             ORDER BY w.level = 'FOR EACH ROW' LOOP
+    -- last: those who fire for a whole statement are there when it leaves its rows to them
+    FOR t IN SELECT w.* FROM dbsync_internal.triggers_of(captured_id, rel) w ORDER BY w.level = 'FOR EACH ROW' LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION dbsync_internal.capture()',
             t.name, t.events, rel, t.level);
-        EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', rel, t.mode, t.name);
     END LOOP;
+    EXECUTE (SELECT format('ALTER TABLE ONLY %s %s', rel, string_agg(format('ENABLE %s TRIGGER %I', w.mode, w.name), ', ' ORDER BY w.level = 'FOR EACH ROW'))
+             FROM dbsync_internal.triggers_of(captured_id, rel) w);
     -- a dump can have brought others, which it was captured by before
     PERFORM dbsync_internal.drop_statement_triggers(c) FROM dbsync.captured_table c WHERE c.id = captured_id AND c.by_row;
     -- event triggers of the database have seen all that
-    IF EXISTS (SELECT FROM dbsync_internal.triggers(captured_id) w WHERE NOT EXISTS (
+    IF EXISTS (SELECT FROM dbsync_internal.triggers_of(captured_id, rel) w WHERE NOT EXISTS (
                    SELECT FROM pg_trigger g
                    WHERE g.tgrelid = rel AND g.tgname = w.name AND g.tgenabled = w.enabled
                      AND g.tgfoid = 'dbsync_internal.capture()'::regprocedure)) THEN

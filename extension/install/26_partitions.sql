@@ -1,7 +1,7 @@
 -- Partitioned tables: one captured table is a root with all that is below it, its members.
 --
--- Statement triggers fire on the relation that a statement names, so every member has them;
--- the row trigger is the root's, and PostgreSQL clones it.  Members come and go in users' DDL,
+-- Statement triggers fire on the relation that a statement names, so every member has them; those
+-- with rows of their own have the row trigger, too.  Members come and go in users' DDL,
 -- and capture follows in the same transaction.
 
 -- The root first, then level by level, as the server locks them.  A partition that DETACH
@@ -104,7 +104,7 @@ BEGIN
         hint := 'Only permanent tables can be captured.';
     ELSIF c.relpersistence = 'u' THEN
         message := format('partition %s of table %s is unlogged', member::regclass, root::regclass);
-        hint := format('A crash empties it and nobody is told. Use ALTER TABLE %s SET LOGGED.', member::regclass);
+        hint := format('A crash empties it and nobody is told. It must be LOGGED: leave UNLOGGED out, or use ALTER TABLE %s SET LOGGED.', member::regclass);
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.member_problem(oid, oid) IS 'why a partition keeps its table from being captured; nulls: it does not';

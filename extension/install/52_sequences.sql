@@ -72,9 +72,13 @@ AS $$
         SELECT a.captured_id, c.relid::oid AS relid, a.target_schema, a.target_table, 'suspended' IN (a.state, c.state) AS suspended
         FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
         WHERE a.subscription_id = of_subscription AND c.state <> 'dropped'
+    ), rels AS MATERIALIZED (
+        -- a partition may have columns with sequences of its own, as one that was a table before has
+        SELECT t.captured_id, t.relid FROM attached t
+        UNION ALL SELECT t.captured_id, p.relid FROM attached t JOIN dbsync.partition p ON p.captured_id = t.captured_id
     ), used AS (
-        SELECT d.refobjid AS sequence, t.captured_id
-        FROM attached t JOIN pg_attrdef f ON f.adrelid = t.relid
+        SELECT DISTINCT d.refobjid AS sequence, t.captured_id
+        FROM rels t JOIN pg_attrdef f ON f.adrelid = t.relid
         JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass
         JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
     ), listed AS (
@@ -85,13 +89,14 @@ AS $$
         FROM dbsync.subscription_sequence q JOIN pg_class s ON s.oid = q.sequence AND s.relkind = 'S'
         WHERE q.subscription_id = of_subscription
       UNION ALL
-        SELECT s.oid, false, t.captured_id, d.refobjsubid, t.target_schema, t.target_table, a.attname,
+        SELECT s.oid, false, t.captured_id, r.attnum, t.target_schema, t.target_table, r.attname,
             CASE WHEN t.suspended THEN format('table %s is suspended', t.relid::regclass) END
-        FROM attached t
-        JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.relid AND d.refobjsubid > 0
+        FROM attached t JOIN rels m ON m.captured_id = t.captured_id
+        JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = m.relid AND d.refobjsubid > 0
           AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
         JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-        JOIN pg_attribute a ON a.attrelid = t.relid AND a.attnum = d.refobjsubid
+        JOIN pg_attribute a ON a.attrelid = m.relid AND a.attnum = d.refobjsubid
+        JOIN pg_attribute r ON r.attrelid = t.relid AND r.attname = a.attname
         WHERE NOT EXISTS (SELECT FROM dbsync.subscription_sequence q
                           WHERE q.subscription_id = of_subscription AND q.sequence = s.oid)
     )
