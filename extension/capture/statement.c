@@ -25,8 +25,8 @@
  * looked up at commit: what is there follows as R.
  *
  * The per-row trigger works where no statement triggers fire (logical
- * replication), so there is no period to speak of: then all that the
- * transaction captured of the table is doubted.
+ * replication), or are to be had (inheritance), so there is no period to speak of: then all
+ * that the transaction captured of the table is doubted, if it is more than one row.
  *
  *-------------------------------------------------------------------------
  */
@@ -150,6 +150,9 @@ dbsync_statement_note_row(DbsyncTouched *touched)
 {
 	DbsyncPeriods *periods = &touched->periods;
 
+	/* a single row is in no wrong order */
+	if (dbsync_transaction_rows(touched) < 2)
+		return;
 	dbsync_transaction_save(periods);
 	flag_everything(periods);
 }

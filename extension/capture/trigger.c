@@ -265,7 +265,9 @@ capture_row(const TriggerData *trigdata, DbsyncEntry *entry)
 	else
 		dbsync_append_put_update(&append, trigdata->tg_trigslot, trigdata->tg_newslot);
 	dbsync_append_end(&append);
-	dbsync_statement_note_row(dbsync_cache_touch(entry));
+	/* rows without a key are summed up, in whatever order */
+	if (entry->shape.nkeys > 0)
+		dbsync_statement_note_row(dbsync_cache_touch(entry));
 }
 
 static void
