@@ -263,7 +263,7 @@ BEGIN
                   WHERE dbsync_internal.guard_no_inherit() AND t.by_row AND NOT dbsync_internal.is_related(t.relid)))
           AND c.by_row IS NOT NULL
         -- parents first: at the target they may hand on what is done to them
-        ORDER BY dbsync_internal.count_ancestors(c.relid), c.id
+        ORDER BY CASE WHEN c.by_row THEN dbsync_internal.count_ancestors(c.relid) END NULLS FIRST, c.id
     LOOP
         IF NOT dbsync_internal.is_adopted() THEN
             RETURN;

@@ -34,9 +34,11 @@ dbsync_postgres_look_at_type(Changing *changing)
 		return false;
 	if (dbsync_postgres_answer_rows(answer) == 0)
 		return true;
-	if (dbsync_postgres_answer_bool(answer, 0, 0))
-		changing->only = psprintf("ONLY %s", changing->quoted);
 	changing->has_heirs = dbsync_postgres_answer_bool(answer, 0, 1);
+	/* what is said to somebody is said without it, where it makes no difference */
+	if (dbsync_postgres_answer_bool(answer, 0, 0) &&
+		(changing->has_heirs || (changing->how & DBSYNC_CHANGE_MAKE) != 0))
+		changing->only = psprintf("ONLY %s", changing->quoted);
 	if (dbsync_postgres_answer_text(answer, 0, 2) == NULL)
 		return true;
 	changing->of_type = pstrdup(dbsync_postgres_answer_text(answer, 0, 2));
