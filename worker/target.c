@@ -379,9 +379,10 @@ dbsync_target_deletes_where(const DbsyncTarget *target)
 }
 
 bool
-dbsync_target_try_delete_where(DbsyncTarget *target, DbsyncTargetTable *table, const char *condition)
+dbsync_target_try_delete_where(DbsyncTarget *target, DbsyncTargetTable *table,
+							   const DbsyncTableSpec *spec, const char *condition)
 {
-	return target->driver->delete_where(target, table, condition);
+	return target->driver->delete_where(target, table, spec, condition);
 }
 
 bool

@@ -96,7 +96,7 @@ extern void dbsync_target_truncate(DbsyncTarget *target, DbsyncTargetTable **tab
 								   const char *doing);
 extern bool dbsync_target_deletes_where(const DbsyncTarget *target);
 extern bool dbsync_target_try_delete_where(DbsyncTarget *target, DbsyncTargetTable *table,
-										   const char *condition);
+										   const DbsyncTableSpec *spec, const char *condition);
 extern void dbsync_target_rows_begin(DbsyncTarget *target, DbsyncTargetTable *table,
 									 DbsyncRowsMode mode, int64 expected_rows, const char *doing);
 extern bool dbsync_target_try_rows_begin(DbsyncTarget *target, DbsyncTargetTable *table,

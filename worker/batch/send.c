@@ -18,6 +18,7 @@
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
+#include "worker/target_table.h"
 #include "worker/work.h"
 
 /*
@@ -138,9 +139,10 @@ send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 after, int64 bef
 
 /* A partition was emptied, or has left and is to leave the target's table, too. */
 static void
-delete_gone(DbsyncBatch *batch, DbsyncTable *table, const DbsyncGone *gone)
+delete_gone(DbsyncBatch *batch, DbsyncTable *table, const DbsyncTableShape *shape, const DbsyncGone *gone)
 {
 	DbsyncWork *work = batch->work;
+	DbsyncTableSpec spec = dbsync_target_table_spec(table, shape);
 
 	batch->current = table;
 	dbsync_held_ask(work, table);
@@ -149,7 +151,7 @@ delete_gone(DbsyncBatch *batch, DbsyncTable *table, const DbsyncGone *gone)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("target \"%s\" cannot delete the rows of a partition", work->subscription->target),
 				 errhint("Copy the table anew with dbsync.copy_table().")));
-	if (!dbsync_target_try_delete_where(batch->target, table->handle, gone->bound))
+	if (!dbsync_target_try_delete_where(batch->target, table->handle, &spec, gone->bound))
 		dbsync_target_raise(batch->target, "deleting the rows of a partition");
 	dbsync_held_answered(work);
 	batch->current = NULL;
@@ -172,7 +174,7 @@ send_around_gone(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 place)
 			continue;
 		if (has_rows)
 			send_table(batch, cut_table, place, gone->place);
-		delete_gone(batch, table, gone);
+		delete_gone(batch, table, dbsync_read_shape(batch->work->subscription, table, cut_table), gone);
 		place = gone->place;
 	}
 	if (has_rows)

@@ -525,10 +525,12 @@ typedef struct DbsyncDriver
 
 	/*
 	 * In a batch, between rows: delete the table's rows of which a condition of the
-	 * source's SQL is true, over columns as the spec calls them, operators and constants of
-	 * its system.  NULL: it cannot.
+	 * source's SQL is true, over columns as the spec calls them, by which the table was looked up;
+	 * operators and constants are its system's.  Refused where it may be true of other rows than
+	 * at the source.  NULL: it cannot.
 	 */
-	bool		(*delete_where) (DbsyncTarget *target, DbsyncTargetTable *table, const char *condition);
+	bool		(*delete_where) (DbsyncTarget *target, DbsyncTargetTable *table,
+								 const DbsyncTableSpec *spec, const char *condition);
 
 	/*
 	 * After rows_begin() in mode APPEND: another connection inserts rows with

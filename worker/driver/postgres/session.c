@@ -20,6 +20,7 @@
 #include "worker/driver/postgres/between.h"
 #include "worker/driver/postgres/binary.h"
 #include "worker/driver/postgres/change.h"
+#include "worker/driver/postgres/bound.h"
 #include "worker/driver/postgres/connect.h"
 #include "worker/driver/postgres/count.h"
 #include "worker/driver/postgres/fault.h"

@@ -315,18 +315,3 @@ dbsync_postgres_truncate(DbsyncTarget *base, DbsyncTargetTable **tables, int nta
 	}
 	return can ? dbsync_postgres_execute(target, NULL, sql.data, NULL) : true;
 }
-
-bool
-dbsync_postgres_delete_where(DbsyncTarget *base, DbsyncTargetTable *table, const char *condition)
-{
-	PostgresTarget *target = (PostgresTarget *) base;
-	char	   *rows = psprintf("%s WHERE %s", table->only, condition);
-
-	if (!dbsync_postgres_merge_finish(target))
-		return false;
-	dbsync_postgres_touch(target, table);
-	if (!dbsync_postgres_execute(target, table, psprintf("DELETE FROM %s", rows), NULL))
-		return false;
-	return !table->swallows ||
-		dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_GONE, dbsync_postgres_gone_sql(rows));
-}

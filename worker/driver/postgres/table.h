@@ -25,9 +25,6 @@ extern bool dbsync_postgres_table_has_rows(DbsyncTarget *base, DbsyncTargetTable
 extern bool dbsync_postgres_truncate(DbsyncTarget *base, DbsyncTargetTable **tables,
 									 int ntables);
 
-extern bool dbsync_postgres_delete_where(DbsyncTarget *base, DbsyncTargetTable *table,
-										 const char *condition);
-
 extern bool dbsync_postgres_table_takes_several(const DbsyncTargetTable *table);
 extern bool dbsync_postgres_table_wants_replace(const DbsyncTargetTable *table, int64 rows);
 
