@@ -60,7 +60,10 @@ SQL
 	like(source()->safe_psql($name, 'BEGIN; DROP TABLE public.item; SELECT state FROM dbsync.table_status; ROLLBACK'),
 		qr/^dropped$/m, "$what: and when tables are dropped");
 	refused($name, 'DROP INDEX CONCURRENTLY public.item_pkey', qr/cannot drop index/, "$what: and before commands");
-	refused($name, 'CREATE TABLE public.c () INHERITS (public.item)', qr/inheritance/, "$what: and for children");
+	is(source()->safe_psql($name, 'CREATE TABLE public.c () INHERITS (public.item); '
+			. 'SELECT pg_catalog.count(*) FROM dbsync.captured_table WHERE by_row; DROP TABLE public.c; '
+			. 'SELECT pg_catalog.count(*) FROM dbsync.captured_table WHERE by_row'),
+		"1\n0", "$what: and for children");
 	steps($name,
 		"SELECT dbsync.stop_subscription('sub')",
 		"INSERT INTO public.item VALUES (-1, 'once')",
