@@ -136,9 +136,7 @@ sub stop_subscription
 sub arrives
 {
 	my ($self, $name, $test) = @_;
-	my $timeout = $PostgreSQL::Test::Utils::timeout_default;
-	my ($status, $answer, $error) = $self->{source}->psql($database, sprintf(
-		"SELECT dbsync.wait_for(%s, timeout => '%d s')", quoted($name), $timeout));
+	my ($status, $answer, $error) = DbsyncTest::Server::wait_for($self->{source}, $name, $database);
 	my $arrived = ok($status == 0 && $answer eq 't', $test // "$name arrives");
 
 	$self->describe_state("wait_for said: $answer $error") unless $arrived;

@@ -72,9 +72,8 @@ BEGIN
     FOR t IN SELECT w.* FROM dbsync_internal.triggers_of(captured_id, rel) w ORDER BY w.level = 'FOR EACH ROW' LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION dbsync_internal.capture()',
             t.name, t.events, rel, t.level);
+        EXECUTE format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', rel, t.mode, t.name);
     END LOOP;
-    EXECUTE (SELECT format('ALTER TABLE ONLY %s %s', rel, string_agg(format('ENABLE %s TRIGGER %I', w.mode, w.name), ', ' ORDER BY w.level = 'FOR EACH ROW'))
-             FROM dbsync_internal.triggers_of(captured_id, rel) w);
     -- a dump can have brought others, which it was captured by before
     PERFORM dbsync_internal.drop_statement_triggers(c) FROM dbsync.captured_table c WHERE c.id = captured_id AND c.by_row;
     -- event triggers of the database have seen all that

@@ -82,9 +82,7 @@ sub refused
 sub arrives
 {
 	my ($name, $test) = @_;
-	my $timeout = $PostgreSQL::Test::Utils::timeout_default;
-	my ($status, $answer, $error) =
-	  $source->psql($name, "SELECT dbsync.wait_for('sub', timeout => '$timeout s')");
+	my ($status, $answer, $error) = DbsyncTest::Server::wait_for($source, 'sub', $name);
 	my $arrived = ok($status == 0 && $answer eq 't', $test);
 
 	diag(ask($source, 'SELECT to_json(s) FROM dbsync.status s', $name) // '', $error) unless $arrived;

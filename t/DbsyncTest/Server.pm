@@ -68,6 +68,23 @@ sub poll_until
 
 # What a server answers to a query; undef if it refuses, or is down.  (psql()
 # of the cluster dies of a broken pipe if the server goes down just then.)
+# What wait_for() says: status, answer, error.  A table that was held, and whose obstacle is gone, is
+# tried again by and by: until then wait_for() names it, and is asked again.
+sub wait_for
+{
+	my ($node, $subscription, $database) = @_;
+	my $timeout = $PostgreSQL::Test::Utils::timeout_default;
+	my @said;
+
+	poll_until(
+		sub {
+			@said = $node->psql($database, "SELECT dbsync.wait_for('$subscription', timeout => '$timeout s')");
+			return $said[2] !~ /is held/;
+		},
+		"wait_for of $subscription");
+	return @said;
+}
+
 sub ask
 {
 	my ($node, $query, $name) = @_;
