@@ -72,4 +72,22 @@ foreach my $subscription (@subscriptions)
 	is($pair->target_sql("SELECT enum_range(NULL::public.${table}_mood)"), "{a$renames,b,c}", "$name: the target has the label once");
 }
 
+# One more rename, while the worker looks at what the target calls its labels: what it knows of names
+# that labels had is older than that, and must not make the new name a label that is new.
+my $blocker = $target->background_psql('postgres');
+$blocker->query_until(qr/begun/, "\\echo begun\nBEGIN; LOCK TABLE pg_catalog.pg_enum IN ACCESS EXCLUSIVE MODE;\n");
+ok(becomes_true($target, "SELECT count(*) = 1 FROM pg_locks WHERE relation = 'pg_catalog.pg_enum'::regclass AND mode = 'AccessExclusiveLock' AND granted"),
+	'the target\'s labels cannot be looked at');
+my $next = $renames + 1;
+$pair->sql("ALTER TYPE public.one_mood RENAME VALUE 'a$renames' TO 'a$next'");
+$pair->sql("UPDATE public.one SET m = 'a$next' WHERE id = 1");
+ok(becomes_true($target, "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'pg_catalog.pg_enum'::regclass AND NOT granted"),
+	'the worker waits for them');
+$pair->sql("ALTER TYPE public.one_mood RENAME VALUE 'a$next' TO 'a" . ++$next . "'");
+$blocker->quit;
+ok(becomes_true($source, "SELECT state = 'live' FROM dbsync.table_status WHERE subscription = 'applies'"), 'renamed while it looks: it is not held');
+$pair->arrives('applies', 'renamed while it looks: all arrives');
+$pair->same_at_both_ends('public.one');
+is($pair->target_sql('SELECT enum_range(NULL::public.one_mood)'), "{a$next,b,c}", 'renamed while it looks: the target has the label once');
+
 DbsyncTest::finish();

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker/labels.h
- *	  Labels of enums that were called otherwise before (dbsync.former_label).
+ *	  Labels of the source's enums, and what they were called before (dbsync.former_label).
  *
  *-------------------------------------------------------------------------
  */
@@ -11,10 +11,19 @@
 #include "nodes/pg_list.h"
 #include "utils/palloc.h"
 
-/* All of them, a list of DbsyncLabel in the context; within SPI, on the active snapshot. */
-extern List *dbsync_labels_read(MemoryContext context);
+#include "worker/driver/driver.h"
 
-/* Do two such lists say the same? */
-extern bool dbsync_labels_same(const List *a, const List *b);
+/*
+ * Which labels have got other names, as one text in the context, never NULL: it is another one when
+ * one is renamed, and good for nothing else.  Within SPI.
+ */
+extern const char *dbsync_labels_renamed(MemoryContext context);
+
+/*
+ * The enums that values of the spec's columns are made of, a list of DbsyncEnum in the current
+ * context, within a transaction.  The names of a label, those of today and before, are of one moment:
+ * a name that is newer than what is known of its past would be taken for a label that is new.
+ */
+extern List *dbsync_labels_of(const DbsyncTableSpec *spec);
 
 #endif							/* DBSYNC_WORKER_LABELS_H */

@@ -46,7 +46,7 @@ typedef struct DbsyncSubscription
 	bool		local_only;		/* what others made does not go on */
 	DbsyncDdl	ddl;
 	bool		deletes_left;	/* rows of partitions that are detached or dropped */
-	List	   *labels;			/* of DbsyncLabel: of enums, that had other names before */
+	const char *labels;			/* of enums, that had other names before: what says when they change */
 	char	   *position;		/* pg_snapshot text; NULL: never ran */
 	char	   *headers_discarded;	/* pg_snapshot text or NULL */
 	char	   *left_at;		/* pg_snapshot text: where it was when the last dropped table left it,

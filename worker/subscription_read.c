@@ -277,7 +277,7 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 static void
 move_work(DbsyncSubscription *subscription, DbsyncSubscription *old)
 {
-	bool		renamed = !dbsync_labels_same(subscription->labels, old->labels);
+	bool		renamed = strcmp(subscription->labels, old->labels) != 0;
 	ListCell   *lc;
 
 	foreach(lc, subscription->tables)
@@ -320,7 +320,7 @@ dbsync_subscription_read(MemoryContext parent, int id, DbsyncSubscription *old)
 		read_tables(subscription, idtext);
 		subscription->shapes = dbsync_shapes_read(context, id, old ? old->shapes : NIL);
 		read_segments(subscription, idtext);
-		subscription->labels = dbsync_labels_read(context);
+		subscription->labels = dbsync_labels_renamed(context);
 		subscription->adopted = dbsync_node_is_adopted();
 	}
 	PopActiveSnapshot();

@@ -288,9 +288,9 @@ dbsync_target_try_table_change(DbsyncTarget *target, DbsyncTargetTable *before,
 }
 
 bool
-dbsync_target_try_types_follow(DbsyncTarget *target, const DbsyncTableSpec *spec, List *labels, bool make)
+dbsync_target_try_types_follow(DbsyncTarget *target, List *enums, bool make)
 {
-	return target->driver->types_follow(target, spec, labels, make);
+	return target->driver->types_follow(target, enums, make);
 }
 
 bool

@@ -72,8 +72,7 @@ extern DbsyncTargetTable *dbsync_target_try_table_change(DbsyncTarget *target,
 														 DbsyncTargetTable *before,
 														 const DbsyncTableSpec *spec,
 														 List *changes, int how);
-extern bool dbsync_target_try_types_follow(DbsyncTarget *target, const DbsyncTableSpec *spec,
-										   List *labels, bool make);
+extern bool dbsync_target_try_types_follow(DbsyncTarget *target, List *enums, bool make);
 extern bool dbsync_target_try_table_lacks(DbsyncTarget *target, const DbsyncTableSpec *spec,
 										  bool *lacks);
 extern bool dbsync_target_table_has_rows(DbsyncTarget *target, DbsyncTargetTable *table);

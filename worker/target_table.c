@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "worker/driver/driver.h"
 #include "worker/identity.h"
+#include "worker/labels.h"
 #include "worker/shape.h"
 #include "worker/table.h"
 #include "worker/target.h"
@@ -175,12 +176,13 @@ void
 dbsync_target_table_follow_types(DbsyncWork *work, const DbsyncTable *table, const DbsyncTableShape *shape)
 {
 	DbsyncTableSpec spec = whole_spec(table, shape);
-	List	   *labels = work->subscription->labels;
-	bool		make = work->subscription->ddl == DBSYNC_DDL_APPLY;
+	List	   *enums;
 
-	if (!dbsync_target_follows_changes(work->target) || (!make && labels == NIL))
+	if (!dbsync_target_follows_changes(work->target))
 		return;
-	if (!dbsync_target_try_types_follow(work->target, &spec, labels, make))
+	enums = dbsync_labels_of(&spec);
+	if (enums != NIL &&
+		!dbsync_target_try_types_follow(work->target, enums, work->subscription->ddl == DBSYNC_DDL_APPLY))
 		dbsync_target_raise(work->target, psprintf("changing types of target table \"%s.%s\"",
 												  table->target_schema, table->target_table));
 }

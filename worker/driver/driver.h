@@ -182,13 +182,20 @@ typedef enum DbsyncChangeKind
 	DBSYNC_CHANGE_KEY
 } DbsyncChangeKind;
 
-/* a label of an enum that had another name before; the source has none of that name now */
+/* a label of an enum, and the names that it had before, none of which another label has now */
 typedef struct DbsyncLabel
 {
-	Oid			type;
-	const char *was;
-	const char *is;
+	const char *name;
+	List	   *former;			/* of char * */
 } DbsyncLabel;
+
+/* an enum of the source with its labels in their order, all as they were at one moment */
+typedef struct DbsyncEnum
+{
+	Oid			type;
+	int			nlabels;
+	DbsyncLabel *labels;
+} DbsyncEnum;
 
 typedef struct DbsyncChange
 {
@@ -470,12 +477,12 @@ typedef struct DbsyncDriver
 										const DbsyncTableSpec *spec, List *changes, int how);
 
 	/*
-	 * Before a table is looked up: let types that its columns are made of follow those of the
-	 * source, where labels of an enum have got other names (a list of DbsyncLabel), and where it has got
-	 * labels.  Transactions of its own.  Without "make" it refuses with DBSYNC_FAULT_CHANGE_DUE if the target has
-	 * a label under an old name, as above; labels that are missing are waited for.
+	 * Before a table is looked up: let the enums that its columns are made of (a list of DbsyncEnum)
+	 * follow those of the source, where labels have got other names, and where there are more of
+	 * them.  Transactions of its own.  Without "make" it refuses with DBSYNC_FAULT_CHANGE_DUE if the
+	 * target has a label under an old name, as above; labels that are missing are waited for.
 	 */
-	bool		(*types_follow) (DbsyncTarget *target, const DbsyncTableSpec *spec, List *labels, bool make);
+	bool		(*types_follow) (DbsyncTarget *target, List *enums, bool make);
 
 	/*
 	 * Which columns of the spec does the target's table lack?  In a transaction of its own, or

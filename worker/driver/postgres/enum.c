@@ -15,14 +15,7 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/tupdesc.h"
-#include "catalog/pg_enum.h"
 #include "utils/builtins.h"
-#include "utils/catcache.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
-#include "utils/typcache.h"
 
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/change_sql.h"
@@ -30,33 +23,6 @@
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/step.h"
-
-static int
-compare_labels(const void *a, const void *b)
-{
-	float4		x = ((Form_pg_enum) GETSTRUCT(*(HeapTuple const *) a))->enumsortorder;
-	float4		y = ((Form_pg_enum) GETSTRUCT(*(HeapTuple const *) b))->enumsortorder;
-
-	return x < y ? -1 : (x > y ? 1 : 0);
-}
-
-/* the labels of an enum of the source, in their order */
-static char **
-labels_of(Oid type, int *n)
-{
-	CatCList   *list = SearchSysCacheList1(ENUMTYPOIDNAME, ObjectIdGetDatum(type));
-	HeapTuple  *tuples = palloc(sizeof(HeapTuple) * Max(list->n_members, 1));
-	char	  **labels = palloc(sizeof(char *) * Max(list->n_members, 1));
-
-	*n = list->n_members;
-	for (int i = 0; i < *n; i++)
-		tuples[i] = &list->members[i]->tuple;
-	qsort(tuples, *n, sizeof(HeapTuple), compare_labels);
-	for (int i = 0; i < *n; i++)
-		labels[i] = pstrdup(NameStr(((Form_pg_enum) GETSTRUCT(tuples[i]))->enumlabel));
-	ReleaseCatCacheList(list);
-	return labels;
-}
 
 static bool
 has_label(char **labels, int n, const char *label)
@@ -104,10 +70,9 @@ read_labels(PostgresTarget *target, const char *type, char ***labels, int *n)
 
 /* The target has a label under the name that it had here. */
 static bool
-rename_label(PostgresTarget *target, const char *type, const DbsyncLabel *label, bool make)
+rename_label(PostgresTarget *target, const char *type, const char *was, const char *is, bool make)
 {
-	char	   *sql = psprintf("ALTER TYPE %s RENAME VALUE %s TO %s", type, quote_literal_cstr(label->was),
-							   quote_literal_cstr(label->is));
+	char	   *sql = psprintf("ALTER TYPE %s RENAME VALUE %s TO %s", type, quote_literal_cstr(was), quote_literal_cstr(is));
 
 	if (!make)
 		return dbsync_postgres_type_due(target, type, psprintf("%s;", sql));
@@ -122,99 +87,79 @@ rename_label(PostgresTarget *target, const char *type, const DbsyncLabel *label,
  * not tell which of them would be ours.
  */
 static bool
-refuse_both(PostgresTarget *target, const char *type, const DbsyncLabel *label)
+refuse_both(PostgresTarget *target, const char *type, const char *was, const char *is)
 {
 	return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 								  psprintf("type %s at the target has label \"%s\" and label \"%s\", which is what it was renamed to at the source",
-										   type, label->was, label->is),
+										   type, was, is),
 								  NULL,
 								  psprintf("On the target, give rows that have the old label the new one, and the old label a name that is not used:"
 										   " ALTER TYPE %s RENAME VALUE %s TO '...';",
-										   type, quote_literal_cstr(label->was)));
+										   type, quote_literal_cstr(was)));
 }
 
-/* A type that is not there under this name, or is no enum, is not ours to change. */
+/* The label has its name of today at the target, if it has one of its names there. */
 static bool
-follow_enum(PostgresTarget *target, Oid type, List *renamed, bool make)
+follow_label(PostgresTarget *target, const char *type, const DbsyncLabel *label, bool make)
 {
-	char	   *name = dbsync_postgres_type_sql(type, -1);
 	char	  **there;
-	int			nthere;
-	char	  **labels;
 	int			n;
 	ListCell   *lc;
 
-	if (!read_labels(target, name, &there, &nthere))
+	if (label->former == NIL)
+		return true;
+	if (!read_labels(target, type, &there, &n))
 		return false;
-	foreach(lc, renamed)
+	foreach(lc, label->former)
 	{
-		const DbsyncLabel *label = lfirst(lc);
+		const char *was = lfirst(lc);
 
-		if (label->type != type || !has_label(there, nthere, label->was))
+		if (!has_label(there, n, was))
 			continue;
-		if (has_label(there, nthere, label->is))
-			return refuse_both(target, name, label);
-		if (!rename_label(target, name, label, make) || !read_labels(target, name, &there, &nthere))
-			return false;
-	}
-	labels = labels_of(type, &n);
-	for (int i = 0; make && i < n && nthere > 0; i++)
-	{
-		if (!has_label(there, nthere, labels[i]) &&
-			!add_label(target, name, labels[i], i > 0 ? labels[i - 1] : NULL, there[0]))
+		if (has_label(there, n, label->name))
+			return refuse_both(target, type, was, label->name);
+		if (!rename_label(target, type, was, label->name, make) || !read_labels(target, type, &there, &n))
 			return false;
 	}
 	return true;
 }
 
-static List *find_enums(Oid type, List *enums);
-
-static List *
-find_in_attributes(Oid type, List *enums)
+/* A type that is not there under this name, or is no enum, is not ours to change. */
+static bool
+follow_enum(PostgresTarget *target, const DbsyncEnum *enumeration, bool make)
 {
-	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
+	char	   *type = dbsync_postgres_type_sql(enumeration->type, -1);
+	char	  **there;
+	int			n;
 
-	for (int i = 0; i < desc->natts; i++)
+	for (int i = 0; i < enumeration->nlabels; i++)
 	{
-		if (!TupleDescAttr(desc, i)->attisdropped)
-			enums = find_enums(TupleDescAttr(desc, i)->atttypid, enums);
+		if (!follow_label(target, type, &enumeration->labels[i], make))
+			return false;
 	}
-	return enums;
-}
-
-/* Enums that values of the type are made of, however deep inside; a type cannot be in itself. */
-static List *
-find_enums(Oid type, List *enums)
-{
-	Oid			base = getBaseType(type);
-
-	switch (get_typtype(base))
+	if (!make)
+		return true;
+	if (!read_labels(target, type, &there, &n))
+		return false;
+	for (int i = 0; i < enumeration->nlabels && n > 0; i++)
 	{
-		case TYPTYPE_ENUM:
-			return list_append_unique_oid(enums, base);
-		case TYPTYPE_COMPOSITE:
-			return find_in_attributes(base, enums);
-		case TYPTYPE_RANGE:
-			return find_enums(get_range_subtype(base), enums);
-		case TYPTYPE_MULTIRANGE:
-			return find_enums(get_range_subtype(get_multirange_range(base)), enums);
-		default:
-			return OidIsValid(get_element_type(base)) ? find_enums(get_element_type(base), enums) : enums;
+		const char *name = enumeration->labels[i].name;
+
+		if (!has_label(there, n, name) &&
+			!add_label(target, type, name, i > 0 ? enumeration->labels[i - 1].name : NULL, there[0]))
+			return false;
 	}
+	return true;
 }
 
 bool
-dbsync_postgres_types_follow(DbsyncTarget *base, const DbsyncTableSpec *spec, List *labels, bool make)
+dbsync_postgres_types_follow(DbsyncTarget *base, List *enums, bool make)
 {
-	PostgresTarget *target = (PostgresTarget *) base;
-	List	   *enums = NIL;
 	ListCell   *lc;
 
-	for (int i = 0; i < spec->ncolumns; i++)
-		enums = find_enums(spec->types[i], enums);
 	foreach(lc, enums)
 	{
-		if (!follow_enum(target, lfirst_oid(lc), labels, make))
+		if (!follow_enum((PostgresTarget *) base, lfirst(lc), make))
 			return false;
 	}
 	return true;

@@ -10,7 +10,6 @@
 
 #include "worker/driver/driver.h"
 
-extern bool dbsync_postgres_types_follow(DbsyncTarget *base, const DbsyncTableSpec *spec,
-										 List *labels, bool make);
+extern bool dbsync_postgres_types_follow(DbsyncTarget *base, List *enums, bool make);
 
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_ENUM_H */
