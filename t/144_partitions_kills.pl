@@ -159,7 +159,7 @@ BEGIN
 			IF loose IS NOT NULL THEN
 				PERFORM storm.try(format('UPDATE %s SET k = %s, v = ''was loose''', loose, value),
 					format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES IN (%s)', root, loose, value));
-				PERFORM storm.try('DROP TABLE ' || loose) FROM pg_class WHERE oid = loose::regclass AND NOT relispartition AND random() < 0.5;
+				PERFORM storm.try('DROP TABLE ' || loose) FROM pg_class WHERE oid = to_regclass(loose) AND NOT relispartition AND random() < 0.5;
 			END IF;
 		WHEN 8 THEN
 			PERFORM storm.try(storm.one_of(ARRAY['TRUNCATE ONLY storm.base', 'TRUNCATE storm.base', 'TRUNCATE storm.keyless',

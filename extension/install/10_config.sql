@@ -54,7 +54,10 @@ CREATE TABLE dbsync.captured_table (
     named_key name[],
     -- has inheritance children or parents, and so is captured by its row trigger; null: its
     -- triggers are being changed (follow_inheritance())
-    by_row boolean DEFAULT false
+    by_row boolean DEFAULT false,
+    -- writers whose snapshot is from before that may still come through a parent that it has
+    -- lost (leave_tree()); null: it has lost none
+    lost_parent xid8
 );
 CREATE INDEX captured_table_key ON dbsync.captured_table (key_index);
 -- most databases have none of these, and then DDL need not look for them
@@ -76,6 +79,7 @@ COMMENT ON COLUMN dbsync.captured_table.owner IS 'the owner that a dropped table
 COMMENT ON COLUMN dbsync.captured_table.dropped IS 'the transaction that dropped it';
 COMMENT ON COLUMN dbsync.captured_table.named_key IS 'columns that were named as the key; null: it is chosen among its unique indexes';
 COMMENT ON COLUMN dbsync.captured_table.by_row IS 'it has inheritance children or parents, and is captured row by row; null: its triggers are being changed';
+COMMENT ON COLUMN dbsync.captured_table.lost_parent IS 'statements of transactions before this one may still write to it through an inheritance parent that it has no more';
 
 -- What captured tables looked like when rows of them were captured.  A shape never
 -- changes, but for being closed: what is read from segments is read by the shape that they

@@ -18,6 +18,14 @@ CREATE FUNCTION dbsync_internal.guard_no_inherit() RETURNS boolean
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'dbsync_guard_no_inherit';
 COMMENT ON FUNCTION dbsync_internal.guard_no_inherit() IS 'does the ALTER TABLE that is being judged say NO INHERIT?';
 
+CREATE FUNCTION dbsync_internal.next_xid() RETURNS xid8
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'dbsync_next_xid';
+COMMENT ON FUNCTION dbsync_internal.next_xid() IS 'an id that no transaction has yet';
+
+CREATE FUNCTION dbsync_internal.is_long_ago(next_xid xid8) RETURNS boolean
+    LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'dbsync_is_long_ago';
+COMMENT ON FUNCTION dbsync_internal.is_long_ago(xid8) IS 'has every other session a snapshot that is younger than what next_xid() was noted in? Not in that transaction itself';
+
 -- Of two members the one below has more.
 CREATE FUNCTION dbsync_internal.ancestors(rel oid) RETURNS SETOF oid
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -92,14 +100,20 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.join_tree(dbsync.captured_table) IS 'a captured table has inheritance children or parents now: it is captured by row';
 
 -- What is captured by row is right, and dear.  So nobody who drops a child waits long for those
--- who write to its parent: workers try again (tidy_captures()).
+-- who write to its parent: workers try again (tidy_captures()).  A table that has lost a parent is
+-- theirs altogether: statements that name the parent, and have seen the table below it, write to
+-- it when the lock is free that NO INHERIT has, and fire its row trigger alone.
 CREATE FUNCTION dbsync_internal.leave_tree(captured dbsync.captured_table) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
 AS $$
 BEGIN
+    -- without a lock, which others would wait for
+    IF NOT dbsync_internal.is_long_ago(captured.lost_parent) THEN
+        RETURN;
+    END IF;
     PERFORM dbsync_internal.lock_by_oid(captured.relid, 'SHARE ROW EXCLUSIVE');
     SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.id = captured.id FOR UPDATE;
-    IF captured.by_row IS NOT TRUE OR captured.state <> 'active' THEN
+    IF captured.by_row IS NOT TRUE OR captured.state <> 'active' OR NOT dbsync_internal.is_long_ago(captured.lost_parent) THEN
         RETURN;
     END IF;
     -- nobody gives it a child beside our lock
@@ -108,13 +122,13 @@ BEGIN
     END IF;
     UPDATE dbsync.captured_table c SET by_row = NULL WHERE c.id = captured.id;
     PERFORM dbsync_internal.create_triggers(captured.id, captured.relid);
-    UPDATE dbsync.captured_table c SET by_row = false WHERE c.id = captured.id;
+    UPDATE dbsync.captured_table c SET by_row = false, lost_parent = NULL WHERE c.id = captured.id;
 EXCEPTION
     -- 55006: this very transaction has a cursor open on it
     WHEN lock_not_available OR object_in_use OR deadlock_detected THEN
         RETURN;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.leave_tree(dbsync.captured_table) IS 'a captured table has neither inheritance children nor parents any more: it gets its statement triggers back, if it is free for a moment';
+COMMENT ON FUNCTION dbsync_internal.leave_tree(dbsync.captured_table) IS 'a captured table has neither inheritance children nor parents any more: it gets its statement triggers back, if it is free for a moment, and nobody can still come through a parent that it has lost';
 
 -- Its rows are what they were, so there is no turn.
 CREATE FUNCTION dbsync_internal.follow_inheritance(captured dbsync.captured_table) RETURNS void

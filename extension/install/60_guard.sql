@@ -268,6 +268,9 @@ BEGIN
         IF NOT dbsync_internal.is_adopted() THEN
             RETURN;
         END IF;
+        IF captured.by_row AND captured.relid = ANY (objects) AND dbsync_internal.guard_no_inherit() THEN
+            UPDATE dbsync.captured_table c SET lost_parent = dbsync_internal.next_xid() WHERE c.id = captured.id RETURNING c.* INTO captured;
+        END IF;
         PERFORM dbsync_internal.follow_members(captured);
         PERFORM dbsync_internal.follow_inheritance(captured);
         PERFORM dbsync_internal.check_shape(captured);

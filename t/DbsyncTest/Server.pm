@@ -66,8 +66,6 @@ sub poll_until
 	return 0;
 }
 
-# What a server answers to a query; undef if it refuses, or is down.  (psql()
-# of the cluster dies of a broken pipe if the server goes down just then.)
 # What wait_for() says: status, answer, error.  A table that was held, and whose obstacle is gone, is
 # tried again by and by: until then wait_for() names it, and is asked again.
 sub wait_for
@@ -85,6 +83,8 @@ sub wait_for
 	return @said;
 }
 
+# What a server answers to a query; undef if it refuses, or is down.  (psql()
+# of the cluster dies of a broken pipe if the server goes down just then.)
 sub ask
 {
 	my ($node, $query, $name) = @_;
@@ -264,8 +264,8 @@ sub same_rows
 	my %there = map { $_ => 1 } rows_of($target, $table, $name);
 	my @missing = sort grep { !$there{$_} } keys %here;
 	my @extra = sort grep { !$here{$_} } keys %there;
-	diag(scalar(@missing) . " rows only at the source, such as $_") foreach grep { defined } @missing[ 0 .. 4 ];
-	diag(scalar(@extra) . " rows only at the target, such as $_") foreach grep { defined } @extra[ 0 .. 4 ];
+	diag(scalar(@missing) . ' rows only at the source, such as ' . join(' ', grep { defined } @missing[ 0 .. 4 ])) if @missing;
+	diag(scalar(@extra) . ' rows only at the target, such as ' . join(' ', grep { defined } @extra[ 0 .. 4 ])) if @extra;
 	return 0;
 }
 
