@@ -226,6 +226,12 @@ need_packages()
 	say "$("$pg_config" --version), $pg_config"
 }
 
+# What single tests use, and are skipped without: pg_partman.  A root is not written to.
+offer_extras()
+{
+	[ -n "${DBSYNC_OUTSIDE:-}" ] || [ -e "$("$pg_config" --sharedir)/extension/pg_partman.control" ] || offer_packages "postgresql-$major-partman"
+}
+
 # Usage: offer_packages PACKAGE ...  Installs them if apt has them and we may; to
 # go without them is no failure.
 offer_packages()
