@@ -30,6 +30,7 @@
 #include "extension/capture/cache.h"
 #include "extension/capture/direct.h"
 #include "extension/capture/eligibility.h"
+#include "extension/capture/follow.h"
 #include "extension/capture/statement.h"
 #include "extension/capture/transaction.h"
 #include "extension/log/segment.h"
@@ -262,6 +263,7 @@ dbsync_direct_begin(DbsyncDirect *direct, QueryDesc *query, Oid function)
 	ModifyTableState *state = (ModifyTableState *) query->planstate;
 	ResultRelInfo *target = state->rootResultRelInfo;
 
+	dbsync_follow_before(target->ri_RelationDesc);
 	if (!dbsync_eligibility_is_plain(query, function))
 		return false;
 	direct->begun = direct->ignored = false;

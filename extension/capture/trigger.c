@@ -52,6 +52,7 @@
 #include "extension/capture/cache.h"
 #include "extension/capture/commit.h"
 #include "extension/capture/emptied.h"
+#include "extension/capture/follow.h"
 #include "extension/capture/hooks.h"
 #include "extension/capture/running.h"
 #include "extension/capture/statement.h"
@@ -299,6 +300,8 @@ dbsync_capture(PG_FUNCTION_ARGS)
 	DbsyncEntry *entry;
 
 	check_called_as_trigger(fcinfo, "capture");
+	if (TRIGGER_FIRED_BEFORE(trigdata->tg_event))
+		dbsync_follow_before(trigdata->tg_relation);
 	entry = dbsync_cache_find(trigdata->tg_relation);
 	if (is_anothers(trigdata->tg_trigger, entry))
 		return PointerGetDatum(NULL);

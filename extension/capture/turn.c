@@ -46,9 +46,10 @@ PG_FUNCTION_INFO_V1(dbsync_turn);
  * ours has settled what was in doubt.  Rows of one shape would come behind the turn then.
  */
 static void
-check_at_rest(const DbsyncActive *active, const DbsyncPeriods *periods)
+check_at_rest(const DbsyncActive *active, const DbsyncPeriods *periods, bool same_shape)
 {
-	if (active->rel->rd_refcnt > 1 || periods->open > 0 || periods->truncating > 0)
+	/* rows that a statement has not begun to write are on the other side of a turn of no shape */
+	if ((active->rel->rd_refcnt > 1 && !same_shape) || periods->open > 0 || periods->truncating > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("cannot change captured table \"%s\" because it is being used by active queries in this session",
@@ -83,8 +84,9 @@ count_turn(DbsyncActive *active)
 }
 
 /*
- * dbsync_internal.turn(regclass): the number of a turn of this table, which the caller has
- * locked and whose next segment is the active one already.
+ * dbsync_internal.turn(regclass, boolean): the number of a turn of this table, which the caller has
+ * locked and whose next segment is the active one already; or, if the second argument says
+ * that its shape stays the same, of one that is in the active segment.
  */
 Datum
 dbsync_turn(PG_FUNCTION_ARGS)
@@ -93,7 +95,7 @@ dbsync_turn(PG_FUNCTION_ARGS)
 	int64		no;
 
 	prepare(&active, table_open(PG_GETARG_OID(0), NoLock));
-	check_at_rest(&active, &dbsync_cache_touched(active.entry)->periods);
+	check_at_rest(&active, &dbsync_cache_touched(active.entry)->periods, PG_GETARG_BOOL(1));
 	no = count_turn(&active);
 	table_close(active.rel, NoLock);
 	PG_RETURN_INT64(no);

@@ -23,7 +23,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_foreign_server.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "commands/extension.h"
@@ -32,6 +31,7 @@
 #include "extension/catalog.h"
 #include "extension/compat.h"
 #include "extension/ddl/concern.h"
+#include "extension/ddl/under_way.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
@@ -55,20 +55,8 @@ PG_FUNCTION_INFO_V1(dbsync_guard_no_inherit);
 PG_FUNCTION_INFO_V1(dbsync_guard_label);
 PG_FUNCTION_INFO_V1(dbsync_lock_by_oid);
 
-/* whose command is judged: judgement is passed as somebody else, and may run commands itself */
-static Oid	commander = InvalidOid;
-
 /* the command, while what it did is judged */
 static const Node *judged = NULL;
-
-static Oid
-find_function(const char *name, oidvector *types)
-{
-	/* not by the parser, which would ask whether the user may look into the schema */
-	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-						   PointerGetDatum(types),
-						   ObjectIdGetDatum(dbsync_catalog_internal_schema()));
-}
 
 /* Is there anything that judge_x() would look at?  What is unknown here is judged. */
 static bool
@@ -81,32 +69,22 @@ is_concerned(const char *x, const EventTriggerData *trigger)
 	return true;
 }
 
-/*
- * Event trigger guard_x(): calls judge_x(), in PL/pgSQL, which is the body of it, where
- * anything of ours can be concerned.  Called by the server; error if the command is refused.
- */
-Datum
-dbsync_guard(PG_FUNCTION_ARGS)
+/* Judgement of guard_x(): judge_x(), in PL/pgSQL. */
+static void
+call_judge(const char *x, EventTriggerData *trigger)
 {
 	MemoryContext context = CurrentMemoryContext;
-	char	   *name = get_func_name(fcinfo->flinfo->fn_oid);
-	Oid			outer = commander;
+	Oid			outer = dbsync_commander;
 	const Node *outer_judged = judged;
 	bool		in_script = creating_extension;
 	FmgrInfo	body;
 
 	LOCAL_FCINFO(inner, 0);
 
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo) || name == NULL || strncmp(name, "guard_", 6) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" was not called as an event trigger", "guard")));
-	if (!is_concerned(name + 6, (EventTriggerData *) fcinfo->context))
-		return PointerGetDatum(NULL);
-	fmgr_info(find_function(psprintf("judge_%s", name + 6), buildoidvector(NULL, 0)), &body);
-	InitFunctionCallInfoData(*inner, &body, 0, InvalidOid, fcinfo->context, NULL);
-	commander = GetUserId();
-	judged = ((EventTriggerData *) fcinfo->context)->parsetree;
+	fmgr_info(dbsync_guard_function(psprintf("judge_%s", x), buildoidvector(NULL, 0)), &body);
+	InitFunctionCallInfoData(*inner, &body, 0, InvalidOid, (Node *) trigger, NULL);
+	dbsync_commander = GetUserId();
+	judged = trigger->parsetree;
 	/* a segment that is made here is no member of the extension whose script alters the table */
 	creating_extension = false;
 	PG_TRY();
@@ -117,13 +95,33 @@ dbsync_guard(PG_FUNCTION_ARGS)
 	{
 		creating_extension = in_script;
 		judged = outer_judged;
-		commander = outer;
+		dbsync_commander = outer;
 		dbsync_admin_raise(context);
 	}
 	PG_END_TRY();
 	creating_extension = in_script;
 	judged = outer_judged;
-	commander = outer;
+	dbsync_commander = outer;
+}
+
+/*
+ * Event trigger guard_x(): has it judged, where anything of ours can be concerned.  Called by
+ * the server; error if the command is refused.
+ */
+Datum
+dbsync_guard(PG_FUNCTION_ARGS)
+{
+	char	   *name = get_func_name(fcinfo->flinfo->fn_oid);
+	EventTriggerData *trigger = (EventTriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo) || name == NULL || strncmp(name, "guard_", 6) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called as an event trigger", "guard")));
+	if (is_concerned(name + 6, trigger))
+		call_judge(name + 6, trigger);
+	if (strcmp(name, "guard_command") == 0)
+		dbsync_under_way_end();
 	return PointerGetDatum(NULL);
 }
 
@@ -131,7 +129,7 @@ dbsync_guard(PG_FUNCTION_ARGS)
 Datum
 dbsync_guard_role(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_OID(commander);
+	PG_RETURN_OID(dbsync_commander);
 }
 
 /* Does the command that is judged change a type by an expression?  For judge_rewrite(). */
@@ -186,29 +184,30 @@ judge(const char *kind, Oid classid, Oid object)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Oid			types[] = {TEXTOID, OIDOID};
-	Oid			outer = commander;
+	Oid			outer = dbsync_commander;
 	Oid			function;
 	bool		snapshot = !ActiveSnapshotSet();
 
 	/* where there is no such thing the command will say so */
 	if (!OidIsValid(object) || !is_owner(classid, object))
 		return;
-	function = find_function("check_start", buildoidvector(types, lengthof(types)));
+	function = dbsync_guard_function("check_start", buildoidvector(types, lengthof(types)));
 	if (!OidIsValid(function))
 		return;
 	if (snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
-	commander = GetUserId();
+	dbsync_commander = GetUserId();
 	PG_TRY();
 	{
 		OidFunctionCall2(function, CStringGetTextDatum(kind), ObjectIdGetDatum(object));
 	}
 	PG_CATCH();
 	{
+		dbsync_commander = outer;
 		dbsync_admin_raise(context);
 	}
 	PG_END_TRY();
-	commander = outer;
+	dbsync_commander = outer;
 	if (snapshot)
 		PopActiveSnapshot();
 }
@@ -386,6 +385,7 @@ dbsync_guard_start(PG_FUNCTION_ARGS)
 				 errmsg("function \"%s\" was not called as an event trigger", "guard_start")));
 	dbsync_recheck_doubts();
 	command = ((EventTriggerData *) fcinfo->context)->parsetree;
+	dbsync_under_way_begin();
 	switch (nodeTag(command))
 	{
 		case T_DropStmt:

@@ -130,6 +130,10 @@ CREATE FUNCTION dbsync_internal.capture_rows(rel regclass) RETURNS bigint
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_capture_rows';
 COMMENT ON FUNCTION dbsync_internal.capture_rows(regclass) IS 'captures all rows of a partition that has come, as inserted; says how many there are';
 
+CREATE FUNCTION dbsync_internal.create_trigger(rel oid, command text, enabled "char") RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_create_trigger';
+COMMENT ON FUNCTION dbsync_internal.create_trigger(oid, text, "char") IS 'does what a CREATE TRIGGER on the table says, and event triggers do not hear of it';
+
 -- Its own triggers are what the guard finds missing while they are being made; so it does not
 -- look at a member before it is ready.
 CREATE FUNCTION dbsync_internal.add_partition(captured dbsync.captured_table, member oid, parent oid) RETURNS void
@@ -139,7 +143,11 @@ BEGIN
     INSERT INTO dbsync.partition (relid, captured_id, parent, leaf, bound, ready)
     SELECT member, captured.id, add_partition.parent, c.relkind <> 'p', dbsync_internal.bound_of(member), false
     FROM pg_class c WHERE c.oid = member;
-    PERFORM dbsync_internal.create_triggers(captured.id, member);
+    -- made without a command, of which event triggers would hear: they might write to the partition
+    -- while it has some of its triggers
+    PERFORM dbsync_internal.create_trigger(member, format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION dbsync_internal.capture()',
+        t.name, t.events, member::regclass, t.level), t.enabled)
+    FROM dbsync_internal.triggers_of(captured.id, member) t;
     UPDATE dbsync.partition p SET ready = true WHERE p.relid = member;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.add_partition(dbsync.captured_table, oid, oid) IS 'puts capture on a partition of a captured table';
@@ -166,14 +174,14 @@ BEGIN
     SELECT array_agg(p.relid) INTO going FROM dbsync.partition p
     WHERE p.captured_id = captured.id AND NOT EXISTS (
         SELECT FROM dbsync_internal.members(captured.relid) m WHERE m.relid = p.relid AND m.parent = p.parent);
+    -- to begin with what is written down: event triggers hear of triggers that are dropped, and may write
     FOR gone IN DELETE FROM dbsync.partition p WHERE p.captured_id = captured.id AND p.relid = ANY (going) RETURNING p.* LOOP
         IF gone.parent <> ALL (going) THEN
             INSERT INTO dbsync.turn (captured_id, xid, no, kind, shape_id, bound)
-            SELECT captured.id, pg_current_xact_id(), dbsync_internal.turn(captured.relid), 'left', s.shape_id, gone.bound
+            SELECT captured.id, pg_current_xact_id(), dbsync_internal.turn(captured.relid, same_shape => true), 'left', s.shape_id, gone.bound
             FROM dbsync.segment s WHERE s.captured_id = captured.id AND s.active;
         END IF;
         IF EXISTS (SELECT FROM pg_class c WHERE c.oid = gone.relid) THEN
-            PERFORM dbsync_internal.drop_triggers(gone.relid);
             INSERT INTO dbsync.kept_partition (subscription_id, captured_id, relid)
             SELECT s.id, captured.id, gone.relid
             FROM dbsync.subscription_table a JOIN dbsync.subscription s ON s.id = a.subscription_id
@@ -181,6 +189,7 @@ BEGIN
             ON CONFLICT DO NOTHING;
         END IF;
     END LOOP;
+    PERFORM dbsync_internal.drop_triggers(c.oid) FROM pg_class c WHERE c.oid = ANY (going);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.leave_members(dbsync.captured_table) IS 'notes which partitions a captured table has no more, and takes capture off them';
 
@@ -267,3 +276,13 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.follow_members(dbsync.captured_table) IS 'has capture go on with the partitions that a table has now';
+
+-- Called by C, where the guard has yet to judge the command under way.
+CREATE FUNCTION dbsync_internal.follow_before(captured_id int) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM dbsync_internal.follow_members(c) FROM dbsync.captured_table c
+    WHERE c.id = follow_before.captured_id AND c.state = 'active' AND dbsync_internal.is_adopted();
+END $$;
+COMMENT ON FUNCTION dbsync_internal.follow_before(int) IS 'follow_members(), before event triggers of others write to a table whose partitions a command has changed';

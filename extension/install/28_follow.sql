@@ -4,9 +4,9 @@
 -- All of it happens in the transaction of the DDL, which has the table's lock: writers
 -- under way have ended, and the next ones find the new segment.
 
-CREATE FUNCTION dbsync_internal.turn(rel regclass) RETURNS bigint
+CREATE FUNCTION dbsync_internal.turn(rel regclass, same_shape boolean DEFAULT false) RETURNS bigint
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_turn';
-COMMENT ON FUNCTION dbsync_internal.turn(regclass) IS 'counts a turn of a captured table in this transaction, and says its place';
+COMMENT ON FUNCTION dbsync_internal.turn(regclass, boolean) IS 'counts a turn of a captured table in this transaction, and says its place';
 
 -- ALTER TABLE that wrote a captured table anew.  A table, so that ROLLBACK TO takes it
 -- back; there is something in it only while such a command runs.
