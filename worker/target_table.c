@@ -49,7 +49,28 @@ whole_spec(const DbsyncTable *table, const DbsyncTableShape *shape)
 	spec.keys = shape->keys;
 	spec.ngenerated = shape->ngenerated;
 	spec.generated = shape->generated;
+	spec.nothers = 0;
 	return spec;
+}
+
+/* Those that the subscription has besides, which the table must not have rows in common with. */
+static void
+name_others(const DbsyncWork *work, const DbsyncTable *table, DbsyncTableSpec *spec)
+{
+	ListCell   *lc;
+	int			n = list_length(work->subscription->tables);
+
+	spec->other_schemas = palloc(sizeof(char *) * n);
+	spec->other_tables = palloc(sizeof(char *) * n);
+	foreach(lc, work->subscription->tables)
+	{
+		const DbsyncTable *other = lfirst(lc);
+
+		if (other == table)
+			continue;
+		spec->other_schemas[spec->nothers] = other->target_schema;
+		spec->other_tables[spec->nothers++] = other->target_table;
+	}
 }
 
 DbsyncTableSpec
@@ -166,6 +187,22 @@ dbsync_target_table_look_up(DbsyncTarget *target, MemoryContext context, const D
 	return handle;
 }
 
+/* The same, and apart from the other tables of the subscription. */
+static DbsyncTargetTable *
+look_up_apart(DbsyncWork *work, const DbsyncTable *table, const DbsyncTableShape *shape)
+{
+	MemoryContext old = MemoryContextSwitchTo(work->target_context);
+	DbsyncTableSpec spec = dbsync_target_table_spec(table, shape);
+	DbsyncTargetTable *handle;
+
+	name_others(work, table, &spec);
+	handle = dbsync_target_try_table_open(work->target, &spec);
+	pfree(spec.other_schemas);
+	pfree(spec.other_tables);
+	MemoryContextSwitchTo(old);
+	return handle;
+}
+
 bool
 dbsync_target_table_is_open(const DbsyncTable *table, const DbsyncTableShape *shape)
 {
@@ -201,7 +238,7 @@ dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table, const DbsyncTable
 				 errhint("Add a primary key, or name the key: dbsync.add_table(..., key => '{...}').")));
 	dbsync_target_table_follow_types(work, table, shape);
 	dbsync_target_table_leave_out(work, table, shape);
-	table->handle = dbsync_target_table_look_up(work->target, work->target_context, table, shape);
+	table->handle = look_up_apart(work, table, shape);
 	table->handle_shape = shape->id;
 	if (table->handle == NULL)
 		dbsync_target_raise(work->target, psprintf("looking up target table \"%s.%s\"",

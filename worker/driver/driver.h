@@ -165,6 +165,9 @@ typedef struct DbsyncTableSpec
 	const int  *keys;			/* indexes into columns */
 	int			ngenerated;		/* columns that the source generates: not sent, */
 	const char **generated;		/* and refused where the target would not */
+	int			nothers;		/* all other target tables of the subscription: the table must */
+	const char **other_schemas; /* not be part of one of them, nor they of it */
+	const char **other_tables;
 } DbsyncTableSpec;
 
 /*

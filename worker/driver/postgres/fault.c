@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "worker/driver/driver.h"
@@ -211,6 +212,27 @@ context_of(PostgresTarget *target, PGresult *result, const PostgresStep *step)
 }
 
 /*
+ * Is there no partition for a row?  The code is that of any CHECK; but these have a name, and
+ * what a partition refuses by its bound is refused elsewhere.
+ */
+static bool
+is_without_partition(PostgresTarget *target, PGresult *result, int sqlstate)
+{
+	return sqlstate == ERRCODE_CHECK_VIOLATION &&
+		dbsync_postgres_error_field(target, result, PG_DIAG_CONSTRAINT_NAME)[0] == '\0' &&
+		strcmp(dbsync_postgres_error_field(target, result, PG_DIAG_SOURCE_FUNCTION), "ExecFindPartition") == 0;
+}
+
+static const char *
+how_to_partition(const char *schema, const char *table)
+{
+	const char *name = quote_qualified_identifier(schema, table);
+
+	return psprintf("On the target, make a partition for such rows: CREATE TABLE ... PARTITION OF %s FOR VALUES ...;"
+					" or one that takes all others: CREATE TABLE ... PARTITION OF %s DEFAULT;", name, name);
+}
+
+/*
  * The server's hint, or ours where we know better: what it says of our own statements
  * ("you might need to add explicit type casts") is no cure for whoever reads it.
  */
@@ -227,6 +249,9 @@ hint_of(PostgresTarget *target, PGresult *result, const PostgresStep *step,
 		return "dbsync applies with an empty search_path. On the target, functions that generated columns,"
 			" checks, indexes and triggers call must find what they need by themselves:"
 			" ALTER FUNCTION ... SET search_path = ...";
+	if (is_without_partition(target, result, sqlstate))
+		return how_to_partition(dbsync_postgres_error_field(target, result, PG_DIAG_SCHEMA_NAME),
+								dbsync_postgres_error_field(target, result, PG_DIAG_TABLE_NAME));
 	if (step == NULL || step->table == NULL)
 		return dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_HINT);
 	if (sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
@@ -320,6 +345,8 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 	memset(fault, 0, sizeof(DbsyncFault));
 	fault->kind = kind_of(sqlstate);
 	fault->sqlstate = sqlstate;
+	if (step && step->table && is_without_partition(target, result, sqlstate))
+		message = psprintf("target table %s has no partition for a row: %s", step->table->label, message);
 	fault->message = keep(target, message[0] ? message : "the target refused without a word");
 	fault->detail = keep(target, dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_DETAIL));
 	fault->hint = keep(target, hint_of(target, result, step, sqlstate, message));

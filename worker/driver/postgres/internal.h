@@ -178,6 +178,7 @@ struct DbsyncTargetTable
 	bool		upsertable;		/* ON CONFLICT (key) can be used ... */
 	bool		assignable;		/* ... and has something to SET */
 	bool		bare;			/* has neither triggers nor rules */
+	bool		partitioned;	/* or a partition */
 	bool		swallows;		/* triggers may leave out what is deleted */
 	bool		overriding;		/* has a GENERATED ALWAYS identity column */
 	bool		binary;			/* values come in binary form */

@@ -18,6 +18,7 @@
 #include "worker/driver/postgres/equality.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/key.h"
+#include "worker/driver/postgres/partitioned.h"
 #include "worker/driver/postgres/step.h"
 
 /*
@@ -145,18 +146,23 @@ refuse_coarse_key(PostgresTarget *target, DbsyncTargetTable *table, const char *
 }
 
 static bool
-refuse_key(PostgresTarget *target, DbsyncTargetTable *table)
+refuse_key(PostgresTarget *target, DbsyncTargetTable *table, const int *attnums)
 {
 	StringInfoData key;
+	bool		unique;
 
+	if (!dbsync_postgres_ask_unique(target, table, attnums, &unique))
+		return false;
 	initStringInfo(&key);
 	for (int k = 0; k < table->nkeys; k++)
 		appendStringInfo(&key, "%s%s", k > 0 ? ", " : "", table->columns[table->keys[k]].quoted);
 	return dbsync_postgres_refuse(target, ERRCODE_INVALID_TABLE_DEFINITION,
 								  psprintf("target table %s has no unique index on (%s), nor a plain one that begins so",
 										   table->label, key.data),
-								  "Rows are found again on the target by the key of the source table.",
-								  psprintf("On the target: CREATE UNIQUE INDEX ON %s (%s);",
+								  unique ? "Rows are found again on the target by the key of the source table."
+								  : "Rows are found again on the target by the key of the source table. A unique index would have"
+								  " to have all columns that partitions go by there; a plain one will do.",
+								  psprintf("On the target: CREATE %sINDEX ON %s (%s);", unique ? "UNIQUE " : "",
 										   table->quoted, key.data));
 }
 
@@ -203,5 +209,5 @@ dbsync_postgres_look_at_key(PostgresTarget *target, DbsyncTargetTable *table, co
 	}
 	if (found)
 		return true;
-	return coarse ? refuse_coarse_key(target, table, coarse) : refuse_key(target, table);
+	return coarse ? refuse_coarse_key(target, table, coarse) : refuse_key(target, table, attnums);
 }

@@ -29,7 +29,7 @@
 #include "worker/driver/postgres/options.h"
 #include "worker/driver/postgres/step.h"
 
-#define TABLE_SHAPE	"?otbtbbbbbbdbTbTbt"
+#define TABLE_SHAPE	"?otbtbbbTTbdbTbTbtb"
 static const char *const table_sql =
 "SELECT c.oid, c.relkind, has_schema_privilege(n.oid, 'USAGE'),"
 " concat_ws(', ',"
@@ -41,9 +41,10 @@ static const char *const table_sql =
 " EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND c.oid IN (k.conrelid, k.confrelid)),"
 " has_database_privilege(current_database(), 'TEMP'),"
 /* what is stored where: the table itself, or all below a partitioned one */
-" EXISTS (SELECT FROM pg_class s WHERE s.relkind = 'f'"
-"  AND s.oid IN (SELECT relid FROM pg_partition_tree(c.oid))),"
-" EXISTS (SELECT FROM pg_class s WHERE s.relkind = 'r' AND s.relpersistence <> 'p'"
+" (SELECT min(format('%I.%I', z.nspname, s.relname)) FROM pg_class s JOIN pg_namespace z ON z.oid = s.relnamespace"
+"  WHERE s.relkind = 'f' AND s.oid IN (SELECT relid FROM pg_partition_tree(c.oid))),"
+" (SELECT min(format('%I.%I', z.nspname, s.relname)) FROM pg_class s JOIN pg_namespace z ON z.oid = s.relnamespace"
+"  WHERE s.relkind = 'r' AND s.relpersistence <> 'p'"
 "  AND (s.oid = c.oid OR s.oid IN (SELECT relid FROM pg_partition_tree(c.oid)))),"
 /* not where updates have mostly been heap-only: those are cheaper still */
 " coalesce(pg_stat_get_tuples_hot_updated(c.oid) * 2 <= pg_stat_get_tuples_updated(c.oid), true),"
@@ -65,7 +66,7 @@ static const char *const table_sql =
 "  AND " POSTGRES_IS_TRIGGER "),"
 " c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relhastriggers,"
 /* which words are reserved, and so have to be quoted, the target knows best: majors differ */
-" format('%I.%I', n.nspname, c.relname)"
+" format('%I.%I', n.nspname, c.relname), c.relispartition OR c.relkind = 'p'"
 " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 " WHERE n.nspname = $1 AND c.relname = $2";
 
@@ -94,17 +95,22 @@ check_kind(PostgresTarget *target, DbsyncTargetTable *table, char relkind)
  * and an unlogged table is emptied by a crash that leaves the ledger as it was.
  */
 static bool
-check_storage(PostgresTarget *target, DbsyncTargetTable *table, bool foreign, bool unlogged)
+check_storage(PostgresTarget *target, DbsyncTargetTable *table, const char *foreign, const char *unlogged)
 {
-	if (foreign)
+	bool		itself = unlogged != NULL && strcmp(unlogged, table->quoted) == 0;
+
+	if (foreign != NULL)
 		return dbsync_postgres_refuse(target, ERRCODE_WRONG_OBJECT_TYPE,
-									  psprintf("target table %s has foreign partitions", table->label),
+									  psprintf("target table %s has foreign partitions, as %s is one",
+											   table->label, foreign),
 									  "They are not committed together with the ledger.", NULL);
-	if (unlogged)
+	if (unlogged != NULL)
 		return dbsync_postgres_refuse(target, ERRCODE_WRONG_OBJECT_TYPE,
-									  psprintf("target table %s is not a permanent table", table->label),
+									  itself ? psprintf("target table %s is not a permanent table", table->label)
+									  : psprintf("partition %s of target table %s is not a permanent table",
+												 unlogged, table->label),
 									  "It could be empty after a crash while the ledger says that it is not.",
-									  psprintf("On the target: ALTER TABLE %s SET LOGGED;", table->quoted));
+									  psprintf("On the target: ALTER TABLE %s SET LOGGED;", unlogged));
 	return true;
 }
 
@@ -273,12 +279,13 @@ look_at_table(PostgresTarget *target, DbsyncTargetTable *table)
 	table->upsertable = !dbsync_postgres_answer_bool(answer, 0, 13);
 	table->bare = dbsync_postgres_answer_bool(answer, 0, 15);
 	table->quoted = pstrdup(dbsync_postgres_answer_text(answer, 0, 16));
+	table->partitioned = dbsync_postgres_answer_bool(answer, 0, 17);
 
 	/* children of plain inheritance are not ours to touch */
 	table->only = (relkind == 'r') ? psprintf("ONLY %s", table->quoted) : table->quoted;
 	return check_kind(target, table, relkind) &&
-		check_storage(target, table, dbsync_postgres_answer_bool(answer, 0, 7),
-					  dbsync_postgres_answer_bool(answer, 0, 8)) &&
+		check_storage(target, table, dbsync_postgres_answer_text(answer, 0, 7),
+					  dbsync_postgres_answer_text(answer, 0, 8)) &&
 		check_rights(target, table, answer) &&
 		check_row_security(target, table, dbsync_postgres_answer_bool(answer, 0, 4)) &&
 		check_foreign_keys(target, table, dbsync_postgres_answer_bool(answer, 0, 5)) &&

@@ -20,6 +20,7 @@
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/look.h"
 #include "worker/driver/postgres/merge.h"
+#include "worker/driver/postgres/partitioned.h"
 #include "worker/driver/postgres/sql.h"
 #include "worker/driver/postgres/step.h"
 #include "worker/driver/postgres/table.h"
@@ -61,6 +62,8 @@ copy_spec(DbsyncTableSpec *to, const DbsyncTableSpec *from)
 		to->generated[i] = pstrdup(from->generated[i]);
 	to->keys = memcpy(palloc(sizeof(int) * Max(from->nkeys, 1)), from->keys,
 					  sizeof(int) * from->nkeys);
+	/* asked about as the table is opened; these names are the caller's */
+	to->nothers = 0;
 }
 
 /* what the server holds for a table: prepared statements and the stage */
@@ -180,7 +183,9 @@ dbsync_postgres_table_open(DbsyncTarget *base, const DbsyncTableSpec *spec)
 	if (!dbsync_postgres_begin(target, "off", NULL))
 		return NULL;
 	table = take_table(target, spec);
-	if (table == NULL || !dbsync_postgres_look(target, table) || !dbsync_postgres_commit(target))
+	if (table == NULL || !dbsync_postgres_look(target, table) ||
+		(table->partitioned && !dbsync_postgres_check_apart(target, table, spec)) ||
+		!dbsync_postgres_commit(target))
 		return NULL;
 	return table;
 }
