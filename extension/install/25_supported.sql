@@ -254,12 +254,28 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.refuse(text, text, text, text) IS 'raises an error with a hint';
 
+-- Of a table, or of a partition of one, "what" being what it is called.
+CREATE FUNCTION dbsync_internal.storage_problem(rel oid, what text, OUT message text, OUT hint text, OUT code text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT what || ' ' || p.message, p.hint, CASE c.relkind WHEN 'f' THEN '42809' ELSE '0A000' END
+    FROM pg_class c CROSS JOIN LATERAL (
+        SELECT 'is a foreign table', 'Nobody is told of changes that are made where its rows are. Install dbsync in the database that has the data.'
+        WHERE c.relkind = 'f'
+        UNION ALL SELECT 'is temporary', 'Only permanent tables can be captured.' WHERE c.relpersistence = 't'
+        UNION ALL SELECT 'is unlogged', format('A crash empties it and nobody is told. It must be LOGGED: leave UNLOGGED out, or use ALTER TABLE %s SET LOGGED.',
+            c.oid::regclass) WHERE c.relpersistence = 'u') p (message, hint)
+    WHERE c.oid = rel
+$$;
+COMMENT ON FUNCTION dbsync_internal.storage_problem(oid, text) IS 'why rows of a relation cannot be captured where they are; nulls: they can';
+
 CREATE FUNCTION dbsync_internal.check_kind(rel regclass) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     c pg_class;
     root regclass;
+    problem record;
 BEGIN
     SELECT * INTO c FROM pg_class WHERE oid = rel;
     IF NOT FOUND THEN
@@ -284,17 +300,15 @@ BEGIN
         PERFORM dbsync_internal.refuse(format('table %s is a partition of table %s', rel, root),
             format('Add %s: it is captured with all of its partitions. A detached partition is a table like any other.', root),
             '0A000', (SELECT dbsync_internal.subscriptions_of(t.id) FROM dbsync.captured_table t WHERE t.relid = root AND t.state <> 'dropped'));
-    ELSIF c.relkind = 'f' THEN
-        PERFORM dbsync_internal.refuse(format('table %s is a foreign table', rel),
-            'Install dbsync in the database that has the data.', '42809');
-    ELSIF c.relpersistence = 't' THEN
-        PERFORM dbsync_internal.refuse(format('table %s is temporary', rel),
-            'Only permanent tables can be captured.');
-    ELSIF c.relpersistence = 'u' THEN
-        PERFORM dbsync_internal.refuse(format('table %s is unlogged', rel),
-            format('A crash empties it and nobody is told. Use ALTER TABLE %s SET LOGGED.', rel));
+    END IF;
+    SELECT p.* INTO problem FROM dbsync_internal.storage_problem(rel, format('table %s', rel)) p;
+    IF problem.message IS NOT NULL THEN
+        PERFORM dbsync_internal.refuse(problem.message, problem.hint, problem.code);
     ELSIF c.relkind = 'p' THEN
-        PERFORM dbsync_internal.check_members(rel);
+        SELECT p.* INTO problem FROM dbsync_internal.members_problem(rel) p;
+        IF problem.message IS NOT NULL THEN
+            PERFORM dbsync_internal.refuse(problem.message, problem.hint);
+        END IF;
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_kind(regclass) IS 'refuses relations that cannot be captured for what they are';

@@ -87,41 +87,31 @@ CREATE FUNCTION dbsync_internal.member_problem(root oid, member oid, OUT message
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    c pg_class;
     another dbsync.captured_table;
+    what text := format('partition %s of table %s', member::regclass, root::regclass);
 BEGIN
-    SELECT * INTO c FROM pg_class WHERE oid = member;
     SELECT t.* INTO another FROM dbsync.captured_table t WHERE t.relid = member AND t.state <> 'dropped';
     IF another.id IS NOT NULL THEN
-        message := format('partition %s of table %s is captured by itself%s', member::regclass, root::regclass,
+        message := format('%s is captured by itself%s', what,
             rtrim(replace(dbsync_internal.subscriptions_of(another.id), 'The table is in', ', in'), '.'));
         hint := 'Take it out with dbsync.remove_table() first: its rows are the partitioned table''s then.';
-    ELSIF c.relkind = 'f' THEN
-        message := format('partition %s of table %s is a foreign table', member::regclass, root::regclass);
-        hint := 'Nobody is told of changes that are made where its rows are. Detach it, and install dbsync in the database that has the data.';
-    ELSIF c.relpersistence = 't' THEN
-        message := format('partition %s of table %s is temporary', member::regclass, root::regclass);
-        hint := 'Only permanent tables can be captured.';
-    ELSIF c.relpersistence = 'u' THEN
-        message := format('partition %s of table %s is unlogged', member::regclass, root::regclass);
-        hint := format('A crash empties it and nobody is told. It must be LOGGED: leave UNLOGGED out, or use ALTER TABLE %s SET LOGGED.', member::regclass);
+        RETURN;
     END IF;
+    SELECT s.message, s.hint || ' Or do without that partition.' INTO message, hint FROM dbsync_internal.storage_problem(member, what) s;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.member_problem(oid, oid) IS 'why a partition keeps its table from being captured; nulls: it does not';
 
-CREATE FUNCTION dbsync_internal.check_members(root oid) RETURNS void
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+-- There may be a thousand of them.
+CREATE FUNCTION dbsync_internal.members_problem(root oid, OUT message text, OUT hint text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    problem record;
-BEGIN
-    SELECT p.* INTO problem FROM dbsync_internal.members(root) m, dbsync_internal.member_problem(root, m.relid) p
-    WHERE p.message IS NOT NULL LIMIT 1;
-    IF FOUND THEN
-        PERFORM dbsync_internal.refuse(problem.message, problem.hint);
-    END IF;
-END $$;
-COMMENT ON FUNCTION dbsync_internal.check_members(oid) IS 'refuses partitioned tables for what is below them';
+    SELECT p.message, p.hint
+    FROM dbsync_internal.members(root) m JOIN pg_class c ON c.oid = m.relid
+    CROSS JOIN LATERAL dbsync_internal.member_problem(root, m.relid) p
+    WHERE (c.relkind = 'f' OR c.relpersistence <> 'p' OR m.relid IN (SELECT t.relid FROM dbsync.captured_table t))
+      AND p.message IS NOT NULL LIMIT 1
+$$;
+COMMENT ON FUNCTION dbsync_internal.members_problem(oid) IS 'why what is below a partitioned table keeps it from being captured; nulls: it does not';
 
 -- ---------------------------------------------------------------------------
 -- Members of captured tables
@@ -248,13 +238,8 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid AND c.relkind = 'p') THEN
         RETURN;
     END IF;
-    -- there may be a thousand of them
-    SELECT p.* INTO problem
-    FROM dbsync_internal.members(captured.relid) m JOIN pg_class c ON c.oid = m.relid
-    CROSS JOIN LATERAL dbsync_internal.member_problem(captured.relid, m.relid) p
-    WHERE (c.relkind = 'f' OR c.relpersistence <> 'p' OR m.relid IN (SELECT t.relid FROM dbsync.captured_table t))
-      AND p.message IS NOT NULL LIMIT 1;
-    IF FOUND THEN
+    SELECT p.* INTO problem FROM dbsync_internal.members_problem(captured.relid) p;
+    IF problem.message IS NOT NULL THEN
         PERFORM dbsync_internal.refuse_ddl(captured, problem.message, problem.hint);
         RETURN;
     END IF;
