@@ -66,6 +66,11 @@ write_reason(DbsyncTable *table, const char *uid, bool live)
 		return;
 	dbsync_query_run("UPDATE dbsync.subscription_table SET note = $1"
 					 " WHERE uid = $2::pg_catalog.uuid AND state <> 'suspended'", 2, args);
+	/* its target was emptied */
+	if (!live)
+		dbsync_query_run("DELETE FROM dbsync.kept_partition k USING dbsync.subscription_table a"
+						 " WHERE a.uid = $1::pg_catalog.uuid AND a.existing_rows IS DISTINCT FROM 'keep'"
+						 " AND k.subscription_id = a.subscription_id AND k.captured_id = a.captured_id", 1, &uid);
 	table->copied_for_noted = !live;
 	if (live)
 		table->copied_for = NULL;

@@ -158,18 +158,25 @@ COMMENT ON COLUMN dbsync.partition.parent IS 'the table that it is a partition o
 COMMENT ON COLUMN dbsync.partition.leaf IS 'whether it has rows, and not partitions of its own';
 COMMENT ON COLUMN dbsync.partition.ready IS 'its triggers are there; false only while they are made';
 
--- Of a table without a key: whose rows a target has kept.  If the partition came back, its rows
--- would be there twice.
+-- Whose rows a target has kept, as far as we know, or is to delete, which another policy can change
+-- until it has.  If one came back to a table without a key, its rows would be there twice.
 CREATE TABLE dbsync.kept_partition (
     subscription_id int NOT NULL,
     captured_id int NOT NULL,
-    relid oid NOT NULL,
-    PRIMARY KEY (subscription_id, captured_id, relid)
+    relid oid,
+    name text NOT NULL,
+    xid xid8 NOT NULL,
+    kept boolean NOT NULL
 );
-COMMENT ON TABLE dbsync.kept_partition IS 'partitions that were detached from tables without a key, and whose rows are kept at a target';
+CREATE INDEX kept_partition_captured ON dbsync.kept_partition (captured_id, subscription_id);
+CREATE INDEX kept_partition_relid ON dbsync.kept_partition (relid);
+COMMENT ON TABLE dbsync.kept_partition IS 'partitions that were detached or dropped, and whose rows are kept at a target';
 COMMENT ON COLUMN dbsync.kept_partition.subscription_id IS 'the subscription whose target has the rows';
 COMMENT ON COLUMN dbsync.kept_partition.captured_id IS 'the captured table';
-COMMENT ON COLUMN dbsync.kept_partition.relid IS 'the relation that was a partition';
+COMMENT ON COLUMN dbsync.kept_partition.relid IS 'the relation that was a partition; null: it was dropped';
+COMMENT ON COLUMN dbsync.kept_partition.name IS 'what it was called';
+COMMENT ON COLUMN dbsync.kept_partition.xid IS 'the transaction in which it went';
+COMMENT ON COLUMN dbsync.kept_partition.kept IS 'the rows stay; false: they are to be deleted, and this is forgotten when they are';
 
 -- What labels of enums were called before.  Rows that wait are written out with the labels of
 -- today, whenever they were captured, so the target must have the new name before them.

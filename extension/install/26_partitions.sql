@@ -152,6 +152,45 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.install_members(dbsync.captured_table) IS 'puts capture on all partitions of a table';
 
+-- For all subscriptions, since their policy may be another by the time they get there.  One that
+-- has not begun with the table, which has a key, has nothing of it there; without a key we would
+-- rather be told once in vain.
+CREATE FUNCTION dbsync_internal.note_kept(captured dbsync.captured_table, member oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    there boolean := EXISTS (SELECT FROM pg_class c WHERE c.oid = member);
+    was pg_class;
+BEGIN
+    IF NOT there THEN
+        was := dbsync_internal.guard_dropped(member);
+    END IF;
+    -- those that were to be deleted are
+    DELETE FROM dbsync.kept_partition k USING dbsync.subscription s
+    WHERE k.captured_id = captured.id AND s.id = k.subscription_id AND NOT k.kept AND pg_visible_in_snapshot(k.xid, s.position);
+    DELETE FROM dbsync.kept_partition k WHERE k.captured_id = captured.id AND k.relid = member;
+    INSERT INTO dbsync.kept_partition (subscription_id, captured_id, relid, name, xid, kept)
+    SELECT s.id, captured.id, CASE WHEN there THEN member END,
+        CASE WHEN there THEN member::regclass::text
+             ELSE coalesce((SELECT format('%I.', n.nspname) FROM pg_namespace n WHERE n.oid = was.relnamespace), '') || quote_ident(was.relname) END,
+        pg_current_xact_id(), s.on_partition_drop = 'keep'
+    FROM dbsync.subscription_table a JOIN dbsync.subscription s ON s.id = a.subscription_id
+    WHERE a.captured_id = captured.id AND (captured.key_index = 0 OR a.state <> 'new');
+END $$;
+COMMENT ON FUNCTION dbsync_internal.note_kept(dbsync.captured_table, oid) IS 'writes down that targets keep, or are to delete, the rows of a partition that has gone';
+
+CREATE FUNCTION dbsync_internal.kept_in_words(attachment dbsync.subscription_table) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('the target has kept the rows of %s detached or dropped: %s%s',
+        CASE WHEN count(*) = 1 THEN 'a partition that was' ELSE format('%s partitions that were', count(*)) END,
+        string_agg(k.name, ', ' ORDER BY k.nth) FILTER (WHERE k.nth <= 3), CASE WHEN count(*) > 3 THEN ', ...' END)
+    FROM (SELECT p.name, row_number() OVER (ORDER BY p.xid DESC, p.name COLLATE "C") AS nth FROM dbsync.kept_partition p
+          WHERE p.captured_id = attachment.captured_id AND p.subscription_id = attachment.subscription_id AND p.kept) k
+    HAVING count(*) > 0
+$$;
+COMMENT ON FUNCTION dbsync_internal.kept_in_words(dbsync.subscription_table) IS 'says how many partitions have gone whose rows a target has kept, and which went last; null: none';
+
 -- Of several that go together the topmost says it for all.  A partition that was dropped is
 -- known by what was written down.
 CREATE FUNCTION dbsync_internal.leave_members(captured dbsync.captured_table) RETURNS void
@@ -171,12 +210,8 @@ BEGIN
             SELECT captured.id, pg_current_xact_id(), dbsync_internal.turn(captured.relid, same_shape => true), 'left', s.shape_id, gone.bound
             FROM dbsync.segment s WHERE s.captured_id = captured.id AND s.active;
         END IF;
-        IF EXISTS (SELECT FROM pg_class c WHERE c.oid = gone.relid) THEN
-            INSERT INTO dbsync.kept_partition (subscription_id, captured_id, relid)
-            SELECT s.id, captured.id, gone.relid
-            FROM dbsync.subscription_table a JOIN dbsync.subscription s ON s.id = a.subscription_id
-            WHERE a.captured_id = captured.id AND s.on_partition_drop = 'keep' AND captured.key_index = 0 AND gone.leaf
-            ON CONFLICT DO NOTHING;
+        IF gone.leaf THEN
+            PERFORM dbsync_internal.note_kept(captured, gone.relid);
         END IF;
     END LOOP;
     PERFORM dbsync_internal.drop_triggers(c.oid) FROM pg_class c WHERE c.oid = ANY (going);
@@ -216,7 +251,7 @@ DECLARE
 BEGIN
     SELECT s.name INTO keeper FROM dbsync.kept_partition k JOIN dbsync.subscription s ON s.id = k.subscription_id
     JOIN dbsync.subscription_table a ON a.subscription_id = s.id AND a.captured_id = k.captured_id
-    WHERE k.captured_id = captured.id AND k.relid = member;
+    WHERE k.captured_id = captured.id AND k.relid = member AND k.kept;
     IF FOUND AND captured.key_index = 0 THEN
         PERFORM dbsync_internal.refuse_ddl(captured,
             format('cannot attach partition %s to captured table %s, which has no key', member::regclass, captured.relid),

@@ -445,6 +445,7 @@ DECLARE
 BEGIN
     DELETE FROM dbsync.subscription_table a
     WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id;
+    DELETE FROM dbsync.kept_partition k WHERE k.subscription_id = found_subscription.id AND k.captured_id = captured.id;
     PERFORM dbsync_internal.forget_sequences(found_subscription.id);
     PERFORM dbsync_internal.release_captured(captured.id);
 END $$;
@@ -475,6 +476,7 @@ BEGIN
     SELECT coalesce(array_agg(g.captured_id ORDER BY g.captured_id), '{}') INTO captured_ids FROM gone g;
     DELETE FROM dbsync.subscription_sequence q WHERE q.subscription_id = subscription.id;
     DELETE FROM dbsync.sequence_progress p WHERE p.subscription_id = subscription.id;
+    DELETE FROM dbsync.kept_partition k WHERE k.subscription_id = subscription.id;
     DELETE FROM dbsync.subscription s WHERE s.id = subscription.id;
     PERFORM dbsync_internal.drop_anchor(subscription.id);
     PERFORM dbsync_internal.release_captured(c.id) FROM unnest(captured_ids) c (id);

@@ -37,6 +37,10 @@ BEGIN
         forward = coalesce(alter_subscription.forward, s.forward), ddl = coalesce(alter_subscription.ddl, s.ddl),
         on_partition_drop = coalesce(alter_subscription.on_partition_drop, s.on_partition_drop)
     WHERE s.id = subscription.id;
+    -- the target may have got further than is written down here: in doubt its rows are kept
+    UPDATE dbsync.kept_partition k SET kept = true
+    WHERE alter_subscription.on_partition_drop = 'keep' AND k.subscription_id = subscription.id AND NOT k.kept
+      AND NOT coalesce(pg_visible_in_snapshot(k.xid, subscription.position), false);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, text, text, text) IS 'body of dbsync.alter_subscription()';
 
@@ -68,7 +72,9 @@ BEGIN
     PERFORM dbsync_internal.check_supported(rel);
     PERFORM dbsync_internal.check_keyless(rel, false, existing_rows);
 
-    DELETE FROM dbsync.kept_partition k WHERE k.subscription_id = found_subscription.id AND k.captured_id = captured.id;
+    IF existing_rows IS DISTINCT FROM 'keep' THEN
+        DELETE FROM dbsync.kept_partition k WHERE k.subscription_id = found_subscription.id AND k.captured_id = captured.id;
+    END IF;
     PERFORM dbsync_internal.keep_notes(rel);
     UPDATE dbsync.captured_table c SET state = 'installing', note = NULL
     WHERE c.id = captured.id AND c.state = 'suspended';

@@ -103,7 +103,8 @@ BEGIN
         PERFORM dbsync_internal.leave_dropped(captured, identity);
     END IF;
 
-    DELETE FROM dbsync.kept_partition k WHERE k.relid = rel;
+    -- what has its oid later is another one
+    UPDATE dbsync.kept_partition k SET relid = NULL WHERE k.relid = rel;
     SELECT c.* INTO captured FROM dbsync.captured_table c JOIN dbsync.partition p ON p.captured_id = c.id
     WHERE p.relid = rel AND c.state = 'active';
     IF FOUND THEN

@@ -191,6 +191,7 @@ BEGIN
         nullif(concat_ws('; ', dbsync_internal.drop_in_words(c), coalesce(a.note, c.note),
             CASE WHEN a.state = 'new' AND NOT a.copy_data AND a.start_position IS NULL AND c.state <> 'dropped'
                  THEN 'what is written now is not sent: capture has not begun, and there is no copy' END,
+            dbsync_internal.kept_in_words(a),
             CASE WHEN c.state <> 'dropped' THEN dbsync_internal.names_apart(c.relid, a) END), ''),
         h.held_since, h.held_for, h.next_action, a.missing_rows
     FROM dbsync.subscription s
