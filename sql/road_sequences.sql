@@ -214,6 +214,23 @@ SELECT dbsync.run_once('road');
 SELECT sequence, value_here, value_there, headroom, note FROM dbsync.sequence_status WHERE sequence::text ~ '\ma_id';
 ALTER DATABASE :"source" RESET dbsync.sequence_headroom;
 
+-- somebody sets the target's back: it is looked at again within dbsync.retry_max
+ALTER DATABASE :"source" SET dbsync.retry_max = '10ms';
+SELECT dbsync.start_subscription('road');
+INSERT INTO public.a (v) VALUES ('before');
+SELECT dbsync.wait_for('road');
+\c :target
+SELECT setval('public.a_id_seq', 1);
+\c :source
+INSERT INTO public.a (v) VALUES ('behind');
+SELECT dbsync.wait_for('road');
+SELECT max(id) AS a FROM public.a \gset
+\c :target
+SELECT last_value > :a AS ahead FROM public.a_id_seq;
+\c :source
+SELECT dbsync.stop_subscription('road');
+ALTER DATABASE :"source" RESET dbsync.retry_max;
+
 -- nothing that the target gives is in a row
 SELECT max(id) AS a FROM public.a \gset
 SELECT max(id) AS b FROM public.b \gset

@@ -142,6 +142,7 @@ move_over(DbsyncSequence *sequence, const List *before)
 			!same_text(old->goal.column, sequence->goal.column))
 			continue;
 		sequence->known = old->known;
+		sequence->known_at = old->known_at;
 		sequence->covered = old->covered;
 		sequence->has_value = old->has_value;
 		sequence->there = old->there;

@@ -25,6 +25,7 @@ typedef struct DbsyncSequence
 
 	/* found out, moved over when the list is read again */
 	bool		known;			/* over this connection: */
+	TimestampTz known_at;
 	int64		covered;		/* values that the target's gives no more */
 	char	   *name;			/* what it is called there; NULL: not found */
 	bool		has_value;

@@ -361,6 +361,7 @@ BEGIN
         PERFORM dbsync_internal.attach_table(subscription, rel, NULL, copy_data, existing_rows);
     END LOOP;
     PERFORM dbsync_internal.notice_heirs(subscription, tables);
+    PERFORM dbsync_internal.notice_sequences(subscription, tables);
     PERFORM dbsync_internal.retry_removals(caller);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text, text, text) IS 'body of dbsync.create_subscription()';
@@ -388,6 +389,7 @@ BEGIN
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
     PERFORM dbsync_internal.attach_table(found_subscription, rel, target_table, copy_data, existing_rows, key);
     PERFORM dbsync_internal.notice_heirs(found_subscription, ARRAY[rel]);
+    PERFORM dbsync_internal.notice_sequences(found_subscription, ARRAY[rel]);
     PERFORM dbsync_internal.retry_removals(caller);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.add_table(oid, text, regclass, text, text[], text, boolean, text, name[]) IS 'body of dbsync.add_table()';

@@ -129,6 +129,31 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.note_sequence(int, oid, text, bigint, text) IS 'what a worker has found out of a sequence';
 
+-- The target gives values of its own where nobody keeps its sequence ahead.
+CREATE FUNCTION dbsync_internal.notice_sequences(subscription dbsync.subscription, rels regclass[]) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    left_out record;
+BEGIN
+    FOR left_out IN
+        SELECT s.oid::regclass AS sequence, string_agg(DISTINCT format('%I of %s', a.attname, r.rel), ', ') AS users, count(DISTINCT (a.attname, r.rel)) AS n
+        FROM unnest(rels) r (rel)
+        CROSS JOIN LATERAL (SELECT r.rel::oid UNION ALL SELECT m.relid FROM dbsync_internal.members(r.rel) m) t (relid)
+        JOIN pg_attrdef f ON f.adrelid = t.relid JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+        JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass
+        JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
+        WHERE a.attgenerated = '' AND NOT EXISTS (SELECT FROM dbsync_internal.sequences_of(subscription.id) q WHERE q.sequence = s.oid)
+        GROUP BY s.oid ORDER BY s.oid::regclass::text COLLATE "C"
+    LOOP
+        RAISE NOTICE USING MESSAGE = format('sequence %s is not in subscription "%s"', left_out.sequence, subscription.name),
+            DETAIL = format('By default column%s %s take%s values from it, and it belongs to none of the subscription''s tables. Nobody keeps the '
+                'target''s ahead of them.', CASE WHEN left_out.n > 1 THEN 's' END, left_out.users, CASE WHEN left_out.n = 1 THEN 's' END),
+            HINT = format('If rows are to be inserted there one day: SELECT dbsync.add_sequence(%L, %L);', subscription.name, left_out.sequence);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.notice_sequences(dbsync.subscription, regclass[]) IS 'says so if columns of these tables take values from sequences that the subscription does not have';
+
 -- ---------------------------------------------------------------------------
 -- Adding and taking away
 

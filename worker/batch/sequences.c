@@ -177,16 +177,20 @@ given(Headroom *headroom)
 	return headroom->none ? 0 : dbsync_sequence_headroom;
 }
 
-/* Is the target's to be set, for what was read?  Fills in where to. */
+/*
+ * Is the target's to be set, for what was read?  Fills in where to.  What is known of it is asked
+ * anew now and then: somebody may have set it back there.
+ */
 static bool
 is_due(DbsyncSequence *sequence, Headroom *headroom)
 {
 	const DbsyncSequenceValue *value = &sequence->value;
+	TimestampTz now = GetCurrentTimestamp();
 	int64		left;
 
-	if (!value->used || sequence->retry_at > GetCurrentTimestamp())
+	if (!value->used || sequence->retry_at > now)
 		return false;
-	if (sequence->known)
+	if (sequence->known && !TimestampDifferenceExceeds(sequence->known_at, now, dbsync_retry_max))
 	{
 		left = dbsync_sequence_left(value, sequence->covered);
 		if (left > dbsync_sequence_headroom / 2)
@@ -325,6 +329,7 @@ take_answer(DbsyncWork *work, DbsyncSequence *sequence)
 	MemoryContextSwitchTo(old);
 
 	sequence->known = goal->found == DBSYNC_SEQUENCE_AHEAD;
+	sequence->known_at = GetCurrentTimestamp();
 	sequence->has_value = sequence->known || goal->found == DBSYNC_SEQUENCE_EXHAUSTED;
 	sequence->there = goal->there;
 	sequence->covered = goal->covered;
