@@ -99,6 +99,31 @@ SET client_min_messages = warning;
 SELECT dbsync.run_once('kinds');
 SELECT "table", state FROM dbsync.table_status ORDER BY "table"::text COLLATE "C";
 SELECT dbsync.drop_subscription('kinds');
+-- a key that changes
+\c :target
+CREATE TABLE public.changes (id int, other int NOT NULL, k int, v text) PARTITION BY LIST (k);
+CREATE TABLE public.changes_1 PARTITION OF public.changes FOR VALUES IN (1);
+CREATE INDEX ON public.changes (id);
+\c :source
+SET client_min_messages = warning;
+CREATE TABLE public.changes (id int PRIMARY KEY, other int NOT NULL, k int, v text);
+INSERT INTO public.changes VALUES (1, 11, 1, 'first'), (2, 12, 1, 'first');
+SELECT dbsync.create_subscription('kinds', 'kinds_target', tables => '{public.changes}');
+SELECT dbsync.run_once('kinds');
+ALTER TABLE public.changes DROP CONSTRAINT changes_pkey, ADD PRIMARY KEY (other);
+UPDATE public.changes SET v = 'second' WHERE id = 1;
+SELECT dbsync.run_once('kinds');
+SELECT state, held_for, next_action FROM dbsync.table_status;
+SELECT dbsync.alter_subscription('kinds', ddl => 'apply');
+SELECT dbsync.resume_table('kinds', 'public.changes');
+SELECT dbsync.run_once('kinds') > 0 AS sent;
+SELECT state, held_for, next_action FROM dbsync.table_status;
+\c :target
+SELECT * FROM public.changes ORDER BY id;
+\c :source
+SET client_min_messages = warning;
+SELECT dbsync.drop_subscription('kinds');
+DROP TABLE public.changes;
 SELECT dbsync.drop_target('kinds_target');
 DROP TABLE public.orders, public.events, public.logged, public.whole, public.part, public.alone;
 DROP DATABASE :"target";

@@ -11,6 +11,7 @@
 #include "worker/driver/postgres/change_sql.h"
 #include "worker/driver/postgres/changing.h"
 #include "worker/driver/postgres/ledger_values.h"
+#include "worker/driver/postgres/partitioned.h"
 #include "worker/driver/postgres/step.h"
 
 /* The unique index on exactly these columns, if there is one: its name, its constraint's. */
@@ -114,10 +115,17 @@ dbsync_postgres_change_key(Changing *changing, const DbsyncChange *change)
 		return false;
 	if (dbsync_postgres_answer_rows(answer) == 0)
 	{
-		if (primary != NULL)
+		bool		unique;
+		bool		plain;
+
+		if (!dbsync_postgres_ask_indexes(changing->target, spec, spec->nkeys, names, &unique, &plain))
+			return false;
+		if (primary != NULL && unique)
 			return dbsync_postgres_make(changing, psprintf("ALTER TABLE %s DROP CONSTRAINT %s, ADD PRIMARY KEY (%s)",
 										   changing->quoted, primary, columns));
-		if (!dbsync_postgres_make(changing, psprintf("CREATE UNIQUE INDEX ON %s (%s)", changing->quoted, columns)))
+		if ((unique || !plain) &&
+			!dbsync_postgres_make(changing, psprintf("CREATE %sINDEX ON %s (%s)", unique ? "UNIQUE " : "",
+													 changing->quoted, columns)))
 			return false;
 	}
 	return drop == NULL || dbsync_postgres_make(changing, drop);

@@ -146,12 +146,16 @@ refuse_coarse_key(PostgresTarget *target, DbsyncTargetTable *table, const char *
 }
 
 static bool
-refuse_key(PostgresTarget *target, DbsyncTargetTable *table, const int *attnums)
+refuse_key(PostgresTarget *target, DbsyncTargetTable *table)
 {
+	const char **names = palloc(sizeof(char *) * table->nkeys);
 	StringInfoData key;
 	bool		unique;
+	bool		plain;
 
-	if (!dbsync_postgres_ask_unique(target, table, attnums, &unique))
+	for (int k = 0; k < table->nkeys; k++)
+		names[k] = table->columns[table->keys[k]].name;
+	if (!dbsync_postgres_ask_indexes(target, &table->spec, table->nkeys, names, &unique, &plain))
 		return false;
 	initStringInfo(&key);
 	for (int k = 0; k < table->nkeys; k++)
@@ -209,5 +213,5 @@ dbsync_postgres_look_at_key(PostgresTarget *target, DbsyncTargetTable *table, co
 	}
 	if (found)
 		return true;
-	return coarse ? refuse_coarse_key(target, table, coarse) : refuse_key(target, table, attnums);
+	return coarse ? refuse_coarse_key(target, table, coarse) : refuse_key(target, table);
 }

@@ -54,28 +54,30 @@ dbsync_postgres_check_apart(PostgresTarget *target, const DbsyncTargetTable *tab
 								  "Give one of them another target_table: dbsync.remove_table(), and then dbsync.add_table().");
 }
 
-static const char *const unique_sql =
-"SELECT NOT EXISTS (SELECT FROM pg_partition_tree($1::oid) t JOIN pg_partitioned_table p ON p.partrelid = t.relid"
-" CROSS JOIN unnest(p.partattrs::int2[]) AS k(attnum)"
-" LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum"
+static const char *const indexes_sql =
+"SELECT NOT EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_partitioned_table p ON p.partrelid = t.relid"
+"  CROSS JOIN unnest(p.partattrs::int2[]) AS k(attnum)"
+"  LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum"
 /* an expression is in no unique index */
-" WHERE k.attnum = 0 OR a.attname NOT IN (SELECT r.attname FROM pg_attribute r"
-"  WHERE r.attrelid = $1::oid AND r.attnum = ANY (CAST($2 AS int2[]))))";
+"  WHERE k.attnum = 0 OR a.attname <> ALL (CAST($3 AS text[]))),"
+" EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid"
+"  JOIN pg_am m ON m.oid = x.relam AND m.amname = 'btree'"
+"  WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL"
+"  AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text) FROM pg_attribute a"
+"   WHERE a.attrelid = c.oid AND a.attnum = ANY ((i.indkey::int2[])[0:cardinality(CAST($3 AS text[])) - 1]))"
+"  = (SELECT array_agg(n ORDER BY n) FROM unnest(CAST($3 AS text[])) n))"
+" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
 
 bool
-dbsync_postgres_ask_unique(PostgresTarget *target, const DbsyncTargetTable *table,
-						   const int *attnums, bool *can)
+dbsync_postgres_ask_indexes(PostgresTarget *target, const DbsyncTableSpec *spec,
+							int n, const char **columns, bool *unique, bool *plain)
 {
-	const char *values[2] = {psprintf("%u", table->relid), NULL};
-	const char **numbers = palloc(sizeof(char *) * Max(table->nkeys, 1));
-	const PostgresAnswer *answer;
+	const char *values[3] = {spec->schema, spec->table, dbsync_postgres_array_text(n, columns)};
+	const PostgresAnswer *answer = dbsync_postgres_query(target, indexes_sql, 3, values, "1bb");
 
-	for (int k = 0; k < table->nkeys; k++)
-		numbers[k] = psprintf("%d", attnums[table->keys[k]]);
-	values[1] = dbsync_postgres_array_text(table->nkeys, numbers);
-	answer = dbsync_postgres_query(target, unique_sql, 2, values, "1b");
 	if (answer == NULL)
 		return false;
-	*can = dbsync_postgres_answer_bool(answer, 0, 0);
+	*unique = dbsync_postgres_answer_bool(answer, 0, 0);
+	*plain = dbsync_postgres_answer_bool(answer, 0, 1);
 	return true;
 }

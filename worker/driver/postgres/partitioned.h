@@ -19,10 +19,10 @@ extern bool dbsync_postgres_check_apart(PostgresTarget *target, const DbsyncTarg
 										const DbsyncTableSpec *spec);
 
 /*
- * Can a unique index have just the key's columns, which have these numbers in the table?  Not if
- * partitions go by others; false: the target has refused to say.
+ * Can a unique index of the table have just these columns (unique)?  Not if partitions go by others.
+ * And is there a plain one that begins with them (plain)?  False: the target has refused to say.
  */
-extern bool dbsync_postgres_ask_unique(PostgresTarget *target, const DbsyncTargetTable *table,
-									   const int *attnums, bool *can);
+extern bool dbsync_postgres_ask_indexes(PostgresTarget *target, const DbsyncTableSpec *spec,
+										int n, const char **columns, bool *unique, bool *plain);
 
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_PARTITIONED_H */
