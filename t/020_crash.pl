@@ -95,7 +95,7 @@ my %accidents = (
 ROUND:
 foreach my $round (1 .. $rounds)
 {
-	foreach my $accident (sort { rand() <=> 0.5 } keys %accidents)
+	foreach my $accident (sort { rand() <=> 0.5 } sort keys %accidents)
 	{
 		$accidents{$accident}->();
 		# if it stands still once, it stands still

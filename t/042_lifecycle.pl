@@ -48,9 +48,9 @@ isnt($status, 0, 'wait_for in the transaction that starts is an error');
 like($error, qr/starts when this transaction commits/, 'which says why');
 $pair->status_becomes('one', "state = 'stopped'", 'and nothing was started');
 $pair->sql("INSERT INTO public.one VALUES (1, 'before')");
-is($source->safe_psql('postgres', <<'SQL'), "\nt", 'wait_for in the next transaction is none');
+is($source->safe_psql('postgres', <<"SQL"), "\nt", 'wait_for in the next transaction is none');
 SELECT dbsync.start_subscription('one');
-SELECT dbsync.wait_for('one', timeout => '180 s');
+SELECT dbsync.wait_for('one', timeout => '$PostgreSQL::Test::Utils::timeout_default s');
 SQL
 $pair->same_at_both_ends('public.one');
 
@@ -89,7 +89,7 @@ $pair->start_subscription('four');
 ok($target->poll_query_until('postgres', 'SELECT count(*) = 1 FROM public.four'), 'a table is copied');
 $holder->query_safe("SELECT dbsync.suspend_table('public.four'); COMMIT");
 $holder->quit;
-my (undef, undef, $told) = $source->psql('postgres', "SELECT dbsync.wait_for('four', timeout => '180 s')");
+my (undef, undef, $told) = $pair->asked_once('four');
 like($told, qr/suspended: public\.four/, 'the worker has looked around since');
 is($pair->sql(<<'SQL'), 'suspended', 'a table stays suspended');
 SELECT a.state FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
@@ -178,7 +178,7 @@ $target->safe_psql('postgres', 'CREATE DATABASE doomed');
 $target->safe_psql('doomed', 'CREATE TABLE public.item (id int PRIMARY KEY)');
 make_database('doomed', uri_of($target, database => 'doomed'));
 $source->safe_psql('doomed', "SELECT dbsync.start_subscription('item')");
-is($source->safe_psql('doomed', "SELECT dbsync.wait_for('item', timeout => '180 s')"), 't',
+is((DbsyncTest::Server::wait_for($source, 'item', 'doomed'))[1], 't',
 	'a worker runs in another database');
 $pair->sql('DROP DATABASE doomed WITH (FORCE)');
 workers_were_started_again();
@@ -241,7 +241,7 @@ $pair->sql("SELECT dbsync.add_table('one', 'public.parked')");
 $pair->arrives('one', 'a table more arrives');
 $pair->sql("SELECT dbsync.suspend_table('public.parked')");
 $pair->sql('INSERT INTO public.parked VALUES (1)');
-my (undef, $answer, $warning) = $source->psql('postgres', "SELECT dbsync.wait_for('one', timeout => '180 s')");
+my (undef, $answer, $warning) = $pair->asked_once('one');
 is($answer, 'f', 'wait_for does not say that all is there while a table is suspended');
 like($warning, qr/WARNING.*suspended: public\.parked/, 'but which one is not');
 $pair->sql("SELECT dbsync.copy_table('one', 'public.parked')");

@@ -160,7 +160,7 @@ foreach my $accident (@accidents)
 	is(held_at('public.bent'), $held_at, 'where it was');
 }
 stop_load();
-my ($status, $answer, $error) = $source->psql('postgres', "SELECT dbsync.wait_for('sub', timeout => '180 s')");
+my ($status, $answer, $error) = $pair->asked_once('sub');
 like($error, qr/table public\.bent of subscription "sub" is held/, 'wait_for() names the table when all others are there');
 like($error, qr/lacks columns: w/, 'and why it is held');
 $pair->same_at_both_ends('public.free', 'public.third');
@@ -266,7 +266,7 @@ others_go_on('a half copied table is held');
 $pair->sql("INSERT INTO public.half SELECT i, 'new', i FROM generate_series(-50, 0) i");
 kill_and_wait($source, $pair->wait_for_worker('sub'));
 others_go_on('a half copied table is held, and the worker was killed');
-(undef, undef, $error) = $source->psql('postgres', "SELECT dbsync.wait_for('sub', timeout => '180 s')");
+(undef, undef, $error) = $pair->asked_once('sub');
 like($error, qr/table public\.half of subscription "sub" is held/, 'wait_for() does not wait for it');
 my $copied = $pair->sql(q{SELECT rows_copied FROM dbsync.subscription_table WHERE held IS NOT NULL});
 cmp_ok($copied, '<', 6000, 'it gets no chunk meanwhile');

@@ -36,8 +36,7 @@ sub all_arrive
 	foreach my $database (@databases)
 	{
 		$pair->source->safe_psql($database, "INSERT INTO public.item VALUES ($id)");
-		is($pair->source->safe_psql($database, "SELECT dbsync.wait_for('item', timeout => '180 s')"),
-			't', "$when: $database arrives");
+		is((DbsyncTest::Server::wait_for($pair->source, 'item', $database))[1], 't', "$when: $database arrives");
 		is($pair->target->safe_psql($database, 'SELECT max(id) FROM public.item'), $id,
 			"$when: $database is there");
 	}

@@ -216,17 +216,20 @@ $pair->same_at_both_ends(@tables);
 
 sub other_table
 {
-	my ($name, $more) = @_;
+	my ($name, $more, $rows) = @_;
+
+	$rows //= 10_000;
 	$pair->both("CREATE TABLE public.$name (id int PRIMARY KEY, v int, t text)");
 	$pair->target_sql($more) if $more;
-	$pair->sql("INSERT INTO public.$name SELECT i, -i, 'x' FROM generate_series(1, 10000) i");
+	$pair->sql("INSERT INTO public.$name SELECT i, -i, 'x' FROM generate_series(1, $rows) i");
 	$pair->sql("SELECT dbsync.add_table('s', 'public.$name')");
 	return;
 }
 
 written_by_sides();
 $pair->target_sql("INSERT INTO public.halts VALUES ('side', 0)");
-other_table('stopped');
+# (many, so that the main connection has not done all before another is there)
+other_table('stopped', undef, 60_000);
 ok(poll_until(sub { pids_of('side', "wait_event = 'PgSleep'") }, 'a halted side'), 'a side connection is at its commit');
 $pair->stop_subscription('s');
 $pair->target_sql('DELETE FROM public.halts');
@@ -287,7 +290,7 @@ $pair->sql('SELECT pg_reload_conf()');
 
 $pair->stop_subscription('s');
 $pair->start_subscription('s');
-other_table('three');
+other_table('three', undef, 60_000);
 $pair->arrives('s', 'a table is copied over three connections');
 $pair->same_at_both_ends('public.three');
 cmp_ok(written_by_sides(), '>', 0, 'others have written');

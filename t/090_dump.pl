@@ -61,7 +61,7 @@ sub copy_is_adopted
 		"SELECT dbsync.create_target('mine', '$uri')",
 		"SELECT dbsync.create_subscription('own', 'mine', tables => ARRAY['public.item'])",
 		"SELECT dbsync.start_subscription('own')");
-	is($source->safe_psql($name, "SELECT dbsync.wait_for('own', timeout => '180 s')"), 't',
+	is((DbsyncTest::Server::wait_for($source, 'own', $name))[1], 't',
 		"$name: adopted, it has a subscription of its own");
 	my $fingerprint = "SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM public.item t";
 	is($pair->target->safe_psql("${name}_far", $fingerprint), $source->safe_psql($name, $fingerprint),

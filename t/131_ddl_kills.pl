@@ -124,7 +124,7 @@ my %accidents = (
 ROUND:
 foreach my $round (1 .. $rounds)
 {
-	foreach my $accident (sort { rand() <=> 0.5 } keys %accidents)
+	foreach my $accident (sort { rand() <=> 0.5 } sort keys %accidents)
 	{
 		my $changes = changes() + 2 + random_below(2);
 

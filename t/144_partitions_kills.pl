@@ -370,8 +370,7 @@ my %accidents = (
 		eval { $_->quit } foreach $reader, $session;
 		is(ask($source, "SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = '$name'::regclass"), 't', 'it is half detached');
 		# by its own name it is still there
-		$pair->sql("UPDATE $name SET v = 'half' WHERE id % 2 = 0; INSERT INTO $root SELECT g, 1 + g % 9, 'meanwhile' FROM generate_series(1, 9) g ON CONFLICT DO NOTHING")
-		  if ask($source, "SELECT count(*) = 9 FROM pg_class WHERE oid IN (SELECT relid FROM pg_partition_tree('$root') WHERE isleaf)") eq 't';
+		$pair->sql("UPDATE $name SET v = 'half' WHERE id % 2 = 0");
 		start_load();
 		goes_on(20);
 		poll_until(sub { defined ask($source, "ALTER TABLE $root DETACH PARTITION $name FINALIZE") }, "FINALIZE of $name");

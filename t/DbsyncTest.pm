@@ -143,14 +143,23 @@ sub arrives
 	return $arrived;
 }
 
+# What wait_for says at once where something does not come: status, answer, error.  Where a table is
+# held because of what is there no more, arrives() asks again.
+sub asked_once
+{
+	my ($self, $name) = @_;
+	my $timeout = $PostgreSQL::Test::Utils::timeout_default;
+
+	return $self->{source}->psql($database, sprintf(
+		"SELECT dbsync.wait_for(%s, timeout => '%d s')", quoted($name), $timeout));
+}
+
 # The same where tables are suspended: wait_for does not say that all is there, but
 # names them when the rest is.
 sub rest_arrives
 {
 	my ($self, $name, $test) = @_;
-	my $timeout = $PostgreSQL::Test::Utils::timeout_default;
-	my (undef, $answer, $error) = $self->{source}->psql($database, sprintf(
-		"SELECT dbsync.wait_for(%s, timeout => '%d s')", quoted($name), $timeout));
+	my (undef, $answer, $error) = $self->asked_once($name);
 	my $arrived = ok($answer eq 'f' && $error =~ /goes on without tables that are suspended/,
 		$test // "all of $name arrives that is not suspended");
 

@@ -111,7 +111,7 @@ foreach my $kind ('preloaded', 'lazy')
 	run_once('here', $_) foreach 'to_there', 'to_latin';
 	sql('here', "SELECT dbsync.start_subscription('to_there')");
 	sql('here', "INSERT INTO public.item VALUES (5)");
-	is(sql('here', "SELECT dbsync.wait_for('to_there')"), 't', "$kind: where the target captures nothing no right is asked for");
+	is((DbsyncTest::Server::wait_for($node, 'to_there', 'here'))[1], 't', "$kind: where the target captures nothing no right is asked for");
 	sql('postgres', 'GRANT SET ON PARAMETER dbsync.origin TO writer');
 	like(run_once('there', 'back'), qr/is captured there, and user "sync" may not set dbsync.origin/,
 		"$kind, A11: the way back wants the right as well; but capture has begun there while we are connected");
