@@ -16,10 +16,10 @@
 
 #include "executor/spi.h"
 #include "utils/inval.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "worker/news.h"
 #include "worker/query.h"
 #include "worker/rights.h"
 #include "worker/subscription.h"
@@ -32,79 +32,34 @@ static const int watched_caches[] = {
 	DATABASEOID
 };
 
-static Oid *watched = NULL;		/* the tables, sorted */
-static int	nwatched = 0;
 static uint32 anchor_hash = 0;	/* of the function that stands for the subscription */
 
-static uint64 heard = 1;		/* news so far */
+static DbsyncNews news = {.count = 1};
 static uint64 asked = 0;		/* those that the last question came after */
-
-static int
-compare_oids(const void *a, const void *b)
-{
-	Oid			left = *(const Oid *) a;
-	Oid			right = *(const Oid *) b;
-
-	return left < right ? -1 : left > right;
-}
-
-/* The callbacks can run at any moment, in any state: they only count. */
-static void
-hear_of_table(Datum arg, Oid relid)
-{
-	if (!OidIsValid(relid) ||
-		(nwatched > 0 && bsearch(&relid, watched, nwatched, sizeof(Oid), compare_oids)))
-		heard++;
-}
-
-static void
-hear_of_object(Datum arg, int cacheid, uint32 hashvalue)
-{
-	heard++;
-}
 
 /* REASSIGN OWNED and the like */
 static void
 hear_of_function(Datum arg, int cacheid, uint32 hashvalue)
 {
 	if (hashvalue == 0 || hashvalue == anchor_hash)
-		heard++;
-}
-
-static void
-register_callbacks(void)
-{
-	static bool registered = false;
-
-	if (registered)
-		return;
-	CacheRegisterRelcacheCallback(hear_of_table, (Datum) 0);
-	CacheRegisterSyscacheCallback(PROCOID, hear_of_function, (Datum) 0);
-	for (int i = 0; i < lengthof(watched_caches); i++)
-		CacheRegisterSyscacheCallback(watched_caches[i], hear_of_object, (Datum) 0);
-	registered = true;
+		news.count++;
 }
 
 void
 dbsync_rights_watch(const DbsyncSubscription *subscription)
 {
-	Oid		   *relids = MemoryContextAlloc(TopMemoryContext, sizeof(Oid) *
-											Max(list_length(subscription->tables), 1));
-	Oid		   *before = watched;
+	Oid		   *relids = palloc(sizeof(Oid) * Max(list_length(subscription->tables), 1));
 	int			n = 0;
 	ListCell   *lc;
 
-	register_callbacks();
+	if (dbsync_news_listen(&news, watched_caches, lengthof(watched_caches)))
+		CacheRegisterSyscacheCallback(PROCOID, hear_of_function, (Datum) 0);
 	foreach(lc, subscription->tables)
 		relids[n++] = ((const DbsyncTable *) lfirst(lc))->relid;
-	qsort(relids, n, sizeof(Oid), compare_oids);
-	nwatched = 0;
-	watched = relids;
-	nwatched = n;
+	dbsync_news_watch(&news, relids, n);
+	pfree(relids);
 	anchor_hash = subscription->anchor_hash;
-	heard++;
-	if (before != NULL)
-		pfree(before);
+	news.count++;
 }
 
 bool
@@ -112,7 +67,7 @@ dbsync_rights_ask(DbsyncWork *work)
 {
 	DbsyncSubscription *subscription = work->subscription;
 	const char *id;
-	uint64		now = heard;
+	uint64		now = news.count;
 	bool		changed;
 
 	if (asked == now)
@@ -141,7 +96,7 @@ dbsync_rights_hold(DbsyncWork *work)
 	bool		hold;
 
 	AcceptInvalidationMessages();
-	now = heard;
+	now = news.count;
 	if (asked == now)
 		return true;
 	args[0] = psprintf("%d", work->subscription->id);

@@ -5,7 +5,7 @@
  *
  * Which column a sequence belongs to, and whose default takes values from it, is in the
  * system catalogs, and changes without a word to dbsync's configuration.  But none of it changes
- * without the server telling of a sequence, a table, or a role: callbacks count such news, and
+ * without the server telling of a sequence, a table, or a role: such news are counted, and
  * the list is read again before it is used next.
  *
  *-------------------------------------------------------------------------
@@ -16,13 +16,13 @@
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
+#include "worker/news.h"
 #include "worker/query.h"
 #include "worker/sequence.h"
 #include "worker/subscription.h"
@@ -31,46 +31,7 @@
 /* of sequences themselves, and of what rights on those that were added hang on */
 static const int watched_caches[] = {SEQRELID, AUTHOID, AUTHMEMMEMROLE, NAMESPACEOID};
 
-static Oid *watched = NULL;		/* sequences and tables, sorted */
-static int	nwatched = 0;
-static uint64 heard = 1;		/* news so far */
-
-static int
-compare_oids(const void *a, const void *b)
-{
-	Oid			left = *(const Oid *) a;
-	Oid			right = *(const Oid *) b;
-
-	return left < right ? -1 : left > right;
-}
-
-/* The callbacks can run at any moment, in any state: they only count. */
-static void
-hear_of_relation(Datum arg, Oid relid)
-{
-	if (!OidIsValid(relid) ||
-		(nwatched > 0 && bsearch(&relid, watched, nwatched, sizeof(Oid), compare_oids)))
-		heard++;
-}
-
-static void
-hear_of_object(Datum arg, int cacheid, uint32 hashvalue)
-{
-	heard++;
-}
-
-static void
-register_callbacks(void)
-{
-	static bool registered = false;
-
-	if (registered)
-		return;
-	CacheRegisterRelcacheCallback(hear_of_relation, (Datum) 0);
-	for (int i = 0; i < lengthof(watched_caches); i++)
-		CacheRegisterSyscacheCallback(watched_caches[i], hear_of_object, (Datum) 0);
-	registered = true;
-}
+static DbsyncNews news = {.count = 1};
 
 /* Tables, too: a default that takes values from another table's sequence is a change of the table. */
 static void
@@ -78,9 +39,7 @@ watch(const DbsyncWork *work)
 {
 	const List *tables = work->subscription->tables;
 	const List *all = work->sequences->all;
-	Oid		   *relids = MemoryContextAlloc(TopMemoryContext, sizeof(Oid) *
-											(list_length(tables) + list_length(all) + 1));
-	Oid		   *before = watched;
+	Oid		   *relids = palloc(sizeof(Oid) * (list_length(tables) + list_length(all) + 1));
 	int			n = 0;
 	ListCell   *lc;
 
@@ -88,12 +47,8 @@ watch(const DbsyncWork *work)
 		relids[n++] = ((const DbsyncTable *) lfirst(lc))->relid;
 	foreach(lc, all)
 		relids[n++] = ((const DbsyncSequence *) lfirst(lc))->relid;
-	qsort(relids, n, sizeof(Oid), compare_oids);
-	nwatched = 0;
-	watched = relids;
-	nwatched = n;
-	if (before != NULL)
-		pfree(before);
+	dbsync_news_watch(&news, relids, n);
+	pfree(relids);
 }
 
 static List *
@@ -200,7 +155,7 @@ new_sequences(DbsyncWork *work, const DbsyncSequences *before)
 		sequences->noted_at = before->noted_at;
 	}
 	/* before reading, so that a change in between is seen next time */
-	sequences->heard = heard;
+	sequences->heard = news.count;
 	sequences->generation = work->subscription->generation;
 	return sequences;
 }
@@ -210,7 +165,7 @@ dbsync_sequences_are_stale(const DbsyncWork *work)
 {
 	const DbsyncSequences *sequences = work->sequences;
 
-	return sequences == NULL || sequences->heard != heard ||
+	return sequences == NULL || sequences->heard != news.count ||
 		sequences->generation != work->subscription->generation;
 }
 
@@ -223,7 +178,7 @@ dbsync_sequences_read(DbsyncWork *work)
 	MemoryContext old;
 	uint64		n;
 
-	register_callbacks();
+	(void) dbsync_news_listen(&news, watched_caches, lengthof(watched_caches));
 	if (!dbsync_sequences_are_stale(work))
 		return;
 	sequences = new_sequences(work, before);
