@@ -197,4 +197,21 @@
 #define dbsync_sets_expression_compat(subtype) ((void) (subtype), false)
 #endif
 
+/*
+ * For each relation that an UPDATE writes to, the columns that it assigns: PostgreSQL 18 leaves
+ * relations out as it starts the plan, and has its own list.
+ */
+#if PG_VERSION_NUM >= 180000
+#define dbsync_update_columns_compat(state) ((state)->mt_updateColnosLists)
+#else
+#define dbsync_update_columns_compat(state) (((ModifyTable *) (state)->ps.plan)->updateColnosLists)
+#endif
+
+/* May an UPDATE of a partitioned table move rows?  PostgreSQL 19 does not say so beforehand. */
+#if PG_VERSION_NUM >= 190000
+#define dbsync_may_move_rows_compat(plan) true
+#else
+#define dbsync_may_move_rows_compat(plan) ((plan)->partColsUpdated)
+#endif
+
 #endif							/* DBSYNC_EXTENSION_COMPAT_H */

@@ -17,6 +17,10 @@
  * the same table in between comes in the order of truth.  Where a statement of the
  * other kind is open on the table meanwhile, it is told (dbsync_statement_note_direct()).
  *
+ * A statement that names a partitioned table has its rows in others.  UPDATE and DELETE
+ * know them before they begin, and RETURNING is worked out for each of them; for INSERT see
+ * DbsyncRouted.  Rows are captured as the named relation would have them.
+ *
  * Which statements can do without our triggers dbsync_eligibility_is_plain() decides.
  *
  *-------------------------------------------------------------------------
@@ -31,6 +35,7 @@
 #include "extension/capture/direct.h"
 #include "extension/capture/eligibility.h"
 #include "extension/capture/follow.h"
+#include "extension/capture/routed.h"
 #include "extension/capture/statement.h"
 #include "extension/capture/transaction.h"
 #include "extension/log/segment.h"
@@ -94,50 +99,75 @@ without_ours(const TriggerDesc *all, Oid function, MemoryContext context)
 
 /* The row before an UPDATE, as the executor has it at hand. */
 static TupleTableSlot *
-old_row(const DbsyncDirect *direct)
+old_row(const DbsyncTarget *target)
 {
-	const TriggerDesc *triggers = direct->target->ri_TrigDesc;
+	const TriggerDesc *triggers = target->result->ri_TrigDesc;
 
 	/* for a BEFORE ROW trigger it was locked, so it may be a newer one */
 	if (triggers != NULL && triggers->trig_update_before_row)
-		return direct->target->ri_TrigOldSlot;
-	return direct->target->ri_oldTupleSlot;
+		return target->result->ri_TrigOldSlot;
+	return target->result->ri_oldTupleSlot;
 }
 
 static void
-put_row(DbsyncDirect *direct, TupleTableSlot *row)
+put_update(DbsyncTarget *target, TupleTableSlot *old, TupleTableSlot *new)
 {
-	DbsyncConflictCompat *conflict = direct->target->ri_onConflict;
+	target->direct->append.assigned = target->assigned;
+	dbsync_append_put_update(&target->direct->append,
+							 dbsync_layout_row(&target->layout, 0, old),
+							 dbsync_layout_row(&target->layout, 1, new));
+}
 
-	switch (direct->state->operation)
+/*
+ * A row that an UPDATE moves to another partition is written there as an inserted one.
+ * dbsync_eligibility_is_plain() has said that none is.
+ */
+static void
+check_not_moved(const DbsyncTarget *target)
+{
+	const ModifyTableState *state = target->direct->state;
+
+	if (target->result != state->resultRelInfo + state->mt_lastResultIndex)
+		elog(ERROR, "captured row has moved to another partition");
+}
+
+static void
+put_row(DbsyncTarget *target, TupleTableSlot *row)
+{
+	DbsyncAppend *append = &target->direct->append;
+	DbsyncConflictCompat *conflict = target->result->ri_onConflict;
+
+	switch (target->direct->state->operation)
 	{
 		case CMD_UPDATE:
-			dbsync_append_put_update(&direct->append, old_row(direct), row);
+			check_not_moved(target);
+			put_update(target, old_row(target), row);
 			break;
 		case CMD_DELETE:
-			dbsync_append_put(&direct->append, DBSYNC_OP_DELETE, row);
+			dbsync_append_put(append, DBSYNC_OP_DELETE, dbsync_layout_row(&target->layout, 0, row));
 			break;
 		default:
 			if (conflict != NULL && row == conflict->oc_ProjSlot)
-				dbsync_append_put_update(&direct->append, conflict->oc_Existing, row);
+				put_update(target, conflict->oc_Existing, row);
 			else
-				dbsync_append_put(&direct->append, DBSYNC_OP_INSERT, row);
+				dbsync_append_put(append, DBSYNC_OP_INSERT, row);
 			break;
 	}
 }
 
 /* The columns that an UPDATE (or upsert) assigns; NIL: unknown, a trigger may too. */
 static const List *
-assigned_columns(const DbsyncDirect *direct)
+assigned_columns(const DbsyncTarget *target, int which)
 {
-	const ModifyTable *plan = (ModifyTable *) direct->state->ps.plan;
-	const TriggerDesc *others = direct->target->ri_TrigDesc;
+	const ModifyTableState *state = target->direct->state;
+	const TriggerDesc *others = target->result->ri_TrigDesc;
 
-	if (others != NULL && others->trig_update_before_row)
+	/* nor are they known by the numbers of another layout */
+	if ((others != NULL && others->trig_update_before_row) || !target->layout.same)
 		return NIL;
-	if (direct->state->operation == CMD_UPDATE)
-		return linitial(plan->updateColnosLists);
-	return plan->onConflictCols;
+	if (state->operation == CMD_UPDATE)
+		return list_nth(dbsync_update_columns_compat(state), which);
+	return ((ModifyTable *) state->ps.plan)->onConflictCols;
 }
 
 /*
@@ -145,11 +175,11 @@ assigned_columns(const DbsyncDirect *direct)
  * written already and not yet captured.
  */
 static bool
-can_be_interrupted(const DbsyncDirect *direct)
+can_be_interrupted(const ResultRelInfo *result)
 {
-	const TriggerDesc *others = direct->target->ri_TrigDesc;
+	const TriggerDesc *others = result->ri_TrigDesc;
 
-	if (direct->target->ri_WithCheckOptions != NIL)
+	if (result->ri_WithCheckOptions != NIL)
 		return true;
 	for (int i = 0; others != NULL && i < others->numtriggers; i++)
 	{
@@ -181,13 +211,16 @@ check_order(DbsyncDirect *direct, int64 no)
 static bool
 begin_append(DbsyncDirect *direct)
 {
-	if (!dbsync_append_begin(&direct->append, direct->target->ri_RelationDesc, 0))
+	if (direct->begun)
+		return true;
+	if (direct->ignored)
+		return false;
+	if (!dbsync_append_begin(&direct->append, direct->named->ri_RelationDesc, 0))
 	{
 		direct->ignored = true;
 		return false;
 	}
 	direct->begun = true;
-	direct->append.assigned = assigned_columns(direct);
 	dbsync_statement_note_direct(dbsync_cache_touch(direct->append.active.entry));
 	return true;
 }
@@ -196,89 +229,139 @@ begin_append(DbsyncDirect *direct)
 static Datum
 capture_row(ExprState *expression, ExprContext *econtext, bool *isnull)
 {
-	DbsyncDirect *direct = (DbsyncDirect *)
-		((char *) expression - offsetof(DbsyncDirect, projection.pi_state));
+	DbsyncTarget *target = (DbsyncTarget *)
+		((char *) expression - offsetof(DbsyncTarget, projection.pi_state));
+	DbsyncDirect *direct = target->direct;
 	int64		no = next_no();
 	ExprState  *returning;
 	MemoryContext old;
 
 	/* ours is emptied after each row */
 	old = MemoryContextSwitchTo(direct->state->ps.state->es_query_cxt);
-	if (direct->begun || (!direct->ignored && begin_append(direct)))
+	if (begin_append(direct))
 	{
-		put_row(direct, econtext->ecxt_scantuple);
+		put_row(target, econtext->ecxt_scantuple);
 		check_order(direct, no);
 	}
 	MemoryContextSwitchTo(old);
-	if (direct->returning == NULL)
+	if (target->returning == NULL)
 		return (Datum) 0;
-	returning = &direct->returning->pi_state;
+	returning = &target->returning->pi_state;
 	dbsync_hand_on_returning_flags_compat(returning, expression);
 	return returning->evalfunc(returning, econtext, isnull);
 }
 
-/* What a row becomes where nothing is returned: one without columns. */
-static TupleTableSlot *
-no_columns(void)
+/*
+ * The same for a row that was routed to a partition.  In replica role the partition's own row
+ * trigger has it: somebody has changed the role since the statement began.
+ */
+static void
+capture_routed(void *arg, TupleTableSlot *row)
 {
-	static TupleTableSlot *slot = NULL;
+	DbsyncDirect *direct = arg;
+	int64		no = next_no();
+	MemoryContext old;
 
-	if (slot == NULL)
+	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
+		return;
+	old = MemoryContextSwitchTo(direct->state->ps.state->es_query_cxt);
+	if (begin_append(direct))
 	{
-		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-		TupleDesc	none = CreateTemplateTupleDesc(0);
-
-		dbsync_finish_desc_compat(none);
-		slot = MakeSingleTupleTableSlot(none, &TTSOpsVirtual);
-		MemoryContextSwitchTo(old);
+		dbsync_append_put(&direct->append, DBSYNC_OP_INSERT, row);
+		check_order(direct, no);
 	}
-	return slot;
+	MemoryContextSwitchTo(old);
 }
 
 static void
-set_projection(DbsyncDirect *direct, EState *estate)
+set_projection(DbsyncTarget *target)
 {
-	ProjectionInfo *mine = &direct->projection;
+	ProjectionInfo *mine = &target->projection;
 
-	if (direct->returning != NULL)
-		*mine = *direct->returning;
+	target->returning = target->result->ri_projectReturning;
+	if (target->returning != NULL)
+		*mine = *target->returning;
 	else
 	{
 		memset(mine, 0, sizeof(ProjectionInfo));
 		mine->type = T_ProjectionInfo;
 		mine->pi_state.type = T_ExprState;
-		mine->pi_state.resultslot = no_columns();
-		memset(&direct->context, 0, sizeof(ExprContext));
-		direct->context.type = T_ExprContext;
-		direct->context.ecxt_per_tuple_memory = estate->es_query_cxt;
-		mine->pi_exprContext = &direct->context;
+		mine->pi_state.resultslot = dbsync_routed_no_columns();
+		mine->pi_exprContext = &target->direct->context;
 	}
 	mine->pi_state.evalfunc = capture_row;
-	direct->target->ri_projectReturning = mine;
+	target->result->ri_projectReturning = mine;
+}
+
+static void
+begin_target(DbsyncDirect *direct, int which, ResultRelInfo *result, Oid function)
+{
+	DbsyncTarget *target = &direct->targets[which];
+
+	target->direct = direct;
+	target->result = result;
+	if (result == direct->named)
+	{
+		target->triggers = direct->triggers;
+		target->layout.same = true;
+	}
+	else
+	{
+		target->triggers = result->ri_TrigDesc;
+		if (result->ri_TrigDesc != NULL)
+			result->ri_TrigDesc = without_ours(result->ri_TrigDesc, function, CurrentMemoryContext);
+		dbsync_layout_learn(&target->layout, RelationGetDescr(result->ri_RelationDesc),
+							RelationGetDescr(direct->named->ri_RelationDesc));
+	}
+	target->assigned = assigned_columns(target, which);
+	direct->interrupts |= can_be_interrupted(result);
+	set_projection(target);
+}
+
+static void
+begin_targets(DbsyncDirect *direct, Oid function)
+{
+	ModifyTableState *state = direct->state;
+	EState	   *estate = state->ps.state;
+
+	memset(&direct->context, 0, sizeof(ExprContext));
+	direct->context.type = T_ExprContext;
+	direct->context.ecxt_per_tuple_memory = estate->es_query_cxt;
+	direct->ntargets = state->mt_nrels;
+	direct->targets = direct->ntargets == 1 ? &direct->only :
+		palloc(direct->ntargets * sizeof(DbsyncTarget));
+	for (int i = 0; i < direct->ntargets; i++)
+		begin_target(direct, i, &state->resultRelInfo[i], function);
 }
 
 bool
 dbsync_direct_begin(DbsyncDirect *direct, QueryDesc *query, Oid function)
 {
 	ModifyTableState *state = (ModifyTableState *) query->planstate;
-	ResultRelInfo *target = state->rootResultRelInfo;
+	MemoryContext old;
 
-	dbsync_follow_before(target->ri_RelationDesc);
+	dbsync_follow_before(state->rootResultRelInfo->ri_RelationDesc);
 	if (!dbsync_eligibility_is_plain(query, function))
 		return false;
+	old = MemoryContextSwitchTo(query->estate->es_query_cxt);
 	direct->begun = direct->ignored = false;
 	direct->state = state;
-	direct->target = target;
-	direct->triggers = target->ri_TrigDesc;
+	direct->named = state->rootResultRelInfo;
+	direct->triggers = direct->named->ri_TrigDesc;
 	direct->rows = state->mt_transition_capture;
 	direct->upserted = state->mt_oc_transition_capture;
-	direct->returning = target->ri_projectReturning;
-	target->ri_TrigDesc = without_ours(direct->triggers, function,
-									   query->estate->es_query_cxt);
+	direct->named->ri_TrigDesc = without_ours(direct->triggers, function, CurrentMemoryContext);
 	state->mt_transition_capture = state->mt_oc_transition_capture = NULL;
-	direct->interrupts = can_be_interrupted(direct);
 	direct->next_no = next_no();
-	set_projection(direct, query->estate);
+	direct->ntargets = 0;
+	direct->routed = NULL;
+	/* what other triggers partitions have is not known before they are written to */
+	direct->interrupts = dbsync_routed_is(state);
+	if (direct->interrupts)
+		direct->routed = dbsync_routed_begin(state, capture_routed, direct);
+	else
+		begin_targets(direct, function);
+	MemoryContextSwitchTo(old);
 	return true;
 }
 
@@ -294,8 +377,16 @@ dbsync_direct_end(DbsyncDirect *direct)
 {
 	if (direct->state == NULL)
 		return;
-	direct->target->ri_TrigDesc = direct->triggers;
-	direct->target->ri_projectReturning = direct->returning;
+	if (direct->routed != NULL)
+		dbsync_routed_end(direct->routed);
+	for (int i = 0; i < direct->ntargets; i++)
+	{
+		DbsyncTarget *target = &direct->targets[i];
+
+		target->result->ri_TrigDesc = target->triggers;
+		target->result->ri_projectReturning = target->returning;
+	}
+	direct->named->ri_TrigDesc = direct->triggers;
 	direct->state->mt_transition_capture = direct->rows;
 	direct->state->mt_oc_transition_capture = direct->upserted;
 }

@@ -10,19 +10,34 @@
 
 #include "executor/execdesc.h"
 #include "extension/capture/append.h"
+#include "extension/capture/routed.h"
 #include "nodes/execnodes.h"
+
+/* a relation that the plan writes rows to */
+typedef struct DbsyncTarget
+{
+	ProjectionInfo projection;	/* first: what the executor calls for each row */
+	struct DbsyncDirect *direct;
+	ResultRelInfo *result;
+	ProjectionInfo *returning;	/* the statement's own, or NULL */
+	TriggerDesc *triggers;		/* as they were before */
+	const List *assigned;		/* see dbsync_unchanged_find() */
+	DbsyncLayout layout;		/* of a partition */
+} DbsyncTarget;
 
 /* one run of a plan; lives on the stack of the executor's hook */
 typedef struct DbsyncDirect
 {
-	ProjectionInfo projection;	/* what the executor calls for each row */
-	ExprContext context;		/* where it puts the row, unless there is RETURNING */
-	ProjectionInfo *returning;	/* the statement's own, or NULL */
 	ModifyTableState *state;	/* NULL: the triggers capture, as always */
-	ResultRelInfo *target;
-	TriggerDesc *triggers;		/* as they were before */
+	ResultRelInfo *named;		/* what the statement names */
+	TriggerDesc *triggers;		/* its own, as they were before */
 	TransitionCaptureState *rows;
 	TransitionCaptureState *upserted;
+	DbsyncTarget *targets;		/* those whose rows come by RETURNING */
+	int			ntargets;
+	DbsyncTarget only;			/* most often there is one */
+	ExprContext context;		/* where the executor puts rows, unless there is RETURNING */
+	DbsyncRouted *routed;		/* an INSERT into a partitioned table; else NULL */
 	bool		interrupts;		/* user code can run between a row and its capture */
 	int64		next_no;		/* if nothing was captured since our last row */
 	bool		begun;			/* append is; so there was a row */

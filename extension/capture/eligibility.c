@@ -3,15 +3,19 @@
  * extension/capture/eligibility.c
  *	  Which plans are captured without triggers, and their transition tables.
  *
- * A plain plan writes to one captured table, in a way that our triggers would see
+ * A plain plan writes to one captured table, or to partitions of one, in a way that our triggers would see
  * from beginning to end: DbsyncDirect can stand in for them.  Left to the triggers are
  * COPY and logical replication (no plan), MERGE, INSERTs that do on conflict what is
- * not known here, plans with modifying CTEs or several result relations, partitioned
- * tables and those in plain inheritance, tables with other triggers that have transition
- * tables, foreign-key actions
+ * not known here, plans with modifying CTEs, tables in plain inheritance, tables with other
+ * triggers that have transition tables, foreign-key actions
  * (their triggers belong to another statement), plans whose rows EXPLAIN ANALYZE or
  * auto_explain count, and plans that were begun without us: where the library is not
  * preloaded, the first one of each session.
+ *
+ * Of statements that name a partitioned table these are left to the triggers, too: INSERTs with
+ * RETURNING or ON CONFLICT DO UPDATE, or in replica role, in which the partitions' row triggers fire;
+ * and UPDATEs that may move rows to other partitions, since assignments or BEFORE ROW triggers
+ * change what these go by: such a row is deleted where nobody works out RETURNING.
  *
  * Transition tables are made as a plan is started, whether or not they will be used,
  * and cost as much as the capture of a row.  So while a plain plan is started its
@@ -38,6 +42,8 @@
 #include "parser/parsetree.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
+
+#include "extension/compat.h"
 
 TriggerDesc *
 dbsync_eligibility_split_triggers(const TriggerDesc *all, Oid function, bool ours, MemoryContext context)
@@ -133,28 +139,61 @@ learn_triggers(DbsyncEntry *entry, Oid function)
 	entry->triggers_known = true;
 }
 
+/* The relation that the statement names. */
+static Index
+named_relation(const ModifyTable *plan)
+{
+	return plan->rootRelation != 0 ? plan->rootRelation : linitial_int(plan->resultRelations);
+}
+
 /* Is it a plan of the plain kind?  As far as that is known before it is begun. */
 static bool
 is_plain(const QueryDesc *query, int eflags)
 {
 	const PlannedStmt *stmt = query->plannedstmt;
+	const ModifyTable *plan = (ModifyTable *) stmt->planTree;
 
-	return dbsync_direct_capture &&
-		IsA(stmt->planTree, ModifyTable) &&
-		list_length(((ModifyTable *) stmt->planTree)->resultRelations) == 1 &&
-		((ModifyTable *) stmt->planTree)->rootRelation == 0 &&
+	return dbsync_direct_capture && IsA(plan, ModifyTable) &&
+		(plan->rootRelation != 0 || list_length(plan->resultRelations) == 1) &&
 		query->instrument_options == 0 &&
 		!(eflags & (EXEC_FLAG_SKIP_TRIGGERS | EXEC_FLAG_EXPLAIN_ONLY)) &&
 		!stmt->hasModifyingCTE;
 }
 
-/* And of one table, and still to begin? */
+/* Of a statement that names a partitioned table. */
+static bool
+is_plain_partitioned(const ModifyTable *plan)
+{
+	switch (plan->operation)
+	{
+		case CMD_INSERT:
+			return plan->returningLists == NIL && plan->onConflictAction != ONCONFLICT_UPDATE &&
+				SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA;
+		case CMD_UPDATE:
+			return plan->rootRelation != 0 && !dbsync_may_move_rows_compat(plan);
+		default:
+			return plan->rootRelation != 0;
+	}
+}
+
+/* And still to begin, of one table, or of partitions that we see all rows of? */
 static bool
 is_simple(const ModifyTableState *state)
 {
-	return state->mt_nrels == 1 &&
-		state->rootResultRelInfo == state->resultRelInfo &&
-		state->fireBSTriggers;
+	if (!state->fireBSTriggers)
+		return false;
+	if (((ModifyTable *) state->ps.plan)->rootRelation == 0)
+		return state->mt_nrels == 1 && state->rootResultRelInfo == state->resultRelInfo;
+	for (int i = 0; i < state->mt_nrels; i++)
+	{
+		const ResultRelInfo *target = &state->resultRelInfo[i];
+
+		if (target->ri_FdwRoutine != NULL ||
+			(state->operation == CMD_UPDATE && target->ri_TrigDesc != NULL &&
+			 target->ri_TrigDesc->trig_update_before_row))
+			return false;
+	}
+	return true;
 }
 
 /* Most tables that are written to are none of ours: do not look them up. */
@@ -176,8 +215,10 @@ captured_by_ours(Relation rel, Oid function, const ModifyTable *plan)
 	int16		changes = changes_of(plan);
 	DbsyncEntry *entry;
 
-	if (changes == 0 || rel->rd_rel->relkind != RELKIND_RELATION ||
-		!has_ours(rel->trigdesc, function))
+	if (changes == 0 || !has_ours(rel->trigdesc, function))
+		return NULL;
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ? !is_plain_partitioned(plan)
+		: (rel->rd_rel->relkind != RELKIND_RELATION || plan->rootRelation != 0))
 		return NULL;
 	entry = dbsync_cache_find(rel);
 	if (entry->mode != DBSYNC_MODE_CAPTURE || entry->by_row)
@@ -219,8 +260,7 @@ dbsync_eligibility_hide_tables(DbsyncHidden *hidden, const QueryDesc *query, int
 	hidden->copied = NULL;
 	if (!is_plain(query, eflags))
 		return;
-	rel = RelationIdGetRelation(rt_fetch(linitial_int(plan->resultRelations),
-										 query->plannedstmt->rtable)->relid);
+	rel = RelationIdGetRelation(rt_fetch(named_relation(plan), query->plannedstmt->rtable)->relid);
 	if (rel == NULL)
 		return;
 	entry = captured_by_ours(rel, function, plan);

@@ -7,8 +7,8 @@
  * just as in the table, and a row, of a transition table or fresh from the executor
  * (DbsyncDirect), is copied in one piece:
  * the null bitmap moved up by three, the values as they are.  Of a deleted row
- * only the key stays; it is copied in one piece where the key's columns are the
- * table's first ones and have fixed widths, so that it lies at the beginning.  Where the
+ * only the key stays; where its columns have fixed widths they are put one behind the other,
+ * and copied in one piece where they are the table's first ones.  Where the
  * table has no key, all of it stays.
  *
  * A row ends before the segment's last column, unless it is of an UPDATE that left
@@ -62,24 +62,61 @@ can_copy(const DbsyncShape *shape, TupleDesc segment)
 	return true;
 }
 
-/* Bytes from the beginning of a row to the end of its key; 0: not that simple. */
 static int
-measure_key(const DbsyncShape *shape)
+find_key(const DbsyncShape *shape, int column)
+{
+	for (int i = 0; i < shape->nkeys; i++)
+	{
+		if (shape->keys[i] == column)
+			return i;
+	}
+	return -1;
+}
+
+/* Bytes of a key of fixed width, and where in them its columns begin; 0: not that simple. */
+static int
+measure_key(DbsyncShape *shape, TupleDesc segment)
 {
 	int			end = 0;
 
-	/* then no other column lies between them, and one byte of nulls tells */
-	if (shape->last_key != shape->nkeys || shape->nkeys > BITS_PER_BYTE)
-		return 0;
-	for (int i = 0; i < shape->nkeys; i++)
+	for (int i = 0; i < shape->ncolumns; i++)
 	{
-		Form_pg_attribute att = TupleDescAttr(shape->desc, i);
+		Form_pg_attribute att = TupleDescAttr(shape->desc, shape->columns[i] - 1);
+		int			key = find_key(shape, i);
 
-		if (att->attlen <= 0)
+		if (key < 0)
+			continue;
+		if (att->attlen <= 0 || !same_layout(att, TupleDescAttr(segment, i + OURS)))
 			return 0;
-		end = att_align_nominal(end, att->attalign) + att->attlen;
+		shape->key_offsets[key] = att_align_nominal(end, att->attalign);
+		end = shape->key_offsets[key] + att->attlen;
 	}
 	return end;
+}
+
+/* What is as long as the shape itself. */
+static void
+make_room(DbsyncShape *shape, TupleDesc segment)
+{
+	MemoryContext old = MemoryContextSwitchTo(shape->context);
+	TupleDesc	desc = CreateTemplateTupleDesc(segment->natts - 1);
+
+	for (int i = 1; i < segment->natts; i++)
+		TupleDescCopyEntry(desc, i, segment, i);
+	dbsync_finish_desc_compat(desc);
+	shape->unmarked = desc;
+	shape->key_offsets = palloc0((shape->nkeys + 1) * sizeof(int));
+	shape->key_nulls = palloc0(BITMAPLEN(shape->ncolumns + OURS));
+	for (int i = 0; i < OURS + shape->ncolumns; i++)
+	{
+		if (i < OURS || find_key(shape, i - OURS) >= 0)
+			shape->key_nulls[i / BITS_PER_BYTE] |= 1 << (i % BITS_PER_BYTE);
+	}
+	shape->key_bytes = measure_key(shape, segment);
+	/* what lies between two columns stays zero */
+	shape->key_row = palloc0(shape->head + shape->key_bytes);
+	shape->key_row->t_hoff = shape->head;
+	MemoryContextSwitchTo(old);
 }
 
 void
@@ -88,21 +125,13 @@ dbsync_form_learn(DbsyncShape *shape, TupleDesc segment)
 	int			nulls = BITMAPLEN(shape->ncolumns + OURS);
 
 	shape->copies = can_copy(shape, segment);
-	shape->key_bytes = shape->copies ? measure_key(shape) : 0;
+	/* then no other column lies between them, and one byte of nulls tells */
+	shape->key_first = shape->copies && shape->last_key == shape->nkeys && shape->nkeys <= BITS_PER_BYTE;
 	shape->head = MAXALIGN(SizeofHeapTupleHeader);
 	shape->head_nulls = MAXALIGN(SizeofHeapTupleHeader + nulls);
 	shape->head_marked = MAXALIGN(SizeofHeapTupleHeader + BITMAPLEN(segment->natts));
 	if (shape->unmarked == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(shape->context);
-		TupleDesc	desc = CreateTemplateTupleDesc(segment->natts - 1);
-
-		for (int i = 1; i < segment->natts; i++)
-			TupleDescCopyEntry(desc, i, segment, i);
-		dbsync_finish_desc_compat(desc);
-		shape->unmarked = desc;
-		MemoryContextSwitchTo(old);
-	}
+		make_room(shape, segment);
 }
 
 static char *
@@ -123,7 +152,7 @@ key_has_null(const DbsyncShape *shape, HeapTupleHeader row)
 static bool
 key_is_first(const DbsyncShape *shape, HeapTupleHeader row)
 {
-	return shape->key_bytes > 0 &&
+	return shape->key_first && shape->key_bytes > 0 &&
 		HeapTupleHeaderGetNatts(row) >= shape->nkeys &&
 		!key_has_null(shape, row);
 }
@@ -179,22 +208,60 @@ data_before_marks(const DbsyncShape *shape, const int2vector *same, DbsyncSource
 	return value - data_of(source);
 }
 
+/* The key put together from where its columns are. */
+static DbsyncSource
+gather_key(const DbsyncShape *shape, TupleTableSlot *slot)
+{
+	DbsyncSource source = {shape->key_row, shape->key_bytes};
+
+	slot_getsomeattrs(slot, shape->last_key);
+	for (int i = 0; i < shape->nkeys; i++)
+	{
+		int			at = shape->columns[shape->keys[i]] - 1;
+		Form_pg_attribute att = TupleDescAttr(shape->desc, at);
+		char	   *to = data_of(source) + shape->key_offsets[i];
+
+		if (slot->tts_isnull[at])
+		{
+			source.header = NULL;
+			break;
+		}
+		if (att->attbyval)
+			store_att_byval(to, slot->tts_values[at], att->attlen);
+		else
+			memcpy(to, DatumGetPointer(slot->tts_values[at]), att->attlen);
+	}
+	return source;
+}
+
+static DbsyncSource
+key_source(const DbsyncShape *shape, TupleTableSlot *slot)
+{
+	DbsyncSource source = dbsync_form_stored(slot);
+
+	source.data = shape->key_bytes;
+	if (shape->key_bytes == 0)
+		source.header = NULL;
+	else if (source.header == NULL || !key_is_first(shape, source.header))
+		source = gather_key(shape, slot);
+	return source;
+}
+
 DbsyncSource
 dbsync_form_source(const DbsyncShape *shape, const DbsyncStamp *stamp, TupleTableSlot *slot)
 {
 	const DbsyncSource none = {NULL, 0};
 	DbsyncSource source;
 
-	if (!shape->copies || slot == NULL)
+	if (slot == NULL)
+		return none;
+	if (dbsync_form_has_key_only(shape, stamp))
+		return key_source(shape, slot);
+	if (!shape->copies)
 		return none;
 	source = dbsync_form_stored(slot);
 	if (source.header == NULL)
 		return none;
-	if (dbsync_form_has_key_only(shape, stamp))
-	{
-		source.data = shape->key_bytes;
-		return key_is_first(shape, source.header) ? source : none;
-	}
 	if (HeapTupleHeaderGetNatts(source.header) != shape->desc->natts ||
 		(source.header->t_infomask & (HEAP_HASEXTERNAL | HEAP_HASOID_OLD)))
 		return none;
@@ -277,7 +344,7 @@ fill_header(const DbsyncShape *shape, const DbsyncStamp *stamp, DbsyncSource sou
 	if (key_only && shape->nkeys < shape->ncolumns)
 	{
 		header->t_infomask = HEAP_HASNULL;
-		set_not_null(header->t_bits, shape->nkeys);
+		memcpy(header->t_bits, shape->key_nulls, BITMAPLEN(shape->ncolumns + OURS));
 	}
 	else if (!key_only)
 		header->t_infomask = source.header->t_infomask & (HEAP_HASNULL | HEAP_HASVARWIDTH);

@@ -9,6 +9,7 @@
 #ifndef DBSYNC_EXTENSION_CAPTURE_SHAPE_H
 #define DBSYNC_EXTENSION_CAPTURE_SHAPE_H
 
+#include "access/htup.h"
 #include "access/tupdesc.h"
 
 typedef struct DbsyncShape
@@ -30,7 +31,11 @@ typedef struct DbsyncShape
 
 	/* how rows are formed; set by dbsync_form_learn() */
 	bool		copies;			/* a row's data can be copied as it is */
-	int			key_bytes;		/* if also its key is its first bytes; else 0 */
+	int			key_bytes;		/* of a key of fixed width, as a row has it that has nothing else; or 0 */
+	bool		key_first;		/* these are the first bytes of the table's rows */
+	int		   *key_offsets;	/* where among them each column of the key begins */
+	HeapTupleHeader key_row;	/* room for them, behind a header */
+	bits8	   *key_nulls;		/* of a segment's row that has the key alone */
 	int			head;			/* header of a segment's row */
 	int			head_nulls;		/* the same, with a null bitmap */
 	int			head_marked;	/* the same, of a row with dbsync_same */
