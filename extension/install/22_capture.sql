@@ -75,7 +75,9 @@ BEGIN
         EXECUTE format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', rel, t.mode, t.name);
     END LOOP;
     -- a dump can have brought others, which it was captured by before
-    PERFORM dbsync_internal.drop_statement_triggers(c) FROM dbsync.captured_table c WHERE c.id = captured_id AND c.by_row;
+    IF EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured_id AND c.by_row) THEN
+        PERFORM dbsync_internal.drop_triggers(rel, dbsync_internal.row_triggers_replace(captured_id));
+    END IF;
     -- event triggers of the database have seen all that
     IF EXISTS (SELECT FROM dbsync_internal.triggers_of(captured_id, rel) w WHERE NOT EXISTS (
                    SELECT FROM pg_trigger g
@@ -89,21 +91,9 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.create_triggers(int, regclass) IS 'puts the capture triggers on a table';
 
 -- By function, not by name: also one that was renamed while the guard was off.
-CREATE FUNCTION dbsync_internal.drop_triggers(rel regclass) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    trigger_name name;
-BEGIN
-    FOR trigger_name IN
-        SELECT t.tgname FROM pg_trigger t
-        WHERE t.tgrelid = rel AND t.tgfoid = 'dbsync_internal.capture()'::regprocedure AND t.tgparentid = 0
-        ORDER BY t.tgname
-    LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, rel);
-    END LOOP;
-END $$;
-COMMENT ON FUNCTION dbsync_internal.drop_triggers(regclass) IS 'takes the capture triggers off a table';
+CREATE FUNCTION dbsync_internal.drop_triggers(rel regclass, names name[] DEFAULT NULL) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_drop_triggers';
+COMMENT ON FUNCTION dbsync_internal.drop_triggers(regclass, name[]) IS 'takes capture triggers off a table, all or those of these names; no event trigger sees it';
 
 -- ---------------------------------------------------------------------------
 -- On and off

@@ -61,23 +61,12 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.heirs(oid[]) IS 'tables that inherit from these, at any depth, or are partitions of them';
 
-CREATE FUNCTION dbsync_internal.drop_statement_triggers(captured dbsync.captured_table) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION dbsync_internal.row_triggers_replace(captured_id int) RETURNS name[]
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    rel regclass := captured.relid;
-    unwanted name;
-BEGIN
-    FOR unwanted IN
-        SELECT t.tgname FROM pg_trigger t
-        WHERE t.tgrelid = rel AND t.tgfoid = 'dbsync_internal.capture()'::regprocedure
-          AND t.tgname IN (format('dbsync_%s_insert', captured.id), format('dbsync_%s_update', captured.id), format('dbsync_%s_delete', captured.id))
-        ORDER BY t.tgname
-    LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', unwanted, rel);
-    END LOOP;
-END $$;
-COMMENT ON FUNCTION dbsync_internal.drop_statement_triggers(dbsync.captured_table) IS 'takes the triggers off a table by which rows are captured that is captured by row';
+    SELECT array_agg(format('dbsync_%s_%s', captured_id, e.event)::name) FROM (VALUES ('insert'), ('update'), ('delete')) e (event)
+$$;
+COMMENT ON FUNCTION dbsync_internal.row_triggers_replace(int) IS 'names of the triggers that a table has not which is captured by row';
 
 -- PostgreSQL drops no trigger of a table that this transaction has a cursor on, or for which
 -- something waits until it commits.
@@ -89,7 +78,7 @@ BEGIN
     -- the guard looks away
     UPDATE dbsync.captured_table c SET by_row = NULL WHERE c.id = captured.id;
     EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER %I', captured.relid::regclass, format('dbsync_%s_row', captured.id));
-    PERFORM dbsync_internal.drop_statement_triggers(captured);
+    PERFORM dbsync_internal.drop_triggers(captured.relid, dbsync_internal.row_triggers_replace(captured.id));
     UPDATE dbsync.captured_table c SET by_row = true WHERE c.id = captured.id;
 EXCEPTION WHEN object_in_use THEN
     RAISE EXCEPTION USING ERRCODE = 'object_in_use',

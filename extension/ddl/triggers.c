@@ -1,0 +1,101 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension/ddl/triggers.c
+ *	  Taking our triggers off a table, all at once.
+ *
+ * As commands, one after the other, each would be judged by the guard and by whatever other
+ * event triggers there are, and a table has six.  So they go as what goes with something
+ * else does, and no event trigger is told.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "extension/catalog.h"
+#include "fmgr.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(dbsync_drop_triggers);
+
+/* The function that our triggers call; InvalidOid: there is none any more. */
+static Oid
+capture_function(void)
+{
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+						   CStringGetDatum("capture"),
+						   PointerGetDatum(buildoidvector(NULL, 0)),
+						   ObjectIdGetDatum(dbsync_catalog_internal_schema()));
+}
+
+static bool
+is_among(const NameData *name, ArrayType *names)
+{
+	Datum	   *values;
+	int			n;
+	bool		found = false;
+
+	deconstruct_array(names, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR, &values, NULL, &n);
+	for (int i = 0; i < n; i++)
+		found |= strcmp(NameStr(*DatumGetName(values[i])), NameStr(*name)) == 0;
+	pfree(values);
+	return found;
+}
+
+/* Ours on the table; NULL: whatever they are called. */
+static ObjectAddresses *
+find_triggers(Oid relid, ArrayType *names)
+{
+	ObjectAddresses *found = new_object_addresses();
+	Oid			function = capture_function();
+	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(rel, TriggerRelidNameIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+		ObjectAddress address;
+
+		if (trigger->tgfoid != function || (names != NULL && !is_among(&trigger->tgname, names)))
+			continue;
+		ObjectAddressSet(address, TriggerRelationId, trigger->oid);
+		add_exact_object_address(&address, found);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/*
+ * drop_triggers(rel, names): takes triggers of ours, all or those of these names, off a table,
+ * which is locked for that as DROP TRIGGER does.  Error if this session uses it.  It asks for no rights:
+ * only functions that run as the owner of the extension can call it.
+ */
+Datum
+dbsync_drop_triggers(PG_FUNCTION_ARGS)
+{
+	Oid			relid;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	relid = PG_GETARG_OID(0);
+	LockRelationOid(relid, AccessExclusiveLock);
+	performMultipleDeletions(find_triggers(relid, PG_ARGISNULL(1) ? NULL : PG_GETARG_ARRAYTYPE_P(1)),
+							 DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+	PG_RETURN_VOID();
+}
