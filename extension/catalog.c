@@ -44,8 +44,10 @@
 #define CAPTURED_KEY_INDEX		3
 #define CAPTURED_STATE			4
 #define CAPTURED_KEY_COLUMNS	9
+#define CAPTURED_NAMED_KEY		13
 
 #define PARTITION_RELID			1
+#define PARTITION_BOUND			3
 
 #define SEGMENT_ID				1
 #define SEGMENT_CAPTURED_ID		2
@@ -213,22 +215,50 @@ state_from_text(const char *state)
 	elog(ERROR, "unknown state of a captured table: %s", state);
 }
 
-bool
-dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured)
+/* a scan of one of our tables for one value of a column, by the index of that name, if it is there */
+typedef struct DbsyncScan
 {
-	Oid			index = find_relation("captured_table_relid_key");
 	Relation	rel;
 	SysScanDesc scan;
 	ScanKeyData key;
+} DbsyncScan;
+
+static void
+begin_scan(DbsyncScan *scan, const char *table, const char *index_name, AttrNumber column,
+		   RegProcedure equal, Datum value)
+{
+	Oid			index = index_name != NULL ? find_relation(index_name) : InvalidOid;
+
+	scan->rel = table_open(dbsync_catalog_relation(table), AccessShareLock);
+	ScanKeyInit(&scan->key, column, BTEqualStrategyNumber, equal, value);
+	scan->scan = systable_beginscan(scan->rel, index, OidIsValid(index), NULL, 1, &scan->key);
+}
+
+static HeapTuple
+next_of_scan(DbsyncScan *scan)
+{
+	return systable_getnext(scan->scan);
+}
+
+static void
+end_scan(DbsyncScan *scan)
+{
+	systable_endscan(scan->scan);
+	table_close(scan->rel, AccessShareLock);
+}
+
+bool
+dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured)
+{
+	DbsyncScan	scan;
 	HeapTuple	tuple;
 
-	rel = table_open(dbsync_catalog_relation("captured_table"), AccessShareLock);
-	ScanKeyInit(&key, CAPTURED_RELID, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relid));
-	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
-	tuple = systable_getnext(scan);
+	begin_scan(&scan, "captured_table", "captured_table_relid_key", CAPTURED_RELID, F_OIDEQ,
+			   ObjectIdGetDatum(relid));
+	tuple = next_of_scan(&scan);
 	if (HeapTupleIsValid(tuple))
 	{
+		Relation	rel = scan.rel;
 		char	   *state = TextDatumGetCString(dbsync_catalog_required(tuple, CAPTURED_STATE, rel));
 
 		captured->id = DatumGetInt32(dbsync_catalog_required(tuple, CAPTURED_ID, rel));
@@ -237,11 +267,9 @@ dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured)
 		captured->state = state_from_text(state);
 		pfree(state);
 		read_key_columns(captured, tuple, rel);
-		captured->named_key = !heap_attisnull(tuple, get_attnum(RelationGetRelid(rel), "named_key"),
-											  RelationGetDescr(rel));
+		captured->named_key = !heap_attisnull(tuple, CAPTURED_NAMED_KEY, RelationGetDescr(rel));
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	end_scan(&scan);
 	return HeapTupleIsValid(tuple);
 }
 
@@ -249,19 +277,16 @@ void
 dbsync_catalog_active_segment(int captured_id, int *segment_id, Oid *segment_relid,
 							  int *shape_id)
 {
-	Oid			index = find_relation("segment_active");
-	Relation	rel;
-	SysScanDesc scan;
-	ScanKeyData key;
+	DbsyncScan	scan;
 	HeapTuple	tuple;
 	bool		found = false;
 
-	rel = table_open(dbsync_catalog_relation("segment"), AccessShareLock);
-	ScanKeyInit(&key, SEGMENT_CAPTURED_ID, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(captured_id));
-	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
-	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	begin_scan(&scan, "segment", "segment_active", SEGMENT_CAPTURED_ID, F_INT4EQ,
+			   Int32GetDatum(captured_id));
+	while (!found && HeapTupleIsValid(tuple = next_of_scan(&scan)))
 	{
+		Relation	rel = scan.rel;
+
 		/* the index holds active segments only, a sequential scan all of them */
 		if (!DatumGetBool(dbsync_catalog_required(tuple, SEGMENT_ACTIVE, rel)))
 			continue;
@@ -271,8 +296,7 @@ dbsync_catalog_active_segment(int captured_id, int *segment_id, Oid *segment_rel
 			*shape_id = DatumGetInt32(dbsync_catalog_required(tuple, SEGMENT_SHAPE_ID, rel));
 		found = true;
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	end_scan(&scan);
 
 	if (!found)
 		ereport(ERROR,
@@ -284,44 +308,35 @@ dbsync_catalog_active_segment(int captured_id, int *segment_id, Oid *segment_rel
 bool
 dbsync_catalog_shape_is_of(int shape_id, const AttrNumber *columns, int ncolumns)
 {
-	Oid			index = find_relation("shape_pkey");
-	Relation	rel = table_open(dbsync_catalog_relation("shape"), AccessShareLock);
+	DbsyncScan	scan;
 	bool		same = false;
-	SysScanDesc scan;
-	ScanKeyData key;
 	HeapTuple	tuple;
 
-	ScanKeyInit(&key, SHAPE_ID, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(shape_id));
-	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
-	tuple = systable_getnext(scan);
+	begin_scan(&scan, "shape", "shape_pkey", SHAPE_ID, F_INT4EQ, Int32GetDatum(shape_id));
+	tuple = next_of_scan(&scan);
 	if (HeapTupleIsValid(tuple))
 	{
 		const int2vector *captured =
-			(const int2vector *) PG_DETOAST_DATUM(dbsync_catalog_required(tuple, SHAPE_CAPTURED, rel));
+			(const int2vector *) PG_DETOAST_DATUM(dbsync_catalog_required(tuple, SHAPE_CAPTURED, scan.rel));
 
 		same = captured->dim1 == ncolumns &&
 			memcmp(captured->values, columns, ncolumns * sizeof(AttrNumber)) == 0;
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	end_scan(&scan);
 	return same;
 }
 
 bool
 dbsync_catalog_segment_id(Oid relid, int *segment_id)
 {
-	Relation	rel = table_open(dbsync_catalog_relation("segment"), AccessShareLock);
-	SysScanDesc scan;
-	ScanKeyData key;
+	DbsyncScan	scan;
 	HeapTuple	tuple;
 
-	ScanKeyInit(&key, SEGMENT_RELID, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
-	tuple = systable_getnext(scan);
+	begin_scan(&scan, "segment", NULL, SEGMENT_RELID, F_OIDEQ, ObjectIdGetDatum(relid));
+	tuple = next_of_scan(&scan);
 	if (HeapTupleIsValid(tuple))
-		*segment_id = DatumGetInt32(dbsync_catalog_required(tuple, SEGMENT_ID, rel));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+		*segment_id = DatumGetInt32(dbsync_catalog_required(tuple, SEGMENT_ID, scan.rel));
+	end_scan(&scan);
 	return HeapTupleIsValid(tuple);
 }
 
@@ -329,18 +344,34 @@ dbsync_catalog_segment_id(Oid relid, int *segment_id)
 static bool
 has_oid(const char *table, const char *index_name, AttrNumber column, Oid value)
 {
-	Oid			index = find_relation(index_name);
-	Relation	rel = table_open(dbsync_catalog_relation(table), AccessShareLock);
-	SysScanDesc scan;
-	ScanKeyData key;
+	DbsyncScan	scan;
 	bool		found;
 
-	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(value));
-	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
-	found = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	begin_scan(&scan, table, index_name, column, F_OIDEQ, ObjectIdGetDatum(value));
+	found = HeapTupleIsValid(next_of_scan(&scan));
+	end_scan(&scan);
 	return found;
+}
+
+char *
+dbsync_catalog_bound(Oid relid)
+{
+	DbsyncScan	scan;
+	HeapTuple	tuple;
+	char	   *bound = NULL;
+
+	begin_scan(&scan, "partition", "partition_pkey", PARTITION_RELID, F_OIDEQ, ObjectIdGetDatum(relid));
+	tuple = next_of_scan(&scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		value = heap_getattr(tuple, PARTITION_BOUND, RelationGetDescr(scan.rel), &isnull);
+
+		if (!isnull)
+			bound = TextDatumGetCString(value);
+	}
+	end_scan(&scan);
+	return bound;
 }
 
 bool

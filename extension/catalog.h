@@ -72,6 +72,12 @@ extern bool dbsync_catalog_segment_id(Oid relid, int *segment_id);
 extern bool dbsync_catalog_has_table(Oid relid);
 extern bool dbsync_catalog_has_key(Oid index);
 
+/*
+ * The bound of a partition as a condition that means the same at any target, palloc'd; NULL:
+ * there is none.
+ */
+extern char *dbsync_catalog_bound(Oid relid);
+
 /* Is any captured table captured by row, since it has inheritance children or parents? */
 extern bool dbsync_catalog_has_by_row(void);
 

@@ -21,6 +21,7 @@
 #include "extension/capture/append.h"
 #include "extension/capture/cache.h"
 #include "extension/capture/form.h"
+#include "extension/capture/form_source.h"
 #include "extension/capture/form_values.h"
 #include "extension/capture/transaction.h"
 #include "extension/capture/unchanged.h"

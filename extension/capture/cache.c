@@ -85,35 +85,15 @@ create_entries(void)
 static void
 fill_columns(DbsyncEntry *entry, Relation rel)
 {
-	TupleDesc	desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
-	int			natts = desc->natts;
+	DbsyncShape *shape = &entry->shape;
 	int			room;
 
-	if (entry->captured.relid != entry->relid)
-		natts = dbsync_member_natts(entry->captured.relid);
-	room = natts + DBSYNC_SEGMENT_FIRST_COLUMN;
-	entry->shape.desc = desc;
-	entry->shape.columns = palloc(natts * sizeof(AttrNumber));
-	entry->shape.numbers = palloc(natts * sizeof(AttrNumber));
-	if (entry->captured.relid != entry->relid)
-		entry->shape.ncolumns = dbsync_member_columns(desc, entry->captured.relid, natts,
-													  entry->shape.columns, entry->shape.numbers);
-	else
-	{
-		int			n = 0;
-
-		for (int i = 0; i < natts; i++)
-		{
-			Form_pg_attribute att = TupleDescAttr(desc, i);
-
-			if (!att->attisdropped && att->attgenerated == '\0')
-				entry->shape.columns[n++] = att->attnum;
-		}
-		memcpy(entry->shape.numbers, entry->shape.columns, n * sizeof(AttrNumber));
-		entry->shape.ncolumns = n;
-	}
-	entry->shape.values = palloc0(room * sizeof(Datum));
-	entry->shape.nulls = palloc0(room * sizeof(bool));
+	shape->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
+	shape->ncolumns = dbsync_member_columns(shape->desc, entry->relid, entry->captured.relid,
+											&shape->columns, &shape->numbers);
+	room = shape->ncolumns + DBSYNC_SEGMENT_FIRST_COLUMN;
+	shape->values = palloc0(room * sizeof(Datum));
+	shape->nulls = palloc0(room * sizeof(bool));
 }
 
 static int

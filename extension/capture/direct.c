@@ -99,7 +99,7 @@ without_ours(const TriggerDesc *all, Oid function, MemoryContext context)
 
 /* The row before an UPDATE, as the executor has it at hand. */
 static TupleTableSlot *
-old_row(const DbsyncTarget *target)
+old_row(const DbsyncDirectTarget *target)
 {
 	const TriggerDesc *triggers = target->result->ri_TrigDesc;
 
@@ -110,7 +110,7 @@ old_row(const DbsyncTarget *target)
 }
 
 static void
-put_update(DbsyncTarget *target, TupleTableSlot *old, TupleTableSlot *new)
+put_update(DbsyncDirectTarget *target, TupleTableSlot *old, TupleTableSlot *new)
 {
 	target->direct->append.assigned = target->assigned;
 	dbsync_append_put_update(&target->direct->append,
@@ -123,7 +123,7 @@ put_update(DbsyncTarget *target, TupleTableSlot *old, TupleTableSlot *new)
  * dbsync_eligibility_is_plain() has said that none is.
  */
 static void
-check_not_moved(const DbsyncTarget *target)
+check_not_moved(const DbsyncDirectTarget *target)
 {
 	const ModifyTableState *state = target->direct->state;
 
@@ -132,7 +132,7 @@ check_not_moved(const DbsyncTarget *target)
 }
 
 static void
-put_row(DbsyncTarget *target, TupleTableSlot *row)
+put_row(DbsyncDirectTarget *target, TupleTableSlot *row)
 {
 	DbsyncAppend *append = &target->direct->append;
 	DbsyncConflictCompat *conflict = target->result->ri_onConflict;
@@ -157,7 +157,7 @@ put_row(DbsyncTarget *target, TupleTableSlot *row)
 
 /* The columns that an UPDATE (or upsert) assigns; NIL: unknown, a trigger may too. */
 static const List *
-assigned_columns(const DbsyncTarget *target, int which)
+assigned_columns(const DbsyncDirectTarget *target, int which)
 {
 	const ModifyTableState *state = target->direct->state;
 	const TriggerDesc *others = target->result->ri_TrigDesc;
@@ -229,8 +229,8 @@ begin_append(DbsyncDirect *direct)
 static Datum
 capture_row(ExprState *expression, ExprContext *econtext, bool *isnull)
 {
-	DbsyncTarget *target = (DbsyncTarget *)
-		((char *) expression - offsetof(DbsyncTarget, projection.pi_state));
+	DbsyncDirectTarget *target = (DbsyncDirectTarget *)
+		((char *) expression - offsetof(DbsyncDirectTarget, projection.pi_state));
 	DbsyncDirect *direct = target->direct;
 	int64		no = next_no();
 	ExprState  *returning;
@@ -274,7 +274,7 @@ capture_routed(void *arg, TupleTableSlot *row)
 }
 
 static void
-set_projection(DbsyncTarget *target)
+set_projection(DbsyncDirectTarget *target)
 {
 	ProjectionInfo *mine = &target->projection;
 
@@ -296,7 +296,7 @@ set_projection(DbsyncTarget *target)
 static void
 begin_target(DbsyncDirect *direct, int which, ResultRelInfo *result, Oid function)
 {
-	DbsyncTarget *target = &direct->targets[which];
+	DbsyncDirectTarget *target = &direct->targets[which];
 
 	target->direct = direct;
 	target->result = result;
@@ -329,7 +329,7 @@ begin_targets(DbsyncDirect *direct, Oid function)
 	direct->context.ecxt_per_tuple_memory = estate->es_query_cxt;
 	direct->ntargets = state->mt_nrels;
 	direct->targets = direct->ntargets == 1 ? &direct->only :
-		palloc(direct->ntargets * sizeof(DbsyncTarget));
+		palloc(direct->ntargets * sizeof(DbsyncDirectTarget));
 	for (int i = 0; i < direct->ntargets; i++)
 		begin_target(direct, i, &state->resultRelInfo[i], function);
 }
@@ -381,7 +381,7 @@ dbsync_direct_end(DbsyncDirect *direct)
 		dbsync_routed_end(direct->routed);
 	for (int i = 0; i < direct->ntargets; i++)
 	{
-		DbsyncTarget *target = &direct->targets[i];
+		DbsyncDirectTarget *target = &direct->targets[i];
 
 		target->result->ri_TrigDesc = target->triggers;
 		target->result->ri_projectReturning = target->returning;

@@ -14,7 +14,7 @@
 #include "nodes/execnodes.h"
 
 /* a relation that the plan writes rows to */
-typedef struct DbsyncTarget
+typedef struct DbsyncDirectTarget
 {
 	ProjectionInfo projection;	/* first: what the executor calls for each row */
 	struct DbsyncDirect *direct;
@@ -23,7 +23,7 @@ typedef struct DbsyncTarget
 	TriggerDesc *triggers;		/* as they were before */
 	const List *assigned;		/* see dbsync_unchanged_find() */
 	DbsyncLayout layout;		/* of a partition */
-} DbsyncTarget;
+} DbsyncDirectTarget;
 
 /* one run of a plan; lives on the stack of the executor's hook */
 typedef struct DbsyncDirect
@@ -33,9 +33,9 @@ typedef struct DbsyncDirect
 	TriggerDesc *triggers;		/* its own, as they were before */
 	TransitionCaptureState *rows;
 	TransitionCaptureState *upserted;
-	DbsyncTarget *targets;		/* those whose rows come by RETURNING */
+	DbsyncDirectTarget *targets;		/* those whose rows come by RETURNING */
 	int			ntargets;
-	DbsyncTarget only;			/* most often there is one */
+	DbsyncDirectTarget only;			/* most often there is one */
 	ExprContext context;		/* where the executor puts rows, unless there is RETURNING */
 	DbsyncRouted *routed;		/* an INSERT into a partitioned table; else NULL */
 	bool		interrupts;		/* user code can run between a row and its capture */

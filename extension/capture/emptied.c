@@ -18,6 +18,7 @@
 #include "extension/capture/rescan.h"
 #include "extension/capture/statement.h"
 #include "extension/capture/turn.h"
+#include "extension/catalog.h"
 #include "extension/log/segment.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -33,7 +34,7 @@ goes_with_another(const DbsyncTouched *touched, Oid relid)
 		Oid			above = lfirst_oid(lc);
 
 		if (above != relid && dbsync_member_is_below(relid, above) &&
-			(above == touched->relid || dbsync_member_bound(above) != NULL))
+			(above == touched->relid || dbsync_catalog_bound(above) != NULL))
 			return true;
 	}
 	return false;
@@ -51,7 +52,7 @@ dbsync_emptied_before(DbsyncEntry *entry, Relation rel)
 	touched->truncated = lappend_oid(touched->truncated, RelationGetRelid(rel));
 	MemoryContextSwitchTo(old);
 	if (entry->captured.relid != entry->relid && rel->rd_rel->relkind == RELKIND_RELATION &&
-		!goes_with_another(touched, entry->relid) && dbsync_member_bound(entry->relid) == NULL)
+		!goes_with_another(touched, entry->relid) && dbsync_catalog_bound(entry->relid) == NULL)
 		dbsync_statement_add_truncated(touched, dbsync_rescan_capture(rel, DBSYNC_OP_DELETE));
 }
 
@@ -87,7 +88,7 @@ dbsync_emptied_after(DbsyncEntry *entry, Relation rel)
 		dbsync_statement_leave_truncate(touched);
 		return;
 	}
-	bound = dbsync_member_bound(entry->relid);
+	bound = dbsync_catalog_bound(entry->relid);
 	if (bound != NULL)
 		dbsync_turn_emptied(rel, bound);
 	if (entry->shape.nkeys > 0)

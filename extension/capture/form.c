@@ -23,6 +23,7 @@
 
 #include "access/htup_details.h"
 #include "extension/capture/form.h"
+#include "extension/capture/form_source.h"
 #include "extension/log/segment.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
@@ -32,17 +33,6 @@
 #define OURS			(DBSYNC_SEGMENT_FIRST_COLUMN - 1)
 
 StaticAssertDecl(OURS == 3, "the null bitmap is moved by three");
-
-/* Do values lie in both columns in the same way? */
-static bool
-same_layout(Form_pg_attribute theirs, Form_pg_attribute ours)
-{
-	/* a column that is never packed must not get values that are */
-	if (ours->attstorage == TYPSTORAGE_PLAIN && theirs->attstorage != TYPSTORAGE_PLAIN)
-		return false;
-	return ours->attlen == theirs->attlen && ours->attbyval == theirs->attbyval &&
-		ours->attalign == theirs->attalign;
-}
 
 static bool
 can_copy(const DbsyncShape *shape, TupleDesc segment)
@@ -56,67 +46,10 @@ can_copy(const DbsyncShape *shape, TupleDesc segment)
 	{
 		/* a partition may have its columns in another order */
 		if (shape->columns[i] != i + 1 ||
-			!same_layout(TupleDescAttr(shape->desc, i), TupleDescAttr(segment, i + OURS)))
+			!dbsync_form_same_layout(TupleDescAttr(shape->desc, i), TupleDescAttr(segment, i + OURS)))
 			return false;
 	}
 	return true;
-}
-
-static int
-find_key(const DbsyncShape *shape, int column)
-{
-	for (int i = 0; i < shape->nkeys; i++)
-	{
-		if (shape->keys[i] == column)
-			return i;
-	}
-	return -1;
-}
-
-/* Bytes of a key of fixed width, and where in them its columns begin; 0: not that simple. */
-static int
-measure_key(DbsyncShape *shape, TupleDesc segment)
-{
-	int			end = 0;
-
-	for (int i = 0; i < shape->ncolumns; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(shape->desc, shape->columns[i] - 1);
-		int			key = find_key(shape, i);
-
-		if (key < 0)
-			continue;
-		if (att->attlen <= 0 || !same_layout(att, TupleDescAttr(segment, i + OURS)))
-			return 0;
-		shape->key_offsets[key] = att_align_nominal(end, att->attalign);
-		end = shape->key_offsets[key] + att->attlen;
-	}
-	return end;
-}
-
-/* What is as long as the shape itself. */
-static void
-make_room(DbsyncShape *shape, TupleDesc segment)
-{
-	MemoryContext old = MemoryContextSwitchTo(shape->context);
-	TupleDesc	desc = CreateTemplateTupleDesc(segment->natts - 1);
-
-	for (int i = 1; i < segment->natts; i++)
-		TupleDescCopyEntry(desc, i, segment, i);
-	dbsync_finish_desc_compat(desc);
-	shape->unmarked = desc;
-	shape->key_offsets = palloc0((shape->nkeys + 1) * sizeof(int));
-	shape->key_nulls = palloc0(BITMAPLEN(shape->ncolumns + OURS));
-	for (int i = 0; i < OURS + shape->ncolumns; i++)
-	{
-		if (i < OURS || find_key(shape, i - OURS) >= 0)
-			shape->key_nulls[i / BITS_PER_BYTE] |= 1 << (i % BITS_PER_BYTE);
-	}
-	shape->key_bytes = measure_key(shape, segment);
-	/* what lies between two columns stays zero */
-	shape->key_row = palloc0(shape->head + shape->key_bytes);
-	shape->key_row->t_hoff = shape->head;
-	MemoryContextSwitchTo(old);
 }
 
 void
@@ -131,59 +64,17 @@ dbsync_form_learn(DbsyncShape *shape, TupleDesc segment)
 	shape->head_nulls = MAXALIGN(SizeofHeapTupleHeader + nulls);
 	shape->head_marked = MAXALIGN(SizeofHeapTupleHeader + BITMAPLEN(segment->natts));
 	if (shape->unmarked == NULL)
-		make_room(shape, segment);
-}
-
-static char *
-data_of(DbsyncSource source)
-{
-	return (char *) source.header + source.header->t_hoff;
-}
-
-static bool
-key_has_null(const DbsyncShape *shape, HeapTupleHeader row)
-{
-	int			all = (1 << shape->nkeys) - 1;
-
-	return (row->t_infomask & HEAP_HASNULL) && (row->t_bits[0] & all) != all;
-}
-
-/* Is the key at the beginning of the row, without nulls? */
-static bool
-key_is_first(const DbsyncShape *shape, HeapTupleHeader row)
-{
-	return shape->key_first && shape->key_bytes > 0 &&
-		HeapTupleHeaderGetNatts(row) >= shape->nkeys &&
-		!key_has_null(shape, row);
-}
-
-DbsyncSource
-dbsync_form_stored(TupleTableSlot *slot)
-{
-	DbsyncSource source = {NULL, 0};
-
-	if (TTS_IS_MINIMALTUPLE(slot))
 	{
-		MinimalTuple row = ((MinimalTupleTableSlot *) slot)->mintuple;
+		MemoryContext old = MemoryContextSwitchTo(shape->context);
+		TupleDesc	desc = CreateTemplateTupleDesc(segment->natts - 1);
 
-		/* it lacks the first bytes of a heap tuple, which nobody here reads */
-		if (row != NULL)
-		{
-			source.header = (HeapTupleHeader) ((char *) row - MINIMAL_TUPLE_OFFSET);
-			source.data = row->t_len + MINIMAL_TUPLE_OFFSET - row->t_hoff;
-		}
+		for (int i = 1; i < segment->natts; i++)
+			TupleDescCopyEntry(desc, i, segment, i);
+		dbsync_finish_desc_compat(desc);
+		shape->unmarked = desc;
+		dbsync_form_key_learn(shape, segment);
+		MemoryContextSwitchTo(old);
 	}
-	else if (TTS_IS_HEAPTUPLE(slot) || TTS_IS_BUFFERTUPLE(slot))
-	{
-		HeapTuple	row = ((HeapTupleTableSlot *) slot)->tuple;
-
-		if (row != NULL)
-		{
-			source.header = row->t_data;
-			source.data = row->t_len - row->t_data->t_hoff;
-		}
-	}
-	return source;
 }
 
 /*
@@ -203,48 +94,9 @@ data_before_marks(const DbsyncShape *shape, const int2vector *same, DbsyncSource
 		return 0;
 	slot_getsomeattrs(slot, first + 1);
 	value = DatumGetPointer(slot->tts_values[first]);
-	if (value <= data_of(source) || value >= data_of(source) + source.data)
+	if (value <= dbsync_form_data(source) || value >= dbsync_form_data(source) + source.data)
 		return 0;
-	return value - data_of(source);
-}
-
-/* The key put together from where its columns are. */
-static DbsyncSource
-gather_key(const DbsyncShape *shape, TupleTableSlot *slot)
-{
-	DbsyncSource source = {shape->key_row, shape->key_bytes};
-
-	slot_getsomeattrs(slot, shape->last_key);
-	for (int i = 0; i < shape->nkeys; i++)
-	{
-		int			at = shape->columns[shape->keys[i]] - 1;
-		Form_pg_attribute att = TupleDescAttr(shape->desc, at);
-		char	   *to = data_of(source) + shape->key_offsets[i];
-
-		if (slot->tts_isnull[at])
-		{
-			source.header = NULL;
-			break;
-		}
-		if (att->attbyval)
-			store_att_byval(to, slot->tts_values[at], att->attlen);
-		else
-			memcpy(to, DatumGetPointer(slot->tts_values[at]), att->attlen);
-	}
-	return source;
-}
-
-static DbsyncSource
-key_source(const DbsyncShape *shape, TupleTableSlot *slot)
-{
-	DbsyncSource source = dbsync_form_stored(slot);
-
-	source.data = shape->key_bytes;
-	if (shape->key_bytes == 0)
-		source.header = NULL;
-	else if (source.header == NULL || !key_is_first(shape, source.header))
-		source = gather_key(shape, slot);
-	return source;
+	return value - dbsync_form_data(source);
 }
 
 DbsyncSource
@@ -256,7 +108,7 @@ dbsync_form_source(const DbsyncShape *shape, const DbsyncStamp *stamp, TupleTabl
 	if (slot == NULL)
 		return none;
 	if (dbsync_form_has_key_only(shape, stamp))
-		return key_source(shape, slot);
+		return dbsync_form_key_source(shape, slot);
 	if (!shape->copies)
 		return none;
 	source = dbsync_form_stored(slot);
@@ -372,7 +224,7 @@ dbsync_form_copy(const DbsyncShape *shape, const DbsyncStamp *stamp,
 	ours->op = stamp->op;
 	ours->xid = U64FromFullTransactionId(stamp->xid);
 	ours->no = stamp->no;
-	memcpy(ours + 1, data_of(source), source.data);
+	memcpy(ours + 1, dbsync_form_data(source), source.data);
 	if (stamp->same != NULL)
 	{
 		memcpy(end, stamp->same, VARSIZE(stamp->same));
@@ -382,41 +234,6 @@ dbsync_form_copy(const DbsyncShape *shape, const DbsyncStamp *stamp,
 	tuple->t_data = room;
 	tuple->t_tableOid = InvalidOid;
 	ItemPointerSetInvalid(&tuple->t_self);
-}
-
-/* The same, as they lie there?  False says nothing: they may be stored differently. */
-static bool
-same_key_bytes(const DbsyncShape *shape, TupleTableSlot *a, TupleTableSlot *b)
-{
-	DbsyncSource old = dbsync_form_stored(a);
-	DbsyncSource new = dbsync_form_stored(b);
-
-	return old.header != NULL && new.header != NULL &&
-		key_is_first(shape, old.header) && key_is_first(shape, new.header) &&
-		memcmp(data_of(old), data_of(new), shape->key_bytes) == 0;
-}
-
-bool
-dbsync_form_same_key(const DbsyncShape *shape, TupleTableSlot *old, TupleTableSlot *new)
-{
-	if (same_key_bytes(shape, old, new))
-		return true;
-	slot_getsomeattrs(old, shape->last_key);
-	slot_getsomeattrs(new, shape->last_key);
-	for (int i = 0; i < shape->nkeys; i++)
-	{
-		int			at = shape->columns[shape->keys[i]] - 1;
-		Form_pg_attribute att = TupleDescAttr(shape->desc, at);
-
-		if (old->tts_isnull[at] != new->tts_isnull[at])
-			return false;
-		/* compares values, not how they are stored */
-		if (!old->tts_isnull[at] &&
-			!datum_image_eq(old->tts_values[at], new->tts_values[at],
-							att->attbyval, att->attlen))
-			return false;
-	}
-	return true;
 }
 
 /* Two rows of which every byte is the same say the same, whatever they are made of. */
@@ -429,7 +246,7 @@ same_bytes(DbsyncSource a, DbsyncSource b)
 		((a.header->t_infomask ^ b.header->t_infomask) & HEAP_HASNULL) == 0 &&
 		((a.header->t_infomask & HEAP_HASNULL) == 0 ||
 		 memcmp(a.header->t_bits, b.header->t_bits, BITMAPLEN(HeapTupleHeaderGetNatts(a.header))) == 0) &&
-		memcmp(data_of(a), data_of(b), a.data) == 0;
+		memcmp(dbsync_form_data(a), dbsync_form_data(b), a.data) == 0;
 }
 
 /* Values that lie out of line in one place are not fetched. */

@@ -10,6 +10,7 @@
 
 #include "access/htup_details.h"
 #include "executor/tuptable.h"
+#include "extension/capture/form_source.h"
 #include "extension/capture/shape.h"
 #include "extension/log/segment.h"
 #include "utils/rel.h"
@@ -33,19 +34,9 @@ dbsync_form_has_key_only(const DbsyncShape *shape, const DbsyncStamp *stamp)
 	return stamp->op == DBSYNC_OP_DELETE && shape->nkeys > 0;
 }
 
-/* a row that a segment's row can be copied from; lives as long as the slot has it */
-typedef struct DbsyncSource
-{
-	HeapTupleHeader header;		/* NULL: none, take the slow road */
-	Size		data;			/* bytes of its data, or of what is copied of them */
-} DbsyncSource;
-
 /* The slot's row, if the segment's row with this stamp can be copied from it. */
 extern DbsyncSource dbsync_form_source(const DbsyncShape *shape, const DbsyncStamp *stamp,
 									   TupleTableSlot *slot);
-
-/* The slot's row as it lies in memory; the header is NULL where there is none. */
-extern DbsyncSource dbsync_form_stored(TupleTableSlot *slot);
 
 /* How many bytes dbsync_form_copy will write. */
 extern Size dbsync_form_size(const DbsyncShape *shape, const DbsyncStamp *stamp,
@@ -55,10 +46,7 @@ extern Size dbsync_form_size(const DbsyncShape *shape, const DbsyncStamp *stamp,
 extern void dbsync_form_copy(const DbsyncShape *shape, const DbsyncStamp *stamp,
 							 DbsyncSource source, HeapTuple tuple, void *room);
 
-/* Are the key columns of both rows the same, byte for byte? */
-extern bool dbsync_form_same_key(const DbsyncShape *shape, TupleTableSlot *old, TupleTableSlot *new);
-
-/* The same for all columns that are captured. */
+/* Are all columns that are captured the same in both rows, byte for byte? */
 extern bool dbsync_form_same_row(const DbsyncShape *shape, TupleTableSlot *old, TupleTableSlot *new);
 
 #endif							/* DBSYNC_EXTENSION_CAPTURE_FORM_H */

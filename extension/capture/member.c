@@ -15,23 +15,15 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/partition.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "extension/capture/member.h"
 #include "fmgr.h"
-#include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
-
-/* column numbers of 10_config.sql */
-#define PARTITION_RELID		1
-#define PARTITION_BOUND		3
 
 PG_FUNCTION_INFO_V1(dbsync_member_forget);
 
@@ -72,8 +64,9 @@ dbsync_member_is_below(Oid relid, Oid above)
 	return relid == above;
 }
 
-int
-dbsync_member_natts(Oid captured)
+/* How many columns a captured table has ever had. */
+static int
+count_columns(Oid captured)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(captured));
 	int			natts;
@@ -98,9 +91,27 @@ find_column(TupleDesc desc, const char *name)
 	elog(ERROR, "partition has no column \"%s\"", name);
 }
 
-int
-dbsync_member_columns(TupleDesc member, Oid captured, int natts,
-					  AttrNumber *columns, AttrNumber *numbers)
+/* Of the captured table itself: they are what they are there. */
+static int
+own_columns(TupleDesc desc, AttrNumber *columns, AttrNumber *numbers)
+{
+	int			n = 0;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped && att->attgenerated == '\0')
+		{
+			numbers[n] = att->attnum;
+			columns[n++] = att->attnum;
+		}
+	}
+	return n;
+}
+
+static int
+partition_columns(TupleDesc desc, Oid captured, int natts, AttrNumber *columns, AttrNumber *numbers)
 {
 	int			n = 0;
 
@@ -115,35 +126,21 @@ dbsync_member_columns(TupleDesc member, Oid captured, int natts,
 		if (!att->attisdropped && att->attgenerated == '\0')
 		{
 			numbers[n] = number;
-			columns[n++] = find_column(member, NameStr(att->attname));
+			columns[n++] = find_column(desc, NameStr(att->attname));
 		}
 		ReleaseSysCache(tuple);
 	}
 	return n;
 }
 
-char *
-dbsync_member_bound(Oid relid)
+int
+dbsync_member_columns(TupleDesc desc, Oid relid, Oid captured,
+					  AttrNumber **columns, AttrNumber **numbers)
 {
-	Relation	rel = table_open(dbsync_catalog_relation("partition"), AccessShareLock);
-	Oid			index = get_relname_relid("partition_pkey", dbsync_catalog_schema());
-	char	   *bound = NULL;
-	SysScanDesc scan;
-	ScanKeyData key;
-	HeapTuple	tuple;
+	int			natts = relid == captured ? desc->natts : count_columns(captured);
 
-	ScanKeyInit(&key, PARTITION_RELID, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		bool		isnull;
-		Datum		value = heap_getattr(tuple, PARTITION_BOUND, RelationGetDescr(rel), &isnull);
-
-		if (!isnull)
-			bound = TextDatumGetCString(value);
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return bound;
+	*columns = palloc((natts + 1) * sizeof(AttrNumber));
+	*numbers = palloc((natts + 1) * sizeof(AttrNumber));
+	return relid == captured ? own_columns(desc, *columns, *numbers)
+		: partition_columns(desc, captured, natts, *columns, *numbers);
 }

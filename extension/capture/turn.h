@@ -13,7 +13,7 @@
 /*
  * A turn of the captured table that the relation is a partition of: the partition, which its
  * caller has open and locked, is empty from here on.  The bound is its condition
- * (dbsync_member_bound()).
+ * (dbsync_catalog_bound()).
  */
 extern void dbsync_turn_emptied(Relation member, const char *bound);
 

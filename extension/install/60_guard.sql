@@ -120,7 +120,9 @@ BEGIN
             min(w.name::text) FILTER (WHERE g.oid IS NULL)
         INTO rel, commands, missing
         FROM (SELECT captured.relid::oid UNION ALL SELECT p.relid FROM dbsync.partition p WHERE p.captured_id = captured.id AND p.ready) m (relid)
-        CROSS JOIN LATERAL dbsync_internal.triggers_of(captured.id, m.relid) w
+        -- asked once for all: as triggers_of() has it
+        JOIN dbsync_internal.triggers(captured.id) w
+            ON w.level <> 'FOR EACH ROW' OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = m.relid AND c.relkind = 'p')
         LEFT JOIN pg_trigger g ON g.tgrelid = m.relid AND g.tgname = w.name
             AND g.tgfoid = 'dbsync_internal.capture()'::regprocedure
         WHERE g.tgenabled IS DISTINCT FROM w.enabled
