@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * extension/ddl/triggers.c
- *	  Taking our triggers off a table, all at once.
+ *	  Making our triggers, and taking them off a table, without commands.
  *
  * As commands, one after the other, each would be judged by the guard and by whatever other
- * event triggers there are, and a table has six.  So they go as what goes with something
- * else does, and no event trigger is told.
+ * event triggers there are, and a table has six.  Those of the database's own would find a partition that
+ * has some of its triggers and not others, and whose rows have yet to be captured.  So they come and
+ * go as what comes and goes with something else does, and no event trigger is told.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,12 +15,16 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
 #include "extension/catalog.h"
 #include "fmgr.h"
+#include "nodes/parsenodes.h"
+#include "parser/parser.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -27,6 +32,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+PG_FUNCTION_INFO_V1(dbsync_create_trigger);
 PG_FUNCTION_INFO_V1(dbsync_drop_triggers);
 
 /* The function that our triggers call; InvalidOid: there is none any more. */
@@ -97,5 +103,22 @@ dbsync_drop_triggers(PG_FUNCTION_ARGS)
 	LockRelationOid(relid, AccessExclusiveLock);
 	performMultipleDeletions(find_triggers(relid, PG_ARGISNULL(1) ? NULL : PG_GETARG_ARRAYTYPE_P(1)),
 							 DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+	PG_RETURN_VOID();
+}
+
+/*
+ * dbsync_internal.create_trigger(oid, text, "char"): make, on the table with this oid, the trigger
+ * that a CREATE TRIGGER tells of, enabled like that.
+ */
+Datum
+dbsync_create_trigger(PG_FUNCTION_ARGS)
+{
+	char	   *command = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	List	   *parsed = raw_parser(command, RAW_PARSE_DEFAULT);
+	CreateTrigStmt *statement = castNode(CreateTrigStmt, linitial_node(RawStmt, parsed)->stmt);
+
+	CreateTriggerFiringOn(statement, command, PG_GETARG_OID(0), InvalidOid, InvalidOid, InvalidOid,
+						  InvalidOid, InvalidOid, NULL, false, false, PG_GETARG_CHAR(2));
+	CommandCounterIncrement();
 	PG_RETURN_VOID();
 }
