@@ -35,6 +35,23 @@ CREATE EVENT TRIGGER a_drops ON sql_drop EXECUTE FUNCTION public.meddle();
 ALTER EVENT TRIGGER a_meddles RENAME TO z_meddles;
 ALTER EVENT TRIGGER a_drops RENAME TO z_drops;
 \i sql/include/events.psql
+-- commands that fail, and what comes behind them in the transaction
+CREATE TABLE public.comes (k int, v text);
+INSERT INTO public.comes VALUES (15, 'there');
+BEGIN;
+INSERT INTO public.todo VALUES ('INSERT INTO public.keyless VALUES (15, ''not to be'')'), ('SELECT 1/0');
+SAVEPOINT before;
+ALTER TABLE public.keyless ATTACH PARTITION public.comes FOR VALUES FROM (10) TO (20);
+ROLLBACK TO before;
+TRUNCATE public.todo;
+DO $$ BEGIN DROP TABLE public.keyless_0, public.nothing; EXCEPTION WHEN undefined_table THEN NULL; END $$;
+INSERT INTO public.keyless VALUES (15, 'rest'), (5, 'first');
+INSERT INTO public.keyless_rest VALUES (16, 'rest');
+DELETE FROM public.keyless WHERE k = 15;
+ALTER TABLE public.keyless ATTACH PARTITION public.comes FOR VALUES FROM (10) TO (16);
+COMMIT;
+\set tab public.keyless
+\i sql/include/same_table.psql
 DROP EVENT TRIGGER z_meddles;
 DROP EVENT TRIGGER z_drops;
 SELECT dbsync.drop_subscription('events');
