@@ -23,17 +23,17 @@
 #include "extension/leaves.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/partcache.h"
 
-/* Partitions that are about to be detached are still found here. */
-static List *
-leaf_oids(Oid root)
+bool
+dbsync_leaves_find(Oid root, bool detached, bool lock, List **leaves)
 {
 	List	   *level = list_make1_oid(root);
-	List	   *result = NIL;
 
+	*leaves = NIL;
 	while (level != NIL)
 	{
 		List	   *below = NIL;
@@ -43,22 +43,26 @@ leaf_oids(Oid root)
 		{
 			Oid			relid = lfirst_oid(lc);
 
+			if (lock && !ConditionalLockRelationOid(relid, AccessShareLock))
+				return false;
 			if (get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
-				result = lappend_oid(result, relid);
+				*leaves = lappend_oid(*leaves, relid);
 			else
-				below = list_concat(below, find_inheritance_children_extended(relid, false, NoLock, NULL, NULL));
+				below = list_concat(below, find_inheritance_children_extended(relid, !detached, NoLock, NULL, NULL));
 		}
 		level = below;
 	}
-	return result;
+	return true;
 }
 
 DbsyncLeaves *
 dbsync_leaves_begin(Relation root, Oid key_index)
 {
 	DbsyncLeaves *leaves = palloc0(sizeof(DbsyncLeaves));
-	List	   *oids = leaf_oids(RelationGetRelid(root));
+	List	   *oids;
 
+	/* what is about to be detached may have the row as well */
+	(void) dbsync_leaves_find(RelationGetRelid(root), true, false, &oids);
 	leaves->root = root;
 	leaves->key_index = key_index;
 	leaves->context = CurrentMemoryContext;

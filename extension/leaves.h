@@ -34,6 +34,15 @@ typedef struct DbsyncLeaves
 } DbsyncLeaves;
 
 /*
+ * All tables with rows that a table consists of, as of now: itself, or the leaves below it, in a list of
+ * oids in CurrentMemoryContext.  With "detached" those that are about to be detached, too; else as
+ * the active snapshot has it.  With "lock" each member is locked in ACCESS SHARE mode, without
+ * waiting, before what is below it is looked up: false if one of the locks is not to be had, those
+ * that were taken stay.
+ */
+extern bool dbsync_leaves_find(Oid root, bool detached, bool lock, List **leaves);
+
+/*
  * The leaves of a captured table that the caller has open and keeps so; key_index is its key's, or
  * InvalidOid, where nobody looks for keys.
  * Made in CurrentMemoryContext, which must live as long.  None of them is open yet, nor locked:

@@ -14,35 +14,24 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
 #include "executor/spi.h"
-#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 
+#include "extension/leaves.h"
 #include "worker/query.h"
 #include "worker/table_lock.h"
 
 bool
 dbsync_table_lock(DbsyncTable *table)
 {
-	List	   *members;
-	ListCell   *lc;
+	List	   *leaves;
 
 	table->leaves = NIL;
-	if (!ConditionalLockRelationOid(table->relid, AccessShareLock))
+	/* those that are being detached count as they do for a statement */
+	if (!dbsync_leaves_find(table->relid, false, true, &leaves))
 		return false;
-	if (get_rel_relkind(table->relid) != RELKIND_PARTITIONED_TABLE)
-		return true;
-	members = find_all_inheritors(table->relid, NoLock, NULL);
-	foreach(lc, members)
-	{
-		Oid			relid = lfirst_oid(lc);
-
-		if (!ConditionalLockRelationOid(relid, AccessShareLock))
-			return false;
-		if (get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
-			table->leaves = lappend_oid(table->leaves, relid);
-	}
+	if (get_rel_relkind(table->relid) == RELKIND_PARTITIONED_TABLE)
+		table->leaves = leaves;
 	return true;
 }
 
