@@ -120,12 +120,12 @@ BEGIN
             min(w.name::text) FILTER (WHERE g.oid IS NULL)
         INTO rel, commands, missing
         FROM (SELECT captured.relid::oid UNION ALL SELECT p.relid FROM dbsync.partition p WHERE p.captured_id = captured.id AND p.ready) m (relid)
-        -- asked once for all: as triggers_of() has it
-        JOIN dbsync_internal.triggers(captured.id) w
-            ON w.level <> 'FOR EACH ROW' OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = m.relid AND c.relkind = 'p')
+        LEFT JOIN pg_class c ON c.oid = m.relid
+        -- not triggers_of() for each of them, of which there may be thousands
+        CROSS JOIN dbsync_internal.triggers(captured.id) w
         LEFT JOIN pg_trigger g ON g.tgrelid = m.relid AND g.tgname = w.name
             AND g.tgfoid = 'dbsync_internal.capture()'::regprocedure
-        WHERE g.tgenabled IS DISTINCT FROM w.enabled
+        WHERE g.tgenabled IS DISTINCT FROM w.enabled AND (w.level <> 'FOR EACH ROW' OR c.relkind IS DISTINCT FROM 'p')
         GROUP BY m.relid ORDER BY m.relid LIMIT 1;
         EXIT WHEN NOT FOUND;
         IF missing IS NOT NULL THEN

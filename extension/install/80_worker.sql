@@ -69,9 +69,10 @@ BEGIN
     FOR lost IN
         SELECT c.id FROM dbsync.captured_table c
         WHERE c.state = 'active' AND EXISTS (
-            SELECT FROM (SELECT c.relid::oid UNION ALL SELECT p.relid FROM dbsync.partition p WHERE p.captured_id = c.id) m (relid),
-                dbsync_internal.triggers_of(c.id, m.relid) t
-            WHERE NOT EXISTS (
+            SELECT FROM dbsync_internal.triggers(c.id) t
+                CROSS JOIN (SELECT c.relid::oid UNION ALL SELECT p.relid FROM dbsync.partition p WHERE p.captured_id = c.id) m (relid)
+                LEFT JOIN pg_class r ON r.oid = m.relid
+            WHERE (t.level <> 'FOR EACH ROW' OR r.relkind IS DISTINCT FROM 'p') AND NOT EXISTS (
                 SELECT FROM pg_trigger g
                 WHERE g.tgrelid = m.relid AND g.tgname = t.name AND g.tgenabled = t.enabled))
     LOOP
