@@ -144,3 +144,6 @@ UPDATE n SET w = 'w' WHERE v = 'v1';
 UPDATE n SET w = w WHERE v = 'v1';
 DELETE FROM n WHERE v = 'v2';
 SELECT op, count(*) FROM capture_test.rows('n') GROUP BY op ORDER BY op;
+SELECT capture_test.end('p'), capture_test.end('t'), capture_test.end('n');
+SET client_min_messages = warning;
+DROP SCHEMA capture_test CASCADE;
