@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "mb/pg_wchar.h"
 #include "utils/datum.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -24,9 +25,12 @@
 #include "worker/encode.h"
 #include "worker/relay.h"
 #include "worker/row_size.h"
+#include "worker/selection.h"
 #include "worker/shape.h"
 #include "worker/table.h"
 #include "worker/target.h"
+
+#include "extension/compat.h"
 
 /* values of so many bytes are not encoded without thinking of what may come of it */
 #define LARGE_VALUE		(1024 * 1024)
@@ -58,6 +62,10 @@ struct DbsyncRelay
 	bool	   *varlena;		/* columns that can be large */
 	int			needed;			/* columns of it that we look at */
 	int			ncolumns;
+	bool		selects;		/* expressions or a filter are to be worked out: then ... */
+	DbsyncSelecting *selecting; /* ... so; NULL: rows are sent as they come */
+	bool		deletes;		/* rows that the filter is not true of */
+	TupleDesc	sent_desc;		/* of rows as they are sent */
 	DbsyncEncoder *encoder;
 	DbsyncRow	row;
 
@@ -110,6 +118,53 @@ choose_sent(DbsyncRelay *relay)
 	relay->unchanged = palloc(sizeof(bool) * Max(relay->ncolumns, 1));
 }
 
+/* Rows are made of those that come, column by column. */
+static void
+begin_selecting(DbsyncRelay *relay, TupleDesc desc)
+{
+	int		   *at = palloc(sizeof(int) * Max(relay->ncolumns, 1));
+
+	relay->selecting = dbsync_selecting_begin(relay->table->selection, relay->shape, relay->table->qualified,
+											  desc, relay->place, relay->sent, relay->ncolumns);
+	relay->sent_desc = dbsync_selecting_desc(relay->selecting);
+	for (int i = 0; i < relay->ncolumns; i++)
+		at[i] = i;
+	relay->at = at;
+}
+
+/* How many columns of rows that come have to be taken out of them. */
+static int
+count_needed(const DbsyncRelay *relay, TupleDesc desc)
+{
+	int			needed = 1;		/* dbsync_op comes first */
+
+	if (relay->selecting != NULL)
+		return desc->natts;
+	for (int i = 0; i < relay->ncolumns; i++)
+		needed = Max(needed, relay->at[i] + 1);
+	if (relay->what == DBSYNC_RELAY_CHUNK)
+		for (int k = 0; k < relay->shape->nkeys; k++)
+			needed = Max(needed, relay->place[relay->shape->keys[k]] + 1);
+	return Min(needed, desc->natts);
+}
+
+/* The driver has judged by types. */
+static void
+check_types(const DbsyncRelay *relay)
+{
+	int			n = 0;
+
+	for (int i = 0; i < relay->ncolumns; i++)
+	{
+		int			column = column_of(relay, i);
+		Oid			type = column >= 0 ? relay->shape->types[column]
+			: getBaseType(TupleDescAttr(relay->table->expressions, n++)->atttypid);
+
+		if (getBaseType(TupleDescAttr(relay->sent_desc, relay->at[i])->atttypid) != type)
+			elog(ERROR, "column %d of table %s has changed its type", i + 1, relay->table->qualified);
+	}
+}
+
 static void
 startup(DestReceiver *self, int operation, TupleDesc desc)
 {
@@ -121,27 +176,18 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 	old = MemoryContextSwitchTo(relay->context);
 	if (relay->place == NULL)
 		take_all(relay, desc);
-	choose_sent(relay);
-	relay->needed = 1;			/* dbsync_op comes first */
-	for (int i = 0; i < relay->ncolumns; i++)
-		relay->needed = Max(relay->needed, relay->at[i] + 1);
-	if (relay->what == DBSYNC_RELAY_CHUNK)
-		for (int k = 0; k < relay->shape->nkeys; k++)
-			relay->needed = Max(relay->needed, relay->place[relay->shape->keys[k]] + 1);
-	relay->needed = Min(relay->needed, desc->natts);
-	for (int i = 0; binary && i < relay->ncolumns; i++)
-	{
-		int			column = column_of(relay, i);
-
-		/* the driver has judged by these types */
-		if (getBaseType(TupleDescAttr(desc, relay->at[i])->atttypid) != relay->shape->types[column])
-			elog(ERROR, "column %d of table %s has changed its type", column + 1,
-				 relay->table->qualified);
-	}
+	relay->sent_desc = desc;
+	if (relay->selects)
+		begin_selecting(relay, desc);
+	else
+		choose_sent(relay);
+	relay->needed = count_needed(relay, desc);
+	if (binary)
+		check_types(relay);
 	relay->varlena = palloc(sizeof(bool) * Max(relay->ncolumns, 1));
 	for (int i = 0; i < relay->ncolumns; i++)
-		relay->varlena[i] = TupleDescAttr(desc, relay->at[i])->attlen == -1;
-	relay->encoder = dbsync_encoder_create(desc, relay->at, relay->ncolumns, binary);
+		relay->varlena[i] = TupleDescAttr(relay->sent_desc, relay->at[i])->attlen == -1;
+	relay->encoder = dbsync_encoder_create(relay->sent_desc, relay->at, relay->ncolumns, binary);
 	relay->row.values = palloc(sizeof(char *) * Max(relay->ncolumns, 1));
 	relay->row.lengths = palloc(sizeof(int) * Max(relay->ncolumns, 1));
 	if (relay->what == DBSYNC_RELAY_CHUNK)
@@ -249,9 +295,8 @@ refuse_row(DbsyncRelay *relay, const char *detail)
 
 /* The text of what is stored in 500 MB may be longer than a text can be. */
 static const char *
-encode_large(DbsyncRelay *relay, TupleTableSlot *slot, int i, int *length)
+encode_large(DbsyncRelay *relay, TupleTableSlot *slot, Datum value, int i, int *length)
 {
-	Datum		value = slot->tts_values[relay->at[i]];
 	Size		size = toast_raw_datum_size(value);
 	char	   *row = describe_row(relay, slot);
 	MemoryContext context = CurrentMemoryContext;
@@ -272,7 +317,8 @@ encode_large(DbsyncRelay *relay, TupleTableSlot *slot, int i, int *length)
 			PG_RE_THROW();
 		FlushErrorState();
 		refuse_row(relay, psprintf("Column \"%s\" of %s has %zu bytes, too many for the form in which it travels: %s.",
-								   relay->shape->columns[column], row, size, edata->message));
+								   column >= 0 ? relay->shape->columns[column] : relay->table->selection->columns[i].name,
+								   row, size, edata->message));
 	}
 	PG_END_TRY();
 	return result;
@@ -302,25 +348,26 @@ check_size(DbsyncRelay *relay, TupleTableSlot *slot, int64 bytes)
 								   describe_row(relay, slot), bytes, (Size) ROW_LIMIT));
 }
 
+/* slot: the row that came; sent: as it is sent */
 static void
-encode_row(DbsyncRelay *relay, TupleTableSlot *slot)
+encode_row(DbsyncRelay *relay, TupleTableSlot *slot, const TupleTableSlot *sent)
 {
 	DbsyncRow  *row = &relay->row;
 	int64		bytes = 0;
 
 	for (int i = 0; i < relay->ncolumns; i++)
 	{
-		if (slot->tts_isnull[relay->at[i]] || (row->unchanged && row->unchanged[i]))
+		if (sent->tts_isnull[relay->at[i]] || (row->unchanged && row->unchanged[i]))
 		{
 			row->values[i] = NULL;
 			row->lengths[i] = 0;
 		}
 		else
 		{
-			Datum		value = slot->tts_values[relay->at[i]];
+			Datum		value = sent->tts_values[relay->at[i]];
 
 			row->values[i] = is_large(relay, i, value)
-				? encode_large(relay, slot, i, &row->lengths[i])
+				? encode_large(relay, slot, value, i, &row->lengths[i])
 				: dbsync_encoder_value(relay->encoder, i, value, &row->lengths[i]);
 			bytes += row->lengths[i];
 		}
@@ -328,10 +375,56 @@ encode_row(DbsyncRelay *relay, TupleTableSlot *slot)
 	check_size(relay, slot, bytes);
 }
 
+/* What was worked out has failed: say of which row. */
+pg_noreturn static void
+raise_of_row(DbsyncRelay *relay, TupleTableSlot *slot, MemoryContext context)
+{
+	ErrorData  *edata;
+	const char *row;
+
+	MemoryContextSwitchTo(context);
+	edata = CopyErrorData();
+	FlushErrorState();
+	row = psprintf("In what is sent of table %s, of %s.", relay->table->qualified, describe_row(relay, slot));
+	edata->detail = edata->detail ? psprintf("%s %s", edata->detail, row) : pstrdup(row);
+	if (edata->hint == NULL)
+		edata->hint = psprintf("Change columns or filter, which copies the table anew: SELECT dbsync.alter_table(..., %s, ...). Or mend what they need.",
+							   quote_literal_cstr(relay->table->qualified));
+	ReThrowError(edata);
+}
+
+/*
+ * The row as it is sent, of rows of which something is worked out; NULL: it is none.  Of a table without a
+ * key the rows that go are known by all that was sent of them; of others the key is enough.
+ */
+static TupleTableSlot *
+select_row(DbsyncRelay *relay, TupleTableSlot *slot)
+{
+	MemoryContext context = CurrentMemoryContext;
+	TupleTableSlot *volatile sent = NULL;
+
+	if (relay->row.kind == DBSYNC_ROW_DELETE && relay->shape->nkeys > 0)
+		return dbsync_selecting_key(relay->selecting, slot);
+	PG_TRY();
+	{
+		sent = dbsync_selecting_row(relay->selecting, slot);
+	}
+	PG_CATCH();
+	{
+		raise_of_row(relay, slot, context);
+	}
+	PG_END_TRY();
+	if (sent != NULL || !relay->deletes)
+		return sent;
+	relay->row.kind = DBSYNC_ROW_DELETE;
+	return dbsync_selecting_key(relay->selecting, slot);
+}
+
 static bool
 receive(TupleTableSlot *slot, DestReceiver *self)
 {
 	DbsyncRelay *relay = (DbsyncRelay *) self;
+	TupleTableSlot *sent = slot;
 	MemoryContext old;
 
 	CHECK_FOR_INTERRUPTS();
@@ -342,10 +435,15 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 		return true;
 	MemoryContextReset(relay->row_context);
 	old = MemoryContextSwitchTo(relay->row_context);
-	encode_row(relay, slot);
 	if (relay->what == DBSYNC_RELAY_CHUNK)
 		remember_key(relay, slot);
-	relay->refused = !dbsync_target_try_rows_put(relay->target, &relay->row);
+	if (relay->selecting != NULL)
+		sent = select_row(relay, slot);
+	if (sent != NULL)
+	{
+		encode_row(relay, slot, sent);
+		relay->refused = !dbsync_target_try_rows_put(relay->target, &relay->row);
+	}
 	MemoryContextSwitchTo(old);
 	return !relay->refused;
 }
@@ -383,6 +481,7 @@ dbsync_relay_create(DbsyncTarget *target, const DbsyncTargetTable *handle,
 		relay->sent = table->sent;
 		relay->ncolumns = table->nsent;
 	}
+	relay->selects = what != DBSYNC_RELAY_KEYS && table->selection != NULL && dbsync_selection_runs(table->selection);
 	relay->row.count = 1;
 	relay->context = CurrentMemoryContext;
 	relay->row_context = AllocSetContextCreate(CurrentMemoryContext, "dbsync row",
@@ -403,6 +502,12 @@ dbsync_relay_receiver(DbsyncRelay *relay)
 }
 
 void
+dbsync_relay_delete_filtered(DbsyncRelay *relay)
+{
+	relay->deletes = true;
+}
+
+void
 dbsync_relay_set_unchanged(DbsyncRelay *relay, const bool *unchanged)
 {
 	relay->row.unchanged = unchanged;
@@ -417,6 +522,14 @@ void
 dbsync_relay_set_count(DbsyncRelay *relay, int64 count)
 {
 	relay->row.count = count;
+}
+
+void
+dbsync_relay_end(DbsyncRelay *relay)
+{
+	if (relay->selecting != NULL)
+		dbsync_selecting_end(relay->selecting);
+	relay->selecting = NULL;
 }
 
 bool
