@@ -10,70 +10,22 @@
  */
 #include "postgres.h"
 
-#include "access/detoast.h"
 #include "executor/tuptable.h"
-#include "fmgr.h"
 #include "miscadmin.h"
-#include "mb/pg_wchar.h"
-#include "utils/datum.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "extension/log/segment.h"
 #include "extension/owner.h"
-#include "worker/encode.h"
 #include "worker/relay.h"
-#include "worker/row_size.h"
-#include "worker/selection.h"
+#include "worker/relay_row.h"
 #include "worker/shape.h"
 #include "worker/table.h"
 #include "worker/target.h"
 
 #include "extension/compat.h"
-
-/* values of so many bytes are not encoded without thinking of what may come of it */
-#define LARGE_VALUE		(1024 * 1024)
-
-/* a row of so many may be too much for a target; of so many it is, by far */
-#define HEAVY_ROW		(128 * 1024 * 1024)
-#define ROW_LIMIT		(MaxAllocSize - 64 * 1024)
-
-/* of a key in a message */
-#define KEY_SHOWN		100
-
-struct DbsyncRelay
-{
-	DestReceiver receiver;		/* first: who reads knows us by it */
-	DbsyncTarget *target;
-	const DbsyncTargetTable *handle;
-	const DbsyncTable *table;
-	const DbsyncTableShape *shape;	/* of the rows that come */
-	DbsyncRelayWhat what;
-	bool		refused;
-	int64		rows;
-	int64		bytes;			/* of their values */
-	MemoryContext context;		/* lives as long as the relay */
-	MemoryContext row_context;	/* reset for each row */
-	const int  *sent;			/* the shape's columns that are sent; NULL: all, or the key's */
-	const int  *place;			/* where the row that comes has the shape's columns */
-	const int  *at;				/* where it has those that are sent */
-	bool	   *unchanged;		/* of them; NULL: none is left out, and they are the shape's own */
-	bool	   *varlena;		/* columns that can be large */
-	int			needed;			/* columns of it that we look at */
-	int			ncolumns;
-	bool		selects;		/* expressions or a filter are to be worked out: then ... */
-	DbsyncSelecting *selecting; /* ... so; NULL: rows are sent as they come */
-	bool		deletes;		/* rows that the filter is not true of */
-	TupleDesc	sent_desc;		/* of rows as they are sent */
-	DbsyncEncoder *encoder;
-	DbsyncRow	row;
-
-	/* of chunks: the key of the last row, per key column */
-	TupleDesc	desc;
-	Datum	   *last_key;
-	MemoryContext key_context;	/* of its values; reset for each row */
-};
 
 /* The rows have our columns and nothing else, behind dbsync_op in those of changes. */
 static void
@@ -89,15 +41,6 @@ take_all(DbsyncRelay *relay, TupleDesc desc)
 	for (int i = 0; i < ncolumns; i++)
 		place[i] = first + i;
 	relay->place = place;
-}
-
-/* The column of the shape that is sent as number i. */
-static int
-column_of(const DbsyncRelay *relay, int i)
-{
-	if (relay->what == DBSYNC_RELAY_KEYS)
-		return relay->shape->keys[i];
-	return relay->sent ? relay->sent[i] : i;
 }
 
 /* Columns that the target does not have are passed by. */
@@ -156,7 +99,7 @@ check_types(const DbsyncRelay *relay)
 
 	for (int i = 0; i < relay->ncolumns; i++)
 	{
-		int			column = column_of(relay, i);
+		int			column = dbsync_relay_column(relay, i);
 		Oid			type = column >= 0 ? relay->shape->types[column]
 			: getBaseType(TupleDescAttr(relay->table->expressions, n++)->atttypid);
 
@@ -251,130 +194,6 @@ remember_key(DbsyncRelay *relay, TupleTableSlot *slot)
 	MemoryContextSwitchTo(old);
 }
 
-/* The row's key for a message, cut short; its own functions make the text. */
-static char *
-describe_row(DbsyncRelay *relay, TupleTableSlot *slot)
-{
-	StringInfoData key;
-
-	if (relay->shape->nkeys == 0)
-		return "a row";
-	initStringInfo(&key);
-	appendStringInfoString(&key, "the row with key (");
-	for (int k = 0; k < relay->shape->nkeys; k++)
-	{
-		int			at = relay->place[relay->what == DBSYNC_RELAY_KEYS ? k : relay->shape->keys[k]];
-		char	   *text = "null";
-
-		if (!slot->tts_isnull[at])
-		{
-			Oid			function;
-			bool		varlena;
-
-			getTypeOutputInfo(TupleDescAttr(slot->tts_tupleDescriptor, at)->atttypid, &function, &varlena);
-			text = OidOutputFunctionCall(function, slot->tts_values[at]);
-		}
-		appendStringInfo(&key, "%s%.*s%s", k > 0 ? ", " : "",
-						 pg_mbcliplen(text, strlen(text), KEY_SHOWN), text,
-						 strlen(text) > KEY_SHOWN ? "..." : "");
-	}
-	appendStringInfoChar(&key, ')');
-	return key.data;
-}
-
-static void
-refuse_row(DbsyncRelay *relay, const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			 errmsg("table %s has a row that is too large to be sent", relay->table->qualified),
-			 errdetail("%s", detail),
-			 errhint("Make the row smaller or delete it, and copy the table anew with dbsync.copy_table();"
-					 " or take the table out with dbsync.remove_table().")));
-}
-
-/* The text of what is stored in 500 MB may be longer than a text can be. */
-static const char *
-encode_large(DbsyncRelay *relay, TupleTableSlot *slot, Datum value, int i, int *length)
-{
-	Size		size = toast_raw_datum_size(value);
-	char	   *row = describe_row(relay, slot);
-	MemoryContext context = CurrentMemoryContext;
-	const char *volatile result = NULL;
-
-	PG_TRY();
-	{
-		result = dbsync_encoder_value(relay->encoder, i, value, length);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-		int			column = column_of(relay, i);
-
-		MemoryContextSwitchTo(context);
-		edata = CopyErrorData();
-		if (!dbsync_row_size_is_too_large(edata->sqlerrcode, edata->message))
-			PG_RE_THROW();
-		FlushErrorState();
-		refuse_row(relay, psprintf("Column \"%s\" of %s has %zu bytes, too many for the form in which it travels: %s.",
-								   column >= 0 ? relay->shape->columns[column] : relay->table->selection->columns[i].name,
-								   row, size, edata->message));
-	}
-	PG_END_TRY();
-	return result;
-}
-
-/* Cheap for all that is in a row as it is, and small. */
-static bool
-is_large(const DbsyncRelay *relay, int i, Datum value)
-{
-	struct varlena *varlena = (struct varlena *) DatumGetPointer(value);
-
-	return relay->varlena[i] &&
-		(VARATT_IS_EXTERNAL(varlena) || !VARATT_IS_SHORT(varlena)) &&
-		toast_raw_datum_size(value) >= LARGE_VALUE;
-}
-
-/* What the driver gets of the row must be in memory at the same time there, too. */
-static void
-check_size(DbsyncRelay *relay, TupleTableSlot *slot, int64 bytes)
-{
-	relay->bytes += bytes;
-	if (bytes < HEAVY_ROW)
-		return;
-	dbsync_row_size_note_heavy(relay->table->captured_id);
-	if (bytes > ROW_LIMIT)
-		refuse_row(relay, psprintf("All values together of %s have " INT64_FORMAT " bytes as they travel, the most is %zu.",
-								   describe_row(relay, slot), bytes, (Size) ROW_LIMIT));
-}
-
-/* slot: the row that came; sent: as it is sent */
-static void
-encode_row(DbsyncRelay *relay, TupleTableSlot *slot, const TupleTableSlot *sent)
-{
-	DbsyncRow  *row = &relay->row;
-	int64		bytes = 0;
-
-	for (int i = 0; i < relay->ncolumns; i++)
-	{
-		if (sent->tts_isnull[relay->at[i]] || (row->unchanged && row->unchanged[i]))
-		{
-			row->values[i] = NULL;
-			row->lengths[i] = 0;
-		}
-		else
-		{
-			Datum		value = sent->tts_values[relay->at[i]];
-
-			row->values[i] = is_large(relay, i, value)
-				? encode_large(relay, slot, value, i, &row->lengths[i])
-				: dbsync_encoder_value(relay->encoder, i, value, &row->lengths[i]);
-			bytes += row->lengths[i];
-		}
-	}
-	check_size(relay, slot, bytes);
-}
-
 /* What was worked out has failed: say of which row. */
 pg_noreturn static void
 raise_of_row(DbsyncRelay *relay, TupleTableSlot *slot, MemoryContext context)
@@ -385,7 +204,7 @@ raise_of_row(DbsyncRelay *relay, TupleTableSlot *slot, MemoryContext context)
 	MemoryContextSwitchTo(context);
 	edata = CopyErrorData();
 	FlushErrorState();
-	row = psprintf("In what is sent of table %s, of %s.", relay->table->qualified, describe_row(relay, slot));
+	row = psprintf("In what is sent of table %s, of %s.", relay->table->qualified, dbsync_relay_describe_row(relay, slot));
 	edata->detail = edata->detail ? psprintf("%s %s", edata->detail, row) : pstrdup(row);
 	if (edata->hint == NULL)
 		edata->hint = psprintf("Change columns or filter, which copies the table anew: SELECT dbsync.alter_table(..., %s, ...). Or mend what they need.",
@@ -441,7 +260,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 		sent = select_row(relay, slot);
 	if (sent != NULL)
 	{
-		encode_row(relay, slot, sent);
+		dbsync_relay_encode_row(relay, slot, sent);
 		relay->refused = !dbsync_target_try_rows_put(relay->target, &relay->row);
 	}
 	MemoryContextSwitchTo(old);
