@@ -74,7 +74,7 @@ sub escape
 sub column
 {
 	my ($room) = @_;
-	return $room =~ m{^extension/(capture|ddl)} ? 0 : $room =~ m{/driver|/selection} ? 2 : 1;
+	return $room =~ m{^extension/(capture|ddl|selection)} ? 0 : $room =~ m{/driver} ? 2 : 1;
 }
 
 my (%place, %row);
