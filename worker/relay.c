@@ -10,22 +10,60 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "extension/log/segment.h"
 #include "extension/owner.h"
+#include "worker/encode.h"
+#include "worker/last_key.h"
 #include "worker/relay.h"
-#include "worker/relay_row.h"
+#include "worker/row_describe.h"
+#include "worker/row_size.h"
+#include "worker/selection.h"
 #include "worker/shape.h"
 #include "worker/table.h"
 #include "worker/target.h"
 
-#include "extension/compat.h"
+/* values of so many bytes are not encoded without thinking of what may come of it */
+#define LARGE_VALUE		(1024 * 1024)
+
+/* a row of so many may be too much for a target; of so many it is, by far */
+#define HEAVY_ROW		(128 * 1024 * 1024)
+#define ROW_LIMIT		(MaxAllocSize - 64 * 1024)
+
+struct DbsyncRelay
+{
+	DestReceiver receiver;		/* first: who reads knows us by it */
+	DbsyncTarget *target;
+	const DbsyncTargetTable *handle;
+	const DbsyncTable *table;
+	const DbsyncTableShape *shape;	/* of the rows that come */
+	DbsyncRelayWhat what;
+	bool		refused;
+	int64		rows;
+	int64		bytes;			/* of their values */
+	MemoryContext context;		/* lives as long as the relay */
+	MemoryContext row_context;	/* reset for each row */
+	const int  *sent;			/* the shape's columns that are sent; NULL: all, or the key's */
+	const int  *place;			/* where the row that comes has the shape's columns */
+	const int  *at;				/* where it has those that are sent */
+	bool	   *unchanged;		/* of them; NULL: none is left out, and they are the shape's own */
+	bool	   *varlena;		/* columns that can be large */
+	int			needed;			/* columns of it that we look at */
+	int			ncolumns;
+	bool		selects;		/* expressions or a filter are to be worked out: then ... */
+	DbsyncSelecting *selecting; /* ... so; NULL: rows are sent as they come */
+	bool		deletes;		/* rows that the filter is not true of */
+	TupleDesc	sent_desc;		/* of rows as they are sent */
+	DbsyncEncoder *encoder;
+	DbsyncRow	row;
+	DbsyncLastKey *last_key;	/* of chunks: that of the last row */
+};
 
 /* The rows have our columns and nothing else, behind dbsync_op in those of changes. */
 static void
@@ -41,6 +79,15 @@ take_all(DbsyncRelay *relay, TupleDesc desc)
 	for (int i = 0; i < ncolumns; i++)
 		place[i] = first + i;
 	relay->place = place;
+}
+
+/* The column of the shape that is sent as number i; -1: an expression is. */
+static int
+column_of(const DbsyncRelay *relay, int i)
+{
+	if (relay->what == DBSYNC_RELAY_KEYS)
+		return relay->shape->keys[i];
+	return relay->sent ? relay->sent[i] : i;
 }
 
 /* Columns that the target does not have are passed by. */
@@ -99,7 +146,7 @@ check_types(const DbsyncRelay *relay)
 
 	for (int i = 0; i < relay->ncolumns; i++)
 	{
-		int			column = dbsync_relay_column(relay, i);
+		int			column = column_of(relay, i);
 		Oid			type = column >= 0 ? relay->shape->types[column]
 			: getBaseType(TupleDescAttr(relay->table->expressions, n++)->atttypid);
 
@@ -134,12 +181,7 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 	relay->row.values = palloc(sizeof(char *) * Max(relay->ncolumns, 1));
 	relay->row.lengths = palloc(sizeof(int) * Max(relay->ncolumns, 1));
 	if (relay->what == DBSYNC_RELAY_CHUNK)
-	{
-		relay->desc = CreateTupleDescCopy(desc);
-		relay->last_key = palloc(sizeof(Datum) * relay->shape->nkeys);
-		relay->key_context = AllocSetContextCreate(relay->context, "dbsync key",
-												   ALLOCSET_SMALL_SIZES);
-	}
+		relay->last_key = dbsync_last_key_create(relay->shape, relay->place, desc);
 	MemoryContextSwitchTo(old);
 }
 
@@ -176,40 +218,92 @@ kind_of_row(const DbsyncRelay *relay, const TupleTableSlot *slot)
 	}
 }
 
-/* A chunk's next one begins behind the key of its last row. */
-static void
-remember_key(DbsyncRelay *relay, TupleTableSlot *slot)
+static char *
+describe_row(const DbsyncRelay *relay, TupleTableSlot *slot)
 {
-	MemoryContext old = MemoryContextSwitchTo(relay->key_context);
-
-	MemoryContextReset(relay->key_context);
-	for (int k = 0; k < relay->shape->nkeys; k++)
-	{
-		int			column = relay->place[relay->shape->keys[k]];
-		Form_pg_attribute att = TupleDescAttr(relay->desc, column);
-
-		relay->last_key[k] = att->attbyval ? slot->tts_values[column] :
-			datumCopy(slot->tts_values[column], false, att->attlen);
-	}
-	MemoryContextSwitchTo(old);
+	return dbsync_row_describe(relay->shape, relay->place, relay->what == DBSYNC_RELAY_KEYS, slot);
 }
 
-/* What was worked out has failed: say of which row. */
-pg_noreturn static void
-raise_of_row(DbsyncRelay *relay, TupleTableSlot *slot, MemoryContext context)
+/* The text of what is stored in 500 MB may be longer than a text can be. */
+static const char *
+encode_large(DbsyncRelay *relay, TupleTableSlot *slot, Datum value, int i, int *length)
 {
-	ErrorData  *edata;
-	const char *row;
+	Size		size = toast_raw_datum_size(value);
+	char	   *row = describe_row(relay, slot);
+	MemoryContext context = CurrentMemoryContext;
+	const char *volatile result = NULL;
 
-	MemoryContextSwitchTo(context);
-	edata = CopyErrorData();
-	FlushErrorState();
-	row = psprintf("In what is sent of table %s, of %s.", relay->table->qualified, dbsync_relay_describe_row(relay, slot));
-	edata->detail = edata->detail ? psprintf("%s %s", edata->detail, row) : pstrdup(row);
-	if (edata->hint == NULL)
-		edata->hint = psprintf("Change columns or filter, which copies the table anew: SELECT dbsync.alter_table(..., %s, ...). Or mend what they need.",
-							   quote_literal_cstr(relay->table->qualified));
-	ReThrowError(edata);
+	PG_TRY();
+	{
+		result = dbsync_encoder_value(relay->encoder, i, value, length);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+		int			column = column_of(relay, i);
+
+		MemoryContextSwitchTo(context);
+		edata = CopyErrorData();
+		if (!dbsync_row_size_is_too_large(edata->sqlerrcode, edata->message))
+			PG_RE_THROW();
+		FlushErrorState();
+		dbsync_row_refuse(relay->table->qualified, psprintf("Column \"%s\" of %s has %zu bytes, too many for the form in which it travels: %s.",
+								   column >= 0 ? relay->shape->columns[column] : relay->table->selection->columns[i].name,
+								   row, size, edata->message));
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/* Cheap for all that is in a row as it is, and small. */
+static bool
+is_large(const DbsyncRelay *relay, int i, Datum value)
+{
+	struct varlena *varlena = (struct varlena *) DatumGetPointer(value);
+
+	return relay->varlena[i] &&
+		(VARATT_IS_EXTERNAL(varlena) || !VARATT_IS_SHORT(varlena)) &&
+		toast_raw_datum_size(value) >= LARGE_VALUE;
+}
+
+/* What the driver gets of the row must be in memory at the same time there, too. */
+static void
+check_size(DbsyncRelay *relay, TupleTableSlot *slot, int64 bytes)
+{
+	relay->bytes += bytes;
+	if (bytes < HEAVY_ROW)
+		return;
+	dbsync_row_size_note_heavy(relay->table->captured_id);
+	if (bytes > ROW_LIMIT)
+		dbsync_row_refuse(relay->table->qualified, psprintf("All values together of %s have " INT64_FORMAT " bytes as they travel, the most is %zu.",
+								   describe_row(relay, slot), bytes, (Size) ROW_LIMIT));
+}
+
+/* slot: the row that came; sent: as it is sent */
+static void
+encode_row(DbsyncRelay *relay, TupleTableSlot *slot, const TupleTableSlot *sent)
+{
+	DbsyncRow  *row = &relay->row;
+	int64		bytes = 0;
+
+	for (int i = 0; i < relay->ncolumns; i++)
+	{
+		if (sent->tts_isnull[relay->at[i]] || (row->unchanged && row->unchanged[i]))
+		{
+			row->values[i] = NULL;
+			row->lengths[i] = 0;
+		}
+		else
+		{
+			Datum		value = sent->tts_values[relay->at[i]];
+
+			row->values[i] = is_large(relay, i, value)
+				? encode_large(relay, slot, value, i, &row->lengths[i])
+				: dbsync_encoder_value(relay->encoder, i, value, &row->lengths[i]);
+			bytes += row->lengths[i];
+		}
+	}
+	check_size(relay, slot, bytes);
 }
 
 /*
@@ -219,20 +313,11 @@ raise_of_row(DbsyncRelay *relay, TupleTableSlot *slot, MemoryContext context)
 static TupleTableSlot *
 select_row(DbsyncRelay *relay, TupleTableSlot *slot)
 {
-	MemoryContext context = CurrentMemoryContext;
-	TupleTableSlot *volatile sent = NULL;
+	TupleTableSlot *sent;
 
 	if (relay->row.kind == DBSYNC_ROW_DELETE && relay->shape->nkeys > 0)
 		return dbsync_selecting_key(relay->selecting, slot);
-	PG_TRY();
-	{
-		sent = dbsync_selecting_row(relay->selecting, slot);
-	}
-	PG_CATCH();
-	{
-		raise_of_row(relay, slot, context);
-	}
-	PG_END_TRY();
+	sent = dbsync_selecting_row(relay->selecting, slot);
 	if (sent != NULL || !relay->deletes)
 		return sent;
 	relay->row.kind = DBSYNC_ROW_DELETE;
@@ -255,12 +340,12 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	MemoryContextReset(relay->row_context);
 	old = MemoryContextSwitchTo(relay->row_context);
 	if (relay->what == DBSYNC_RELAY_CHUNK)
-		remember_key(relay, slot);
+		dbsync_last_key_remember(relay->last_key, slot);
 	if (relay->selecting != NULL)
 		sent = select_row(relay, slot);
 	if (sent != NULL)
 	{
-		dbsync_relay_encode_row(relay, slot, sent);
+		encode_row(relay, slot, sent);
 		relay->refused = !dbsync_target_try_rows_put(relay->target, &relay->row);
 	}
 	MemoryContextSwitchTo(old);
@@ -367,21 +452,6 @@ dbsync_relay_row_size(const DbsyncRelay *relay)
 char **
 dbsync_relay_last_key(DbsyncRelay *relay)
 {
-	char	  **key;
-
 	dbsync_owner_check();
-	if (relay->rows == 0)
-		return NULL;
-	key = palloc(sizeof(char *) * relay->shape->nkeys);
-	for (int k = 0; k < relay->shape->nkeys; k++)
-	{
-		int			column = relay->place[relay->shape->keys[k]];
-		Oid			type = TupleDescAttr(relay->desc, column)->atttypid;
-		Oid			function;
-		bool		varlena;
-
-		getTypeOutputInfo(type, &function, &varlena);
-		key[k] = OidOutputFunctionCall(function, relay->last_key[k]);
-	}
-	return key;
+	return relay->rows > 0 ? dbsync_last_key_text(relay->last_key) : NULL;
 }

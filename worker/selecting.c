@@ -15,8 +15,10 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 
 #include "extension/selection/selection.h"
+#include "worker/row_describe.h"
 #include "worker/selection.h"
 
 #include "extension/compat.h"
@@ -25,6 +27,8 @@ struct DbsyncSelecting
 {
 	DbsyncSelection *selection;
 	DbsyncSelector *selector;
+	const DbsyncTableShape *shape;
+	const char *table;			/* its name in messages */
 	const int  *place;			/* of the shape's columns in rows that come */
 	int		   *read;			/* of the shape's columns: those that the query gets */
 	TupleTableSlot *row;		/* for the query */
@@ -120,6 +124,8 @@ dbsync_selecting_begin(DbsyncSelection *selection, const DbsyncTableShape *shape
 	TupleDesc	read;
 
 	s->selection = selection;
+	s->shape = shape;
+	s->table = table;
 	s->place = place;
 	s->sent = sent;
 	s->nsent = nsent;
@@ -153,6 +159,44 @@ take_columns(DbsyncSelecting *s, const TupleTableSlot *slot, bool key_only)
 	}
 }
 
+/* What was worked out has failed: say of which row. */
+pg_noreturn static void
+raise_of_row(const DbsyncSelecting *s, TupleTableSlot *slot, MemoryContext context)
+{
+	ErrorData  *edata;
+	const char *row;
+
+	MemoryContextSwitchTo(context);
+	edata = CopyErrorData();
+	FlushErrorState();
+	row = psprintf("In what is sent of table %s, of %s.", s->table, dbsync_row_describe(s->shape, s->place, false, slot));
+	edata->detail = edata->detail ? psprintf("%s %s", edata->detail, row) : pstrdup(row);
+	if (edata->hint == NULL)
+		edata->hint = psprintf("Change columns or filter, which copies the table anew: SELECT dbsync.alter_table(..., %s, ...). Or mend what they need.",
+							   quote_literal_cstr(s->table));
+	ReThrowError(edata);
+}
+
+static TupleTableSlot *
+work_out(DbsyncSelecting *s, TupleTableSlot *slot)
+{
+	MemoryContext context = CurrentMemoryContext;
+	TupleTableSlot *volatile worked_out = NULL;
+
+	s->selection->running = true;
+	PG_TRY();
+	{
+		worked_out = dbsync_selector_row(s->selector, s->row);
+	}
+	PG_CATCH();
+	{
+		raise_of_row(s, slot, context);
+	}
+	PG_END_TRY();
+	s->selection->running = false;
+	return worked_out;
+}
+
 TupleTableSlot *
 dbsync_selecting_row(DbsyncSelecting *s, TupleTableSlot *slot)
 {
@@ -166,9 +210,7 @@ dbsync_selecting_row(DbsyncSelecting *s, TupleTableSlot *slot)
 		s->row->tts_isnull[i] = slot->tts_isnull[s->place[s->read[i]]];
 	}
 	ExecStoreVirtualTuple(s->row);
-	s->selection->running = true;
-	worked_out = dbsync_selector_row(s->selector, s->row);
-	s->selection->running = false;
+	worked_out = work_out(s, slot);
 	if (worked_out == NULL)
 		return NULL;
 	take_columns(s, slot, false);
