@@ -8,7 +8,7 @@ COMMENT ON FUNCTION dbsync_internal.caller_path() IS 'search_path of whoever has
 
 CREATE FUNCTION dbsync_internal.define_selection(rel oid, columns text[], filter text, role oid, path text, immutable boolean) RETURNS jsonb
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_define_selection';
-COMMENT ON FUNCTION dbsync_internal.define_selection(oid, text[], text, oid, text, boolean) IS 'columns and filter, read by the path and as the role, with all names qualified; error if they cannot be had';
+COMMENT ON FUNCTION dbsync_internal.define_selection(oid, text[], text, oid, text, boolean) IS 'columns and filter, read by the path (null: written down before) and as the role, with all names qualified; error if they cannot be had';
 
 -- Whoever may act as the table's owner gives him what he runs; the code of others runs as
 -- themselves.  So nobody's runs with rights that he has not, and a superuser's not as one.
@@ -122,9 +122,9 @@ BEGIN
         RETURN NULL;
     END IF;
     one := dbsync_internal.define_selection(rel, columns, NULL, role,
-        CASE WHEN keeps_columns THEN 'pg_catalog, pg_temp' ELSE dbsync_internal.caller_path() END, numbers = '{}');
+        CASE WHEN NOT keeps_columns THEN dbsync_internal.caller_path() END, numbers = '{}');
     two := dbsync_internal.define_selection(rel, NULL, filter, role,
-        CASE WHEN keeps_filter THEN 'pg_catalog, pg_temp' ELSE dbsync_internal.caller_path() END, numbers = '{}');
+        CASE WHEN NOT keeps_filter THEN dbsync_internal.caller_path() END, numbers = '{}');
     one := one || jsonb_build_object('filter', two -> 'filter', 'row', (
         SELECT coalesce(jsonb_agg(r.o ORDER BY (r.o ->> 'number')::int), '[]')
         FROM (SELECT jsonb_array_elements(one -> 'row') UNION SELECT jsonb_array_elements(two -> 'row')) r (o)));

@@ -7,14 +7,18 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_relation.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/regproc.h"
+#include "utils/syscache.h"
 
 #include "extension/selection/check.h"
 
@@ -66,6 +70,46 @@ check_function(Oid function, void *arg)
 	return false;
 }
 
+/* Whoever runs it has no temporary types, or others of that name. */
+static void
+check_type(Oid type)
+{
+	Oid			element = get_element_type(type);
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(OidIsValid(element) ? element : type));
+	bool		temporary;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	temporary = isAnyTempNamespace(((Form_pg_type) GETSTRUCT(tuple))->typnamespace);
+	ReleaseSysCache(tuple);
+	if (temporary)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("type %s is temporary", format_type_be(type))));
+}
+
+static void
+check_types(Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_Const:
+		case T_FuncExpr:
+		case T_OpExpr:
+		case T_RelabelType:
+		case T_CoerceViaIO:
+		case T_ArrayCoerceExpr:
+		case T_ConvertRowtypeExpr:
+		case T_CoerceToDomain:
+		case T_ArrayExpr:
+		case T_RowExpr:
+			check_type(exprType(node));
+			break;
+		default:
+			break;
+	}
+}
+
 static void
 check_query(const Query *query)
 {
@@ -87,6 +131,7 @@ check_node(Node *node, void *arg)
 	if (node == NULL)
 		return false;
 	(void) check_functions_in_node(node, check_function, arg);
+	check_types(node);
 	if (IsA(node, SQLValueFunction) || IsA(node, NextValueExpr))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),

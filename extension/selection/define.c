@@ -104,14 +104,35 @@ analyze_item(const Definition *d, ResTarget *item, bool condition, const char *t
 	return parse_analyze_fixedparams(raw, text, NULL, 0, NULL);
 }
 
-/* With all names qualified that are not the system's own. */
+static void
+set_here(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/* As the worker reads and writes text (dbsync_pin_settings()), until the nest's end. */
+static void
+pin_text(void)
+{
+	set_here("search_path", DBSYNC_SAFE_PATH);
+	set_here("DateStyle", "ISO, YMD");
+	set_here("IntervalStyle", "postgres");
+	set_here("TimeZone", "UTC");
+	set_here("extra_float_digits", "3");
+	set_here("bytea_output", "hex");
+	set_here("standard_conforming_strings", "on");
+	set_here("array_nulls", "on");
+	set_here("xmloption", "content");
+}
+
+/* With all names qualified that are not the system's own, and constants as the worker reads them. */
 static const char *
 written_down(const Definition *d, Node *expression)
 {
 	int			nest = NewGUCNestLevel();
 	const char *text;
 
-	(void) set_config_option("search_path", DBSYNC_SAFE_PATH, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	pin_text();
 	text = deparse_expression(expression, d->context, false, false);
 	AtEOXact_GUC(true, nest);
 	return text;
@@ -373,7 +394,7 @@ define(Definition *d, ArrayType *columns, const char *filter)
  *	row		number and name of the columns that expressions and filter read
  *	entries	the columns as they are shown
  *
- * As the role, with names looked up by its path.
+ * As the role, with names looked up by the path; null: it is what has been written down before.
  */
 Datum
 dbsync_define_selection(PG_FUNCTION_ARGS)
@@ -382,13 +403,16 @@ dbsync_define_selection(PG_FUNCTION_ARGS)
 	ArrayType  *columns = PG_ARGISNULL(1) ? NULL : PG_GETARG_ARRAYTYPE_P(1);
 	const char *filter = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
 	Oid			role = PG_GETARG_OID(3);
-	const char *path = text_to_cstring(PG_GETARG_TEXT_PP(4));
 	Definition	d = {.immutable = PG_GETARG_BOOL(5)};
 	DbsyncOwner saved;
 	Datum		result;
 
 	dbsync_owner_begin(&saved, role);
-	(void) set_config_option("search_path", path, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	set_here("quote_all_identifiers", "off");
+	if (PG_ARGISNULL(4))
+		pin_text();
+	else
+		set_here("search_path", text_to_cstring(PG_GETARG_TEXT_PP(4)));
 	d.rel = table_open(relid, AccessShareLock);
 	d.context = deparse_context_for(DBSYNC_SELECTION_ROW, relid);
 	result = define(&d, columns, filter);
