@@ -61,8 +61,9 @@ make_query(const DbsyncSelection *selection)
 		separator = ", ";
 	}
 	appendStringInfo(&sql, " FROM %s", DBSYNC_SELECTION_ROW);
+	/* so that no IN or EXISTS of it becomes a join, see dbsync_selector_begin() */
 	if (selection->filter != NULL)
-		appendStringInfo(&sql, " WHERE %s", selection->filter);
+		appendStringInfo(&sql, " WHERE (%s) IS TRUE", selection->filter);
 	return sql.data;
 }
 

@@ -27,7 +27,8 @@ extern PGDLLEXPORT Datum dbsync_define_selection(PG_FUNCTION_ARGS);
  * Prepare the query for rows of this description, as the role: its rights are asked for here, and it is
  * whose code constants and immutable functions run as.  Within a transaction with an active snapshot, on
  * which tables are looked into; what is allocated lives in CurrentMemoryContext, until
- * dbsync_selector_end() or the transaction's end.
+ * dbsync_selector_end() or the transaction's end.  Other tables may be looked into by subqueries, but not
+ * joined: what a join keeps of the row, it would take for the next one's.
  */
 extern DbsyncSelector *dbsync_selector_begin(const char *sql, TupleDesc row, Oid role);
 

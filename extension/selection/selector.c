@@ -86,6 +86,18 @@ analyze(DbsyncSelector *selector, const char *sql)
 	return linitial_node(Query, rewritten);
 }
 
+/* Nothing but a scan of the row, perhaps under a condition of its own: such a plan keeps nothing of it. */
+static void
+check_plan(const PlannedStmt *plan, const char *sql)
+{
+	const Plan *top = plan->planTree;
+
+	while (top != NULL && IsA(top, Result))
+		top = outerPlan(top);
+	if (top != NULL && !IsA(top, NamedTuplestoreScan))
+		elog(ERROR, "a selection is not worked out row by row: %s", sql);
+}
+
 DbsyncSelector *
 dbsync_selector_begin(const char *sql, TupleDesc row, Oid role)
 {
@@ -103,6 +115,7 @@ dbsync_selector_begin(const char *sql, TupleDesc row, Oid role)
 	show_rows(selector, row);
 	dbsync_owner_begin(&saved, role);
 	plan = pg_plan_query(analyze(selector, sql), sql, 0, NULL);
+	check_plan(plan, sql);
 	selector->query = CreateQueryDesc(plan, sql, GetActiveSnapshot(), InvalidSnapshot, &selector->receiver,
 									  NULL, selector->environment, 0);
 	ExecutorStart(selector->query, 0);
