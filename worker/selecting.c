@@ -82,15 +82,43 @@ describe_read(const DbsyncSelection *selection, const DbsyncTableShape *shape, c
 	return desc;
 }
 
+/* What is worked out has failed: say of which table, and of which row if it was one. */
+pg_noreturn static void
+raise_failed(const char *table, const char *row)
+{
+	ErrorData  *edata = CopyErrorData();
+	char	   *where = row ? psprintf("In what is sent of table %s, of %s.", table, row)
+		: psprintf("In what is sent of table %s.", table);
+
+	FlushErrorState();
+	edata->detail = edata->detail ? psprintf("%s %s", edata->detail, where) : where;
+	edata->hint = psprintf("Mend what columns and filter need, or choose others, which copies the table anew: SELECT dbsync.alter_table(..., %s, ...).",
+						   quote_literal_cstr(table));
+	/* in a text that nobody has written */
+	edata->cursorpos = edata->internalpos = 0;
+	edata->internalquery = NULL;
+	ReThrowError(edata);
+}
+
 TupleDesc
 dbsync_selection_describe(DbsyncSelection *selection, const DbsyncTableShape *shape, const char *table, Oid table_owner)
 {
 	int		   *read = dbsync_selection_read_columns(selection, shape, table);
-	TupleDesc	desc;
+	MemoryContext context = CurrentMemoryContext;
+	TupleDesc	desc = NULL;
 
 	selection->running = true;
-	desc = dbsync_selector_describe(make_query(selection), describe_read(selection, shape, read),
-									role_of(selection, table_owner));
+	PG_TRY();
+	{
+		desc = dbsync_selector_describe(make_query(selection), describe_read(selection, shape, read),
+										role_of(selection, table_owner));
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		raise_failed(table, NULL);
+	}
+	PG_END_TRY();
 	selection->running = false;
 	return desc;
 }
@@ -122,6 +150,7 @@ dbsync_selecting_begin(DbsyncSelection *selection, const DbsyncTableShape *shape
 					   TupleDesc desc, const int *place, const int *sent, int nsent)
 {
 	DbsyncSelecting *s = palloc0(sizeof(DbsyncSelecting));
+	MemoryContext context = CurrentMemoryContext;
 	TupleDesc	read;
 
 	s->selection = selection;
@@ -134,7 +163,16 @@ dbsync_selecting_begin(DbsyncSelection *selection, const DbsyncTableShape *shape
 	read = describe_read(selection, shape, s->read);
 	s->row = MakeSingleTupleTableSlot(read, &TTSOpsVirtual);
 	selection->running = true;
-	s->selector = dbsync_selector_begin(make_query(selection), read, role_of(selection, GetUserId()));
+	PG_TRY();
+	{
+		s->selector = dbsync_selector_begin(make_query(selection), read, role_of(selection, GetUserId()));
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		raise_failed(table, NULL);
+	}
+	PG_END_TRY();
 	selection->running = false;
 	describe_sent(s, shape, desc, dbsync_selector_desc(s->selector));
 	return s;
@@ -160,24 +198,6 @@ take_columns(DbsyncSelecting *s, const TupleTableSlot *slot, bool key_only)
 	}
 }
 
-/* What was worked out has failed: say of which row. */
-pg_noreturn static void
-raise_of_row(const DbsyncSelecting *s, TupleTableSlot *slot, MemoryContext context)
-{
-	ErrorData  *edata;
-	const char *row;
-
-	MemoryContextSwitchTo(context);
-	edata = CopyErrorData();
-	FlushErrorState();
-	row = psprintf("In what is sent of table %s, of %s.", s->table, dbsync_row_describe(s->shape, s->place, false, slot));
-	edata->detail = edata->detail ? psprintf("%s %s", edata->detail, row) : pstrdup(row);
-	if (edata->hint == NULL)
-		edata->hint = psprintf("Change columns or filter, which copies the table anew: SELECT dbsync.alter_table(..., %s, ...). Or mend what they need.",
-							   quote_literal_cstr(s->table));
-	ReThrowError(edata);
-}
-
 static TupleTableSlot *
 work_out(DbsyncSelecting *s, TupleTableSlot *slot)
 {
@@ -191,7 +211,8 @@ work_out(DbsyncSelecting *s, TupleTableSlot *slot)
 	}
 	PG_CATCH();
 	{
-		raise_of_row(s, slot, context);
+		MemoryContextSwitchTo(context);
+		raise_failed(s->table, dbsync_row_describe(s->shape, s->place, false, slot));
 	}
 	PG_END_TRY();
 	s->selection->running = false;
