@@ -16,6 +16,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -138,6 +139,23 @@ written_down(const Definition *d, Node *expression)
 	return text;
 }
 
+/*
+ * What is written down can be read again, and whoever it is to run as may have what it needs: rights are asked
+ * for when a plan is begun.
+ */
+static void
+try_out(const Definition *d, const char *expression, bool condition)
+{
+	int			nest = NewGUCNestLevel();
+	const char *sql = condition
+		? psprintf("SELECT FROM %s WHERE (%s) IS TRUE", DBSYNC_SELECTION_ROW, expression)
+		: psprintf("SELECT %s FROM %s", expression, DBSYNC_SELECTION_ROW);
+
+	pin_text();
+	dbsync_selector_end(dbsync_selector_begin(sql, RelationGetDescr(d->rel), GetUserId()));
+	AtEOXact_GUC(true, nest);
+}
+
 /* Two columns of one name would be one. */
 static void
 check_name(Definition *d, const char *name)
@@ -227,6 +245,7 @@ add_item(Definition *d, ResTarget *item, const char *text)
 	foreach(lc, query->targetList)
 	{
 		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+		const char *expression;
 		Bitmapset  *read;
 
 		if (is_star(item) && is_generated(d, entry->expr))
@@ -242,7 +261,9 @@ add_item(Definition *d, ResTarget *item, const char *text)
 		check_named(item);
 		check_type(entry);
 		d->read = bms_add_members(d->read, read);
-		add_column(d, entry->resname, 0, written_down(d, (Node *) entry->expr));
+		expression = written_down(d, (Node *) entry->expr);
+		try_out(d, expression, false);
+		add_column(d, entry->resname, 0, expression);
 	}
 }
 
@@ -304,6 +325,7 @@ read_filter(Definition *d, const char *text)
 		dbsync_selection_check(query, d->immutable);
 		d->read = bms_add_members(d->read, dbsync_selection_reads((Expr *) query->jointree->quals, d->rel));
 		result = written_down(d, query->jointree->quals);
+		try_out(d, (const char *) result, true);
 	}
 	PG_CATCH();
 	{
