@@ -56,7 +56,7 @@ ALTER TABLE public.chosen ALTER COLUMN aa SET DEFAULT 'new', ALTER COLUMN more S
 UPDATE public.chosen SET aa = 'renamed', bb = 'changed' WHERE key < 4;
 INSERT INTO public.chosen VALUES (101, 'a', 'b', 1), (102, 'a', 'b', 5);
 SELECT s, send(s) FROM unnest('{w,a,i}'::name[]) s;
-SELECT subscription, "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY 1, 2::text;
+SELECT subscription, "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY 1, "table"::text;
 \c :target
 SELECT * FROM w.chosen WHERE number IN (1, 2, 3, 4, 101, 102) ORDER BY 1;
 ALTER TABLE w.chosen ALTER COLUMN a SET DEFAULT 'new';
@@ -73,7 +73,7 @@ UPDATE public.chosen SET bb = 'sent as a', aa = 'Masked' WHERE key < 3;
 ALTER TABLE public.chosen ALTER COLUMN n TYPE bigint, ALTER COLUMN bb SET NOT NULL;
 UPDATE public.chosen SET n = 5000000001 WHERE key = 4;
 SELECT s, send(s) FROM unnest('{w,a,i}'::name[]) s;
-SELECT subscription, "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY 1, 2::text;
+SELECT subscription, "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY 1, "table"::text;
 SELECT next_action FROM dbsync.table_status WHERE state = 'held' AND subscription = 'w' \gset
 \c :target
 :next_action
@@ -98,7 +98,7 @@ ALTER TABLE public.filtered DROP COLUMN b;
 COMMIT;
 UPDATE public.filtered SET more = 8, nn = nn + 1 WHERE id < 8;
 SELECT s, send(s) FROM unnest('{w,a,i}'::name[]) s;
-SELECT subscription, "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY 1, 2::text;
+SELECT subscription, "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY 1, "table"::text;
 \c :target
 SELECT id, aa, length(big) AS big, more, nn FROM a.filtered WHERE id < 9 ORDER BY 1;
 SELECT id, a, b, n, length(big) AS big FROM i.filtered WHERE id < 9 ORDER BY 1;
@@ -111,7 +111,7 @@ SELECT dbsync.resume_table('w', 'public.filtered');
 SELECT send('w');
 \set subscription w
 \set tab public.filtered
-SELECT "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY 1, 2::text;
+SELECT "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY "table"::text;
 SELECT filter FROM dbsync.selections WHERE "table" = 'public.filtered'::regclass AND subscription = 'w';
 \c :target
 SELECT 'a differs' FROM ((SELECT id, aa, nn, more, big FROM w.filtered EXCEPT SELECT id, aa, nn, more, big FROM a.filtered) UNION ALL (SELECT id, aa, nn, more, big FROM a.filtered EXCEPT SELECT id, aa, nn, more, big FROM w.filtered)) d LIMIT 1;
@@ -127,7 +127,7 @@ ALTER TABLE public.filtered DROP COLUMN big;
 UPDATE public.filtered SET aa = 'behind' WHERE id = 7;
 INSERT INTO public.quiet VALUES (2);
 SELECT s, send(s) FROM unnest('{w,a,i}'::name[]) s;
-SELECT subscription, "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY 1, 2::text;
+SELECT subscription, "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY 1, "table"::text;
 \c :target
 SELECT number, a FROM w.chosen WHERE number IN (6, 7) ORDER BY 1;
 SELECT * FROM w.quiet ORDER BY 1;
@@ -135,7 +135,7 @@ SELECT * FROM w.quiet ORDER BY 1;
 SELECT dbsync.alter_table(s, 'public.chosen', columns => '{"key AS number","bb AS a",n}', filter => 'n % 5 <> 0') FROM unnest('{w,a,i}'::name[]) s;
 SELECT dbsync.alter_table(s, 'public.filtered', filter => 'nn % 5 <> 0') FROM unnest('{w,a,i}'::name[]) s;
 SELECT s, send(s) FROM unnest('{w,a,i}'::name[]) s;
-SELECT subscription, "table", held_for, next_action FROM dbsync.table_status WHERE state <> 'live' ORDER BY 1, 2::text;
+SELECT subscription, "table", held_for, next_action FROM dbsync.table_status WHERE state <> 'live' ORDER BY 1, "table"::text;
 \c :target
 ALTER TABLE w.filtered DROP COLUMN big;
 \c :source
@@ -151,7 +151,7 @@ ALTER TABLE w.filtered DROP COLUMN big;
 ALTER TABLE public.chosen DROP CONSTRAINT chosen_pkey, ADD PRIMARY KEY (key, more);
 UPDATE public.chosen SET bb = 'another key' WHERE key = 8;
 SELECT s, send(s) FROM unnest('{w,a,i}'::name[]) s;
-SELECT subscription, "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY 1, 2::text;
+SELECT subscription, "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY 1, "table"::text;
 SELECT dbsync.alter_table('w', 'public.chosen', columns => '{"key AS number","bb AS a"}');
 SELECT dbsync.alter_table(s, 'public.chosen', columns => '{"key AS number","more AS n","bb AS a"}') FROM unnest('{w,a,i}'::name[]) s;
 SELECT s, send(s) FROM unnest('{w,a,i}'::name[]) s;
@@ -174,7 +174,7 @@ DROP FUNCTION public.mask(text);
 UPDATE public.chosen SET bb = 'no function' WHERE key = 9;
 INSERT INTO public.quiet VALUES (3);
 SELECT send('w');
-SELECT "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY 1, 2::text;
+SELECT "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY "table"::text;
 CREATE FUNCTION public.mask(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT left($1, 1) || '+++'$$;
 SELECT dbsync.resume_table('w', 'public.chosen');
 SELECT send('w');
@@ -183,7 +183,7 @@ UPDATE public.chosen SET bb = bb;
 ALTER TABLE public.place RENAME TO places;
 UPDATE public.chosen SET bb = 'no table' WHERE key = 9;
 SELECT send('w');
-SELECT "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY 1, 2::text;
+SELECT "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY "table"::text;
 ALTER TABLE public.places RENAME TO place;
 SELECT dbsync.resume_table('w', 'public.chosen');
 \i sql/include/same_selection.psql
@@ -197,7 +197,7 @@ CREATE OR REPLACE FUNCTION public.mask(text) RETURNS text LANGUAGE sql IMMUTABLE
 UPDATE public.place SET code = number;
 UPDATE public.chosen SET bb = 'fails' WHERE key = 9;
 SELECT send('w');
-SELECT "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY 1, 2::text;
+SELECT "table", held_for, next_action FROM dbsync.table_status WHERE state = 'held' ORDER BY "table"::text;
 \c :target
 SELECT * FROM w.quiet ORDER BY 1;
 \c :source
@@ -210,7 +210,10 @@ SELECT send('w');
 \c :target
 SELECT DISTINCT a FROM w.chosen WHERE n IS NOT NULL;
 \c :source
-SELECT "table", state FROM dbsync.table_status ORDER BY 1::text;
+SELECT "table", state FROM dbsync.table_status ORDER BY "table"::text;
 SELECT dbsync.drop_subscription('w');
 SELECT dbsync.drop_target('ddl_target');
+SET client_min_messages = warning;
+DROP TABLE public.filtered, public.quiet, public.place;
+DROP FUNCTION public.mask, public.send;
 DROP DATABASE :target;

@@ -44,7 +44,10 @@ BEGIN
     PERFORM dbsync.remove_table('chosen', tab);
 END $$;
 
--- in canonical form, whatever the path is
+-- in canonical form, whatever the path is; the target has none of these tables yet, which is a notice
+SELECT dbsync.add_table('chosen', 'public.two', columns => '{a,b}');
+SELECT dbsync.remove_table('chosen', 'public.two');
+SET client_min_messages = warning;
 CALL show('{id, name}');
 CALL show('{"  id  ", "name AS full_name", "name as \"Full Name\"", "email e"}');
 CALL show('{id,"left(email, 1)||''***'' email","upper(name) as \"select\""}', 'region=''EU''  and not (size is null)');
@@ -83,6 +86,7 @@ SET TimeZone = 'Asia/Tokyo';
 SET quote_all_identifiers = on;
 CALL show('{id,"name AS n"}', 'born + interval ''1 mon -2 days'' < timestamptz ''2020-01-01 00:00''');
 RESET ALL;
+SET client_min_messages = warning;
 
 -- what does not parse, or names nothing
 CALL show('{id,"name +"}');
@@ -186,7 +190,6 @@ CALL show('{a,"mask(b) AS b"}', 'a > 5', 'public.keyless');
 CALL show('{a,"steady(b) AS b"}', NULL, 'public.keyless');
 CALL show('{a}', 'b IN (SELECT code FROM country)', 'public.keyless');
 CALL show('{a}', 'a::text::timestamptz IS NULL', 'public.keyless');
-RESET client_min_messages;
 -- what is temporary
 CREATE TEMP TABLE passing (code text);
 CREATE FUNCTION pg_temp.passing(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1';
@@ -241,6 +244,7 @@ SET IntervalStyle = sql_standard;
 SELECT dbsync.alter_table('chosen', 'public.customer', filter => 'born > ''01/02/2020'' AND born + interval ''1 mon -2 days'' < born AND name <> ''\x''');
 SELECT dbsync.alter_table('chosen', 'public.customer', operations => '{insert,update,delete,truncate}');
 RESET ALL;
+SET client_min_messages = warning;
 SELECT columns, filter FROM dbsync.selections WHERE "table" = 'public.customer'::regclass;
 -- columns whose names are others by now, or swapped
 SELECT dbsync.alter_table('chosen', 'public.customer', columns => '{id,"name AS n"}', filter => 'email <> region');
@@ -264,6 +268,45 @@ DROP FUNCTION public.mask(text);
 DROP TABLE public.country;
 SELECT columns FROM dbsync.selections WHERE "table" = 'public.customer'::regclass;
 
+-- what the target's table cannot take
+\set VERBOSITY default
+RESET client_min_messages;
+\c :target
+CREATE TABLE public.two (a int, b int, v text, w int, flag boolean, born date, at timestamptz, n numeric, j jsonb, many int[], x text GENERATED ALWAYS AS (v || 'x') STORED,
+    PRIMARY KEY (a, b));
+CREATE TABLE public.unkeyed (a int, b int);
+\c :source
+\set SHOW_CONTEXT never
+SELECT dbsync.remove_table('chosen', 'public.two');
+SELECT dbsync.add_table('chosen', 'public.two', columns => '{a,b,"v AS missing","b AS other"}');
+SELECT dbsync.add_table('chosen', 'public.two', columns => '{a,b,"v AS x"}');
+SELECT dbsync.add_table('chosen', 'public.two', columns => '{a,b,"a > 1 AS w"}');
+SELECT dbsync.add_table('chosen', 'public.two', columns => '{a,b,"a AS born"}');
+SELECT dbsync.add_table('chosen', 'public.two', columns => '{a,b,"now() - now() AS w"}');
+SELECT dbsync.add_table('chosen', 'public.two', columns => '{a,b,"ARRAY[a] AS w"}');
+SELECT dbsync.add_table('chosen', 'public.two', columns => '{a,b,"a AS flag"}');
+SELECT dbsync.add_table('chosen', 'public.two', target_table => 'public.unkeyed', columns => '{a,b}');
+SELECT dbsync.remove_table('chosen', 'public.two');
+SELECT dbsync.add_table('chosen', 'public.two', columns => '{a,b,"v AS w","v AS flag","v AS born","date ''2020-01-01'' AS at","a AS n","to_jsonb(a) AS j","ARRAY[a, b] AS many"}');
+SELECT dbsync.alter_table('chosen', 'public.two', columns => '{a,b,"a > 1 AS w"}');
+SELECT dbsync.alter_table('chosen', 'public.two', columns => '{a,b,"a AS w","a > 1 AS flag","a::text AS v"}');
+-- not reached: the worker looks, and has the same words
+\set VERBOSITY terse
+SELECT dbsync.alter_target('chosen_target', uri => :'uri' || '&target_session_attrs=standby');
+SELECT dbsync.alter_table('chosen', 'public.two', columns => '{a,b,"a > 1 AS w"}');
+SELECT dbsync.alter_target('chosen_target', uri => :'uri');
+SELECT dbsync.remove_table('chosen', t) FROM unnest('{public.keyless,public.customer}'::regclass[]) t;
+SELECT dbsync.run_once('chosen');
 SELECT dbsync.drop_subscription('chosen');
 SELECT dbsync.drop_target('chosen_target');
+SET client_min_messages = warning;
+DROP PROCEDURE public.show;
+DROP TABLE public.customer, public.two, public.keyless, public.parted;
+DROP SCHEMA other, "Odd one" CASCADE;
+DROP OPERATOR public.=== (text, text);
+DROP AGGREGATE public.total (int);
+DROP FUNCTION public.wild_eq, public.wild, public.steady, public.any_of, public.sum_up CASCADE;
+DROP TYPE public.mood;
+DROP DOMAIN public.small;
+DROP SEQUENCE public.numbers;
 DROP DATABASE :target;

@@ -302,4 +302,9 @@ SELECT state, held_for FROM dbsync.table_status WHERE subscription = 'client' AN
 
 SELECT dbsync.drop_subscription(s.name) FROM dbsync.subscription s;
 SELECT dbsync.drop_target('chosen_target');
+ALTER DATABASE :"source" RESET dbsync.copy_chunk_rows;
+SET client_min_messages = warning;
+DROP TABLE public.country, public.customer, public.parted, public.parted_1, public.keyless, public.named, public.parent, public.child, public.archive, public.serial;
+DROP FUNCTION public.mask, public.long;
+DROP TYPE public.mood;
 DROP DATABASE :target;

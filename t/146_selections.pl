@@ -1,7 +1,8 @@
 # Selections by chance: columns left out, renamed and worked out, filters over any columns, large
 # untouched ones too, under random changes with savepoints, while workers are killed and the source
-# crashes.  At every batch boundary the target is what the selection's own query gave over the
-# source then.  Then a dump is restored in which columns have other numbers.  Issue "What flows:
+# crashes.  When all has arrived the target is what the selection's own query gives over the source; where
+# no large value is needed that is so at every batch boundary.  (Such values, if an UPDATE left them, are read
+# from the table as of the snapshot that batches work up to, which may be later than a batch.)  Then a dump is restored in which columns have other numbers.  Issue "What flows:
 # filters, columns, expressions", item 1; hazards 25, 27.
 #
 # Every transaction leaves a token; what the target is when a token arrives is written down there
@@ -17,7 +18,7 @@ use Test::More;
 
 my $rounds = $ENV{DBSYNC_TEST_ROUNDS} // 3;
 my $transactions = 40;
-my @names = ('one', 'two', 'three');
+my @names = ('one', 'two', 'three', 'small');
 
 my $pair = DbsyncTest->new(
 	source_conf => "dbsync.segment_size = '64kB'\ndbsync.retention_interval = '200ms'\ndbsync.copy_chunk_rows = 64");
@@ -59,14 +60,19 @@ sub selection
 
 my %state_here;
 my %state_there;
+my %needs_large;
 
 sub choose
 {
 	my ($name) = @_;
 	my ($columns, $filter) = selection();
+
+	# one that needs no large value
+	($columns, $filter) = selection() while $name eq 'small' && (!$columns || grep { /\b[wx]\b/ } @$columns, $filter // '');
 	my @columns = $columns ? @$columns : ('id', 'k', 'v', 'kind', 'w', 'x');
 	my @there = map { / AS (\w+)$/ ? $1 : $_ } @columns;
 
+	$needs_large{$name} = grep { /\b[wx]\b/ } @columns, $filter // '';
 	note("$name: " . join(', ', @columns) . ' where ' . ($filter // 'true'));
 	my $all = 'concat_ws($$,$$, ' . join(', ', map { "md5($_\::text)" } @there) . ')';
 	$state_here{$name} = "SELECT coalesce(string_agg(id || ':' || $all, ' ' ORDER BY id), '') FROM (SELECT "
@@ -181,6 +187,25 @@ sub transaction
 
 my %seen = map { $_ => 0 } @names;
 
+# Says of which rows two states differ, if they do.
+sub same
+{
+	my ($there, $here, $test) = @_;
+
+	return 1 if $there eq $here;
+	my %there = map { split /:/, $_, 2 } split / /, $there;
+	my %here = map { split /:/, $_, 2 } split / /, $here;
+
+	fail($test);
+	foreach my $id (sort { $a <=> $b } keys %{ { %there, %here } })
+	{
+		my ($got, $expected) = map { $_ // 'no row' } $there{$id}, $here{$id};
+
+		diag("row $id: $got there, $expected here") if $got ne $expected;
+	}
+	return 0;
+}
+
 # Has everything arrived, and was the target right all the way?
 sub is_right
 {
@@ -191,12 +216,12 @@ sub is_right
 		my ($n, $there) = split /\|/, $line, 2;
 
 		$seen{$name} = $n;
-		next if $there eq $was{$name}{$n};
-		return is($there, $was{$name}{$n}, "$name: a batch leaves what its own query gave, with token $n");
+		next if $needs_large{$name};
+		return 0 if !same($there, $was{$name}{$n}, "$name: a batch leaves what its own query gave, with token $n");
 	}
 	my $there = $pair->target_sql($state_there{$name});
 
-	return $there eq $was{$name}{$token} || is($there, $was{$name}{$token}, "$name: the target is what its own query gives, with token $token");
+	return same($there, $was{$name}{$token}, "$name: the target is what its own query gives, with token $token");
 }
 
 sub catch_up
@@ -265,7 +290,7 @@ foreach my $round (1 .. $rounds)
 		$right &&= !chance(10) || catch_up($running);
 		last unless $right;
 	}
-	ok($right && catch_up($running), "round $round: at every batch boundary the target is what the selection's own query gave");
+	ok($right && catch_up($running), "round $round: the target is what the selections' own queries give");
 	if ($running)
 	{
 		$pair->stop_subscription($_) foreach @names;
@@ -287,13 +312,14 @@ $source->safe_psql('dumped', "SELECT dbsync.adopt(existing_rows => 'truncate')")
 is($source->safe_psql('dumped', "SELECT count(*) FROM dbsync.table_status WHERE \"table\" = 'storm.p'::regclass AND state <> 'suspended'"),
 	'0', 'what was chosen by numbers that are others now is suspended');
 is($source->safe_psql('dumped', "SELECT count(*) FROM dbsync.table_status WHERE \"table\" = 'storm.p'::regclass AND note ~ 'alter_table'"),
-	'3', 'with a note that says what to do');
+	'4', 'with a note that says what to do');
 is($source->safe_psql('dumped', "SELECT count(*) FROM dbsync.table_status WHERE \"table\" = 'storm.token'::regclass AND state = 'suspended'"),
 	'0', 'tables of which nothing was chosen are not');
 my (undef, undef, $refused) = $source->psql('dumped', "SELECT dbsync.copy_table('one', 'storm.p')");
 like($refused, qr/must be given again/, 'it cannot be copied as it is');
 (undef, undef, $refused) = $source->psql('dumped', "SELECT dbsync.alter_table('one', 'storm.p', operations => '{insert}')");
 like($refused, qr/Give both columns and filter/, 'nor can half of it be kept');
+$pair->target_sql('DROP TRIGGER see ON one.token');
 $source->safe_psql('dumped', $_) foreach (
 	"SELECT dbsync.alter_table('one', 'storm.p', columns => '{id}', filter => 'k > 3')", "SELECT dbsync.run_once('one')");
 is($pair->target_sql("SELECT string_agg(id::text, ' ' ORDER BY id) FROM one.p"),

@@ -111,7 +111,10 @@ dbsync_target_table_spec(const DbsyncTable *table, const DbsyncTableShape *shape
 	}
 	/* those that the target generates are its own matter where columns were chosen */
 	if (table->selection != NULL && table->selection->columns != NULL)
+	{
 		spec.ngenerated = 0;
+		spec.chosen = true;
+	}
 	return spec;
 }
 

@@ -154,12 +154,40 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_operations(regclass, text[], smallint[]) IS 'error unless these operations can be chosen of a table with the key';
 
+-- Is what was chosen something for the target's table, if that can be asked?
+CREATE FUNCTION dbsync_internal.ask_target(target name, owner oid, rel text, schema text, name text,
+    columns text[], types oid[], typmods int[], collations oid[], keys int[]) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_ask_target';
+COMMENT ON FUNCTION dbsync_internal.ask_target(name, oid, text, text, text, text[], oid[], int[], oid[], int[]) IS 'error if the target''s table lacks these columns, generates them, or has them of other types; notice if it cannot be asked';
+
+CREATE FUNCTION dbsync_internal.ask_about_selection(subscription dbsync.subscription, rel regclass, schema text, name text,
+    selection jsonb, key smallint[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF jsonb_typeof(selection -> 'columns') IS DISTINCT FROM 'array' THEN
+        RETURN;
+    END IF;
+    PERFORM dbsync_internal.ask_target(subscription.target, dbsync_internal.owner_of(subscription.id), rel::text, schema, name,
+        array_agg(c.o ->> 'name' ORDER BY c.n), array_agg((c.o ->> 'type')::oid ORDER BY c.n), array_agg((c.o ->> 'typmod')::int ORDER BY c.n),
+        array_agg((c.o ->> 'collation')::oid ORDER BY c.n),
+        ARRAY(SELECT min(k.n)::int - 1 FROM unnest(key) WITH ORDINALITY w (num, place)
+              JOIN jsonb_array_elements(selection -> 'columns') WITH ORDINALITY k (o, n) ON (k.o ->> 'number')::smallint = w.num
+              GROUP BY w.place ORDER BY w.place))
+    FROM jsonb_array_elements(selection -> 'columns') WITH ORDINALITY c (o, n);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.ask_about_selection(dbsync.subscription, regclass, text, text, jsonb, smallint[]) IS 'error if what was chosen of a table is nothing for the target''s, as far as that can be asked';
+
 -- Keeps what a table sends, which has been checked.
 CREATE FUNCTION dbsync_internal.write_selection(subscription dbsync.subscription, captured_id int, selection jsonb, operations text[]) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     UPDATE dbsync.subscription_table a
-    SET selection = write_selection.selection,
+    SET selection = CASE WHEN jsonb_typeof(write_selection.selection -> 'columns') = 'array'
+            THEN jsonb_set(write_selection.selection, '{columns}', (
+                SELECT jsonb_agg(c.o - '{type,typmod,collation}'::text[] ORDER BY c.n)
+                FROM jsonb_array_elements(write_selection.selection -> 'columns') WITH ORDINALITY c (o, n)))
+            ELSE write_selection.selection END,
         columns = CASE WHEN jsonb_typeof(write_selection.selection -> 'columns') = 'array'
             THEN ARRAY(SELECT jsonb_array_elements_text(write_selection.selection -> 'entries')) END,
         filter = write_selection.selection ->> 'filter',

@@ -309,6 +309,7 @@ BEGIN
         PERFORM dbsync_internal.check_operations(rel, operations, dbsync_internal.key_numbers(rel, key));
     END IF;
     target := dbsync_internal.target_name(rel, target_table);
+    PERFORM dbsync_internal.ask_about_selection(subscription, rel, target.schema, target.name, selection, dbsync_internal.key_numbers(rel, key));
     IF EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
                WHERE a.subscription_id = subscription.id AND c.relid = rel AND c.state <> 'dropped') THEN
         RAISE EXCEPTION USING ERRCODE = 'duplicate_object',

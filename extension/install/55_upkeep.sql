@@ -111,6 +111,8 @@ BEGIN
     IF operations IS NOT NULL THEN
         PERFORM dbsync_internal.check_operations(rel, operations, dbsync_internal.key_numbers(rel, NULL));
     END IF;
+    PERFORM dbsync_internal.ask_about_selection(found_subscription, rel, attached.target_schema, attached.target_table, selection,
+        dbsync_internal.key_numbers(rel, NULL));
     PERFORM dbsync_internal.write_selection(found_subscription, captured.id, selection, operations);
     PERFORM dbsync_internal.copy_table(caller, subscription, rel, existing_rows);
 END $$;

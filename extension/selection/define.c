@@ -174,8 +174,10 @@ check_name(Definition *d, const char *name)
 
 /* A column of the table under its own or another name; number 0: an expression. */
 static void
-add_column(Definition *d, const char *name, AttrNumber number, const char *expression)
+add_column(Definition *d, const TargetEntry *target, AttrNumber number, const char *expression)
 {
+	const char *name = target->resname;
+	Node	   *value = (Node *) target->expr;
 	StringInfoData entry;
 
 	check_name(d, name);
@@ -191,7 +193,8 @@ add_column(Definition *d, const char *name, AttrNumber number, const char *expre
 		appendStringInfoString(&d->columns, ", \"expression\": ");
 		escape_json(&d->columns, expression);
 	}
-	appendStringInfoChar(&d->columns, '}');
+	appendStringInfo(&d->columns, ", \"type\": %u, \"typmod\": %d, \"collation\": %u}",
+					 exprType(value), exprTypmod(value), exprCollation(value));
 	initStringInfo(&entry);
 	appendStringInfoString(&entry, expression);
 	if (number <= 0 || strcmp(expression, quote_identifier(name)) != 0)
@@ -255,7 +258,7 @@ add_item(Definition *d, ResTarget *item, const char *text)
 		{
 			AttrNumber	number = ((Var *) entry->expr)->varattno;
 
-			add_column(d, entry->resname, number, written_down(d, (Node *) entry->expr));
+			add_column(d, entry, number, written_down(d, (Node *) entry->expr));
 			continue;
 		}
 		check_named(item);
@@ -263,7 +266,7 @@ add_item(Definition *d, ResTarget *item, const char *text)
 		d->read = bms_add_members(d->read, read);
 		expression = written_down(d, (Node *) entry->expr);
 		try_out(d, expression, false);
-		add_column(d, entry->resname, 0, expression);
+		add_column(d, entry, 0, expression);
 	}
 }
 
@@ -411,7 +414,8 @@ define(Definition *d, ArrayType *columns, const char *filter)
  * keeps of columns and filter, either of which may be null, as JSON:
  *
  *	columns	in their order: the target's name, and the number of a column, with the name that it
- *			has now, or an expression; null: all columns, as they are called
+ *			has now, or an expression; with type, typmod and collation, which are not kept; null: all
+ *			columns, as they are called
  *	filter	a condition, or null
  *	row		number and name of the columns that expressions and filter read
  *	entries	the columns as they are shown

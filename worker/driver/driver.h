@@ -165,6 +165,7 @@ typedef struct DbsyncTableSpec
 	const int  *keys;			/* indexes into columns */
 	int			ngenerated;		/* columns that the source generates: not sent, */
 	const char **generated;		/* and refused where the target would not */
+	bool		chosen;			/* somebody has said what each column gets: refuse types that do not go together */
 } DbsyncTableSpec;
 
 /*
