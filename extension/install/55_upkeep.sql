@@ -104,6 +104,8 @@ BEGIN
     ELSIF NOT dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(found_subscription.id)) THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('must be owner of subscription "%s"', subscription);
     END IF;
+    -- before any row of ours, as whoever alters the table has it
+    PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
     SELECT a.* INTO attached FROM dbsync.subscription_table a
     WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id;
     selection := dbsync_internal.make_selection(found_subscription, rel, columns, filter, NULL, attached.selection);

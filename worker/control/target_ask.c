@@ -96,14 +96,21 @@ dbsync_ask_target(PG_FUNCTION_ARGS)
 	bool		ok;
 
 	target = dbsync_target_try_open(dbsync_connection_config(name, PG_GETARG_OID(1)), &ok);
-	if (ok && (spec.nkeys > 0 || dbsync_target_counts_rows(target)))
+	PG_TRY();
 	{
-		ok = dbsync_target_try_table_open(target, &spec) != NULL;
-		if (!ok && is_wrong_for_sure(&target->fault))
-			dbsync_target_raise(target, NULL);
+		if (ok && (spec.nkeys > 0 || dbsync_target_counts_rows(target)))
+		{
+			ok = dbsync_target_try_table_open(target, &spec) != NULL;
+			if (!ok && is_wrong_for_sure(&target->fault))
+				dbsync_target_raise(target, NULL);
+		}
+		if (!ok)
+			notice_unknown(target, name, rel);
 	}
-	if (!ok)
-		notice_unknown(target, name, rel);
-	dbsync_target_close(target);
+	PG_FINALLY();
+	{
+		dbsync_target_close(target);
+	}
+	PG_END_TRY();
 	PG_RETURN_VOID();
 }
