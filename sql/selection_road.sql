@@ -273,6 +273,23 @@ SELECT coalesce(a.id, i.id, u.id) AS id, a.v AS archive, i.v AS inserted, u.v AS
 FROM public.archive a FULL JOIN public.inserted i ON i.id = a.id FULL JOIN public.undeleted u ON u.id = coalesce(a.id, i.id) ORDER BY 1;
 \c :source
 
+-- a row that leaves the filter goes, whatever the operations are; one that is deleted stays
+CREATE TABLE public.kept (id int PRIMARY KEY, v text);
+INSERT INTO public.kept VALUES (1, 'in'), (2, 'in'), (3, 'out');
+\c :target
+CREATE TABLE public.kept (id int PRIMARY KEY, v text);
+\c :source
+SELECT dbsync.add_table('client', 'public.kept', operations => '{insert,update}', filter => $$v <> 'out'$$);
+SELECT dbsync.run_once('client') >= 0 AS sent;
+UPDATE public.kept SET v = 'out' WHERE id = 1;
+UPDATE public.kept SET v = 'in' WHERE id = 3;
+DELETE FROM public.kept WHERE id = 2;
+SELECT dbsync.run_once('client') >= 0 AS sent;
+\c :target
+SELECT * FROM public.kept ORDER BY id;
+\c :source
+\set SHOW_CONTEXT never
+
 -- alter_table() copies anew, and what was there before goes
 \set tab public.customer
 \set subscription client
@@ -304,7 +321,7 @@ SELECT dbsync.drop_subscription(s.name) FROM dbsync.subscription s;
 SELECT dbsync.drop_target('chosen_target');
 ALTER DATABASE :"source" RESET dbsync.copy_chunk_rows;
 SET client_min_messages = warning;
-DROP TABLE public.country, public.customer, public.parted, public.parted_1, public.keyless, public.named, public.parent, public.child, public.archive, public.serial;
+DROP TABLE public.country, public.kept, public.customer, public.parted, public.parted_1, public.keyless, public.named, public.parent, public.child, public.archive, public.serial;
 DROP FUNCTION public.mask, public.long;
 DROP TYPE public.mood;
 DROP DATABASE :target;
