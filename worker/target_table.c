@@ -52,6 +52,7 @@ whole_spec(const DbsyncTable *table, const DbsyncTableShape *shape)
 	spec.keys = shape->keys;
 	spec.ngenerated = shape->ngenerated;
 	spec.generated = shape->generated;
+	spec.chosen = false;
 	return spec;
 }
 

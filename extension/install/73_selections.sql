@@ -2,15 +2,16 @@
 
 CREATE FUNCTION dbsync_internal.subscription_selections(caller oid) RETURNS TABLE (
     subscription name, "table" regclass, target_table text, columns text[], filter text, operations text[], runs_as regrole)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT s.name, c.relid, format('%I.%I', a.target_schema, a.target_table), a.columns, a.filter,
+BEGIN
+    RETURN QUERY SELECT s.name, c.relid, format('%I.%I', a.target_schema, a.target_table), a.columns, a.filter,
         coalesce(a.operations, '{insert,update,delete,truncate}'),
         CASE WHEN a.selection IS NOT NULL THEN dbsync_internal.selection_role(dbsync_internal.owner_of(s.id), c.relid)::regrole END
     FROM dbsync.subscription_table a JOIN dbsync.subscription s ON s.id = a.subscription_id
     JOIN dbsync.captured_table c ON c.id = a.captured_id
-    WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id)) AND c.state <> 'dropped'
-$$;
+    WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id)) AND c.state <> 'dropped';
+END $$;
 COMMENT ON FUNCTION dbsync_internal.subscription_selections(oid) IS 'body of dbsync.subscription_selections()';
 
 CREATE FUNCTION dbsync.subscription_selections() RETURNS TABLE (
