@@ -68,7 +68,9 @@ CALL show('{}', '');
 CALL show(NULL, 'id > 5 -- a remark');
 CALL show('{id,"name /* a remark */ AS n"}');
 -- an alias of the user's that is ours
+\set VERBOSITY sqlstate
 CALL show('{id,"(SELECT max(dbsync_row.code) FROM country dbsync_row WHERE dbsync_row.code = customer.region) AS c"}');
+\set VERBOSITY default
 -- the path is the caller's
 SET search_path = other, public;
 CALL public.show('{id,"mask(name) AS m","(SELECT name FROM country WHERE code = region) AS c"}');
