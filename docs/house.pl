@@ -14,6 +14,7 @@ my %purpose = (
 	'extension/log' => 'what captured things look like on disk',
 	'extension/capture' => 'from a statement to the log',
 	'extension/ddl' => 'judging DDL',
+	'extension/selection' => 'columns and filters that were chosen',
 	'worker/driver' => 'the contract',
 	'worker/driver/postgres' => 'one driver',
 	'worker' => 'what its rooms share',
@@ -73,7 +74,7 @@ sub escape
 sub column
 {
 	my ($room) = @_;
-	return $room =~ m{^extension/(capture|ddl)} ? 0 : $room =~ m{/driver} ? 2 : 1;
+	return $room =~ m{^extension/(capture|ddl|selection)} ? 0 : $room =~ m{/driver} ? 2 : 1;
 }
 
 my (%place, %row);

@@ -38,8 +38,12 @@ typedef struct Twin
 } Twin;
 
 PG_FUNCTION_INFO_V1(dbsync_as_owner);
+PG_FUNCTION_INFO_V1(dbsync_caller_path);
 PG_FUNCTION_INFO_V1(dbsync_jsonb_as);
 PG_FUNCTION_INFO_V1(dbsync_default_opclass);
+
+/* search_path of whoever has called the function that runs, NULL between calls */
+static const char *caller_path = NULL;
 
 /*
  * Does "inner" take the caller and then what "outer" takes?  Says in *tables
@@ -220,6 +224,7 @@ dbsync_as_owner(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Twin	   *twin = lookup_twin(fcinfo->flinfo);
+	const char *outer_path = caller_path;
 	Oid			caller;
 	int			sec_context;
 	Datum		result;
@@ -240,6 +245,7 @@ dbsync_as_owner(PG_FUNCTION_ARGS)
 			inner->args[i + 1].value = resolve_tables(fcinfo->args[i].value);
 	}
 
+	caller_path = pstrdup(namespace_search_path);
 	SetUserIdAndSecContext(twin->owner,
 						   sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	PG_TRY();
@@ -248,13 +254,23 @@ dbsync_as_owner(PG_FUNCTION_ARGS)
 	}
 	PG_CATCH();
 	{
+		caller_path = outer_path;
 		dbsync_admin_raise(context);
 	}
 	PG_END_TRY();
+	caller_path = outer_path;
 	SetUserIdAndSecContext(caller, sec_context);
 
 	fcinfo->isnull = inner->isnull;
 	return result;
+}
+
+Datum
+dbsync_caller_path(PG_FUNCTION_ARGS)
+{
+	if (caller_path == NULL)
+		elog(ERROR, "nobody has called");
+	PG_RETURN_TEXT_P(cstring_to_text(caller_path));
 }
 
 Datum

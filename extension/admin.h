@@ -38,6 +38,9 @@ extern void dbsync_admin_check_arguments(FunctionCallInfo fcinfo);
  */
 extern PGDLLEXPORT Datum dbsync_as_owner(PG_FUNCTION_ARGS);
 
+/* search_path of whoever has called the function that is running through dbsync_as_owner(); error if none is */
+extern PGDLLEXPORT Datum dbsync_caller_path(PG_FUNCTION_ARGS);
+
 /*
  * to_jsonb(anyelement), as the role that is the second argument, the owner of the
  * table that the value is of: it may call functions of his (dbsync_owner_begin()).

@@ -122,10 +122,12 @@
 #if PG_VERSION_NUM >= 180000
 #define DBSYNC_RUN_PARAMETERS_COMPAT QueryDesc *query, ScanDirection direction, uint64 count
 #define DBSYNC_RUN_ARGUMENTS_COMPAT query, direction, count
+#define dbsync_executor_run_compat(query, count) ExecutorRun(query, ForwardScanDirection, count)
 #else
 #define DBSYNC_RUN_PARAMETERS_COMPAT \
 	QueryDesc *query, ScanDirection direction, uint64 count, bool once
 #define DBSYNC_RUN_ARGUMENTS_COMPAT query, direction, count, once
+#define dbsync_executor_run_compat(query, count) ExecutorRun(query, ForwardScanDirection, count, false)
 #endif
 
 /*

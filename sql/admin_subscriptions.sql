@@ -50,8 +50,6 @@ SELECT dbsync.create_subscription('four', 'admin_sub', policy => 'interval 30 s'
 SELECT dbsync.create_subscription('four', 'admin_sub', policy => NULL);
 SELECT dbsync.create_subscription('four', 'admin_sub', existing_rows => 'merge');
 SELECT dbsync.create_subscription('four', 'admin_sub', copy_data => NULL);
-SELECT dbsync.add_table('three', 'lines', columns => ARRAY['id', 'no']);
-SELECT dbsync.add_table('three', 'lines', filter => 'no > 1');
 SELECT dbsync.add_table('three', 'lines', existing_rows => 'merge');
 SELECT dbsync.add_table('three', 'lines', copy_data => false, existing_rows => 'truncate');
 SELECT dbsync.copy_table('three', 'orders', existing_rows => 'merge');

@@ -12,18 +12,19 @@
 
 #include "access/detoast.h"
 #include "executor/tuptable.h"
-#include "fmgr.h"
 #include "miscadmin.h"
-#include "mb/pg_wchar.h"
-#include "utils/datum.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "extension/log/segment.h"
 #include "extension/owner.h"
 #include "worker/encode.h"
+#include "worker/last_key.h"
 #include "worker/relay.h"
+#include "worker/row_describe.h"
 #include "worker/row_size.h"
+#include "worker/selection.h"
 #include "worker/shape.h"
 #include "worker/table.h"
 #include "worker/target.h"
@@ -34,9 +35,6 @@
 /* a row of so many may be too much for a target; of so many it is, by far */
 #define HEAVY_ROW		(128 * 1024 * 1024)
 #define ROW_LIMIT		(MaxAllocSize - 64 * 1024)
-
-/* of a key in a message */
-#define KEY_SHOWN		100
 
 struct DbsyncRelay
 {
@@ -58,13 +56,13 @@ struct DbsyncRelay
 	bool	   *varlena;		/* columns that can be large */
 	int			needed;			/* columns of it that we look at */
 	int			ncolumns;
+	bool		selects;		/* expressions or a filter are to be worked out: then ... */
+	DbsyncSelecting *selecting; /* ... so; NULL: rows are sent as they come */
+	bool		deletes;		/* rows that the filter is not true of */
+	TupleDesc	sent_desc;		/* of rows as they are sent */
 	DbsyncEncoder *encoder;
 	DbsyncRow	row;
-
-	/* of chunks: the key of the last row, per key column */
-	TupleDesc	desc;
-	Datum	   *last_key;
-	MemoryContext key_context;	/* of its values; reset for each row */
+	DbsyncLastKey *last_key;	/* of chunks: that of the last row */
 };
 
 /* The rows have our columns and nothing else, behind dbsync_op in those of changes. */
@@ -83,7 +81,7 @@ take_all(DbsyncRelay *relay, TupleDesc desc)
 	relay->place = place;
 }
 
-/* The column of the shape that is sent as number i. */
+/* The column of the shape that is sent as number i; -1: an expression is. */
 static int
 column_of(const DbsyncRelay *relay, int i)
 {
@@ -110,6 +108,53 @@ choose_sent(DbsyncRelay *relay)
 	relay->unchanged = palloc(sizeof(bool) * Max(relay->ncolumns, 1));
 }
 
+/* Rows are made of those that come, column by column. */
+static void
+begin_selecting(DbsyncRelay *relay, TupleDesc desc)
+{
+	int		   *at = palloc(sizeof(int) * Max(relay->ncolumns, 1));
+
+	relay->selecting = dbsync_selecting_begin(relay->table->selection, relay->shape, relay->table->qualified,
+											  desc, relay->place, relay->sent, relay->ncolumns);
+	relay->sent_desc = dbsync_selecting_desc(relay->selecting);
+	for (int i = 0; i < relay->ncolumns; i++)
+		at[i] = i;
+	relay->at = at;
+}
+
+/* How many columns of rows that come have to be taken out of them. */
+static int
+count_needed(const DbsyncRelay *relay, TupleDesc desc)
+{
+	int			needed = 1;		/* dbsync_op comes first */
+
+	if (relay->selecting != NULL)
+		return desc->natts;
+	for (int i = 0; i < relay->ncolumns; i++)
+		needed = Max(needed, relay->at[i] + 1);
+	if (relay->what == DBSYNC_RELAY_CHUNK)
+		for (int k = 0; k < relay->shape->nkeys; k++)
+			needed = Max(needed, relay->place[relay->shape->keys[k]] + 1);
+	return Min(needed, desc->natts);
+}
+
+/* The driver has judged by types. */
+static void
+check_types(const DbsyncRelay *relay)
+{
+	int			n = 0;
+
+	for (int i = 0; i < relay->ncolumns; i++)
+	{
+		int			column = column_of(relay, i);
+		Oid			type = column >= 0 ? relay->shape->types[column]
+			: getBaseType(TupleDescAttr(relay->table->expressions, n++)->atttypid);
+
+		if (getBaseType(TupleDescAttr(relay->sent_desc, relay->at[i])->atttypid) != type)
+			elog(ERROR, "column %d of table %s has changed its type", i + 1, relay->table->qualified);
+	}
+}
+
 static void
 startup(DestReceiver *self, int operation, TupleDesc desc)
 {
@@ -121,36 +166,22 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 	old = MemoryContextSwitchTo(relay->context);
 	if (relay->place == NULL)
 		take_all(relay, desc);
-	choose_sent(relay);
-	relay->needed = 1;			/* dbsync_op comes first */
-	for (int i = 0; i < relay->ncolumns; i++)
-		relay->needed = Max(relay->needed, relay->at[i] + 1);
-	if (relay->what == DBSYNC_RELAY_CHUNK)
-		for (int k = 0; k < relay->shape->nkeys; k++)
-			relay->needed = Max(relay->needed, relay->place[relay->shape->keys[k]] + 1);
-	relay->needed = Min(relay->needed, desc->natts);
-	for (int i = 0; binary && i < relay->ncolumns; i++)
-	{
-		int			column = column_of(relay, i);
-
-		/* the driver has judged by these types */
-		if (getBaseType(TupleDescAttr(desc, relay->at[i])->atttypid) != relay->shape->types[column])
-			elog(ERROR, "column %d of table %s has changed its type", column + 1,
-				 relay->table->qualified);
-	}
+	relay->sent_desc = desc;
+	if (relay->selects)
+		begin_selecting(relay, desc);
+	else
+		choose_sent(relay);
+	relay->needed = count_needed(relay, desc);
+	if (binary)
+		check_types(relay);
 	relay->varlena = palloc(sizeof(bool) * Max(relay->ncolumns, 1));
 	for (int i = 0; i < relay->ncolumns; i++)
-		relay->varlena[i] = TupleDescAttr(desc, relay->at[i])->attlen == -1;
-	relay->encoder = dbsync_encoder_create(desc, relay->at, relay->ncolumns, binary);
+		relay->varlena[i] = TupleDescAttr(relay->sent_desc, relay->at[i])->attlen == -1;
+	relay->encoder = dbsync_encoder_create(relay->sent_desc, relay->at, relay->ncolumns, binary);
 	relay->row.values = palloc(sizeof(char *) * Max(relay->ncolumns, 1));
 	relay->row.lengths = palloc(sizeof(int) * Max(relay->ncolumns, 1));
 	if (relay->what == DBSYNC_RELAY_CHUNK)
-	{
-		relay->desc = CreateTupleDescCopy(desc);
-		relay->last_key = palloc(sizeof(Datum) * relay->shape->nkeys);
-		relay->key_context = AllocSetContextCreate(relay->context, "dbsync key",
-												   ALLOCSET_SMALL_SIZES);
-	}
+		relay->last_key = dbsync_last_key_create(relay->shape, relay->place, desc);
 	MemoryContextSwitchTo(old);
 }
 
@@ -187,71 +218,16 @@ kind_of_row(const DbsyncRelay *relay, const TupleTableSlot *slot)
 	}
 }
 
-/* A chunk's next one begins behind the key of its last row. */
-static void
-remember_key(DbsyncRelay *relay, TupleTableSlot *slot)
-{
-	MemoryContext old = MemoryContextSwitchTo(relay->key_context);
-
-	MemoryContextReset(relay->key_context);
-	for (int k = 0; k < relay->shape->nkeys; k++)
-	{
-		int			column = relay->place[relay->shape->keys[k]];
-		Form_pg_attribute att = TupleDescAttr(relay->desc, column);
-
-		relay->last_key[k] = att->attbyval ? slot->tts_values[column] :
-			datumCopy(slot->tts_values[column], false, att->attlen);
-	}
-	MemoryContextSwitchTo(old);
-}
-
-/* The row's key for a message, cut short; its own functions make the text. */
 static char *
-describe_row(DbsyncRelay *relay, TupleTableSlot *slot)
+describe_row(const DbsyncRelay *relay, TupleTableSlot *slot)
 {
-	StringInfoData key;
-
-	if (relay->shape->nkeys == 0)
-		return "a row";
-	initStringInfo(&key);
-	appendStringInfoString(&key, "the row with key (");
-	for (int k = 0; k < relay->shape->nkeys; k++)
-	{
-		int			at = relay->place[relay->what == DBSYNC_RELAY_KEYS ? k : relay->shape->keys[k]];
-		char	   *text = "null";
-
-		if (!slot->tts_isnull[at])
-		{
-			Oid			function;
-			bool		varlena;
-
-			getTypeOutputInfo(TupleDescAttr(slot->tts_tupleDescriptor, at)->atttypid, &function, &varlena);
-			text = OidOutputFunctionCall(function, slot->tts_values[at]);
-		}
-		appendStringInfo(&key, "%s%.*s%s", k > 0 ? ", " : "",
-						 pg_mbcliplen(text, strlen(text), KEY_SHOWN), text,
-						 strlen(text) > KEY_SHOWN ? "..." : "");
-	}
-	appendStringInfoChar(&key, ')');
-	return key.data;
-}
-
-static void
-refuse_row(DbsyncRelay *relay, const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			 errmsg("table %s has a row that is too large to be sent", relay->table->qualified),
-			 errdetail("%s", detail),
-			 errhint("Make the row smaller or delete it, and copy the table anew with dbsync.copy_table();"
-					 " or take the table out with dbsync.remove_table().")));
+	return dbsync_row_describe(relay->shape, relay->place, relay->what == DBSYNC_RELAY_KEYS, slot);
 }
 
 /* The text of what is stored in 500 MB may be longer than a text can be. */
 static const char *
-encode_large(DbsyncRelay *relay, TupleTableSlot *slot, int i, int *length)
+encode_large(DbsyncRelay *relay, TupleTableSlot *slot, Datum value, int i, int *length)
 {
-	Datum		value = slot->tts_values[relay->at[i]];
 	Size		size = toast_raw_datum_size(value);
 	char	   *row = describe_row(relay, slot);
 	MemoryContext context = CurrentMemoryContext;
@@ -271,8 +247,9 @@ encode_large(DbsyncRelay *relay, TupleTableSlot *slot, int i, int *length)
 		if (!dbsync_row_size_is_too_large(edata->sqlerrcode, edata->message))
 			PG_RE_THROW();
 		FlushErrorState();
-		refuse_row(relay, psprintf("Column \"%s\" of %s has %zu bytes, too many for the form in which it travels: %s.",
-								   relay->shape->columns[column], row, size, edata->message));
+		dbsync_row_refuse(relay->table->qualified, psprintf("Column \"%s\" of %s has %zu bytes, too many for the form in which it travels: %s.",
+								   column >= 0 ? relay->shape->columns[column] : relay->table->selection->columns[i].name,
+								   row, size, edata->message));
 	}
 	PG_END_TRY();
 	return result;
@@ -298,29 +275,30 @@ check_size(DbsyncRelay *relay, TupleTableSlot *slot, int64 bytes)
 		return;
 	dbsync_row_size_note_heavy(relay->table->captured_id);
 	if (bytes > ROW_LIMIT)
-		refuse_row(relay, psprintf("All values together of %s have " INT64_FORMAT " bytes as they travel, the most is %zu.",
+		dbsync_row_refuse(relay->table->qualified, psprintf("All values together of %s have " INT64_FORMAT " bytes as they travel, the most is %zu.",
 								   describe_row(relay, slot), bytes, (Size) ROW_LIMIT));
 }
 
+/* slot: the row that came; sent: as it is sent */
 static void
-encode_row(DbsyncRelay *relay, TupleTableSlot *slot)
+encode_row(DbsyncRelay *relay, TupleTableSlot *slot, const TupleTableSlot *sent)
 {
 	DbsyncRow  *row = &relay->row;
 	int64		bytes = 0;
 
 	for (int i = 0; i < relay->ncolumns; i++)
 	{
-		if (slot->tts_isnull[relay->at[i]] || (row->unchanged && row->unchanged[i]))
+		if (sent->tts_isnull[relay->at[i]] || (row->unchanged && row->unchanged[i]))
 		{
 			row->values[i] = NULL;
 			row->lengths[i] = 0;
 		}
 		else
 		{
-			Datum		value = slot->tts_values[relay->at[i]];
+			Datum		value = sent->tts_values[relay->at[i]];
 
 			row->values[i] = is_large(relay, i, value)
-				? encode_large(relay, slot, i, &row->lengths[i])
+				? encode_large(relay, slot, value, i, &row->lengths[i])
 				: dbsync_encoder_value(relay->encoder, i, value, &row->lengths[i]);
 			bytes += row->lengths[i];
 		}
@@ -328,10 +306,29 @@ encode_row(DbsyncRelay *relay, TupleTableSlot *slot)
 	check_size(relay, slot, bytes);
 }
 
+/*
+ * The row as it is sent, of rows of which something is worked out; NULL: it is none.  Of a table without a
+ * key the rows that go are known by all that was sent of them; of others the key is enough.
+ */
+static TupleTableSlot *
+select_row(DbsyncRelay *relay, TupleTableSlot *slot)
+{
+	TupleTableSlot *sent;
+
+	if (relay->row.kind == DBSYNC_ROW_DELETE && relay->shape->nkeys > 0)
+		return dbsync_selecting_key(relay->selecting, slot);
+	sent = dbsync_selecting_row(relay->selecting, slot);
+	if (sent != NULL || !relay->deletes)
+		return sent;
+	relay->row.kind = DBSYNC_ROW_DELETE;
+	return dbsync_selecting_key(relay->selecting, slot);
+}
+
 static bool
 receive(TupleTableSlot *slot, DestReceiver *self)
 {
 	DbsyncRelay *relay = (DbsyncRelay *) self;
+	TupleTableSlot *sent = slot;
 	MemoryContext old;
 
 	CHECK_FOR_INTERRUPTS();
@@ -342,10 +339,15 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 		return true;
 	MemoryContextReset(relay->row_context);
 	old = MemoryContextSwitchTo(relay->row_context);
-	encode_row(relay, slot);
 	if (relay->what == DBSYNC_RELAY_CHUNK)
-		remember_key(relay, slot);
-	relay->refused = !dbsync_target_try_rows_put(relay->target, &relay->row);
+		dbsync_last_key_remember(relay->last_key, slot);
+	if (relay->selecting != NULL)
+		sent = select_row(relay, slot);
+	if (sent != NULL)
+	{
+		encode_row(relay, slot, sent);
+		relay->refused = !dbsync_target_try_rows_put(relay->target, &relay->row);
+	}
 	MemoryContextSwitchTo(old);
 	return !relay->refused;
 }
@@ -383,6 +385,7 @@ dbsync_relay_create(DbsyncTarget *target, const DbsyncTargetTable *handle,
 		relay->sent = table->sent;
 		relay->ncolumns = table->nsent;
 	}
+	relay->selects = what != DBSYNC_RELAY_KEYS && table->selection != NULL && dbsync_selection_runs(table->selection);
 	relay->row.count = 1;
 	relay->context = CurrentMemoryContext;
 	relay->row_context = AllocSetContextCreate(CurrentMemoryContext, "dbsync row",
@@ -403,6 +406,12 @@ dbsync_relay_receiver(DbsyncRelay *relay)
 }
 
 void
+dbsync_relay_delete_filtered(DbsyncRelay *relay)
+{
+	relay->deletes = true;
+}
+
+void
 dbsync_relay_set_unchanged(DbsyncRelay *relay, const bool *unchanged)
 {
 	relay->row.unchanged = unchanged;
@@ -417,6 +426,14 @@ void
 dbsync_relay_set_count(DbsyncRelay *relay, int64 count)
 {
 	relay->row.count = count;
+}
+
+void
+dbsync_relay_end(DbsyncRelay *relay)
+{
+	if (relay->selecting != NULL)
+		dbsync_selecting_end(relay->selecting);
+	relay->selecting = NULL;
 }
 
 bool
@@ -435,21 +452,6 @@ dbsync_relay_row_size(const DbsyncRelay *relay)
 char **
 dbsync_relay_last_key(DbsyncRelay *relay)
 {
-	char	  **key;
-
 	dbsync_owner_check();
-	if (relay->rows == 0)
-		return NULL;
-	key = palloc(sizeof(char *) * relay->shape->nkeys);
-	for (int k = 0; k < relay->shape->nkeys; k++)
-	{
-		int			column = relay->place[relay->shape->keys[k]];
-		Oid			type = TupleDescAttr(relay->desc, column)->atttypid;
-		Oid			function;
-		bool		varlena;
-
-		getTypeOutputInfo(type, &function, &varlena);
-		key[k] = OidOutputFunctionCall(function, relay->last_key[k]);
-	}
-	return key;
+	return relay->rows > 0 ? dbsync_last_key_text(relay->last_key) : NULL;
 }

@@ -43,11 +43,23 @@ extern void dbsync_relay_place(DbsyncRelay *relay, const int *at);
 
 extern DestReceiver *dbsync_relay_receiver(DbsyncRelay *relay);
 
+/*
+ * What becomes of rows that the table's filter is not true of: deleted are those that the target may have,
+ * in modes that can; else they are left out.
+ */
+extern void dbsync_relay_delete_filtered(DbsyncRelay *relay);
+
 /* Columns of the rows that come next that stay as they are at the target; NULL: none. */
 extern void dbsync_relay_set_unchanged(DbsyncRelay *relay, const bool *unchanged);
 
 /* How many of the rows that come next are meant, mode COUNT; 1 unless it is set. */
 extern void dbsync_relay_set_count(DbsyncRelay *relay, int64 count);
+
+/*
+ * No more rows come: lets go of what is open for the time that they do.  After an error the transaction's
+ * end does it.
+ */
+extern void dbsync_relay_end(DbsyncRelay *relay);
 
 /* Rows that came, also those left out; false if the driver refused one (then its fault is set). */
 extern bool dbsync_relay_result(DbsyncRelay *relay, int64 *rows);

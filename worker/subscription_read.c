@@ -18,6 +18,7 @@
 #include "extension/node.h"
 #include "worker/labels.h"
 #include "worker/query.h"
+#include "worker/selection.h"
 #include "worker/shape.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
@@ -96,6 +97,7 @@ static void
 read_tables(DbsyncSubscription *subscription, const char *id)
 {
 	List	   *gone = NIL;
+	List	   *chosen = NIL;
 	ListCell   *lc;
 	uint64		n;
 
@@ -104,7 +106,8 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 					 " st.copy_data, st.existing_rows, st.state, c.discarded, st.start_position,"
 					 " st.held, st.held_mark, st.held_for, st.held_action, st.held_done, st.held_asked,"
 					 " CASE WHEN st.state = 'copying' THEN st.note END,"
-					 " c.dropped::pg_catalog.text::pg_catalog.int8, c.name, c.owner"
+					 " c.dropped::pg_catalog.text::pg_catalog.int8, c.name, c.owner,"
+					 " st.operations, st.selection IS NOT NULL"
 					 " FROM dbsync.subscription_table st"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
 					 " WHERE st.subscription_id = $1::pg_catalog.int4"
@@ -134,11 +137,20 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 		table->copied_for_noted = table->copied_for != NULL;
 		table->dropped = (uint64) dbsync_query_int(row, 19);
 		table->shape = &dbsync_shape_none;
+		table->operations = dbsync_selection_operations(dbsync_query_text(row, 22));
+		if (dbsync_query_bool(row, 23))
+			chosen = lappend(chosen, table);
 		if (!read_name(subscription, table, row, 20))
 			gone = lappend(gone, table);
 	}
 	foreach(lc, gone)
 		check_gone(lfirst(lc));
+	foreach(lc, chosen)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		table->selection = dbsync_selection_read(subscription->context, id, table->captured_id, subscription->owner);
+	}
 }
 
 /* What is being written now is of the table's present shape; of a dropped one, its last. */
@@ -272,6 +284,7 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 	table->handle_shape = old->handle_shape;
 	table->nsent = old->nsent;
 	table->sent = old->sent;
+	table->expressions = old->expressions;
 }
 
 static void

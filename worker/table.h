@@ -11,6 +11,7 @@
 #include "utils/uuid.h"
 
 #include "worker/driver/driver.h"
+#include "worker/selection.h"
 #include "worker/shape.h"
 
 typedef enum DbsyncTableState
@@ -72,6 +73,8 @@ typedef struct DbsyncTable
 	Oid			schema;
 	Oid			owner;			/* as last heard: see dbsync_table_owner() */
 	const DbsyncTableShape *shape;	/* the one it has now */
+	DbsyncSelection *selection; /* what is sent of its rows; NULL: everything */
+	int			operations;		/* and of what happens to them: DBSYNC_SENDS_... */
 
 	/* state of the work, moved over when the configuration is read again */
 	DbsyncLedgerPart part;		/* what the target's ledger says */
@@ -80,7 +83,8 @@ typedef struct DbsyncTable
 	DbsyncTargetTable *handle;	/* NULL: not looked up yet */
 	int			handle_shape;	/* for rows of this shape, */
 	int			nsent;			/* of which it has so many columns, */
-	const int  *sent;			/* these; NULL: all of them */
+	const int  *sent;			/* these, -1 where an expression is; NULL: all of them */
+	TupleDesc	expressions;	/* types of the expressions, in their order */
 	TimestampTz install_after;	/* lock was not to be had; try again then */
 	int			install_failures;
 	TimestampTz copy_after;		/* copying failed; try again then */

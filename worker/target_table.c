@@ -10,9 +10,12 @@
 #include "catalog/namespace.h"
 #include "nodes/makefuncs.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
 #include "worker/driver/driver.h"
 #include "worker/identity.h"
 #include "worker/labels.h"
+#include "worker/selection.h"
 #include "worker/shape.h"
 #include "worker/table.h"
 #include "worker/target.h"
@@ -50,6 +53,7 @@ whole_spec(const DbsyncTable *table, const DbsyncTableShape *shape)
 	spec.ngenerated = shape->ngenerated;
 	spec.generated = shape->generated;
 	spec.nothers = 0;
+	spec.chosen = false;
 	return spec;
 }
 
@@ -73,6 +77,32 @@ name_others(const DbsyncWork *work, const DbsyncTable *table, DbsyncTableSpec *s
 	}
 }
 
+/* what the arrays of a spec are made of */
+static void
+take_column(const DbsyncTable *table, const DbsyncTableShape *shape, int i, int *nexpressions,
+			const char **name, Oid *type, int32 *typmod, Oid *collation)
+{
+	int			column = table->sent[i];
+
+	if (column >= 0)
+	{
+		*name = shape->columns[column];
+		*type = shape->types[column];
+		*typmod = shape->typmods[column];
+		*collation = shape->collations[column];
+	}
+	else
+	{
+		Form_pg_attribute att = TupleDescAttr(table->expressions, (*nexpressions)++);
+
+		*typmod = att->atttypmod;
+		*type = getBaseTypeAndTypmod(att->atttypid, typmod);
+		*collation = att->attcollation;
+	}
+	if (table->selection != NULL && table->selection->columns != NULL)
+		*name = table->selection->columns[i].name;
+}
+
 DbsyncTableSpec
 dbsync_target_table_spec(const DbsyncTable *table, const DbsyncTableShape *shape)
 {
@@ -82,28 +112,30 @@ dbsync_target_table_spec(const DbsyncTable *table, const DbsyncTableShape *shape
 	int32	   *typmods;
 	Oid		   *collations;
 	int		   *keys;
+	int			nexpressions = 0;
 
 	if (table->sent == NULL)
 		return spec;
 	spec.ncolumns = table->nsent;
-	spec.columns = columns = palloc(sizeof(char *) * spec.ncolumns);
-	spec.types = types = palloc(sizeof(Oid) * spec.ncolumns);
-	spec.typmods = typmods = palloc(sizeof(int32) * spec.ncolumns);
-	spec.collations = collations = palloc(sizeof(Oid) * spec.ncolumns);
+	spec.columns = columns = palloc(sizeof(char *) * Max(spec.ncolumns, 1));
+	spec.types = types = palloc(sizeof(Oid) * Max(spec.ncolumns, 1));
+	spec.typmods = typmods = palloc(sizeof(int32) * Max(spec.ncolumns, 1));
+	spec.collations = collations = palloc(sizeof(Oid) * Max(spec.ncolumns, 1));
 	spec.keys = keys = palloc(sizeof(int) * Max(spec.nkeys, 1));
 	for (int i = 0; i < table->nsent; i++)
 	{
-		int			column = table->sent[i];
-
-		columns[i] = shape->columns[column];
-		types[i] = shape->types[column];
-		typmods[i] = shape->typmods[column];
-		collations[i] = shape->collations[column];
+		take_column(table, shape, i, &nexpressions, &columns[i], &types[i], &typmods[i], &collations[i]);
 		for (int k = 0; k < shape->nkeys; k++)
 		{
-			if (shape->keys[k] == column)
+			if (shape->keys[k] == table->sent[i])
 				keys[k] = i;
 		}
+	}
+	/* those that the target generates are its own matter where columns were chosen */
+	if (table->selection != NULL && table->selection->columns != NULL)
+	{
+		spec.ngenerated = 0;
+		spec.chosen = true;
 	}
 	return spec;
 }
@@ -119,8 +151,26 @@ is_key(const DbsyncTableShape *shape, int column)
 	return false;
 }
 
+/* Columns that were chosen, whatever the target has. */
+static void
+take_chosen(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
+{
+	DbsyncSelection *selection = table->selection;
+	int		   *sent = dbsync_selection_columns(selection, shape, table->qualified);
+	TupleDesc	expressions = NULL;
+	MemoryContext old;
+
+	if (dbsync_selection_runs(selection))
+		expressions = dbsync_selection_describe(selection, shape, table->qualified, dbsync_table_owner(table));
+	old = MemoryContextSwitchTo(work->target_context);
+	table->expressions = expressions ? CreateTupleDescCopy(expressions) : NULL;
+	table->sent = memcpy(palloc(sizeof(int) * Max(selection->ncolumns, 1)), sent, sizeof(int) * selection->ncolumns);
+	table->nsent = selection->ncolumns;
+	MemoryContextSwitchTo(old);
+}
+
 void
-dbsync_target_table_leave_out(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
+dbsync_target_table_choose_columns(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
 {
 	DbsyncTableSpec spec = whole_spec(table, shape);
 	bool	   *lacks = palloc0(sizeof(bool) * Max(shape->ncolumns, 1));
@@ -129,6 +179,13 @@ dbsync_target_table_leave_out(DbsyncWork *work, DbsyncTable *table, const Dbsync
 
 	table->sent = NULL;
 	table->nsent = 0;
+	if (table->selection != NULL && table->selection->columns != NULL)
+	{
+		take_chosen(work, table, shape);
+		return;
+	}
+	if (table->selection != NULL)
+		(void) dbsync_selection_read_columns(table->selection, shape, table->qualified);
 	if (work->subscription->ddl != DBSYNC_DDL_IGNORE || !dbsync_target_follows_changes(work->target))
 		return;
 	if (!dbsync_target_try_table_lacks(work->target, &spec, lacks))
@@ -160,6 +217,12 @@ dbsync_target_table_spec_as(DbsyncWork *work, DbsyncTable *table, const DbsyncTa
 	int		   *sent = MemoryContextAlloc(work->target_context, sizeof(int) * Max(shape->ncolumns, 1));
 	const char **columns;
 
+	/* their names are the target's own */
+	if (table->selection != NULL && table->selection->columns != NULL)
+	{
+		take_chosen(work, table, shape);
+		return dbsync_target_table_spec(table, shape);
+	}
 	table->nsent = 0;
 	for (int i = 0; i < shape->ncolumns; i++)
 	{
@@ -210,13 +273,18 @@ dbsync_target_table_is_open(const DbsyncTable *table, const DbsyncTableShape *sh
 }
 
 void
-dbsync_target_table_follow_types(DbsyncWork *work, const DbsyncTable *table, const DbsyncTableShape *shape)
+dbsync_target_table_follow_types(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
 {
 	DbsyncTableSpec spec = whole_spec(table, shape);
 	List	   *enums;
 
 	if (!dbsync_target_follows_changes(work->target))
 		return;
+	if (table->selection != NULL && table->selection->columns != NULL)
+	{
+		take_chosen(work, table, shape);
+		spec = dbsync_target_table_spec(table, shape);
+	}
 	enums = dbsync_labels_of(&spec);
 	if (enums != NIL &&
 		!dbsync_target_try_types_follow(work->target, enums, work->subscription->ddl == DBSYNC_DDL_APPLY))
@@ -237,7 +305,7 @@ dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table, const DbsyncTable
 						work->subscription->target, table->qualified),
 				 errhint("Add a primary key, or name the key: dbsync.add_table(..., key => '{...}').")));
 	dbsync_target_table_follow_types(work, table, shape);
-	dbsync_target_table_leave_out(work, table, shape);
+	dbsync_target_table_choose_columns(work, table, shape);
 	table->handle = look_up_apart(work, table, shape);
 	table->handle_shape = shape->id;
 	if (table->handle == NULL)

@@ -24,21 +24,22 @@ extern void dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table,
  * Before a batch: enums of the target's get the labels that they have at the source, or are
  * looked at for labels that have another name there.
  */
-extern void dbsync_target_table_follow_types(DbsyncWork *work, const DbsyncTable *table,
+extern void dbsync_target_table_follow_types(DbsyncWork *work, DbsyncTable *table,
 											 const DbsyncTableShape *shape);
 
 /*
  * What a driver is told of the table, for rows of a shape; points to what the two own, and
- * to what it has in CurrentMemoryContext.  Of columns, those that are sent: see dbsync_target_table_leave_out().
+ * to what it has in CurrentMemoryContext.  Of columns, those that are sent: see dbsync_target_table_choose_columns().
  */
 extern DbsyncTableSpec dbsync_target_table_spec(const DbsyncTable *table,
 												const DbsyncTableShape *shape);
 
 /*
  * Before the target's table is looked up for rows of a shape: which columns are to be sent?
- * Where the subscription ignores DDL, those that the target has, and all key columns.
+ * Those that somebody has chosen; or where the subscription ignores DDL those that the target has, and all
+ * key columns.  Error if what was chosen cannot be had of this shape.
  */
-extern void dbsync_target_table_leave_out(DbsyncWork *work, DbsyncTable *table,
+extern void dbsync_target_table_choose_columns(DbsyncWork *work, DbsyncTable *table,
 										  const DbsyncTableShape *shape);
 
 /*

@@ -22,7 +22,8 @@ my @parts = (
 	[ many_writers => 'One-row transactions of many clients.', \&many_writers ],
 	[ tables => 'Tables that change while they are captured.', \&tables ],
 	[ partitions => 'Partitioned tables.', \&partitions ],
-	[ keyless => 'Tables without a key.', \&keyless ]);
+	[ keyless => 'Tables without a key.', \&keyless ],
+	[ selection => 'Columns, expressions and rows that are chosen.', \&selection ]);
 my %part = map { $_->[0] => $_ } @parts;
 
 my %peers = (
@@ -312,6 +313,20 @@ sub keyless
 			return $keyless && $keyed ? $keyless / $keyed : undef;
 		}) ]),
 		check("$few updates, keyless", 'native ÷ dbsync', '>=', 5, ratios($data, $name, "$few updates, keyless", 'native', 'dbsync')));
+}
+
+sub selection
+{
+	my ($data, $name) = @_;
+	my %most = ('columns chosen' => 1.05, 'filter and expression' => 1.6);
+
+	return map {
+		my $what = $_;
+		check("drain of updates, $what", '÷ everything', '<=', $most{$what}, [ $data->each_round(sub {
+			my ($chosen, $all) = map { scalar $data->at($name, "drain of updates, $_", 'dbsync', $_[0]) } $what, 'everything';
+			return $chosen && $all ? $chosen / $all : undef;
+		}) ])
+	} 'columns chosen', 'filter and expression';
 }
 
 1;

@@ -259,9 +259,12 @@ CREATE TABLE dbsync.subscription_table (
     uid uuid NOT NULL UNIQUE DEFAULT pg_catalog.gen_random_uuid(),
     target_schema name NOT NULL,
     target_table name NOT NULL,
-    -- places kept for column expressions and row filters
+    -- what is sent, as people read it; null: all columns, all rows, all operations
     columns text[],
     filter text,
+    operations text[],
+    -- columns and filter, as dbsync_internal.define_selection() has written them down
+    selection jsonb,
     copy_data boolean NOT NULL,
     existing_rows text CHECK (existing_rows IN ('keep', 'truncate')),
     -- new: nothing happened yet; copying: first copy under way; live;
@@ -299,8 +302,10 @@ COMMENT ON COLUMN dbsync.subscription_table.captured_id IS 'the captured table';
 COMMENT ON COLUMN dbsync.subscription_table.uid IS 'identity of this attachment in the ledgers of targets';
 COMMENT ON COLUMN dbsync.subscription_table.target_schema IS 'schema of the target table';
 COMMENT ON COLUMN dbsync.subscription_table.target_table IS 'name of the target table';
-COMMENT ON COLUMN dbsync.subscription_table.columns IS 'reserved';
-COMMENT ON COLUMN dbsync.subscription_table.filter IS 'reserved';
+COMMENT ON COLUMN dbsync.subscription_table.columns IS 'columns that are sent, and expressions; null: all columns';
+COMMENT ON COLUMN dbsync.subscription_table.filter IS 'condition that is true of rows that are sent; null: all are';
+COMMENT ON COLUMN dbsync.subscription_table.operations IS 'which of insert, update, delete and truncate are sent; null: all';
+COMMENT ON COLUMN dbsync.subscription_table.selection IS 'columns and filter as the worker reads them; null: neither was given';
 COMMENT ON COLUMN dbsync.subscription_table.copy_data IS 'whether rows that were there before are copied';
 COMMENT ON COLUMN dbsync.subscription_table.existing_rows IS 'what becomes of rows that the target table has: keep or truncate; null: they are an error';
 COMMENT ON COLUMN dbsync.subscription_table.state IS 'new: nothing happened yet; copying: first copy under way; live; suspended: needs copy_table()';
@@ -393,7 +398,7 @@ SELECT dbsync_internal.watch_config('dbsync.former_label');
 -- How far a copy has come, and what a table is held for, is news for people only, and there
 -- is much of it.  Who suspends a table changes captured_table too.
 SELECT dbsync_internal.watch_config('dbsync.subscription_table',
-    'OF subscription_id, captured_id, uid, target_schema, target_table, columns, filter, copy_data, existing_rows, note, held_asked');
+    'OF subscription_id, captured_id, uid, target_schema, target_table, selection, operations, copy_data, existing_rows, note, held_asked');
 DROP FUNCTION dbsync_internal.watch_config(regclass, text);
 
 -- Only the restore of a dump inserts into node, which then has the row of the

@@ -279,12 +279,15 @@ COMMENT ON FUNCTION dbsync_internal.notice_heirs(dbsync.subscription, regclass[]
 
 -- The lock keeps the table as it is until the guard can see our row.
 CREATE FUNCTION dbsync_internal.attach_table(subscription dbsync.subscription, rel regclass, target_table text,
-    copy_data boolean, existing_rows text, key name[] DEFAULT NULL) RETURNS void
+    copy_data boolean, existing_rows text, key name[] DEFAULT NULL, columns text[] DEFAULT NULL, filter text DEFAULT NULL,
+    operations text[] DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     target record;
     leaving dbsync.captured_table;
+    selection jsonb;
+    captured_id int;
 BEGIN
     PERFORM dbsync_internal.check_kind(rel);
     PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel);
@@ -301,7 +304,12 @@ BEGIN
     IF key IS NULL THEN
         PERFORM dbsync_internal.notice_keyless(rel);
     END IF;
+    selection := dbsync_internal.make_selection(subscription, rel, columns, filter, key);
+    IF operations IS NOT NULL THEN
+        PERFORM dbsync_internal.check_operations(rel, operations, dbsync_internal.key_numbers(rel, key));
+    END IF;
     target := dbsync_internal.target_name(rel, target_table);
+    PERFORM dbsync_internal.ask_about_selection(subscription, rel, target.schema, target.name, selection, dbsync_internal.key_numbers(rel, key));
     IF EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
                WHERE a.subscription_id = subscription.id AND c.relid = rel AND c.state <> 'dropped') THEN
         RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
@@ -327,9 +335,13 @@ BEGIN
     INSERT INTO dbsync.subscription_table (subscription_id, captured_id, target_schema, target_table, target_given,
         copy_data, existing_rows)
     VALUES (subscription.id, dbsync_internal.capture_table(rel, key), target.schema, target.name, target_table IS NOT NULL,
-        copy_data, existing_rows);
+        copy_data, existing_rows)
+    RETURNING subscription_table.captured_id INTO captured_id;
+    IF selection IS NOT NULL OR operations IS NOT NULL THEN
+        PERFORM dbsync_internal.write_selection(subscription, captured_id, selection, operations);
+    END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text, name[]) IS 'adds a table to a subscription';
+COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text, name[], text[], text, text[]) IS 'adds a table to a subscription';
 
 CREATE FUNCTION dbsync_internal.create_subscription(caller oid, name text, target text, tables regclass[],
     policy text, copy_data boolean, existing_rows text, forward text, ddl text, on_partition_drop text) RETURNS void
@@ -373,7 +385,7 @@ CREATE FUNCTION dbsync.create_subscription(name text, target text, tables text[]
 COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text, text) IS 'makes a subscription of the caller''s, stopped at first; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there; on_partition_drop (keep, delete): what becomes there of the rows of a partition that is detached or dropped';
 
 CREATE FUNCTION dbsync_internal.add_table(caller oid, subscription text, rel regclass, target_table text,
-    columns text[], filter text, copy_data boolean, existing_rows text, key name[]) RETURNS void
+    columns text[], filter text, copy_data boolean, existing_rows text, key name[], operations text[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -381,23 +393,19 @@ DECLARE
 BEGIN
     PERFORM dbsync_internal.require_adopted();
     found_subscription := dbsync_internal.find_subscription(caller, subscription);
-    IF columns IS NOT NULL OR filter IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
-            MESSAGE = format('%s is not supported', CASE WHEN columns IS NULL THEN 'filter' ELSE 'columns' END),
-            HINT = 'It will come with a later version. So far all columns of all rows are sent.';
-    END IF;
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
-    PERFORM dbsync_internal.attach_table(found_subscription, rel, target_table, copy_data, existing_rows, key);
+    PERFORM dbsync_internal.attach_table(found_subscription, rel, target_table, copy_data, existing_rows, key, columns, filter, operations);
     PERFORM dbsync_internal.notice_heirs(found_subscription, ARRAY[rel]);
     PERFORM dbsync_internal.notice_sequences(found_subscription, ARRAY[rel]);
     PERFORM dbsync_internal.retry_removals(caller);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.add_table(oid, text, regclass, text, text[], text, boolean, text, name[]) IS 'body of dbsync.add_table()';
+COMMENT ON FUNCTION dbsync_internal.add_table(oid, text, regclass, text, text[], text, boolean, text, name[], text[]) IS 'body of dbsync.add_table()';
 
 CREATE FUNCTION dbsync.add_table(subscription text, "table" regclass, target_table text DEFAULT NULL, columns text[] DEFAULT NULL,
-    filter text DEFAULT NULL, copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, key name[] DEFAULT NULL) RETURNS void
+    filter text DEFAULT NULL, copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, key name[] DEFAULT NULL,
+    operations text[] DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[]) IS 'adds a table to a subscription; key: NOT NULL columns by which its rows are known, with an index that begins with them';
+COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[], text[]) IS 'adds a table to a subscription; columns: those that are sent, as in the list of a SELECT; filter: condition that is true of rows that are sent; operations: which of insert, update, delete and truncate are; key: NOT NULL columns by which its rows are known, with an index that begins with them';
 
 -- ---------------------------------------------------------------------------
 -- Taking tables away

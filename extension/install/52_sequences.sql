@@ -69,7 +69,8 @@ CREATE FUNCTION dbsync_internal.sequences_of(of_subscription int) RETURNS TABLE 
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH attached AS MATERIALIZED (
-        SELECT a.captured_id, c.relid::oid AS relid, a.target_schema, a.target_table, 'suspended' IN (a.state, c.state) AS suspended
+        SELECT a.captured_id, c.relid::oid AS relid, a.target_schema, a.target_table, 'suspended' IN (a.state, c.state) AS suspended,
+            nullif(a.selection -> 'columns', 'null') AS columns
         FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
         WHERE a.subscription_id = of_subscription AND c.state <> 'dropped'
     ), rels AS MATERIALIZED (
@@ -89,7 +90,7 @@ AS $$
         FROM dbsync.subscription_sequence q JOIN pg_class s ON s.oid = q.sequence AND s.relkind = 'S'
         WHERE q.subscription_id = of_subscription
       UNION ALL
-        SELECT s.oid, false, t.captured_id, r.attnum, t.target_schema, t.target_table, r.attname,
+        SELECT s.oid, false, t.captured_id, r.attnum, t.target_schema, t.target_table, n.name,
             CASE WHEN t.suspended THEN format('table %s is suspended', t.relid::regclass) END
         FROM attached t JOIN rels m ON m.captured_id = t.captured_id
         JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = m.relid AND d.refobjsubid > 0
@@ -97,6 +98,11 @@ AS $$
         JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
         JOIN pg_attribute a ON a.attrelid = m.relid AND a.attnum = d.refobjsubid
         JOIN pg_attribute r ON r.attrelid = t.relid AND r.attname = a.attname
+        -- of columns that were chosen, where they go; of one that was not, nowhere
+        CROSS JOIN LATERAL (
+            SELECT r.attname WHERE t.columns IS NULL
+            UNION ALL (SELECT c.name FROM jsonb_to_recordset(t.columns) c (name name, number int) WHERE c.number = r.attnum LIMIT 1)
+        ) n (name)
         WHERE NOT EXISTS (SELECT FROM dbsync.subscription_sequence q
                           WHERE q.subscription_id = of_subscription AND q.sequence = s.oid)
     )

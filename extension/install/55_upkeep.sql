@@ -71,6 +71,7 @@ BEGIN
     PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
     PERFORM dbsync_internal.check_supported(rel);
     PERFORM dbsync_internal.check_keyless(rel, false, existing_rows);
+    PERFORM dbsync_internal.check_moved(found_subscription, captured.id, rel);
 
     IF existing_rows IS DISTINCT FROM 'keep' THEN
         DELETE FROM dbsync.kept_partition k WHERE k.subscription_id = found_subscription.id AND k.captured_id = captured.id;
@@ -89,6 +90,46 @@ COMMENT ON FUNCTION dbsync_internal.copy_table(oid, text, regclass, text) IS 'bo
 CREATE FUNCTION dbsync.copy_table(subscription text, "table" regclass, existing_rows text DEFAULT 'truncate') RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.copy_table(text, regclass, text) IS 'copies a table of a subscription anew';
+
+-- What is at the target is what was chosen before, so the table is copied anew.
+CREATE FUNCTION dbsync_internal.alter_table(caller oid, subscription text, rel regclass, columns text[], filter text, operations text[],
+    existing_rows text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    found_subscription dbsync.subscription := dbsync_internal.find_subscription(caller, subscription);
+    captured dbsync.captured_table := dbsync_internal.find_attachment(found_subscription, rel);
+    attached dbsync.subscription_table;
+    selection jsonb;
+BEGIN
+    IF columns IS NULL AND filter IS NULL AND operations IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'there is nothing to change',
+            HINT = 'Give columns, filter or operations. What is not given stays; columns => ''{}'' is all columns, filter => '''' all rows.';
+    ELSIF NOT dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(found_subscription.id)) THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('must be owner of subscription "%s"', subscription);
+    END IF;
+    -- before any row of ours, as whoever alters the table has it
+    PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
+    SELECT a.* INTO attached FROM dbsync.subscription_table a
+    WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id;
+    selection := dbsync_internal.make_selection(found_subscription, rel, columns, filter, NULL, attached.selection);
+    operations := coalesce(operations, attached.operations);
+    IF operations IS NOT NULL THEN
+        PERFORM dbsync_internal.check_operations(rel, operations, dbsync_internal.key_numbers(rel, NULL));
+    END IF;
+    PERFORM dbsync_internal.ask_about_selection(found_subscription, rel, attached.target_schema, attached.target_table, selection,
+        dbsync_internal.key_numbers(rel, NULL));
+    PERFORM dbsync_internal.write_selection(found_subscription, captured.id, selection, operations);
+    PERFORM dbsync_internal.copy_table(caller, subscription, rel, existing_rows);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.alter_table(oid, text, regclass, text[], text, text[], text) IS 'body of dbsync.alter_table()';
+
+CREATE FUNCTION dbsync.alter_table(subscription text, "table" regclass, columns text[] DEFAULT NULL, filter text DEFAULT NULL,
+    operations text[] DEFAULT NULL, existing_rows text DEFAULT 'truncate') RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.alter_table(text, regclass, text[], text, text[], text) IS 'changes what a subscription sends of a table, and copies it anew; what is null stays as it is, columns => ''{}'' is all columns, filter => '''' all rows';
 
 -- A held table is tried again by itself; this is for who does not want to wait.  With "done" the
 -- worker takes somebody's word that what it is held for has been done.
@@ -239,6 +280,7 @@ BEGIN
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = adopt.existing_rows,
         rows_copied = 0, rows_expected = NULL, note = NULL, missing_rows = 0,
         held = NULL, held_mark = NULL, held_since = NULL, held_for = NULL, held_action = NULL, held_done = false, held_asked = NULL;
+    PERFORM dbsync_internal.mark_moved_selections();
     UPDATE dbsync.captured_table c
     SET shape = NULL, discarded = NULL, note = NULL, since = NULL,
         state = CASE WHEN EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id)

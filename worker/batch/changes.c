@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 #include "worker/batch/changes.h"
+#include "worker/batch/chosen.h"
 #include "worker/batch/difference.h"
 #include "worker/batch/held.h"
 #include "worker/copy/reverse.h"
@@ -268,7 +269,10 @@ follow_shape(DbsyncBatch *batch, const DbsyncTableShape *before, const DbsyncTab
 	int			how;
 
 	if (before != NULL)
+	{
 		difference = dbsync_difference(before, shape, turn);
+		dbsync_chosen_changes(table, shape, &difference);
+	}
 	copies = must_copy(table, turn, &difference) || (bent && dbsync_table_flows(table));
 	if (bent && turn->reason == NULL)
 		turn->reason = "what its transaction wrote before the change cannot be written into the table that is altered already";
@@ -278,7 +282,7 @@ follow_shape(DbsyncBatch *batch, const DbsyncTableShape *before, const DbsyncTab
 	/* nothing is due then, or somebody has said that nothing is any more */
 	if (work->subscription->ddl == DBSYNC_DDL_IGNORE || dbsync_held_is_done(table))
 		how |= DBSYNC_CHANGE_TRUST;
-	dbsync_target_table_leave_out(work, table, shape);
+	dbsync_target_table_choose_columns(work, table, shape);
 	spec = dbsync_target_table_spec(table, shape);
 	table->hold.blind = difference.taken;
 	change_table(batch, shape, &spec, difference.changes, how);
@@ -359,7 +363,7 @@ follow_at_once(DbsyncBatch *batch, const DbsyncCutTable *cut_table, const Dbsync
 	else
 	{
 		before = shape_before(batch, cut_table, shape);
-		if (before != NULL)
+		if (before != NULL && (table->selection == NULL || table->selection->columns == NULL))
 			added = dbsync_difference_added(before, shape, end,
 											dbsync_turns_read(batch->cut, table->captured_id, before->id, shape->id));
 		if (added != NIL)

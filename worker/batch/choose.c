@@ -45,7 +45,9 @@
 bool
 dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table)
 {
+	/* what is worked out of a row may need any of its values */
 	return work->send_as >= DBSYNC_SEND_WHOLE_ROWS ||
+		(table->selection != NULL && dbsync_selection_runs(table->selection)) ||
 		!dbsync_target_table_takes_unchanged(work->target, table->handle);
 }
 

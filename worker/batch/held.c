@@ -149,6 +149,27 @@ retyped_table(const DbsyncWork *work)
 	return 0;
 }
 
+/* The table whose columns or filter were being worked out when it failed; 0: none. */
+static int
+selecting_table(DbsyncWork *work)
+{
+	int			id = 0;
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (table->selection == NULL || !table->selection->running)
+			continue;
+		table->selection->running = false;
+		/* one whose first copy has not begun is put off, as for all else */
+		if (table->part_found || table->state == DBSYNC_TABLE_LIVE)
+			id = table->captured_id;
+	}
+	return id;
+}
+
 /*
  * Types may have changed at the source since the table was looked up at the target: then the next
  * look says what is missing there, or makes it, and it is not what the target has refused.
@@ -168,9 +189,10 @@ bool
 dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 {
 	bool		catching = work->catching != 0;
+	int			selecting = selecting_table(work);
 	int			id = catching ? work->catching
 		: is_beyond_completion(work, edata) ? work->completing
-		: work->asking ? work->asking : retyped_table(work);
+		: work->asking ? work->asking : selecting ? selecting : retyped_table(work);
 	DbsyncTable *table = id ? dbsync_subscription_table(work->subscription, id) : NULL;
 
 	if (is_worth_a_look(work))

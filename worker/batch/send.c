@@ -38,7 +38,7 @@ truncate_tables(DbsyncBatch *batch, List *cut_tables, int64 *places)
 		DbsyncTable *table = dbsync_subscription_table(batch->work->subscription,
 													   cut_table->captured_id);
 
-		if (cut_table->truncates > 0 &&
+		if (cut_table->truncates > 0 && (table->operations & DBSYNC_SENDS_TRUNCATE) &&
 			dbsync_read_last_truncate(batch->work->subscription, table, batch->cut, cut_table,
 									  &places[foreach_current_index(lc)]))
 			handles[n++] = table->handle;
@@ -57,11 +57,32 @@ send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncRowsMode mo
 	DbsyncRelay *relay = dbsync_relay_create(target, table->handle, table, shape, how->what);
 	int64		sent;
 
+	if (mode == DBSYNC_ROWS_MERGE)
+		dbsync_relay_delete_filtered(relay);
 	dbsync_target_rows_begin(target, table->handle, mode,
 							 dbsync_cut_table_rows(cut_table), "sending rows");
 	dbsync_read_cut(batch->work->subscription, table, batch->cut, cut_table, how, relay);
 	if (!dbsync_relay_result(relay, &sent) || !dbsync_target_try_rows_end(target))
 		dbsync_target_raise(target, "sending rows");
+	return sent;
+}
+
+/* Of the cut's rows those that the subscription sends. */
+static DbsyncCutTable
+count_sent(const DbsyncTable *table, const DbsyncCutTable *cut_table)
+{
+	DbsyncCutTable sent = *cut_table;
+
+	if (!(table->operations & DBSYNC_SENDS_INSERT))
+		sent.inserts = 0;
+	if (!(table->operations & DBSYNC_SENDS_UPDATE))
+		sent.updates = sent.marked = 0;
+	if (!(table->operations & DBSYNC_SENDS_DELETE))
+		sent.deletes = 0;
+	if (!(table->operations & DBSYNC_SENDS_TRUNCATE))
+		sent.truncates = 0;
+	if (!(table->operations & (DBSYNC_SENDS_INSERT | DBSYNC_SENDS_UPDATE)))
+		sent.resolved = 0;
 	return sent;
 }
 
@@ -101,13 +122,16 @@ send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 after, int64 bef
 {
 	DbsyncWork *work = batch->work;
 	DbsyncTable *table = dbsync_subscription_table(work->subscription, cut_table->captured_id);
-	int64		rows = dbsync_cut_table_rows(cut_table);
+	const DbsyncCutTable sent = count_sent(table, cut_table);
+	int64		rows = dbsync_cut_table_rows(&sent);
 	DbsyncReadCut keys = {.what = DBSYNC_RELAY_KEYS};
 	DbsyncReadCut changes = {.what = DBSYNC_RELAY_CHANGES};
 
+	if (rows == 0)
+		return;
 	batch->current = table;
 	work->sending = table->captured_id;
-	changes.marks = cut_table->marked > 0;
+	changes.marks = sent.marked > 0;
 	changes.complete = changes.marks && dbsync_choose_completes(work, table);
 	work->completing = changes.complete ? table->captured_id : 0;
 	keys.after = changes.after = after;
@@ -116,12 +140,12 @@ send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 after, int64 bef
 	if (dbsync_read_shape(work->subscription, table, cut_table)->nkeys == 0)
 		send_keyless(batch, cut_table, after, before);
 	else if (table->part.live && work->send_as < DBSYNC_SEND_REPLACE_ALL &&
-		cut_table->truncates == 0 && rows == cut_table->inserts)
+		cut_table->truncates == 0 && rows == sent.inserts && table->operations == DBSYNC_SENDS_ALL)
 	{
 		changes.fold = false;
 		batch->rows += send_rows(batch, cut_table, DBSYNC_ROWS_APPEND, &changes);
 	}
-	else if (rows == cut_table->deletes)
+	else if (rows == sent.deletes)
 		batch->rows += send_rows(batch, cut_table, DBSYNC_ROWS_DELETE, &keys);
 	else if (changes.marks && !changes.complete)
 		batch->rows += send_rows(batch, cut_table, DBSYNC_ROWS_PATCH, &changes);
@@ -170,7 +194,7 @@ send_around_gone(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 place)
 		const DbsyncGone *gone = lfirst(lc);
 
 		if (gone->place <= place || gone->bound == NULL ||
-			(gone->left && !batch->work->subscription->deletes_left))
+			(gone->left ? !batch->work->subscription->deletes_left : !(table->operations & DBSYNC_SENDS_TRUNCATE)))
 			continue;
 		if (has_rows)
 			send_table(batch, cut_table, place, gone->place);

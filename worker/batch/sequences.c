@@ -135,6 +135,9 @@ name_column(DbsyncWork *work, DbsyncSequence *sequence, const DbsyncCut *cut)
 		sequence->known = false;
 		sequence->retry_at = 0;
 	}
+	/* columns that were chosen have names of their own there */
+	if (table->selection != NULL && table->selection->columns != NULL)
+		return;
 	place = dbsync_shape_find_column(shape, (AttrNumber) sequence->attnum);
 	if (place < 0 || strcmp(shape->columns[place], sequence->goal.column) == 0)
 		return;

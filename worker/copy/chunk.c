@@ -355,6 +355,7 @@ dbsync_chunk_read(DbsyncChunk *chunk, int64 rows)
 void
 dbsync_chunk_close(DbsyncChunk *chunk)
 {
+	dbsync_relay_end(chunk->relay);
 	end_scan(&chunk->scan);
 	pfree(chunk);
 }

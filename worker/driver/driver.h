@@ -168,6 +168,7 @@ typedef struct DbsyncTableSpec
 	int			nothers;		/* all other target tables of the subscription: the table must */
 	const char **other_schemas; /* not be part of one of them, nor they of it */
 	const char **other_tables;
+	bool		chosen;			/* somebody has said what each column gets: refuse types that do not go together */
 } DbsyncTableSpec;
 
 /*

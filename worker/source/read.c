@@ -107,6 +107,7 @@ dbsync_read_cut(DbsyncSubscription *subscription, DbsyncTable *table, const Dbsy
 	dbsync_owner_begin(&saved, dbsync_table_owner(table));
 	elog(DEBUG2, "reading rows of table %s: %s", table->qualified, reader->name);
 	found = reader->read(&reading, relay);
+	dbsync_relay_end(relay);
 	dbsync_owner_end(&saved);
 	if (dbsync_relay_result(relay, &rows))
 		check_found(&reading, found);

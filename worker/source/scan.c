@@ -86,9 +86,33 @@ dbsync_scan_place_columns(const DbsyncReading *reading, DbsyncRelay *relay)
 	dbsync_relay_place(relay, at);
 }
 
+/* Is it of an operation that the subscription sends? */
+static bool
+is_sent(const DbsyncReading *reading, TupleTableSlot *slot)
+{
+	int			operations = reading->table->operations;
+	bool		isnull;
+
+	if (operations == DBSYNC_SENDS_ALL)
+		return true;
+	switch (DatumGetChar(slot_getattr(slot, DBSYNC_SEGMENT_OP, &isnull)))
+	{
+		case DBSYNC_OP_INSERT:
+			return operations & DBSYNC_SENDS_INSERT;
+		case DBSYNC_OP_UPDATE:
+			return operations & DBSYNC_SENDS_UPDATE;
+		case DBSYNC_OP_DELETE:
+			return operations & DBSYNC_SENDS_DELETE;
+		case DBSYNC_OP_TRUNCATE:
+			return operations & DBSYNC_SENDS_TRUNCATE;
+		default:
+			return operations & (DBSYNC_SENDS_INSERT | DBSYNC_SENDS_UPDATE);
+	}
+}
+
 /* Adds the rows to *found.  Returns false when no more are wanted. */
 static bool
-scan_blocks(Relation rel, const DbsyncCutSegment *segment, DbsyncMembers *members,
+scan_blocks(const DbsyncReading *reading, Relation rel, const DbsyncCutSegment *segment, DbsyncMembers *members,
 			const DbsyncScanSink *sink, int64 *found)
 {
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
@@ -117,7 +141,8 @@ scan_blocks(Relation rel, const DbsyncCutSegment *segment, DbsyncMembers *member
 			if (rank < 0)
 				continue;
 			(*found)++;
-			more = sink->row(slot, rank, sink->arg);
+			if (is_sent(reading, slot))
+				more = sink->row(slot, rank, sink->arg);
 		}
 	}
 	if (scan != NULL)
@@ -128,7 +153,7 @@ scan_blocks(Relation rel, const DbsyncCutSegment *segment, DbsyncMembers *member
 
 /* The same for the rows that headers carry, whose numbers are places already. */
 static bool
-scan_carried(Relation rel, const DbsyncCutSegment *segment, const DbsyncScanSink *sink,
+scan_carried(const DbsyncReading *reading, Relation rel, const DbsyncCutSegment *segment, const DbsyncScanSink *sink,
 			 int64 *found)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsMinimalTuple);
@@ -139,7 +164,8 @@ scan_carried(Relation rel, const DbsyncCutSegment *segment, const DbsyncScanSink
 	while (more && tuplestore_gettupleslot(segment->carried, true, false, slot))
 	{
 		(*found)++;
-		more = sink->row(slot, -1, sink->arg);
+		if (is_sent(reading, slot))
+			more = sink->row(slot, -1, sink->arg);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	return more;
@@ -161,9 +187,9 @@ dbsync_scan_rows(const DbsyncReading *reading, const DbsyncScanSink *sink)
 		if (foreach_current_index(lc) == 0)
 			sink->begin(RelationGetDescr(rel), sink->arg);
 		if (more && segment->n > 0)
-			more = scan_blocks(rel, segment, reading->cut->members, sink, &found);
+			more = scan_blocks(reading, rel, segment, reading->cut->members, sink, &found);
 		if (more && segment->carried != NULL)
-			more = scan_carried(rel, segment, sink, &found);
+			more = scan_carried(reading, rel, segment, sink, &found);
 		table_close(rel, NoLock);
 	}
 	return found;

@@ -28,8 +28,8 @@ typedef struct DbsyncScanSink
 } DbsyncScanSink;
 
 /*
- * Every row of the table that the cut has, segment by segment, on the active snapshot.
- * Returns how many there were.
+ * Every row of the table that the cut has and the subscription sends, segment by segment, on the active
+ * snapshot.  Returns how many there were, others included.
  */
 extern int64 dbsync_scan_rows(const DbsyncReading *reading, const DbsyncScanSink *sink);
 

@@ -52,7 +52,7 @@ dbsync_sort_applies(const DbsyncReading *reading)
 {
 	ListCell   *lc;
 
-	if (!reading->how->fold || !dbsync_scan_can_copy(reading))
+	if (!reading->how->fold || !dbsync_scan_can_copy(reading) || reading->table->operations != DBSYNC_SENDS_ALL)
 		return false;
 	foreach(lc, reading->cut_table->segments)
 	{

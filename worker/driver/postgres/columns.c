@@ -7,9 +7,12 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type_d.h"
+#include "access/transam.h"
+#include "catalog/pg_type.h"
+#include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/columns.h"
@@ -100,6 +103,40 @@ fill_column(PostgresColumn *column, const PostgresAnswer *answer, int row)
 	column->element_kind = dbsync_postgres_answer_text(answer, row, 12)[0];
 }
 
+/*
+ * May values of the type be meant for it?  Rows travel as text, so more would go than casts do; but who has
+ * chosen a boolean for a number, say, has made a mistake.  Of users' types only their text can tell.
+ */
+static bool
+goes_together(Oid source, Oid target)
+{
+	char		category;
+	bool		preferred;
+
+	if (source == target || source >= FirstNormalObjectId || target >= FirstNormalObjectId ||
+		!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(target)))
+		return true;
+	get_type_category_preferred(source, &category, &preferred);
+	return category == TYPCATEGORY_STRING || category == TYPCATEGORY_UNKNOWN ||
+		can_coerce_type(1, &source, &target, COERCION_ASSIGNMENT);
+}
+
+static bool
+check_chosen_types(PostgresTarget *target, const DbsyncTargetTable *table)
+{
+	for (int i = 0; table->spec.chosen && i < table->ncolumns; i++)
+	{
+		const PostgresColumn *column = &table->columns[i];
+
+		if (!goes_together(table->spec.types[i], column->base_type))
+			return dbsync_postgres_refuse(target, ERRCODE_DATATYPE_MISMATCH,
+										  psprintf("column %s of target table %s is of type %s, and what is sent to it of type %s",
+												   column->quoted, table->label, column->cast_type, format_type_be(table->spec.types[i])),
+										  NULL, "Cast what is sent, or alter the target's column.");
+	}
+	return true;
+}
+
 /* *attnums: number of each column, for the indexes */
 bool
 dbsync_postgres_look_at_columns(PostgresTarget *target, DbsyncTargetTable *table, int *attnums)
@@ -157,5 +194,5 @@ dbsync_postgres_look_at_columns(PostgresTarget *target, DbsyncTargetTable *table
 		return refuse_columns(target, table, ERRCODE_GENERATED_ALWAYS, plain.data,
 							  "does not generate columns that the source generates",
 							  "Make them generated columns on the target too, or drop them there.");
-	return true;
+	return check_chosen_types(target, table);
 }

@@ -1,0 +1,224 @@
+-- What a subscription sends of a table: which columns, under which names, worked out how; which rows;
+-- and which operations.  It is written down by PostgreSQL itself when it is given, and what is kept
+-- is text: nothing here depends on a user's object, so no DDL of his fails for it.
+
+CREATE FUNCTION dbsync_internal.caller_path() RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'dbsync_caller_path';
+COMMENT ON FUNCTION dbsync_internal.caller_path() IS 'search_path of whoever has called the function of schema dbsync that is running';
+
+CREATE FUNCTION dbsync_internal.define_selection(rel oid, columns text[], filter text, role oid, path text, immutable boolean) RETURNS jsonb
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_define_selection';
+COMMENT ON FUNCTION dbsync_internal.define_selection(oid, text[], text, oid, text, boolean) IS 'columns and filter, read by the path (null: written down before) and as the role, with all names qualified; error if they cannot be had';
+
+-- Whoever may act as the table's owner gives him what he runs; the code of others runs as
+-- themselves.  So nobody's runs with rights that he has not, and a superuser's not as one.
+CREATE FUNCTION dbsync_internal.selection_role(owner oid, rel oid) RETURNS oid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN dbsync_internal.may_act_as(selection_role.owner, c.relowner) THEN c.relowner ELSE selection_role.owner END
+    FROM pg_class c WHERE c.oid = rel
+$$;
+COMMENT ON FUNCTION dbsync_internal.selection_role(oid, oid) IS 'as whom a subscription of the owner''s works out what it sends of the table';
+
+-- By which numbers of columns a table's rows are known, or will be; none: by all that is in them.
+CREATE FUNCTION dbsync_internal.key_numbers(rel regclass, key name[]) RETURNS smallint[]
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    numbers smallint[] := dbsync_internal.named_columns(rel);
+BEGIN
+    IF key IS NOT NULL THEN
+        RETURN (SELECT array_agg(a.attnum ORDER BY k.n) FROM unnest(key) WITH ORDINALITY k (name, n)
+                JOIN pg_attribute a ON a.attrelid = rel AND a.attname = k.name);
+    ELSIF numbers IS NULL THEN
+        SELECT string_to_array(c.key_columns::text, ' ')::smallint[] INTO numbers
+        FROM dbsync.captured_table c WHERE c.relid = rel AND c.state = 'active';
+    END IF;
+    RETURN coalesce(numbers, string_to_array(dbsync_internal.key_columns(dbsync_internal.choose_key(rel))::text, ' ')::smallint[], '{}');
+END $$;
+COMMENT ON FUNCTION dbsync_internal.key_numbers(regclass, name[]) IS 'columns by which rows of a table are known, if this key is asked for';
+
+-- Partitions are told to the target by their bounds, which go by the source's names.
+CREATE FUNCTION dbsync_internal.partition_columns(rel oid) RETURNS SETOF smallint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT DISTINCT top.attnum
+    FROM (SELECT rel UNION SELECT m.relid FROM dbsync_internal.members(rel) m) tree (relid)
+    JOIN pg_partitioned_table p ON p.partrelid = tree.relid
+    CROSS JOIN unnest(string_to_array(p.partattrs::text, ' ')::smallint[]) k (num)
+    JOIN pg_attribute a ON a.attrelid = tree.relid AND a.attnum = k.num
+    JOIN pg_attribute top ON top.attrelid = rel AND top.attname = a.attname
+    WHERE k.num > 0
+$$;
+COMMENT ON FUNCTION dbsync_internal.partition_columns(oid) IS 'columns by which a table and its partitions are partitioned, as numbers of the table''s';
+
+CREATE FUNCTION dbsync_internal.check_selected(rel regclass, selection jsonb, key smallint[]) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    bad record;
+BEGIN
+    IF jsonb_typeof(selection -> 'columns') <> 'array' THEN
+        RETURN;
+    END IF;
+    SELECT a.attname, CASE WHEN n.num = ANY (key) THEN 'key' END AS part INTO bad
+    FROM (SELECT unnest(key) UNION SELECT dbsync_internal.partition_columns(rel)) n (num)
+    JOIN pg_attribute a ON a.attrelid = rel AND a.attnum = n.num
+    WHERE NOT EXISTS (
+        SELECT FROM jsonb_to_recordset(selection -> 'columns') c (name name, number smallint)
+        WHERE c.number = n.num AND (n.num = ANY (key) OR c.name = a.attname))
+    ORDER BY 2, 1 LIMIT 1;
+    IF FOUND THEN
+        PERFORM dbsync_internal.refuse(
+            CASE bad.part WHEN 'key' THEN format('column %I is part of the key of table %s', bad.attname, rel)
+                ELSE format('table %s is partitioned by column %I', rel, bad.attname) END,
+            CASE bad.part WHEN 'key' THEN format('Send it as it is, under its own name or another one: columns => ''{%I, ...}''. A value made of it can go to another column.', bad.attname)
+                ELSE format('Send it as it is, under its own name: columns => ''{%I, ...}''. A value made of it can go to another column.', bad.attname) END,
+            '0A000',
+            CASE bad.part WHEN 'key' THEN 'By it the target''s rows are found.' ELSE 'By it the rows of a partition are found there.' END);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_selected(regclass, jsonb, smallint[]) IS 'error if columns that the target''s rows are found by are not among those that are sent, as they are';
+
+-- Names may have changed since, and numbers in a dump that was restored.
+CREATE FUNCTION dbsync_internal.selection_fits(rel oid, selection jsonb) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT NOT EXISTS (
+        SELECT FROM (
+            SELECT c.number, c."column" FROM jsonb_to_recordset(nullif(selection -> 'columns', 'null')) c (number smallint, "column" name)
+            UNION ALL SELECT r.number, r.name FROM jsonb_to_recordset(selection -> 'row') r (number smallint, name name)
+        ) n (number, name)
+        WHERE n.number IS NOT NULL AND NOT EXISTS (
+            SELECT FROM pg_attribute a WHERE a.attrelid = rel AND a.attnum = n.number AND a.attname = n.name AND NOT a.attisdropped))
+$$;
+COMMENT ON FUNCTION dbsync_internal.selection_fits(oid, jsonb) IS 'has the table the columns that the selection goes by, under the names that it knows?';
+
+CREATE FUNCTION dbsync_internal.make_selection(subscription dbsync.subscription, rel regclass, columns text[], filter text, key name[],
+    kept jsonb DEFAULT NULL) RETURNS jsonb
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    numbers smallint[] := dbsync_internal.key_numbers(rel, key);
+    role oid := dbsync_internal.selection_role(dbsync_internal.owner_of(subscription.id), rel);
+    -- what is kept says which names it means, by the system's own path
+    keeps_columns boolean := columns IS NULL AND jsonb_typeof(kept -> 'columns') = 'array';
+    keeps_filter boolean := filter IS NULL AND kept ->> 'filter' IS NOT NULL;
+    one jsonb;
+    two jsonb;
+BEGIN
+    IF (keeps_columns OR keeps_filter) AND NOT dbsync_internal.selection_fits(rel, kept) THEN
+        PERFORM dbsync_internal.refuse(format('columns of table %s have other names than when its %s given', rel,
+            CASE WHEN keeps_columns THEN 'columns were' ELSE 'filter was' END),
+            'Give both columns and filter.', '55000');
+    END IF;
+    IF keeps_columns THEN
+        columns := ARRAY(SELECT jsonb_array_elements_text(kept -> 'entries'));
+    END IF;
+    filter := coalesce(filter, kept ->> 'filter');
+    columns := nullif(columns, '{}');
+    filter := nullif(filter, '');
+    IF columns IS NULL AND filter IS NULL THEN
+        RETURN NULL;
+    END IF;
+    one := dbsync_internal.define_selection(rel, columns, NULL, role,
+        CASE WHEN NOT keeps_columns THEN dbsync_internal.caller_path() END, numbers = '{}');
+    two := dbsync_internal.define_selection(rel, NULL, filter, role,
+        CASE WHEN NOT keeps_filter THEN dbsync_internal.caller_path() END, numbers = '{}');
+    one := one || jsonb_build_object('filter', two -> 'filter', 'row', (
+        SELECT coalesce(jsonb_agg(r.o ORDER BY (r.o ->> 'number')::int), '[]')
+        FROM (SELECT jsonb_array_elements(one -> 'row') UNION SELECT jsonb_array_elements(two -> 'row')) r (o)));
+    PERFORM dbsync_internal.check_selected(rel, one, numbers);
+    RETURN one;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.make_selection(dbsync.subscription, regclass, text[], text, name[], jsonb) IS 'columns and filter of a table as they are kept; what is null is taken from those that are kept; null: all columns of all rows';
+
+CREATE FUNCTION dbsync_internal.check_operations(rel regclass, operations text[], key smallint[]) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    bad text;
+BEGIN
+    SELECT o.name INTO bad FROM unnest(operations) WITH ORDINALITY o (name, n)
+    WHERE o.name IS NULL OR o.name NOT IN ('insert', 'update', 'delete', 'truncate') ORDER BY o.n LIMIT 1;
+    IF FOUND OR operations = '{}' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = CASE WHEN operations = '{}' THEN 'operations must not be empty'
+                ELSE format('operations cannot have %s', coalesce('"' || bad || '"', 'null')) END,
+            HINT = 'They are insert, update, delete and truncate. Without "operations" all of them are sent.';
+    ELSIF key = '{}' AND NOT operations @> '{insert,update,delete}' THEN
+        PERFORM dbsync_internal.refuse(format('operations of table %s must have insert, update and delete, as it has no key', rel),
+            'Add a primary key, or name the key: dbsync.add_table(..., key => ''{...}'').', '0A000',
+            'An UPDATE of it is captured as the old row''s deletion, and the new one''s insertion.');
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_operations(regclass, text[], smallint[]) IS 'error unless these operations can be chosen of a table with the key';
+
+-- Is what was chosen something for the target's table, if that can be asked?
+CREATE FUNCTION dbsync_internal.ask_target(target name, owner oid, rel text, schema text, name text,
+    columns text[], types oid[], typmods int[], collations oid[], keys int[]) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_ask_target';
+COMMENT ON FUNCTION dbsync_internal.ask_target(name, oid, text, text, text, text[], oid[], int[], oid[], int[]) IS 'error if the target''s table lacks these columns, generates them, or has them of other types; notice if it cannot be asked';
+
+CREATE FUNCTION dbsync_internal.ask_about_selection(subscription dbsync.subscription, rel regclass, schema text, name text,
+    selection jsonb, key smallint[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF jsonb_typeof(selection -> 'columns') IS DISTINCT FROM 'array' THEN
+        RETURN;
+    END IF;
+    PERFORM dbsync_internal.ask_target(subscription.target, dbsync_internal.owner_of(subscription.id), rel::text, schema, name,
+        array_agg(c.o ->> 'name' ORDER BY c.n), array_agg((c.o ->> 'type')::oid ORDER BY c.n), array_agg((c.o ->> 'typmod')::int ORDER BY c.n),
+        array_agg((c.o ->> 'collation')::oid ORDER BY c.n),
+        ARRAY(SELECT min(k.n)::int - 1 FROM unnest(key) WITH ORDINALITY w (num, place)
+              JOIN jsonb_array_elements(selection -> 'columns') WITH ORDINALITY k (o, n) ON (k.o ->> 'number')::smallint = w.num
+              GROUP BY w.place ORDER BY w.place))
+    FROM jsonb_array_elements(selection -> 'columns') WITH ORDINALITY c (o, n);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.ask_about_selection(dbsync.subscription, regclass, text, text, jsonb, smallint[]) IS 'error if what was chosen of a table is nothing for the target''s, as far as that can be asked';
+
+-- Keeps what a table sends, which has been checked.
+CREATE FUNCTION dbsync_internal.write_selection(subscription dbsync.subscription, captured_id int, selection jsonb, operations text[]) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE dbsync.subscription_table a
+    SET selection = CASE WHEN jsonb_typeof(write_selection.selection -> 'columns') = 'array'
+            THEN jsonb_set(write_selection.selection, '{columns}', (
+                SELECT jsonb_agg(c.o - '{type,typmod,collation}'::text[] ORDER BY c.n)
+                FROM jsonb_array_elements(write_selection.selection -> 'columns') WITH ORDINALITY c (o, n)))
+            ELSE write_selection.selection END,
+        columns = CASE WHEN jsonb_typeof(write_selection.selection -> 'columns') = 'array'
+            THEN ARRAY(SELECT jsonb_array_elements_text(write_selection.selection -> 'entries')) END,
+        filter = write_selection.selection ->> 'filter',
+        operations = CASE WHEN NOT write_selection.operations @> '{insert,update,delete,truncate}'
+            THEN ARRAY(SELECT o FROM unnest('{insert,update,delete,truncate}'::text[]) WITH ORDINALITY o (o, n)
+                       WHERE o = ANY (write_selection.operations) ORDER BY n) END
+    WHERE a.subscription_id = subscription.id AND a.captured_id = write_selection.captured_id
+$$;
+COMMENT ON FUNCTION dbsync_internal.write_selection(dbsync.subscription, int, jsonb, text[]) IS 'writes down what a subscription sends of a table; null: everything';
+
+-- A dump that was restored has numbered columns anew.
+CREATE FUNCTION dbsync_internal.mark_moved_selections() RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE dbsync.subscription_table a
+    SET selection = a.selection || '{"moved": true}', state = 'suspended',
+        note = 'its columns have other numbers or names than when columns and filter were given: give them again, with dbsync.alter_table()'
+    FROM dbsync.captured_table c
+    WHERE c.id = a.captured_id AND a.selection IS NOT NULL AND NOT dbsync_internal.selection_fits(c.relid, a.selection)
+$$;
+COMMENT ON FUNCTION dbsync_internal.mark_moved_selections() IS 'in a copy of a database: suspends tables whose selection may mean other columns by now';
+
+CREATE FUNCTION dbsync_internal.check_moved(subscription dbsync.subscription, captured_id int, rel regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.subscription_id = subscription.id
+               AND a.captured_id = check_moved.captured_id AND a.selection ? 'moved') THEN
+        PERFORM dbsync_internal.refuse(format('what subscription "%s" sends of table %s must be given again', subscription.name, rel),
+            format('SELECT dbsync.alter_table(%L, %L, columns => ..., filter => ...).', subscription.name, rel), '55000',
+            'This database is a copy, and the table''s columns have other numbers or names here.');
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_moved(dbsync.subscription, int, regclass) IS 'error if a table''s selection may mean other columns than it did';

@@ -1,0 +1,116 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/control/target_ask.c
+ *	  Asking a target from a session whether it takes what somebody has chosen.
+ *
+ * What the target's table has, and what has been chosen, may both be mended before the subscription runs,
+ * and a target may be away.  So only what is wrong for sure is an error; the worker looks again, and has
+ * the same words for it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "worker/connection.h"
+#include "worker/control/target_ask.h"
+#include "worker/driver/driver.h"
+#include "worker/target.h"
+
+PG_FUNCTION_INFO_V1(dbsync_ask_target);
+
+static Datum *
+take_array(Datum array, Oid type, int *n)
+{
+	Datum	   *values;
+	int16		length;
+	bool		byval;
+	char		align;
+
+	get_typlenbyvalalign(type, &length, &byval, &align);
+	deconstruct_array(DatumGetArrayTypeP(array), type, length, byval, align, &values, NULL, n);
+	return values;
+}
+
+static DbsyncTableSpec
+make_spec(FunctionCallInfo fcinfo)
+{
+	DbsyncTableSpec spec = {.chosen = true};
+	Datum	   *names = take_array(PG_GETARG_DATUM(5), TEXTOID, &spec.ncolumns);
+	Datum	   *types = take_array(PG_GETARG_DATUM(6), OIDOID, &spec.ncolumns);
+	Datum	   *typmods = take_array(PG_GETARG_DATUM(7), INT4OID, &spec.ncolumns);
+	Datum	   *collations = take_array(PG_GETARG_DATUM(8), OIDOID, &spec.ncolumns);
+	Datum	   *keys = take_array(PG_GETARG_DATUM(9), INT4OID, &spec.nkeys);
+	int		   *key = palloc(sizeof(int) * Max(spec.nkeys, 1));
+	Oid		   *type = palloc(sizeof(Oid) * spec.ncolumns);
+	int32	   *typmod = palloc(sizeof(int32) * spec.ncolumns);
+	Oid		   *collation = palloc(sizeof(Oid) * spec.ncolumns);
+
+	spec.schema = text_to_cstring(PG_GETARG_TEXT_PP(3));
+	spec.table = text_to_cstring(PG_GETARG_TEXT_PP(4));
+	spec.columns = palloc(sizeof(char *) * spec.ncolumns);
+	for (int i = 0; i < spec.ncolumns; i++)
+	{
+		spec.columns[i] = TextDatumGetCString(names[i]);
+		typmod[i] = DatumGetInt32(typmods[i]);
+		type[i] = getBaseTypeAndTypmod(DatumGetObjectId(types[i]), &typmod[i]);
+		collation[i] = DatumGetObjectId(collations[i]);
+	}
+	for (int k = 0; k < spec.nkeys; k++)
+		key[k] = DatumGetInt32(keys[k]);
+	spec.types = type;
+	spec.typmods = typmod;
+	spec.collations = collation;
+	spec.keys = key;
+	return spec;
+}
+
+static bool
+is_wrong_for_sure(const DbsyncFault *fault)
+{
+	return fault->sqlstate == ERRCODE_UNDEFINED_COLUMN || fault->sqlstate == ERRCODE_GENERATED_ALWAYS ||
+		fault->sqlstate == ERRCODE_DATATYPE_MISMATCH;
+}
+
+static void
+notice_unknown(const DbsyncTarget *target, const char *name, const char *rel)
+{
+	ereport(NOTICE,
+			(errmsg("target \"%s\" does not say yet whether it takes what is sent of table %s", name, rel),
+			 errdetail("%s%s%s", target->fault.message ? target->fault.message : "It cannot be reached.",
+					   target->fault.detail ? ": " : "", target->fault.detail ? target->fault.detail : ""),
+			 errhint("The worker looks again when the subscription runs.")));
+}
+
+Datum
+dbsync_ask_target(PG_FUNCTION_ARGS)
+{
+	const char *name = NameStr(*PG_GETARG_NAME(0));
+	const char *rel = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	DbsyncTableSpec spec = make_spec(fcinfo);
+	DbsyncTarget *target;
+	bool		ok;
+
+	target = dbsync_target_try_open(dbsync_connection_config(name, PG_GETARG_OID(1)), &ok);
+	PG_TRY();
+	{
+		if (ok && (spec.nkeys > 0 || dbsync_target_counts_rows(target)))
+		{
+			ok = dbsync_target_try_table_open(target, &spec) != NULL;
+			if (!ok && is_wrong_for_sure(&target->fault))
+				dbsync_target_raise(target, NULL);
+		}
+		if (!ok)
+			notice_unknown(target, name, rel);
+	}
+	PG_FINALLY();
+	{
+		dbsync_target_close(target);
+	}
+	PG_END_TRY();
+	PG_RETURN_VOID();
+}
