@@ -19,7 +19,7 @@ extern void (*dbsync_follow_members) (int captured_id);
 
 /*
  * A statement on the table is about to write: if a command is under way, capture gets to know
- * the partitions first.  To be called before any row of the statement is written; what
+ * the partitions first; error if it is a parent that is not captured by row yet.  To be called before any row of the statement is written; what
  * dbsync_cache_find() has said of the table is out of date then.
  */
 extern void dbsync_follow_before(Relation rel);

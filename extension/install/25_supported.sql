@@ -294,7 +294,8 @@ BEGIN
             'REFRESH changes its rows and nobody is told. Add the tables that it reads, and create and refresh it on the target.', '42809');
     ELSIF c.relkind NOT IN ('r', 'p', 'f') THEN
         PERFORM dbsync_internal.refuse(format('%s is not a table', rel),
-            'Only tables can be captured.', '42809');
+            CASE WHEN c.relkind = 'S' THEN 'Sequences of columns come along with their tables; others are added with dbsync.add_sequence().'
+                ELSE 'Only tables can be captured.' END, '42809');
     ELSIF c.relispartition THEN
         root := dbsync_internal.root_of(rel);
         PERFORM dbsync_internal.refuse(format('table %s is a partition of table %s', rel, root),

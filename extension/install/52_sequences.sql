@@ -135,6 +135,26 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.note_sequence(int, oid, text, bigint, text) IS 'what a worker has found out of a sequence';
 
+-- Of columns that were chosen, or of all; of some of the subscription's tables, or of all.
+CREATE FUNCTION dbsync_internal.unsent_sequences(of_subscription int, rels oid[] DEFAULT NULL)
+    RETURNS TABLE (sequence oid, users text, n bigint)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT s.oid, string_agg(DISTINCT format('%I of %s', a.attname, c.relid::regclass), ', '), count(DISTINCT (a.attname, c.relid))
+    FROM dbsync.subscription_table t JOIN dbsync.captured_table c ON c.id = t.captured_id
+    CROSS JOIN LATERAL (SELECT c.relid::oid UNION ALL SELECT m.relid FROM dbsync_internal.members(c.relid) m) tree (relid)
+    JOIN pg_attrdef f ON f.adrelid = tree.relid JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+    JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass
+    JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
+    WHERE t.subscription_id = of_subscription AND c.state <> 'dropped' AND (rels IS NULL OR c.relid = ANY (rels)) AND a.attgenerated = ''
+      AND (jsonb_typeof(t.selection -> 'columns') IS DISTINCT FROM 'array' OR EXISTS (
+          SELECT FROM jsonb_to_recordset(t.selection -> 'columns') chosen (number int)
+          JOIN pg_attribute top ON top.attrelid = c.relid AND top.attnum = chosen.number WHERE top.attname = a.attname))
+      AND NOT EXISTS (SELECT FROM dbsync_internal.sequences_of(of_subscription) q WHERE q.sequence = s.oid)
+    GROUP BY s.oid
+$$;
+COMMENT ON FUNCTION dbsync_internal.unsent_sequences(int, oid[]) IS 'sequences that columns take values from by default and that do not flow, and these columns in words';
+
 -- The target gives values of its own where nobody keeps its sequence ahead.
 CREATE FUNCTION dbsync_internal.notice_sequences(subscription dbsync.subscription, rels regclass[]) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -143,14 +163,9 @@ DECLARE
     left_out record;
 BEGIN
     FOR left_out IN
-        SELECT s.oid::regclass AS sequence, string_agg(DISTINCT format('%I of %s', a.attname, r.rel), ', ') AS users, count(DISTINCT (a.attname, r.rel)) AS n
-        FROM unnest(rels) r (rel)
-        CROSS JOIN LATERAL (SELECT r.rel::oid UNION ALL SELECT m.relid FROM dbsync_internal.members(r.rel) m) t (relid)
-        JOIN pg_attrdef f ON f.adrelid = t.relid JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
-        JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass
-        JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
-        WHERE a.attgenerated = '' AND NOT EXISTS (SELECT FROM dbsync_internal.sequences_of(subscription.id) q WHERE q.sequence = s.oid)
-        GROUP BY s.oid ORDER BY s.oid::regclass::text COLLATE "C"
+        SELECT u.sequence::regclass AS sequence, u.users, u.n
+        FROM dbsync_internal.unsent_sequences(subscription.id, coalesce(rels, '{}')::oid[]) u
+        ORDER BY u.sequence::regclass::text COLLATE "C"
     LOOP
         RAISE NOTICE USING MESSAGE = format('sequence %s is not in subscription "%s"', left_out.sequence, subscription.name),
             DETAIL = format('By default column%s %s take%s values from it, and it belongs to none of the subscription''s tables. Nobody keeps the '

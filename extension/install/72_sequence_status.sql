@@ -42,6 +42,13 @@ BEGIN
     JOIN pg_sequence r ON r.seqrelid = q.sequence
     LEFT JOIN dbsync.sequence_progress p ON p.subscription_id = s.id AND p.sequence = q.sequence
     CROSS JOIN LATERAL dbsync_internal.sequence_value(q.sequence) v (here)
+    WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id))
+    UNION ALL
+    SELECT s.name, u.sequence::regclass, NULL, NULL, NULL, NULL,
+        format('it is not in the subscription, though by default %s %s values from it; to have it flow: SELECT dbsync.add_sequence(%L, %L);',
+            u.users, CASE WHEN u.n > 1 THEN 'take' ELSE 'takes' END, s.name, u.sequence::regclass)
+    FROM dbsync.subscription s
+    CROSS JOIN LATERAL dbsync_internal.unsent_sequences(s.id) u
     WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id));
 END $$;
 COMMENT ON FUNCTION dbsync_internal.subscription_sequence_status(oid) IS 'body of dbsync.subscription_sequence_status()';
