@@ -226,6 +226,7 @@ SELECT dbsync.alter_table('chosen', 'public.customer', columns => '{name}');
 SELECT dbsync.alter_table('chosen', 'public.customer', columns => '{id,"mask(name) AS name"}', filter => 'id > 1');
 SELECT columns, filter, operations FROM dbsync.selections WHERE "table" = 'public.customer'::regclass;
 SELECT dbsync.alter_table('chosen', 'public.customer', operations => '{insert,update,delete,truncate}');
+SELECT dbsync.alter_table('chosen', 'public.customer', columns => '{id,"mask(name) AS name"}', filter => 'id > 1');
 SELECT columns, filter, operations FROM dbsync.selections WHERE "table" = 'public.customer'::regclass;
 -- by the path of then
 SET search_path = other, public;

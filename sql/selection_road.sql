@@ -274,15 +274,15 @@ FROM public.archive a FULL JOIN public.inserted i ON i.id = a.id FULL JOIN publi
 \c :source
 
 -- a row that leaves the filter goes, whatever the operations are; one that is deleted stays
-CREATE TABLE public.kept (id int PRIMARY KEY, v text);
-INSERT INTO public.kept VALUES (1, 'in'), (2, 'in'), (3, 'out');
+CREATE TABLE public.kept (id int PRIMARY KEY, v int);
+INSERT INTO public.kept VALUES (1, 1), (2, 1), (3, 0);
 \c :target
-CREATE TABLE public.kept (id int PRIMARY KEY, v text);
+CREATE TABLE public.kept (id int PRIMARY KEY, v int);
 \c :source
-SELECT dbsync.add_table('client', 'public.kept', operations => '{insert,update}', filter => $$v <> 'out'$$);
+SELECT dbsync.add_table('client', 'public.kept', operations => '{insert,update}', filter => 'v <> 0');
 SELECT dbsync.run_once('client') >= 0 AS sent;
-UPDATE public.kept SET v = 'out' WHERE id = 1;
-UPDATE public.kept SET v = 'in' WHERE id = 3;
+UPDATE public.kept SET v = 0 WHERE id = 1;
+UPDATE public.kept SET v = 1 WHERE id = 3;
 DELETE FROM public.kept WHERE id = 2;
 SELECT dbsync.run_once('client') >= 0 AS sent;
 \c :target

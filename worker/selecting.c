@@ -45,28 +45,6 @@ role_of(const DbsyncSelection *selection, Oid table_owner)
 	return has_privs_of_role(selection->owner, table_owner) ? table_owner : selection->owner;
 }
 
-static char *
-make_query(const DbsyncSelection *selection)
-{
-	StringInfoData sql;
-	const char *separator = " ";
-
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT");
-	for (int i = 0; i < selection->ncolumns; i++)
-	{
-		if (selection->columns[i].number != 0)
-			continue;
-		appendStringInfo(&sql, "%s%s", separator, selection->columns[i].expression);
-		separator = ", ";
-	}
-	appendStringInfo(&sql, " FROM %s", DBSYNC_SELECTION_ROW);
-	/* so that no IN or EXISTS of it becomes a join, see dbsync_selector_begin() */
-	if (selection->filter != NULL)
-		appendStringInfo(&sql, " WHERE (%s) IS TRUE", selection->filter);
-	return sql.data;
-}
-
 /* What the query sees of a row. */
 static TupleDesc
 describe_read(const DbsyncSelection *selection, const DbsyncTableShape *shape, const int *read)
@@ -91,6 +69,12 @@ raise_failed(const char *table, const char *row)
 		: psprintf("In what is sent of table %s.", table);
 
 	FlushErrorState();
+	/* all that is known of it is a number */
+	if (edata->sqlerrcode == ERRCODE_INTERNAL_ERROR && strstr(edata->message, "cache lookup failed") != NULL)
+	{
+		edata->sqlerrcode = ERRCODE_UNDEFINED_OBJECT;
+		edata->message = "a function, or something else that columns or filter need, has been dropped";
+	}
 	edata->detail = edata->detail ? psprintf("%s %s", edata->detail, where) : where;
 	edata->hint = psprintf("Mend what columns and filter need, or choose others, which copies the table anew: SELECT dbsync.alter_table(..., %s, ...).",
 						   quote_literal_cstr(table));
@@ -101,17 +85,17 @@ raise_failed(const char *table, const char *row)
 }
 
 TupleDesc
-dbsync_selection_describe(DbsyncSelection *selection, const DbsyncTableShape *shape, const char *table, Oid table_owner)
+dbsync_selection_describe(DbsyncSelection *selection, const DbsyncTableShape *shape, const char *table)
 {
-	int		   *read = dbsync_selection_read_columns(selection, shape, table);
 	MemoryContext context = CurrentMemoryContext;
 	TupleDesc	desc = NULL;
+
+	(void) dbsync_selection_read_columns(selection, shape, table);
 
 	selection->running = true;
 	PG_TRY();
 	{
-		desc = dbsync_selector_describe(make_query(selection), describe_read(selection, shape, read),
-										role_of(selection, table_owner));
+		desc = dbsync_selector_describe(selection->query);
 	}
 	PG_CATCH();
 	{
@@ -165,7 +149,7 @@ dbsync_selecting_begin(DbsyncSelection *selection, const DbsyncTableShape *shape
 	selection->running = true;
 	PG_TRY();
 	{
-		s->selector = dbsync_selector_begin(make_query(selection), read, role_of(selection, GetUserId()));
+		s->selector = dbsync_selector_begin(selection->query, read, role_of(selection, GetUserId()));
 	}
 	PG_CATCH();
 	{

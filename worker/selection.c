@@ -30,7 +30,7 @@ static void
 read_columns(DbsyncSelection *selection, MemoryContext context, const char *const *values)
 {
 	uint64		n = dbsync_query("SELECT c.value OPERATOR(pg_catalog.->>) 'name', c.value OPERATOR(pg_catalog.->>) 'number',"
-								 " c.value OPERATOR(pg_catalog.->>) 'expression'"
+								 " c.value OPERATOR(pg_catalog.->>) 'expression', c.value OPERATOR(pg_catalog.->>) 'column'"
 								 " FROM dbsync.subscription_table a,"
 								 " pg_catalog.jsonb_array_elements(a.selection OPERATOR(pg_catalog.->) 'columns')"
 								 "  WITH ORDINALITY c (value, n)" OF_ATTACHMENT " ORDER BY c.n", 2, values);
@@ -42,13 +42,17 @@ read_columns(DbsyncSelection *selection, MemoryContext context, const char *cons
 		selection->columns[row].name = keep_text(context, row, 1);
 		selection->columns[row].number = dbsync_query_int(row, 2);
 		selection->columns[row].expression = keep_text(context, row, 3);
+		selection->columns[row].column = keep_text(context, row, 4);
 	}
 }
 
 static void
 read_read(DbsyncSelection *selection, MemoryContext context, const char *const *values)
 {
-	uint64		n = dbsync_query("SELECT r.value OPERATOR(pg_catalog.->>) 'number', r.value OPERATOR(pg_catalog.->>) 'name'"
+	uint64		n = dbsync_query("SELECT r.value OPERATOR(pg_catalog.->>) 'number', r.value OPERATOR(pg_catalog.->>) 'name',"
+								 " (r.value OPERATOR(pg_catalog.->>) 'type')::pg_catalog.oid,"
+								 " r.value OPERATOR(pg_catalog.->>) 'typmod',"
+								 " (r.value OPERATOR(pg_catalog.->>) 'collation')::pg_catalog.oid"
 								 " FROM dbsync.subscription_table a,"
 								 " pg_catalog.jsonb_array_elements(a.selection OPERATOR(pg_catalog.->) 'row')"
 								 "  WITH ORDINALITY r (value, n)" OF_ATTACHMENT " ORDER BY r.n", 2, values);
@@ -56,10 +60,16 @@ read_read(DbsyncSelection *selection, MemoryContext context, const char *const *
 	selection->nread = n;
 	selection->read = MemoryContextAllocZero(context, sizeof(AttrNumber) * Max(n, 1));
 	selection->read_names = MemoryContextAllocZero(context, sizeof(char *) * Max(n, 1));
+	selection->read_types = MemoryContextAllocZero(context, sizeof(Oid) * Max(n, 1));
+	selection->read_typmods = MemoryContextAllocZero(context, sizeof(int32) * Max(n, 1));
+	selection->read_collations = MemoryContextAllocZero(context, sizeof(Oid) * Max(n, 1));
 	for (uint64 row = 0; row < n; row++)
 	{
 		selection->read[row] = dbsync_query_int(row, 1);
 		selection->read_names[row] = keep_text(context, row, 2);
+		selection->read_types[row] = dbsync_query_oid(row, 3);
+		selection->read_typmods[row] = dbsync_query_int(row, 4);
+		selection->read_collations[row] = dbsync_query_oid(row, 5);
 	}
 }
 
@@ -72,11 +82,12 @@ dbsync_selection_read(MemoryContext context, const char *id, int captured_id, Oi
 
 	if (dbsync_query("SELECT a.selection OPERATOR(pg_catalog.->>) 'filter',"
 					 " pg_catalog.jsonb_typeof(a.selection OPERATOR(pg_catalog.->) 'columns')"
-					 " OPERATOR(pg_catalog.=) 'array'"
+					 " OPERATOR(pg_catalog.=) 'array', a.selection OPERATOR(pg_catalog.->>) 'query'"
 					 " FROM dbsync.subscription_table a" OF_ATTACHMENT, 2, values) != 1)
 		elog(ERROR, "the selection of captured table %d has gone", captured_id);
 	selection->owner = owner;
 	selection->filter = keep_text(context, 0, 1);
+	selection->query = keep_text(context, 0, 3);
 	chosen = dbsync_query_bool(0, 2);
 	if (chosen)
 		read_columns(selection, context, values);
@@ -105,14 +116,7 @@ dbsync_selection_operations(const char *operations)
 bool
 dbsync_selection_runs(const DbsyncSelection *selection)
 {
-	if (selection->filter != NULL)
-		return true;
-	for (int i = 0; i < selection->ncolumns; i++)
-	{
-		if (selection->columns[i].number == 0)
-			return true;
-	}
-	return false;
+	return selection->query != NULL;
 }
 
 /* What was chosen goes by a column that is there no more, or is not the key that was. */
@@ -172,6 +176,25 @@ dbsync_selection_read_columns(const DbsyncSelection *selection, const DbsyncTabl
 	int		   *read = palloc(sizeof(int) * Max(selection->nread, 1));
 
 	for (int i = 0; i < selection->nread; i++)
+	{
 		read[i] = find_column(shape, selection->read[i], selection->read_names[i], table);
+		if (shape->types[read[i]] != selection->read_types[i] || shape->typmods[read[i]] != selection->read_typmods[i] ||
+			shape->collations[read[i]] != selection->read_collations[i])
+			refuse(table, psprintf("column %s as it was", quote_identifier(selection->read_names[i])),
+				   "It has another type by now, and what expressions or the filter say of it is not what it was.");
+	}
 	return read;
+}
+
+bool
+dbsync_selection_is_renamed(const DbsyncSelection *selection, const DbsyncTableShape *shape)
+{
+	for (int i = 0; i < selection->ncolumns; i++)
+	{
+		int			column = selection->columns[i].number ? dbsync_shape_find_column(shape, selection->columns[i].number) : -1;
+
+		if (column >= 0 && strcmp(shape->columns[column], selection->columns[i].column) != 0)
+			return true;
+	}
+	return false;
 }

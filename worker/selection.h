@@ -28,6 +28,7 @@ typedef struct DbsyncSelectedColumn
 	const char *name;
 	AttrNumber	number;			/* a column of the table; 0: the expression */
 	const char *expression;
+	const char *column;			/* what the column was called when this was chosen */
 } DbsyncSelectedColumn;
 
 /* columns and filter, as dbsync_internal.define_selection() has written them down */
@@ -38,7 +39,11 @@ typedef struct DbsyncSelection
 	const char *filter;			/* NULL: all rows */
 	int			nread;			/* columns of the table that expressions and filter read, */
 	AttrNumber *read;			/* their numbers, */
-	const char **read_names;	/* and what they are called there */
+	const char **read_names;	/* what they are called there, */
+	Oid		   *read_types;		/* and what they were then */
+	int32	   *read_typmods;
+	Oid		   *read_collations;
+	const char *query;			/* that works them out, for dbsync_selector_begin(); NULL: there is none */
 	Oid			owner;			/* of the subscription */
 	bool		running;		/* its code is: so what has failed is because of it */
 } DbsyncSelection;
@@ -64,9 +69,11 @@ extern int *dbsync_selection_columns(const DbsyncSelection *selection, const Dbs
 /* The same for what expressions and filter read. */
 extern int *dbsync_selection_read_columns(const DbsyncSelection *selection, const DbsyncTableShape *shape, const char *table);
 
-/* Types of the expressions, in their order, for rows of the shape; as the table's owner, or who owns the subscription. */
-extern TupleDesc dbsync_selection_describe(DbsyncSelection *selection, const DbsyncTableShape *shape, const char *table,
-										   Oid table_owner);
+/* Types of the expressions, in their order, for rows of the shape. */
+extern TupleDesc dbsync_selection_describe(DbsyncSelection *selection, const DbsyncTableShape *shape, const char *table);
+
+/* Has a column that is sent as it is another name by now than when that was chosen? */
+extern bool dbsync_selection_is_renamed(const DbsyncSelection *selection, const DbsyncTableShape *shape);
 
 /* --- running it, row by row --- */
 

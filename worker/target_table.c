@@ -161,7 +161,7 @@ take_chosen(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
 	MemoryContext old;
 
 	if (dbsync_selection_runs(selection))
-		expressions = dbsync_selection_describe(selection, shape, table->qualified, dbsync_table_owner(table));
+		expressions = dbsync_selection_describe(selection, shape, table->qualified);
 	old = MemoryContextSwitchTo(work->target_context);
 	table->expressions = expressions ? CreateTupleDescCopy(expressions) : NULL;
 	table->sent = memcpy(palloc(sizeof(int) * Max(selection->ncolumns, 1)), sent, sizeof(int) * selection->ncolumns);

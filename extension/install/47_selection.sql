@@ -80,6 +80,41 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_selected(regclass, jsonb, smallint[]) IS 'error if columns that the target''s rows are found by are not among those that are sent, as they are';
 
+CREATE FUNCTION dbsync_internal.bind_selection(query text, names name[], types oid[], typmods int[], collations oid[], role oid) RETURNS text
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_bind_selection';
+COMMENT ON FUNCTION dbsync_internal.bind_selection(text, name[], oid[], int[], oid[], oid) IS 'the query as it is understood now: functions, operators and tables by their oids';
+
+-- Names are looked up once: what somebody makes later under such a name, or a better match, is another thing.
+-- The types that columns have then are kept, as it is understood for these.
+CREATE FUNCTION dbsync_internal.bound_selection(rel oid, selection jsonb, role oid) RETURNS jsonb
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    expressions text := (
+        SELECT string_agg(c.o ->> 'expression', ', ' ORDER BY c.n)
+        FROM jsonb_array_elements(nullif(selection -> 'columns', 'null')) WITH ORDINALITY c (o, n) WHERE c.o ? 'expression');
+    filter text := selection ->> 'filter';
+    described jsonb := dbsync_internal.describe_columns(rel);
+    columns jsonb := (
+        SELECT coalesce(jsonb_agg(jsonb_build_object('number', r.number, 'name', r.name, 'type', d.type, 'typmod', d.typmod, 'collation', d."collation")
+                                  ORDER BY r.number), '[]')
+        FROM jsonb_to_recordset(selection -> 'row') r (number int, name name)
+        JOIN dbsync_internal.shape_columns(described) d ON d.num = r.number);
+BEGIN
+    selection := selection || jsonb_build_object('row', columns);
+    IF expressions IS NULL AND filter IS NULL THEN
+        RETURN selection - 'query';
+    END IF;
+    -- IS TRUE: so that no IN or EXISTS of it becomes a join, see dbsync_selector_begin()
+    RETURN selection || jsonb_build_object('query', (
+        SELECT dbsync_internal.bind_selection(
+            concat('SELECT ', expressions, ' FROM dbsync_row', ' WHERE (' || filter || ') IS TRUE'),
+            coalesce(array_agg(r.name ORDER BY r.number), '{}'), coalesce(array_agg(r.type ORDER BY r.number), '{}'),
+            coalesce(array_agg(r.typmod ORDER BY r.number), '{}'), coalesce(array_agg(r."collation" ORDER BY r.number), '{}'), role)
+        FROM jsonb_to_recordset(columns) r (number int, name name, type oid, typmod int, "collation" oid)));
+END $$;
+COMMENT ON FUNCTION dbsync_internal.bound_selection(oid, jsonb, oid) IS 'columns and filter with the query that they are worked out by, as it is understood now';
+
 -- Names may have changed since, and numbers in a dump that was restored.
 CREATE FUNCTION dbsync_internal.selection_fits(rel oid, selection jsonb) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -129,9 +164,27 @@ BEGIN
         SELECT coalesce(jsonb_agg(r.o ORDER BY (r.o ->> 'number')::int), '[]')
         FROM (SELECT jsonb_array_elements(one -> 'row') UNION SELECT jsonb_array_elements(two -> 'row')) r (o)));
     PERFORM dbsync_internal.check_selected(rel, one, numbers);
-    RETURN one;
+    RETURN dbsync_internal.bound_selection(rel, one, role);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.make_selection(dbsync.subscription, regclass, text[], text, name[], jsonb) IS 'columns and filter of a table as they are kept; what is null is taken from those that are kept; null: all columns of all rows';
+
+-- Rows of which something is worked out are read whole; a large value that an UPDATE has left is in the table, unless
+-- the row is gone by then.  That is no matter where its deletion comes too.
+CREATE FUNCTION dbsync_internal.check_whole_rows(rel regclass, selection jsonb, operations text[]) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    large name := (SELECT a.attname FROM pg_attribute a
+                   WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attlen = -1 AND a.attstorage <> 'p' ORDER BY a.attnum LIMIT 1);
+BEGIN
+    IF selection ? 'query' AND large IS NOT NULL AND NOT operations @> '{delete,truncate}' THEN
+        PERFORM dbsync_internal.refuse(format('operations of table %s must have delete and truncate, as expressions or a filter are given', rel),
+            'Send all operations; or leave out expressions and filter, and have the target do that.', '0A000',
+            format('A large value that an UPDATE leaves as it is, as column %I may have, is read from the table for them: of a row that is gone '
+                'by then it cannot be, and what the UPDATE changed would be lost.', large));
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_whole_rows(regclass, jsonb, text[]) IS 'error if rows may be gone before what is sent of them can be worked out, and their going is not sent';
 
 CREATE FUNCTION dbsync_internal.check_operations(rel regclass, operations text[], key smallint[]) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -198,17 +251,37 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.write_selection(dbsync.subscription, int, jsonb, text[]) IS 'writes down what a subscription sends of a table; null: everything';
 
--- A dump that was restored has numbered columns anew.
-CREATE FUNCTION dbsync_internal.mark_moved_selections() RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+-- A dump that was restored has numbered columns anew, and what expressions use has other oids; another major
+-- version may not even be able to read how a query was understood.
+CREATE FUNCTION dbsync_internal.rebind_selections() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-    UPDATE dbsync.subscription_table a
-    SET selection = a.selection || '{"moved": true}', state = 'suspended',
-        note = 'its columns have other numbers or names than when columns and filter were given: give them again, with dbsync.alter_table()'
-    FROM dbsync.captured_table c
-    WHERE c.id = a.captured_id AND a.selection IS NOT NULL AND NOT dbsync_internal.selection_fits(c.relid, a.selection)
-$$;
-COMMENT ON FUNCTION dbsync_internal.mark_moved_selections() IS 'in a copy of a database: suspends tables whose selection may mean other columns by now';
+DECLARE
+    attached record;
+    problem text;
+BEGIN
+    FOR attached IN
+        SELECT a.uid, a.selection, c.relid, dbsync_internal.owner_of(a.subscription_id) AS owner
+        FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id WHERE a.selection IS NOT NULL
+    LOOP
+        problem := CASE WHEN NOT dbsync_internal.selection_fits(attached.relid, attached.selection)
+            THEN 'its columns have other numbers or names than when columns and filter were given' END;
+        BEGIN
+            IF problem IS NULL THEN
+                UPDATE dbsync.subscription_table a
+                SET selection = dbsync_internal.bound_selection(attached.relid, attached.selection, dbsync_internal.selection_role(attached.owner, attached.relid))
+                WHERE a.uid = attached.uid;
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            problem := SQLERRM;
+        END;
+        UPDATE dbsync.subscription_table a
+        SET selection = a.selection || '{"moved": true}', state = 'suspended',
+            note = problem || ': give them again, with dbsync.alter_table()'
+        WHERE problem IS NOT NULL AND a.uid = attached.uid;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.rebind_selections() IS 'in a copy of a database: has selections understood anew, and suspends tables whose selection may mean something else by now';
 
 CREATE FUNCTION dbsync_internal.check_moved(subscription dbsync.subscription, captured_id int, rel regclass) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp

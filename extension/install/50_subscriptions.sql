@@ -307,6 +307,7 @@ BEGIN
     selection := dbsync_internal.make_selection(subscription, rel, columns, filter, key);
     IF operations IS NOT NULL THEN
         PERFORM dbsync_internal.check_operations(rel, operations, dbsync_internal.key_numbers(rel, key));
+        PERFORM dbsync_internal.check_whole_rows(rel, selection, operations);
     END IF;
     target := dbsync_internal.target_name(rel, target_table);
     PERFORM dbsync_internal.ask_about_selection(subscription, rel, target.schema, target.name, selection, dbsync_internal.key_numbers(rel, key));

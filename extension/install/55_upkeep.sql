@@ -118,6 +118,7 @@ BEGIN
     operations := coalesce(operations, attached.operations);
     IF operations IS NOT NULL THEN
         PERFORM dbsync_internal.check_operations(rel, operations, dbsync_internal.key_numbers(rel, NULL));
+        PERFORM dbsync_internal.check_whole_rows(rel, selection, operations);
     END IF;
     PERFORM dbsync_internal.ask_about_selection(found_subscription, rel, attached.target_schema, attached.target_table, selection,
         dbsync_internal.key_numbers(rel, NULL));
@@ -280,7 +281,7 @@ BEGIN
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = adopt.existing_rows,
         rows_copied = 0, rows_expected = NULL, note = NULL, missing_rows = 0,
         held = NULL, held_mark = NULL, held_since = NULL, held_for = NULL, held_action = NULL, held_done = false, held_asked = NULL;
-    PERFORM dbsync_internal.mark_moved_selections();
+    PERFORM dbsync_internal.rebind_selections();
     UPDATE dbsync.captured_table c
     SET shape = NULL, discarded = NULL, note = NULL, since = NULL,
         state = CASE WHEN EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id)

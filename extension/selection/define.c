@@ -36,6 +36,9 @@
 #include "extension/selection/check.h"
 #include "extension/selection/selection.h"
 
+#include "extension/compat.h"
+
+PG_FUNCTION_INFO_V1(dbsync_bind_selection);
 PG_FUNCTION_INFO_V1(dbsync_define_selection);
 
 typedef struct Definition
@@ -152,7 +155,7 @@ try_out(const Definition *d, const char *expression, bool condition)
 		: psprintf("SELECT %s FROM %s", expression, DBSYNC_SELECTION_ROW);
 
 	pin_text();
-	dbsync_selector_end(dbsync_selector_begin(sql, RelationGetDescr(d->rel), GetUserId()));
+	dbsync_selector_end(dbsync_selector_begin(dbsync_selector_bind(sql, RelationGetDescr(d->rel)), RelationGetDescr(d->rel), GetUserId()));
 	AtEOXact_GUC(true, nest);
 }
 
@@ -445,4 +448,39 @@ dbsync_define_selection(PG_FUNCTION_ARGS)
 	table_close(d.rel, NoLock);
 	dbsync_owner_end(&saved);
 	PG_RETURN_DATUM(result);
+}
+
+/*
+ * dbsync_internal.bind_selection(sql, names, types, typmods, collations, role): the query as it is understood
+ * now, of rows with these columns; see dbsync_selector_bind().
+ */
+Datum
+dbsync_bind_selection(PG_FUNCTION_ARGS)
+{
+	char	   *sql = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	const Oid	element[] = {NAMEOID, OIDOID, INT4OID, OIDOID};
+	const int	length[] = {NAMEDATALEN, sizeof(Oid), sizeof(int32), sizeof(Oid)};
+	Datum	   *values[4];
+	int			n = 0;
+	TupleDesc	row;
+	DbsyncOwner saved;
+	char	   *bound;
+
+	for (int i = 0; i < 4; i++)
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(i + 1), element[i], length[i], i > 0, i > 0 ? TYPALIGN_INT : TYPALIGN_CHAR,
+						  &values[i], NULL, &n);
+	row = CreateTemplateTupleDesc(n);
+	for (int i = 0; i < n; i++)
+	{
+		TupleDescInitEntry(row, i + 1, NameStr(*DatumGetName(values[0][i])), DatumGetObjectId(values[1][i]),
+						   DatumGetInt32(values[2][i]), 0);
+		TupleDescInitEntryCollation(row, i + 1, DatumGetObjectId(values[3][i]));
+	}
+	dbsync_finish_desc_compat(row);
+	dbsync_owner_begin(&saved, PG_GETARG_OID(5));
+	pin_text();
+	bound = dbsync_selector_bind(sql, row);
+	dbsync_selector_end(dbsync_selector_begin(bound, row, PG_GETARG_OID(5)));
+	dbsync_owner_end(&saved);
+	PG_RETURN_TEXT_P(cstring_to_text(bound));
 }

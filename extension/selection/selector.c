@@ -14,7 +14,9 @@
 #include "executor/executor.h"
 #include "executor/tstoreReceiver.h"
 #include "miscadmin.h"
+#include "nodes/nodes.h"
 #include "parser/analyze.h"
+#include "rewrite/rewriteHandler.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 #include "utils/queryenvironment.h"
@@ -74,32 +76,46 @@ show_rows(DbsyncSelector *selector, TupleDesc row)
 	register_ENR(selector->environment, enr);
 }
 
-static Query *
-analyze(DbsyncSelector *selector, const char *sql)
+char *
+dbsync_selector_bind(const char *sql, TupleDesc row)
 {
+	DbsyncSelector selector = {0};
 	List	   *parsed = pg_parse_query(sql);
-	List	   *rewritten = pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, parsed), sql, NULL, 0,
-																selector->environment);
 
-	if (list_length(parsed) != 1 || list_length(rewritten) != 1)
+	if (list_length(parsed) != 1)
 		elog(ERROR, "a selection is not one query: %s", sql);
+	show_rows(&selector, row);
+	return nodeToString(parse_analyze_fixedparams(linitial_node(RawStmt, parsed), sql, NULL, 0, selector.environment));
+}
+
+/* What it looks into is locked, and views are what they are now; functions and tables are known by their oids. */
+static Query *
+read_query(const char *bound)
+{
+	Query	   *query = castNode(Query, stringToNode(unconstify(char *, bound)));
+	List	   *rewritten;
+
+	AcquireRewriteLocks(query, true, false);
+	rewritten = pg_rewrite_query(query);
+	if (list_length(rewritten) != 1)
+		elog(ERROR, "a selection is not one query");
 	return linitial_node(Query, rewritten);
 }
 
 /* Nothing but a scan of the row, perhaps under a condition of its own: such a plan keeps nothing of it. */
 static void
-check_plan(const PlannedStmt *plan, const char *sql)
+check_plan(const PlannedStmt *plan)
 {
 	const Plan *top = plan->planTree;
 
 	while (top != NULL && IsA(top, Result))
 		top = outerPlan(top);
 	if (top != NULL && !IsA(top, NamedTuplestoreScan))
-		elog(ERROR, "a selection is not worked out row by row: %s", sql);
+		elog(ERROR, "a selection is not worked out row by row");
 }
 
 DbsyncSelector *
-dbsync_selector_begin(const char *sql, TupleDesc row, Oid role)
+dbsync_selector_begin(const char *bound, TupleDesc row, Oid role)
 {
 	DbsyncSelector *selector = palloc0(sizeof(DbsyncSelector));
 	DbsyncOwner saved;
@@ -114,9 +130,9 @@ dbsync_selector_begin(const char *sql, TupleDesc row, Oid role)
 	selector->store = tuplestore_begin_heap(false, false, work_mem);
 	show_rows(selector, row);
 	dbsync_owner_begin(&saved, role);
-	plan = pg_plan_query(analyze(selector, sql), sql, 0, NULL);
-	check_plan(plan, sql);
-	selector->query = CreateQueryDesc(plan, sql, GetActiveSnapshot(), InvalidSnapshot, &selector->receiver,
+	plan = pg_plan_query(read_query(bound), DBSYNC_SELECTION_ROW, 0, NULL);
+	check_plan(plan);
+	selector->query = CreateQueryDesc(plan, DBSYNC_SELECTION_ROW, GetActiveSnapshot(), InvalidSnapshot, &selector->receiver,
 									  NULL, selector->environment, 0);
 	ExecutorStart(selector->query, 0);
 	dbsync_owner_end(&saved);
@@ -157,17 +173,9 @@ dbsync_selector_end(DbsyncSelector *selector)
 }
 
 TupleDesc
-dbsync_selector_describe(const char *sql, TupleDesc row, Oid role)
+dbsync_selector_describe(const char *bound)
 {
-	DbsyncSelector *selector = palloc0(sizeof(DbsyncSelector));
-	DbsyncOwner saved;
-	Query	   *query;
-	TupleDesc	desc;
+	Query	   *query = castNode(Query, stringToNode(unconstify(char *, bound)));
 
-	show_rows(selector, row);
-	dbsync_owner_begin(&saved, role);
-	query = analyze(selector, sql);
-	desc = ExecCleanTypeFromTL(query->targetList);
-	dbsync_owner_end(&saved);
-	return desc;
+	return ExecCleanTypeFromTL(query->targetList);
 }

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
+
 #include "worker/batch/changes.h"
 #include "worker/batch/held.h"
 #include "worker/batch/send.h"
@@ -175,6 +177,13 @@ delete_gone(DbsyncBatch *batch, DbsyncTable *table, const DbsyncTableShape *shap
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("target \"%s\" cannot delete the rows of a partition", work->subscription->target),
 				 errhint("Copy the table anew with dbsync.copy_table().")));
+	if (table->selection != NULL && dbsync_selection_is_renamed(table->selection, shape))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("rows of a partition of table %s cannot be found at the target by the partition's bound", table->qualified),
+				 errdetail("The bound goes by the names that columns have here, and columns that were chosen have had others since."),
+				 errhint("Choose them anew, by the names that they have now, which copies the table anew: SELECT dbsync.alter_table(..., %s, columns => ...).",
+						 quote_literal_cstr(table->qualified))));
 	if (!dbsync_target_try_delete_where(batch->target, table->handle, &spec, gone->bound))
 		dbsync_target_raise(batch->target, "deleting the rows of a partition");
 	dbsync_held_answered(work);
