@@ -109,7 +109,7 @@ DROP VIEW small;
 DROP TABLE m;
 RESET event_triggers;
 SELECT dbsync_internal.tidy_captures();
-SELECT state, note FROM dbsync.captured_table WHERE relid NOT IN (SELECT oid FROM pg_class);
+SELECT state, note FROM dbsync.captured_table WHERE relid NOT IN (SELECT oid FROM pg_class) ORDER BY note COLLATE "C";
 
 -- (without the guard, capture of what is gone is taken away by hand)
 SELECT dbsync_internal.remove_capture(id) FROM dbsync.captured_table WHERE relid NOT IN (SELECT oid FROM pg_class);
