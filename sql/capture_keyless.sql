@@ -54,7 +54,7 @@ INSERT INTO plain VALUES (1, 'behind', 0), (1, 'behind', 0);
 DELETE FROM plain WHERE ctid = (SELECT min(ctid) FROM plain);
 COMMIT;
 SELECT capture_test.verdict('plain');
-SELECT * FROM plain;
+SELECT * FROM plain ORDER BY a;
 
 -- rows that triggers of others write in the middle of a TRUNCATE: nobody can tell on which side
 CREATE FUNCTION capture_test.meddle() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -68,7 +68,7 @@ CREATE TRIGGER zzz BEFORE TRUNCATE ON plain EXECUTE FUNCTION capture_test.meddle
 CREATE TRIGGER aab AFTER TRUNCATE ON plain EXECUTE FUNCTION capture_test.meddle();
 CREATE TRIGGER zzy AFTER TRUNCATE ON plain EXECUTE FUNCTION capture_test.meddle();
 TRUNCATE plain;
-SELECT * FROM plain;
+SELECT * FROM plain ORDER BY a;
 SELECT capture_test.verdict('plain');
 BEGIN;
 TRUNCATE plain;

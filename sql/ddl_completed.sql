@@ -99,7 +99,7 @@ SELECT dbsync.run_once('completed');
 SELECT "table", held_for, next_action FROM dbsync.table_status WHERE held_for IS NOT NULL;
 SELECT dbsync.copy_table('completed', 'public.completed', existing_rows => 'truncate');
 \c :target
-SELECT * FROM public.other;
+SELECT * FROM public.other ORDER BY id;
 ALTER TABLE public.completed DROP COLUMN must;
 \c :source
 \i sql/include/same_table.psql
@@ -113,7 +113,7 @@ INSERT INTO public.other VALUES (2);
 SELECT dbsync.run_once('completed');
 SELECT "table", held_for, next_action FROM dbsync.table_status WHERE held_for IS NOT NULL;
 \c :target
-SELECT * FROM public.other;
+SELECT * FROM public.other ORDER BY id;
 \c :source
 SELECT dbsync.remove_table('completed', 'public.completed');
 

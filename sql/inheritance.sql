@@ -139,7 +139,7 @@ SELECT dbsync.copy_table('tree', 'public.a', existing_rows => 'truncate');
 SELECT dbsync.copy_table('tree', 'public.c', existing_rows => 'truncate');
 \i sql/include/same_tree.psql
 \c :target
-SELECT * FROM public.theirs;
+SELECT * FROM public.theirs ORDER BY id;
 \c :source
 
 SELECT dbsync.drop_subscription('tree');
