@@ -17,7 +17,6 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
@@ -34,11 +33,11 @@
 
 #include "extension/owner.h"
 #include "extension/selection/check.h"
+#include "extension/selection/pins.h"
 #include "extension/selection/selection.h"
 
 #include "extension/compat.h"
 
-PG_FUNCTION_INFO_V1(dbsync_bind_selection);
 PG_FUNCTION_INFO_V1(dbsync_define_selection);
 
 typedef struct Definition
@@ -108,27 +107,6 @@ analyze_item(const Definition *d, ResTarget *item, bool condition, const char *t
 	return parse_analyze_fixedparams(raw, text, NULL, 0, NULL);
 }
 
-static void
-set_here(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
-/* As the worker reads and writes text (dbsync_pin_settings()), until the nest's end. */
-static void
-pin_text(void)
-{
-	set_here("search_path", DBSYNC_SAFE_PATH);
-	set_here("DateStyle", "ISO, YMD");
-	set_here("IntervalStyle", "postgres");
-	set_here("TimeZone", "UTC");
-	set_here("extra_float_digits", "3");
-	set_here("bytea_output", "hex");
-	set_here("standard_conforming_strings", "on");
-	set_here("array_nulls", "on");
-	set_here("xmloption", "content");
-}
-
 /* With all names qualified that are not the system's own, and constants as the worker reads them. */
 static const char *
 written_down(const Definition *d, Node *expression)
@@ -136,7 +114,7 @@ written_down(const Definition *d, Node *expression)
 	int			nest = NewGUCNestLevel();
 	const char *text;
 
-	pin_text();
+	dbsync_selection_pin_text();
 	text = deparse_expression(expression, d->context, false, false);
 	AtEOXact_GUC(true, nest);
 	return text;
@@ -154,7 +132,7 @@ try_out(const Definition *d, const char *expression, bool condition)
 		? psprintf("SELECT FROM %s WHERE (%s) IS TRUE", DBSYNC_SELECTION_ROW, expression)
 		: psprintf("SELECT %s FROM %s", expression, DBSYNC_SELECTION_ROW);
 
-	pin_text();
+	dbsync_selection_pin_text();
 	dbsync_selector_end(dbsync_selector_begin(dbsync_selector_bind(sql, RelationGetDescr(d->rel)), RelationGetDescr(d->rel), GetUserId()));
 	AtEOXact_GUC(true, nest);
 }
@@ -437,50 +415,15 @@ dbsync_define_selection(PG_FUNCTION_ARGS)
 	Datum		result;
 
 	dbsync_owner_begin(&saved, role);
-	set_here("quote_all_identifiers", "off");
+	dbsync_selection_set("quote_all_identifiers", "off");
 	if (PG_ARGISNULL(4))
-		pin_text();
+		dbsync_selection_pin_text();
 	else
-		set_here("search_path", text_to_cstring(PG_GETARG_TEXT_PP(4)));
+		dbsync_selection_set("search_path", text_to_cstring(PG_GETARG_TEXT_PP(4)));
 	d.rel = table_open(relid, AccessShareLock);
 	d.context = deparse_context_for(DBSYNC_SELECTION_ROW, relid);
 	result = define(&d, columns, filter);
 	table_close(d.rel, NoLock);
 	dbsync_owner_end(&saved);
 	PG_RETURN_DATUM(result);
-}
-
-/*
- * dbsync_internal.bind_selection(sql, names, types, typmods, collations, role): the query as it is understood
- * now, of rows with these columns; see dbsync_selector_bind().
- */
-Datum
-dbsync_bind_selection(PG_FUNCTION_ARGS)
-{
-	char	   *sql = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	const Oid	element[] = {NAMEOID, OIDOID, INT4OID, OIDOID};
-	const int	length[] = {NAMEDATALEN, sizeof(Oid), sizeof(int32), sizeof(Oid)};
-	Datum	   *values[4];
-	int			n = 0;
-	TupleDesc	row;
-	DbsyncOwner saved;
-	char	   *bound;
-
-	for (int i = 0; i < 4; i++)
-		deconstruct_array(PG_GETARG_ARRAYTYPE_P(i + 1), element[i], length[i], i > 0, i > 0 ? TYPALIGN_INT : TYPALIGN_CHAR,
-						  &values[i], NULL, &n);
-	row = CreateTemplateTupleDesc(n);
-	for (int i = 0; i < n; i++)
-	{
-		TupleDescInitEntry(row, i + 1, NameStr(*DatumGetName(values[0][i])), DatumGetObjectId(values[1][i]),
-						   DatumGetInt32(values[2][i]), 0);
-		TupleDescInitEntryCollation(row, i + 1, DatumGetObjectId(values[3][i]));
-	}
-	dbsync_finish_desc_compat(row);
-	dbsync_owner_begin(&saved, PG_GETARG_OID(5));
-	pin_text();
-	bound = dbsync_selector_bind(sql, row);
-	dbsync_selector_end(dbsync_selector_begin(bound, row, PG_GETARG_OID(5)));
-	dbsync_owner_end(&saved);
-	PG_RETURN_TEXT_P(cstring_to_text(bound));
 }

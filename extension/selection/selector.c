@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "executor/executor.h"
-#include "executor/tstoreReceiver.h"
 #include "miscadmin.h"
 #include "nodes/nodes.h"
 #include "parser/analyze.h"

@@ -12,10 +12,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "extension/array.h"
 #include "worker/connection.h"
 #include "worker/control/target_ask.h"
 #include "worker/driver/driver.h"
@@ -23,28 +23,15 @@
 
 PG_FUNCTION_INFO_V1(dbsync_ask_target);
 
-static Datum *
-take_array(Datum array, Oid type, int *n)
-{
-	Datum	   *values;
-	int16		length;
-	bool		byval;
-	char		align;
-
-	get_typlenbyvalalign(type, &length, &byval, &align);
-	deconstruct_array(DatumGetArrayTypeP(array), type, length, byval, align, &values, NULL, n);
-	return values;
-}
-
 static DbsyncTableSpec
 make_spec(FunctionCallInfo fcinfo)
 {
 	DbsyncTableSpec spec = {.chosen = true};
-	Datum	   *names = take_array(PG_GETARG_DATUM(5), TEXTOID, &spec.ncolumns);
-	Datum	   *types = take_array(PG_GETARG_DATUM(6), OIDOID, &spec.ncolumns);
-	Datum	   *typmods = take_array(PG_GETARG_DATUM(7), INT4OID, &spec.ncolumns);
-	Datum	   *collations = take_array(PG_GETARG_DATUM(8), OIDOID, &spec.ncolumns);
-	Datum	   *keys = take_array(PG_GETARG_DATUM(9), INT4OID, &spec.nkeys);
+	Datum	   *names = dbsync_array_values(PG_GETARG_DATUM(5), TEXTOID, &spec.ncolumns);
+	Datum	   *types = dbsync_array_values(PG_GETARG_DATUM(6), OIDOID, &spec.ncolumns);
+	Datum	   *typmods = dbsync_array_values(PG_GETARG_DATUM(7), INT4OID, &spec.ncolumns);
+	Datum	   *collations = dbsync_array_values(PG_GETARG_DATUM(8), OIDOID, &spec.ncolumns);
+	Datum	   *keys = dbsync_array_values(PG_GETARG_DATUM(9), INT4OID, &spec.nkeys);
 	int		   *key = palloc(sizeof(int) * Max(spec.nkeys, 1));
 	Oid		   *type = palloc(sizeof(Oid) * spec.ncolumns);
 	int32	   *typmod = palloc(sizeof(int32) * spec.ncolumns);
