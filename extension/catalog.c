@@ -27,6 +27,7 @@
 #include "access/xlog.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
 #include "extension/catalog.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -36,6 +37,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 /* column numbers of 10_config.sql, and of 52_sequences.sql */
@@ -89,6 +91,14 @@ Oid
 dbsync_catalog_internal_schema(void)
 {
 	return get_namespace_oid("dbsync_internal", true);
+}
+
+Oid
+dbsync_catalog_function(const char *name, oidvector *types)
+{
+	/* not by the parser, which would ask whether the user may look into the schema */
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name), PointerGetDatum(types),
+						   ObjectIdGetDatum(dbsync_catalog_internal_schema()));
 }
 
 static Oid

@@ -49,6 +49,9 @@ typedef struct DbsyncCaptured
 extern Oid	dbsync_catalog_schema(void);
 extern Oid	dbsync_catalog_internal_schema(void);
 
+/* A function of ours in SQL, by its name and the types of its arguments; InvalidOid: there is none. */
+extern Oid	dbsync_catalog_function(const char *name, oidvector *types);
+
 /* Oid of one of dbsync's own tables; error if it is missing. */
 extern Oid	dbsync_catalog_relation(const char *name);
 

@@ -16,7 +16,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
-#include "catalog/pg_proc.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "extension/capture/direct.h"
@@ -57,8 +56,7 @@ static Oid
 capture_function(void)
 {
 	static bool registered = false;
-	Oid			schema;
-	Oid			function = InvalidOid;
+	Oid			function;
 
 	if (looked_up)
 		return capture_info.fn_oid;
@@ -69,12 +67,7 @@ capture_function(void)
 		registered = true;
 	}
 	looked_up = true;
-	schema = dbsync_catalog_internal_schema();
-	if (OidIsValid(schema))
-		function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-								   CStringGetDatum("capture"),
-								   PointerGetDatum(buildoidvector(NULL, 0)),
-								   ObjectIdGetDatum(schema));
+	function = dbsync_catalog_function("capture", buildoidvector(NULL, 0));
 	if (OidIsValid(function))
 		fmgr_info_cxt(function, &capture_info, TopMemoryContext);
 	return function;

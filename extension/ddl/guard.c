@@ -43,7 +43,6 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(dbsync_guard);
@@ -81,7 +80,7 @@ call_judge(const char *x, EventTriggerData *trigger)
 
 	LOCAL_FCINFO(inner, 0);
 
-	fmgr_info(dbsync_guard_function(psprintf("judge_%s", x), buildoidvector(NULL, 0)), &body);
+	fmgr_info(dbsync_catalog_function(psprintf("judge_%s", x), buildoidvector(NULL, 0)), &body);
 	InitFunctionCallInfoData(*inner, &body, 0, InvalidOid, (Node *) trigger, NULL);
 	dbsync_commander = GetUserId();
 	judged = trigger->parsetree;
@@ -182,34 +181,12 @@ is_owner(Oid classid, Oid object)
 static void
 judge(const char *kind, Oid classid, Oid object)
 {
-	MemoryContext context = CurrentMemoryContext;
-	Oid			types[] = {TEXTOID, OIDOID};
-	Oid			outer = dbsync_commander;
-	Oid			function;
-	bool		snapshot = !ActiveSnapshotSet();
+	const Oid	types[] = {TEXTOID, OIDOID};
+	const Datum values[] = {CStringGetTextDatum(kind), ObjectIdGetDatum(object)};
 
 	/* where there is no such thing the command will say so */
-	if (!OidIsValid(object) || !is_owner(classid, object))
-		return;
-	function = dbsync_guard_function("check_start", buildoidvector(types, lengthof(types)));
-	if (!OidIsValid(function))
-		return;
-	if (snapshot)
-		PushActiveSnapshot(GetTransactionSnapshot());
-	dbsync_commander = GetUserId();
-	PG_TRY();
-	{
-		OidFunctionCall2(function, CStringGetTextDatum(kind), ObjectIdGetDatum(object));
-	}
-	PG_CATCH();
-	{
-		dbsync_commander = outer;
-		dbsync_admin_raise(context);
-	}
-	PG_END_TRY();
-	dbsync_commander = outer;
-	if (snapshot)
-		PopActiveSnapshot();
+	if (OidIsValid(object) && is_owner(classid, object))
+		dbsync_guard_call(GetUserId(), "check_start", lengthof(types), types, values);
 }
 
 static void

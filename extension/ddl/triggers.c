@@ -18,7 +18,6 @@
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "extension/catalog.h"
@@ -30,20 +29,9 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(dbsync_create_trigger);
 PG_FUNCTION_INFO_V1(dbsync_drop_triggers);
-
-/* The function that our triggers call; InvalidOid: there is none any more. */
-static Oid
-capture_function(void)
-{
-	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-						   CStringGetDatum("capture"),
-						   PointerGetDatum(buildoidvector(NULL, 0)),
-						   ObjectIdGetDatum(dbsync_catalog_internal_schema()));
-}
 
 static bool
 is_among(const NameData *name, ArrayType *names)
@@ -64,7 +52,7 @@ static ObjectAddresses *
 find_triggers(Oid relid, ArrayType *names)
 {
 	ObjectAddresses *found = new_object_addresses();
-	Oid			function = capture_function();
+	Oid			function = dbsync_catalog_function("capture", buildoidvector(NULL, 0));
 	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
 	SysScanDesc scan;
 	ScanKeyData key;

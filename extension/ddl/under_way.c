@@ -15,7 +15,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "extension/admin.h"
 #include "extension/capture/follow.h"
@@ -24,7 +23,6 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 
 /* more of them within each other go without: those are judged when they are done */
 #define MAX_UNDER_WAY 32
@@ -40,33 +38,33 @@ Oid			dbsync_commander = InvalidOid;
 static Command commands[MAX_UNDER_WAY];
 static int	ncommands = 0;
 
-Oid
-dbsync_guard_function(const char *name, oidvector *types)
-{
-	/* not by the parser, which would ask whether the user may look into the schema */
-	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-						   PointerGetDatum(types),
-						   ObjectIdGetDatum(dbsync_catalog_internal_schema()));
-}
-
-/* dbsync_follow_members, in the name of who gave the innermost command */
+/* The name leads to a function of one or two arguments. */
 static void
-follow_members(int captured_id)
+call(const char *name, int nargs, const Oid *types, const Datum *values)
 {
-	MemoryContext context = CurrentMemoryContext;
-	Oid			types[] = {INT4OID};
-	Oid			function = dbsync_guard_function("follow_before", buildoidvector(types, lengthof(types)));
-	Oid			outer = dbsync_commander;
-	bool		snapshot = !ActiveSnapshotSet();
+	Oid			function = dbsync_catalog_function(name, buildoidvector(types, nargs));
 
 	if (!OidIsValid(function))
 		return;
+	if (nargs == 1)
+		OidFunctionCall1(function, values[0]);
+	else
+		OidFunctionCall2(function, values[0], values[1]);
+}
+
+void
+dbsync_guard_call(Oid role, const char *name, int nargs, const Oid *types, const Datum *values)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Oid			outer = dbsync_commander;
+	bool		snapshot = !ActiveSnapshotSet();
+
 	if (snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
-	dbsync_commander = commands[ncommands - 1].role;
+	dbsync_commander = role;
 	PG_TRY();
 	{
-		OidFunctionCall1(function, Int32GetDatum(captured_id));
+		call(name, nargs, types, values);
 	}
 	PG_CATCH();
 	{
@@ -77,6 +75,16 @@ follow_members(int captured_id)
 	dbsync_commander = outer;
 	if (snapshot)
 		PopActiveSnapshot();
+}
+
+/* dbsync_follow_members, in the name of who gave the innermost command */
+static void
+follow_members(int captured_id)
+{
+	const Oid	types[] = {INT4OID};
+	const Datum values[] = {Int32GetDatum(captured_id)};
+
+	dbsync_guard_call(commands[ncommands - 1].role, "follow_before", lengthof(types), types, values);
 }
 
 static void

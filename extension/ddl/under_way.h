@@ -13,8 +13,12 @@
 /* whose command is judged: judgement is passed as somebody else, and may run commands itself */
 extern Oid	dbsync_commander;
 
-/* A function of ours in SQL, by its name and the types of its arguments; InvalidOid: there is none. */
-extern Oid	dbsync_guard_function(const char *name, oidvector *types);
+/*
+ * Call a function of ours, which has one argument or two, in the name of the role (dbsync_commander), with a
+ * snapshot.  What it raises is raised as if the server had (dbsync_admin_raise()).  Where there is no such
+ * function nothing is done.
+ */
+extern void dbsync_guard_call(Oid role, const char *name, int nargs, const Oid *types, const Datum *values);
 
 /* At ddl_command_start and ddl_command_end, by the guard; of a command that fails nobody tells. */
 extern void dbsync_under_way_begin(void);
