@@ -24,6 +24,7 @@
 #include "utils/uuid.h"
 
 #include "worker/encode.h"
+#include "worker/row_size.h"
 
 #include "extension/compat.h"
 
@@ -160,4 +161,29 @@ dbsync_encoder_value(DbsyncEncoder *encoder, int i, Datum value, int *length)
 			return VARDATA_ANY(bytes);
 	}
 	pg_unreachable();
+}
+
+const char *
+dbsync_encoder_try_value(DbsyncEncoder *encoder, int i, Datum value, int *length, const char **problem)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char *volatile result = NULL;
+
+	PG_TRY();
+	{
+		result = dbsync_encoder_value(encoder, i, value, length);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(context);
+		edata = CopyErrorData();
+		if (!dbsync_row_size_is_too_large(edata->sqlerrcode, edata->message))
+			PG_RE_THROW();
+		FlushErrorState();
+		*problem = edata->message;
+	}
+	PG_END_TRY();
+	return result;
 }

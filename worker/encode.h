@@ -26,4 +26,8 @@ extern DbsyncEncoder *dbsync_encoder_create(TupleDesc desc, const int *at, int n
  */
 extern const char *dbsync_encoder_value(DbsyncEncoder *encoder, int i, Datum value, int *length);
 
+/* The same; NULL, and an error's message, if the value is too large for the form in which it travels. */
+extern const char *dbsync_encoder_try_value(DbsyncEncoder *encoder, int i, Datum value, int *length,
+											const char **problem);
+
 #endif							/* DBSYNC_WORKER_ENCODE_H */

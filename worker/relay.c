@@ -228,30 +228,14 @@ describe_row(const DbsyncRelay *relay, TupleTableSlot *slot)
 static const char *
 encode_large(DbsyncRelay *relay, TupleTableSlot *slot, Datum value, int i, int *length)
 {
-	Size		size = toast_raw_datum_size(value);
-	char	   *row = describe_row(relay, slot);
-	MemoryContext context = CurrentMemoryContext;
-	const char *volatile result = NULL;
+	const char *problem;
+	const char *result = dbsync_encoder_try_value(relay->encoder, i, value, length, &problem);
+	int			column = column_of(relay, i);
 
-	PG_TRY();
-	{
-		result = dbsync_encoder_value(relay->encoder, i, value, length);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-		int			column = column_of(relay, i);
-
-		MemoryContextSwitchTo(context);
-		edata = CopyErrorData();
-		if (!dbsync_row_size_is_too_large(edata->sqlerrcode, edata->message))
-			PG_RE_THROW();
-		FlushErrorState();
+	if (result == NULL)
 		dbsync_row_refuse(relay->table->qualified, psprintf("Column \"%s\" of %s has %zu bytes, too many for the form in which it travels: %s.",
 								   column >= 0 ? relay->shape->columns[column] : relay->table->selection->columns[i].name,
-								   row, size, edata->message));
-	}
-	PG_END_TRY();
+								   describe_row(relay, slot), toast_raw_datum_size(value), problem));
 	return result;
 }
 
