@@ -30,7 +30,7 @@ static void
 read_columns(DbsyncSelection *selection, MemoryContext context, const char *const *values)
 {
 	uint64		n = dbsync_query("SELECT c.value OPERATOR(pg_catalog.->>) 'name', c.value OPERATOR(pg_catalog.->>) 'number',"
-								 " c.value OPERATOR(pg_catalog.->>) 'expression', c.value OPERATOR(pg_catalog.->>) 'column'"
+								 " c.value OPERATOR(pg_catalog.->>) 'column'"
 								 " FROM dbsync.subscription_table a,"
 								 " pg_catalog.jsonb_array_elements(a.selection OPERATOR(pg_catalog.->) 'columns')"
 								 "  WITH ORDINALITY c (value, n)" OF_ATTACHMENT " ORDER BY c.n", 2, values);
@@ -41,8 +41,7 @@ read_columns(DbsyncSelection *selection, MemoryContext context, const char *cons
 	{
 		selection->columns[row].name = keep_text(context, row, 1);
 		selection->columns[row].number = dbsync_query_int(row, 2);
-		selection->columns[row].expression = keep_text(context, row, 3);
-		selection->columns[row].column = keep_text(context, row, 4);
+		selection->columns[row].column = keep_text(context, row, 3);
 	}
 }
 
@@ -78,18 +77,14 @@ dbsync_selection_read(MemoryContext context, const char *id, int captured_id, Oi
 {
 	const char *values[2] = {id, psprintf("%d", captured_id)};
 	DbsyncSelection *selection = MemoryContextAllocZero(context, sizeof(DbsyncSelection));
-	bool		chosen;
 
-	if (dbsync_query("SELECT a.selection OPERATOR(pg_catalog.->>) 'filter',"
-					 " pg_catalog.jsonb_typeof(a.selection OPERATOR(pg_catalog.->) 'columns')"
+	if (dbsync_query("SELECT pg_catalog.jsonb_typeof(a.selection OPERATOR(pg_catalog.->) 'columns')"
 					 " OPERATOR(pg_catalog.=) 'array', a.selection OPERATOR(pg_catalog.->>) 'query'"
 					 " FROM dbsync.subscription_table a" OF_ATTACHMENT, 2, values) != 1)
 		elog(ERROR, "the selection of captured table %d has gone", captured_id);
 	selection->owner = owner;
-	selection->filter = keep_text(context, 0, 1);
-	selection->query = keep_text(context, 0, 3);
-	chosen = dbsync_query_bool(0, 2);
-	if (chosen)
+	selection->query = keep_text(context, 0, 2);
+	if (dbsync_query_bool(0, 1))
 		read_columns(selection, context, values);
 	read_read(selection, context, values);
 	return selection;

@@ -26,8 +26,7 @@
 typedef struct DbsyncSelectedColumn
 {
 	const char *name;
-	AttrNumber	number;			/* a column of the table; 0: the expression */
-	const char *expression;
+	AttrNumber	number;			/* a column of the table; 0: an expression */
 	const char *column;			/* what the column was called when this was chosen */
 } DbsyncSelectedColumn;
 
@@ -36,7 +35,6 @@ typedef struct DbsyncSelection
 {
 	int			ncolumns;
 	DbsyncSelectedColumn *columns;	/* NULL: all of the table's, as they are called */
-	const char *filter;			/* NULL: all rows */
 	int			nread;			/* columns of the table that expressions and filter read, */
 	AttrNumber *read;			/* their numbers, */
 	const char **read_names;	/* what they are called there, */

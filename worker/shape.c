@@ -209,6 +209,17 @@ dbsync_shape_find_column(const DbsyncTableShape *shape, AttrNumber number)
 	return -1;
 }
 
+AttrNumber
+dbsync_shape_find_number(const DbsyncTableShape *shape, const char *name)
+{
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		if (strcmp(shape->columns[i], name) == 0)
+			return shape->numbers[i];
+	}
+	return InvalidAttrNumber;
+}
+
 const DbsyncTableShape *
 dbsync_shapes_before(const List *shapes, const DbsyncTableShape *shape)
 {

@@ -57,6 +57,9 @@ extern const DbsyncTableShape *dbsync_shapes_find(const List *shapes, int id);
 /* The place of the column with this number, which a table never gives twice; -1: it has none. */
 extern int	dbsync_shape_find_column(const DbsyncTableShape *shape, AttrNumber number);
 
+/* The number of the column with this name; InvalidAttrNumber: it has none. */
+extern AttrNumber dbsync_shape_find_number(const DbsyncTableShape *shape, const char *name);
+
 /* The one that its table had before, or NULL. */
 extern const DbsyncTableShape *dbsync_shapes_before(const List *shapes, const DbsyncTableShape *shape);
 

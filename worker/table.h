@@ -111,6 +111,13 @@ extern Oid	dbsync_table_owner(DbsyncTable *table);
 /* Do rows that its target table had before the first copy stay? */
 extern bool dbsync_table_keeps_rows(const DbsyncTable *table);
 
+/* Does somebody say which columns are sent, and under which names?  Then they are no matter of the shape alone. */
+static inline bool
+dbsync_table_has_chosen_columns(const DbsyncTable *table)
+{
+	return table->selection != NULL && table->selection->columns != NULL;
+}
+
 /* Do rows of this table travel (wholly or in part)?  Those of a held one will, later. */
 extern bool dbsync_table_flows(const DbsyncTable *table);
 

@@ -99,7 +99,7 @@ take_column(const DbsyncTable *table, const DbsyncTableShape *shape, int i, int 
 		*type = getBaseTypeAndTypmod(att->atttypid, typmod);
 		*collation = att->attcollation;
 	}
-	if (table->selection != NULL && table->selection->columns != NULL)
+	if (dbsync_table_has_chosen_columns(table))
 		*name = table->selection->columns[i].name;
 }
 
@@ -132,7 +132,7 @@ dbsync_target_table_spec(const DbsyncTable *table, const DbsyncTableShape *shape
 		}
 	}
 	/* those that the target generates are its own matter where columns were chosen */
-	if (table->selection != NULL && table->selection->columns != NULL)
+	if (dbsync_table_has_chosen_columns(table))
 	{
 		spec.ngenerated = 0;
 		spec.chosen = true;
@@ -179,7 +179,7 @@ dbsync_target_table_choose_columns(DbsyncWork *work, DbsyncTable *table, const D
 
 	table->sent = NULL;
 	table->nsent = 0;
-	if (table->selection != NULL && table->selection->columns != NULL)
+	if (dbsync_table_has_chosen_columns(table))
 	{
 		take_chosen(work, table, shape);
 		return;
@@ -218,7 +218,7 @@ dbsync_target_table_spec_as(DbsyncWork *work, DbsyncTable *table, const DbsyncTa
 	const char **columns;
 
 	/* their names are the target's own */
-	if (table->selection != NULL && table->selection->columns != NULL)
+	if (dbsync_table_has_chosen_columns(table))
 	{
 		take_chosen(work, table, shape);
 		return dbsync_target_table_spec(table, shape);
@@ -280,7 +280,7 @@ dbsync_target_table_follow_types(DbsyncWork *work, DbsyncTable *table, const Dbs
 
 	if (!dbsync_target_follows_changes(work->target))
 		return;
-	if (table->selection != NULL && table->selection->columns != NULL)
+	if (dbsync_table_has_chosen_columns(table))
 	{
 		take_chosen(work, table, shape);
 		spec = dbsync_target_table_spec(table, shape);

@@ -1,6 +1,8 @@
 -- What a subscription sends of a table: which columns, under which names, worked out how; which rows;
--- and which operations.  It is written down by PostgreSQL itself when it is given, and what is kept
--- is text: nothing here depends on a user's object, so no DDL of his fails for it.
+-- and which operations.  PostgreSQL itself reads it when it is given.  Kept are its words, for people, and what it
+-- was understood as, a node tree (subscription_table.selection, "query"): what somebody makes later under the names in
+-- it is not meant.  A tree is good in this database, for this major version: adopt() makes it anew from the words
+-- (rebind_selections()).  In the catalogs nothing depends on a user's object, so no DDL of his fails for it.
 
 CREATE FUNCTION dbsync_internal.caller_path() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'dbsync_caller_path';

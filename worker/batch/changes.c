@@ -363,7 +363,7 @@ follow_at_once(DbsyncBatch *batch, const DbsyncCutTable *cut_table, const Dbsync
 	else
 	{
 		before = shape_before(batch, cut_table, shape);
-		if (before != NULL && (table->selection == NULL || table->selection->columns == NULL))
+		if (before != NULL && !dbsync_table_has_chosen_columns(table))
 			added = dbsync_difference_added(before, shape, end,
 											dbsync_turns_read(batch->cut, table->captured_id, before->id, shape->id));
 		if (added != NIL)

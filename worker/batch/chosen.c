@@ -14,22 +14,11 @@
 #include "worker/batch/chosen.h"
 #include "worker/selection.h"
 
-static AttrNumber
-number_of(const DbsyncTableShape *shape, const char *name)
-{
-	for (int i = 0; i < shape->ncolumns; i++)
-	{
-		if (strcmp(shape->columns[i], name) == 0)
-			return shape->numbers[i];
-	}
-	return InvalidAttrNumber;
-}
-
 /* A change of a column's type or properties is one of each target column that gets its values. */
 static List *
 change_columns(const DbsyncSelection *selection, const DbsyncTableShape *shape, const DbsyncChange *change, List *changes)
 {
-	AttrNumber	number = number_of(shape, change->column);
+	AttrNumber	number = dbsync_shape_find_number(shape, change->column);
 
 	for (int i = 0; i < selection->ncolumns; i++)
 	{
@@ -53,7 +42,7 @@ rename_keys(const DbsyncSelection *selection, const DbsyncTableShape *shape, Dbs
 
 	for (int k = 0; k < change->nkeys; k++)
 	{
-		AttrNumber	number = number_of(shape, change->keys[k]);
+		AttrNumber	number = dbsync_shape_find_number(shape, change->keys[k]);
 
 		keys[k] = change->keys[k];
 		for (int i = 0; i < selection->ncolumns; i++)
@@ -75,7 +64,7 @@ dbsync_chosen_changes(const DbsyncTable *table, const DbsyncTableShape *shape, D
 	List	   *changes = NIL;
 	ListCell   *lc;
 
-	if (selection == NULL || selection->columns == NULL)
+	if (!dbsync_table_has_chosen_columns(table))
 		return;
 	foreach(lc, difference->changes)
 	{

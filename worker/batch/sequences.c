@@ -136,7 +136,7 @@ name_column(DbsyncWork *work, DbsyncSequence *sequence, const DbsyncCut *cut)
 		sequence->retry_at = 0;
 	}
 	/* columns that were chosen have names of their own there */
-	if (table->selection != NULL && table->selection->columns != NULL)
+	if (dbsync_table_has_chosen_columns(table))
 		return;
 	place = dbsync_shape_find_column(shape, (AttrNumber) sequence->attnum);
 	if (place < 0 || strcmp(shape->columns[place], sequence->goal.column) == 0)
