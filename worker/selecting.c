@@ -60,6 +60,15 @@ describe_read(const DbsyncSelection *selection, const DbsyncTableShape *shape, c
 	return desc;
 }
 
+/* What was chosen is known by oids: all that the server says of one that leads nowhere is the number. */
+static bool
+is_of_gone(const ErrorData *edata)
+{
+	return edata->sqlerrcode == ERRCODE_INTERNAL_ERROR &&
+		(strstr(edata->message, "cache lookup failed") != NULL ||
+		 strstr(edata->message, "could not open relation with OID") != NULL);
+}
+
 /* What is worked out has failed: say of which table, and of which row if it was one. */
 pg_noreturn static void
 raise_failed(const char *table, const char *row)
@@ -69,15 +78,17 @@ raise_failed(const char *table, const char *row)
 		: psprintf("In what is sent of table %s.", table);
 
 	FlushErrorState();
-	/* all that is known of it is a number */
-	if (edata->sqlerrcode == ERRCODE_INTERNAL_ERROR && strstr(edata->message, "cache lookup failed") != NULL)
-	{
-		edata->sqlerrcode = ERRCODE_UNDEFINED_OBJECT;
-		edata->message = "a function, or something else that columns or filter need, has been dropped";
-	}
 	edata->detail = edata->detail ? psprintf("%s %s", edata->detail, where) : where;
 	edata->hint = psprintf("Mend what columns and filter need, or choose others, which copies the table anew: SELECT dbsync.alter_table(..., %s, ...).",
 						   quote_literal_cstr(table));
+	if (is_of_gone(edata))
+	{
+		edata->sqlerrcode = ERRCODE_UNDEFINED_OBJECT;
+		edata->message = psprintf("something that columns or filter of table %s need has been dropped", table);
+		edata->detail = "It may be a table that is looked into, a function, an operator or a type. Another one of its name is another one.";
+		edata->hint = psprintf("Give columns and filter anew, which copies the table anew: SELECT dbsync.alter_table(..., %s, columns => ..., filter => ...). dbsync.selections shows what they were.",
+							   quote_literal_cstr(table));
+	}
 	/* in a text that nobody has written */
 	edata->cursorpos = edata->internalpos = 0;
 	edata->internalquery = NULL;

@@ -106,8 +106,7 @@ dbsync_captured_table_refuse(const DbsyncTable *table, const char *detail)
 			 errmsg("table %s is not what it was when its changes were captured",
 					table->qualified),
 			 detail ? errdetail("%s", detail) : 0,
-			 table->dropped != 0 ? errhint("It was dropped: take it out of the subscription with dbsync.remove_table().")
-			 : detail ? errhint("Copy it anew with dbsync.copy_table().") : 0));
+			 detail ? errhint("Copy it anew with dbsync.copy_table().") : 0));
 }
 
 void

@@ -7,7 +7,8 @@
  * what the batch's snapshot S shows of the columns that an UPDATE left untouched.
  * S may be later than the change: the value is then of a later change, which
  * follows and says the same; a row that S does not show is about to be deleted, by
- * a change that follows too.
+ * a change that follows too.  Of a table that was dropped nothing can be looked up, and nothing
+ * follows: it waits for somebody to decide.
  *
  * Rows are found as dbsync_recheck_doubts() finds them, straight by the key's index.  That
  * asks for no rights and minds no policies, like the capture of all other values.
@@ -43,7 +44,7 @@ typedef struct LeafScan
 
 struct DbsyncCompletion
 {
-	DbsyncCapturedTable source;
+	DbsyncCapturedTable source; /* not open if the table was dropped */
 	MemoryContext context;		/* as long as this; the scan keeps things there */
 	const DbsyncTable *table;
 	const DbsyncTableShape *shape;
@@ -93,10 +94,12 @@ dbsync_completion_begin(const DbsyncTable *table, const DbsyncTableShape *shape)
 
 	Assert(table->lock == DBSYNC_LOCK_HELD);
 	dbsync_owner_check();
-	dbsync_captured_table_open(&completion->source, table, shape, false);
 	completion->context = CurrentMemoryContext;
 	completion->table = table;
 	completion->shape = shape;
+	if (table->dropped != 0)
+		return completion;
+	dbsync_captured_table_open(&completion->source, table, shape, false);
 	find_operators(completion);
 	completion->routes = true;
 	for (int k = 0; k < shape->nkeys; k++)
@@ -170,12 +173,28 @@ find_row(DbsyncCompletion *completion, const Datum *values, const bool *nulls)
 	return row;
 }
 
+/* The target's table stays when one is dropped: it is right up to here, and nobody can say what comes behind. */
+pg_noreturn static void
+refuse_dropped(const DbsyncTable *table)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table %s was dropped, and a change of it cannot be sent any more", table->qualified),
+			 errdetail("An UPDATE left large values as they were. They were in the table alone, and are needed: the target lacks the row, or what is sent of it is worked out."),
+			 errhint("The target's table is as it was before that change. To leave it so: SELECT dbsync.remove_table(..., '%u').",
+					 table->relid)));
+}
+
 bool
 dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, bool *unchanged)
 {
-	MemoryContext old = MemoryContextSwitchTo(completion->context);
-	TupleTableSlot *row = find_row(completion, values, nulls);
+	MemoryContext old;
+	TupleTableSlot *row;
 
+	if (completion->table->dropped != 0)
+		refuse_dropped(completion->table);
+	old = MemoryContextSwitchTo(completion->context);
+	row = find_row(completion, values, nulls);
 	MemoryContextSwitchTo(old);
 	for (int i = 0; row != NULL && i < completion->shape->ncolumns; i++)
 	{
@@ -194,6 +213,8 @@ dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, 
 void
 dbsync_completion_end(DbsyncCompletion *completion)
 {
+	if (completion->table->dropped != 0)
+		return;
 	for (int i = 0; i < completion->source.leaves->n; i++)
 	{
 		LeafScan   *s = &completion->scans[i];
