@@ -134,6 +134,10 @@ CALL show('{id,"age(born) AS a"}');
 CALL show('{id,"age(born, born) AS a"}');
 CALL show('{id,"current_user AS u"}');
 CALL show('{id,"session_user AS u"}');
+CALL show('{id,"pg_catalog.\"session_user\"()::text AS u"}');
+CALL show('{id,"pg_catalog.current_setting(''TimeZone'') AS u"}');
+CALL show('{id}', 'txid_current() > 1 AND pg_backend_pid() > 1');
+CALL show('{id,"current_database() AS origin"}');
 CALL show('{id,"nextval(''numbers'') AS n"}');
 CALL show('{id,"(SELECT wild(name)) AS n"}');
 CALL show('{id,"coalesce(email, (SELECT max(c.name) FROM country c WHERE wild(c.code) = region)) AS n"}');
@@ -271,6 +275,35 @@ DROP FUNCTION public.mask(text);
 DROP TABLE public.country;
 SELECT columns FROM dbsync.selections WHERE "table" = 'public.customer'::regclass;
 
+-- the SQLSTATE and the place of each, for whoever does not read
+CREATE TABLE public.country (code text PRIMARY KEY, name text);
+CREATE FUNCTION public.refusal(call text, OUT code text, OUT message text, OUT detail text) LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE 'SELECT ' || call;
+    code := '00000';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
+END $$;
+SELECT r.code, r.message, regexp_replace(r.detail, '^.*(In (entry|filter))', '\1') AS detail
+FROM (VALUES
+    (1, ARRAY['id', 'name +'], NULL), (2, ARRAY['id', 'nome'], NULL), (3, ARRAY['id', 'name AS n', 'no_such(name) AS m'], NULL),
+    (4, ARRAY['id', 'upper(name)'], NULL), (5, ARRAY['id', 'random()::text AS r'], NULL), (6, ARRAY['id', 'now() AS t'], NULL),
+    (7, ARRAY['id', 'current_date AS d'], NULL), (8, ARRAY['id', 'nextval(''numbers'') AS n'], NULL), (9, ARRAY['id', 'max(name) AS m'], NULL),
+    (10, ARRAY['id', 'row_number() OVER () AS n'], NULL), (11, ARRAY['id', 'generate_series(1, 2) AS n'], NULL), (12, ARRAY['id', 'id, name'], NULL),
+    (13, ARRAY['id', 'name + 1 AS n'], NULL), (14, ARRAY['id', 'customer::text AS n'], NULL), (15, ARRAY['id', 'ctid'], NULL), (16, ARRAY['id', 'twice'], NULL),
+    (17, ARRAY['name'], NULL), (18, ARRAY['left(id::text, 1)::int AS id', 'name'], NULL), (19, ARRAY['id', 'name', 'region AS name'], NULL),
+    (20, ARRAY['id', NULL], NULL), (21, ARRAY['id', '(SELECT c.name FROM country c FOR SHARE) AS n'], NULL), (22, ARRAY['id', 'current_user::text AS n'], NULL),
+    (23, ARRAY['id', 'current_setting(''TimeZone'') AS n'], NULL), (24, ARRAY['id', 'ROW(id, name) AS n'], NULL),
+    (26, ARRAY['id', '"no such" AS n'], NULL), (27, ARRAY['id', 'name::no_such AS n'], NULL),
+    (31, NULL, 'name >'), (32, NULL, E'name = ''x''\n AND nome'), (33, NULL, 'name'), (34, NULL, 'random() < 0.5'), (35, NULL, 'now() > born'),
+    (36, NULL, 'count(*) > 1'), (37, NULL, 'generate_series(1, 2) = 1'), (38, NULL, 'name AS n'), (39, NULL, 'xmin IS NULL'), (40, NULL, 'region = 1'),
+    (41, NULL, '1/0 = 1 AND name IS NULL'), (42, NULL, 'feeling = ''none'''), (43, NULL, 'id = 1; DELETE FROM country'), (44, NULL, 'customer IS NULL')
+) c (n, columns, filter)
+CROSS JOIN LATERAL refusal(format('dbsync.add_table(''chosen'', ''public.customer'', columns => %L::text[], filter => %L, key => ''{id}'')', c.columns, c.filter)) r ORDER BY c.n;
+SELECT r.code, r.message FROM (VALUES (1, 'key => ''{id}'', columns => ''{id,day}'''), (2, 'key => ''{id}'', columns => ''{id,"day AS d",v}'''),
+    (3, 'key => ''{id}'', operations => ''{insert,delete,drop}''')) c (n, arguments)
+CROSS JOIN LATERAL refusal(format('dbsync.add_table(''chosen'', ''public.parted'', %s)', c.arguments)) r ORDER BY c.n;
+
 -- what the target's table cannot take
 \set VERBOSITY default
 RESET client_min_messages;
@@ -292,6 +325,8 @@ SELECT dbsync.add_table('chosen', 'public.two', target_table => 'public.unkeyed'
 SELECT dbsync.remove_table('chosen', 'public.two');
 SELECT dbsync.add_table('chosen', 'public.two', columns => '{a,b,"v AS w","v AS flag","v AS born","date ''2020-01-01'' AS at","a AS n","to_jsonb(a) AS j","ARRAY[a, b] AS many"}');
 SELECT dbsync.alter_table('chosen', 'public.two', columns => '{a,b,"a > 1 AS w"}');
+SELECT r.code, r.message FROM unnest('{"{a,b,\"v AS missing\"}","{a,b,\"v AS x\"}","{a,b,\"a > 1 AS w\"}"}'::text[]) WITH ORDINALITY c (columns, n)
+CROSS JOIN LATERAL refusal(format('dbsync.alter_table(''chosen'', ''public.two'', columns => %L)', c.columns)) r ORDER BY c.n;
 SELECT dbsync.alter_table('chosen', 'public.two', columns => '{a,b,"a AS w","a > 1 AS flag","a::text AS v"}');
 -- not reached: the worker looks, and has the same words
 \set VERBOSITY terse
@@ -304,7 +339,8 @@ SELECT dbsync.drop_subscription('chosen');
 SELECT dbsync.drop_target('chosen_target');
 SET client_min_messages = warning;
 DROP PROCEDURE public.show;
-DROP TABLE public.customer, public.two, public.keyless, public.parted;
+DROP FUNCTION public.refusal;
+DROP TABLE public.country, public.customer, public.two, public.keyless, public.parted;
 DROP SCHEMA other, "Odd one" CASCADE;
 DROP OPERATOR public.=== (text, text);
 DROP AGGREGATE public.total (int);

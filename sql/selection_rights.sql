@@ -134,6 +134,9 @@ CREATE POLICY half ON public.allowed USING (id < 2);
 INSERT INTO public.his VALUES (5, 'five');
 SELECT dbsync.run_once('rights');
 SELECT state, held_for FROM dbsync.table_status;
+-- nor is it taken for what it shows when something is chosen
+SELECT dbsync.alter_table('rights', 'public.his', columns => '{id}', filter => 'id IN (SELECT id FROM allowed)');
+SELECT dbsync.alter_table('rights', 'public.his', columns => '{id,"(SELECT max(a.v) FROM allowed a) AS who"}');
 ALTER TABLE public.allowed DISABLE ROW LEVEL SECURITY;
 SELECT dbsync.resume_table('rights', 'public.his');
 SELECT dbsync.run_once('rights');

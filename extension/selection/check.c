@@ -26,15 +26,24 @@
 
 /* functions of the system that are stable, and tell the time */
 static const Oid time_functions[] = {
-	F_NOW, F_TRANSACTION_TIMESTAMP, F_STATEMENT_TIMESTAMP, F_AGE_TIMESTAMPTZ, F_AGE_TIMESTAMP
+	F_NOW, F_TRANSACTION_TIMESTAMP, F_STATEMENT_TIMESTAMP, F_AGE_TIMESTAMPTZ, F_AGE_TIMESTAMP,
+	F_PG_POSTMASTER_START_TIME, F_PG_CONF_LOAD_TIME
+};
+
+/* or what is so of the session alone, or of its transaction: the worker's has nothing to do with the row's */
+static const Oid session_functions[] = {
+	F_CURRENT_USER, F_SESSION_USER, F_GETPGUSERNAME, F_CURRENT_SCHEMA, F_CURRENT_SCHEMAS, F_CURRENT_SETTING_TEXT,
+	F_CURRENT_SETTING_TEXT_BOOL, F_INET_CLIENT_ADDR, F_INET_CLIENT_PORT, F_INET_SERVER_ADDR, F_INET_SERVER_PORT,
+	F_PG_BACKEND_PID, F_PG_TRIGGER_DEPTH, F_TXID_CURRENT, F_TXID_CURRENT_IF_ASSIGNED, F_TXID_CURRENT_SNAPSHOT,
+	F_PG_CURRENT_XACT_ID, F_PG_CURRENT_XACT_ID_IF_ASSIGNED, F_PG_CURRENT_SNAPSHOT
 };
 
 static bool
-tells_time(Oid function)
+is_among(Oid function, const Oid *functions, int n)
 {
-	for (int i = 0; i < lengthof(time_functions); i++)
+	for (int i = 0; i < n; i++)
 	{
-		if (time_functions[i] == function)
+		if (functions[i] == function)
 			return true;
 	}
 	return false;
@@ -59,8 +68,10 @@ check_function(Oid function, void *arg)
 		refuse_function(function, "is temporary");
 	if (volatility == PROVOLATILE_VOLATILE)
 		refuse_function(function, "is volatile");
-	if (tells_time(function))
+	if (is_among(function, time_functions, lengthof(time_functions)))
 		refuse_function(function, "tells the time");
+	if (is_among(function, session_functions, lengthof(session_functions)))
+		refuse_function(function, "tells of the session");
 	if (*immutable && volatility != PROVOLATILE_IMMUTABLE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

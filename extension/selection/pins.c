@@ -30,4 +30,7 @@ dbsync_selection_pin_text(void)
 	dbsync_selection_set("standard_conforming_strings", "on");
 	dbsync_selection_set("array_nulls", "on");
 	dbsync_selection_set("xmloption", "content");
+	dbsync_selection_set("lc_monetary", "C");
+	/* tables that are looked into have all of their rows, or it is an error */
+	dbsync_selection_set("row_security", "off");
 }
