@@ -240,6 +240,66 @@ $pair->arrives('s', 'stopped in the middle, it goes on');
 $pair->same_at_both_ends('public.stopped');
 cmp_ok(written_by_sides(), '>', 0, 'over two connections');
 
+# --- of which something was chosen: what is sent is worked out on the way to each connection; long
+#     ranges of keys of which the filter leaves nothing, and rows that enter and leave it meanwhile
+
+sub chosen_at
+{
+	my ($node, $query) = @_;
+	return ask($node, "SELECT count(*) || ' ' || md5(string_agg(r::text, ',' ORDER BY number)) FROM ($query) r");
+}
+
+$pair->sql(<<'SQL');
+CREATE TABLE public.chosen (id int PRIMARY KEY, k int, v text, large text);
+ALTER TABLE public.chosen ALTER large SET STORAGE EXTERNAL;
+CREATE TABLE public.looked_up (k int PRIMARY KEY, name text);
+INSERT INTO public.looked_up SELECT i, 'name ' || i FROM generate_series(0, 9) i;
+INSERT INTO public.chosen SELECT i, CASE WHEN i BETWEEN 8000 AND 32000 THEN 3 ELSE i % 10 END, 'v' || i, repeat(md5(i::text), 70)
+FROM generate_series(1, 60000) i;
+SQL
+$pair->target_sql('CREATE TABLE public.chosen (number int PRIMARY KEY, v text, name text, tail text)');
+my $chosen = <<'SQL';
+SELECT id AS number, upper(v) AS v, (SELECT l.name FROM looked_up l WHERE l.k = c.k) AS name, right(large, 5) AS tail
+FROM public.chosen c WHERE k <> 3 AND left(large, 1) < 'c'
+SQL
+written_by_sides();
+$pair->target_sql("INSERT INTO public.halts VALUES ('side', 0)");
+$pair->sql(<<'SQL');
+SELECT dbsync.add_table('s', 'public.chosen',
+	columns => ARRAY['id AS number', 'upper(v) AS v', '(SELECT l.name FROM looked_up l WHERE l.k = chosen.k) AS name', 'right(large, 5) AS tail'],
+	filter => $$k <> 3 AND left(large, 1) < 'c'$$)
+SQL
+ok(poll_until(sub { pids_of('side', "wait_event = 'PgSleep'") }, 'a halted side'), 'a side connection is at its commit');
+# some of it where chunks have been, some where they come, one row across
+$pair->sql(<<'SQL');
+UPDATE public.chosen SET k = 4 WHERE id % 50 = 0;
+UPDATE public.chosen SET k = 3 WHERE id % 50 = 1;
+UPDATE public.chosen SET v = 'changed' WHERE id % 50 = 2;
+UPDATE public.chosen SET large = 'd' || large WHERE id % 50 = 3;
+UPDATE public.chosen SET large = 'a' || large WHERE id % 50 = 4;
+UPDATE public.chosen SET id = id + 100000 WHERE id % 500 = 5;
+UPDATE public.chosen SET id = -id WHERE id % 500 = 6;
+DELETE FROM public.chosen WHERE id % 50 = 7;
+SQL
+kill_one('side');
+$pair->target_sql('DELETE FROM public.halts');
+$pair->sql("UPDATE public.chosen SET k = 3 - k WHERE k IN (0, 3) AND id % 3 = 0");
+kill_one('main');
+$pair->arrives('s', 'what was chosen of a table is copied over two connections');
+is(chosen_at($pair->target, 'TABLE public.chosen'), chosen_at($pair->source, $chosen), 'it is what its own query gives');
+cmp_ok(written_by_sides(), '>', 0, 'over two connections');
+# once more, with another choice, while it flows
+$pair->sql(<<'SQL');
+BEGIN;
+SELECT dbsync.alter_table('s', 'public.chosen', filter => 'k <> 4 OR id % 2 = 0');
+UPDATE public.chosen SET k = 4 WHERE id % 40 = 9;
+COMMIT;
+SQL
+$pair->arrives('s', 'another choice is copied, too');
+$chosen =~ s/WHERE k <> 3.*/WHERE k <> 4 OR id % 2 = 0/;
+is(chosen_at($pair->target, 'TABLE public.chosen'), chosen_at($pair->source, $chosen), 'it is what its own query gives');
+cmp_ok(written_by_sides(), '>', 0, 'over two connections');
+
 # --- where one could wait for the other, one does it all
 
 other_table('twice', 'ALTER TABLE public.twice ADD UNIQUE (v)');
