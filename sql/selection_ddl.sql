@@ -240,6 +240,7 @@ SELECT "table", state FROM dbsync.table_status ORDER BY "table"::text;
 \c :target
 CREATE TABLE w.large (id int PRIMARY KEY, v text, big text);
 CREATE TABLE w.small (id int PRIMARY KEY, v text, big text);
+CREATE TABLE w.other (id int PRIMARY KEY, v text);
 \c :source
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
@@ -248,8 +249,11 @@ ALTER TABLE public.large ALTER big SET STORAGE EXTERNAL;
 CREATE TABLE public.small (LIKE public.large INCLUDING ALL);
 INSERT INTO public.large SELECT i, 'v', repeat('x', 3000) FROM generate_series(1, 6) i;
 INSERT INTO public.small TABLE public.large;
+CREATE TABLE public.other (LIKE public.large INCLUDING ALL);
+INSERT INTO public.other TABLE public.large;
 SELECT dbsync.add_table('w', 'public.large', 'w.large', filter => $$left(big, 1) = 'x'$$);
 SELECT dbsync.add_table('w', 'public.small', 'w.small', filter => $$left(big, 1) = 'x'$$);
+SELECT dbsync.add_table('w', 'public.other', 'w.other', columns => '{id,v}', filter => $$v <> 'gone'$$);
 SELECT send('w');
 UPDATE public.large SET v = 'sent' WHERE id = 1;
 SELECT send('w');
@@ -260,14 +264,18 @@ UPDATE public.small SET v = 'left' WHERE id < 3;
 DELETE FROM public.small WHERE id = 1;
 UPDATE public.small SET big = 'x comes' WHERE id = 2;
 UPDATE public.small SET v = 'whole', big = 'leaves' WHERE id = 4;
+-- nor of this one, of which it is not needed
+UPDATE public.other SET v = 'left' WHERE id < 3;
+UPDATE public.other SET v = 'gone' WHERE id = 4;
 INSERT INTO public.quiet VALUES (5);
-DROP TABLE public.large, public.small;
+DROP TABLE public.large, public.small, public.other;
 SELECT regexp_replace(send('w'), '\d{4,}', 'an oid', 'g');
 SELECT target_table, state, regexp_replace("table"::text, '\d{4,}', 'an oid') AS "table", held_for, regexp_replace(next_action, '\d{4,}', 'an oid') AS next_action
 FROM dbsync.table_status WHERE state <> 'live';
 \c :target
 SELECT id, v, length(big) FROM w.large ORDER BY id;
 SELECT id, v, length(big) FROM w.small ORDER BY id;
+TABLE w.other ORDER BY id;
 TABLE w.quiet ORDER BY 1;
 \c :source
 \set SHOW_CONTEXT never
@@ -276,8 +284,48 @@ SELECT rtrim(substring(:'remove', 'SELECT.*$'), '.') AS remove \gset
 :remove;
 SELECT send('w');
 SELECT "table", state FROM dbsync.table_status ORDER BY "table"::text;
+
+-- a table that gets a large column, and whose rows go without a word: what an UPDATE did to one that is gone is missed
+\c :target
+CREATE SCHEMA IF NOT EXISTS k;
+CREATE TABLE k.keeps (id int PRIMARY KEY, n int);
+CREATE TABLE k.chosen (id int PRIMARY KEY, n int);
+CREATE TABLE k.quiet (id int PRIMARY KEY);
+\c :source
+\set SHOW_CONTEXT never
+CREATE TABLE public.keeps (id int PRIMARY KEY, n int);
+INSERT INTO public.keeps SELECT i, i FROM generate_series(1, 4) i;
+SELECT dbsync.create_subscription('k', 'ddl_target', ddl => 'apply');
+SELECT dbsync.create_subscription('c', 'ddl_target', ddl => 'apply');
+SELECT dbsync.add_table('k', 'public.keeps', 'k.keeps', operations => '{insert,update}', filter => 'n > 0');
+SELECT dbsync.add_table('k', 'public.quiet', 'k.quiet');
+SELECT dbsync.add_table('c', 'public.keeps', 'k.chosen', operations => '{insert,update}', columns => '{id,n}', filter => 'n > 0');
+SELECT send(s) FROM unnest('{k,c}'::name[]) s;
+ALTER TABLE public.keeps ADD COLUMN big text;
+ALTER TABLE public.keeps ALTER big SET STORAGE EXTERNAL;
+UPDATE public.keeps SET big = repeat('x', 3000);
+SELECT send(s) FROM unnest('{k,c}'::name[]) s;
+UPDATE public.keeps SET n = n + 10 WHERE id < 3;
+SELECT send(s) FROM unnest('{k,c}'::name[]) s;
+UPDATE public.keeps SET n = n + 100 WHERE id < 3;
+DELETE FROM public.keeps WHERE id = 2;
+INSERT INTO public.quiet VALUES (6);
+SELECT send(s) FROM unnest('{k,c}'::name[]) s;
+SELECT held_for, next_action FROM dbsync.table_status WHERE state = 'held';
+SELECT dbsync.alter_table('k', 'public.keeps', columns => '{id,n}');
+SELECT send('k');
+\c :target
+SELECT id, n, length(big) FROM k.keeps ORDER BY id;
+-- of this one no large value is needed: it has what the row was last
+TABLE k.chosen ORDER BY id;
+SELECT max(id) FROM k.quiet;
+\c :source
+\set SHOW_CONTEXT never
+SELECT dbsync.drop_subscription(s) FROM unnest('{k,c}'::name[]) s;
 SELECT dbsync.drop_subscription('w');
 SELECT dbsync.drop_target('ddl_target');
+SET client_min_messages = warning;
+DROP TABLE public.keeps;
 SET client_min_messages = warning;
 DROP TABLE public.filtered, public.quiet, public.place;
 DROP FUNCTION public.mask, public.send;

@@ -176,8 +176,13 @@ CREATE FUNCTION dbsync_internal.check_whole_rows(rel regclass, selection jsonb, 
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    all_columns boolean := jsonb_typeof(selection -> 'columns') IS DISTINCT FROM 'array';
     large name := (SELECT a.attname FROM pg_attribute a
-                   WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attlen = -1 AND a.attstorage <> 'p' ORDER BY a.attnum LIMIT 1);
+                   WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attlen = -1 AND a.attstorage <> 'p'
+                     AND (all_columns OR a.attnum IN (
+                         SELECT c.number FROM jsonb_to_recordset(selection -> 'columns') c (number smallint)
+                         UNION ALL SELECT r.number FROM jsonb_to_recordset(selection -> 'row') r (number smallint)))
+                   ORDER BY a.attnum LIMIT 1);
 BEGIN
     IF selection ? 'query' AND large IS NOT NULL AND NOT operations @> '{delete,truncate}' THEN
         PERFORM dbsync_internal.refuse(format('operations of table %s must have delete and truncate, as expressions or a filter are given', rel),

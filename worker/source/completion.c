@@ -20,6 +20,7 @@
 #include "access/genam.h"
 #include "access/nbtree.h"
 #include "access/tableam.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -48,6 +49,7 @@ struct DbsyncCompletion
 	MemoryContext context;		/* as long as this; the scan keeps things there */
 	const DbsyncTable *table;
 	const DbsyncTableShape *shape;
+	bool	   *needed;			/* of its columns: sent, or read by what is worked out */
 	ScanKeyData keys[INDEX_MAX_KEYS];
 	AttrNumber	numbers[INDEX_MAX_KEYS];	/* of key columns in the table */
 	bool		routes;			/* the key's values say which leaf a row is in */
@@ -87,6 +89,28 @@ find_operators(DbsyncCompletion *completion)
 	}
 }
 
+/* Where columns were chosen, some are neither sent nor read: their values do not matter. */
+static bool *
+find_needed(const DbsyncTable *table, const DbsyncTableShape *shape)
+{
+	bool	   *needed = palloc0(sizeof(bool) * Max(shape->ncolumns, 1));
+	int		   *read;
+
+	for (int i = 0; i < (table->sent ? table->nsent : shape->ncolumns); i++)
+	{
+		int			column = table->sent ? table->sent[i] : i;
+
+		if (column >= 0)
+			needed[column] = true;
+	}
+	if (table->selection == NULL)
+		return needed;
+	read = dbsync_selection_read_columns(table->selection, shape, table->qualified);
+	for (int i = 0; i < table->selection->nread; i++)
+		needed[read[i]] = true;
+	return needed;
+}
+
 DbsyncCompletion *
 dbsync_completion_begin(const DbsyncTable *table, const DbsyncTableShape *shape)
 {
@@ -97,6 +121,7 @@ dbsync_completion_begin(const DbsyncTable *table, const DbsyncTableShape *shape)
 	completion->context = CurrentMemoryContext;
 	completion->table = table;
 	completion->shape = shape;
+	completion->needed = find_needed(table, shape);
 	if (table->dropped != 0)
 		return completion;
 	dbsync_captured_table_open(&completion->source, table, shape, false);
@@ -185,17 +210,54 @@ refuse_dropped(const DbsyncTable *table)
 					 table->relid)));
 }
 
+/*
+ * Where its going is sent, that comes next, and says all.  Where it is not, what the UPDATE has changed would be lost: a table
+ * has got columns for which add_table() would have refused these operations.
+ */
+static void
+check_gone(const DbsyncTable *table)
+{
+	const int	ends = DBSYNC_SENDS_DELETE | DBSYNC_SENDS_TRUNCATE;
+
+	if (table->selection == NULL || !dbsync_selection_runs(table->selection) || (table->operations & ends) == ends)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("a change of table %s cannot be sent any more", table->qualified),
+			 errdetail("An UPDATE left large values as they were; the row has gone since, and they with it. What is sent of it needs them, and its going is not among the operations that are sent."),
+			 errhint("Choose again: operations => '{insert,update,delete,truncate}', or columns and filter that need no large ones, which copies the table anew: SELECT dbsync.alter_table(..., %s, ...).",
+					 quote_literal_cstr(table->qualified))));
+}
+
+/* Is any of the untouched columns needed?  The others stay null. */
+static bool
+needs_row(const DbsyncCompletion *completion, bool *unchanged)
+{
+	bool		needs = false;
+
+	for (int i = 0; i < completion->shape->ncolumns; i++)
+	{
+		unchanged[i] &= completion->needed[i];
+		needs |= unchanged[i];
+	}
+	return needs;
+}
+
 bool
 dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, bool *unchanged)
 {
 	MemoryContext old;
 	TupleTableSlot *row;
 
+	if (!needs_row(completion, unchanged))
+		return true;
 	if (completion->table->dropped != 0)
 		refuse_dropped(completion->table);
 	old = MemoryContextSwitchTo(completion->context);
 	row = find_row(completion, values, nulls);
 	MemoryContextSwitchTo(old);
+	if (row == NULL)
+		check_gone(completion->table);
 	for (int i = 0; row != NULL && i < completion->shape->ncolumns; i++)
 	{
 		AttrNumber	from;

@@ -22,7 +22,7 @@ extern DbsyncCompletion *dbsync_completion_begin(const DbsyncTable *table,
 
 /*
  * Put in the values of untouched columns; unchanged[] is cleared.  They are good
- * until the next call.  False if there is no row of this key (any more); error if there is no table any more.
+ * until the next call.  Those of columns that are neither sent nor read by what is worked out are left null.  False if there is no row of this key (any more); error if there is no table any more.
  */
 extern bool dbsync_completion_row(DbsyncCompletion *completion, Datum *values,
 								  bool *nulls, bool *unchanged);
