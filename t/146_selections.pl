@@ -301,6 +301,30 @@ is(join("\n", @unexpected), '', 'no statement fails but for a key that is there'
 is($pair->sql("SELECT string_agg(subscription || ' ' || state, ', ') FROM dbsync.table_status WHERE state <> 'live'"), '', 'no table is held');
 $psql->quit;
 
+# --- a target that cannot be asked when something is chosen: the worker looks, and has the same words
+
+$pair->create_target('away', DbsyncTest::uri_of($pair->target) =~ s/&port=\d+/&port=1/r);
+$pair->sql("SELECT dbsync.create_subscription('later', 'away')");
+$pair->both('CREATE SCHEMA later');
+$pair->sql('CREATE TABLE later.p (id int PRIMARY KEY, v text)');
+$pair->sql("INSERT INTO later.p VALUES (1, 'one')");
+$pair->target_sql('CREATE TABLE later.p (id int PRIMARY KEY, long date)');
+my $columns = q(columns => ARRAY['id', 'length(v) > 2 AS long']);
+my (undef, undef, $notice) = $pair->source->psql('postgres', "SELECT dbsync.add_table('later', 'later.p', $columns)");
+like($notice, qr/NOTICE:  target "away" does not say yet whether it takes what is sent of table later\.p/, 'it is a notice then');
+$pair->start_subscription('later');
+$pair->status_becomes('later', q{state = 'waiting to retry' AND last_error ~ 'connect'}, 'it waits for the target');
+$pair->sql("SELECT dbsync.alter_target('away', uri => '" . DbsyncTest::uri_of($pair->target) . "')");
+my $words = 'column long of target table "later.p" is of type date, and what is sent to it of type boolean';
+$pair->status_becomes('later', "state = 'copying' AND last_error ~ '$words'", 'it says what the target does not take');
+my (undef, undef, $said) = $pair->source->psql('postgres', "\\set VERBOSITY verbose\nSELECT dbsync.alter_table('later', 'later.p', $columns)");
+like($said, qr/ERROR:  42804: \Q$words\E/, 'which is an error when it can be asked');
+$pair->target_sql('ALTER TABLE later.p DROP long, ADD long boolean');
+$pair->arrives('later', 'and goes on when it does');
+is($pair->target_sql('SELECT id, long FROM later.p'), '1|t', 'with what was chosen');
+$pair->stop_subscription('later');
+$pair->sql("SELECT dbsync.drop_subscription('later')");
+
 # --- a copy of the database in which columns have other numbers, as a dump has no dropped ones
 
 my $source = $pair->source;
