@@ -13,6 +13,7 @@ use warnings;
 use lib 't';
 use DbsyncTest qw(poll_until random_below);
 use DbsyncTest::Changing qw(chance one_of);
+use DbsyncTest::Selecting qw(%columns %name arguments as_named choose definition has_large now_has reads texts);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -64,89 +65,7 @@ CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON storm.archive FOR EACH R
 CREATE TRIGGER note_truncate AFTER TRUNCATE ON storm.archive EXECUTE FUNCTION storm.note();
 SQL
 
-# --- what a table looks like now: columns by the names that they had at first, which selections go by
-
-my %columns = (
-	plain => [qw(id k v w u t)],
-	parted => [qw(id k v w)],
-	keyless => [qw(k v u)],
-	parent => [qw(id k v)],
-	child => [qw(id k v more)],
-	archive => [qw(id k)]);
-my %name;
-foreach my $table (@tables)
-{
-	$name{$table}{$_} = $_ foreach @{ $columns{$table} };
-}
-
-# "{v} < 'x'" by the names of now
-sub as_named
-{
-	my ($table, $text) = @_;
-	return $text =~ s/\{(\w+)\}/$name{$table}{$1}/gr;
-}
-
-# --- what is chosen
-
-my @look_ups = ('{k} IN (SELECT p.place FROM storm.place p)', '(SELECT p.label FROM storm.place p WHERE p.place = {k}) <> {v}');
-my %filters = (
-	plain => [ '{k} % 3 <> 0', "{v} < 'v5'", 'length({w}) > 100', "left({w}, 1) < 'a'", '{u} IS NOT NULL', '{t} > 3', '{id} % 4 <> 1', @look_ups ],
-	parted => [ '{k} <> 3', "{v} < 'v5'", 'length({w}) > 100', '{id} % 4 <> 1', "{v} <> 'came 2'", @look_ups ],
-	keyless => [ '{k} % 3 <> 0', "{v} < 'v5'", '{u} IS NOT NULL', 'length({v}) = 2' ],
-	parent => [ '{k} % 3 <> 0', "{v} < 'v5'", '{id} % 4 <> 1', @look_ups ],
-	child => [ '{more} % 3 <> 0', "{v} < 'v5'", '{id} % 4 <> 1', @look_ups ]);
-my %expressions = (
-	plain => [ '{k} + {t}', 'storm.mask({w})', "coalesce({u}, {v} || '.')", '(SELECT p.label FROM storm.place p WHERE p.place = {k})', 'md5({w} || {v})' ],
-	parted => [ '{id} * {k}', 'storm.mask({w})', 'storm.mask({v})', '(SELECT p.label FROM storm.place p WHERE p.place = {id} % 9)' ],
-	keyless => [ '{k} + 1', 'storm.mask({v})', "coalesce({u}, '-') || {v}" ],
-	parent => [ '{k} + 1', 'storm.mask({v})', '(SELECT p.label FROM storm.place p WHERE p.place = {k})' ],
-	child => [ '{more} - {k}', 'storm.mask({v})' ]);
-my %must = (plain => ['id'], parted => [ 'id', 'k' ], parent => ['id'], child => ['id'], keyless => []);
-
-my %chosen;    # by subscription and table: columns (logical ones, or expressions; undef: all), filter, valid_from
-
-sub now_has { my ($table) = @_; return @{ $columns{$table} }; }
-
-# Those that a text goes by.
-sub reads { my ($text) = @_; return ($text // '') =~ /\{(\w+)\}/g; }
-
-sub can_have
-{
-	my ($table, $text) = @_;
-	my %there = map { $_ => 1 } now_has($table);
-	return !grep { !$there{$_} } reads($text);
-}
-
-sub choose
-{
-	my ($table) = @_;
-	my @filters = grep { can_have($table, $_) } @{ $filters{$table} };
-	my @expressions = grep { can_have($table, $_) } @{ $expressions{$table} };
-	my $filter = join(one_of(' AND ', ' OR '), map { one_of(@filters) } 1 .. 1 + random_below(2));
-	my %must = map { $_ => 1 } @{ $must{$table} };
-
-	return { filter => $filter } if chance(30);
-	my @columns = map { "{$_}" } grep { $must{$_} || chance(60) } now_has($table);
-	push @columns, map { one_of(@expressions) } 1 .. random_below(3) if @expressions;
-	push @columns, '{v}' unless @columns;
-	return { columns => \@columns, filter => chance(70) ? $filter : undef };
-}
-
-# The columns of the target, by the place that each has.
-sub there
-{
-	my ($table, $chosen) = @_;
-	return map { $name{$table}{$_} } now_has($table) unless $chosen->{columns};
-	return map { $chosen->{columns}[$_] =~ /^\{(k|id)\}$/ && $table eq 'parted' ? $1 : "c$_" } 0 .. $#{ $chosen->{columns} };
-}
-
-sub has_large
-{
-	my ($table, $chosen) = @_;
-	my @texts = ($chosen->{filter} // '', @{ $chosen->{columns} // [ map { "{$_}" } now_has($table) ] });
-	my $runs = $chosen->{filter} || grep { !/^\{\w+\}$/ } @{ $chosen->{columns} // [] };
-	return $runs && grep { /\{w\}/ } @texts;
-}
+my %chosen;    # by subscription and table; with valid_from, the first token that is surely behind its copy
 
 # What the target's table is to be, made of what there is here; and what it is.
 sub state_here
@@ -155,7 +74,7 @@ sub state_here
 	my $chosen = $chosen{$who}{$table};
 	return "SELECT coalesce(string_agg(md5(ROW(m.id, m.k)::text), ' ' ORDER BY md5(ROW(m.id, m.k)::text) COLLATE \"C\"), '') FROM storm.model m WHERE m.who = '$who'"
 	  if $table eq 'archive';
-	my @texts = map { as_named($table, $_) } @{ $chosen->{columns} // [ map { "{$_}" } now_has($table) ] };
+	my @texts = map { as_named($table, $_) } texts($table, $chosen);
 	my $row = 'md5(ROW(' . join(', ', @texts) . ')::text)';
 	return "SELECT coalesce(string_agg($row, ' ' ORDER BY $row COLLATE \"C\"), '') FROM "
 	  . ($table eq 'parted' ? '' : 'ONLY ') . "storm.$table WHERE " . as_named($table, $chosen->{filter} // 'true');
@@ -167,45 +86,13 @@ sub states_here
 	return "SELECT concat_ws('|', " . join(', ', map { '(' . state_here($who, $_) . ')' } @tables) . ')';
 }
 
-sub create_there
-{
-	my ($who, $table) = @_;
-	my $chosen = $chosen{$who}{$table};
-	my @there = there($table, $chosen);
-	my @named = $chosen->{columns} ? @{ $chosen->{columns} } : map { "{$_}" } now_has($table);
-	my %key = map { $_ => 1 } map { "{$_}" } @{ $must{$table} // ['id'] };
-	my @key;
-	my @definitions;
-
-	foreach my $i (0 .. $#there)
-	{
-		my $is_key = delete $key{ $named[$i] };
-		push @key, $there[$i] if $is_key;
-		push @definitions, "$there[$i] " . ($is_key ? 'int' : 'text');
-	}
-	push @definitions, 'PRIMARY KEY (' . join(', ', @key) . ')' if @key;
-	$pair->target_sql("DROP TABLE IF EXISTS $who.$table; CREATE TABLE $who.$table (" . join(', ', @definitions) . ')');
-	return;
-}
-
-sub arguments
-{
-	my ($table, $chosen) = @_;
-	my @there = there($table, $chosen);
-	my $columns = $chosen->{columns};
-
-	return ', columns => '
-	  . ($columns ? 'ARRAY[' . join(', ', map { '$c$' . as_named($table, $columns->[$_]) . " AS $there[$_]\$c\$" } 0 .. $#there) . ']' : "'{}'")
-	  . ', filter => ' . ($chosen->{filter} ? '$f$' . as_named($table, $chosen->{filter}) . '$f$' : "''");
-}
-
 sub take_choice
 {
 	my ($who, $table, $function) = @_;
 	my $chosen = $chosen{$who}{$table};
 
 	note("$who.$table: " . join(', ', @{ $chosen->{columns} // ['all'] }) . ' where ' . ($chosen->{filter} // 'true'));
-	create_there($who, $table);
+	$pair->target_sql("DROP TABLE IF EXISTS $who.$table; CREATE TABLE $who.$table " . definition($table, $chosen));
 	my $target = $function eq 'add_table' ? ", '$who.$table'" : '';
 	$pair->sql("SELECT dbsync.$function('$who', 'storm.$table'$target" . arguments($table, $chosen) . ')');
 	return;
@@ -371,8 +258,8 @@ sub empties
 		@members > 2 ? ([ 'ALTER TABLE storm.parted DETACH PARTITION ' . one_of(@members) ], [ 'DROP TABLE ' . one_of(@members) ]) : ()) };
 }
 
-# Changes of columns that nobody's choice is in the way of.  Made in a transaction of their own, as what a table
-# looks like is remembered here.
+# Changes of columns that nobody's choice is in the way of.  Made in a transaction of their own, which is never rolled back, as what a
+# table looks like is remembered here.
 my %left = (plain => [], keyless => [], parent => []);
 my $added = 0;
 sub alter
@@ -414,8 +301,8 @@ sub alter
 		my ($x, $y) = (one_of(@names), one_of(@names));
 		return if $x eq $y;
 		my ($was_x, $was_y) = @{ $name{$table} }{ $x, $y };
-		try($_) foreach ('BEGIN', "ALTER TABLE storm.$table RENAME COLUMN $was_x TO between", "ALTER TABLE storm.$table RENAME COLUMN $was_y TO $was_x",
-			"ALTER TABLE storm.$table RENAME COLUMN between TO $was_y", 'COMMIT');
+		try($_) foreach ("ALTER TABLE storm.$table RENAME COLUMN $was_x TO between", "ALTER TABLE storm.$table RENAME COLUMN $was_y TO $was_x",
+			"ALTER TABLE storm.$table RENAME COLUMN between TO $was_y");
 		@{ $name{$_} }{ $x, $y } = ($was_y, $was_x) foreach @heirs;
 	}
 	return;
@@ -424,9 +311,11 @@ sub alter
 my $token = 0;
 my %was;    # what the source's own queries gave, by name and token
 
+# Ends the transaction that is open.
 sub note_token
 {
 	try('INSERT INTO storm.token VALUES (' . ++$token . ')');
+	try('COMMIT');
 	$was{$_}{$token} = ask(states_here($_)) foreach @subscriptions;
 	return;
 }
@@ -435,6 +324,7 @@ sub transaction
 {
 	if (chance(20))
 	{
+		try('BEGIN');
 		alter();
 		note_token();
 		return;
@@ -452,7 +342,11 @@ sub transaction
 		try('ROLLBACK TO s') if !$done || chance(10);
 		try('RELEASE s') if $done && chance(50);
 	}
-	try(chance(10) ? 'ROLLBACK' : 'COMMIT');
+	if (chance(10))
+	{
+		try('ROLLBACK');
+		return;
+	}
 	note_token();
 	return;
 }
@@ -555,6 +449,7 @@ sub drop_needed
 		# behind its copy
 		$chosen{$who}{$table}{valid_from} = $token + 2;
 	}
+	try('BEGIN');
 	note_token();
 	return ok(catch_up(0), "and goes on with another choice");
 }
@@ -574,6 +469,7 @@ try($_) foreach (
 	"INSERT INTO storm.parent SELECT i, i % 12, 'v' || i % 10 FROM generate_series(1, 60) i",
 	"INSERT INTO storm.child SELECT i, i % 12, 'v' || i % 10, i % 5 FROM generate_series(31, 90) i",
 	'INSERT INTO storm.archive SELECT i, i FROM generate_series(1, 60) i');
+try('BEGIN');
 note_token();
 ok(catch_up(0), 'the first copies arrive');
 foreach my $round (1 .. $rounds)
