@@ -18,6 +18,7 @@ typedef enum DbsyncTableState
 {
 	DBSYNC_TABLE_NEW,
 	DBSYNC_TABLE_COPYING,
+	DBSYNC_TABLE_INDEXING,		/* live, and its target gets further indexes */
 	DBSYNC_TABLE_LIVE,
 	DBSYNC_TABLE_SUSPENDED
 } DbsyncTableState;
@@ -51,6 +52,16 @@ typedef struct DbsyncTableHold
 	TimestampTz retry_at;
 	int			failures;
 } DbsyncTableHold;
+
+/* of a table whose target was made by the worker: see worker/copy/indexing.h */
+typedef struct DbsyncTableIndexing
+{
+	bool		due;			/* it lacks indexes, as the source's catalog has it */
+	List	   *seen;			/* names of those that were made or refused (char *) */
+	char	   *note;			/* of what was refused, and why; NULL: nothing was */
+	TimestampTz after;			/* something was in the way; try again then */
+	int			failures;
+} DbsyncTableIndexing;
 
 typedef struct DbsyncTable
 {
@@ -97,6 +108,9 @@ typedef struct DbsyncTable
 	DbsyncTableLock lock;
 	List	   *leaves;			/* partitions that were locked with it, in the batch's memory */
 	DbsyncTableHold hold;
+	DbsyncTableIndexing indexing;
+	char	   *creation_note;	/* why its target could not be made, as the catalog has it; NULL: it
+								 * could, or was not tried */
 } DbsyncTable;
 
 /* Learn name and owner of the table; in CurrentMemoryContext.  False if it is gone. */
