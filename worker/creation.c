@@ -12,6 +12,7 @@
 
 #include "extension/selection/selection.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 
 #include "worker/creation.h"
 #include "worker/query.h"
@@ -169,8 +170,10 @@ dbsync_creation_read(int subscription_id, int captured_id)
 	const char *ids[2] = {psprintf("%d", subscription_id), psprintf("%d", captured_id)};
 
 	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
 	read_columns(creation, context, ids, read_names(&creation->spec, context, ids));
 	read_indexes(creation, context, ids);
+	PopActiveSnapshot();
 	SPI_finish();
 	return creation;
 }

@@ -103,7 +103,7 @@ COMMENT ON FUNCTION dbsync_internal.renamed_index(oid, jsonb) IS 'what follows t
 -- Why an index is not made at the target; null: it is tried.  Its expressions run there as the role
 -- that dbsync logs in as, whoever wrote them here: so they may need nothing but what every server has.
 -- Operator classes are no matter, as only superusers make them.
-CREATE FUNCTION dbsync_internal.index_problem(index oid, names jsonb) RETURNS text
+CREATE FUNCTION dbsync_internal.index_problem(index oid, sent jsonb) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH used AS (
@@ -121,9 +121,9 @@ AS $$
     END
     FROM pg_index i
     CROSS JOIN LATERAL (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname) FROM used u JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.num
-                        WHERE NOT names ? u.num::text) left_out (names)
+                        WHERE NOT sent ? u.num::text) left_out (names)
     CROSS JOIN LATERAL (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname) FROM used u JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.num
-                        WHERE names ->> u.num::text <> a.attname) renamed (names)
+                        WHERE sent ->> u.num::text <> a.attname) renamed (names)
     CROSS JOIN LATERAL (SELECT string_agg(o.words, ', ' ORDER BY o.words COLLATE "C") FROM (
                             SELECT DISTINCT pg_describe_object(d.refclassid, d.refobjid, 0) FROM pg_depend d
                             WHERE d.classid = 'pg_class'::regclass AND d.objid = index
