@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "extension/selection/selection.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
@@ -139,6 +140,22 @@ read_index(MemoryContext context, uint64 row)
 	return index;
 }
 
+/* Where the source's index for a key that need not be unique cannot be had: a plain one over its columns. */
+static DbsyncIndex *
+plain_index(const DbsyncTableSpec *spec)
+{
+	DbsyncIndex *index = palloc0(sizeof(DbsyncIndex));
+	StringInfoData definition;
+
+	initStringInfo(&definition);
+	appendStringInfoString(&definition, "USING btree (");
+	for (int k = 0; k < spec->nkeys; k++)
+		appendStringInfo(&definition, "%s%s", k > 0 ? ", " : "", quote_identifier(spec->columns[spec->keys[k]]));
+	appendStringInfoChar(&definition, ')');
+	index->definition = definition.data;
+	return index;
+}
+
 /* That of the key is made with the table; the others follow. */
 static void
 read_indexes(DbsyncCreation *creation, MemoryContext context, const char *const *ids)
@@ -152,10 +169,13 @@ read_indexes(DbsyncCreation *creation, MemoryContext context, const char *const 
 	{
 		DbsyncIndex *index = read_index(context, row);
 
-		if (!dbsync_query_bool(row, 2))
+		bool		is_key = dbsync_query_bool(row, 2);
+		bool		is_primary = dbsync_query_bool(row, 3);
+
+		if (!is_key || index->problem != NULL)
 			creation->indexes = lappend(creation->indexes, index);
-		else if (!dbsync_query_bool(row, 3))
-			key->index = index;
+		if (is_key && !is_primary)
+			key->index = index->problem ? plain_index(&creation->spec) : index;
 	}
 	if (creation->spec.nkeys > 0)
 		creation->changes = lappend(creation->changes, key);
