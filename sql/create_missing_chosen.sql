@@ -31,7 +31,7 @@ SELECT dbsync.create_target('making_target', :'uri');
 SELECT dbsync.create_subscription('making', 'making_target', create_missing => true);
 \set VERBOSITY terse
 SELECT dbsync.add_table('making', 'making.client', target_table => 'crm.customer',
-    columns => '{name AS full_name, id, region, size AS "Size", "left(email, 3) AS email", "size * 1.5::numeric(10,3) AS much"}', filter => 'region = ''EU''');
+    columns => ARRAY['name AS full_name', 'id', 'region', 'size AS "Size"', 'left(email, 3) AS email', '(size * 1.5)::numeric(10,3) AS much'], filter => 'region = ''EU''');
 SELECT statement FROM dbsync.create_statements('making', 'making.client');
 SELECT dbsync.run_once('making');
 SELECT state, replace(note, '; ', E';\n') AS note FROM dbsync.table_status;
@@ -103,7 +103,9 @@ SET client_min_messages = warning;
 CREATE ROLE making_role LOGIN;
 RESET client_min_messages;
 \c :target
+SET client_min_messages = warning;
 CREATE SCHEMA closed;
+DROP SCHEMA dbsync_ledger CASCADE;
 GRANT CREATE ON DATABASE :target TO making_role;
 \c :source
 SELECT dbsync.alter_target('making_target', replace(:'uri', 'user=' || current_user, 'user=making_role'));

@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "utils/uuid.h"
 
 #include "worker/creation.h"
 #include "worker/query.h"
@@ -196,6 +197,13 @@ dbsync_creation_read(int subscription_id, int captured_id)
 	PopActiveSnapshot();
 	SPI_finish();
 	return creation;
+}
+
+char *
+dbsync_creation_maker(const pg_uuid_t *subscription)
+{
+	return psprintf("subscription %s",
+					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(unconstify(pg_uuid_t *, subscription)))));
 }
 
 List *

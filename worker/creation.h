@@ -8,6 +8,8 @@
 #ifndef DBSYNC_WORKER_CREATION_H
 #define DBSYNC_WORKER_CREATION_H
 
+#include "utils/uuid.h"
+
 #include "worker/driver/driver.h"
 
 typedef struct DbsyncCreation
@@ -22,6 +24,9 @@ typedef struct DbsyncCreation
  * In CurrentMemoryContext; in a transaction, which sees dbsync's own tables; SPI not connected.
  */
 extern DbsyncCreation *dbsync_creation_read(int subscription_id, int captured_id);
+
+/* Who makes a subscription's tables, by which they are known again: see DbsyncDriver.  palloc'd. */
+extern char *dbsync_creation_maker(const pg_uuid_t *subscription);
 
 /* The statements (List of char *) by which a driver makes it, and then what is not made, as comments. */
 extern List *dbsync_creation_statements(const DbsyncDriver *driver, const DbsyncCreation *creation);

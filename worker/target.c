@@ -308,9 +308,10 @@ dbsync_target_creates_tables(const DbsyncTarget *target)
 }
 
 bool
-dbsync_target_try_table_create(DbsyncTarget *target, const DbsyncTableSpec *spec, List *changes, bool *made)
+dbsync_target_try_table_create(DbsyncTarget *target, const DbsyncTableSpec *spec, List *changes,
+							   const char *maker, bool *made)
 {
-	return target->driver->table_create(target, spec, changes, made);
+	return target->driver->table_create(target, spec, changes, maker, made);
 }
 
 void
@@ -322,9 +323,9 @@ dbsync_target_index_create(DbsyncTarget *target, const DbsyncTableSpec *spec, co
 }
 
 void
-dbsync_target_table_complete(DbsyncTarget *target, const DbsyncTableSpec *spec)
+dbsync_target_table_complete(DbsyncTarget *target, const DbsyncTableSpec *spec, const char *maker)
 {
-	require(target->driver->table_complete(target, spec), target,
+	require(target->driver->table_complete(target, spec, maker), target,
 			psprintf("taking the mark off target table \"%s.%s\"", spec->schema, spec->table));
 }
 

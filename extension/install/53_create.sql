@@ -127,12 +127,14 @@ AS $$
     CROSS JOIN LATERAL (SELECT string_agg(o.words, ', ' ORDER BY o.words COLLATE "C") FROM (
                             SELECT DISTINCT pg_describe_object(d.refclassid, d.refobjid, 0) FROM pg_depend d
                             WHERE d.classid = 'pg_class'::regclass AND d.objid = index
-                              AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)) o (words)) needs (names)
+                              AND (d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass) OR (d.refclassid = 'pg_type'::regclass AND EXISTS (
+                                  SELECT FROM pg_type t WHERE t.oid = d.refobjid AND t.typtype = 'd')))) o (words)) needs (names)
     WHERE i.indexrelid = index
 $$;
 COMMENT ON FUNCTION dbsync_internal.index_problem(oid, jsonb) IS 'why create_missing does not make an index at the target, in words; null: it does';
 
--- A unique one that is checked at the end of the transaction only would be stricter there.
+-- A unique one that is checked at the end of the transaction only would be stricter there; and where
+-- not all operations are sent, rows stay that are no more at the source.
 CREATE FUNCTION dbsync_internal.creation_indexes(subscription_id int, captured_id int) RETURNS TABLE (
     name name, is_key boolean, is_primary boolean, is_unique boolean, definition text, problem text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
@@ -155,11 +157,12 @@ BEGIN
     JOIN pg_attribute a ON a.attrelid = captured.relid AND a.attnum = s.num;
     RETURN QUERY
     SELECT x.relname, i.indexrelid = key_index, i.indisprimary AND i.indnkeyatts = cardinality(dbsync_internal.key_numbers(captured.relid, NULL)),
-        i.indisunique AND i.indimmediate,
+        i.indisunique AND (i.indexrelid = key_index OR (i.indimmediate AND attached.operations IS NULL)),
         CASE WHEN same_names OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL
             THEN substr(pg_get_indexdef(i.indexrelid), length(format('CREATE %sINDEX %I ON %s%s ', CASE WHEN i.indisunique THEN 'UNIQUE ' END,
                 x.relname, CASE x.relkind WHEN 'I' THEN 'ONLY ' END, captured.relid)) + 1)
-            ELSE dbsync_internal.renamed_index(i.indexrelid, names) END,
+            ELSE dbsync_internal.renamed_index(i.indexrelid, (
+                SELECT jsonb_object_agg(t.attnum, t.attname) FROM pg_attribute t WHERE t.attrelid = captured.relid AND t.attnum > 0) || names) END,
         dbsync_internal.index_problem(i.indexrelid, coalesce(names, '{}'))
     FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
     WHERE i.indrelid = captured.relid AND i.indisvalid AND i.indislive

@@ -130,7 +130,8 @@ dbsync_creating_run(DbsyncWork *work)
 	MemoryContextReset(work->batch_context);
 	MemoryContextSwitchTo(work->batch_context);
 	creation = dbsync_creation_read(work->subscription_id, table->captured_id);
-	if (!dbsync_target_try_table_create(work->target, &creation->spec, creation->changes, &made))
+	if (!dbsync_target_try_table_create(work->target, &creation->spec, creation->changes,
+										dbsync_creation_maker(&work->subscription->uid), &made))
 		refused(work, table);
 	note(table, NULL);
 	note_due(table, made);

@@ -148,7 +148,7 @@ finish(DbsyncWork *work, DbsyncTable *table, const DbsyncCreation *creation)
 {
 	const char *args[2];
 
-	dbsync_target_table_complete(work->target, &creation->spec);
+	dbsync_target_table_complete(work->target, &creation->spec, dbsync_creation_maker(&work->subscription->uid));
 	args[0] = table->indexing.note;
 	args[1] = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&table->uid)));
 	dbsync_query_begin(false, "noting progress");

@@ -555,12 +555,13 @@ typedef struct DbsyncDriver
 	/*
 	 * Before a table's first copy: make it, unless there is something of its name.  All of it or
 	 * nothing, in a transaction of its own.  The driver marks what it has made, at the target and in
-	 * that transaction, so that *made says true also of one that was made before (by another worker, whose
-	 * answer was lost) until table_complete(); one of those that was made in another way, as
-	 * the source's has changed since, is made anew if it is empty.  What is missing there (a schema,
+	 * that transaction, as made by "maker".  So *made says true also of one that
+	 * he made before (another worker did, whose answer was lost) until table_complete(); one that was
+	 * made in another way, as the source's has changed since, is made anew if it is empty.  What is missing there (a schema,
 	 * a type) is not made: the fault says what, and has the statement.
 	 */
-	bool		(*table_create) (DbsyncTarget *target, const DbsyncTableSpec *spec, List *changes, bool *made);
+	bool		(*table_create) (DbsyncTarget *target, const DbsyncTableSpec *spec, List *changes,
+								 const char *maker, bool *made);
 
 	/* The statement by which index_create() makes an index; without a connection. */
 	char	   *(*index_sql) (const DbsyncTableSpec *spec, const DbsyncIndex *index);
@@ -573,8 +574,8 @@ typedef struct DbsyncDriver
 	bool		(*index_create) (DbsyncTarget *target, const DbsyncTableSpec *spec, const DbsyncIndex *index,
 								 DbsyncIndexOutcome *outcome, const char **words);
 
-	/* A table that was made has all that it is to have: take the mark off, if it is there. */
-	bool		(*table_complete) (DbsyncTarget *target, const DbsyncTableSpec *spec);
+	/* A table that was made has all that it is to have: take the maker's mark off, if it is there. */
+	bool		(*table_complete) (DbsyncTarget *target, const DbsyncTableSpec *spec, const char *maker);
 
 	/* --- optional --- */
 

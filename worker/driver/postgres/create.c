@@ -23,8 +23,8 @@
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/step.h"
 
-/* how the comment begins */
-#define MARK	"made by dbsync ("
+/* how the comment begins; who made it, and a hash of the statements, follow */
+#define MARK	"made by dbsync (%s, "
 
 /* others who use the table do not queue behind us for long; the worker comes again */
 #define CREATE_LOCK_TIMEOUT	"2s"
@@ -110,20 +110,22 @@ dbsync_postgres_index_sql(const DbsyncTableSpec *spec, const DbsyncIndex *index)
 
 /* The comment of a table that these statements make. */
 static char *
-mark_of(List *statements)
+mark_of(const char *maker, List *statements)
 {
 	uint64		hash = 0;
 	ListCell   *lc;
 
 	foreach(lc, statements)
 		hash = hash_bytes_extended(lfirst(lc), strlen(lfirst(lc)), hash);
-	return psprintf(MARK UINT64_FORMAT "): its other indexes follow its first copy", hash);
+	return psprintf(MARK UINT64_FORMAT "): its other indexes follow its first copy", maker, hash);
 }
 
 static bool
-is_mark(const char *comment)
+is_mark(const char *comment, const char *maker)
 {
-	return comment != NULL && strncmp(comment, MARK, strlen(MARK)) == 0;
+	const char *begin = psprintf(MARK, maker);
+
+	return comment != NULL && strncmp(comment, begin, strlen(begin)) == 0;
 }
 
 /* what the target has of a name that a table is to have */
@@ -194,7 +196,7 @@ make(PostgresTarget *target, const char *sql)
 }
 
 static bool
-make_all(PostgresTarget *target, const DbsyncTableSpec *spec, List *statements)
+make_all(PostgresTarget *target, const DbsyncTableSpec *spec, const char *maker, List *statements)
 {
 	ListCell   *lc;
 
@@ -204,7 +206,7 @@ make_all(PostgresTarget *target, const DbsyncTableSpec *spec, List *statements)
 			return false;
 	}
 	return make(target, psprintf("COMMENT ON TABLE %s IS %s", quoted_name(spec),
-								 quote_literal_cstr(mark_of(statements))));
+								 quote_literal_cstr(mark_of(maker, statements))));
 }
 
 static bool
@@ -224,19 +226,20 @@ has_rows(PostgresTarget *target, const DbsyncTableSpec *spec, bool *rows)
  * gives its place to another, unless somebody has put rows in.
  */
 static bool
-make_again(PostgresTarget *target, const DbsyncTableSpec *spec, List *statements, const Place *place)
+make_again(PostgresTarget *target, const DbsyncTableSpec *spec, const char *maker, List *statements, const Place *place)
 {
 	bool		rows = false;
 
-	if (!is_mark(place->comment) || strcmp(place->comment, mark_of(statements)) == 0)
+	if (!is_mark(place->comment, maker) || strcmp(place->comment, mark_of(maker, statements)) == 0)
 		return true;
 	if (!has_rows(target, spec, &rows))
 		return false;
-	return rows || (make(target, psprintf("DROP TABLE %s", quoted_name(spec))) && make_all(target, spec, statements));
+	return rows || (make(target, psprintf("DROP TABLE %s", quoted_name(spec))) && make_all(target, spec, maker, statements));
 }
 
 bool
-dbsync_postgres_table_create(DbsyncTarget *base, const DbsyncTableSpec *spec, List *changes, bool *made)
+dbsync_postgres_table_create(DbsyncTarget *base, const DbsyncTableSpec *spec, List *changes,
+							 const char *maker, bool *made)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
 	List	   *statements = dbsync_postgres_create_sql(spec, changes);
@@ -246,8 +249,8 @@ dbsync_postgres_table_create(DbsyncTarget *base, const DbsyncTableSpec *spec, Li
 		!dbsync_postgres_execute(target, NULL, "SET LOCAL lock_timeout = '" CREATE_LOCK_TIMEOUT "'", NULL) ||
 		!look_at_place(target, spec, &place))
 		return false;
-	*made = !place.taken || is_mark(place.comment);
-	if (place.taken && !make_again(target, spec, statements, &place))
+	*made = !place.taken || is_mark(place.comment, maker);
+	if (place.taken && !make_again(target, spec, maker, statements, &place))
 		return false;
 	if (!place.taken && (!place.schema || place.rights[0] != '\0'))
 	{
@@ -255,7 +258,7 @@ dbsync_postgres_table_create(DbsyncTarget *base, const DbsyncTableSpec *spec, Li
 		dbsync_postgres_tell_statement(target, psprintf("%s;", (char *) linitial(statements)));
 		return false;
 	}
-	return (place.taken || make_all(target, spec, statements)) && dbsync_postgres_commit(target);
+	return (place.taken || make_all(target, spec, maker, statements)) && dbsync_postgres_commit(target);
 }
 
 /* Is there an index of this name, and is it the table's? */
@@ -322,14 +325,14 @@ dbsync_postgres_index_create(DbsyncTarget *base, const DbsyncTableSpec *spec, co
 }
 
 bool
-dbsync_postgres_table_complete(DbsyncTarget *base, const DbsyncTableSpec *spec)
+dbsync_postgres_table_complete(DbsyncTarget *base, const DbsyncTableSpec *spec, const char *maker)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
 	Place		place;
 
 	if (!dbsync_postgres_begin(target, "on", NULL) || !look_at_place(target, spec, &place))
 		return false;
-	if (is_mark(place.comment) &&
+	if (is_mark(place.comment, maker) &&
 		!dbsync_postgres_execute(target, NULL, psprintf("COMMENT ON TABLE %s IS NULL", quoted_name(spec)), NULL))
 		return dbsync_postgres_refused_by(target, label_of(spec));
 	return dbsync_postgres_commit(target);
