@@ -25,7 +25,9 @@ SELECT dbsync.create_subscription('making', 'making_target', tables => ARRAY['ma
 SELECT * FROM dbsync.create_statements('making');
 
 -- no schema there
+\set VERBOSITY terse
 SELECT dbsync.run_once('making');
+\set VERBOSITY default
 SELECT state, note FROM dbsync.table_status;
 \c :target
 CREATE SCHEMA making;
