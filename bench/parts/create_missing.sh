@@ -28,7 +28,7 @@ create_missing_turn()
 	dbsync_wait_live dbsync_source bench
 	record "copy with two indexes" "$1" "$(since "$start")" s
 	must_agree dbsync bench t
-	[ "$(sql dbsync_target bench -c "SELECT count(*) FROM pg_index WHERE indrelid = 't'::regclass AND indisvalid")" = 3 ] ||
+	[ "$(value dbsync_target bench "SELECT count(*) FROM pg_index WHERE indrelid = 't'::regclass AND indisvalid")" = 3 ] ||
 		die "dbsync: t lacks indexes"
 	dbsync_unsubscribe
 	quietly dbsync_source bench <<<"SELECT dbsync.uninstall(); DROP EXTENSION dbsync;"
