@@ -207,6 +207,14 @@ SELECT "table", state, note FROM dbsync.table_status ORDER BY "table"::text;
 SET ROLE making_role;
 SELECT dbsync.create_statements('making');
 RESET ROLE;
+GRANT USAGE ON SCHEMA dbsync TO making_role;
+GRANT EXECUTE ON FUNCTION dbsync.create_statements TO making_role;
+SET ROLE making_role;
+SELECT dbsync.create_statements('making');
+RESET ROLE;
+BEGIN TRANSACTION READ ONLY;
+SELECT statement FROM dbsync.create_statements('making', 'making.missing');
+COMMIT;
 SELECT dbsync.create_statements('nothing');
 SELECT dbsync.create_statements('making', 'making.typed');
 SELECT dbsync.create_statements(NULL);
@@ -217,4 +225,5 @@ DROP SCHEMA making CASCADE;
 \c :target
 DROP OWNED BY making_role;
 \c :source
+DROP OWNED BY making_role;
 DROP ROLE making_role;

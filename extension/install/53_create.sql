@@ -180,8 +180,17 @@ CREATE FUNCTION dbsync_internal.create_statements(caller oid, subscription text,
 AS $$
 #variable_conflict use_column
 DECLARE
-    found_subscription dbsync.subscription := dbsync_internal.find_subscription(caller, create_statements.subscription, rel);
+    found_subscription dbsync.subscription;
 BEGIN
+    -- who looks locks nothing
+    SELECT s.* INTO found_subscription FROM dbsync.subscription s WHERE s.name = create_statements.subscription;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('subscription "%s" does not exist', create_statements.subscription);
+    ELSIF NOT dbsync_internal.may_see(caller, dbsync_internal.owner_of(found_subscription.id)) THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('must be owner of subscription "%s"', create_statements.subscription);
+    END IF;
     IF rel IS NOT NULL THEN
         PERFORM dbsync_internal.find_attachment(found_subscription, rel);
     END IF;

@@ -13,6 +13,7 @@
 
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/uuid.h"
 
 #include "worker/copy/creating.h"
@@ -129,6 +130,9 @@ dbsync_creating_run(DbsyncWork *work)
 	/* outlives the transaction */
 	MemoryContextReset(work->batch_context);
 	MemoryContextSwitchTo(work->batch_context);
+	/* one that has just been dropped: the configuration says so in a moment */
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table->relid)))
+		elog(ERROR, "captured table %u has gone", table->relid);
 	creation = dbsync_creation_read(work->subscription_id, table->captured_id);
 	if (!dbsync_target_try_table_create(work->target, &creation->spec, creation->changes,
 										dbsync_creation_maker(&work->subscription->uid), &made))
