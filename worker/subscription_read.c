@@ -288,6 +288,7 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 	table->install_failures = old->install_failures;
 	table->copy_after = old->copy_after;
 	table->copy_failures = old->copy_failures;
+	table->is_there = old->is_there;
 	table->oversized = old->oversized;
 	table->note_due = old->note_due;
 	if (old->copied_for != NULL && !old->copied_for_noted)

@@ -92,6 +92,7 @@ typedef struct DbsyncTable
 	bool		part_found;
 	bool		part_dirty;		/* to be written with the next batch */
 	DbsyncTargetTable *handle;	/* NULL: not looked up yet */
+	bool		is_there;		/* the target has it, as this connection has found when nothing was copied yet */
 	int			handle_shape;	/* for rows of this shape, */
 	int			nsent;			/* of which it has so many columns, */
 	const int  *sent;			/* these, -1 where an expression is; NULL: all of them */

@@ -187,7 +187,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('subscription "%s" does not exist', create_statements.subscription);
-    ELSIF NOT dbsync_internal.may_see(caller, dbsync_internal.owner_of(found_subscription.id)) THEN
+    ELSIF NOT dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(found_subscription.id)) THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('must be owner of subscription "%s"', create_statements.subscription);
     END IF;

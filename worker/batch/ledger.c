@@ -98,6 +98,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 
 			/* handles die with the connection; the ledger is read anew */
 			table->handle = NULL;
+			table->is_there = false;
 			part.nkeys = 0;
 			dbsync_table_set_part(table, &part);
 		}

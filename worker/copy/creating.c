@@ -24,12 +24,11 @@
 #include "worker/table.h"
 #include "worker/target.h"
 
-/* Of a table that has been looked up we know that it is there. */
 static bool
 may_lack(const DbsyncTable *table)
 {
 	return table->state != DBSYNC_TABLE_SUSPENDED && table->captured && table->dropped == 0 &&
-		!table->part_found && !table->part.live && table->part.nkeys == 0 && table->handle == NULL;
+		!table->part_found && !table->part.live && table->part.nkeys == 0 && table->handle == NULL && !table->is_there;
 }
 
 /* Those without a copy come first, as they do in batches. */
@@ -140,6 +139,7 @@ dbsync_creating_run(DbsyncWork *work)
 	note(table, NULL);
 	note_due(table, made);
 	dbsync_query_commit();
+	table->is_there = true;
 	work->blamed = 0;
 	MemoryContextSwitchTo(old);
 }
