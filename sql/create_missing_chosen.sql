@@ -134,6 +134,28 @@ SELECT dbsync.add_table('making', 'making.failing');
 SELECT dbsync.run_once('making');
 \i sql/include/made.psql
 SELECT dbsync.remove_table('making', 'making.failing');
+-- keys whose index has columns that are not sent
+CREATE TABLE making.included (a int NOT NULL, b int NOT NULL, c int, d int, PRIMARY KEY (a) INCLUDE (c));
+CREATE TABLE making.included_too (a int NOT NULL, b int NOT NULL, c int, d int);
+CREATE UNIQUE INDEX included_unique ON making.included_too (b, a) INCLUDE (c);
+CREATE TABLE making.longer (a int NOT NULL, b int NOT NULL, c int, d int);
+CREATE UNIQUE INDEX longer_unique ON making.longer (a, c);
+INSERT INTO making.included VALUES (1, 2, 3, 4);
+INSERT INTO making.included_too VALUES (1, 2, 3, 4);
+INSERT INTO making.longer VALUES (1, 2, 3, 4);
+SELECT dbsync.add_table('making', 'making.included', columns => '{a,b,d}');
+SELECT dbsync.add_table('making', 'making.included_too', columns => '{a,b,d}');
+SELECT dbsync.add_table('making', 'making.longer', columns => '{a,b,d}', key => '{a}');
+SELECT * FROM dbsync.create_statements('making') WHERE statement ~ 'included|longer';
+SELECT dbsync.run_once('making');
+UPDATE making.included SET d = 5;
+UPDATE making.included_too SET d = 5;
+UPDATE making.longer SET d = 5;
+SELECT dbsync.run_once('making');
+\c :target
+SELECT a.*, b.*, c.* FROM making.included a, making.included_too b, making.longer c;
+\c :source
+SELECT dbsync.remove_table('making', 'making.included'), dbsync.remove_table('making', 'making.included_too'), dbsync.remove_table('making', 'making.longer');
 -- where rows stay that have gone at the source, a unique index could stand in the way
 CREATE TABLE making.archived (id int PRIMARY KEY, v int UNIQUE, s text COLLATE "C");
 CREATE UNIQUE INDEX archived_s ON making.archived (s);

@@ -141,13 +141,14 @@ read_index(MemoryContext context, uint64 row)
 	return index;
 }
 
-/* Where the source's index for a key that need not be unique cannot be had: a plain one over its columns. */
+/* Where the source's index for a key cannot be had, with columns of its own: one over the key's. */
 static DbsyncIndex *
-plain_index(const DbsyncTableSpec *spec)
+plain_index(const DbsyncTableSpec *spec, bool unique)
 {
 	DbsyncIndex *index = palloc0(sizeof(DbsyncIndex));
 	StringInfoData definition;
 
+	index->unique = unique;
 	initStringInfo(&definition);
 	appendStringInfoString(&definition, "USING btree (");
 	for (int k = 0; k < spec->nkeys; k++)
@@ -173,10 +174,10 @@ read_indexes(DbsyncCreation *creation, MemoryContext context, const char *const 
 		bool		is_key = dbsync_query_bool(row, 2);
 		bool		is_primary = dbsync_query_bool(row, 3);
 
-		if (!is_key || index->problem != NULL)
+		if (!is_key || (index->problem != NULL && !is_primary))
 			creation->indexes = lappend(creation->indexes, index);
 		if (is_key && !is_primary)
-			key->index = index->problem ? plain_index(&creation->spec) : index;
+			key->index = index->problem ? plain_index(&creation->spec, index->unique) : index;
 	}
 	if (creation->spec.nkeys > 0)
 		creation->changes = lappend(creation->changes, key);

@@ -157,7 +157,9 @@ BEGIN
     JOIN pg_attribute a ON a.attrelid = captured.relid AND a.attnum = s.num;
     RETURN QUERY
     SELECT x.relname, i.indexrelid = key_index, i.indisprimary AND i.indnkeyatts = cardinality(dbsync_internal.key_numbers(captured.relid, NULL)),
-        i.indisunique AND (i.indexrelid = key_index OR (i.indimmediate AND attached.operations IS NULL)),
+        -- one that a named key is the beginning of says nothing of the key
+        i.indisunique AND CASE WHEN i.indexrelid = key_index THEN i.indnkeyatts = cardinality(dbsync_internal.key_numbers(captured.relid, NULL))
+            ELSE i.indimmediate AND attached.operations IS NULL END,
         CASE WHEN same_names OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL
             THEN substr(pg_get_indexdef(i.indexrelid), length(format('CREATE %sINDEX %I ON %s%s ', CASE WHEN i.indisunique THEN 'UNIQUE ' END,
                 x.relname, CASE x.relkind WHEN 'I' THEN 'ONLY ' END, captured.relid)) + 1)
