@@ -385,7 +385,7 @@ sub refused_driver
 }
 
 refused_driver($_, qr/driver "$_" lacks a function that goes with its features/)
-  foreach qw(dbsync_no_begin dbsync_no_ledger_move dbsync_no_has_rows dbsync_no_takes_unchanged dbsync_no_fence);
+  foreach qw(dbsync_no_begin dbsync_no_ledger_move dbsync_no_has_rows dbsync_no_takes_unchanged dbsync_no_fence dbsync_no_create);
 refused_driver($_, qr/driver "$_" cannot be used yet\nDETAIL:  Its targets keep no ledger, or cannot be read back/)
   foreach qw(dbsync_without_ledger dbsync_without_read_back);
 refused_driver('dbsync_no_target', qr/driver "dbsync_no_target" has made no target of "s_dbsync_no_target"/);
@@ -425,7 +425,7 @@ is($pair->sql(q{SELECT count(*) FROM dbsync.test_target('far')}), '1', 'and none
 $source->append_conf('postgresql.conf', 'dbsync_file_test.other_version = on');
 $source->restart;
 like(error_of(q{SELECT * FROM dbsync.test_target('files')}),
-	qr/a driver was made for version 5 of dbsync's contract\nDETAIL:  This is version 4/,
+	qr/a driver was made for version 6 of dbsync's contract\nDETAIL:  This is version 5/,
 	'a driver that was made for another version is refused');
 is($pair->sql(q{SELECT count(*) FROM dbsync.test_target('far')}), '1', 'those that are built in stay');
 

@@ -46,7 +46,7 @@ dbsync_subscription_is_settled(DbsyncSubscription *subscription)
 	{
 		const DbsyncTable *table = lfirst(lc);
 
-		if (table->part_dirty || table->note_due || table->dropped != 0 ||
+		if (table->part_dirty || table->note_due || table->dropped != 0 || table->indexing.due ||
 			(table->state != DBSYNC_TABLE_SUSPENDED &&
 			 (!(table->captured && table->part.live) || dbsync_table_is_held(table) ||
 			  table->hold.noted != NULL)))
@@ -89,7 +89,7 @@ dbsync_subscription_write_table(DbsyncSubscription *subscription,
 	args[4] = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&table->uid)));
 	dbsync_query_run("UPDATE dbsync.subscription_table SET state = $1,"
 					 " rows_copied = $2::pg_catalog.int8,"
-					 " rows_expected = CASE WHEN $1 = 'live' THEN $2::pg_catalog.int8"
+					 " rows_expected = CASE WHEN $1 IN ('live', 'indexing') THEN $2::pg_catalog.int8"
 					 "  ELSE (SELECT greatest(pg_catalog.sum(r.reltuples), $2::pg_catalog.float8)::pg_catalog.int8"
 					 "        FROM (SELECT c.relid::pg_catalog.oid FROM dbsync.captured_table c WHERE c.id = $4::pg_catalog.int4"
 					 "              UNION ALL SELECT p.relid FROM dbsync.partition p"
@@ -100,7 +100,7 @@ dbsync_subscription_write_table(DbsyncSubscription *subscription,
 					 " AND captured_id = $4::pg_catalog.int4"
 					 " AND uid = $5::pg_catalog.uuid AND state <> 'suspended'", 5, args);
 	if (table->copied_for != NULL)
-		write_reason(table, args[4], state == DBSYNC_TABLE_LIVE);
+		write_reason(table, args[4], state == DBSYNC_TABLE_LIVE || state == DBSYNC_TABLE_INDEXING);
 	table->state = state;
 }
 

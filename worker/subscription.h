@@ -45,6 +45,7 @@ typedef struct DbsyncSubscription
 	bool		enabled;
 	bool		local_only;		/* what others made does not go on */
 	DbsyncDdl	ddl;
+	bool		create_missing; /* tables that the target lacks are made there */
 	bool		deletes_left;	/* rows of partitions that are detached or dropped */
 	const char *labels;			/* of enums, that had other names before: what says when they change */
 	char	   *position;		/* pg_snapshot text; NULL: never ran */

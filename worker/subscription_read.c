@@ -107,7 +107,8 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 					 " st.held, st.held_mark, st.held_for, st.held_action, st.held_done, st.held_asked,"
 					 " CASE WHEN st.state = 'copying' THEN st.note END,"
 					 " c.dropped::pg_catalog.text::pg_catalog.int8, c.name, c.owner,"
-					 " st.operations, st.selection IS NOT NULL"
+					 " st.operations, st.selection IS NOT NULL, st.indexes_due,"
+					 " CASE WHEN st.state = 'new' THEN st.note END"
 					 " FROM dbsync.subscription_table st"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
 					 " WHERE st.subscription_id = $1::pg_catalog.int4"
@@ -138,6 +139,8 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 		table->dropped = (uint64) dbsync_query_int(row, 19);
 		table->shape = &dbsync_shape_none;
 		table->operations = dbsync_selection_operations(dbsync_query_text(row, 22));
+		table->indexing.due = dbsync_query_bool(row, 24);
+		table->creation_note = keep_text(subscription, row, 25);
 		if (dbsync_query_bool(row, 23))
 			chosen = lappend(chosen, table);
 		if (!read_name(subscription, table, row, 20))
@@ -206,7 +209,7 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 {
 	if (dbsync_query("SELECT s.uid, s.name, s.target, dbsync_internal.owner_of(s.id)::pg_catalog.oid,"
 					 " s.enabled, s.position, n.headers_discarded, s.forward, dbsync_internal.anchor_of(s.id), s.ddl,"
-					 " s.left_at, s.on_partition_drop"
+					 " s.left_at, s.on_partition_drop, s.create_missing"
 					 " FROM dbsync.subscription s, dbsync.node n"
 					 " WHERE s.id = $1::pg_catalog.int4", 1, &id) != 1)
 		return false;
@@ -221,6 +224,7 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 	subscription->ddl = read_ddl(dbsync_query_text(0, 10));
 	subscription->left_at = keep_text(subscription, 0, 11);
 	subscription->deletes_left = strcmp(dbsync_query_text(0, 12), "delete") == 0;
+	subscription->create_missing = dbsync_query_bool(0, 13);
 	subscription->anchor_hash =
 		GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(dbsync_query_oid(0, 9)));
 	return true;
@@ -257,11 +261,26 @@ move_hold(DbsyncTable *table, const DbsyncTable *old)
 	hold->failures = old->hold.failures;
 }
 
+static void
+move_indexing(DbsyncTable *table, const DbsyncTable *old)
+{
+	MemoryContext before = MemoryContextSwitchTo(GetMemoryChunkContext(table));
+	ListCell   *lc;
+
+	foreach(lc, old->indexing.seen)
+		table->indexing.seen = lappend(table->indexing.seen, pstrdup(lfirst(lc)));
+	table->indexing.note = old->indexing.note ? pstrdup(old->indexing.note) : NULL;
+	table->indexing.after = old->indexing.after;
+	table->indexing.failures = old->indexing.failures;
+	MemoryContextSwitchTo(before);
+}
+
 /* what the ledger said, and what has been tried */
 static void
 move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 {
 	move_hold(table, old);
+	move_indexing(table, old);
 	dbsync_table_set_part(table, &old->part);
 	table->part_found = old->part_found;
 	table->part_dirty = old->part_dirty;
@@ -269,6 +288,7 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 	table->install_failures = old->install_failures;
 	table->copy_after = old->copy_after;
 	table->copy_failures = old->copy_failures;
+	table->is_there = old->is_there;
 	table->oversized = old->oversized;
 	table->note_due = old->note_due;
 	if (old->copied_for != NULL && !old->copied_for_noted)
@@ -301,6 +321,9 @@ move_work(DbsyncSubscription *subscription, DbsyncSubscription *old)
 		/* taken out and added again is another one */
 		if (before != NULL && same_uuid(&table->uid, &before->uid))
 			move_part(table, before, subscription->ddl == old->ddl);
+		/* what it lacks may be made now */
+		if (subscription->create_missing != old->create_missing)
+			table->copy_after = 0;
 		/* the target's types are looked at as a table is looked up */
 		if (renamed)
 			table->handle = NULL;

@@ -17,7 +17,7 @@
 
 #include "worker/table.h"
 
-static const char *const state_names[] = {"new", "copying", "live", "suspended"};
+static const char *const state_names[] = {"new", "copying", "indexing", "live", "suspended"};
 
 const char *
 dbsync_table_state_name(DbsyncTableState state)

@@ -18,6 +18,7 @@ typedef enum DbsyncTableState
 {
 	DBSYNC_TABLE_NEW,
 	DBSYNC_TABLE_COPYING,
+	DBSYNC_TABLE_INDEXING,		/* live, and its target gets further indexes */
 	DBSYNC_TABLE_LIVE,
 	DBSYNC_TABLE_SUSPENDED
 } DbsyncTableState;
@@ -52,6 +53,16 @@ typedef struct DbsyncTableHold
 	int			failures;
 } DbsyncTableHold;
 
+/* of a table whose target was made by the worker: see worker/copy/indexing.h */
+typedef struct DbsyncTableIndexing
+{
+	bool		due;			/* it lacks indexes, as the source's catalog has it */
+	List	   *seen;			/* names of those that were made or refused (char *) */
+	char	   *note;			/* of what was refused, and why; NULL: nothing was */
+	TimestampTz after;			/* something was in the way; try again then */
+	int			failures;
+} DbsyncTableIndexing;
+
 typedef struct DbsyncTable
 {
 	/* from the catalogs */
@@ -81,6 +92,7 @@ typedef struct DbsyncTable
 	bool		part_found;
 	bool		part_dirty;		/* to be written with the next batch */
 	DbsyncTargetTable *handle;	/* NULL: not looked up yet */
+	bool		is_there;		/* the target has it, as this connection has found when nothing was copied yet */
 	int			handle_shape;	/* for rows of this shape, */
 	int			nsent;			/* of which it has so many columns, */
 	const int  *sent;			/* these, -1 where an expression is; NULL: all of them */
@@ -97,6 +109,9 @@ typedef struct DbsyncTable
 	DbsyncTableLock lock;
 	List	   *leaves;			/* partitions that were locked with it, in the batch's memory */
 	DbsyncTableHold hold;
+	DbsyncTableIndexing indexing;
+	char	   *creation_note;	/* why its target could not be made, as the catalog has it; NULL: it
+								 * could, or was not tried */
 } DbsyncTable;
 
 /* Learn name and owner of the table; in CurrentMemoryContext.  False if it is gone. */

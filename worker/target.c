@@ -40,7 +40,9 @@ is_whole(const DbsyncDriver *driver)
 		((driver->table_change && driver->types_follow && driver->table_lacks) ||
 		 !(driver->features & DBSYNC_FEATURE_CHANGE)) &&
 		(driver->table_missing || !(driver->features & DBSYNC_FEATURE_COUNT)) &&
-		(driver->sequences_advance || !(driver->features & DBSYNC_FEATURE_SEQUENCES));
+		(driver->sequences_advance || !(driver->features & DBSYNC_FEATURE_SEQUENCES)) &&
+		((driver->create_sql && driver->table_create && driver->index_sql && driver->index_create &&
+		  driver->table_complete) || !(driver->features & DBSYNC_FEATURE_CREATE));
 }
 
 static void
@@ -297,6 +299,34 @@ bool
 dbsync_target_try_table_lacks(DbsyncTarget *target, const DbsyncTableSpec *spec, bool *lacks)
 {
 	return target->driver->table_lacks(target, spec, lacks);
+}
+
+bool
+dbsync_target_creates_tables(const DbsyncTarget *target)
+{
+	return (target->driver->features & DBSYNC_FEATURE_CREATE) != 0;
+}
+
+bool
+dbsync_target_try_table_create(DbsyncTarget *target, const DbsyncTableSpec *spec, List *changes,
+							   const char *maker, bool *made)
+{
+	return target->driver->table_create(target, spec, changes, maker, made);
+}
+
+void
+dbsync_target_index_create(DbsyncTarget *target, const DbsyncTableSpec *spec, const DbsyncIndex *index,
+						   DbsyncIndexOutcome *outcome, const char **words)
+{
+	require(target->driver->index_create(target, spec, index, outcome, words), target,
+			psprintf("making index \"%s\" of target table \"%s.%s\"", index->name, spec->schema, spec->table));
+}
+
+void
+dbsync_target_table_complete(DbsyncTarget *target, const DbsyncTableSpec *spec, const char *maker)
+{
+	require(target->driver->table_complete(target, spec, maker), target,
+			psprintf("taking the mark off target table \"%s.%s\"", spec->schema, spec->table));
 }
 
 bool

@@ -75,6 +75,13 @@ extern DbsyncTargetTable *dbsync_target_try_table_change(DbsyncTarget *target,
 extern bool dbsync_target_try_types_follow(DbsyncTarget *target, List *enums, bool make);
 extern bool dbsync_target_try_table_lacks(DbsyncTarget *target, const DbsyncTableSpec *spec,
 										  bool *lacks);
+/* As in the contract; of targets that make tables. */
+extern bool dbsync_target_creates_tables(const DbsyncTarget *target);
+extern bool dbsync_target_try_table_create(DbsyncTarget *target, const DbsyncTableSpec *spec, List *changes,
+										   const char *maker, bool *made);
+extern void dbsync_target_index_create(DbsyncTarget *target, const DbsyncTableSpec *spec, const DbsyncIndex *index,
+									   DbsyncIndexOutcome *outcome, const char **words);
+extern void dbsync_target_table_complete(DbsyncTarget *target, const DbsyncTableSpec *spec, const char *maker);
 extern bool dbsync_target_table_has_rows(DbsyncTarget *target, DbsyncTargetTable *table);
 extern DbsyncEncoding dbsync_target_table_encoding(const DbsyncTarget *target,
 												   const DbsyncTargetTable *table);

@@ -23,7 +23,8 @@ my @parts = (
 	[ tables => 'Tables that change while they are captured.', \&tables ],
 	[ partitions => 'Partitioned tables.', \&partitions ],
 	[ keyless => 'Tables without a key.', \&keyless ],
-	[ selection => 'Columns, expressions and rows that are chosen.', \&selection ]);
+	[ selection => 'Columns, expressions and rows that are chosen.', \&selection ],
+	[ create_missing => 'Tables that are made at the target, and their indexes behind the copy.', \&create_missing ]);
 my %part = map { $_->[0] => $_ } @parts;
 
 my %peers = (
@@ -327,6 +328,14 @@ sub selection
 			return $chosen && $all ? $chosen / $all : undef;
 		}) ])
 	} 'columns chosen', 'filter and expression';
+}
+
+sub create_missing
+{
+	my ($data, $name) = @_;
+
+	return check('copy with two indexes', 'made ÷ indexes first', '<=', 0.9,
+		ratios($data, $name, 'copy with two indexes', 'made', 'indexes first'));
 }
 
 1;

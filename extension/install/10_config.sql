@@ -233,7 +233,8 @@ CREATE TABLE dbsync.subscription (
     ddl text NOT NULL DEFAULT 'wait' CHECK (ddl IN ('wait', 'apply', 'ignore')),
     -- dropped tables have left it, when the target had on its disk what this snapshot shows
     left_at pg_snapshot,
-    on_partition_drop text NOT NULL DEFAULT 'keep' CHECK (on_partition_drop IN ('keep', 'delete'))
+    on_partition_drop text NOT NULL DEFAULT 'keep' CHECK (on_partition_drop IN ('keep', 'delete')),
+    create_missing boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE dbsync.subscription IS 'a named set of tables that flows to one target; its owner is that of function dbsync_internal.subscription_<id>()';
 COMMENT ON COLUMN dbsync.subscription.id IS 'number of the subscription in names of functions and workers';
@@ -248,6 +249,7 @@ COMMENT ON COLUMN dbsync.subscription.note IS 'why it was stopped, if nobody ask
 COMMENT ON COLUMN dbsync.subscription.ddl IS 'what becomes of changes of tables at the target: wait: somebody makes them there; apply: the worker does; ignore: only columns that both sides have are sent';
 COMMENT ON COLUMN dbsync.subscription.left_at IS 'where it was when the last dropped table left it: a target that was put back to before that lacks changes of the table';
 COMMENT ON COLUMN dbsync.subscription.on_partition_drop IS 'what becomes of the rows of a partition that is detached or dropped: keep: they stay at the target; delete: they go there, too';
+COMMENT ON COLUMN dbsync.subscription.create_missing IS 'tables that the target lacks are made there before their first copy';
 COMMENT ON COLUMN dbsync.subscription.forward IS 'all: changes that came here from other databases go on; local: only those made here';
 
 CREATE TABLE dbsync.subscription_table (
@@ -267,10 +269,10 @@ CREATE TABLE dbsync.subscription_table (
     selection jsonb,
     copy_data boolean NOT NULL,
     existing_rows text CHECK (existing_rows IN ('keep', 'truncate')),
-    -- new: nothing happened yet; copying: first copy under way; live;
-    -- suspended: needs copy_table()
+    -- new: nothing happened yet; copying: first copy under way; indexing: live, and its
+    -- other indexes are being made; live; suspended: needs copy_table()
     state text NOT NULL DEFAULT 'new'
-        CHECK (state IN ('new', 'copying', 'live', 'suspended')),
+        CHECK (state IN ('new', 'copying', 'indexing', 'live', 'suspended')),
     rows_copied bigint NOT NULL DEFAULT 0,
     rows_expected bigint,
     -- why this subscription does not get the table any more, in words for table_status
@@ -294,6 +296,8 @@ CREATE TABLE dbsync.subscription_table (
     held_asked timestamptz,
     -- rows that were to be deleted there and were not there, of a table without a key
     missing_rows bigint NOT NULL DEFAULT 0,
+    -- its target was made by the worker, and does not have all of its indexes yet
+    indexes_due boolean NOT NULL DEFAULT false,
     PRIMARY KEY (subscription_id, captured_id)
 );
 COMMENT ON TABLE dbsync.subscription_table IS 'which captured table flows in which subscription, to which target table';
@@ -308,10 +312,11 @@ COMMENT ON COLUMN dbsync.subscription_table.operations IS 'which of insert, upda
 COMMENT ON COLUMN dbsync.subscription_table.selection IS 'columns and filter as the worker reads them; null: neither was given';
 COMMENT ON COLUMN dbsync.subscription_table.copy_data IS 'whether rows that were there before are copied';
 COMMENT ON COLUMN dbsync.subscription_table.existing_rows IS 'what becomes of rows that the target table has: keep or truncate; null: they are an error';
-COMMENT ON COLUMN dbsync.subscription_table.state IS 'new: nothing happened yet; copying: first copy under way; live; suspended: needs copy_table()';
+COMMENT ON COLUMN dbsync.subscription_table.state IS 'new: nothing happened yet; copying: first copy under way; indexing: it is live, and its other indexes are being made at the target; live; suspended: needs copy_table()';
 COMMENT ON COLUMN dbsync.subscription_table.rows_copied IS 'rows of the first copy that are on the target';
 COMMENT ON COLUMN dbsync.subscription_table.rows_expected IS 'rows that the first copy is likely to have';
-COMMENT ON COLUMN dbsync.subscription_table.note IS 'why the subscription does not get the table any more';
+COMMENT ON COLUMN dbsync.subscription_table.note IS 'why the subscription does not get the table any more; or what the target refused of making it, or an index of it';
+COMMENT ON COLUMN dbsync.subscription_table.indexes_due IS 'its target was made by create_missing, and its other indexes have yet to be made';
 COMMENT ON COLUMN dbsync.subscription_table.start_position IS 'without a copy: changes of transactions that are not visible in this snapshot are sent; null: with a copy, or capture has not begun yet';
 COMMENT ON COLUMN dbsync.subscription_table.target_given IS 'whether the target''s name was given, or is what the table was called when it was added';
 COMMENT ON COLUMN dbsync.subscription_table.missing_rows IS 'rows that were to be deleted at the target and were not there, of a table without a key';

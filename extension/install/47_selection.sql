@@ -216,9 +216,9 @@ COMMENT ON FUNCTION dbsync_internal.check_operations(regclass, text[], smallint[
 
 -- Is what was chosen something for the target's table, if that can be asked?
 CREATE FUNCTION dbsync_internal.ask_target(target name, owner oid, rel text, schema text, name text,
-    columns text[], types oid[], typmods int[], collations oid[], keys int[]) RETURNS void
+    columns text[], types oid[], typmods int[], collations oid[], keys int[], create_missing boolean) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_ask_target';
-COMMENT ON FUNCTION dbsync_internal.ask_target(name, oid, text, text, text, text[], oid[], int[], oid[], int[]) IS 'error if the target''s table lacks these columns, generates them, or has them of other types; notice if it cannot be asked';
+COMMENT ON FUNCTION dbsync_internal.ask_target(name, oid, text, text, text, text[], oid[], int[], oid[], int[], boolean) IS 'error if the target''s table lacks these columns, generates them, or has them of other types; notice if it cannot be asked; create_missing: one that is missing will be made';
 
 CREATE FUNCTION dbsync_internal.ask_about_selection(subscription dbsync.subscription, rel regclass, schema text, name text,
     selection jsonb, key smallint[]) RETURNS void
@@ -233,7 +233,7 @@ BEGIN
         array_agg((c.o ->> 'collation')::oid ORDER BY c.n),
         ARRAY(SELECT min(k.n)::int - 1 FROM unnest(key) WITH ORDINALITY w (num, place)
               JOIN jsonb_array_elements(selection -> 'columns') WITH ORDINALITY k (o, n) ON (k.o ->> 'number')::smallint = w.num
-              GROUP BY w.place ORDER BY w.place))
+              GROUP BY w.place ORDER BY w.place), subscription.create_missing)
     FROM jsonb_array_elements(selection -> 'columns') WITH ORDINALITY c (o, n);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.ask_about_selection(dbsync.subscription, regclass, text, text, jsonb, smallint[]) IS 'error if what was chosen of a table is nothing for the target''s, as far as that can be asked';

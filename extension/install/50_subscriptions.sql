@@ -345,7 +345,8 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text, name[], text[], text, text[]) IS 'adds a table to a subscription';
 
 CREATE FUNCTION dbsync_internal.create_subscription(caller oid, name text, target text, tables regclass[],
-    policy text, copy_data boolean, existing_rows text, forward text, ddl text, on_partition_drop text) RETURNS void
+    policy text, copy_data boolean, existing_rows text, forward text, ddl text, on_partition_drop text,
+    create_missing boolean) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -361,8 +362,8 @@ BEGIN
     PERFORM dbsync_internal.check_on_partition_drop(on_partition_drop);
     PERFORM dbsync_internal.check_target(caller, target);
 
-    INSERT INTO dbsync.subscription (name, target, policy, forward, ddl, on_partition_drop)
-    VALUES (name, target, policy, forward, ddl, on_partition_drop)
+    INSERT INTO dbsync.subscription (name, target, policy, forward, ddl, on_partition_drop, create_missing)
+    VALUES (name, target, policy, forward, ddl, on_partition_drop, create_missing)
     ON CONFLICT ON CONSTRAINT subscription_name_key DO NOTHING
     RETURNING * INTO subscription;
     IF NOT FOUND THEN
@@ -377,13 +378,13 @@ BEGIN
     PERFORM dbsync_internal.notice_sequences(subscription, tables);
     PERFORM dbsync_internal.retry_removals(caller);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text, text, text) IS 'body of dbsync.create_subscription()';
+COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text, text, text, boolean) IS 'body of dbsync.create_subscription()';
 
 CREATE FUNCTION dbsync.create_subscription(name text, target text, tables text[] DEFAULT '{}', policy text DEFAULT 'immediate',
     copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, forward text DEFAULT 'all',
-    ddl text DEFAULT 'wait', on_partition_drop text DEFAULT 'keep') RETURNS void
+    ddl text DEFAULT 'wait', on_partition_drop text DEFAULT 'keep', create_missing boolean DEFAULT false) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text, text) IS 'makes a subscription of the caller''s, stopped at first; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there; on_partition_drop (keep, delete): what becomes there of the rows of a partition that is detached or dropped';
+COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text, text, boolean) IS 'makes a subscription of the caller''s, stopped at first; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there; on_partition_drop (keep, delete): what becomes there of the rows of a partition that is detached or dropped; create_missing: tables that the target lacks are made there before their first copy, and their other indexes behind it';
 
 CREATE FUNCTION dbsync_internal.add_table(caller oid, subscription text, rel regclass, target_table text,
     columns text[], filter text, copy_data boolean, existing_rows text, key name[], operations text[]) RETURNS void

@@ -2,7 +2,7 @@
 -- out when capture is in the way, copies of databases, uninstalling.
 
 CREATE FUNCTION dbsync_internal.alter_subscription(caller oid, name text, policy text, new_name text, forward text, ddl text,
-    on_partition_drop text) RETURNS void
+    on_partition_drop text, create_missing boolean) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -35,19 +35,20 @@ BEGIN
     UPDATE dbsync.subscription s
     SET policy = coalesce(alter_subscription.policy, s.policy), name = coalesce(new_name, s.name),
         forward = coalesce(alter_subscription.forward, s.forward), ddl = coalesce(alter_subscription.ddl, s.ddl),
-        on_partition_drop = coalesce(alter_subscription.on_partition_drop, s.on_partition_drop)
+        on_partition_drop = coalesce(alter_subscription.on_partition_drop, s.on_partition_drop),
+        create_missing = coalesce(alter_subscription.create_missing, s.create_missing)
     WHERE s.id = subscription.id;
     -- the target may have got further than is written down here: in doubt its rows are kept
     UPDATE dbsync.kept_partition k SET kept = true
     WHERE alter_subscription.on_partition_drop = 'keep' AND k.subscription_id = subscription.id AND NOT k.kept
       AND NOT coalesce(pg_visible_in_snapshot(k.xid, subscription.position), false);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, text, text, text) IS 'body of dbsync.alter_subscription()';
+COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, text, text, text, boolean) IS 'body of dbsync.alter_subscription()';
 
 CREATE FUNCTION dbsync.alter_subscription(name text, policy text DEFAULT NULL, new_name text DEFAULT NULL,
-    forward text DEFAULT NULL, ddl text DEFAULT NULL, on_partition_drop text DEFAULT NULL) RETURNS void
+    forward text DEFAULT NULL, ddl text DEFAULT NULL, on_partition_drop text DEFAULT NULL, create_missing boolean DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text, text, text) IS 'changes a subscription''s policy, name, what it forwards, or what becomes of changes of tables and of rows of partitions that go; null: leave it';
+COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text, text, text, boolean) IS 'changes a subscription''s policy, name, what it forwards, what becomes of changes of tables and of rows of partitions that go, or whether tables that the target lacks are made there; null: leave it';
 
 -- The new uid makes it another attachment: what the ledger says about the copy
 -- of the old one does not count.
@@ -279,7 +280,7 @@ BEGIN
     UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL, note = NULL, left_at = NULL;
     UPDATE dbsync.subscription_table a
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = adopt.existing_rows,
-        rows_copied = 0, rows_expected = NULL, note = NULL, missing_rows = 0,
+        rows_copied = 0, rows_expected = NULL, note = NULL, missing_rows = 0, indexes_due = false,
         held = NULL, held_mark = NULL, held_since = NULL, held_for = NULL, held_action = NULL, held_done = false, held_asked = NULL;
     PERFORM dbsync_internal.rebind_selections();
     UPDATE dbsync.captured_table c

@@ -184,7 +184,7 @@ BEGIN
              WHEN c.state = 'active' THEN a.state
              WHEN c.note LIKE 'waiting for%' THEN c.note
              ELSE c.state END,
-        CASE WHEN a.state = 'live' THEN 100
+        CASE WHEN a.state IN ('live', 'indexing') THEN 100
              WHEN a.state = 'copying' AND a.rows_expected > 0
              THEN least(99.9, round(100.0 * a.rows_copied / a.rows_expected, 1)) END,
         a.rows_copied, a.rows_expected, c.since, dbsync_internal.log_bytes(c.id),
@@ -212,7 +212,7 @@ COMMENT ON FUNCTION dbsync.subscription_table_status() IS 'what the view dbsync.
 CREATE VIEW dbsync.table_status WITH (security_barrier) AS
     SELECT * FROM dbsync.subscription_table_status();
 COMMENT ON VIEW dbsync.table_status IS 'one row per subscription of yours and table: how far it has come';
-COMMENT ON COLUMN dbsync.table_status.state IS 'installing or waiting for lock (not captured yet), new (captured, not copied yet), copying, live, suspended (see note; copy_table() goes on), held (it stands still, the others go on: see held_for and next_action), dropped (at the source; see note)';
+COMMENT ON COLUMN dbsync.table_status.state IS 'installing or waiting for lock (not captured yet), new (captured, not copied yet), copying, indexing (it is live, and its other indexes are being made at the target), live, suspended (see note; copy_table() goes on), held (it stands still, the others go on: see held_for and next_action), dropped (at the source; see note)';
 COMMENT ON COLUMN dbsync.table_status."table" IS 'the table; one that was dropped is known by its oid only, and its name is in the note';
 COMMENT ON COLUMN dbsync.table_status.held_since IS 'since when the table has stood still, whatever it was held for first';
 COMMENT ON COLUMN dbsync.table_status.held_for IS 'what the target refused when it was tried last';

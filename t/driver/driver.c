@@ -243,7 +243,7 @@ add_broken_drivers(void)
 		DbsyncDriverLink link;
 	}			broken[] = {
 		{"dbsync_no_begin"}, {"dbsync_no_ledger_move"}, {"dbsync_no_has_rows"},
-		{"dbsync_no_takes_unchanged"}, {"dbsync_no_fence"},
+		{"dbsync_no_takes_unchanged"}, {"dbsync_no_fence"}, {"dbsync_no_create"},
 		{"dbsync_without_ledger"}, {"dbsync_without_read_back"},
 		{"dbsync_no_target"}, {"dbsync_odd_origin"}, {"dbsync_fatal"}, {"dbsync_twice"}, {"dbsync_twice"}
 	};
@@ -260,6 +260,7 @@ add_broken_drivers(void)
 	broken[n++].driver.table_has_rows = NULL;
 	broken[n++].driver.features |= DBSYNC_FEATURE_PATCH;
 	broken[n++].driver.features |= DBSYNC_FEATURE_SEVERAL;
+	broken[n++].driver.features |= DBSYNC_FEATURE_CREATE;
 	broken[n++].driver.features &= ~DBSYNC_FEATURE_LEDGER;
 	broken[n++].driver.features &= ~DBSYNC_FEATURE_READ_BACK;
 	broken[n++].driver.open = open_none;

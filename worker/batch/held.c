@@ -144,7 +144,7 @@ retyped_table(const DbsyncWork *work)
 
 		/* one whose first copy has not begun is put off, as for all else */
 		if (table->handle == work->target->fault.table)
-			return table->part_found || table->state == DBSYNC_TABLE_LIVE ? table->captured_id : 0;
+			return table->part_found || table->state == DBSYNC_TABLE_LIVE || table->state == DBSYNC_TABLE_INDEXING ? table->captured_id : 0;
 	}
 	return 0;
 }
@@ -164,7 +164,7 @@ selecting_table(DbsyncWork *work)
 			continue;
 		table->selection->running = false;
 		/* one whose first copy has not begun is put off, as for all else */
-		if (table->part_found || table->state == DBSYNC_TABLE_LIVE)
+		if (table->part_found || table->state == DBSYNC_TABLE_LIVE || table->state == DBSYNC_TABLE_INDEXING)
 			id = table->captured_id;
 	}
 	return id;

@@ -98,6 +98,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 
 			/* handles die with the connection; the ledger is read anew */
 			table->handle = NULL;
+			table->is_there = false;
 			part.nkeys = 0;
 			dbsync_table_set_part(table, &part);
 		}
@@ -337,7 +338,7 @@ read_parts(DbsyncWork *work)
 		dbsync_table_set_part(table, table->part_found ? part : &none);
 		/* a worker that ended behind the target's commit has not noted it here: also that it begins anew */
 		if (table->part.live ? table->state == DBSYNC_TABLE_NEW || table->state == DBSYNC_TABLE_COPYING
-			: table->part_found && table->state == DBSYNC_TABLE_LIVE)
+			: table->part_found && (table->state == DBSYNC_TABLE_LIVE || table->state == DBSYNC_TABLE_INDEXING))
 			table->note_due = true;
 		parts = list_delete_ptr(parts, part);
 	}

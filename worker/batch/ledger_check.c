@@ -343,7 +343,7 @@ dbsync_ledger_find_part(List *parts, const pg_uuid_t *attachment)
 static void
 check_not_lost(DbsyncWork *work, const DbsyncTable *table)
 {
-	if (table->state == DBSYNC_TABLE_COPYING || table->state == DBSYNC_TABLE_LIVE)
+	if (table->state == DBSYNC_TABLE_COPYING || table->state == DBSYNC_TABLE_INDEXING || table->state == DBSYNC_TABLE_LIVE)
 		refuse_part(work, table, "there is no row for it any more");
 }
 

@@ -91,7 +91,7 @@ dbsync_ask_target(PG_FUNCTION_ARGS)
 			if (!ok && is_wrong_for_sure(&target->fault))
 				dbsync_target_raise(target, NULL);
 		}
-		if (!ok)
+		if (!ok && !(PG_GETARG_BOOL(10) && target->fault.sqlstate == ERRCODE_UNDEFINED_TABLE))
 			notice_unknown(target, name, rel);
 	}
 	PG_FINALLY();

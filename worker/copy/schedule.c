@@ -6,6 +6,7 @@
  * States of a table, and who sets them:
  *
  *	new -> copying -> live		the worker, behind the target's ledger
+ *	copying -> indexing -> live	likewise, of a table that it has made at the target
  *	any -> suspended			suspend_table(), or capture was found off
  *	suspended -> new			copy_table(), with a new attachment uuid
  *
@@ -72,7 +73,8 @@ note_progress(void *arg)
 
 		if (table->note_due && table->state != DBSYNC_TABLE_SUSPENDED)
 			dbsync_subscription_write_table(work->subscription, table,
-											table->part.live ? DBSYNC_TABLE_LIVE : DBSYNC_TABLE_COPYING);
+											!table->part.live ? DBSYNC_TABLE_COPYING :
+											table->indexing.due ? DBSYNC_TABLE_INDEXING : DBSYNC_TABLE_LIVE);
 	}
 	dbsync_query_commit();
 	foreach(lc, work->subscription->tables)

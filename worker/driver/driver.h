@@ -201,6 +201,27 @@ typedef struct DbsyncEnum
 	DbsyncLabel *labels;
 } DbsyncEnum;
 
+/*
+ * An index, to be made for a table at the target.  "definition" is what comes behind the table's
+ * name in PostgreSQL's SQL (USING ...), by the spec's names of columns.
+ */
+typedef struct DbsyncIndex
+{
+	const char *name;			/* NULL: the target may choose */
+	bool		unique;
+	const char *definition;
+	const char *problem;		/* why it is not made, in words; NULL: it is */
+} DbsyncIndex;
+
+/* what has become of it */
+typedef enum DbsyncIndexOutcome
+{
+	DBSYNC_INDEX_MADE,			/* or it was there */
+	DBSYNC_INDEX_REFUSED,
+	DBSYNC_INDEX_EARLY,			/* the table lacks a column for it, which may be on its way */
+	DBSYNC_INDEX_LATER			/* something is in the way that may pass */
+} DbsyncIndexOutcome;
+
 typedef struct DbsyncChange
 {
 	DbsyncChangeKind kind;
@@ -217,6 +238,11 @@ typedef struct DbsyncChange
 								 * already; NULL: they are null */
 	int			nkeys;			/* KEY: the columns that were it, now called so */
 	const char **keys;
+
+	/* of a table that is made from nothing: table_create() */
+	const char *identity;		/* ADD: it gives values BY DEFAULT; options of its sequence in
+								 * PostgreSQL's SQL, or ""; NULL: it is none */
+	const DbsyncIndex *index;	/* KEY: the one by which the source has it; NULL: the primary key */
 } DbsyncChange;
 
 /* how table_change() goes about it */
@@ -322,11 +348,13 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURE_COUNT		0x20	/* takes tables without a key, mode COUNT */
 #define DBSYNC_FEATURE_SEQUENCES	0x40	/* has sequences, and keeps them ahead */
 
+#define DBSYNC_FEATURE_CREATE		0x80	/* makes tables that are missing, and their indexes */
+
 /* the worker cannot do without these yet */
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
 
 /* of this contract; a driver that was made for another one is refused */
-#define DBSYNC_DRIVER_VERSION	4
+#define DBSYNC_DRIVER_VERSION	5
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
@@ -514,6 +542,40 @@ typedef struct DbsyncDriver
 	 * in what was found.  The list must last until then.
 	 */
 	bool		(*sequences_advance) (DbsyncTarget *target, List *sequences);
+
+	/* --- with DBSYNC_FEATURE_CREATE --- */
+
+	/*
+	 * The statements (List of char *) by which table_create() makes a table; without a connection.
+	 * The changes (List of DbsyncChange) lead to it from nothing: ADD of all columns in their order,
+	 * then KEY, if it has one.
+	 */
+	List	   *(*create_sql) (const DbsyncTableSpec *spec, List *changes);
+
+	/*
+	 * Before a table's first copy: make it, unless there is something of its name.  All of it or
+	 * nothing, in a transaction of its own.  The driver marks what it has made, at the target and in
+	 * that transaction, as made by "maker".  So *made says true also of one that
+	 * he made before (another worker did, whose answer was lost) until table_complete(); one that was
+	 * made in another way, as the source's has changed since, is made anew if it is empty.  What is missing there (a schema,
+	 * a type) is not made: the fault says what, and has the statement.
+	 */
+	bool		(*table_create) (DbsyncTarget *target, const DbsyncTableSpec *spec, List *changes,
+								 const char *maker, bool *made);
+
+	/* The statement by which index_create() makes an index; without a connection. */
+	char	   *(*index_sql) (const DbsyncTableSpec *spec, const DbsyncIndex *index);
+
+	/*
+	 * Make an index, unless the table has one of its name, in a transaction of its own, however long it takes
+	 * the target.  That the target refuses it is no fault, nor that a lock or its resources are
+	 * not to be had: *outcome says so, and *words why.
+	 */
+	bool		(*index_create) (DbsyncTarget *target, const DbsyncTableSpec *spec, const DbsyncIndex *index,
+								 DbsyncIndexOutcome *outcome, const char **words);
+
+	/* A table that was made has all that it is to have: take the maker's mark off, if it is there. */
+	bool		(*table_complete) (DbsyncTarget *target, const DbsyncTableSpec *spec, const char *maker);
 
 	/* --- optional --- */
 

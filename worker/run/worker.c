@@ -34,6 +34,8 @@
 #include "worker/batch/sequence_look.h"
 #include "worker/connection.h"
 #include "worker/copy/connections.h"
+#include "worker/copy/creating.h"
+#include "worker/copy/indexing.h"
 #include "worker/copy/schedule.h"
 #include "worker/driver/driver.h"
 #include "worker/limit.h"
@@ -165,8 +167,10 @@ work_through(void)
 		AcceptInvalidationMessages();
 		if (work->subscription->generation != dbsync_catalog_generation())
 			continue;
+		dbsync_creating_run(work);
 		did = dbsync_catch_up_run(work);
 		did |= dbsync_batch_run(work);
+		did |= dbsync_indexing_run(work);
 		dbsync_crashes_survived();
 		if (dbsync_dropped_leave(work))
 			continue;
@@ -185,7 +189,8 @@ work_through(void)
 		}
 		tidied = false;
 		/* all that this round's snapshot shows is there; who commits later calls us */
-		if (work->caught_up && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work))
+		if (work->caught_up && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work) &&
+			dbsync_indexing_pause(work) > 0)
 		{
 			if (!dbsync_sleep_was_woken())
 			{

@@ -46,6 +46,13 @@ collate_sql(const DbsyncChange *change)
 }
 
 char *
+dbsync_postgres_column_sql(const DbsyncChange *change)
+{
+	return psprintf("%s %s%s", quote_identifier(change->column),
+					dbsync_postgres_type_sql(change->type, change->typmod), collate_sql(change));
+}
+
+char *
 dbsync_postgres_missing_sql(const DbsyncChange *change)
 {
 	if (change->missing == NULL)
@@ -97,13 +104,11 @@ default_sql(const char *quoted, const DbsyncChange *change)
 static List *
 add_sql(const char *quoted, const DbsyncChange *change)
 {
-	const char *column = quote_identifier(change->column);
 	StringInfoData sql;
 	List	   *statements;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "ALTER TABLE %s ADD COLUMN %s %s%s", quoted, column,
-					 dbsync_postgres_type_sql(change->type, change->typmod), collate_sql(change));
+	appendStringInfo(&sql, "ALTER TABLE %s ADD COLUMN %s", quoted, dbsync_postgres_column_sql(change));
 	if (change->missing != NULL)
 		appendStringInfo(&sql, " DEFAULT %s", dbsync_postgres_missing_sql(change));
 	if (change->not_null)

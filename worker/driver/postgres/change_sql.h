@@ -18,6 +18,9 @@
 extern List *dbsync_postgres_change_sql(const char *quoted, const DbsyncChange *change, bool emptied,
 										bool identity);
 
+/* A column as it is defined in CREATE TABLE or ADD COLUMN: name, type, collation. */
+extern char *dbsync_postgres_column_sql(const DbsyncChange *change);
+
 /* A type as a column is given it, with its modifier. */
 extern char *dbsync_postgres_type_sql(Oid type, int32 typmod);
 

@@ -289,6 +289,7 @@ typedef struct PostgresTarget
 	TimestampTz waits_since;	/* 0: an answer is not awaited, or has not been for long */
 	bool		waits_told;
 	int64		batch_rows;		/* sent in this batch: the server may need time for them */
+	bool		patient;		/* what it was asked for last may take any time */
 
 	/* statements under way */
 	bool		pipelined;

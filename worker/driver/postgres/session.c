@@ -23,6 +23,7 @@
 #include "worker/driver/postgres/bound.h"
 #include "worker/driver/postgres/connect.h"
 #include "worker/driver/postgres/count.h"
+#include "worker/driver/postgres/create.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/enum.h"
 #include "worker/driver/postgres/guard.h"
@@ -318,7 +319,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.name = "dbsync_postgres",
 	.features = DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK | DBSYNC_FEATURE_PATCH |
 		DBSYNC_FEATURE_SEVERAL | DBSYNC_FEATURE_CHANGE | DBSYNC_FEATURE_COUNT |
-		DBSYNC_FEATURE_SEQUENCES,
+		DBSYNC_FEATURE_SEQUENCES | DBSYNC_FEATURE_CREATE,
 	.open = postgres_open,
 	.close = postgres_close,
 	.ledger_read = dbsync_postgres_ledger_read,
@@ -330,6 +331,11 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.types_follow = dbsync_postgres_types_follow,
 	.table_lacks = dbsync_postgres_table_lacks,
 	.table_has_rows = dbsync_postgres_table_has_rows,
+	.create_sql = dbsync_postgres_create_sql,
+	.table_create = dbsync_postgres_table_create,
+	.index_sql = dbsync_postgres_index_sql,
+	.index_create = dbsync_postgres_index_create,
+	.table_complete = dbsync_postgres_table_complete,
 	.begin = postgres_begin,
 	.truncate = dbsync_postgres_truncate,
 	.delete_where = dbsync_postgres_delete_where,

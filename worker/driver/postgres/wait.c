@@ -103,7 +103,7 @@ watch_for(PostgresTarget *target, uint32 events)
 static int64
 patience(const PostgresTarget *target)
 {
-	int			timeout = target->timeout ? *target->timeout : 0;
+	int			timeout = target->timeout && !target->patient ? *target->timeout : 0;
 
 	/* what was sent may be one statement there, of many rows */
 	return timeout > 0 ? timeout + target->batch_rows * PATIENCE_PER_ROW : 0;
