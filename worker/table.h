@@ -52,6 +52,19 @@ typedef struct DbsyncTableHold
 	int			failures;
 } DbsyncTableHold;
 
+/* of a table that foreign keys are checked of at the target: see worker/ties.h */
+typedef struct DbsyncTableTies
+{
+	bool		checked;		/* it has such keys, or is referenced by some */
+	bool		circle;			/* it is among its own ancestors */
+	int			rank;			/* above 0; less than that of its children; one circle's tables have one */
+	List	   *parents;		/* other tables (DbsyncTable) of the subscription that it references, */
+	List	   *children;		/* and that reference it */
+	bool		seen;			/* while they are walked through */
+	int			number;
+	int			low;
+} DbsyncTableTies;
+
 typedef struct DbsyncTable
 {
 	/* from the catalogs */
@@ -97,6 +110,7 @@ typedef struct DbsyncTable
 	DbsyncTableLock lock;
 	List	   *leaves;			/* partitions that were locked with it, in the batch's memory */
 	DbsyncTableHold hold;
+	DbsyncTableTies ties;
 } DbsyncTable;
 
 /* Learn name and owner of the table; in CurrentMemoryContext.  False if it is gone. */
@@ -110,6 +124,9 @@ extern Oid	dbsync_table_owner(DbsyncTable *table);
 
 /* Do rows that its target table had before the first copy stay? */
 extern bool dbsync_table_keeps_rows(const DbsyncTable *table);
+
+/* Do they go, instead? */
+extern bool dbsync_table_empties(const DbsyncTable *table);
 
 /* Do rows of this table travel (wholly or in part)?  Those of a held one will, later. */
 extern bool dbsync_table_flows(const DbsyncTable *table);

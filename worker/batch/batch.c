@@ -96,6 +96,33 @@ check_lock(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 	batch->again = true;
 }
 
+/* Tables of which a chunk goes with the batch, and those that are emptied for it. */
+static void
+open_copied(DbsyncBatch *batch)
+{
+	DbsyncWork *work = batch->work;
+	ListCell   *lc;
+	ListCell   *le;
+
+	foreach(lc, batch->copies)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		batch->current = table;
+		work->blamed = table->captured_id;
+		if (table->copy_data)
+			dbsync_schedule_check_parents(work, table);
+		dbsync_target_table_open(work, table, table->shape);
+		dbsync_reverse_check(work, table);
+		if (table->part.nkeys > 0)
+			continue;
+		dbsync_target_table_check_empty(work, table);
+		if (dbsync_table_empties(table))
+			foreach(le, dbsync_schedule_emptied_with(work, table))
+				dbsync_target_table_open(work, lfirst(le), ((DbsyncTable *) lfirst(le))->shape);
+	}
+}
+
 static void
 open_tables(DbsyncBatch *batch)
 {
@@ -123,14 +150,7 @@ open_tables(DbsyncBatch *batch)
 			check_lock(batch, cut_table);
 		}
 	if (batch->with_chunk)
-	{
-		batch->current = batch->copying;
-		batch->work->blamed = batch->copying->captured_id;
-		dbsync_target_table_open(batch->work, batch->copying, batch->copying->shape);
-		dbsync_reverse_check(batch->work, batch->copying);
-		if (batch->copying->part.nkeys == 0)
-			dbsync_target_table_check_empty(batch->work, batch->copying);
-	}
+		open_copied(batch);
 	batch->current = NULL;
 	batch->work->blamed = 0;
 }

@@ -24,6 +24,7 @@ typedef struct DbsyncBatch
 	DbsyncWork *work;
 	DbsyncTarget *target;
 	DbsyncTable *copying;		/* locked and to be copied from, or NULL */
+	List	   *copies;			/* it, and those that must be copied in the same transaction */
 	DbsyncTable *held;			/* it is for this table alone, which catches up, or NULL; */
 	DbsyncPosition held_behind; /* then, where that one will be, ... */
 	bool		released;		/* ... or whether that is where its subscription is */

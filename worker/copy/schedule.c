@@ -17,6 +17,7 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "worker/copy/schedule.h"
@@ -25,9 +26,120 @@
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
+#include "worker/ties.h"
 
 /* first pause after a failed copy, in ms */
 #define COPY_RETRY_MIN 1000
+
+/* Is there a copy to be made of it, and is nothing in the way but time? */
+static bool
+is_wanted(const DbsyncTable *table)
+{
+	return table->state != DBSYNC_TABLE_SUSPENDED && table->captured && table->dropped == 0 && table->copy_data &&
+		!table->part.live && !dbsync_table_is_held(table);
+}
+
+/* Does it wait for a table that will be there without anybody's doing? */
+static bool
+waits_for_another(const DbsyncTable *table)
+{
+	const DbsyncTable *parent = dbsync_ties_waits_for(table);
+
+	return parent != NULL && parent->state != DBSYNC_TABLE_SUSPENDED && !dbsync_table_is_held(parent);
+}
+
+/* Can it be copied now, with all that must be copied in the same batch? */
+static bool
+is_due(DbsyncWork *work, DbsyncTable *table)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	ListCell   *lc;
+
+	if (!is_wanted(table) || table->copy_after > now || waits_for_another(table))
+		return false;
+	if (table->ties.circle)
+		foreach(lc, dbsync_ties_circle(work, table))
+		{
+			DbsyncTable *member = lfirst(lc);
+
+			if (!member->part.live && member->state != DBSYNC_TABLE_SUSPENDED && member->dropped == 0 &&
+				(!is_wanted(member) || member->copy_after > now || waits_for_another(member)))
+				return false;
+		}
+	return true;
+}
+
+List *
+dbsync_schedule_with(DbsyncWork *work, DbsyncTable *table)
+{
+	List	   *tables = list_make1(table);
+	ListCell   *lc;
+
+	if (table->ties.circle)
+		foreach(lc, dbsync_ties_circle(work, table))
+		{
+			DbsyncTable *member = lfirst(lc);
+
+			if (member != table && is_wanted(member))
+				tables = lappend(tables, member);
+		}
+	return tables;
+}
+
+/* One that was live, or is suspended: no first copy will bring what it has at the target. */
+static void
+refuse_emptying(const DbsyncWork *work, const DbsyncTable *table, const DbsyncTable *child)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("target table \"%s.%s\" cannot be emptied, as rows of table %s reference it there",
+					table->target_schema, table->target_table, child->qualified),
+			 errdetail("The target checks its foreign keys, and table %s is not copied anew itself.", child->qualified),
+			 errhint("Copy both anew: SELECT dbsync.copy_table(%s, %s, existing_rows => 'truncate').",
+					 quote_literal_cstr(work->subscription->name), quote_literal_cstr(child->qualified))));
+}
+
+List *
+dbsync_schedule_emptied_with(DbsyncWork *work, DbsyncTable *table)
+{
+	List	   *found = list_make1(table);
+	ListCell   *lc;
+
+	/* the list grows as it is gone through */
+	for (int i = 0; i < list_length(found); i++)
+	{
+		foreach(lc, ((DbsyncTable *) list_nth(found, i))->ties.children)
+		{
+			DbsyncTable *child = lfirst(lc);
+
+			if (list_member_ptr(found, child) || child->dropped != 0)
+				continue;
+			if (child->part.live || child->state == DBSYNC_TABLE_SUSPENDED || child->part.nkeys > 0)
+				refuse_emptying(work, table, child);
+			if (is_wanted(child) && dbsync_table_empties(child))
+				found = lappend(found, child);
+		}
+	}
+	return found;
+}
+
+void
+dbsync_schedule_check_parents(const DbsyncWork *work, const DbsyncTable *table)
+{
+	const DbsyncTable *parent = dbsync_ties_waits_for(table);
+	bool		held;
+
+	if (parent == NULL)
+		return;
+	held = dbsync_table_is_held(parent);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table %s cannot be copied before table %s, which is %s", table->qualified,
+					parent->qualified, held ? "held" : "suspended"),
+			 errdetail("A foreign key leads from the one to the other at the target, which checks it."),
+			 held ? 0 : errhint("SELECT dbsync.copy_table(%s, %s, ...), or drop the foreign key on the target.",
+								quote_literal_cstr(work->subscription->name), quote_literal_cstr(parent->qualified))));
+}
 
 DbsyncTable *
 dbsync_schedule_next_table(DbsyncWork *work)
@@ -42,8 +154,7 @@ dbsync_schedule_next_table(DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (table->state == DBSYNC_TABLE_SUSPENDED || !table->captured || table->dropped != 0 || !table->copy_data ||
-			table->part.live || dbsync_table_is_held(table) || table->copy_after > GetCurrentTimestamp())
+		if (!is_due(work, table))
 			continue;
 		if (table->copy_failures > 0)
 		{
