@@ -388,9 +388,9 @@ dbsync_target_foreign_keys(DbsyncTarget *target, int ntables, const char **schem
 }
 
 void
-dbsync_target_rows_together(DbsyncTarget *target, const char *doing)
+dbsync_target_rows_together(DbsyncTarget *target, bool clashed, const char *doing)
 {
-	require(target->driver->rows_together(target), target, doing);
+	require(target->driver->rows_together(target, clashed), target, doing);
 }
 
 bool

@@ -97,7 +97,7 @@ extern void dbsync_target_truncate(DbsyncTarget *target, DbsyncTargetTable **tab
 extern bool dbsync_target_has_foreign_keys(const DbsyncTarget *target);
 extern void dbsync_target_foreign_keys(DbsyncTarget *target, int ntables, const char **schemas,
 									   const char **tables, bool *checked, List **keys);
-extern void dbsync_target_rows_together(DbsyncTarget *target, const char *doing);
+extern void dbsync_target_rows_together(DbsyncTarget *target, bool clashed, const char *doing);
 extern bool dbsync_target_deletes_where(const DbsyncTarget *target);
 extern bool dbsync_target_try_delete_where(DbsyncTarget *target, DbsyncTargetTable *table,
 										   const DbsyncTableSpec *spec, const char *condition);

@@ -273,14 +273,14 @@ send_in_order(Order *order)
 			send_keyless(order, &order->entries[i]);
 		for (int i = from; i < end; i++)
 			send_upserts(order, &order->entries[i], end == from + 1);
-		dbsync_target_rows_together(order->batch->target, "sending rows");
+		dbsync_target_rows_together(order->batch->target, false, "sending rows");
 	}
 	for (int i = order->n - 1; i >= 0; i--)
 	{
 		send_deletes(order, &order->entries[i]);
 		/* the next may be of the same circle */
 		if (i == 0 || order->entries[i - 1].table->ties.rank != order->entries[i].table->ties.rank)
-			dbsync_target_rows_together(order->batch->target, "deleting rows");
+			dbsync_target_rows_together(order->batch->target, false, "deleting rows");
 	}
 }
 
@@ -291,7 +291,7 @@ send_together(Order *order)
 		prepare(order, &order->entries[i]);
 	for (int i = 0; i < order->n; i++)
 		stage(order, &order->entries[i]);
-	dbsync_target_rows_together(order->batch->target, "sending rows");
+	dbsync_target_rows_together(order->batch->target, true, "sending rows");
 	for (int i = 0; i < order->n; i++)
 	{
 		if (!order->entries[i].done)

@@ -98,7 +98,7 @@ dbsync_send_chunk(DbsyncBatch *batch)
 	}
 	batch->work->blamed = batch->copying->captured_id;
 	if (batch->copying->ties.checked)
-		dbsync_target_rows_together(batch->target, "copying rows");
+		dbsync_target_rows_together(batch->target, batch->work->send_as == DBSYNC_SEND_REPLACE_ALL, "copying rows");
 	batch->work->sending = 0;
 	batch->current = NULL;
 }

@@ -544,8 +544,9 @@ typedef struct DbsyncDriver
 	/*
 	 * What has come in mode TOGETHER since it was called last, each table once: write it so that
 	 * no key is checked before all of it is there, and each unique value is free before it is taken.
+	 * Clashed: rows have been in each other's way when they were sent before.
 	 */
-	bool		(*rows_together) (DbsyncTarget *target);
+	bool		(*rows_together) (DbsyncTarget *target, bool clashed);
 
 	/* --- optional --- */
 

@@ -17,6 +17,7 @@
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/ledger_values.h"
 #include "worker/driver/postgres/merge.h"
 #include "worker/driver/postgres/sql.h"
 #include "worker/driver/postgres/step.h"
@@ -27,6 +28,7 @@ typedef struct PostgresTogether
 	DbsyncTargetTable *table;
 	int64		upserts;
 	int64		deletes;
+	bool		replaced;		/* each row is deleted and inserted */
 } PostgresTogether;
 
 void
@@ -39,6 +41,7 @@ dbsync_postgres_together_staged(PostgresTarget *target)
 	staged->table = rows->table;
 	staged->upserts = rows->inserts + rows->updates;
 	staged->deletes = rows->deletes;
+	staged->replaced = false;
 	old = MemoryContextSwitchTo(target->base.context);
 	target->together = lappend(target->together, staged);
 	MemoryContextSwitchTo(old);
@@ -68,6 +71,12 @@ compose(const List *staged, StringInfo sql)
 	{
 		const PostgresTogether *one = lfirst(lc);
 
+		if (one->replaced)
+		{
+			append_part(sql, &counts, 'd', n++, dbsync_postgres_stage_delete_all_sql(one->table));
+			append_part(sql, &counts, 'i', n++, dbsync_postgres_stage_insert_all_sql(one->table));
+			continue;
+		}
 		if (one->deletes > 0)
 			append_part(sql, &counts, 'd', n++, dbsync_postgres_merge_delete_sql(one->table, POSTGRES_STAGE_ROWS));
 		if (one->upserts > 0 && one->table->assignable)
@@ -91,10 +100,12 @@ check_counts(PostgresTarget *target, const List *staged, const PostgresAnswer *a
 		const PostgresTogether *one = lfirst(lc);
 		int64		written = 0;
 
-		n += one->deletes > 0;
-		if (one->upserts > 0 && one->table->assignable)
+		n += one->replaced || one->deletes > 0;
+		if (one->replaced)
+			written = dbsync_postgres_answer_int(answer, 0, n++);
+		else if (one->upserts > 0 && one->table->assignable)
 			written += dbsync_postgres_answer_int(answer, 0, n++);
-		if (one->upserts > 0)
+		if (!one->replaced && one->upserts > 0)
 			written += dbsync_postgres_answer_int(answer, 0, n++);
 		if (written < one->upserts && one->table->assignable)
 			return dbsync_postgres_swallowed(target, one->table);
@@ -119,8 +130,78 @@ check_gone(PostgresTarget *target, const List *staged)
 	return true;
 }
 
+/*
+ * Unique values of each index beside the key's: a column that can be null meanwhile, which leaves
+ * its value to others; null where there is none.  Not one that foreign keys lead to.
+ */
+static const char *const unique_sql =
+"SELECT (SELECT min(CAST(a.attname AS text)) FROM pg_attribute a"
+"  WHERE a.attrelid = i.indrelid AND a.attnum = ANY (CAST(i.indkey AS int2[])) AND NOT a.attnotnull"
+"  AND a.attname = ANY (CAST($2 AS text[])) AND i.indisunique"
+"  AND to_jsonb(i) ->> 'indnullsnotdistinct' IS DISTINCT FROM 'true'"
+"  AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = i.indrelid"
+"   AND a.attnum = ANY (k.confkey)))"
+" FROM pg_index i WHERE i.indrelid = CAST($1 AS oid) AND (i.indisunique OR i.indisexclusion)"
+" AND NOT CAST(i.indkey AS int2[]) <@ (SELECT coalesce(array_agg(a.attnum), '{}') FROM pg_attribute a"
+"  WHERE a.attrelid = i.indrelid AND a.attname = ANY (CAST($3 AS text[])))";
+
+static const char *
+names_of(const DbsyncTargetTable *table, bool keys)
+{
+	const char **names = palloc(sizeof(char *) * Max(table->ncolumns, 1));
+	int			n = 0;
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		const PostgresColumn *column = &table->columns[i];
+
+		if (keys ? column->is_key : column->is_assigned && !column->is_key)
+			names[n++] = column->name;
+	}
+	return dbsync_postgres_array_text(n, names);
+}
+
+static const PostgresColumn *
+find_column(const DbsyncTargetTable *table, const char *name)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		if (strcmp(table->columns[i].name, name) == 0)
+			return &table->columns[i];
+	}
+	return NULL;
+}
+
+/*
+ * Rows have clashed: two that stay may have swapped a unique value.  It is set null before, where that
+ * can be; else rows are deleted and inserted anew, if nothing references them.
+ */
 static bool
-write_staged(PostgresTarget *target, const List *staged)
+free_values(PostgresTarget *target, PostgresTogether *one)
+{
+	const DbsyncTargetTable *table = one->table;
+	const char *values[3] = {psprintf("%u", table->relid), names_of(table, false), names_of(table, true)};
+	const PostgresAnswer *answer = dbsync_postgres_query(target, unique_sql, 3, values, "*T");
+	List	   *columns = NIL;
+
+	if (answer == NULL)
+		return false;
+	for (int row = 0; row < dbsync_postgres_answer_rows(answer); row++)
+	{
+		const char *name = dbsync_postgres_answer_text(answer, row, 0);
+		const PostgresColumn *column = name ? find_column(table, name) : NULL;
+
+		if (column != NULL)
+			columns = list_append_unique_ptr(columns, (void *) column);
+		else if (!table->referenced)
+			one->replaced = true;
+	}
+	return one->replaced || columns == NIL ||
+		dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN, dbsync_postgres_stage_free_sql(table, columns));
+}
+
+static bool
+write_staged(PostgresTarget *target, const List *staged, bool clashed)
 {
 	StringInfoData sql;
 	StringInfoData shape;
@@ -129,9 +210,10 @@ write_staged(PostgresTarget *target, const List *staged)
 
 	foreach(lc, staged)
 	{
-		const PostgresTogether *one = lfirst(lc);
+		PostgresTogether *one = lfirst(lc);
 
-		if (!dbsync_postgres_merge_prepare_for(target, one->table, POSTGRES_STAGE_ROWS, one->upserts + one->deletes))
+		if (!dbsync_postgres_merge_prepare_for(target, one->table, POSTGRES_STAGE_ROWS, one->upserts + one->deletes) ||
+			(clashed && !free_values(target, one)))
 			return false;
 	}
 	initStringInfo(&sql);
@@ -144,7 +226,7 @@ write_staged(PostgresTarget *target, const List *staged)
 }
 
 bool
-dbsync_postgres_rows_together(DbsyncTarget *base)
+dbsync_postgres_rows_together(DbsyncTarget *base, bool clashed)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
 	List	   *staged = target->together;
@@ -152,7 +234,7 @@ dbsync_postgres_rows_together(DbsyncTarget *base)
 	if (staged == NIL)
 		return true;
 	target->together = NIL;
-	if (!write_staged(target, staged))
+	if (!write_staged(target, staged, clashed))
 		return false;
 	list_free_deep(staged);
 	return true;

@@ -14,6 +14,6 @@
 /* The rows that are being sent are in their table's stage: remember that. */
 extern void dbsync_postgres_together_staged(PostgresTarget *target);
 
-extern bool dbsync_postgres_rows_together(DbsyncTarget *base);
+extern bool dbsync_postgres_rows_together(DbsyncTarget *base, bool clashed);
 
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_TOGETHER_H */
