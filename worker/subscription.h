@@ -59,6 +59,7 @@ typedef struct DbsyncSubscription
 	bool		settled;		/* found to be so; see dbsync_subscription_is_settled() */
 	bool		ties_known;		/* asked of the target, over this connection */
 	bool		tied;			/* foreign keys of tables are checked there */
+	int			ngroups;		/* of tables that are tied to one another */
 } DbsyncSubscription;
 
 /*

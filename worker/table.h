@@ -58,8 +58,11 @@ typedef struct DbsyncTableTies
 	bool		checked;		/* it has such keys, or is referenced by some */
 	bool		circle;			/* it is among its own ancestors */
 	int			rank;			/* above 0; less than that of its children; one circle's tables have one */
+	int			group;			/* above 0; tables that are tied over any number of keys have one */
 	List	   *parents;		/* other tables (DbsyncTable) of the subscription that it references, */
 	List	   *children;		/* and that reference it */
+	bool		emptied;		/* before its copy, as rows of it are in the way of those that it references */
+	bool		blocked;		/* held, and what it waits for does not come by itself */
 	bool		seen;			/* while they are walked through */
 	int			number;
 	int			low;

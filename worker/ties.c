@@ -43,6 +43,7 @@ dbsync_ties_forget(DbsyncSubscription *subscription)
 		foreach(lc, subscription->tables)
 			forget(&((DbsyncTable *) lfirst(lc))->ties);
 	subscription->tied = subscription->ties_known = false;
+	subscription->ngroups = 0;
 }
 
 static void
@@ -115,6 +116,22 @@ walk_up(Walk *walk, DbsyncTable *table)
 		close_circle(walk, table);
 }
 
+/* It and all that it is tied to are one group. */
+static void
+give_group(DbsyncTable *table, int group)
+{
+	ListCell   *lc;
+
+	check_stack_depth();
+	if (table->ties.group != 0)
+		return;
+	table->ties.group = group;
+	foreach(lc, table->ties.parents)
+		give_group(lfirst(lc), group);
+	foreach(lc, table->ties.children)
+		give_group(lfirst(lc), group);
+}
+
 static void
 give_ranks(DbsyncSubscription *subscription)
 {
@@ -127,6 +144,8 @@ give_ranks(DbsyncSubscription *subscription)
 
 		if (table->ties.checked && !table->ties.seen)
 			walk_up(&walk, table);
+		if (table->ties.checked && table->ties.group == 0)
+			give_group(table, ++subscription->ngroups);
 	}
 }
 
@@ -171,43 +190,6 @@ dbsync_ties_look(DbsyncWork *work)
 	if (subscription->tied)
 		give_ranks(subscription);
 	MemoryContextSwitchTo(old);
-}
-
-static List *
-add_unless_seen(List *found, List *tables)
-{
-	ListCell   *lc;
-
-	foreach(lc, tables)
-	{
-		DbsyncTable *table = lfirst(lc);
-
-		if (table->ties.seen)
-			continue;
-		table->ties.seen = true;
-		found = lappend(found, table);
-	}
-	return found;
-}
-
-List *
-dbsync_ties_all(DbsyncWork *work, DbsyncTable *table)
-{
-	List	   *found = list_make1(table);
-	ListCell   *lc;
-
-	foreach(lc, work->subscription->tables)
-		((DbsyncTable *) lfirst(lc))->ties.seen = false;
-	table->ties.seen = true;
-	/* the list grows as it is gone through */
-	for (int i = 0; i < list_length(found); i++)
-	{
-		const DbsyncTable *one = list_nth(found, i);
-
-		found = add_unless_seen(found, one->ties.parents);
-		found = add_unless_seen(found, one->ties.children);
-	}
-	return found;
 }
 
 List *

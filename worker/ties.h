@@ -24,13 +24,7 @@ extern void dbsync_ties_look(DbsyncWork *work);
 /* The connection is gone: what was learned over it is no more. */
 extern void dbsync_ties_forget(DbsyncSubscription *subscription);
 
-/*
- * Tables that are in each other's way, this one included: it and all that it is tied to, over any
- * number of keys; of DbsyncTable, in CurrentMemoryContext.
- */
-extern List *dbsync_ties_all(DbsyncWork *work, DbsyncTable *table);
-
-/* Those in one circle with it, itself included; it alone where it is in none. */
+/* Tables (DbsyncTable) in one circle with it, itself included; it alone where it is in none.  In CurrentMemoryContext. */
 extern List *dbsync_ties_circle(DbsyncWork *work, DbsyncTable *table);
 
 /*

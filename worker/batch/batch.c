@@ -111,7 +111,7 @@ open_copied(DbsyncBatch *batch)
 		batch->current = table;
 		work->blamed = table->captured_id;
 		if (table->copy_data)
-			dbsync_schedule_check_parents(work, table);
+			dbsync_schedule_check_ties(work, table);
 		dbsync_target_table_open(work, table, table->shape);
 		dbsync_reverse_check(work, table);
 		if (table->part.nkeys > 0)
@@ -120,6 +120,27 @@ open_copied(DbsyncBatch *batch)
 		if (dbsync_table_empties(table))
 			foreach(le, dbsync_schedule_emptied_with(work, table))
 				dbsync_target_table_open(work, lfirst(le), ((DbsyncTable *) lfirst(le))->shape);
+	}
+}
+
+/*
+ * Tables whose rows are going to go, and whose copy waits for what they reference: old rows of
+ * theirs must not keep those from getting on.
+ */
+static void
+open_emptied(DbsyncBatch *batch)
+{
+	DbsyncWork *work = batch->work;
+	ListCell   *lc;
+
+	batch->emptied = dbsync_schedule_to_empty(work, batch->copies);
+	foreach(lc, batch->emptied)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		batch->current = table;
+		work->blamed = table->captured_id;
+		dbsync_target_table_open(work, table, table->shape);
 	}
 }
 
@@ -149,6 +170,8 @@ open_tables(DbsyncBatch *batch)
 			dbsync_held_answered(batch->work);
 			check_lock(batch, cut_table);
 		}
+	if (batch->work->subscription->tied)
+		open_emptied(batch);
 	if (batch->with_chunk)
 		open_copied(batch);
 	batch->current = NULL;
@@ -286,7 +309,10 @@ pass(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
 	instr_time	elapsed;
+	ListCell   *lc;
 
+	foreach(lc, batch->emptied)
+		((DbsyncTable *) lfirst(lc))->ties.emptied = true;
 	dbsync_missing_gather(work);
 	if (batch->held)
 		dbsync_held_batch_pass(batch);
@@ -343,6 +369,8 @@ dbsync_batch_apply(DbsyncBatch *batch)
 		return false;
 	}
 	begin_target(batch);
+	if (batch->emptied != NIL)
+		dbsync_copy_empty(work, batch->emptied);
 	dbsync_sequences_begin(batch);
 	if (batch->cut)
 		do

@@ -27,6 +27,7 @@
 #include "worker/batch/held_batch.h"
 #include "worker/batch/missing.h"
 #include "worker/batch/held_note.h"
+#include "worker/batch/held_tied.h"
 #include "worker/driver/driver.h"
 #include "worker/rights.h"
 #include "worker/row_size.h"
@@ -71,6 +72,8 @@ dbsync_catch_up_see_to(DbsyncWork *work)
 {
 	if (work->hold_due != 0)
 		hold(work);
+	if (work->subscription->tied)
+		dbsync_held_take_along(work);
 	(void) dbsync_held_note(work);
 }
 
@@ -91,6 +94,7 @@ run(DbsyncBatch *batch)
 	bool		applied = false;
 
 	dbsync_choose_begin(batch);
+	batch->held_with = dbsync_held_group(work, batch->held);
 	batch->stale = !dbsync_rights_hold(work) ||
 		work->subscription->generation != dbsync_catalog_generation();
 	INSTR_TIME_SET_CURRENT(batch->begun);

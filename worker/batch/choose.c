@@ -180,7 +180,7 @@ shape_of(const DbsyncPart *part, void *arg)
 
 	/* a held one's rows are for batches of its own, and those for it alone */
 	if (table == NULL || !(dbsync_table_flows(table) || is_prepared(batch, table, part)) ||
-		(batch->held ? table != batch->held : dbsync_table_is_held(table)))
+		(batch->held ? !list_member_ptr(batch->held_with, table) : dbsync_table_is_held(table)))
 		return 0;
 	segment = dbsync_subscription_segment(batch->work->subscription, part->segment_id);
 	if (segment != NULL)

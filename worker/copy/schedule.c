@@ -39,13 +39,26 @@ is_wanted(const DbsyncTable *table)
 		!table->part.live && !dbsync_table_is_held(table);
 }
 
-/* Does it wait for a table that will be there without anybody's doing? */
+/* Does it wait for a table that will be there by itself, or is shown to stand still? */
 static bool
 waits_for_another(const DbsyncTable *table)
 {
 	const DbsyncTable *parent = dbsync_ties_waits_for(table);
 
-	return parent != NULL && parent->state != DBSYNC_TABLE_SUSPENDED && !dbsync_table_is_held(parent);
+	return parent != NULL && parent->state != DBSYNC_TABLE_SUSPENDED;
+}
+
+/* Does it wait for one that is held, and not just about to catch up, over any number of others? */
+static bool
+waits_for_held(const DbsyncTable *table)
+{
+	const DbsyncTable *parent = dbsync_ties_waits_for(table);
+
+	if (parent == NULL || parent->state == DBSYNC_TABLE_SUSPENDED)
+		return false;
+	if (dbsync_table_is_held(parent))
+		return parent->ties.blocked || parent->hold.retry_at > GetCurrentTimestamp();
+	return waits_for_held(parent);
 }
 
 /* Can it be copied now, with all that must be copied in the same batch? */
@@ -123,22 +136,66 @@ dbsync_schedule_emptied_with(DbsyncWork *work, DbsyncTable *table)
 	return found;
 }
 
+List *
+dbsync_schedule_to_empty(DbsyncWork *work, const List *but)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	List	   *tables = NIL;
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+		const DbsyncTable *parent;
+
+		if (!table->ties.checked || table->ties.emptied || table->part.nkeys > 0 || !is_wanted(table) ||
+			!dbsync_table_empties(table) || table->copy_after > now || list_member_ptr(but, table))
+			continue;
+		/* one that cannot be copied keeps its rows */
+		parent = dbsync_ties_waits_for(table);
+		if (parent != NULL && parent->state != DBSYNC_TABLE_SUSPENDED)
+			tables = list_concat_unique_ptr(tables, dbsync_schedule_emptied_with(work, table));
+	}
+	return tables;
+}
+
+/* Rows that reference it there cannot flow before it is there again, nor be left behind. */
+static void
+check_children(const DbsyncWork *work, const DbsyncTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->ties.children)
+	{
+		const DbsyncTable *child = lfirst(lc);
+
+		if (child->ties.rank == table->ties.rank || child->dropped != 0 || !child->part.live)
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table %s cannot be copied while table %s is not copied anew, too", table->qualified,
+						child->qualified),
+				 errdetail("A foreign key leads from the other to the one at the target, which checks it."),
+				 errhint("SELECT dbsync.copy_table(%s, %s, existing_rows => 'truncate').",
+						 quote_literal_cstr(work->subscription->name), quote_literal_cstr(child->qualified))));
+	}
+}
+
 void
-dbsync_schedule_check_parents(const DbsyncWork *work, const DbsyncTable *table)
+dbsync_schedule_check_ties(const DbsyncWork *work, const DbsyncTable *table)
 {
 	const DbsyncTable *parent = dbsync_ties_waits_for(table);
-	bool		held;
 
-	if (parent == NULL)
-		return;
-	held = dbsync_table_is_held(parent);
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("table %s cannot be copied before table %s, which is %s", table->qualified,
-					parent->qualified, held ? "held" : "suspended"),
-			 errdetail("A foreign key leads from the one to the other at the target, which checks it."),
-			 held ? 0 : errhint("SELECT dbsync.copy_table(%s, %s, ...), or drop the foreign key on the target.",
-								quote_literal_cstr(work->subscription->name), quote_literal_cstr(parent->qualified))));
+	if (parent != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table %s cannot be copied before table %s, which is suspended", table->qualified,
+						parent->qualified),
+				 errdetail("A foreign key leads from the one to the other at the target, which checks it."),
+				 errhint("SELECT dbsync.copy_table(%s, %s, ...), or drop the foreign key on the target.",
+						 quote_literal_cstr(work->subscription->name), quote_literal_cstr(parent->qualified))));
+	if (table->part.nkeys == 0)
+		check_children(work, table);
 }
 
 DbsyncTable *
@@ -255,7 +312,7 @@ dbsync_schedule_is_pending(const DbsyncWork *work)
 		const DbsyncTable *table = lfirst(lc);
 
 		if (table->state != DBSYNC_TABLE_SUSPENDED && table->dropped == 0 && !dbsync_table_is_held(table) &&
-			!table->part.live)
+			!table->part.live && !waits_for_held(table))
 			return true;
 	}
 	return false;

@@ -23,8 +23,16 @@ extern List *dbsync_schedule_with(DbsyncWork *work, DbsyncTable *table);
  */
 extern List *dbsync_schedule_emptied_with(DbsyncWork *work, DbsyncTable *table);
 
-/* Error if its rows need those of a table that does not come by itself. */
-extern void dbsync_schedule_check_parents(const DbsyncWork *work, const DbsyncTable *table);
+/*
+ * Those that are emptied now, though their copy waits for what they reference; none of "but".  Once for each connection.
+ */
+extern List *dbsync_schedule_to_empty(DbsyncWork *work, const List *but);
+
+/*
+ * Error if its rows need those of a table that does not come by itself, or if rows need its own that are not
+ * copied anew.
+ */
+extern void dbsync_schedule_check_ties(const DbsyncWork *work, const DbsyncTable *table);
 
 /*
  * Note the progress of tables whose note is due in the source's catalog.  After a
