@@ -23,7 +23,8 @@ my @parts = (
 	[ tables => 'Tables that change while they are captured.', \&tables ],
 	[ partitions => 'Partitioned tables.', \&partitions ],
 	[ keyless => 'Tables without a key.', \&keyless ],
-	[ selection => 'Columns, expressions and rows that are chosen.', \&selection ]);
+	[ selection => 'Columns, expressions and rows that are chosen.', \&selection ],
+	[ ordered => 'A target that checks its foreign keys.', \&ordered ]);
 my %part = map { $_->[0] => $_ } @parts;
 
 my %peers = (
@@ -327,6 +328,19 @@ sub selection
 			return $chosen && $all ? $chosen / $all : undef;
 		}) ])
 	} 'columns chosen', 'filter and expression';
+}
+
+sub ordered
+{
+	my ($data, $name) = @_;
+
+	return map {
+		my $what = $_;
+		check($what, 'ordered ÷ replica', '<=', 2.0, [ $data->each_round(sub {
+			my ($ordered, $replica) = map { scalar $data->at($name, "$what, $_", 'dbsync', $_[0]) } 'ordered', 'replica';
+			return $ordered && $replica ? $ordered / $replica : undef;
+		}) ])
+	} 'inserts', 'moves', 'deletes';
 }
 
 1;

@@ -25,6 +25,7 @@
 #include "worker/batch/choose.h"
 #include "worker/batch/held.h"
 #include "worker/batch/held_batch.h"
+#include "worker/batch/held_group.h"
 #include "worker/batch/missing.h"
 #include "worker/batch/held_note.h"
 #include "worker/batch/held_tied.h"

@@ -18,7 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "worker/batch/held.h"
-#include "worker/batch/held_tied.h"
+#include "worker/batch/held_group.h"
 #include "worker/driver/driver.h"
 #include "worker/position.h"
 #include "worker/query.h"
@@ -132,6 +132,16 @@ dbsync_held_say(DbsyncTable *table, const char *reason, const char *action)
 	table->hold.note_due |= news;
 }
 
+/* None that catches up with it before the pause is over. */
+static void
+try_group_later(DbsyncWork *work, DbsyncTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, dbsync_held_group(work, table))
+		dbsync_held_try_later(lfirst(lc));
+}
+
 /* Rows that cannot be completed from a table that is another by now never will be. */
 static bool
 is_beyond_completion(const DbsyncWork *work, const ErrorData *edata)
@@ -222,7 +232,7 @@ dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 	set_reason(work, table, edata);
 	if (catching)
 	{
-		dbsync_held_try_group_later(work, table);
+		try_group_later(work, table);
 		work->held_failed = true;
 	}
 	else

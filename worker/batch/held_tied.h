@@ -17,13 +17,4 @@
  */
 extern void dbsync_held_take_along(DbsyncWork *work);
 
-/*
- * Tables that catch up together with this one, as they are tied to it and at its very position; itself
- * included.  In work->batch_context.
- */
-extern List *dbsync_held_group(DbsyncWork *work, DbsyncTable *table);
-
-/* None of them before a pause, which grows each time. */
-extern void dbsync_held_try_group_later(DbsyncWork *work, DbsyncTable *table);
-
 #endif							/* DBSYNC_WORKER_BATCH_HELD_TIED_H */

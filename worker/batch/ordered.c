@@ -224,14 +224,19 @@ send_deletes(Order *order, Entry *entry)
 	dbsync_send_end(batch);
 }
 
-/* Rows that cannot be told apart: deletes and inserts at once, as nothing can lead to them. */
+/*
+ * Rows that cannot be told apart: deletes and inserts at once, as nothing can lead to them.  Around what
+ * others have to be written together those that are gone come first, and the rest behind it.
+ */
 static void
-send_keyless(Order *order, Entry *entry)
+send_keyless(Order *order, Entry *entry, DbsyncRelayWhat what)
 {
 	if (entry->done || !is_keyless(order, entry))
 		return;
-	dbsync_send_table(order->batch, entry->cut_table, entry->place, 0);
-	entry->done = true;
+	(void) dbsync_send_begin(order->batch, entry->table, entry->cut_table, entry->place, 0);
+	dbsync_send_keyless(order->batch, entry->cut_table, entry->place, 0, what);
+	dbsync_send_end(order->batch);
+	entry->done = what != DBSYNC_RELAY_GONE;
 }
 
 /* Everything of a table, to wait for that of others. */
@@ -270,7 +275,7 @@ send_in_order(Order *order)
 		for (int i = from; i < end; i++)
 			prepare(order, &order->entries[i]);
 		for (int i = from; i < end; i++)
-			send_keyless(order, &order->entries[i]);
+			send_keyless(order, &order->entries[i], DBSYNC_RELAY_CHANGES);
 		for (int i = from; i < end; i++)
 			send_upserts(order, &order->entries[i], end == from + 1);
 		dbsync_target_rows_together(order->batch->target, false, "sending rows");
@@ -290,10 +295,13 @@ send_together(Order *order)
 	for (int i = 0; i < order->n; i++)
 		prepare(order, &order->entries[i]);
 	for (int i = 0; i < order->n; i++)
+		send_keyless(order, &order->entries[i], DBSYNC_RELAY_GONE);
+	for (int i = 0; i < order->n; i++)
 		stage(order, &order->entries[i]);
 	dbsync_target_rows_together(order->batch->target, true, "sending rows");
 	for (int i = 0; i < order->n; i++)
 	{
+		send_keyless(order, &order->entries[i], DBSYNC_RELAY_REMAINING);
 		if (!order->entries[i].done)
 			dbsync_send_table(order->batch, order->entries[i].cut_table, order->entries[i].place, 0);
 	}

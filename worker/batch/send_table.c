@@ -57,14 +57,17 @@ dbsync_send_count(const DbsyncTable *table, const DbsyncCutTable *cut_table)
 }
 
 void
-dbsync_send_keyless(DbsyncBatch *batch, const DbsyncCutTable *cut_table, int64 after, int64 before)
+dbsync_send_keyless(DbsyncBatch *batch, const DbsyncCutTable *cut_table, int64 after, int64 before,
+					DbsyncRelayWhat what)
 {
 	int64		rows = dbsync_cut_table_rows(cut_table);
-	DbsyncReadCut changes = {.what = DBSYNC_RELAY_CHANGES};
+	DbsyncReadCut changes = {.what = what};
 
 	changes.after = after;
 	changes.before = before;
 	changes.fold = rows > cut_table->inserts;
+	if (!changes.fold && what == DBSYNC_RELAY_GONE)
+		return;
 	batch->work->counts |= changes.fold;
 	batch->rows += dbsync_send_rows(batch, cut_table, changes.fold ? DBSYNC_ROWS_COUNT : DBSYNC_ROWS_APPEND, &changes);
 }
@@ -142,7 +145,7 @@ dbsync_send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 after, in
 	keys.after = after;
 	keys.before = before;
 	if (dbsync_read_shape(work->subscription, table, cut_table)->nkeys == 0)
-		dbsync_send_keyless(batch, cut_table, after, before);
+		dbsync_send_keyless(batch, cut_table, after, before, DBSYNC_RELAY_CHANGES);
 	else if (dbsync_send_appends(batch, table, cut_table))
 	{
 		changes.fold = false;

@@ -39,8 +39,9 @@ extern void dbsync_send_replaced(DbsyncBatch *batch, const DbsyncCutTable *cut_t
 
 /*
  * Of a table without a key.  As its rows cannot be told apart, none is sent in another way
- * because rows have clashed.
+ * because rows have clashed.  What: all changes, or those that are gone first, and those that remain later.
  */
-extern void dbsync_send_keyless(DbsyncBatch *batch, const DbsyncCutTable *cut_table, int64 after, int64 before);
+extern void dbsync_send_keyless(DbsyncBatch *batch, const DbsyncCutTable *cut_table, int64 after, int64 before,
+								DbsyncRelayWhat what);
 
 #endif							/* DBSYNC_WORKER_BATCH_SEND_TABLE_H */
