@@ -112,7 +112,7 @@ sub make_graph
 # Rows that must stay: nothing that the source does, by whatever key, deletes them.
 sub guard
 {
-	return join(";\n", 'CREATE FUNCTION storm.stays() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION \'it stays\'; END $$',
+	return join(";\n", (map { "ALTER TABLE storm.t$_ ALTER v SET STORAGE EXTERNAL" } 0 .. $#tables), 'CREATE FUNCTION storm.stays() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION \'it stays\'; END $$',
 		map { "CREATE TRIGGER stays BEFORE DELETE OR UPDATE OF id ON storm.t$_ FOR EACH ROW WHEN (OLD.id <= $kept) EXECUTE FUNCTION storm.stays()" } 0 .. $#tables);
 }
 
@@ -144,7 +144,10 @@ sub values_of
 	my $u = chance(50) ? 'NULL' : random_below(60);
 
 	# what keys lead to is there for as many rows as have an id
-	return '(' . join(', ', $id, $u, $id, "'" . random_below(1000) . "'", map { reference($_) } @{ $tables[$i] }) . ')';
+	# a large one, which other changes leave untouched
+	my $v = chance(30) ? "repeat(md5('" . random_below(100) . "'), 100)" : "'" . random_below(1000) . "'";
+
+	return '(' . join(', ', $id, $u, $id, $v, map { reference($_) } @{ $tables[$i] }) . ')';
 }
 
 sub fill

@@ -39,6 +39,7 @@ typedef struct Entry
 	bool		alone;			/* and the only one */
 	int64		place;			/* rows up to here have been sent, or do not matter */
 	bool		done;			/* all have */
+	bool		single;			/* none of the others is in one circle with it */
 } Entry;
 
 /* those of a cut, in order */
@@ -165,9 +166,16 @@ is_replaced(const Order *order, const Entry *entry)
 	return dbsync_target_table_wants_replace(order->batch->target, entry->table->handle, 0);
 }
 
+/* Is there one row of it, and no other table of its circle?  Then it takes no stage. */
+static bool
+is_one_row(const Entry *entry)
+{
+	return entry->single && dbsync_cut_table_rows(entry->cut_table) == 1;
+}
+
 /* The last state of each row that there still is. */
 static void
-send_upserts(Order *order, Entry *entry, bool single)
+send_upserts(Order *order, Entry *entry)
 {
 	DbsyncBatch *batch = order->batch;
 	const DbsyncCutTable sent = dbsync_send_count(entry->table, entry->cut_table);
@@ -183,7 +191,7 @@ send_upserts(Order *order, Entry *entry, bool single)
 		dbsync_send_replaced(batch, entry->cut_table, how);
 		entry->done = true;
 	}
-	else if (dbsync_send_appends(batch, entry->table, entry->cut_table) && single)
+	else if (dbsync_send_appends(batch, entry->table, entry->cut_table) && entry->single)
 	{
 		how.fold = false;
 		batch->rows += dbsync_send_rows(batch, entry->cut_table, DBSYNC_ROWS_APPEND, &how);
@@ -192,7 +200,7 @@ send_upserts(Order *order, Entry *entry, bool single)
 	else
 	{
 		how.what = DBSYNC_RELAY_REMAINING;
-		mode = entry->table->ties.circle ? DBSYNC_ROWS_TOGETHER
+		mode = entry->table->ties.circle && !is_one_row(entry) ? DBSYNC_ROWS_TOGETHER
 			: how.marks && !how.complete ? DBSYNC_ROWS_PATCH : DBSYNC_ROWS_MERGE;
 		batch->rows += dbsync_send_rows(batch, entry->cut_table, mode, &how);
 	}
@@ -206,6 +214,7 @@ send_deletes(Order *order, Entry *entry)
 	const DbsyncTable *table = entry->table;
 	const DbsyncCutTable sent = dbsync_send_count(table, entry->cut_table);
 	bool		alone = dbsync_cut_table_rows(&sent) == sent.deletes;
+	bool		together = table->ties.circle && !is_one_row(entry);
 	bool		filters = table->selection != NULL && dbsync_selection_runs(table->selection);
 	DbsyncReadCut how;
 	int64		rows;
@@ -214,10 +223,10 @@ send_deletes(Order *order, Entry *entry)
 		return;
 	how = dbsync_send_begin(batch, entry->table, entry->cut_table, entry->place, 0);
 	how.what = DBSYNC_RELAY_GONE;
-	if (alone && !table->ties.circle)
+	if (alone && !together)
 		how = (DbsyncReadCut) {.what = DBSYNC_RELAY_KEYS,.after = entry->place};
 	rows = dbsync_send_rows(batch, entry->cut_table,
-							table->ties.circle ? DBSYNC_ROWS_TOGETHER
+							together ? DBSYNC_ROWS_TOGETHER
 							: alone ? DBSYNC_ROWS_DELETE : DBSYNC_ROWS_MERGE, &how);
 	if (alone)
 		batch->rows += rows;
@@ -273,11 +282,13 @@ send_in_order(Order *order)
 	{
 		end = end_of_rank(order, from);
 		for (int i = from; i < end; i++)
+			order->entries[i].single = (end == from + 1);
+		for (int i = from; i < end; i++)
 			prepare(order, &order->entries[i]);
 		for (int i = from; i < end; i++)
 			send_keyless(order, &order->entries[i], DBSYNC_RELAY_CHANGES);
 		for (int i = from; i < end; i++)
-			send_upserts(order, &order->entries[i], end == from + 1);
+			send_upserts(order, &order->entries[i]);
 		dbsync_target_rows_together(order->batch->target, false, "sending rows");
 	}
 	for (int i = order->n - 1; i >= 0; i--)

@@ -25,13 +25,14 @@ dbsync_send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncRows
 	DbsyncTable *table = batch->current;
 	const DbsyncTableShape *shape = dbsync_read_shape(batch->work->subscription, table, cut_table);
 	DbsyncRelay *relay = dbsync_relay_create(target, table->handle, table, shape, how->what);
+	int64		rows = dbsync_cut_table_rows(cut_table);
 	int64		sent;
 
 	if ((mode == DBSYNC_ROWS_MERGE || mode == DBSYNC_ROWS_TOGETHER) && how->what != DBSYNC_RELAY_REMAINING)
 		dbsync_relay_delete_filtered(relay);
-	/* rows of a circle are to come by one statement, so they are many, however few */
+	/* several rows of a circle are to come by one statement, so they are many, however few */
 	dbsync_target_rows_begin(target, table->handle, mode,
-							 table->ties.circle ? -1 : dbsync_cut_table_rows(cut_table), "sending rows");
+							 table->ties.circle && rows > 1 ? -1 : rows, "sending rows");
 	dbsync_read_cut(batch->work->subscription, table, batch->cut, cut_table, how, relay);
 	if (!dbsync_relay_result(relay, &sent) || !dbsync_target_try_rows_end(target))
 		dbsync_target_raise(target, "sending rows");

@@ -65,10 +65,13 @@ waits_for_held(const DbsyncTable *table)
 static bool
 is_due(DbsyncWork *work, DbsyncTable *table)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now;
 	ListCell   *lc;
 
-	if (!is_wanted(table) || table->copy_after > now || waits_for_another(table))
+	if (!is_wanted(table))
+		return false;
+	now = GetCurrentTimestamp();
+	if (table->copy_after > now || waits_for_another(table))
 		return false;
 	if (table->ties.circle)
 		foreach(lc, dbsync_ties_circle(work, table))
