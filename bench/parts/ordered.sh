@@ -4,7 +4,8 @@
 # subscription is stopped all are inserted; all children move to another parent; half of the parents go, with
 # their children.  Timed from its start until the target has them, as in drain.  dbsync's role at the
 # target is the same: with the right to set session_replication_role (replica), and without it (ordered).
-# All servers have fsync off.
+# By hand: what the same server needs for the same rows in statements of its own, under replica role and under
+# its default, which is what the checks alone cost.  All servers have fsync off.
 
 # Usage: ordered_drain MODE WORK STATEMENTS
 ordered_drain()
@@ -45,6 +46,35 @@ ordered_turn()
 	dbsync_wait
 }
 
+# Usage: ordered_by_hand_timed MODE WORK STATEMENTS
+ordered_by_hand_timed()
+{
+	local start
+
+	checkpoint dbsync_target
+	start=$(now)
+	quietly dbsync_target hand <<<"$3"
+	record "$2 by hand, $1" dbsync "$(since "$start")" s
+	tidy hand dbsync_target
+}
+
+# Usage: ordered_by_hand MODE.  In a database without dbsync.
+ordered_by_hand()
+{
+	local parents=$((bench_rows / 10))
+	local role=origin
+
+	[ "$1" = ordered ] || role=replica
+	fresh_database dbsync_target hand
+	quietly dbsync_target hand <<<"CREATE TABLE parent (id bigint PRIMARY KEY, name text);
+		CREATE TABLE child (id bigint PRIMARY KEY, parent bigint NOT NULL REFERENCES parent, note text);
+		CREATE INDEX ON child (parent); ALTER DATABASE hand SET session_replication_role = $role;"
+	ordered_by_hand_timed "$1" inserts "INSERT INTO parent SELECT i, 'name ' || i FROM generate_series(1, $parents) i;
+		INSERT INTO child SELECT i, 1 + i % $parents, 'note ' || i FROM generate_series(1, $parents * 4) i;"
+	ordered_by_hand_timed "$1" deletes "DELETE FROM child WHERE parent % 2 = 0; DELETE FROM parent WHERE id % 2 = 0;"
+	drop_database dbsync_target hand
+}
+
 run_ordered()
 {
 	local side
@@ -69,6 +99,7 @@ run_ordered()
 		# shellcheck disable=SC2046
 		for side in $(in_turn replica ordered); do
 			ordered_turn "$side"
+			ordered_by_hand "$side"
 		done
 	done
 	dbsync_unsubscribe

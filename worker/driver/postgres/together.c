@@ -132,7 +132,8 @@ check_gone(PostgresTarget *target, const List *staged)
 
 /*
  * Unique values of each index beside the key's: a column that can be null meanwhile, which leaves
- * its value to others; null where there is none.  Not one that foreign keys lead to.
+ * its value to others; null where there is none.  Not one that foreign keys lead to.  And has the table
+ * columns of the target's own, which a row would lose that is inserted anew?
  */
 static const char *const unique_sql =
 "SELECT (SELECT min(CAST(a.attname AS text)) FROM pg_attribute a"
@@ -140,13 +141,22 @@ static const char *const unique_sql =
 "  AND a.attname = ANY (CAST($2 AS text[])) AND i.indisunique"
 "  AND to_jsonb(i) ->> 'indnullsnotdistinct' IS DISTINCT FROM 'true'"
 "  AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = i.indrelid"
-"   AND a.attnum = ANY (k.confkey)))"
+"   AND a.attnum = ANY (k.confkey))),"
+" EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum > 0 AND NOT a.attisdropped"
+"  AND a.attgenerated = '' AND a.attname <> ALL (CAST($4 AS text[])))"
 " FROM pg_index i WHERE i.indrelid = CAST($1 AS oid) AND (i.indisunique OR i.indisexclusion)"
 " AND NOT CAST(i.indkey AS int2[]) <@ (SELECT coalesce(array_agg(a.attnum), '{}') FROM pg_attribute a"
 "  WHERE a.attrelid = i.indrelid AND a.attname = ANY (CAST($3 AS text[])))";
 
+typedef enum Which
+{
+	WHICH_KEYS,
+	WHICH_OTHERS,				/* that can be assigned */
+	WHICH_ALL
+} Which;
+
 static const char *
-names_of(const DbsyncTargetTable *table, bool keys)
+names_of(const DbsyncTargetTable *table, Which which)
 {
 	const char **names = palloc(sizeof(char *) * Max(table->ncolumns, 1));
 	int			n = 0;
@@ -155,7 +165,7 @@ names_of(const DbsyncTargetTable *table, bool keys)
 	{
 		const PostgresColumn *column = &table->columns[i];
 
-		if (keys ? column->is_key : column->is_assigned && !column->is_key)
+		if (which == WHICH_ALL || (which == WHICH_KEYS ? column->is_key : column->is_assigned && !column->is_key))
 			names[n++] = column->name;
 	}
 	return dbsync_postgres_array_text(n, names);
@@ -180,8 +190,9 @@ static bool
 free_values(PostgresTarget *target, PostgresTogether *one)
 {
 	const DbsyncTargetTable *table = one->table;
-	const char *values[3] = {psprintf("%u", table->relid), names_of(table, false), names_of(table, true)};
-	const PostgresAnswer *answer = dbsync_postgres_query(target, unique_sql, 3, values, "*T");
+	const char *values[4] = {psprintf("%u", table->relid), names_of(table, WHICH_OTHERS),
+	names_of(table, WHICH_KEYS), names_of(table, WHICH_ALL)};
+	const PostgresAnswer *answer = dbsync_postgres_query(target, unique_sql, 4, values, "*Tb");
 	List	   *columns = NIL;
 
 	if (answer == NULL)
@@ -193,7 +204,7 @@ free_values(PostgresTarget *target, PostgresTogether *one)
 
 		if (column != NULL)
 			columns = list_append_unique_ptr(columns, (void *) column);
-		else if (!table->referenced)
+		else if (!table->referenced && !dbsync_postgres_answer_bool(answer, row, 1))
 			one->replaced = true;
 	}
 	return one->replaced || columns == NIL ||
@@ -234,7 +245,7 @@ dbsync_postgres_rows_together(DbsyncTarget *base, bool clashed)
 	if (staged == NIL)
 		return true;
 	target->together = NIL;
-	if (!write_staged(target, staged, clashed))
+	if (!dbsync_postgres_merge_finish(target) || !write_staged(target, staged, clashed))
 		return false;
 	list_free_deep(staged);
 	return true;
