@@ -40,8 +40,9 @@ typedef enum DbsyncFaultKind
 	DBSYNC_FAULT_UNAVAILABLE,	/* out of resources, shutting down, cancelled, read only: it
 								 * is not for what was sent */
 	DBSYNC_FAULT_LOCKED,		/* somebody else's lock was in the way */
-	DBSYNC_FAULT_CLASH,			/* two rows with one unique value, or a row for which a
-								 * stage has no room: send it again, deleting first */
+	DBSYNC_FAULT_CLASH,			/* two rows with one unique value, a row for which a stage has
+								 * no room, or that breaks a foreign key before others are
+								 * there: send it again, deleting first, or all together */
 	DBSYNC_FAULT_ROW_MISSING,	/* a row that came with untouched columns is not there: it
 								 * is to be sent whole */
 	DBSYNC_FAULT_LEDGER_MOVED,	/* another worker has */
