@@ -48,6 +48,14 @@ typedef struct DbsyncTrouble
 	char		hint[DBSYNC_MESSAGE_SIZE];
 } DbsyncTrouble;
 
+/* what becomes of foreign keys at the target */
+typedef enum DbsyncKeys
+{
+	DBSYNC_KEYS_UNKNOWN,		/* not connected yet, or not said by its driver */
+	DBSYNC_KEYS_REPLICA,		/* they are not checked */
+	DBSYNC_KEYS_ORDERED			/* they are, and rows come in an order that they allow */
+} DbsyncKeys;
+
 /* how it goes; written by the worker only */
 typedef struct DbsyncProgress
 {
@@ -60,6 +68,7 @@ typedef struct DbsyncProgress
 	TimestampTz waits_since;	/* for the target's answer; 0: not, or not for long */
 	double		rows_per_second;
 	char		position[128];	/* clipped text of "after" */
+	DbsyncKeys	foreign_keys;
 } DbsyncProgress;
 
 typedef struct DbsyncSlot

@@ -99,11 +99,14 @@ SELECT dbsync.run_once('driver');
 \c :target
 GRANT TEMP ON DATABASE :target TO regress_dbsync_writer;
 CREATE TABLE public.child (id int PRIMARY KEY REFERENCES public.driver);
+CREATE RULE quiet AS ON UPDATE TO public.driver DO ALSO NOTHING;
+ALTER TABLE public.driver DISABLE RULE quiet;
 \c :source
--- foreign keys and no right to the replica role (hazard 28)
+-- foreign keys, no right to the replica role (hazard 28), and rows that would have to be replaced
 SELECT dbsync.run_once('driver');
 \c :target
 DROP TABLE public.child;
+DROP RULE quiet ON public.driver;
 ALTER TABLE public.driver ENABLE ROW LEVEL SECURITY;
 \c :source
 -- row security would hide rows from us (hazard 31)

@@ -69,7 +69,7 @@ struct DbsyncRelay
 static void
 take_all(DbsyncRelay *relay, TupleDesc desc)
 {
-	bool		with_op = relay->what == DBSYNC_RELAY_CHANGES || relay->what == DBSYNC_RELAY_REMAINING;
+	bool		with_op = relay->what != DBSYNC_RELAY_CHUNK && relay->what != DBSYNC_RELAY_KEYS;
 	int			first = with_op ? 1 : 0;
 	int			ncolumns = relay->what == DBSYNC_RELAY_KEYS ? relay->shape->nkeys : relay->shape->ncolumns;
 	int		   *place = palloc(sizeof(int) * Max(ncolumns, 1));
@@ -327,6 +327,8 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 		dbsync_last_key_remember(relay->last_key, slot);
 	if (relay->selecting != NULL)
 		sent = select_row(relay, slot);
+	if (relay->what == DBSYNC_RELAY_GONE && relay->row.kind != DBSYNC_ROW_DELETE)
+		sent = NULL;
 	if (sent != NULL)
 	{
 		encode_row(relay, slot, sent);

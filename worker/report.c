@@ -250,6 +250,16 @@ dbsync_report_held(int tables)
 }
 
 void
+dbsync_report_foreign_keys(DbsyncKeys keys)
+{
+	if (mine->progress.foreign_keys == keys)
+		return;
+	dbsync_shmem_lock(true);
+	mine->progress.foreign_keys = keys;
+	dbsync_shmem_unlock();
+}
+
+void
 dbsync_report_lag(const DbsyncLag *lag, const DbsyncSnapshot *after)
 {
 	char	   *position = dbsync_snapshot_text(after);

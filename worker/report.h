@@ -53,6 +53,9 @@ extern void dbsync_report_suspended(int tables);
 /* And how many are held, each at a position of its own. */
 extern void dbsync_report_held(int tables);
 
+/* What becomes of foreign keys at the target. */
+extern void dbsync_report_foreign_keys(DbsyncKeys keys);
+
 /* After a window was begun, and after a batch was committed. */
 extern void dbsync_report_lag(const DbsyncLag *lag, const DbsyncSnapshot *after);
 extern void dbsync_report_batch(int64 rows, double seconds, bool keep_trouble);

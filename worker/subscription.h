@@ -58,6 +58,9 @@ typedef struct DbsyncSubscription
 	List	   *shapes;			/* of DbsyncTableShape: those of its tables */
 	uint64		generation;		/* of the configuration read */
 	bool		settled;		/* found to be so; see dbsync_subscription_is_settled() */
+	bool		ties_known;		/* asked of the target, over this connection */
+	bool		tied;			/* foreign keys of tables are checked there */
+	int			ngroups;		/* of tables that are tied to one another */
 } DbsyncSubscription;
 
 /*

@@ -91,6 +91,12 @@ dbsync_table_keeps_rows(const DbsyncTable *table)
 }
 
 bool
+dbsync_table_empties(const DbsyncTable *table)
+{
+	return table->existing_rows != NULL && strcmp(table->existing_rows, "truncate") == 0;
+}
+
+bool
 dbsync_table_flows(const DbsyncTable *table)
 {
 	return table->state != DBSYNC_TABLE_SUSPENDED &&

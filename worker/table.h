@@ -63,6 +63,22 @@ typedef struct DbsyncTableIndexing
 	int			failures;
 } DbsyncTableIndexing;
 
+/* of a table that foreign keys are checked of at the target: see worker/ties.h */
+typedef struct DbsyncTableTies
+{
+	bool		checked;		/* it has such keys, or is referenced by some */
+	bool		circle;			/* it is among its own ancestors */
+	int			rank;			/* above 0; less than that of its children; one circle's tables have one */
+	int			group;			/* above 0; tables that are tied over any number of keys have one */
+	List	   *parents;		/* other tables (DbsyncTable) of the subscription that it references, */
+	List	   *children;		/* and that reference it */
+	bool		emptied;		/* before its copy, as rows of it are in the way of those that it references */
+	bool		blocked;		/* held, and what it waits for does not come by itself */
+	bool		seen;			/* while they are walked through */
+	int			number;
+	int			low;
+} DbsyncTableTies;
+
 typedef struct DbsyncTable
 {
 	/* from the catalogs */
@@ -112,6 +128,7 @@ typedef struct DbsyncTable
 	DbsyncTableIndexing indexing;
 	char	   *creation_note;	/* why its target could not be made, as the catalog has it; NULL: it
 								 * could, or was not tried */
+	DbsyncTableTies ties;
 } DbsyncTable;
 
 /* Learn name and owner of the table; in CurrentMemoryContext.  False if it is gone. */
@@ -125,6 +142,9 @@ extern Oid	dbsync_table_owner(DbsyncTable *table);
 
 /* Do rows that its target table had before the first copy stay? */
 extern bool dbsync_table_keeps_rows(const DbsyncTable *table);
+
+/* Do they go, instead? */
+extern bool dbsync_table_empties(const DbsyncTable *table);
 
 /* Does somebody say which columns are sent, and under which names?  Then they are no matter of the shape alone. */
 static inline bool

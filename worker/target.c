@@ -42,7 +42,8 @@ is_whole(const DbsyncDriver *driver)
 		(driver->table_missing || !(driver->features & DBSYNC_FEATURE_COUNT)) &&
 		(driver->sequences_advance || !(driver->features & DBSYNC_FEATURE_SEQUENCES)) &&
 		((driver->create_sql && driver->table_create && driver->index_sql && driver->index_create &&
-		  driver->table_complete) || !(driver->features & DBSYNC_FEATURE_CREATE));
+		  driver->table_complete) || !(driver->features & DBSYNC_FEATURE_CREATE)) &&
+		((driver->foreign_keys && driver->rows_together) || !(driver->features & DBSYNC_FEATURE_FOREIGN_KEYS));
 }
 
 static void
@@ -400,6 +401,26 @@ dbsync_target_truncate(DbsyncTarget *target, DbsyncTargetTable **tables, int nta
 					   const char *doing)
 {
 	require(target->driver->truncate(target, tables, ntables), target, doing);
+}
+
+bool
+dbsync_target_has_foreign_keys(const DbsyncTarget *target)
+{
+	return (target->driver->features & DBSYNC_FEATURE_FOREIGN_KEYS) != 0;
+}
+
+void
+dbsync_target_foreign_keys(DbsyncTarget *target, int ntables, const char **schemas,
+						   const char **tables, bool *checked, List **keys)
+{
+	require(target->driver->foreign_keys(target, ntables, schemas, tables, checked, keys),
+			target, "looking for foreign keys");
+}
+
+void
+dbsync_target_rows_together(DbsyncTarget *target, bool clashed, const char *doing)
+{
+	require(target->driver->rows_together(target, clashed), target, doing);
 }
 
 bool

@@ -100,6 +100,11 @@ extern bool dbsync_target_try_begin(DbsyncTarget *target, const DbsyncLedger *le
 									const char *origin, int64 expected_rows, int flags);
 extern void dbsync_target_truncate(DbsyncTarget *target, DbsyncTargetTable **tables, int ntables,
 								   const char *doing);
+/* Does it say which foreign keys are checked?  Only then the two others. */
+extern bool dbsync_target_has_foreign_keys(const DbsyncTarget *target);
+extern void dbsync_target_foreign_keys(DbsyncTarget *target, int ntables, const char **schemas,
+									   const char **tables, bool *checked, List **keys);
+extern void dbsync_target_rows_together(DbsyncTarget *target, bool clashed, const char *doing);
 extern bool dbsync_target_deletes_where(const DbsyncTarget *target);
 extern bool dbsync_target_try_delete_where(DbsyncTarget *target, DbsyncTargetTable *table,
 										   const DbsyncTableSpec *spec, const char *condition);

@@ -24,7 +24,8 @@ typedef enum DbsyncSendAs
 	DBSYNC_SEND_AS_USUAL,
 	DBSYNC_SEND_WHOLE_ROWS,		/* a row was missing at the target: no column stays open,
 								 * so that each can be inserted */
-	DBSYNC_SEND_REPLACE_ALL		/* rows clashed there: all are deleted, then inserted */
+	DBSYNC_SEND_REPLACE_ALL		/* rows clashed there: all are deleted, then inserted; tied tables are
+								 * written by one statement */
 } DbsyncSendAs;
 
 typedef struct DbsyncWork

@@ -24,7 +24,8 @@ my @parts = (
 	[ partitions => 'Partitioned tables.', \&partitions ],
 	[ keyless => 'Tables without a key.', \&keyless ],
 	[ selection => 'Columns, expressions and rows that are chosen.', \&selection ],
-	[ create_missing => 'Tables that are made at the target, and their indexes behind the copy.', \&create_missing ]);
+	[ create_missing => 'Tables that are made at the target, and their indexes behind the copy.', \&create_missing ],
+	[ ordered => 'A target that checks its foreign keys.', \&ordered ]);
 my %part = map { $_->[0] => $_ } @parts;
 
 my %peers = (
@@ -336,6 +337,32 @@ sub create_missing
 
 	return check('copy with two indexes', 'made ÷ indexes first', '<=', 0.9,
 		ratios($data, $name, 'copy with two indexes', 'made', 'indexes first'));
+}
+
+sub ordered
+{
+	my ($data, $name) = @_;
+
+	my $price = sub {
+		my ($what, $round) = @_;
+		my ($ordered, $replica) = map { scalar $data->at($name, "$what, $_", 'dbsync', $round) } 'ordered', 'replica';
+
+		return $ordered && $replica ? $ordered / $replica : undef;
+	};
+
+	return (
+		(map {
+			my $what = $_;
+			check($what, 'ordered ÷ replica', '<=', 2.0, [ $data->each_round(sub { $price->($what, $_[0]) }) ])
+		} 'inserts', 'moves', 'deletes'),
+		# where PostgreSQL's own checks cost more than that: no more than they do
+		map {
+			my $what = $_;
+			check($what, 'ordered ÷ replica, ÷ the same by hand', '<=', 1.2, [ $data->each_round(sub {
+				my ($ours, $own) = ($price->($what, $_[0]), $price->("$what by hand", $_[0]));
+				return $ours && $own ? $ours / $own : undef;
+			}) ])
+		} 'inserts', 'deletes');
 }
 
 1;

@@ -101,7 +101,7 @@ CREATE FUNCTION dbsync_internal.subscription_status(caller oid) RETURNS TABLE (
     lag_rows bigint, lag_bytes bigint, lag_seconds float8, rows_per_second float8, batches bigint, rows bigint,
     last_batch timestamptz, last_error text, last_error_detail text, next_action text,
     failures int, retry_at timestamptz, log_bytes bigint, preloaded boolean, forward text, ddl text,
-    on_partition_drop text)
+    on_partition_drop text, foreign_keys text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -118,7 +118,7 @@ BEGIN
         dbsync_internal.log_bytes(0) +
         (SELECT coalesce(sum(dbsync_internal.log_bytes(a.captured_id)), 0)::bigint
          FROM dbsync.subscription_table a WHERE a.subscription_id = s.id),
-        dbsync_internal.is_preloaded(), s.forward, s.ddl, s.on_partition_drop
+        dbsync_internal.is_preloaded(), s.forward, s.ddl, s.on_partition_drop, w.foreign_keys
     FROM dbsync.subscription s
     LEFT JOIN dbsync_internal.slots() w ON w.subscription_id = s.id
     -- what was stopped without being asked says why until it is started again
@@ -137,7 +137,7 @@ CREATE FUNCTION dbsync.subscription_status() RETURNS TABLE (
     lag_rows bigint, lag_bytes bigint, lag_seconds float8, rows_per_second float8, batches bigint, rows bigint,
     last_batch timestamptz, last_error text, last_error_detail text, next_action text,
     failures int, retry_at timestamptz, log_bytes bigint, preloaded boolean, forward text, ddl text,
-    on_partition_drop text)
+    on_partition_drop text, foreign_keys text)
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.subscription_status() IS 'what the view dbsync.status shows';
 
@@ -153,6 +153,7 @@ COMMENT ON COLUMN dbsync.status.log_bytes IS 'size of what is kept of captured c
 COMMENT ON COLUMN dbsync.status.forward IS 'all: changes that came here from other databases go on to the target; local: only those made here do';
 COMMENT ON COLUMN dbsync.status.ddl IS 'what becomes of changes of tables at the target: wait, apply or ignore';
 COMMENT ON COLUMN dbsync.status.on_partition_drop IS 'what becomes at the target of the rows of a partition that is detached or dropped: keep or delete';
+COMMENT ON COLUMN dbsync.status.foreign_keys IS 'replica: the target does not check its foreign keys for dbsync; ordered: it does, and rows come in an order that they allow; null: its worker has not been connected yet';
 COMMENT ON COLUMN dbsync.status.preloaded IS 'true: its worker comes back by itself after a server restart';
 
 -- ---------------------------------------------------------------------------

@@ -133,7 +133,7 @@ CREATE FUNCTION dbsync_internal.slots(
     OUT lag_rows bigint, OUT lag_bytes bigint, OUT oldest timestamptz, OUT last_batch timestamptz,
     OUT rows_per_second float8, OUT sqlstate text, OUT message text, OUT detail text, OUT hint text,
     OUT failed_at timestamptz, OUT failures int, OUT retry_at timestamptz, OUT "position" text,
-    OUT waits_since timestamptz)
+    OUT waits_since timestamptz, OUT foreign_keys text)
     RETURNS SETOF record
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'dbsync_slots';
 COMMENT ON FUNCTION dbsync_internal.slots() IS 'what the workers of this database report about themselves';

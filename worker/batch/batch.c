@@ -33,20 +33,19 @@
 #include "extension/route.h"
 #include "extension/settings.h"
 #include "worker/batch/batch.h"
-#include "worker/batch/changes.h"
 #include "worker/batch/choose.h"
 #include "worker/batch/held.h"
 #include "worker/batch/held_batch.h"
 #include "worker/batch/ledger.h"
 #include "worker/batch/ledger_check.h"
 #include "worker/batch/missing.h"
+#include "worker/batch/open.h"
 #include "worker/batch/send.h"
 #include "worker/batch/sequences.h"
 #include "worker/batch/slice.h"
 #include "worker/batch/wal.h"
 #include "worker/copy/connections.h"
 #include "worker/copy/copy.h"
-#include "worker/copy/reverse.h"
 #include "worker/copy/schedule.h"
 #include "worker/driver/driver.h"
 #include "worker/identity.h"
@@ -77,62 +76,6 @@ describe_batch(void *arg)
 	else
 		errcontext("batch " INT64_FORMAT " of subscription \"%s\"",
 				   batch->number, batch->work->subscription->name);
-}
-
-/* Can rows of the current table be completed, if they must?  See lock_to_complete(). */
-static void
-check_lock(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
-{
-	const DbsyncTable *table = batch->current;
-
-	if (cut_table->marked == 0 || table->lock == DBSYNC_LOCK_HELD ||
-		!dbsync_choose_completes(batch->work, table))
-		return;
-	if (table->lock == DBSYNC_LOCK_NOT_HAD)
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("could not obtain lock on table %s", table->qualified),
-				 errdetail("Values that its last changes left untouched must be read from it.")));
-	batch->again = true;
-}
-
-static void
-open_tables(DbsyncBatch *batch)
-{
-	ListCell   *lc;
-
-	if (batch->cut)
-		foreach(lc, batch->cut->tables)
-		{
-			DbsyncCutTable *cut_table = lfirst(lc);
-			const DbsyncTableShape *shape;
-
-			batch->current = dbsync_subscription_table(batch->work->subscription,
-													   cut_table->captured_id);
-			shape = dbsync_read_shape(batch->work->subscription, batch->current, cut_table);
-			dbsync_held_ask(batch->work, batch->current);
-			/* what it becomes in the batch is looked up there, but for its types */
-			if (dbsync_changes_come_first(batch, cut_table))
-			{
-				dbsync_target_table_follow_types(batch->work, batch->current, shape);
-				dbsync_held_answered(batch->work);
-				continue;
-			}
-			dbsync_target_table_open(batch->work, batch->current, shape);
-			dbsync_held_answered(batch->work);
-			check_lock(batch, cut_table);
-		}
-	if (batch->with_chunk)
-	{
-		batch->current = batch->copying;
-		batch->work->blamed = batch->copying->captured_id;
-		dbsync_target_table_open(batch->work, batch->copying, batch->copying->shape);
-		dbsync_reverse_check(batch->work, batch->copying);
-		if (batch->copying->part.nkeys == 0)
-			dbsync_target_table_check_empty(batch->work, batch->copying);
-	}
-	batch->current = NULL;
-	batch->work->blamed = 0;
 }
 
 /*
@@ -266,7 +209,10 @@ pass(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
 	instr_time	elapsed;
+	ListCell   *lc;
 
+	foreach(lc, batch->emptied)
+		((DbsyncTable *) lfirst(lc))->ties.emptied = true;
 	dbsync_missing_gather(work);
 	if (batch->held)
 		dbsync_held_batch_pass(batch);
@@ -316,13 +262,15 @@ dbsync_batch_apply(DbsyncBatch *batch)
 	DbsyncWork *work = batch->work;
 
 	SPI_connect();
-	open_tables(batch);
+	dbsync_open_tables(batch);
 	if (batch->again)
 	{
 		SPI_finish();
 		return false;
 	}
 	begin_target(batch);
+	if (batch->emptied != NIL)
+		dbsync_copy_empty(work, batch->emptied);
 	dbsync_sequences_begin(batch);
 	if (batch->cut)
 		do

@@ -25,8 +25,10 @@
 #include "worker/batch/choose.h"
 #include "worker/batch/held.h"
 #include "worker/batch/held_batch.h"
+#include "worker/batch/held_group.h"
 #include "worker/batch/missing.h"
 #include "worker/batch/held_note.h"
+#include "worker/batch/held_tied.h"
 #include "worker/driver/driver.h"
 #include "worker/rights.h"
 #include "worker/row_size.h"
@@ -71,6 +73,8 @@ dbsync_catch_up_see_to(DbsyncWork *work)
 {
 	if (work->hold_due != 0)
 		hold(work);
+	if (work->subscription->tied)
+		dbsync_held_take_along(work);
 	(void) dbsync_held_note(work);
 }
 
@@ -91,6 +95,7 @@ run(DbsyncBatch *batch)
 	bool		applied = false;
 
 	dbsync_choose_begin(batch);
+	batch->held_with = dbsync_held_group(work, batch->held);
 	batch->stale = !dbsync_rights_hold(work) ||
 		work->subscription->generation != dbsync_catalog_generation();
 	INSTR_TIME_SET_CURRENT(batch->begun);

@@ -45,8 +45,8 @@
 bool
 dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table)
 {
-	/* what is worked out of a row may need any of its values */
-	return work->send_as >= DBSYNC_SEND_WHOLE_ROWS ||
+	/* what is worked out of a row may need any of its values; and rows of a circle are staged whole */
+	return work->send_as >= DBSYNC_SEND_WHOLE_ROWS || table->ties.circle ||
 		(table->selection != NULL && dbsync_selection_runs(table->selection)) ||
 		!dbsync_target_table_takes_unchanged(work->target, table->handle);
 }
@@ -86,6 +86,7 @@ void
 dbsync_choose_begin(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
+	ListCell   *lc;
 
 	MemoryContext old = MemoryContextSwitchTo(work->batch_context);
 	DbsyncSnapshot *start;
@@ -101,12 +102,19 @@ dbsync_choose_begin(DbsyncBatch *batch)
 
 	/* a table that somebody has locked is copied later; others go on */
 	MemoryContextSwitchTo(work->batch_context);
-	if (batch->copying && !batch->past && !dbsync_table_lock(batch->copying))
-		copy_later(batch);
+	batch->copies = batch->copying ? dbsync_schedule_with(work, batch->copying) : NIL;
+	foreach(lc, batch->copies)
+	{
+		if (batch->copying && !batch->past && !dbsync_table_lock(lfirst(lc)))
+			copy_later(batch);
+	}
 	lock_to_complete(work);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (batch->copying && !batch->past && !dbsync_table_lock_is_of_now(batch->copying))
-		copy_later(batch);
+	foreach(lc, batch->copies)
+	{
+		if (batch->copying && !batch->past && !dbsync_table_lock_is_of_now(lfirst(lc)))
+			copy_later(batch);
+	}
 	batch->now = batch->past ? start : dbsync_snapshot_from(GetActiveSnapshot());
 }
 
@@ -172,7 +180,7 @@ shape_of(const DbsyncPart *part, void *arg)
 
 	/* a held one's rows are for batches of its own, and those for it alone */
 	if (table == NULL || !(dbsync_table_flows(table) || is_prepared(batch, table, part)) ||
-		(batch->held ? table != batch->held : dbsync_table_is_held(table)))
+		(batch->held ? !list_member_ptr(batch->held_with, table) : dbsync_table_is_held(table)))
 		return 0;
 	segment = dbsync_subscription_segment(batch->work->subscription, part->segment_id);
 	if (segment != NULL)

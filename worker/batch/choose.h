@@ -24,7 +24,9 @@ typedef struct DbsyncBatch
 	DbsyncWork *work;
 	DbsyncTarget *target;
 	DbsyncTable *copying;		/* locked and to be copied from, or NULL */
-	DbsyncTable *held;			/* it is for this table alone, which catches up, or NULL; */
+	List	   *copies;			/* it, and those that must be copied in the same transaction */
+	DbsyncTable *held;			/* it is for this table, which catches up, or NULL; */
+	List	   *held_with;		/* and for those that do so with it: all of them; */
 	DbsyncPosition held_behind; /* then, where that one will be, ... */
 	bool		released;		/* ... or whether that is where its subscription is */
 	DbsyncCut  *cut;			/* NULL: nothing but a chunk or a note */
@@ -42,6 +44,7 @@ typedef struct DbsyncBatch
 	int64		rows;
 	DbsyncTable *current;		/* for the error context */
 	uint64		asked;			/* tickets handed out before S was taken */
+	List	   *emptied;		/* tables whose copy has yet to come, and that are emptied now */
 	bool		stale;			/* S shows more than the configuration read */
 	bool		again;			/* a table should have been locked before S */
 	instr_time	begun;

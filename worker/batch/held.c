@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "worker/batch/held.h"
+#include "worker/batch/held_group.h"
 #include "worker/driver/driver.h"
 #include "worker/position.h"
 #include "worker/query.h"
@@ -122,6 +123,25 @@ dbsync_held_try_later(DbsyncTable *table)
 									dbsync_query_pause(RETRY_MIN, table->hold.failures));
 }
 
+void
+dbsync_held_say(DbsyncTable *table, const char *reason, const char *action)
+{
+	bool		news = set_text(table, &table->hold.reason, reason);
+
+	news |= set_text(table, &table->hold.action, action);
+	table->hold.note_due |= news;
+}
+
+/* None that catches up with it before the pause is over. */
+static void
+try_group_later(DbsyncWork *work, DbsyncTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, dbsync_held_group(work, table))
+		dbsync_held_try_later(lfirst(lc));
+}
+
 /* Rows that cannot be completed from a table that is another by now never will be. */
 static bool
 is_beyond_completion(const DbsyncWork *work, const ErrorData *edata)
@@ -185,12 +205,21 @@ is_worth_a_look(DbsyncWork *work)
 	return id != 0;
 }
 
+/* Of the tables that catch up together, the one that has been asked about; else the one that leads. */
+static int
+catching_table(const DbsyncWork *work)
+{
+	const DbsyncTable *table = work->asking ? dbsync_subscription_table(work->subscription, work->asking) : NULL;
+
+	return table != NULL && dbsync_table_is_held(table) ? work->asking : work->catching;
+}
+
 bool
 dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 {
 	bool		catching = work->catching != 0;
 	int			selecting = selecting_table(work);
-	int			id = catching ? work->catching
+	int			id = catching ? catching_table(work)
 		: is_beyond_completion(work, edata) ? work->completing
 		: work->asking ? work->asking : selecting ? selecting : retyped_table(work);
 	DbsyncTable *table = id ? dbsync_subscription_table(work->subscription, id) : NULL;
@@ -203,7 +232,7 @@ dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 	set_reason(work, table, edata);
 	if (catching)
 	{
-		dbsync_held_try_later(table);
+		try_group_later(work, table);
 		work->held_failed = true;
 	}
 	else
@@ -251,7 +280,7 @@ dbsync_held_next(const DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (!dbsync_table_is_held(table) || table->hold.retry_at > now || is_level(work, table))
+		if (!dbsync_table_is_held(table) || table->ties.blocked || table->hold.retry_at > now || is_level(work, table))
 			continue;
 		/* one that has begun comes first */
 		if (work->held_window != NULL && work->held_window_of == table->captured_id)
@@ -282,7 +311,7 @@ bool
 dbsync_held_is_under_way(const DbsyncTable *table)
 {
 	return dbsync_held_lacks_note(table) ||
-		(dbsync_table_is_held(table) && table->hold.retry_at <= GetCurrentTimestamp());
+		(dbsync_table_is_held(table) && !table->ties.blocked && table->hold.retry_at <= GetCurrentTimestamp());
 }
 
 bool
@@ -306,7 +335,7 @@ dbsync_held_pause(const DbsyncWork *work)
 
 		if (dbsync_held_is_under_way(table))
 			return 0;
-		if (dbsync_table_is_held(table))
+		if (dbsync_table_is_held(table) && !table->ties.blocked)
 			pause = Min(pause, TimestampDifferenceMilliseconds(now, table->hold.retry_at));
 	}
 	return pause;

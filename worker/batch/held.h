@@ -37,6 +37,9 @@ extern void dbsync_held_answered(DbsyncWork *work);
  */
 extern bool dbsync_held_judge(DbsyncWork *work, const ErrorData *edata);
 
+/* What people are told of a table: why it is held, and what to do; NULL: nothing. */
+extern void dbsync_held_say(DbsyncTable *table, const char *reason, const char *action);
+
 /* After an attempt that failed: not before a pause that grows each time. */
 extern void dbsync_held_try_later(DbsyncTable *table);
 

@@ -95,30 +95,41 @@ dbsync_held_batch_choose(DbsyncBatch *batch)
 void
 dbsync_held_batch_move(DbsyncBatch *batch)
 {
-	dbsync_held_set_position(batch->work, batch->held, batch->released ? NULL : &batch->held_behind);
+	ListCell   *lc;
+
+	foreach(lc, batch->held_with)
+		dbsync_held_set_position(batch->work, lfirst(lc), batch->released ? NULL : &batch->held_behind);
 }
 
 static void
 let_go(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
+	ListCell   *lc;
 
 	/* nothing has been passed of it, but its cuts are put together without the table */
 	if (work->window != NULL)
 		dbsync_window_end(work->window);
 	work->window = NULL;
-	ereport(LOG,
-			(errmsg("table %s of subscription \"%s\" is not held any more", batch->held->qualified,
-					work->subscription->name)));
+	foreach(lc, batch->held_with)
+		ereport(LOG,
+				(errmsg("table %s of subscription \"%s\" is not held any more",
+						((DbsyncTable *) lfirst(lc))->qualified, work->subscription->name)));
 }
 
 void
 dbsync_held_batch_pass(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
+	ListCell   *lc;
 
-	batch->held->part_dirty = false;
-	batch->held->hold.failures = 0;
+	foreach(lc, batch->held_with)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		table->part_dirty = false;
+		table->hold.failures = 0;
+	}
 	if (batch->cut == NULL || batch->cut->exhausts || batch->released)
 		dbsync_held_end_window(work);
 	else

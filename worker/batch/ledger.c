@@ -55,6 +55,7 @@
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
+#include "worker/ties.h"
 #include "worker/uncopied.h"
 #include "worker/work.h"
 
@@ -102,6 +103,8 @@ dbsync_ledger_detach(DbsyncWork *work)
 			part.nkeys = 0;
 			dbsync_table_set_part(table, &part);
 		}
+	if (work->subscription != NULL)
+		dbsync_ties_forget(work->subscription);
 	dbsync_sequences_forget(work);
 	dbsync_connections_close(work, 0);
 	if (work->target != NULL)

@@ -30,6 +30,14 @@ state_text(const DbsyncSlot *slot)
 	return names[slot->state];
 }
 
+static const char *
+keys_text(DbsyncKeys keys)
+{
+	static const char *const names[] = {"", "replica", "ordered"};
+
+	return names[keys];
+}
+
 static Datum
 time_or_null(TimestampTz time, bool *isnull)
 {
@@ -55,8 +63,8 @@ lag_is_known(const DbsyncSlot *slot)
 static void
 put_slot(ReturnSetInfo *rsinfo, const DbsyncSlot *slot)
 {
-	Datum		values[19];
-	bool		nulls[19] = {0};
+	Datum		values[20];
+	bool		nulls[20] = {0};
 	const DbsyncProgress *progress = &slot->progress;
 	const DbsyncTrouble *trouble = &slot->trouble;
 
@@ -82,6 +90,7 @@ put_slot(ReturnSetInfo *rsinfo, const DbsyncSlot *slot)
 	values[16] = time_or_null(trouble->retry_at, &nulls[16]);
 	values[17] = text_or_null(progress->position, &nulls[17]);
 	values[18] = time_or_null(progress->waits_since, &nulls[18]);
+	values[19] = text_or_null(keys_text(progress->foreign_keys), &nulls[19]);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

@@ -27,6 +27,7 @@
 #include "worker/copy/chunk.h"
 #include "worker/copy/connections.h"
 #include "worker/copy/copy.h"
+#include "worker/copy/schedule.h"
 #include "worker/driver/driver.h"
 #include "worker/relay.h"
 #include "worker/table.h"
@@ -105,11 +106,13 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	char	  **after = table->part.nkeys > 0 ? table->part.boundary : NULL;
 	DbsyncOwner saved;
 	DbsyncChunk *chunk;
-	bool		whole = table->shape->nkeys == 0;
+	bool		whole = table->shape->nkeys == 0 || table->ties.circle;
 	int64		limit = whole ? PG_INT64_MAX : dbsync_copy_chunk_rows;
 	int64		rows;
 
-	dbsync_target_rows_begin(target, table->handle, mode, dbsync_copy_chunk_rows, "copying rows");
+	/* rows that reference each other are to come by one statement */
+	dbsync_target_rows_begin(target, table->handle, mode,
+							 table->ties.circle ? -1 : dbsync_copy_chunk_rows, "copying rows");
 	dbsync_chunk_begin_reading(&saved, table, work->subscription->owner);
 	alone = alone || whole;
 	if (!alone)
@@ -140,12 +143,56 @@ check_key(const DbsyncWork *work, const DbsyncTable *table)
 					 quote_literal_cstr(work->subscription->name), quote_literal_cstr(table->qualified))));
 }
 
-int64
-dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone)
+void
+dbsync_copy_empty(DbsyncWork *work, List *tables)
 {
+	List	   *emptied = NIL;
+	DbsyncTargetTable **handles;
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (table->copy_data && table->part.nkeys == 0 && dbsync_table_empties(table))
+			emptied = list_concat_unique_ptr(emptied, dbsync_schedule_emptied_with(work, table));
+	}
+	if (emptied == NIL)
+		return;
+	/* those that lead to others before them */
+	handles = palloc(sizeof(void *) * list_length(emptied));
+	for (int i = list_length(emptied) - 1; i >= 0; i--)
+		handles[n++] = ((DbsyncTable *) list_nth(emptied, i))->handle;
+	dbsync_target_truncate(work->target, handles, n, "emptying the target table");
+}
+
+/*
+ * Rows may be there already: all of the chunk's keys go first, or upserts do.  Of a table that is tied
+ * none may go, and those that must be there together wait for one another.
+ */
+static DbsyncRowsMode
+choose_mode(DbsyncWork *work, DbsyncTable *table, bool together, bool *replaces)
+{
+	bool		again = work->send_as == DBSYNC_SEND_REPLACE_ALL;
 	bool		keep = dbsync_table_keeps_rows(table);
-	DbsyncRowsMode mode = DBSYNC_ROWS_APPEND;
+
+	*replaces = false;
+	if (table->shape->nkeys == 0)
+		return DBSYNC_ROWS_APPEND;
+	if (together || (table->ties.checked && (again || (keep && table->ties.circle))))
+		return DBSYNC_ROWS_TOGETHER;
+	*replaces = again || (keep && dbsync_target_table_wants_replace(work->target, table->handle,
+																	dbsync_copy_chunk_rows));
+	return keep && !*replaces ? DBSYNC_ROWS_MERGE : DBSYNC_ROWS_APPEND;
+}
+
+int64
+dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone, bool together)
+{
+	DbsyncRowsMode mode;
 	DbsyncRelay *relay;
+	bool		replaces;
 	bool		complete;
 	int64		rows;
 
@@ -155,19 +202,11 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone)
 		advance(table, NULL, 0, true);
 		return 0;
 	}
-	if (keep)
+	if (dbsync_table_keeps_rows(table))
 		check_key(work, table);
-	if (table->part.nkeys == 0 && table->existing_rows &&
-		strcmp(table->existing_rows, "truncate") == 0)
-		dbsync_target_truncate(work->target, &table->handle, 1, "emptying the target table");
-
-	/* rows may be there already: all of the chunk's keys go first, or upserts do */
-	if ((work->send_as == DBSYNC_SEND_REPLACE_ALL && table->shape->nkeys > 0) ||
-		(keep && dbsync_target_table_wants_replace(work->target, table->handle,
-												   dbsync_copy_chunk_rows)))
+	mode = choose_mode(work, table, together, &replaces);
+	if (replaces)
 		(void) send_chunks(work, table, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS, true, &complete);
-	else if (keep)
-		mode = DBSYNC_ROWS_MERGE;
 	relay = send_chunks(work, table, mode, DBSYNC_RELAY_CHUNK, alone || work->nsides == 0, &complete);
 	(void) dbsync_relay_result(relay, &rows);
 	advance(table, dbsync_chunk_last_key(table, relay), rows, complete);

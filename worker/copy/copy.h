@@ -13,10 +13,17 @@
 #include "worker/work.h"
 
 /*
- * Send the next chunk within the batch that is open; returns rows sent.  Unless it
- * goes alone, chunks that follow it go over the further connections.
+ * Before their chunks: rows that the target had go, where that is wanted, and those of tables that
+ * reference them.  All are open at the target.
  */
-extern int64 dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone);
+extern void dbsync_copy_empty(DbsyncWork *work, List *tables);
+
+/*
+ * Send the next chunk within the batch that is open; returns rows sent.  Unless it
+ * goes alone, chunks that follow it go over the further connections.  Together: with those of
+ * other tables, all of each, which wait for dbsync_target_rows_together().
+ */
+extern int64 dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone, bool together);
 
 /*
  * After that batch's commit: the next connection whose chunk is to be committed

@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "worker/copy/schedule.h"
@@ -26,9 +27,180 @@
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
+#include "worker/ties.h"
 
 /* first pause after a failed copy, in ms */
 #define COPY_RETRY_MIN 1000
+
+/* Is there a copy to be made of it, and is nothing in the way but time? */
+static bool
+is_wanted(const DbsyncTable *table)
+{
+	return table->state != DBSYNC_TABLE_SUSPENDED && table->captured && table->dropped == 0 && table->copy_data &&
+		!table->part.live && !dbsync_table_is_held(table);
+}
+
+/* Does it wait for a table that will be there by itself, or is shown to stand still? */
+static bool
+waits_for_another(const DbsyncTable *table)
+{
+	const DbsyncTable *parent = dbsync_ties_waits_for(table);
+
+	return parent != NULL && parent->state != DBSYNC_TABLE_SUSPENDED;
+}
+
+/* Does it wait for one that is held, and not just about to catch up, over any number of others? */
+static bool
+waits_for_held(const DbsyncTable *table)
+{
+	const DbsyncTable *parent = dbsync_ties_waits_for(table);
+
+	if (parent == NULL || parent->state == DBSYNC_TABLE_SUSPENDED)
+		return false;
+	if (dbsync_table_is_held(parent))
+		return parent->ties.blocked || parent->hold.retry_at > GetCurrentTimestamp();
+	return waits_for_held(parent);
+}
+
+/* Can it be copied now, with all that must be copied in the same batch? */
+static bool
+is_due(DbsyncWork *work, DbsyncTable *table)
+{
+	TimestampTz now;
+	ListCell   *lc;
+
+	if (!is_wanted(table))
+		return false;
+	now = GetCurrentTimestamp();
+	if (table->copy_after > now || waits_for_another(table))
+		return false;
+	if (table->ties.circle)
+		foreach(lc, dbsync_ties_circle(work, table))
+		{
+			DbsyncTable *member = lfirst(lc);
+
+			if (!member->part.live && member->state != DBSYNC_TABLE_SUSPENDED && member->dropped == 0 &&
+				(!is_wanted(member) || member->copy_after > now || waits_for_another(member)))
+				return false;
+		}
+	return true;
+}
+
+List *
+dbsync_schedule_with(DbsyncWork *work, DbsyncTable *table)
+{
+	List	   *tables = list_make1(table);
+	ListCell   *lc;
+
+	if (table->ties.circle)
+		foreach(lc, dbsync_ties_circle(work, table))
+		{
+			DbsyncTable *member = lfirst(lc);
+
+			if (member != table && is_wanted(member))
+				tables = lappend(tables, member);
+		}
+	return tables;
+}
+
+/* One that was live, or is suspended: no first copy will bring what it has at the target. */
+static void
+refuse_emptying(const DbsyncWork *work, const DbsyncTable *table, const DbsyncTable *child)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("target table \"%s.%s\" cannot be emptied, as rows of table %s reference it there",
+					table->target_schema, table->target_table, child->qualified),
+			 errdetail("The target checks its foreign keys, and table %s is not copied anew itself.", child->qualified),
+			 errhint("Copy both anew: SELECT dbsync.copy_table(%s, %s, existing_rows => 'truncate').",
+					 quote_literal_cstr(work->subscription->name), quote_literal_cstr(child->qualified))));
+}
+
+List *
+dbsync_schedule_emptied_with(DbsyncWork *work, DbsyncTable *table)
+{
+	List	   *found = list_make1(table);
+	ListCell   *lc;
+
+	/* the list grows as it is gone through */
+	for (int i = 0; i < list_length(found); i++)
+	{
+		foreach(lc, ((DbsyncTable *) list_nth(found, i))->ties.children)
+		{
+			DbsyncTable *child = lfirst(lc);
+
+			if (list_member_ptr(found, child) || child->dropped != 0)
+				continue;
+			if (child->part.live || child->state == DBSYNC_TABLE_SUSPENDED || child->part.nkeys > 0)
+				refuse_emptying(work, table, child);
+			if (is_wanted(child) && dbsync_table_empties(child))
+				found = lappend(found, child);
+		}
+	}
+	return found;
+}
+
+List *
+dbsync_schedule_to_empty(DbsyncWork *work, const List *but)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	List	   *tables = NIL;
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+		const DbsyncTable *parent;
+
+		if (!table->ties.checked || table->ties.emptied || table->part.nkeys > 0 || !is_wanted(table) ||
+			!dbsync_table_empties(table) || table->copy_after > now || list_member_ptr(but, table))
+			continue;
+		/* one that cannot be copied keeps its rows */
+		parent = dbsync_ties_waits_for(table);
+		if (parent != NULL && parent->state != DBSYNC_TABLE_SUSPENDED)
+			tables = list_concat_unique_ptr(tables, dbsync_schedule_emptied_with(work, table));
+	}
+	return tables;
+}
+
+/* Rows that reference it there cannot flow before it is there again, nor be left behind. */
+static void
+check_children(const DbsyncWork *work, const DbsyncTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->ties.children)
+	{
+		const DbsyncTable *child = lfirst(lc);
+
+		if (child->ties.rank == table->ties.rank || child->dropped != 0 || !child->part.live)
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table %s cannot be copied while table %s is not copied anew, too", table->qualified,
+						child->qualified),
+				 errdetail("A foreign key leads from the other to the one at the target, which checks it."),
+				 errhint("SELECT dbsync.copy_table(%s, %s, existing_rows => 'truncate').",
+						 quote_literal_cstr(work->subscription->name), quote_literal_cstr(child->qualified))));
+	}
+}
+
+void
+dbsync_schedule_check_ties(const DbsyncWork *work, const DbsyncTable *table)
+{
+	const DbsyncTable *parent = dbsync_ties_waits_for(table);
+
+	if (parent != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table %s cannot be copied before table %s, which is suspended", table->qualified,
+						parent->qualified),
+				 errdetail("A foreign key leads from the one to the other at the target, which checks it."),
+				 errhint("SELECT dbsync.copy_table(%s, %s, ...), or drop the foreign key on the target.",
+						 quote_literal_cstr(work->subscription->name), quote_literal_cstr(parent->qualified))));
+	if (table->part.nkeys == 0)
+		check_children(work, table);
+}
 
 DbsyncTable *
 dbsync_schedule_next_table(DbsyncWork *work)
@@ -43,8 +215,7 @@ dbsync_schedule_next_table(DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (table->state == DBSYNC_TABLE_SUSPENDED || !table->captured || table->dropped != 0 || !table->copy_data ||
-			table->part.live || dbsync_table_is_held(table) || table->copy_after > GetCurrentTimestamp())
+		if (!is_due(work, table))
 			continue;
 		if (table->copy_failures > 0)
 		{
@@ -146,7 +317,7 @@ dbsync_schedule_is_pending(const DbsyncWork *work)
 		const DbsyncTable *table = lfirst(lc);
 
 		if (table->state != DBSYNC_TABLE_SUSPENDED && table->dropped == 0 && !dbsync_table_is_held(table) &&
-			!table->part.live)
+			!table->part.live && !waits_for_held(table))
 			return true;
 	}
 	return false;

@@ -14,6 +14,26 @@
 /* The table whose first copy goes on next, or NULL. */
 extern DbsyncTable *dbsync_schedule_next_table(DbsyncWork *work);
 
+/* It, and those (DbsyncTable) that must be copied in the same batch, whole: a circle of foreign keys. */
+extern List *dbsync_schedule_with(DbsyncWork *work, DbsyncTable *table);
+
+/*
+ * It, and those that are emptied before its first chunk, as their rows reference its own and will be copied
+ * after it: parents first.  Error if rows would be lost that are not copied anew.
+ */
+extern List *dbsync_schedule_emptied_with(DbsyncWork *work, DbsyncTable *table);
+
+/*
+ * Those that are emptied now, though their copy waits for what they reference; none of "but".  Once for each connection.
+ */
+extern List *dbsync_schedule_to_empty(DbsyncWork *work, const List *but);
+
+/*
+ * Error if its rows need those of a table that does not come by itself, or if rows need its own that are not
+ * copied anew.
+ */
+extern void dbsync_schedule_check_ties(const DbsyncWork *work, const DbsyncTable *table);
+
 /*
  * Note the progress of tables whose note is due in the source's catalog.  After a
  * failure the ledger must have been read again: what was meant to be may not be.

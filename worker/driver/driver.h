@@ -40,8 +40,9 @@ typedef enum DbsyncFaultKind
 	DBSYNC_FAULT_UNAVAILABLE,	/* out of resources, shutting down, cancelled, read only: it
 								 * is not for what was sent */
 	DBSYNC_FAULT_LOCKED,		/* somebody else's lock was in the way */
-	DBSYNC_FAULT_CLASH,			/* two rows with one unique value, or a row for which a
-								 * stage has no room: send it again, deleting first */
+	DBSYNC_FAULT_CLASH,			/* two rows with one unique value, a row for which a stage has
+								 * no room, or that breaks a foreign key before others are
+								 * there: send it again, deleting first, or all together */
 	DBSYNC_FAULT_ROW_MISSING,	/* a row that came with untouched columns is not there: it
 								 * is to be sent whole */
 	DBSYNC_FAULT_LEDGER_MOVED,	/* another worker has */
@@ -283,9 +284,18 @@ typedef enum DbsyncRowsMode
 	DBSYNC_ROWS_MERGE,			/* each key at most once; upserts and deletes */
 	DBSYNC_ROWS_PATCH,			/* the same, and some updates lack columns */
 	DBSYNC_ROWS_DELETE,			/* keys of rows to delete; may come repeatedly */
-	DBSYNC_ROWS_COUNT			/* of a table without a key: so many rows with just these values to
+	DBSYNC_ROWS_COUNT,			/* of a table without a key: so many rows with just these values to
 								 * delete or to insert; each row once, deletes first */
+	DBSYNC_ROWS_TOGETHER		/* as MERGE, but they wait for rows_together() */
 } DbsyncRowsMode;
+
+/* a foreign key that the target checks; one of its two tables may be none of those asked about */
+typedef struct DbsyncForeignKey
+{
+	int			child;			/* the table that has it, by its number; -1: another one */
+	int			parent;			/* the one that it leads to */
+	const char *name;			/* for messages: of the constraint, as "name of table x" */
+} DbsyncForeignKey;
 
 /* what a driver has found of a sequence at the target */
 typedef enum DbsyncSequenceFound
@@ -347,8 +357,8 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURE_CHANGE		0x10	/* follows changes of a table's columns and key */
 #define DBSYNC_FEATURE_COUNT		0x20	/* takes tables without a key, mode COUNT */
 #define DBSYNC_FEATURE_SEQUENCES	0x40	/* has sequences, and keeps them ahead */
-
 #define DBSYNC_FEATURE_CREATE		0x80	/* makes tables that are missing, and their indexes */
+#define DBSYNC_FEATURE_FOREIGN_KEYS	0x100	/* says which foreign keys are checked there */
 
 /* the worker cannot do without these yet */
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
@@ -382,8 +392,8 @@ typedef struct DbsyncDriver
 	 * Look a table up and keep what is needed to write to it.  Refused with a
 	 * clear fault when the table or a column is missing, when no unique index
 	 * matches the key or takes different keys for one, when rights are missing, when
-	 * rules or triggers could leave rows out, or when it has foreign keys (or is
-	 * referenced) and the session may not set session_replication_role: then it
+	 * rules or triggers could leave rows out, or when rows of others reference it, which is
+	 * checked, and its own cannot be updated in place: then it
 	 * returns NULL.  What it returns lives in target->context.
 	 * Own short transaction; called again for a table after the worker has
 	 * learned of DDL or after a new connection.
@@ -402,7 +412,10 @@ typedef struct DbsyncDriver
 	bool		(*begin) (DbsyncTarget *target, const DbsyncLedger *ledger,
 						  const char *origin, int64 expected_rows, int flags);
 
-	/* Empty these tables, in one command where the target can. */
+	/*
+	 * Empty these tables, in one command where the target can; else in this order, so those
+	 * come first that reference others.
+	 */
 	bool		(*truncate) (DbsyncTarget *target, DbsyncTargetTable **tables, int ntables);
 
 	/*
@@ -576,6 +589,26 @@ typedef struct DbsyncDriver
 
 	/* A table that was made has all that it is to have: take the maker's mark off, if it is there. */
 	bool		(*table_complete) (DbsyncTarget *target, const DbsyncTableSpec *spec, const char *maker);
+
+	/* --- with DBSYNC_FEATURE_FOREIGN_KEYS --- */
+
+	/*
+	 * Are foreign keys checked when rows come?  And which, from or to these tables: *keys, of
+	 * DbsyncForeignKey, in CurrentMemoryContext.  Own short transaction, if the answer takes any.
+	 *
+	 * Where they are, the worker sends rows so that none is in the way: first what is put, parents
+	 * before children, then what is deleted, children before parents.  A row that breaks a key in
+	 * the middle of a batch is DBSYNC_FAULT_CLASH, and its table's rows come again in mode TOGETHER.
+	 */
+	bool		(*foreign_keys) (DbsyncTarget *target, int ntables, const char **schemas,
+								 const char **tables, bool *checked, List **keys);
+
+	/*
+	 * What has come in mode TOGETHER since it was called last, each table once: write it so that
+	 * no key is checked before all of it is there, and each unique value is free before it is taken.
+	 * Clashed: rows have been in each other's way when they were sent before.
+	 */
+	bool		(*rows_together) (DbsyncTarget *target, bool clashed);
 
 	/* --- optional --- */
 

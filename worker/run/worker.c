@@ -52,6 +52,7 @@
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
+#include "worker/ties.h"
 #include "worker/upkeep/dropped.h"
 #include "worker/upkeep/install.h"
 #include "worker/upkeep/retention.h"
@@ -155,6 +156,7 @@ work_through(void)
 		if (!dbsync_rights_ask(work))
 			continue;
 		attach_if_needed();
+		dbsync_ties_look(work);
 		dbsync_catch_up_see_to(work);
 		/* some could not be noted before, or the ledger knows of more */
 		dbsync_schedule_note_progress(work);

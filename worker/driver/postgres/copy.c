@@ -21,6 +21,7 @@
 #include "worker/driver/postgres/count.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/frame.h"
+#include "worker/driver/postgres/together.h"
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/merge.h"
@@ -73,8 +74,7 @@ dbsync_postgres_copy_begin(PostgresTarget *target)
 {
 	PostgresRows *rows = &target->rows;
 	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = rows->table};
-	bool		has_op = rows->mode == DBSYNC_ROWS_MERGE || rows->mode == DBSYNC_ROWS_PATCH ||
-		rows->mode == DBSYNC_ROWS_COUNT;
+	bool		has_op = rows->mode != DBSYNC_ROWS_APPEND && rows->mode != DBSYNC_ROWS_DELETE;
 
 	if (!dbsync_postgres_merge_finish(target))
 		return false;
@@ -188,7 +188,7 @@ op_of(const PostgresRows *rows, const DbsyncRow *row, char *op)
 {
 	if (rows->mode == DBSYNC_ROWS_COUNT)
 		return dbsync_postgres_count_op(rows->table, row, op);
-	if (rows->mode != DBSYNC_ROWS_MERGE && rows->mode != DBSYNC_ROWS_PATCH)
+	if (rows->mode == DBSYNC_ROWS_APPEND || rows->mode == DBSYNC_ROWS_DELETE)
 		return 0;
 	return dbsync_postgres_patch_op(rows->table, row, op);
 }
@@ -327,5 +327,10 @@ dbsync_postgres_copy_end(PostgresTarget *target)
 		return true;
 	if (rows->mode == DBSYNC_ROWS_COUNT)
 		return dbsync_postgres_count_stage(target);
+	if (rows->mode == DBSYNC_ROWS_TOGETHER)
+	{
+		dbsync_postgres_together_staged(target);
+		return true;
+	}
 	return dbsync_postgres_merge_begin(target, stage_of(rows->mode));
 }

@@ -66,7 +66,7 @@ dbsync_postgres_format(PostgresTarget *target, const char *format,...)
 }
 
 static DbsyncFaultKind
-kind_of(int sqlstate)
+kind_of(const PostgresTarget *target, int sqlstate)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlstate))
 	{
@@ -91,6 +91,10 @@ kind_of(int sqlstate)
 			/* a row that fits on a page of the table, and not on one of a stage */
 		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
 			return DBSYNC_FAULT_CLASH;
+		case ERRCODE_FOREIGN_KEY_VIOLATION:
+		case ERRCODE_RESTRICT_VIOLATION:
+			/* else it is one that is to be checked whatever we are */
+			return target->replica_role ? DBSYNC_FAULT_REFUSED : DBSYNC_FAULT_CLASH;
 		default:
 			return DBSYNC_FAULT_REFUSED;
 	}
@@ -111,7 +115,7 @@ dbsync_postgres_refuse(PostgresTarget *target, int sqlstate, const char *message
 	DbsyncFault *fault = &target->base.fault;
 
 	memset(fault, 0, sizeof(DbsyncFault));
-	fault->kind = kind_of(sqlstate);
+	fault->kind = kind_of(target, sqlstate);
 	fault->sqlstate = sqlstate;
 	fault->message = keep(target, message);
 	fault->detail = keep(target, detail);
@@ -252,6 +256,9 @@ hint_of(PostgresTarget *target, PGresult *result, const PostgresStep *step,
 	if (is_without_partition(target, result, sqlstate))
 		return how_to_partition(dbsync_postgres_error_field(target, result, PG_DIAG_SCHEMA_NAME),
 								dbsync_postgres_error_field(target, result, PG_DIAG_TABLE_NAME));
+	if (sqlstate == ERRCODE_FOREIGN_KEY_VIOLATION && !target->replica_role)
+		return "The target checks its foreign keys. Is each table that they lead to in the same subscription, and do the same keys hold"
+			" at the source? Where dbsync's user may set session_replication_role, they are not checked.";
 	if (step == NULL || step->table == NULL)
 		return dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_HINT);
 	if (sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
@@ -343,7 +350,7 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 		return dbsync_postgres_swallowed(target, step->table);
 
 	memset(fault, 0, sizeof(DbsyncFault));
-	fault->kind = kind_of(sqlstate);
+	fault->kind = kind_of(target, sqlstate);
 	fault->sqlstate = sqlstate;
 	if (step && step->table && is_without_partition(target, result, sqlstate))
 		message = psprintf("target table %s has no partition for a row: %s", step->table->label, message);

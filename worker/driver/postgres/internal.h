@@ -186,6 +186,7 @@ struct DbsyncTargetTable
 	bool		narrow;			/* dbsync_postgres_check_narrow() is to look at each row */
 	bool		independent;	/* inserts of different keys never wait for one another */
 	bool		replaceable;	/* delete and insert, in place of update, is as good */
+	bool		referenced;		/* by foreign keys that are checked */
 	double		tuples;			/* rows, as far as the target's statistics know */
 	const char *facts;			/* what it was when it was looked up */
 	int64		guarded;		/* batch in which that was compared */
@@ -315,6 +316,8 @@ typedef struct PostgresTarget
 	int64		joined_by_index;	/* batch whose transaction allows no other joins */
 	PostgresRows rows;
 	PostgresMerge merge;
+	List	   *together;		/* of PostgresTogether: staged, and waiting for one another */
+	bool		defers;			/* there are foreign keys that can be checked at the end */
 	List	   *sequences;		/* the worker's: to be set as the batch is committed */
 	int			nsequences;		/* of which so many have been answered */
 } PostgresTarget;

@@ -100,6 +100,17 @@ prepare_merge(PostgresTarget *target)
 								  prepare_merge_sql(rows->table->relid));
 }
 
+bool
+dbsync_postgres_merge_prepare_for(PostgresTarget *target, const DbsyncTargetTable *table,
+								  PostgresStageKind stage, int64 rows)
+{
+	return (rows < ANALYZE_ROWS ||
+			dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN,
+									  dbsync_postgres_stage_analyze_sql(table, stage))) &&
+		restrict_joins(target, false) &&
+		dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_SETTING, prepare_merge_sql(table->relid));
+}
+
 static bool
 queue_deletes(PostgresTarget *target, PostgresStageKind stage)
 {

@@ -11,6 +11,10 @@
 #include "worker/driver/postgres/internal.h"
 
 /* Merge what has been copied to the stage, according to the rows' mode: queued. */
+/* Get the session ready for a statement of one's own over a stage that has so many rows: queued. */
+extern bool dbsync_postgres_merge_prepare_for(PostgresTarget *target, const DbsyncTargetTable *table,
+											  PostgresStageKind stage, int64 rows);
+
 extern bool dbsync_postgres_merge_begin(PostgresTarget *target, PostgresStageKind stage);
 
 /*

@@ -25,6 +25,7 @@
 #include "worker/driver/postgres/count.h"
 #include "worker/driver/postgres/create.h"
 #include "worker/driver/postgres/fault.h"
+#include "worker/driver/postgres/foreign_keys.h"
 #include "worker/driver/postgres/enum.h"
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
@@ -40,6 +41,7 @@
 #include "worker/driver/postgres/statements.h"
 #include "worker/driver/postgres/step.h"
 #include "worker/driver/postgres/table.h"
+#include "worker/driver/postgres/together.h"
 #include "worker/driver/postgres/wait.h"
 #include "worker/driver/postgres/words.h"
 
@@ -266,6 +268,7 @@ postgres_begin(DbsyncTarget *base, const DbsyncLedger *ledger,
 	list_free(target->touched);
 	target->touched = NIL;
 	target->sequences = NIL;
+	target->together = NIL;
 	target->batch_rows = 0;
 	begun = large ? dbsync_postgres_begin(target, synchronous_commit, origin)
 		: dbsync_postgres_begin_short(target, synchronous_commit, origin);
@@ -278,6 +281,9 @@ postgres_begin(DbsyncTarget *base, const DbsyncLedger *ledger,
 										 "SET LOCAL lock_timeout = '" BESIDE_LOCK_TIMEOUT "'");
 	/* the fence is the first statement that does something */
 	if (!dbsync_postgres_queue_fence(target, ledger))
+		return false;
+	/* what is altered must not have anything left to be checked */
+	if (!(flags & DBSYNC_BATCH_CHANGES ? dbsync_postgres_check_now(target) : dbsync_postgres_check_later(target)))
 		return false;
 	/* for a large batch, know that it is ours before reading its rows */
 	return large ? dbsync_postgres_settle(target) : true;
@@ -319,7 +325,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.name = "dbsync_postgres",
 	.features = DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK | DBSYNC_FEATURE_PATCH |
 		DBSYNC_FEATURE_SEVERAL | DBSYNC_FEATURE_CHANGE | DBSYNC_FEATURE_COUNT |
-		DBSYNC_FEATURE_SEQUENCES | DBSYNC_FEATURE_CREATE,
+		DBSYNC_FEATURE_SEQUENCES | DBSYNC_FEATURE_CREATE | DBSYNC_FEATURE_FOREIGN_KEYS,
 	.open = postgres_open,
 	.close = postgres_close,
 	.ledger_read = dbsync_postgres_ledger_read,
@@ -356,6 +362,8 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.table_missing = dbsync_postgres_table_missing,
 	.fence = postgres_fence,
 	.sequences_advance = dbsync_postgres_sequences_advance,
+	.foreign_keys = dbsync_postgres_foreign_keys,
+	.rows_together = dbsync_postgres_rows_together,
 	.rows_go_between = dbsync_postgres_rows_go_between,
 	.rows_have_room = dbsync_postgres_rows_have_room,
 };

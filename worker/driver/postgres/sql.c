@@ -313,3 +313,56 @@ dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, PostgresStageKi
 	appendStringInfoChar(&buf, ')');
 	return buf.data;
 }
+
+/* The table's rows that are in the stage of rows. */
+static void
+append_staged(StringInfo buf, const DbsyncTargetTable *table, const char *word)
+{
+	appendStringInfo(buf, " %s %s AS " STAGE " WHERE ", word, dbsync_postgres_stage_name(table, POSTGRES_STAGE_ROWS));
+	append_key_match(buf, table);
+}
+
+char *
+dbsync_postgres_stage_delete_all_sql(const DbsyncTargetTable *table)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "DELETE FROM %s AS " TARGET, table->only);
+	append_staged(&buf, table, "USING");
+	return buf.data;
+}
+
+char *
+dbsync_postgres_stage_insert_all_sql(const DbsyncTargetTable *table)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	append_insert_head(&buf, table);
+	appendStringInfoString(&buf, "SELECT ");
+	append_columns(&buf, table, STAGE);
+	appendStringInfo(&buf, " FROM %s AS " STAGE " WHERE " STAGE ".%s <> 'D'",
+					 dbsync_postgres_stage_name(table, POSTGRES_STAGE_ROWS), table->op_column);
+	return buf.data;
+}
+
+char *
+dbsync_postgres_stage_free_sql(const DbsyncTargetTable *table, List *columns)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "UPDATE %s AS " TARGET " SET ", table->only);
+	foreach(lc, columns)
+		appendStringInfo(&buf, "%s%s = NULL", foreach_current_index(lc) > 0 ? ", " : "",
+						 ((const PostgresColumn *) lfirst(lc))->quoted);
+	append_staged(&buf, table, "FROM");
+	appendStringInfoString(&buf, " AND (");
+	foreach(lc, columns)
+		appendStringInfo(&buf, "%s" TARGET ".%s IS NOT NULL", foreach_current_index(lc) > 0 ? " OR " : "",
+						 ((const PostgresColumn *) lfirst(lc))->quoted);
+	appendStringInfoChar(&buf, ')');
+	return buf.data;
+}

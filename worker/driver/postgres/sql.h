@@ -31,4 +31,12 @@ extern char *dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, Po
 
 extern char *dbsync_postgres_gone_sql(const char *from);
 
+/*
+ * All rows of the table whose keys are in its stage of rows; what the stage has that is not to be deleted, as rows
+ * whose keys are not there; and null for these columns of rows that have them otherwise.
+ */
+extern char *dbsync_postgres_stage_delete_all_sql(const DbsyncTargetTable *table);
+extern char *dbsync_postgres_stage_insert_all_sql(const DbsyncTargetTable *table);
+extern char *dbsync_postgres_stage_free_sql(const DbsyncTargetTable *table, List *columns);
+
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_SQL_H */

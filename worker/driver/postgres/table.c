@@ -16,6 +16,7 @@
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/fault.h"
+#include "worker/driver/postgres/foreign_keys.h"
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/look.h"
@@ -301,6 +302,9 @@ dbsync_postgres_truncate(DbsyncTarget *base, DbsyncTargetTable **tables, int nta
 		return false;
 	if (!can_truncate(target, tables, ntables, &can))
 		return false;
+	/* neither way takes a table that something is still to be checked of */
+	if (!dbsync_postgres_check_now(target))
+		return false;
 	initStringInfo(&sql);
 	for (int i = 0; i < ntables; i++)
 	{
@@ -318,5 +322,7 @@ dbsync_postgres_truncate(DbsyncTarget *base, DbsyncTargetTable **tables, int nta
 										dbsync_postgres_gone_sql(tables[i]->only))))
 			return false;
 	}
-	return can ? dbsync_postgres_execute(target, NULL, sql.data, NULL) : true;
+	if (can && !dbsync_postgres_execute(target, NULL, sql.data, NULL))
+		return false;
+	return dbsync_postgres_check_later(target);
 }

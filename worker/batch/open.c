@@ -1,0 +1,119 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/batch/open.c
+ *	  Which of the target's tables are looked up before a batch.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "worker/batch/changes.h"
+#include "worker/batch/choose.h"
+#include "worker/batch/held.h"
+#include "worker/batch/open.h"
+#include "worker/copy/reverse.h"
+#include "worker/copy/schedule.h"
+#include "worker/source/source.h"
+#include "worker/subscription.h"
+#include "worker/table.h"
+#include "worker/target_table.h"
+#include "worker/work.h"
+
+/* Can rows of the current table be completed, if they must?  They were locked as S was taken. */
+static void
+check_lock(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
+{
+	const DbsyncTable *table = batch->current;
+
+	if (cut_table->marked == 0 || table->lock == DBSYNC_LOCK_HELD ||
+		!dbsync_choose_completes(batch->work, table))
+		return;
+	if (table->lock == DBSYNC_LOCK_NOT_HAD)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not obtain lock on table %s", table->qualified),
+				 errdetail("Values that its last changes left untouched must be read from it.")));
+	batch->again = true;
+}
+
+/* Tables of which a chunk goes with the batch, and those that are emptied for it. */
+static void
+open_copied(DbsyncBatch *batch)
+{
+	DbsyncWork *work = batch->work;
+	ListCell   *lc;
+	ListCell   *le;
+
+	foreach(lc, batch->copies)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		batch->current = table;
+		work->blamed = table->captured_id;
+		if (table->copy_data)
+			dbsync_schedule_check_ties(work, table);
+		dbsync_target_table_open(work, table, table->shape);
+		dbsync_reverse_check(work, table);
+		if (table->part.nkeys > 0)
+			continue;
+		dbsync_target_table_check_empty(work, table);
+		if (dbsync_table_empties(table))
+			foreach(le, dbsync_schedule_emptied_with(work, table))
+				dbsync_target_table_open(work, lfirst(le), ((DbsyncTable *) lfirst(le))->shape);
+	}
+}
+
+/*
+ * Tables whose rows are going to go, and whose copy waits for what they reference: old rows of
+ * theirs must not keep those from getting on.
+ */
+static void
+open_emptied(DbsyncBatch *batch)
+{
+	DbsyncWork *work = batch->work;
+	ListCell   *lc;
+
+	batch->emptied = dbsync_schedule_to_empty(work, batch->copies);
+	foreach(lc, batch->emptied)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		batch->current = table;
+		work->blamed = table->captured_id;
+		dbsync_target_table_open(work, table, table->shape);
+	}
+}
+
+void
+dbsync_open_tables(DbsyncBatch *batch)
+{
+	ListCell   *lc;
+
+	if (batch->cut)
+		foreach(lc, batch->cut->tables)
+		{
+			DbsyncCutTable *cut_table = lfirst(lc);
+			const DbsyncTableShape *shape;
+
+			batch->current = dbsync_subscription_table(batch->work->subscription,
+													   cut_table->captured_id);
+			shape = dbsync_read_shape(batch->work->subscription, batch->current, cut_table);
+			dbsync_held_ask(batch->work, batch->current);
+			/* what it becomes in the batch is looked up there, but for its types */
+			if (dbsync_changes_come_first(batch, cut_table))
+			{
+				dbsync_target_table_follow_types(batch->work, batch->current, shape);
+				dbsync_held_answered(batch->work);
+				continue;
+			}
+			dbsync_target_table_open(batch->work, batch->current, shape);
+			dbsync_held_answered(batch->work);
+			check_lock(batch, cut_table);
+		}
+	if (batch->work->subscription->tied)
+		open_emptied(batch);
+	if (batch->with_chunk)
+		open_copied(batch);
+	batch->current = NULL;
+	batch->work->blamed = 0;
+}

@@ -1,0 +1,252 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/postgres/together.c
+ *	  PostgreSQL driver: rows of several tables, written by one statement.
+ *
+ * Foreign keys are checked at the end of a statement, and what is written by WITH is part of it.
+ * So one that deletes, updates and inserts the rows of all tables needs no order between them:
+ * circles of keys, and rows of a table that reference each other, are right when it has ended.
+ * Each part of it sees the tables as they were before, so no row is written twice.  Unique values
+ * are looked at row by row: what is deleted, and what is changed, leaves them to what is inserted.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "worker/driver/driver.h"
+#include "worker/driver/postgres/answer.h"
+#include "worker/driver/postgres/fault.h"
+#include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/ledger_values.h"
+#include "worker/driver/postgres/merge.h"
+#include "worker/driver/postgres/sql.h"
+#include "worker/driver/postgres/step.h"
+#include "worker/driver/postgres/together.h"
+
+typedef struct PostgresTogether
+{
+	DbsyncTargetTable *table;
+	int64		upserts;
+	int64		deletes;
+	bool		replaced;		/* each row is deleted and inserted */
+} PostgresTogether;
+
+void
+dbsync_postgres_together_staged(PostgresTarget *target)
+{
+	const PostgresRows *rows = &target->rows;
+	PostgresTogether *staged = MemoryContextAlloc(target->base.context, sizeof(PostgresTogether));
+	MemoryContext old;
+
+	staged->table = rows->table;
+	staged->upserts = rows->inserts + rows->updates;
+	staged->deletes = rows->deletes;
+	staged->replaced = false;
+	old = MemoryContextSwitchTo(target->base.context);
+	target->together = lappend(target->together, staged);
+	MemoryContextSwitchTo(old);
+}
+
+/* One part of the statement; what it has written is counted where that is asked for. */
+static void
+append_part(StringInfo with, StringInfo counts, char kind, int n, const char *sql)
+{
+	appendStringInfo(with, "%s%c%d AS (%s RETURNING 1)", with->len > 0 ? ", " : "WITH ", kind, n, sql);
+	appendStringInfo(counts, "%s(SELECT count(*) FROM %c%d)", counts->len > 0 ? ", " : "", kind, n);
+}
+
+/*
+ * All of it.  The counts are worked out from left to right, and a part runs as its count is asked
+ * for: so what leaves unique values goes before what takes them.  Returns how many there are.
+ */
+static int
+compose(const List *staged, StringInfo sql)
+{
+	StringInfoData counts;
+	ListCell   *lc;
+	int			n = 0;
+
+	initStringInfo(&counts);
+	foreach(lc, staged)
+	{
+		const PostgresTogether *one = lfirst(lc);
+
+		if (one->replaced)
+		{
+			append_part(sql, &counts, 'd', n++, dbsync_postgres_stage_delete_all_sql(one->table));
+			append_part(sql, &counts, 'i', n++, dbsync_postgres_stage_insert_all_sql(one->table));
+			continue;
+		}
+		if (one->deletes > 0)
+			append_part(sql, &counts, 'd', n++, dbsync_postgres_merge_delete_sql(one->table, POSTGRES_STAGE_ROWS));
+		if (one->upserts > 0 && one->table->assignable)
+			append_part(sql, &counts, 'u', n++, dbsync_postgres_merge_update_sql(one->table, POSTGRES_STAGE_ROWS));
+		if (one->upserts > 0)
+			append_part(sql, &counts, 'i', n++, dbsync_postgres_merge_insert_sql(one->table, POSTGRES_STAGE_ROWS));
+	}
+	appendStringInfo(sql, " SELECT %s", counts.data);
+	return n;
+}
+
+/* Has a trigger left a row out? */
+static bool
+check_counts(PostgresTarget *target, const List *staged, const PostgresAnswer *answer)
+{
+	ListCell   *lc;
+	int			n = 0;
+
+	foreach(lc, staged)
+	{
+		const PostgresTogether *one = lfirst(lc);
+		int64		written = 0;
+
+		n += one->replaced || one->deletes > 0;
+		if (one->replaced)
+			written = dbsync_postgres_answer_int(answer, 0, n++);
+		else if (one->upserts > 0 && one->table->assignable)
+			written += dbsync_postgres_answer_int(answer, 0, n++);
+		if (!one->replaced && one->upserts > 0)
+			written += dbsync_postgres_answer_int(answer, 0, n++);
+		if (written < one->upserts && one->table->assignable)
+			return dbsync_postgres_swallowed(target, one->table);
+	}
+	return true;
+}
+
+static bool
+check_gone(PostgresTarget *target, const List *staged)
+{
+	ListCell   *lc;
+
+	foreach(lc, staged)
+	{
+		const PostgresTogether *one = lfirst(lc);
+
+		if (one->deletes > 0 && one->table->swallows &&
+			!dbsync_postgres_queue_sql(target, one->table, POSTGRES_STEP_GONE,
+									   dbsync_postgres_merge_gone_sql(one->table, POSTGRES_STAGE_ROWS)))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Unique values of each index beside the key's: a column that can be null meanwhile, which leaves
+ * its value to others; null where there is none.  Not one that foreign keys lead to.  And has the table
+ * columns of the target's own, which a row would lose that is inserted anew?
+ */
+static const char *const unique_sql =
+"SELECT (SELECT min(CAST(a.attname AS text)) FROM pg_attribute a"
+"  WHERE a.attrelid = i.indrelid AND a.attnum = ANY (CAST(i.indkey AS int2[])) AND NOT a.attnotnull"
+"  AND a.attname = ANY (CAST($2 AS text[])) AND i.indisunique"
+"  AND to_jsonb(i) ->> 'indnullsnotdistinct' IS DISTINCT FROM 'true'"
+"  AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = i.indrelid"
+"   AND a.attnum = ANY (k.confkey))),"
+" EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum > 0 AND NOT a.attisdropped"
+"  AND a.attgenerated = '' AND a.attname <> ALL (CAST($4 AS text[])))"
+" FROM pg_index i WHERE i.indrelid = CAST($1 AS oid) AND (i.indisunique OR i.indisexclusion)"
+" AND NOT CAST(i.indkey AS int2[]) <@ (SELECT coalesce(array_agg(a.attnum), '{}') FROM pg_attribute a"
+"  WHERE a.attrelid = i.indrelid AND a.attname = ANY (CAST($3 AS text[])))";
+
+typedef enum Which
+{
+	WHICH_KEYS,
+	WHICH_OTHERS,				/* that can be assigned */
+	WHICH_ALL
+} Which;
+
+static const char *
+names_of(const DbsyncTargetTable *table, Which which)
+{
+	const char **names = palloc(sizeof(char *) * Max(table->ncolumns, 1));
+	int			n = 0;
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		const PostgresColumn *column = &table->columns[i];
+
+		if (which == WHICH_ALL || (which == WHICH_KEYS ? column->is_key : column->is_assigned && !column->is_key))
+			names[n++] = column->name;
+	}
+	return dbsync_postgres_array_text(n, names);
+}
+
+static const PostgresColumn *
+find_column(const DbsyncTargetTable *table, const char *name)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		if (strcmp(table->columns[i].name, name) == 0)
+			return &table->columns[i];
+	}
+	return NULL;
+}
+
+/*
+ * Rows have clashed: two that stay may have swapped a unique value.  It is set null before, where that
+ * can be; else rows are deleted and inserted anew, if nothing references them.
+ */
+static bool
+free_values(PostgresTarget *target, PostgresTogether *one)
+{
+	const DbsyncTargetTable *table = one->table;
+	const char *values[4] = {psprintf("%u", table->relid), names_of(table, WHICH_OTHERS),
+	names_of(table, WHICH_KEYS), names_of(table, WHICH_ALL)};
+	const PostgresAnswer *answer = dbsync_postgres_query(target, unique_sql, 4, values, "*Tb");
+	List	   *columns = NIL;
+
+	if (answer == NULL)
+		return false;
+	for (int row = 0; row < dbsync_postgres_answer_rows(answer); row++)
+	{
+		const char *name = dbsync_postgres_answer_text(answer, row, 0);
+		const PostgresColumn *column = name ? find_column(table, name) : NULL;
+
+		if (column != NULL)
+			columns = list_append_unique_ptr(columns, (void *) column);
+		else if (!table->referenced && !dbsync_postgres_answer_bool(answer, row, 1))
+			one->replaced = true;
+	}
+	return one->replaced || columns == NIL ||
+		dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN, dbsync_postgres_stage_free_sql(table, columns));
+}
+
+static bool
+write_staged(PostgresTarget *target, const List *staged, bool clashed)
+{
+	StringInfoData sql;
+	StringInfoData shape;
+	const PostgresAnswer *answer;
+	ListCell   *lc;
+
+	foreach(lc, staged)
+	{
+		PostgresTogether *one = lfirst(lc);
+
+		if (!dbsync_postgres_merge_prepare_for(target, one->table, POSTGRES_STAGE_ROWS, one->upserts + one->deletes) ||
+			(clashed && !free_values(target, one)))
+			return false;
+	}
+	initStringInfo(&sql);
+	initStringInfo(&shape);
+	appendStringInfoChar(&shape, '1');
+	for (int n = compose(staged, &sql); n > 0; n--)
+		appendStringInfoChar(&shape, 'l');
+	answer = dbsync_postgres_query(target, sql.data, 0, NULL, shape.data);
+	return answer != NULL && check_counts(target, staged, answer) && check_gone(target, staged);
+}
+
+bool
+dbsync_postgres_rows_together(DbsyncTarget *base, bool clashed)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	List	   *staged = target->together;
+
+	if (staged == NIL)
+		return true;
+	target->together = NIL;
+	if (!dbsync_postgres_merge_finish(target) || !write_staged(target, staged, clashed))
+		return false;
+	list_free_deep(staged);
+	return true;
+}
