@@ -31,6 +31,7 @@
 #include "extension/catalog.h"
 #include "extension/compat.h"
 #include "extension/ddl/concern.h"
+#include "extension/ddl/rules.h"
 #include "extension/ddl/under_way.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
@@ -76,6 +77,7 @@ call_judge(const char *x, EventTriggerData *trigger)
 	MemoryContext context = CurrentMemoryContext;
 	Oid			outer = dbsync_commander;
 	const Node *outer_judged = judged;
+	Oid			outer_partition = dbsync_judged_partition;
 	bool		in_script = creating_extension;
 	FmgrInfo	body;
 
@@ -85,6 +87,7 @@ call_judge(const char *x, EventTriggerData *trigger)
 	InitFunctionCallInfoData(*inner, &body, 0, InvalidOid, (Node *) trigger, NULL);
 	dbsync_commander = GetUserId();
 	judged = trigger->parsetree;
+	dbsync_judged_partition = dbsync_rules_partition(judged);
 	/* a segment that is made here is no member of the extension whose script alters the table */
 	creating_extension = false;
 	PG_TRY();
@@ -94,12 +97,14 @@ call_judge(const char *x, EventTriggerData *trigger)
 	PG_CATCH();
 	{
 		creating_extension = in_script;
+		dbsync_judged_partition = outer_partition;
 		judged = outer_judged;
 		dbsync_commander = outer;
 		dbsync_admin_raise(context);
 	}
 	PG_END_TRY();
 	creating_extension = in_script;
+	dbsync_judged_partition = outer_partition;
 	judged = outer_judged;
 	dbsync_commander = outer;
 }

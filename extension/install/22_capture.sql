@@ -125,6 +125,35 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.lock_captured(int, text) IS 'locks a captured table, then its row, which is returned; nulls: there is none';
 
+-- A table that its subscriptions have by a rule leaves them where it cannot be captured, and
+-- nobody else's tables wait for that.
+CREATE FUNCTION dbsync_internal.check_installable(captured dbsync.captured_table, role oid) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    reason text;
+    detail text;
+    hint text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_table',
+            MESSAGE = format('captured table %s does not exist any more', captured.relid::oid),
+            HINT = 'Take it out of its subscriptions with dbsync.remove_table().';
+    END IF;
+    IF role IS NOT NULL THEN
+        PERFORM dbsync_internal.check_rights(role, captured.relid);
+    END IF;
+    PERFORM dbsync_internal.check_supported(captured.relid);
+    RETURN true;
+EXCEPTION WHEN undefined_table OR insufficient_privilege OR feature_not_supported OR wrong_object_type OR program_limit_exceeded OR too_many_columns THEN
+    GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+    IF NOT dbsync_internal.refuse_by_rule(captured, role, reason, detail, hint) THEN
+        RAISE;
+    END IF;
+    RETURN false;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_installable(dbsync.captured_table, oid) IS 'error unless capture can be installed on a table; false: it was there by a rule, and is refused now';
+
 -- Called in a transaction of its own, one table at a time, under lock_timeout:
 -- writers queue behind this lock while it waits for those before it.  Capture
 -- begins when this commits: the lock says that no writer is in the table now,
@@ -145,15 +174,10 @@ BEGIN
     captured := dbsync_internal.lock_captured(captured_id, 'SHARE ROW EXCLUSIVE');
     IF captured.id IS NULL OR captured.state <> 'installing' THEN
         RETURN;
-    ELSIF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
-        RAISE EXCEPTION USING ERRCODE = 'undefined_table',
-            MESSAGE = format('captured table %s does not exist any more', captured.relid::oid),
-            HINT = 'Take it out of its subscriptions with dbsync.remove_table().';
     END IF;
-    IF role IS NOT NULL THEN
-        PERFORM dbsync_internal.check_rights(role, captured.relid);
+    IF NOT dbsync_internal.check_installable(captured, role) THEN
+        RETURN;
     END IF;
-    PERFORM dbsync_internal.check_supported(captured.relid);
 
     -- A table that was suspended can have been altered since.  What was captured of another
     -- shape is of no use then: all its subscriptions copy the table anew.

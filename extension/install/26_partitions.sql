@@ -273,6 +273,8 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid AND c.relkind = 'p') THEN
         RETURN;
     END IF;
+    PERFORM dbsync_internal.yield_partition(t)
+    FROM dbsync_internal.members(captured.relid) m JOIN dbsync.captured_table t ON t.relid = m.relid WHERE t.state <> 'dropped';
     SELECT p.* INTO problem FROM dbsync_internal.members_problem(captured.relid) p;
     IF problem.message IS NOT NULL THEN
         PERFORM dbsync_internal.refuse_ddl(captured, problem.message, problem.hint);

@@ -233,12 +233,10 @@ BEGIN
         WHERE EXISTS (SELECT FROM pg_event_trigger_ddl_commands() e
                       WHERE e.classid = 'pg_proc'::regclass AND dbsync_internal.is_anchor(e.objid));
     END IF;
-    IF NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'active') THEN
-        RETURN;
-    END IF;
     SELECT array_agg(e.objid) INTO objects FROM pg_event_trigger_ddl_commands() e
     WHERE e.classid IN ('pg_class'::regclass, 'pg_trigger'::regclass, 'pg_rewrite'::regclass, 'pg_policy'::regclass);
-    IF objects IS NULL THEN
+    IF objects IS NULL OR NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'active') THEN
+        PERFORM dbsync_internal.follow_rules(objects || dbsync_internal.guard_partition());
         RETURN;
     END IF;
     -- triggers that are being put on a partition
@@ -273,11 +271,14 @@ BEGIN
         IF captured.by_row AND captured.relid = ANY (objects) AND dbsync_internal.guard_no_inherit() THEN
             UPDATE dbsync.captured_table c SET lost_parent = dbsync_internal.next_xid() WHERE c.id = captured.id RETURNING c.* INTO captured;
         END IF;
+        CONTINUE WHEN (SELECT r.relispartition FROM pg_class r WHERE r.oid = captured.relid)
+            AND (NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured.id) OR dbsync_internal.yield_partition(captured));
         PERFORM dbsync_internal.follow_members(captured);
         PERFORM dbsync_internal.follow_inheritance(captured);
         PERFORM dbsync_internal.check_shape(captured);
         PERFORM dbsync_internal.check_triggers(captured);
     END LOOP;
+    PERFORM dbsync_internal.follow_rules(objects || dbsync_internal.guard_partition());
     PERFORM dbsync_internal.tell_of_heirs(objects);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.judge_command() IS 'body of dbsync_internal.guard_command()';

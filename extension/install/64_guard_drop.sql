@@ -70,6 +70,8 @@ BEGIN
     DELETE FROM dbsync.subscription_table a
     WHERE a.captured_id = captured.id
       AND (captured.state <> 'active' OR a.state = 'suspended'
+           -- nothing of it is there, so what was captured has no place to go
+           OR (a.state = 'new' AND a.copy_data AND a.held IS NULL)
            OR NOT coalesce(dbsync_internal.had_rights(dbsync_internal.owner_of(a.subscription_id), gone), false));
     IF dbsync_internal.subscriptions_of(captured.id) IS NULL THEN
         IF had IS NOT NULL THEN

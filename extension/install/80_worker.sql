@@ -48,6 +48,8 @@ BEGIN
     -- of two who come at once the second one sees that nobody is left
     PERFORM FROM dbsync.captured_table c WHERE c.id = ended.captured_id FOR UPDATE;
     PERFORM dbsync_internal.release_captured(ended.captured_id);
+    -- a table that was made under its name may wait for that
+    PERFORM dbsync_internal.retry_rules(ended.subscription_id);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.end_dropped(uuid, pg_snapshot) IS 'takes a dropped table out of a subscription whose target has got all of it';
 
@@ -108,7 +110,7 @@ BEGIN
     LOOP
         PERFORM dbsync_internal.note_suspended(lost, 'its key was dropped or altered');
     END LOOP;
-    RETURN EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'removing');
+    RETURN dbsync_internal.retry_rules() OR EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'removing');
 END $$;
 COMMENT ON FUNCTION dbsync_internal.tidy_captures() IS 'removes capture that nobody wants, and notices capture that somebody switched off; true: some could not be removed yet';
 
