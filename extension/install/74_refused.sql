@@ -2,12 +2,17 @@
 
 CREATE FUNCTION dbsync_internal.subscription_refused(caller oid) RETURNS TABLE (
     subscription name, "table" regclass, reason text, hint text, since timestamptz)
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT s.name, f.relid::regclass, f.reason, f.hint, f.since
-    FROM dbsync_internal.refused_table f JOIN dbsync.subscription s ON s.id = f.subscription_id JOIN pg_class c ON c.oid = f.relid
-    WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id))
-$$;
+    FROM dbsync_internal.refused_table f JOIN dbsync.subscription s ON s.id = f.subscription_id
+    -- one that was dropped is refused no more
+    JOIN pg_class c ON c.oid = f.relid
+    WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id));
+END $$;
 COMMENT ON FUNCTION dbsync_internal.subscription_refused(oid) IS 'body of dbsync.subscription_refused()';
 
 CREATE FUNCTION dbsync.subscription_refused() RETURNS TABLE (
