@@ -40,7 +40,6 @@
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
 #include "parser/parse_type.h"
-#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -54,7 +53,6 @@ PG_FUNCTION_INFO_V1(dbsync_guard_has_using);
 PG_FUNCTION_INFO_V1(dbsync_guard_is_ours);
 PG_FUNCTION_INFO_V1(dbsync_guard_no_inherit);
 PG_FUNCTION_INFO_V1(dbsync_guard_label);
-PG_FUNCTION_INFO_V1(dbsync_lock_by_oid);
 
 /* the command, while what it did is judged */
 static const Node *judged = NULL;
@@ -414,38 +412,4 @@ dbsync_guard_start(PG_FUNCTION_ARGS)
 			break;
 	}
 	return PointerGetDatum(NULL);
-}
-
-/* as LOCK TABLE calls them */
-static LOCKMODE
-lock_mode(const char *name)
-{
-	if (strcmp(name, "ACCESS SHARE") == 0)
-		return AccessShareLock;
-	if (strcmp(name, "SHARE ROW EXCLUSIVE") == 0)
-		return ShareRowExclusiveLock;
-	if (strcmp(name, "ACCESS EXCLUSIVE") == 0)
-		return AccessExclusiveLock;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unknown lock mode \"%s\"", name)));
-}
-
-/*
- * lock_by_oid(oid, mode): lock a table to the end of the transaction, by its oid,
- * since a name can be given to another table while one waits.  Says whether the
- * table is there.  It asks for no rights: only functions that run as the owner of
- * the extension can call it.
- */
-Datum
-dbsync_lock_by_oid(PG_FUNCTION_ARGS)
-{
-	Oid			relid = PG_GETARG_OID(0);
-	LOCKMODE	mode = lock_mode(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-
-	LockRelationOid(relid, mode);
-	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
-		PG_RETURN_BOOL(true);
-	UnlockRelationOid(relid, mode);
-	PG_RETURN_BOOL(false);
 }

@@ -10,16 +10,12 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "catalog/namespace.h"
 #include "extension/ddl/rules.h"
 #include "fmgr.h"
 #include "nodes/parsenodes.h"
-#include "storage/lmgr.h"
-#include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(dbsync_guard_partition);
-PG_FUNCTION_INFO_V1(dbsync_has_to_itself);
 
 Oid			dbsync_judged_partition = InvalidOid;
 
@@ -49,26 +45,4 @@ dbsync_guard_partition(PG_FUNCTION_ARGS)
 	if (!OidIsValid(dbsync_judged_partition))
 		PG_RETURN_NULL();
 	PG_RETURN_OID(dbsync_judged_partition);
-}
-
-/*
- * has_to_itself(oid): has this transaction locked the table so that nobody else writes to it?
- * It asks for no rights: only functions that run as the owner of the extension can call it.
- */
-Datum
-dbsync_has_to_itself(PG_FUNCTION_ARGS)
-{
-	Oid			relid = PG_GETARG_OID(0);
-	bool		locked;
-	Relation	rel;
-
-	/* not to wait for somebody who has it: then we have not */
-	if (!ConditionalLockRelationOid(relid, AccessShareLock))
-		PG_RETURN_BOOL(false);
-	rel = try_relation_open(relid, NoLock);
-	locked = rel != NULL && CheckRelationLockedByMe(rel, ShareRowExclusiveLock, true);
-	if (rel != NULL)
-		relation_close(rel, NoLock);
-	UnlockRelationOid(relid, AccessShareLock);
-	PG_RETURN_BOOL(locked);
 }

@@ -14,7 +14,11 @@ COMMENT ON FUNCTION dbsync_internal.capture() IS 'trigger: appends what a statem
 -- another relation.  Once the right one is locked it keeps its name.
 CREATE FUNCTION dbsync_internal.lock_by_oid(rel oid, mode text) RETURNS boolean
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_lock_by_oid';
-COMMENT ON FUNCTION dbsync_internal.lock_by_oid(oid, text) IS 'locks a table by its oid, in ACCESS SHARE, SHARE ROW EXCLUSIVE or ACCESS EXCLUSIVE mode; false: it is not there';
+COMMENT ON FUNCTION dbsync_internal.lock_by_oid(oid, text) IS 'locks a table by its oid, in ACCESS SHARE, ROW EXCLUSIVE, SHARE ROW EXCLUSIVE or ACCESS EXCLUSIVE mode; false: it is not there';
+
+CREATE FUNCTION dbsync_internal.lock_at_once(rel oid, mode text) RETURNS boolean
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_lock_at_once';
+COMMENT ON FUNCTION dbsync_internal.lock_at_once(oid, text) IS 'lock_by_oid() without waiting; false: it is not to be had at the moment, or not there';
 
 -- As messages and views call it.
 CREATE FUNCTION dbsync_internal.name_of(captured dbsync.captured_table) RETURNS text
@@ -101,6 +105,10 @@ COMMENT ON FUNCTION dbsync_internal.drop_triggers(regclass, name[]) IS 'takes ca
 -- Order of locks: the table, then its row of captured_table, then what belongs to
 -- it.  DDL on the table, and whoever has written to it, comes with the first of
 -- them; who took the row first would wait for him, and he for the row.
+--
+-- And nobody waits for a table who has locked another one: who waits for that one may have
+-- written to this one, and it is his statement that the server would end.  Of several tables those
+-- are taken that are free; waited for is one alone, at the beginning.
 
 -- Not longer than try_remove_capture() waits.
 CREATE FUNCTION dbsync_internal.try_lock(rel oid) RETURNS boolean
@@ -112,6 +120,24 @@ EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
     RETURN false;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.try_lock(oid) IS 'locks a table for itself, if that can be had soon';
+
+-- A root that is captured, or not captured any more, with all that is below it.  Who comes through the
+-- root waits for us meanwhile, and may have written to a partition before: so we give up before he
+-- looks whether that is a deadlock, which is deadlock_timeout after he came.
+CREATE FUNCTION dbsync_internal.lock_members(root oid, mode text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
+AS $$
+DECLARE
+    give_up timestamptz := clock_timestamp() + current_setting('deadlock_timeout')::interval / 2;
+    member oid;
+BEGIN
+    FOR member IN SELECT m.relid FROM dbsync_internal.members(root) m LOOP
+        CONTINUE WHEN dbsync_internal.lock_at_once(member, mode);
+        PERFORM set_config('lock_timeout', greatest(1, extract(epoch FROM give_up - clock_timestamp()) * 1000)::int::text, true);
+        PERFORM dbsync_internal.lock_by_oid(member, mode);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.lock_members(oid, text) IS 'locks all partitions of a table that is locked; error if one is in use for longer than a moment';
 
 CREATE FUNCTION dbsync_internal.lock_captured(captured_id int, mode text) RETURNS dbsync.captured_table
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -178,6 +204,7 @@ BEGIN
     IF NOT dbsync_internal.check_installable(captured, role) THEN
         RETURN;
     END IF;
+    PERFORM dbsync_internal.lock_members(captured.relid, 'SHARE ROW EXCLUSIVE');
 
     -- A table that was suspended can have been altered since.  What was captured of another
     -- shape is of no use then: all its subscriptions copy the table anew.
@@ -219,6 +246,7 @@ BEGIN
         OR EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = captured.id) THEN
         RETURN false;
     END IF;
+    PERFORM dbsync_internal.lock_members(captured.relid, 'ACCESS EXCLUSIVE');
     -- what is being removed is no concern of the guard's
     UPDATE dbsync.captured_table c SET state = 'removing' WHERE c.id = captured.id;
     IF EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
@@ -240,16 +268,20 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.remove_capture(int) IS 'takes triggers and segments off a table that no subscription wants; false: one wants it';
 
 -- A table that is never free for a moment keeps its triggers until it is: the
--- worker, and the next call of an admin function, try again.  Shorter than
--- deadlock_timeout, since writers queue behind us.
-CREATE FUNCTION dbsync_internal.try_remove_capture(captured_id int) RETURNS boolean
+-- worker, and the next call of an admin function, try again.
+CREATE FUNCTION dbsync_internal.try_remove_capture(captured_id int, patiently boolean) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
 AS $$
 BEGIN
+    -- of one that was dropped there is nothing to be locked
+    IF NOT patiently AND EXISTS (SELECT FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid
+                                 WHERE c.id = captured_id AND NOT dbsync_internal.lock_at_once(c.relid, 'ACCESS EXCLUSIVE')) THEN
+        RETURN false;
+    END IF;
     RETURN dbsync_internal.remove_capture(captured_id);
 EXCEPTION
     -- 55006: this very transaction has written to it, or has a cursor open on it
     WHEN lock_not_available OR object_in_use OR deadlock_detected THEN
         RETURN false;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.try_remove_capture(int) IS 'remove_capture(), or false when the table is in use';
+COMMENT ON FUNCTION dbsync_internal.try_remove_capture(int, boolean) IS 'remove_capture(), or false when the table is in use; patiently: waits for a moment, which is for who has locked no other table';

@@ -443,7 +443,7 @@ CREATE FUNCTION dbsync_internal.retry_removals(caller oid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM dbsync_internal.try_remove_capture(c.id) FROM dbsync.captured_table c
+    PERFORM dbsync_internal.try_remove_capture(c.id, false) FROM dbsync.captured_table c
     WHERE c.state = 'removing'
       AND NOT EXISTS (SELECT FROM dbsync_internal.missing_rights(caller, ARRAY[c.relid::oid]));
 END $$;
@@ -451,26 +451,37 @@ COMMENT ON FUNCTION dbsync_internal.retry_removals(oid) IS 'takes triggers off t
 
 -- A captured table that no subscription has any more is removed at once if it is
 -- free, else later.
-CREATE FUNCTION dbsync_internal.release_captured(captured_id int) RETURNS void
+CREATE FUNCTION dbsync_internal.release_captured(captured_id int, patiently boolean DEFAULT true) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     captured dbsync.captured_table;
+    locked boolean;
 BEGIN
     -- the table is locked before the row, as everywhere (22_capture.sql)
-    PERFORM dbsync_internal.try_lock(c.relid) FROM dbsync.captured_table c
+    SELECT CASE WHEN patiently THEN dbsync_internal.try_lock(c.relid) ELSE dbsync_internal.lock_at_once(c.relid, 'ACCESS EXCLUSIVE') END INTO locked
+    FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid
     WHERE c.id = release_captured.captured_id
       AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id);
     UPDATE dbsync.captured_table c SET state = 'removing'
     WHERE c.id = captured_id
       AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id)
     RETURNING c.* INTO captured;
-    IF FOUND AND NOT dbsync_internal.try_remove_capture(captured_id) THEN
+    -- where the table is gone there is nothing to be locked
+    IF FOUND AND NOT (locked IS NOT FALSE AND dbsync_internal.try_remove_capture(captured_id, true)) THEN
         RAISE NOTICE USING MESSAGE = format('table %s is in use: its triggers are taken off later', captured.relid),
             HINT = 'The next call that adds or removes a table tries again.';
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.release_captured(int) IS 'takes triggers and segments off a table if no subscription has it any more';
+COMMENT ON FUNCTION dbsync_internal.release_captured(int, boolean) IS 'takes triggers and segments off a table if no subscription has it any more';
+
+-- Of several tables only the first is waited for.
+CREATE FUNCTION dbsync_internal.release_all(captured_ids int[]) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT dbsync_internal.release_captured(c.id, c.n = 1) FROM unnest(captured_ids) WITH ORDINALITY c (id, n)
+$$;
+COMMENT ON FUNCTION dbsync_internal.release_all(int[]) IS 'release_captured() of these tables';
 
 CREATE FUNCTION dbsync_internal.remove_table(caller oid, subscription text, rel regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -525,7 +536,7 @@ BEGIN
     DELETE FROM dbsync.kept_partition k WHERE k.subscription_id = subscription.id;
     DELETE FROM dbsync.subscription s WHERE s.id = subscription.id;
     PERFORM dbsync_internal.drop_anchor(subscription.id);
-    PERFORM dbsync_internal.release_captured(c.id) FROM unnest(captured_ids) c (id);
+    PERFORM dbsync_internal.release_all(captured_ids);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.drop_subscription(oid, text, boolean) IS 'body of dbsync.drop_subscription()';
 

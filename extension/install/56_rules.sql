@@ -331,8 +331,6 @@ AS $$
 DECLARE
     subscription dbsync.subscription;
     captured_id int;
-    code text;
-    problem record;
     reason text;
     detail text;
     hint text;
@@ -349,7 +347,8 @@ BEGIN
     RETURN true;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-    PERFORM dbsync_internal.note_refused(of_subscription, rel, reason, detail, hint);
+    PERFORM dbsync_internal.note_refused(of_subscription, rel, reason, detail,
+        coalesce(nullif(hint, ''), 'A worker tries again. To do it now: SELECT dbsync.refresh_subscription(...).'));
     RETURN false;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.take_in(int, regclass) IS 'adds a table to a subscription by its rules, and begins to capture it if this transaction has it to itself, or writes down why not';
@@ -385,6 +384,8 @@ DECLARE
     n int := 0;
 BEGIN
     IF NOT EXISTS (SELECT FROM dbsync.subscription_rule) THEN
+        -- of a subscription that was dropped at that moment
+        DELETE FROM dbsync_internal.refused_table;
         RETURN false;
     END IF;
     BEGIN
@@ -477,7 +478,7 @@ BEGIN
     SELECT coalesce(array_agg(g.captured_id ORDER BY g.captured_id), '{}') INTO leaving FROM gone g;
     DELETE FROM dbsync.kept_partition k WHERE k.subscription_id = subscription.id AND k.captured_id = ANY (leaving);
     PERFORM dbsync_internal.forget_sequences(subscription.id);
-    PERFORM dbsync_internal.release_captured(l.id) FROM unnest(leaving) l (id);
+    PERFORM dbsync_internal.release_all(leaving);
     DELETE FROM dbsync_internal.refused_table f WHERE f.subscription_id = subscription.id;
     PERFORM dbsync_internal.apply_rules(subscription, subscription.rule_copy_data);
 END $$;
