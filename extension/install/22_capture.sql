@@ -74,9 +74,9 @@ DECLARE
 BEGIN
     -- last: those who fire for a whole statement are there when it leaves its rows to them
     FOR t IN SELECT w.* FROM dbsync_internal.triggers_of(captured_id, rel) w ORDER BY w.level = 'FOR EACH ROW' LOOP
-        EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION dbsync_internal.capture()',
-            t.name, t.events, rel, t.level);
-        EXECUTE format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', rel, t.mode, t.name);
+        -- twelve commands would each be judged by the guard
+        PERFORM dbsync_internal.create_trigger(rel, format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION dbsync_internal.capture()',
+            t.name, t.events, rel, t.level), t.enabled);
     END LOOP;
     -- a dump can have brought others, which it was captured by before
     IF EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured_id AND c.by_row) THEN
@@ -122,19 +122,26 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.try_lock(oid) IS 'locks a table for itself, if that can be had soon';
 
 -- A root that is captured, or not captured any more, with all that is below it.  Who comes through the
--- root waits for us meanwhile, and may have written to a partition before: so we give up before he
--- looks whether that is a deadlock, which is deadlock_timeout after he came.
+-- root waits for us meanwhile, and may have written to a partition before.  So we ask for partitions again and
+-- again, which is no wait that could be part of a deadlock, and give up before long: then he goes on.
 CREATE FUNCTION dbsync_internal.lock_members(root oid, mode text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    give_up timestamptz := clock_timestamp() + current_setting('deadlock_timeout')::interval / 2;
+    patience interval := coalesce(nullif(current_setting('lock_timeout')::interval, '0'), '1 s') / 2;
+    give_up timestamptz := clock_timestamp() + patience;
     member oid;
 BEGIN
     FOR member IN SELECT m.relid FROM dbsync_internal.members(root) m LOOP
-        CONTINUE WHEN dbsync_internal.lock_at_once(member, mode);
-        PERFORM set_config('lock_timeout', greatest(1, extract(epoch FROM give_up - clock_timestamp()) * 1000)::int::text, true);
-        PERFORM dbsync_internal.lock_by_oid(member, mode);
+        WHILE NOT dbsync_internal.lock_at_once(member, mode) LOOP
+            -- one that is dropped at this moment is none any more
+            EXIT WHEN NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = member);
+            IF clock_timestamp() > give_up THEN
+                RAISE EXCEPTION USING ERRCODE = 'lock_not_available',
+                    MESSAGE = format('partition %s of table %s is in use', member::regclass, root::regclass);
+            END IF;
+            PERFORM pg_sleep(0.002);
+        END LOOP;
     END LOOP;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.lock_members(oid, text) IS 'locks all partitions of a table that is locked; error if one is in use for longer than a moment';

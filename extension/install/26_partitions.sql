@@ -301,7 +301,7 @@ COMMENT ON FUNCTION dbsync_internal.follow_members(dbsync.captured_table) IS 'ha
 
 -- Called by C, where the guard has yet to judge the command under way.
 CREATE FUNCTION dbsync_internal.follow_before(captured_id int) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
     PERFORM dbsync_internal.follow_members(c) FROM dbsync.captured_table c

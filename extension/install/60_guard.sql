@@ -222,7 +222,7 @@ COMMENT ON FUNCTION dbsync_internal.check_segments(oid[]) IS 'error if one of th
 -- reported.  Every DDL command of the database pays for the query, so it does not go
 -- through all captured tables, and is not planned anew each time.
 CREATE FUNCTION dbsync_internal.judge_command() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     objects oid[];
@@ -236,7 +236,7 @@ BEGIN
     SELECT array_agg(e.objid) INTO objects FROM pg_event_trigger_ddl_commands() e
     WHERE e.classid IN ('pg_class'::regclass, 'pg_trigger'::regclass, 'pg_rewrite'::regclass, 'pg_policy'::regclass);
     IF objects IS NULL OR NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'active') THEN
-        PERFORM dbsync_internal.follow_rules(objects || dbsync_internal.guard_partition());
+        PERFORM dbsync_internal.follow_rules(objects || dbsync_internal.guard_partition(), tg_tag IN ('CREATE SCHEMA', 'ALTER SCHEMA'));
         RETURN;
     END IF;
     -- triggers that are being put on a partition
@@ -278,7 +278,7 @@ BEGIN
         PERFORM dbsync_internal.check_shape(captured);
         PERFORM dbsync_internal.check_triggers(captured);
     END LOOP;
-    PERFORM dbsync_internal.follow_rules(objects || dbsync_internal.guard_partition());
+    PERFORM dbsync_internal.follow_rules(objects || dbsync_internal.guard_partition(), tg_tag IN ('CREATE SCHEMA', 'ALTER SCHEMA'));
     PERFORM dbsync_internal.tell_of_heirs(objects);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.judge_command() IS 'body of dbsync_internal.guard_command()';
@@ -298,7 +298,7 @@ COMMENT ON FUNCTION dbsync_internal.guard_has_using() IS 'does the ALTER TABLE t
 -- done (dbsync_internal.unseen_values()).  Another persistence (1) or access method (8)
 -- leaves all values as they are.
 CREATE FUNCTION dbsync_internal.judge_rewrite() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     rel oid := pg_event_trigger_table_rewrite_oid();
