@@ -71,6 +71,32 @@ ALTER TABLE coming.unlogged SET LOGGED;
 SELECT * FROM not_in;
 SELECT "table", state, captured, triggers FROM seen WHERE "table" = 'coming.unlogged';
 
+-- and comes, where nobody has asked for the table by its name
+ALTER TABLE coming.unlogged SET UNLOGGED;
+SELECT * FROM not_in;
+SELECT count(*) FROM seen WHERE "table" = 'coming.unlogged';
+SELECT count(*) FROM pg_trigger WHERE tgrelid = 'coming.unlogged'::regclass;
+ALTER TABLE coming.unlogged SET LOGGED;
+CREATE FOREIGN DATA WRAPPER rules_fdw;
+CREATE SERVER rules_server FOREIGN DATA WRAPPER rules_fdw;
+CREATE TABLE coming.half (id int) PARTITION BY RANGE (id);
+CREATE TABLE coming.here PARTITION OF coming.half FOR VALUES FROM (0) TO (10);
+CREATE FOREIGN TABLE coming.far PARTITION OF coming.half FOR VALUES FROM (10) TO (20) SERVER rules_server;
+SELECT * FROM not_in;
+INSERT INTO coming.half VALUES (1);
+ALTER TABLE coming.half DETACH PARTITION coming.far;
+SELECT "table", captured FROM seen WHERE "table" IN ('coming.half', 'coming.unlogged') ORDER BY 1;
+SELECT * FROM not_in;
+DROP TABLE coming.half;
+SET client_min_messages = warning;
+DROP FOREIGN DATA WRAPPER rules_fdw CASCADE;
+RESET client_min_messages;
+-- one that was added by its name is not
+SELECT dbsync.remove_table('road', 'coming.unlogged');
+SELECT dbsync.add_table('road', 'coming.unlogged');
+SELECT count(dbsync_internal.install_capture(id)) FROM dbsync.captured_table WHERE relid = 'coming.unlogged'::regclass;
+ALTER TABLE coming.unlogged SET UNLOGGED;
+
 -- a key that comes later
 ALTER TABLE coming.keyless ADD COLUMN id int;
 UPDATE coming.keyless SET id = (ctid::text::point)[1];

@@ -277,7 +277,12 @@ BEGIN
     FROM dbsync_internal.members(captured.relid) m JOIN dbsync.captured_table t ON t.relid = m.relid WHERE t.state <> 'dropped';
     SELECT p.* INTO problem FROM dbsync_internal.members_problem(captured.relid) p;
     IF problem.message IS NOT NULL THEN
-        PERFORM dbsync_internal.refuse_ddl(captured, problem.message, problem.hint);
+        IF dbsync_internal.refuse_by_rule(captured, NULL, problem.message, NULL, problem.hint) THEN
+            RAISE NOTICE USING MESSAGE = format('table %s is out of the subscriptions that had it by a rule', captured.relid),
+                DETAIL = problem.message || '.', HINT = 'Their targets keep what they have. dbsync.refused shows it.';
+        ELSE
+            PERFORM dbsync_internal.refuse_ddl(captured, problem.message, problem.hint);
+        END IF;
         RETURN;
     END IF;
     PERFORM dbsync_internal.leave_members(captured);

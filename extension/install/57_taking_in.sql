@@ -214,7 +214,8 @@ COMMENT ON FUNCTION dbsync_internal.retry_rules(int) IS 'tries again to take in 
 -- ---------------------------------------------------------------------------
 -- Tables that go
 
--- While capture is installed the table is seen to be none that could be captured, or by this owner.
+-- The table is seen to be none that could be captured, or by this owner: while capture is installed, or when a command
+-- has made it one.
 CREATE FUNCTION dbsync_internal.refuse_by_rule(captured dbsync.captured_table, role oid, reason text, detail text, hint text) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -222,19 +223,21 @@ DECLARE
     gone dbsync.subscription_table;
     n int := 0;
 BEGIN
+    IF EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = captured.id AND NOT a.by_rule
+               AND (role IS NULL OR dbsync_internal.owner_of(a.subscription_id) = role)) THEN
+        RETURN false;
+    END IF;
     FOR gone IN DELETE FROM dbsync.subscription_table a
                 WHERE a.captured_id = captured.id AND a.by_rule AND (role IS NULL OR dbsync_internal.owner_of(a.subscription_id) = role) RETURNING a.* LOOP
         n := n + 1;
         PERFORM dbsync_internal.note_refused(gone.subscription_id, captured.relid, reason, detail, hint);
     END LOOP;
-    IF n = 0 OR EXISTS (SELECT FROM dbsync.subscription_table a
-                        WHERE a.captured_id = captured.id AND (role IS NULL OR dbsync_internal.owner_of(a.subscription_id) = role)) THEN
-        RETURN false;
+    IF n > 0 THEN
+        PERFORM dbsync_internal.release_captured(captured.id);
     END IF;
-    PERFORM dbsync_internal.release_captured(captured.id);
-    RETURN true;
+    RETURN n > 0;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.refuse_by_rule(dbsync.captured_table, oid, text, text, text) IS 'takes a table that cannot be captured out of subscriptions of a role that have it by a rule; false: they have it by its name, too';
+COMMENT ON FUNCTION dbsync_internal.refuse_by_rule(dbsync.captured_table, oid, text, text, text) IS 'takes a table that cannot be captured out of subscriptions of a role, or of all, that have it by a rule; false: one has it by its name, or none has it';
 
 -- A table that becomes a partition is no table of its own any more, which is an error for one that
 -- somebody has added.  One that a rule has leaves instead: its rows come in with those of the root.
