@@ -27,6 +27,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
+#include "utils/guc.h"
 #include "utils/syscache.h"
 
 /* kept in fn_extra of the public function */
@@ -225,6 +226,7 @@ dbsync_as_owner(PG_FUNCTION_ARGS)
 	MemoryContext context = CurrentMemoryContext;
 	Twin	   *twin = lookup_twin(fcinfo->flinfo);
 	const char *outer_path = caller_path;
+	int			nest = NewGUCNestLevel();
 	Oid			caller;
 	int			sec_context;
 	Datum		result;
@@ -232,6 +234,8 @@ dbsync_as_owner(PG_FUNCTION_ARGS)
 	LOCAL_FCINFO(inner, FUNC_MAX_ARGS);
 
 	dbsync_admin_check_arguments(fcinfo);
+	/* what is asked of catalogs is estimated as dear, and is over before it would be compiled */
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	GetUserIdAndSecContext(&caller, &sec_context);
 
 	InitFunctionCallInfoData(*inner, &twin->function, fcinfo->nargs + 1,
@@ -260,6 +264,7 @@ dbsync_as_owner(PG_FUNCTION_ARGS)
 	PG_END_TRY();
 	caller_path = outer_path;
 	SetUserIdAndSecContext(caller, sec_context);
+	AtEOXact_GUC(true, nest);
 
 	fcinfo->isnull = inner->isnull;
 	return result;

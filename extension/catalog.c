@@ -40,7 +40,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-/* column numbers of 10_config.sql, and of 52_sequences.sql */
+/* column numbers of 10_config.sql, 52_sequences.sql and 56_rules.sql */
 #define CAPTURED_ID				1
 #define CAPTURED_RELID			2
 #define CAPTURED_KEY_INDEX		3
@@ -50,6 +50,8 @@
 
 #define PARTITION_RELID			1
 #define PARTITION_BOUND			3
+
+#define RULE_SCHEMA_OID			3
 
 #define SEGMENT_ID				1
 #define SEGMENT_CAPTURED_ID		2
@@ -392,22 +394,48 @@ dbsync_catalog_has_table(Oid relid)
 		has_oid("partition", "partition_pkey", PARTITION_RELID, relid);
 }
 
-bool
-dbsync_catalog_has_by_row(void)
+/*
+ * Has one of our tables a row that a partial index leads to, and whose oid in a column is this one, or 0?
+ * Column 0: any row.  In doubt: yes.
+ */
+static bool
+leads_to(const char *table, const char *index_name, AttrNumber column, Oid value)
 {
-	Oid			index = find_relation("captured_table_by_row");
+	Oid			index = find_relation(index_name);
 	Relation	rel;
 	SysScanDesc scan;
-	bool		found;
+	HeapTuple	tuple;
+	bool		found = false;
 
 	if (!OidIsValid(index))
 		return true;
-	rel = table_open(dbsync_catalog_relation("captured_table"), AccessShareLock);
+	rel = table_open(dbsync_catalog_relation(table), AccessShareLock);
 	scan = systable_beginscan(rel, index, true, NULL, 0, NULL);
-	found = HeapTupleIsValid(systable_getnext(scan));
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull = false;
+		Oid			oid = InvalidOid;
+
+		if (column != InvalidAttrNumber)
+			oid = DatumGetObjectId(heap_getattr(tuple, column, RelationGetDescr(rel), &isnull));
+		found = !isnull && (!OidIsValid(oid) || oid == value);
+	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return found;
+}
+
+bool
+dbsync_catalog_has_by_row(void)
+{
+	return leads_to("captured_table", "captured_table_by_row", InvalidAttrNumber, InvalidOid);
+}
+
+bool
+dbsync_catalog_has_rule(Oid schema)
+{
+	return leads_to("subscription_rule", "subscription_rule_schema",
+					OidIsValid(schema) ? RULE_SCHEMA_OID : InvalidAttrNumber, schema);
 }
 
 bool

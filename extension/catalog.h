@@ -5,7 +5,7 @@
  *
  * Used by capture, which runs in users' sessions under any role, isolation
  * level and search_path.  Column numbers follow extension/install/10_config.sql,
- * and 52_sequences.sql.
+ * 52_sequences.sql and 56_rules.sql.
  *
  *-------------------------------------------------------------------------
  */
@@ -83,6 +83,9 @@ extern char *dbsync_catalog_bound(Oid relid);
 
 /* Is any captured table captured by row, since it has inheritance children or parents? */
 extern bool dbsync_catalog_has_by_row(void);
+
+/* Has any subscription a rule about tables of this schema, or of all?  InvalidOid: any rule at all? */
+extern bool dbsync_catalog_has_rule(Oid schema);
 
 /* Was the sequence added to a subscription by name? */
 extern bool dbsync_catalog_has_sequence(Oid relid);

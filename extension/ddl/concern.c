@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_policy.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_rewrite.h"
@@ -138,13 +139,17 @@ concerns_relation(Oid relid)
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Form_pg_class class;
 	bool		related;
+	bool		permanent;
 	char		relkind;
+	Oid			schema;
 
 	if (!HeapTupleIsValid(tuple))
 		return true;
 	class = (Form_pg_class) GETSTRUCT(tuple);
 	relkind = class->relkind;
 	related = class->relhassubclass || class->relispartition;
+	permanent = class->relpersistence != RELPERSISTENCE_TEMP;
+	schema = class->relnamespace;
 	ReleaseSysCache(tuple);
 
 	switch (relkind)
@@ -152,7 +157,9 @@ concerns_relation(Oid relid)
 		case RELKIND_RELATION:
 		case RELKIND_PARTITIONED_TABLE:
 		case RELKIND_FOREIGN_TABLE:
-			return related || has_superclass(relid) || dbsync_catalog_has_table(relid);
+			return related || has_superclass(relid) || dbsync_catalog_has_table(relid) ||
+				/* a segment is made: most rules are about all schemas but ours */
+				(permanent && schema != dbsync_catalog_internal_schema() && dbsync_catalog_has_rule(schema));
 		case RELKIND_INDEX:
 			relid = IndexGetRelation(relid, true);
 			return !OidIsValid(relid) || dbsync_catalog_has_table(relid);
@@ -199,6 +206,8 @@ dbsync_concerns_command(const EventTriggerData *trigger)
 
 		if (classid == RelationRelationId)
 			concerned = concerns_relation(oid_of(&objects, OBJECT_OBJID));
+		else if (classid == NamespaceRelationId)
+			concerned = dbsync_catalog_has_rule(InvalidOid);
 		else
 			concerned = classid == TriggerRelationId || classid == RewriteRelationId ||
 				classid == PolicyRelationId;

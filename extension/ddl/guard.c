@@ -31,6 +31,7 @@
 #include "extension/catalog.h"
 #include "extension/compat.h"
 #include "extension/ddl/concern.h"
+#include "extension/ddl/rules.h"
 #include "extension/ddl/under_way.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
@@ -39,7 +40,6 @@
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
 #include "parser/parse_type.h"
-#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -52,7 +52,6 @@ PG_FUNCTION_INFO_V1(dbsync_guard_has_using);
 PG_FUNCTION_INFO_V1(dbsync_guard_is_ours);
 PG_FUNCTION_INFO_V1(dbsync_guard_no_inherit);
 PG_FUNCTION_INFO_V1(dbsync_guard_label);
-PG_FUNCTION_INFO_V1(dbsync_lock_by_oid);
 
 /* the command, while what it did is judged */
 static const Node *judged = NULL;
@@ -75,6 +74,7 @@ call_judge(const char *x, EventTriggerData *trigger)
 	MemoryContext context = CurrentMemoryContext;
 	Oid			outer = dbsync_commander;
 	const Node *outer_judged = judged;
+	Oid			outer_partition = dbsync_judged_partition;
 	bool		in_script = creating_extension;
 	FmgrInfo	body;
 
@@ -84,6 +84,7 @@ call_judge(const char *x, EventTriggerData *trigger)
 	InitFunctionCallInfoData(*inner, &body, 0, InvalidOid, (Node *) trigger, NULL);
 	dbsync_commander = GetUserId();
 	judged = trigger->parsetree;
+	dbsync_judged_partition = dbsync_rules_partition(judged);
 	/* a segment that is made here is no member of the extension whose script alters the table */
 	creating_extension = false;
 	PG_TRY();
@@ -93,12 +94,14 @@ call_judge(const char *x, EventTriggerData *trigger)
 	PG_CATCH();
 	{
 		creating_extension = in_script;
+		dbsync_judged_partition = outer_partition;
 		judged = outer_judged;
 		dbsync_commander = outer;
 		dbsync_admin_raise(context);
 	}
 	PG_END_TRY();
 	creating_extension = in_script;
+	dbsync_judged_partition = outer_partition;
 	judged = outer_judged;
 	dbsync_commander = outer;
 }
@@ -386,38 +389,4 @@ dbsync_guard_start(PG_FUNCTION_ARGS)
 			break;
 	}
 	return PointerGetDatum(NULL);
-}
-
-/* as LOCK TABLE calls them */
-static LOCKMODE
-lock_mode(const char *name)
-{
-	if (strcmp(name, "ACCESS SHARE") == 0)
-		return AccessShareLock;
-	if (strcmp(name, "SHARE ROW EXCLUSIVE") == 0)
-		return ShareRowExclusiveLock;
-	if (strcmp(name, "ACCESS EXCLUSIVE") == 0)
-		return AccessExclusiveLock;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unknown lock mode \"%s\"", name)));
-}
-
-/*
- * lock_by_oid(oid, mode): lock a table to the end of the transaction, by its oid,
- * since a name can be given to another table while one waits.  Says whether the
- * table is there.  It asks for no rights: only functions that run as the owner of
- * the extension can call it.
- */
-Datum
-dbsync_lock_by_oid(PG_FUNCTION_ARGS)
-{
-	Oid			relid = PG_GETARG_OID(0);
-	LOCKMODE	mode = lock_mode(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-
-	LockRelationOid(relid, mode);
-	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
-		PG_RETURN_BOOL(true);
-	UnlockRelationOid(relid, mode);
-	PG_RETURN_BOOL(false);
 }

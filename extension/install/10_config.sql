@@ -234,7 +234,11 @@ CREATE TABLE dbsync.subscription (
     -- dropped tables have left it, when the target had on its disk what this snapshot shows
     left_at pg_snapshot,
     on_partition_drop text NOT NULL DEFAULT 'keep' CHECK (on_partition_drop IN ('keep', 'delete')),
-    create_missing boolean NOT NULL DEFAULT false
+    create_missing boolean NOT NULL DEFAULT false,
+    -- how tables of its rules come in: copied or not, if they are there as the rule is made; and
+    -- what becomes of rows at the target
+    rule_copy_data boolean NOT NULL DEFAULT true,
+    rule_existing_rows text CHECK (rule_existing_rows IN ('keep', 'truncate'))
 );
 COMMENT ON TABLE dbsync.subscription IS 'a named set of tables that flows to one target; its owner is that of function dbsync_internal.subscription_<id>()';
 COMMENT ON COLUMN dbsync.subscription.id IS 'number of the subscription in names of functions and workers';
@@ -250,6 +254,8 @@ COMMENT ON COLUMN dbsync.subscription.ddl IS 'what becomes of changes of tables 
 COMMENT ON COLUMN dbsync.subscription.left_at IS 'where it was when the last dropped table left it: a target that was put back to before that lacks changes of the table';
 COMMENT ON COLUMN dbsync.subscription.on_partition_drop IS 'what becomes of the rows of a partition that is detached or dropped: keep: they stay at the target; delete: they go there, too';
 COMMENT ON COLUMN dbsync.subscription.create_missing IS 'tables that the target lacks are made there before their first copy';
+COMMENT ON COLUMN dbsync.subscription.rule_copy_data IS 'whether tables that are there as a rule of it is made are copied; later ones always are';
+COMMENT ON COLUMN dbsync.subscription.rule_existing_rows IS 'what becomes of rows that target tables of its rules have: keep or truncate; null: they are an error';
 COMMENT ON COLUMN dbsync.subscription.forward IS 'all: changes that came here from other databases go on; local: only those made here';
 
 CREATE TABLE dbsync.subscription_table (
@@ -298,6 +304,8 @@ CREATE TABLE dbsync.subscription_table (
     missing_rows bigint NOT NULL DEFAULT 0,
     -- its target was made by the worker, and does not have all of its indexes yet
     indexes_due boolean NOT NULL DEFAULT false,
+    -- came in by a rule, and not by its name (56_rules.sql)
+    by_rule boolean NOT NULL DEFAULT false,
     PRIMARY KEY (subscription_id, captured_id)
 );
 COMMENT ON TABLE dbsync.subscription_table IS 'which captured table flows in which subscription, to which target table';
@@ -320,6 +328,7 @@ COMMENT ON COLUMN dbsync.subscription_table.indexes_due IS 'its target was made 
 COMMENT ON COLUMN dbsync.subscription_table.start_position IS 'without a copy: changes of transactions that are not visible in this snapshot are sent; null: with a copy, or capture has not begun yet';
 COMMENT ON COLUMN dbsync.subscription_table.target_given IS 'whether the target''s name was given, or is what the table was called when it was added';
 COMMENT ON COLUMN dbsync.subscription_table.missing_rows IS 'rows that were to be deleted at the target and were not there, of a table without a key';
+COMMENT ON COLUMN dbsync.subscription_table.by_rule IS 'whether it came in by a rule of the subscription, and not by its name';
 COMMENT ON COLUMN dbsync.subscription_table.held IS 'the table is held: transactions that are not visible in this snapshot are kept for it; null: it is not held';
 COMMENT ON COLUMN dbsync.subscription_table.held_mark IS 'checksum of the table''s row in the ledger, as it was when this was noted';
 COMMENT ON COLUMN dbsync.subscription_table.held_since IS 'since when it has been held';

@@ -14,7 +14,11 @@ COMMENT ON FUNCTION dbsync_internal.capture() IS 'trigger: appends what a statem
 -- another relation.  Once the right one is locked it keeps its name.
 CREATE FUNCTION dbsync_internal.lock_by_oid(rel oid, mode text) RETURNS boolean
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_lock_by_oid';
-COMMENT ON FUNCTION dbsync_internal.lock_by_oid(oid, text) IS 'locks a table by its oid, in ACCESS SHARE, SHARE ROW EXCLUSIVE or ACCESS EXCLUSIVE mode; false: it is not there';
+COMMENT ON FUNCTION dbsync_internal.lock_by_oid(oid, text) IS 'locks a table by its oid, in ACCESS SHARE, ROW EXCLUSIVE, SHARE ROW EXCLUSIVE or ACCESS EXCLUSIVE mode; false: it is not there';
+
+CREATE FUNCTION dbsync_internal.lock_at_once(rel oid, mode text) RETURNS boolean
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_lock_at_once';
+COMMENT ON FUNCTION dbsync_internal.lock_at_once(oid, text) IS 'lock_by_oid() without waiting; false: it is not to be had at the moment, or not there';
 
 -- As messages and views call it.
 CREATE FUNCTION dbsync_internal.name_of(captured dbsync.captured_table) RETURNS text
@@ -59,9 +63,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.triggers_of(int, oid) IS 'the triggers that a captured table, or a partition of it, must have';
 
--- DDL takes names.  A name can go to another table while nobody looks: ALTER SCHEMA
--- RENAME takes no lock on the tables.  So what has been made is looked for where it
--- should be.
+-- By the table's oid, and without commands: six of them, each with an ALTER TABLE, would be judged by the
+-- guard one by one, and whoever else has event triggers would see the table with some of them.
 CREATE FUNCTION dbsync_internal.create_triggers(captured_id int, rel regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -70,22 +73,12 @@ DECLARE
 BEGIN
     -- last: those who fire for a whole statement are there when it leaves its rows to them
     FOR t IN SELECT w.* FROM dbsync_internal.triggers_of(captured_id, rel) w ORDER BY w.level = 'FOR EACH ROW' LOOP
-        EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION dbsync_internal.capture()',
-            t.name, t.events, rel, t.level);
-        EXECUTE format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', rel, t.mode, t.name);
+        PERFORM dbsync_internal.create_trigger(rel, format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION dbsync_internal.capture()',
+            t.name, t.events, rel, t.level), t.enabled);
     END LOOP;
     -- a dump can have brought others, which it was captured by before
     IF EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured_id AND c.by_row) THEN
         PERFORM dbsync_internal.drop_triggers(rel, dbsync_internal.row_triggers_replace(captured_id));
-    END IF;
-    -- event triggers of the database have seen all that
-    IF EXISTS (SELECT FROM dbsync_internal.triggers_of(captured_id, rel) w WHERE NOT EXISTS (
-                   SELECT FROM pg_trigger g
-                   WHERE g.tgrelid = rel AND g.tgname = w.name AND g.tgenabled = w.enabled
-                     AND g.tgfoid = 'dbsync_internal.capture()'::regprocedure)) THEN
-        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('capture triggers of table %s were changed as they were made', rel),
-            HINT = dbsync_internal.event_trigger_hint();
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.create_triggers(int, regclass) IS 'puts the capture triggers on a table';
@@ -101,6 +94,10 @@ COMMENT ON FUNCTION dbsync_internal.drop_triggers(regclass, name[]) IS 'takes ca
 -- Order of locks: the table, then its row of captured_table, then what belongs to
 -- it.  DDL on the table, and whoever has written to it, comes with the first of
 -- them; who took the row first would wait for him, and he for the row.
+--
+-- And nobody waits for a table who has locked another one: who waits for that one may have
+-- written to this one, and it is his statement that the server would end.  Of several tables those
+-- are taken that are free; waited for is one alone, at the beginning.
 
 -- Not longer than try_remove_capture() waits.
 CREATE FUNCTION dbsync_internal.try_lock(rel oid) RETURNS boolean
@@ -113,6 +110,31 @@ EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.try_lock(oid) IS 'locks a table for itself, if that can be had soon';
 
+-- A root that is captured, or not captured any more, with all that is below it.  Who comes through the
+-- root waits for us meanwhile, and may have written to a partition before.  So we ask for partitions again and
+-- again, which is no wait that could be part of a deadlock, and give up before long: then he goes on.
+CREATE FUNCTION dbsync_internal.lock_members(root oid, mode text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    patience interval := coalesce(nullif(current_setting('lock_timeout')::interval, '0'), '1 s') / 2;
+    give_up timestamptz := clock_timestamp() + patience;
+    member oid;
+BEGIN
+    FOR member IN SELECT m.relid FROM dbsync_internal.members(root) m LOOP
+        WHILE NOT dbsync_internal.lock_at_once(member, mode) LOOP
+            -- one that is dropped at this moment is none any more
+            EXIT WHEN NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = member);
+            IF clock_timestamp() > give_up THEN
+                RAISE EXCEPTION USING ERRCODE = 'lock_not_available',
+                    MESSAGE = format('partition %s of table %s is in use', member::regclass, root::regclass);
+            END IF;
+            PERFORM pg_sleep(0.002);
+        END LOOP;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.lock_members(oid, text) IS 'locks all partitions of a table that is locked; error if one is in use for longer than a moment';
+
 CREATE FUNCTION dbsync_internal.lock_captured(captured_id int, mode text) RETURNS dbsync.captured_table
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -124,6 +146,35 @@ BEGIN
     RETURN captured;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.lock_captured(int, text) IS 'locks a captured table, then its row, which is returned; nulls: there is none';
+
+-- A table that its subscriptions have by a rule leaves them where it cannot be captured, and
+-- nobody else's tables wait for that.
+CREATE FUNCTION dbsync_internal.check_installable(captured dbsync.captured_table, role oid) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    reason text;
+    detail text;
+    hint text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_table',
+            MESSAGE = format('captured table %s does not exist any more', captured.relid::oid),
+            HINT = 'Take it out of its subscriptions with dbsync.remove_table().';
+    END IF;
+    IF role IS NOT NULL THEN
+        PERFORM dbsync_internal.check_rights(role, captured.relid);
+    END IF;
+    PERFORM dbsync_internal.check_supported(captured.relid);
+    RETURN true;
+EXCEPTION WHEN undefined_table OR insufficient_privilege OR feature_not_supported OR wrong_object_type OR program_limit_exceeded OR too_many_columns THEN
+    GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+    IF NOT dbsync_internal.refuse_by_rule(captured, role, reason, detail, hint) THEN
+        RAISE;
+    END IF;
+    RETURN false;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_installable(dbsync.captured_table, oid) IS 'error unless capture can be installed on a table; false: it was there by a rule, and is refused now';
 
 -- Called in a transaction of its own, one table at a time, under lock_timeout:
 -- writers queue behind this lock while it waits for those before it.  Capture
@@ -145,15 +196,11 @@ BEGIN
     captured := dbsync_internal.lock_captured(captured_id, 'SHARE ROW EXCLUSIVE');
     IF captured.id IS NULL OR captured.state <> 'installing' THEN
         RETURN;
-    ELSIF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
-        RAISE EXCEPTION USING ERRCODE = 'undefined_table',
-            MESSAGE = format('captured table %s does not exist any more', captured.relid::oid),
-            HINT = 'Take it out of its subscriptions with dbsync.remove_table().';
     END IF;
-    IF role IS NOT NULL THEN
-        PERFORM dbsync_internal.check_rights(role, captured.relid);
+    IF NOT dbsync_internal.check_installable(captured, role) THEN
+        RETURN;
     END IF;
-    PERFORM dbsync_internal.check_supported(captured.relid);
+    PERFORM dbsync_internal.lock_members(captured.relid, 'SHARE ROW EXCLUSIVE');
 
     -- A table that was suspended can have been altered since.  What was captured of another
     -- shape is of no use then: all its subscriptions copy the table anew.
@@ -195,6 +242,7 @@ BEGIN
         OR EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = captured.id) THEN
         RETURN false;
     END IF;
+    PERFORM dbsync_internal.lock_members(captured.relid, 'ACCESS EXCLUSIVE');
     -- what is being removed is no concern of the guard's
     UPDATE dbsync.captured_table c SET state = 'removing' WHERE c.id = captured.id;
     IF EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
@@ -216,16 +264,20 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.remove_capture(int) IS 'takes triggers and segments off a table that no subscription wants; false: one wants it';
 
 -- A table that is never free for a moment keeps its triggers until it is: the
--- worker, and the next call of an admin function, try again.  Shorter than
--- deadlock_timeout, since writers queue behind us.
-CREATE FUNCTION dbsync_internal.try_remove_capture(captured_id int) RETURNS boolean
+-- worker, and the next call of an admin function, try again.
+CREATE FUNCTION dbsync_internal.try_remove_capture(captured_id int, patiently boolean) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
 AS $$
 BEGIN
+    -- of one that was dropped there is nothing to be locked
+    IF NOT patiently AND EXISTS (SELECT FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid
+                                 WHERE c.id = captured_id AND NOT dbsync_internal.lock_at_once(c.relid, 'ACCESS EXCLUSIVE')) THEN
+        RETURN false;
+    END IF;
     RETURN dbsync_internal.remove_capture(captured_id);
 EXCEPTION
     -- 55006: this very transaction has written to it, or has a cursor open on it
     WHEN lock_not_available OR object_in_use OR deadlock_detected THEN
         RETURN false;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.try_remove_capture(int) IS 'remove_capture(), or false when the table is in use';
+COMMENT ON FUNCTION dbsync_internal.try_remove_capture(int, boolean) IS 'remove_capture(), or false when the table is in use; patiently: waits for a moment, which is for who has locked no other table';

@@ -273,9 +273,16 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid AND c.relkind = 'p') THEN
         RETURN;
     END IF;
+    PERFORM dbsync_internal.yield_partition(t)
+    FROM dbsync_internal.members(captured.relid) m JOIN dbsync.captured_table t ON t.relid = m.relid WHERE t.state <> 'dropped';
     SELECT p.* INTO problem FROM dbsync_internal.members_problem(captured.relid) p;
     IF problem.message IS NOT NULL THEN
-        PERFORM dbsync_internal.refuse_ddl(captured, problem.message, problem.hint);
+        IF dbsync_internal.refuse_by_rule(captured, NULL, problem.message, NULL, problem.hint) THEN
+            RAISE NOTICE USING MESSAGE = format('table %s is out of the subscriptions that had it by a rule', captured.relid),
+                DETAIL = problem.message || '.', HINT = 'Their targets keep what they have. dbsync.refused shows it.';
+        ELSE
+            PERFORM dbsync_internal.refuse_ddl(captured, problem.message, problem.hint);
+        END IF;
         RETURN;
     END IF;
     PERFORM dbsync_internal.leave_members(captured);
@@ -299,7 +306,7 @@ COMMENT ON FUNCTION dbsync_internal.follow_members(dbsync.captured_table) IS 'ha
 
 -- Called by C, where the guard has yet to judge the command under way.
 CREATE FUNCTION dbsync_internal.follow_before(captured_id int) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
     PERFORM dbsync_internal.follow_members(c) FROM dbsync.captured_table c

@@ -167,13 +167,14 @@ DECLARE
     locked boolean;
 BEGIN
     FOR unwanted IN
-        SELECT t.id, t.relid FROM dbsync.captured_table t
+        SELECT t.id, t.relid, row_number() OVER (ORDER BY t.id) AS n FROM dbsync.captured_table t
         WHERE t.id = ANY (captured_ids) AND t.state = 'active'
           AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = t.id AND a.state <> 'suspended')
         ORDER BY t.id
     LOOP
         -- the table before its row, as everywhere (22_capture.sql)
-        locked := dbsync_internal.try_lock(unwanted.relid);
+        locked := CASE WHEN unwanted.n = 1 THEN dbsync_internal.try_lock(unwanted.relid)
+            ELSE dbsync_internal.lock_at_once(unwanted.relid, 'ACCESS EXCLUSIVE') END;
         UPDATE dbsync.captured_table t
         SET state = 'suspended', note = 'the owners of its subscriptions have lost the right to it'
         WHERE t.id = unwanted.id AND t.state = 'active'

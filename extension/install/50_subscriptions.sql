@@ -277,6 +277,48 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.notice_heirs(dbsync.subscription, regclass[]) IS 'says so if a subscription has these tables, and not all that inherit from them';
 
+-- Two tables of a subscription do not go into one; one that was dropped goes there until all
+-- that was captured of it has.
+CREATE FUNCTION dbsync_internal.check_place(subscription dbsync.subscription, rel regclass, target_schema name, target_table name) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    other dbsync.captured_table;
+BEGIN
+    IF EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
+               WHERE a.subscription_id = subscription.id AND c.relid = rel AND c.state <> 'dropped') THEN
+        RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
+            MESSAGE = format('table %s is already in subscription "%s"', rel, subscription.name),
+            HINT = 'To copy it anew, use dbsync.copy_table().';
+    END IF;
+    SELECT c.* INTO other FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
+    WHERE a.subscription_id = subscription.id AND a.target_schema = check_place.target_schema AND a.target_table = check_place.target_table;
+    IF other.state = 'dropped' THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+            MESSAGE = format('dropped table %s of subscription "%s" still goes to %I.%I', other.name, subscription.name, target_schema, target_table),
+            DETAIL = 'What was captured of it is not on the target yet.',
+            HINT = format('Wait for that: SELECT dbsync.wait_for(%L). Or do without: SELECT dbsync.remove_table(%L, %L).',
+                subscription.name, subscription.name, other.relid::oid);
+    ELSIF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
+            MESSAGE = format('another table of subscription "%s" goes to %I.%I', subscription.name, target_schema, target_table),
+            HINT = 'Give it a target_table of its own.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_place(dbsync.subscription, regclass, name, name) IS 'error if a subscription has the table, or another one that goes to this target table';
+
+CREATE FUNCTION dbsync_internal.write_attachment(subscription dbsync.subscription, rel regclass, target_schema name, target_table name,
+    target_given boolean, copy_data boolean, existing_rows text, key name[], by_rule boolean DEFAULT false) RETURNS int
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO dbsync.subscription_table (subscription_id, captured_id, target_schema, target_table, target_given,
+        copy_data, existing_rows, by_rule)
+    VALUES (subscription.id, dbsync_internal.capture_table(rel, key), target_schema, target_table, target_given,
+        copy_data, existing_rows, by_rule)
+    RETURNING captured_id
+$$;
+COMMENT ON FUNCTION dbsync_internal.write_attachment(dbsync.subscription, regclass, name, name, boolean, boolean, text, name[], boolean) IS 'writes down that a subscription has a table, which has been checked; returns the captured table';
+
 -- The lock keeps the table as it is until the guard can see our row.
 CREATE FUNCTION dbsync_internal.attach_table(subscription dbsync.subscription, rel regclass, target_table text,
     copy_data boolean, existing_rows text, key name[] DEFAULT NULL, columns text[] DEFAULT NULL, filter text DEFAULT NULL,
@@ -285,7 +327,6 @@ CREATE FUNCTION dbsync_internal.attach_table(subscription dbsync.subscription, r
 AS $$
 DECLARE
     target record;
-    leaving dbsync.captured_table;
     selection jsonb;
     captured_id int;
 BEGIN
@@ -311,33 +352,12 @@ BEGIN
     END IF;
     target := dbsync_internal.target_name(rel, target_table);
     PERFORM dbsync_internal.ask_about_selection(subscription, rel, target.schema, target.name, selection, dbsync_internal.key_numbers(rel, key));
-    IF EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
-               WHERE a.subscription_id = subscription.id AND c.relid = rel AND c.state <> 'dropped') THEN
-        RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
-            MESSAGE = format('table %s is already in subscription "%s"', rel, subscription.name),
-            HINT = 'To copy it anew, use dbsync.copy_table().';
-    END IF;
-    SELECT c.* INTO leaving FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
-    WHERE a.subscription_id = subscription.id AND a.target_schema = target.schema AND a.target_table = target.name;
-    IF leaving.state = 'dropped' THEN
-        RAISE EXCEPTION USING ERRCODE = 'object_in_use',
-            MESSAGE = format('dropped table %s of subscription "%s" still goes to %I.%I', leaving.name, subscription.name, target.schema, target.name),
-            DETAIL = 'What was captured of it is not on the target yet.',
-            HINT = format('Wait for that: SELECT dbsync.wait_for(%L). Or do without: SELECT dbsync.remove_table(%L, %L).',
-                subscription.name, subscription.name, leaving.relid::oid);
-    ELSIF FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
-            MESSAGE = format('another table of subscription "%s" goes to %I.%I', subscription.name, target.schema, target.name),
-            HINT = 'Give it a target_table of its own.';
-    END IF;
+    PERFORM dbsync_internal.check_place(subscription, rel, target.schema, target.name);
 
     -- who drops the subscription by an older snapshot must not overlook the new row
     UPDATE dbsync.subscription s SET policy = s.policy WHERE s.id = subscription.id;
-    INSERT INTO dbsync.subscription_table (subscription_id, captured_id, target_schema, target_table, target_given,
-        copy_data, existing_rows)
-    VALUES (subscription.id, dbsync_internal.capture_table(rel, key), target.schema, target.name, target_table IS NOT NULL,
-        copy_data, existing_rows)
-    RETURNING subscription_table.captured_id INTO captured_id;
+    captured_id := dbsync_internal.write_attachment(subscription, rel, target.schema, target.name, target_table IS NOT NULL,
+        copy_data, existing_rows, key);
     IF selection IS NOT NULL OR operations IS NOT NULL THEN
         PERFORM dbsync_internal.write_selection(subscription, captured_id, selection, operations);
     END IF;
@@ -346,7 +366,7 @@ COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, 
 
 CREATE FUNCTION dbsync_internal.create_subscription(caller oid, name text, target text, tables regclass[],
     policy text, copy_data boolean, existing_rows text, forward text, ddl text, on_partition_drop text,
-    create_missing boolean) RETURNS void
+    schemas text[], all_tables boolean, except_tables text[], create_missing boolean) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -362,8 +382,8 @@ BEGIN
     PERFORM dbsync_internal.check_on_partition_drop(on_partition_drop);
     PERFORM dbsync_internal.check_target(caller, target);
 
-    INSERT INTO dbsync.subscription (name, target, policy, forward, ddl, on_partition_drop, create_missing)
-    VALUES (name, target, policy, forward, ddl, on_partition_drop, create_missing)
+    INSERT INTO dbsync.subscription (name, target, policy, forward, ddl, on_partition_drop, rule_copy_data, rule_existing_rows, create_missing)
+    VALUES (name, target, policy, forward, ddl, on_partition_drop, copy_data, existing_rows, create_missing)
     ON CONFLICT ON CONSTRAINT subscription_name_key DO NOTHING
     RETURNING * INTO subscription;
     IF NOT FOUND THEN
@@ -374,17 +394,20 @@ BEGIN
     FOREACH rel IN ARRAY coalesce(tables, '{}') LOOP
         PERFORM dbsync_internal.attach_table(subscription, rel, NULL, copy_data, existing_rows);
     END LOOP;
+    PERFORM dbsync_internal.write_rules(subscription, schemas, all_tables, except_tables);
+    PERFORM dbsync_internal.apply_rules(subscription, copy_data);
     PERFORM dbsync_internal.notice_heirs(subscription, tables);
     PERFORM dbsync_internal.notice_sequences(subscription, tables);
     PERFORM dbsync_internal.retry_removals(caller);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text, text, text, boolean) IS 'body of dbsync.create_subscription()';
+COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text, text, text, text[], boolean, text[], boolean) IS 'body of dbsync.create_subscription()';
 
 CREATE FUNCTION dbsync.create_subscription(name text, target text, tables text[] DEFAULT '{}', policy text DEFAULT 'immediate',
     copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, forward text DEFAULT 'all',
-    ddl text DEFAULT 'wait', on_partition_drop text DEFAULT 'keep', create_missing boolean DEFAULT false) RETURNS void
+    ddl text DEFAULT 'wait', on_partition_drop text DEFAULT 'keep', schemas text[] DEFAULT NULL, all_tables boolean DEFAULT false,
+    except_tables text[] DEFAULT NULL, create_missing boolean DEFAULT false) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text, text, boolean) IS 'makes a subscription of the caller''s, stopped at first; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there; on_partition_drop (keep, delete): what becomes there of the rows of a partition that is detached or dropped; create_missing: tables that the target lacks are made there before their first copy, and their other indexes behind it';
+COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text, text, text[], boolean, text[], boolean) IS 'makes a subscription of the caller''s, stopped at first; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there; on_partition_drop (keep, delete): what becomes there of the rows of a partition that is detached or dropped; schemas, all_tables: all tables of these schemas, or of all, those that are made later among them; except_tables: but these; create_missing: tables that the target lacks are made there before their first copy, and their other indexes behind it';
 
 CREATE FUNCTION dbsync_internal.add_table(caller oid, subscription text, rel regclass, target_table text,
     columns text[], filter text, copy_data boolean, existing_rows text, key name[], operations text[]) RETURNS void
@@ -397,6 +420,7 @@ BEGIN
     found_subscription := dbsync_internal.find_subscription(caller, subscription);
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
     PERFORM dbsync_internal.attach_table(found_subscription, rel, target_table, copy_data, existing_rows, key, columns, filter, operations);
+    PERFORM dbsync_internal.forget_exception(found_subscription.id, rel);
     PERFORM dbsync_internal.notice_heirs(found_subscription, ARRAY[rel]);
     PERFORM dbsync_internal.notice_sequences(found_subscription, ARRAY[rel]);
     PERFORM dbsync_internal.retry_removals(caller);
@@ -419,7 +443,7 @@ CREATE FUNCTION dbsync_internal.retry_removals(caller oid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM dbsync_internal.try_remove_capture(c.id) FROM dbsync.captured_table c
+    PERFORM dbsync_internal.try_remove_capture(c.id, false) FROM dbsync.captured_table c
     WHERE c.state = 'removing'
       AND NOT EXISTS (SELECT FROM dbsync_internal.missing_rights(caller, ARRAY[c.relid::oid]));
 END $$;
@@ -427,26 +451,37 @@ COMMENT ON FUNCTION dbsync_internal.retry_removals(oid) IS 'takes triggers off t
 
 -- A captured table that no subscription has any more is removed at once if it is
 -- free, else later.
-CREATE FUNCTION dbsync_internal.release_captured(captured_id int) RETURNS void
+CREATE FUNCTION dbsync_internal.release_captured(captured_id int, patiently boolean DEFAULT true) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     captured dbsync.captured_table;
+    locked boolean;
 BEGIN
     -- the table is locked before the row, as everywhere (22_capture.sql)
-    PERFORM dbsync_internal.try_lock(c.relid) FROM dbsync.captured_table c
+    SELECT CASE WHEN patiently THEN dbsync_internal.try_lock(c.relid) ELSE dbsync_internal.lock_at_once(c.relid, 'ACCESS EXCLUSIVE') END INTO locked
+    FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid
     WHERE c.id = release_captured.captured_id
       AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id);
     UPDATE dbsync.captured_table c SET state = 'removing'
     WHERE c.id = captured_id
       AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id)
     RETURNING c.* INTO captured;
-    IF FOUND AND NOT dbsync_internal.try_remove_capture(captured_id) THEN
+    -- where the table is gone there is nothing to be locked
+    IF FOUND AND NOT (locked IS NOT FALSE AND dbsync_internal.try_remove_capture(captured_id, true)) THEN
         RAISE NOTICE USING MESSAGE = format('table %s is in use: its triggers are taken off later', captured.relid),
             HINT = 'The next call that adds or removes a table tries again.';
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.release_captured(int) IS 'takes triggers and segments off a table if no subscription has it any more';
+COMMENT ON FUNCTION dbsync_internal.release_captured(int, boolean) IS 'takes triggers and segments off a table if no subscription has it any more';
+
+-- Of several tables only the first is waited for.
+CREATE FUNCTION dbsync_internal.release_all(captured_ids int[]) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT dbsync_internal.release_captured(c.id, c.n = 1) FROM unnest(captured_ids) WITH ORDINALITY c (id, n)
+$$;
+COMMENT ON FUNCTION dbsync_internal.release_all(int[]) IS 'release_captured() of these tables';
 
 CREATE FUNCTION dbsync_internal.remove_table(caller oid, subscription text, rel regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -460,6 +495,12 @@ BEGIN
     DELETE FROM dbsync.kept_partition k WHERE k.subscription_id = found_subscription.id AND k.captured_id = captured.id;
     PERFORM dbsync_internal.forget_sequences(found_subscription.id);
     PERFORM dbsync_internal.release_captured(captured.id);
+    IF captured.state = 'dropped' THEN
+        -- another may have its name, and be waiting for that
+        PERFORM dbsync_internal.apply_rules(found_subscription);
+    ELSE
+        PERFORM dbsync_internal.make_exception(found_subscription, rel);
+    END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.remove_table(oid, text, regclass) IS 'body of dbsync.remove_table()';
 
@@ -484,14 +525,18 @@ BEGIN
     IF subscription.position IS NOT NULL AND dbsync_internal.is_adopted() THEN
         PERFORM dbsync_internal.forget_at_target(subscription.id, coalesce(force, false));
     END IF;
+    -- who adds a table by a rule at this moment has locked the row: his is not overlooked
+    PERFORM FROM dbsync.subscription s WHERE s.id = subscription.id FOR UPDATE;
     WITH gone AS (DELETE FROM dbsync.subscription_table a WHERE a.subscription_id = subscription.id RETURNING a.captured_id)
     SELECT coalesce(array_agg(g.captured_id ORDER BY g.captured_id), '{}') INTO captured_ids FROM gone g;
+    DELETE FROM dbsync.subscription_rule r WHERE r.subscription_id = subscription.id;
+    DELETE FROM dbsync_internal.refused_table f WHERE f.subscription_id = subscription.id;
     DELETE FROM dbsync.subscription_sequence q WHERE q.subscription_id = subscription.id;
     DELETE FROM dbsync.sequence_progress p WHERE p.subscription_id = subscription.id;
     DELETE FROM dbsync.kept_partition k WHERE k.subscription_id = subscription.id;
     DELETE FROM dbsync.subscription s WHERE s.id = subscription.id;
     PERFORM dbsync_internal.drop_anchor(subscription.id);
-    PERFORM dbsync_internal.release_captured(c.id) FROM unnest(captured_ids) c (id);
+    PERFORM dbsync_internal.release_all(captured_ids);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.drop_subscription(oid, text, boolean) IS 'body of dbsync.drop_subscription()';
 

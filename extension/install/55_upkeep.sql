@@ -2,7 +2,7 @@
 -- out when capture is in the way, copies of databases, uninstalling.
 
 CREATE FUNCTION dbsync_internal.alter_subscription(caller oid, name text, policy text, new_name text, forward text, ddl text,
-    on_partition_drop text, create_missing boolean) RETURNS void
+    on_partition_drop text, schemas text[], all_tables boolean, except_tables text[], create_missing boolean) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -42,13 +42,19 @@ BEGIN
     UPDATE dbsync.kept_partition k SET kept = true
     WHERE alter_subscription.on_partition_drop = 'keep' AND k.subscription_id = subscription.id AND NOT k.kept
       AND NOT coalesce(pg_visible_in_snapshot(k.xid, subscription.position), false);
+    IF schemas IS NOT NULL OR all_tables IS NOT NULL OR except_tables IS NOT NULL THEN
+        PERFORM dbsync_internal.require_adopted();
+        SELECT s.* INTO STRICT subscription FROM dbsync.subscription s WHERE s.id = subscription.id;
+        PERFORM dbsync_internal.change_rules(subscription, schemas, all_tables, except_tables);
+    END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, text, text, text, boolean) IS 'body of dbsync.alter_subscription()';
+COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, text, text, text, text[], boolean, text[], boolean) IS 'body of dbsync.alter_subscription()';
 
 CREATE FUNCTION dbsync.alter_subscription(name text, policy text DEFAULT NULL, new_name text DEFAULT NULL,
-    forward text DEFAULT NULL, ddl text DEFAULT NULL, on_partition_drop text DEFAULT NULL, create_missing boolean DEFAULT NULL) RETURNS void
+    forward text DEFAULT NULL, ddl text DEFAULT NULL, on_partition_drop text DEFAULT NULL, schemas text[] DEFAULT NULL,
+    all_tables boolean DEFAULT NULL, except_tables text[] DEFAULT NULL, create_missing boolean DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text, text, text, boolean) IS 'changes a subscription''s policy, name, what it forwards, what becomes of changes of tables and of rows of partitions that go, or whether tables that the target lacks are made there; null: leave it';
+COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text, text, text, text[], boolean, text[], boolean) IS 'changes a subscription''s policy, name, what it forwards, what becomes of changes of tables and of rows of partitions that go, by which rules it has tables (those that came by a rule and are of none any more leave it), or whether tables that the target lacks are made there; null: leave it';
 
 -- The new uid makes it another attachment: what the ledger says about the copy
 -- of the old one does not count.
@@ -298,6 +304,8 @@ BEGIN
     END LOOP;
     DELETE FROM dbsync.skipped;
     DELETE FROM dbsync.sequence_progress;
+    DELETE FROM dbsync_internal.refused_table;
+    PERFORM dbsync_internal.adopt_rules();
     -- of those nothing is left
     DELETE FROM dbsync.captured_table c WHERE c.dropped IS NOT NULL;
     PERFORM setval(pg_get_serial_sequence('dbsync.captured_table', 'id'), max(c.id)) FROM dbsync.captured_table c HAVING max(c.id) > 0;
@@ -335,6 +343,8 @@ BEGIN
             HINT = 'Use dbsync.stop_subscription() for each, and dbsync.drop_subscription() to clear its ledger on the target.';
     END IF;
     DELETE FROM dbsync.subscription_table;
+    DELETE FROM dbsync.subscription_rule;
+    DELETE FROM dbsync_internal.refused_table;
     DELETE FROM dbsync.subscription_sequence;
     DELETE FROM dbsync.sequence_progress;
     WITH gone AS (DELETE FROM dbsync.subscription s RETURNING s.id)

@@ -96,6 +96,10 @@ BEGIN
     reason := dbsync_internal.unsupported(captured.relid);
     IF reason IS NULL THEN
         PERFORM dbsync_internal.follow(captured);
+    ELSIF dbsync_internal.refuse_by_rule(captured, NULL, reason, NULL, 'It is taken in again when that is mended.') THEN
+        -- nobody has asked for this table by its name: who alters it is not held up
+        RAISE NOTICE USING MESSAGE = format('table %s is out of the subscriptions that had it by a rule', captured.relid),
+            DETAIL = replace(reason, format('cannot alter captured table %s: ', captured.relid), '') || '.', HINT = 'Their targets keep what they have. dbsync.refused shows it.';
     ELSE
         PERFORM dbsync_internal.refuse_ddl(captured, reason);
     END IF;
@@ -222,7 +226,7 @@ COMMENT ON FUNCTION dbsync_internal.check_segments(oid[]) IS 'error if one of th
 -- reported.  Every DDL command of the database pays for the query, so it does not go
 -- through all captured tables, and is not planned anew each time.
 CREATE FUNCTION dbsync_internal.judge_command() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     objects oid[];
@@ -233,12 +237,10 @@ BEGIN
         WHERE EXISTS (SELECT FROM pg_event_trigger_ddl_commands() e
                       WHERE e.classid = 'pg_proc'::regclass AND dbsync_internal.is_anchor(e.objid));
     END IF;
-    IF NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'active') THEN
-        RETURN;
-    END IF;
     SELECT array_agg(e.objid) INTO objects FROM pg_event_trigger_ddl_commands() e
     WHERE e.classid IN ('pg_class'::regclass, 'pg_trigger'::regclass, 'pg_rewrite'::regclass, 'pg_policy'::regclass);
-    IF objects IS NULL THEN
+    IF objects IS NULL OR NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'active') THEN
+        PERFORM dbsync_internal.follow_rules(objects || dbsync_internal.guard_partition(), tg_tag IN ('CREATE SCHEMA', 'ALTER SCHEMA'));
         RETURN;
     END IF;
     -- triggers that are being put on a partition
@@ -273,11 +275,16 @@ BEGIN
         IF captured.by_row AND captured.relid = ANY (objects) AND dbsync_internal.guard_no_inherit() THEN
             UPDATE dbsync.captured_table c SET lost_parent = dbsync_internal.next_xid() WHERE c.id = captured.id RETURNING c.* INTO captured;
         END IF;
+        CONTINUE WHEN (SELECT r.relispartition FROM pg_class r WHERE r.oid = captured.relid)
+            AND (NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured.id) OR dbsync_internal.yield_partition(captured));
         PERFORM dbsync_internal.follow_members(captured);
+        CONTINUE WHEN NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured.id AND c.state = 'active');
         PERFORM dbsync_internal.follow_inheritance(captured);
         PERFORM dbsync_internal.check_shape(captured);
+        CONTINUE WHEN NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured.id AND c.state = 'active');
         PERFORM dbsync_internal.check_triggers(captured);
     END LOOP;
+    PERFORM dbsync_internal.follow_rules(objects || dbsync_internal.guard_partition(), tg_tag IN ('CREATE SCHEMA', 'ALTER SCHEMA'));
     PERFORM dbsync_internal.tell_of_heirs(objects);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.judge_command() IS 'body of dbsync_internal.guard_command()';
@@ -297,7 +304,7 @@ COMMENT ON FUNCTION dbsync_internal.guard_has_using() IS 'does the ALTER TABLE t
 -- done (dbsync_internal.unseen_values()).  Another persistence (1) or access method (8)
 -- leaves all values as they are.
 CREATE FUNCTION dbsync_internal.judge_rewrite() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     rel oid := pg_event_trigger_table_rewrite_oid();

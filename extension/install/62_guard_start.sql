@@ -210,7 +210,7 @@ COMMENT ON FUNCTION dbsync_internal.tell_of_expression(oid) IS 'notice if the ta
 
 -- Called by guard_start() (C), which knows the command.
 CREATE FUNCTION dbsync_internal.check_start(kind text, object oid) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
     IF kind = 'server' THEN

@@ -66,13 +66,17 @@ AS $$
 DECLARE
     gone pg_class := dbsync_internal.guard_dropped(captured.relid);
     had text := replace(dbsync_internal.subscriptions_of(captured.id), 'is in', 'was in');
+    was_added boolean := EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = captured.id AND NOT a.by_rule);
 BEGIN
     DELETE FROM dbsync.subscription_table a
     WHERE a.captured_id = captured.id
       AND (captured.state <> 'active' OR a.state = 'suspended'
+           -- nothing of it is there, so what was captured has no place to go; and one that is made
+           -- under its name need not wait
+           OR (a.state = 'new' AND a.copy_data AND a.by_rule AND a.held IS NULL)
            OR NOT coalesce(dbsync_internal.had_rights(dbsync_internal.owner_of(a.subscription_id), gone), false));
     IF dbsync_internal.subscriptions_of(captured.id) IS NULL THEN
-        IF had IS NOT NULL THEN
+        IF was_added THEN
             RAISE NOTICE USING MESSAGE = format('table %s is taken out of its subscriptions', identity), DETAIL = had;
         END IF;
         -- the triggers are gone with the table
@@ -147,7 +151,7 @@ COMMENT ON FUNCTION dbsync_internal.check_dropped_trigger(text[]) IS 'error if a
 -- DROP EXTENSION dbsync drops this trigger before it could fire.  Within one
 -- command the table comes before the rest: its refusal says most.
 CREATE FUNCTION dbsync_internal.judge_drop() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     dropped record;
@@ -178,9 +182,11 @@ BEGIN
             PERFORM dbsync_internal.check_dropped_table(dropped.objid, dropped.object_identity);
         END IF;
     END LOOP;
-    -- with a table that was dropped the last child, or parent, can have gone
+    -- with a table that was dropped the last child, or parent, can have gone; one that went with it may not
+    -- have been judged yet, where this is about a segment of another
     PERFORM dbsync_internal.follow_inheritance(c) FROM dbsync.captured_table c
-    WHERE c.by_row AND c.state = 'active' AND dbsync_internal.is_adopted() AND NOT dbsync_internal.is_related(c.relid);
+    WHERE c.by_row AND c.state = 'active' AND dbsync_internal.is_adopted() AND NOT dbsync_internal.is_related(c.relid)
+      AND EXISTS (SELECT FROM pg_class r WHERE r.oid = c.relid);
     -- a key whose index REINDEX CONCURRENTLY has put in another's place is known to nobody yet; it goes
     -- alone, or with its operator class, with which any table may go
     PERFORM dbsync_internal.check_shape(c) FROM dbsync.captured_table c

@@ -45,6 +45,23 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.held_in_words(int) IS 'which tables of a subscription are held, in words';
 
+-- What rules have, and a subscription has not; null: all is there.
+CREATE FUNCTION dbsync_internal.refused_in_words(of_subscription int, OUT refused bigint, OUT action text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT f.n, nullif(concat_ws(' ',
+        CASE WHEN f.n > 0 THEN format('Tables that its rules have, and that are not in it: %s. To see why: SELECT * FROM dbsync.refused WHERE subscription = %L.',
+            f.n, s.name) END,
+        (SELECT format('Schemas of its rules that do not exist: %s.', string_agg(quote_ident(r.schema), ', ' ORDER BY r.schema))
+         FROM dbsync.subscription_rule r
+         WHERE r.subscription_id = s.id AND r.kind = 'schema' AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.oid = r.schema_oid)
+         HAVING count(*) > 0)), '')
+    FROM dbsync.subscription s CROSS JOIN LATERAL (
+        SELECT count(*) AS n FROM dbsync_internal.refused_table f JOIN pg_class c ON c.oid = f.relid WHERE f.subscription_id = s.id) f
+    WHERE s.id = of_subscription
+$$;
+COMMENT ON FUNCTION dbsync_internal.refused_in_words(int) IS 'how many tables the rules of a subscription have that are not in it, and what to do about it';
+
 -- ---------------------------------------------------------------------------
 -- status
 
@@ -101,7 +118,7 @@ CREATE FUNCTION dbsync_internal.subscription_status(caller oid) RETURNS TABLE (
     lag_rows bigint, lag_bytes bigint, lag_seconds float8, rows_per_second float8, batches bigint, rows bigint,
     last_batch timestamptz, last_error text, last_error_detail text, next_action text,
     failures int, retry_at timestamptz, log_bytes bigint, preloaded boolean, forward text, ddl text,
-    on_partition_drop text, foreign_keys text)
+    on_partition_drop text, foreign_keys text, refused bigint)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -113,12 +130,12 @@ BEGIN
         w.rows_per_second, w.batches, w.rows, w.last_batch,
         coalesce(n.note, w.message, held.trouble), CASE WHEN n.note IS NULL THEN w.detail END,
         nullif(concat_ws(' ', dbsync_internal.next_action(s.name, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message),
-            w.waits_since), held.action), ''),
+            w.waits_since), held.action, missing.action), ''),
         w.failures, w.retry_at,
         dbsync_internal.log_bytes(0) +
         (SELECT coalesce(sum(dbsync_internal.log_bytes(a.captured_id)), 0)::bigint
          FROM dbsync.subscription_table a WHERE a.subscription_id = s.id),
-        dbsync_internal.is_preloaded(), s.forward, s.ddl, s.on_partition_drop, w.foreign_keys
+        dbsync_internal.is_preloaded(), s.forward, s.ddl, s.on_partition_drop, w.foreign_keys, missing.refused
     FROM dbsync.subscription s
     LEFT JOIN dbsync_internal.slots() w ON w.subscription_id = s.id
     -- what was stopped without being asked says why until it is started again
@@ -128,6 +145,7 @@ BEGIN
     CROSS JOIN LATERAL dbsync_internal.subscription_state(s.enabled, dbsync_internal.is_adopted(),
         w.pid, w.state, w.retry_at) st (state)
     CROSS JOIN LATERAL dbsync_internal.held_in_words(s.id) held
+    CROSS JOIN LATERAL dbsync_internal.refused_in_words(s.id) missing
     WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id));
 END $$;
 COMMENT ON FUNCTION dbsync_internal.subscription_status(oid) IS 'body of dbsync.subscription_status()';
@@ -137,7 +155,7 @@ CREATE FUNCTION dbsync.subscription_status() RETURNS TABLE (
     lag_rows bigint, lag_bytes bigint, lag_seconds float8, rows_per_second float8, batches bigint, rows bigint,
     last_batch timestamptz, last_error text, last_error_detail text, next_action text,
     failures int, retry_at timestamptz, log_bytes bigint, preloaded boolean, forward text, ddl text,
-    on_partition_drop text, foreign_keys text)
+    on_partition_drop text, foreign_keys text, refused bigint)
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.subscription_status() IS 'what the view dbsync.status shows';
 
@@ -154,6 +172,7 @@ COMMENT ON COLUMN dbsync.status.forward IS 'all: changes that came here from oth
 COMMENT ON COLUMN dbsync.status.ddl IS 'what becomes of changes of tables at the target: wait, apply or ignore';
 COMMENT ON COLUMN dbsync.status.on_partition_drop IS 'what becomes at the target of the rows of a partition that is detached or dropped: keep or delete';
 COMMENT ON COLUMN dbsync.status.foreign_keys IS 'replica: the target does not check its foreign keys for dbsync; ordered: it does, and rows come in an order that they allow; null: its worker has not been connected yet';
+COMMENT ON COLUMN dbsync.status.refused IS 'how many tables its rules have that are not in it: dbsync.refused says why';
 COMMENT ON COLUMN dbsync.status.preloaded IS 'true: its worker comes back by itself after a server restart';
 
 -- ---------------------------------------------------------------------------

@@ -48,6 +48,8 @@ BEGIN
     -- of two who come at once the second one sees that nobody is left
     PERFORM FROM dbsync.captured_table c WHERE c.id = ended.captured_id FOR UPDATE;
     PERFORM dbsync_internal.release_captured(ended.captured_id);
+    -- a table that was made under its name may wait for that
+    PERFORM dbsync_internal.retry_rules(ended.subscription_id);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.end_dropped(uuid, pg_snapshot) IS 'takes a dropped table out of a subscription whose target has got all of it';
 
@@ -58,14 +60,28 @@ CREATE FUNCTION dbsync_internal.tidy_captures() RETURNS boolean
 AS $$
 DECLARE
     lost int;
+    removed boolean := false;
 BEGIN
     -- an UPDATE of nothing would still tell everybody of a change
     IF EXISTS (SELECT FROM dbsync.captured_table t WHERE t.state = 'active' AND t.key_index <> 0 AND NOT EXISTS (
                    SELECT FROM pg_index i WHERE i.indexrelid = t.key_index AND i.indisvalid)) THEN
         PERFORM dbsync_internal.refresh_keys();
     END IF;
-    PERFORM dbsync_internal.try_remove_capture(c.id) FROM dbsync.captured_table c
-    WHERE c.state = 'removing';
+    -- what wants the table for itself comes before rows of ours are written: tables that are free, or one
+    -- that is waited for, with none locked beside it
+    FOR lost IN SELECT c.id FROM dbsync.captured_table c WHERE c.state = 'removing' ORDER BY c.id LOOP
+        removed := dbsync_internal.try_remove_capture(lost, false) OR removed;
+    END LOOP;
+    IF NOT removed THEN
+        -- whose triggers could not be changed as it was left alone
+        PERFORM dbsync_internal.leave_tree(c) FROM dbsync.captured_table c
+        WHERE c.state = 'active' AND c.by_row AND NOT dbsync_internal.is_related(c.relid)
+          AND coalesce(dbsync_internal.is_long_ago(c.lost_parent), true) ORDER BY random() LIMIT 1;
+        removed := FOUND;
+    END IF;
+    IF NOT removed THEN
+        PERFORM dbsync_internal.try_remove_capture(c.id, true) FROM dbsync.captured_table c WHERE c.state = 'removing' ORDER BY random() LIMIT 1;
+    END IF;
     FOR lost IN
         SELECT c.id FROM dbsync.captured_table c
         WHERE c.state = 'active' AND EXISTS (
@@ -97,9 +113,6 @@ BEGIN
     LOOP
         PERFORM dbsync_internal.note_suspended(lost, 'it got inheritance children or parents while event triggers were off');
     END LOOP;
-    -- whose triggers could not be changed as it was left alone
-    PERFORM dbsync_internal.leave_tree(c) FROM dbsync.captured_table c
-    WHERE c.state = 'active' AND c.by_row AND NOT dbsync_internal.is_related(c.relid);
     -- a key that is gone fails every writer
     FOR lost IN
         SELECT c.id FROM dbsync.captured_table c
@@ -108,7 +121,9 @@ BEGIN
     LOOP
         PERFORM dbsync_internal.note_suspended(lost, 'its key was dropped or altered');
     END LOOP;
-    RETURN EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'removing');
+    RETURN dbsync_internal.retry_rules() OR EXISTS (
+        SELECT FROM dbsync.captured_table c
+        WHERE c.state = 'removing' OR (c.state = 'active' AND c.by_row AND NOT dbsync_internal.is_related(c.relid)));
 END $$;
 COMMENT ON FUNCTION dbsync_internal.tidy_captures() IS 'removes capture that nobody wants, and notices capture that somebody switched off; true: some could not be removed yet';
 
