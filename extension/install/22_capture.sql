@@ -29,22 +29,31 @@ COMMENT ON FUNCTION dbsync_internal.name_of(dbsync.captured_table) IS 'name of a
 
 -- What must be on a captured table.  The row trigger is for rows that logical
 -- replication applies: it fires no statement triggers.  A table that is captured by row has
--- no statement triggers but those of TRUNCATE (29_inheritance.sql).
+-- no statement triggers but those of TRUNCATE (29_inheritance.sql): others are replaced.
+CREATE FUNCTION dbsync_internal.trigger_kinds()
+    RETURNS TABLE (suffix text, events text, level text, enabled "char", replaced boolean)
+    LANGUAGE sql IMMUTABLE
+AS $$
+    VALUES
+        ('before', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'A'::"char", false),
+        ('insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A', true),
+        ('update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS dbsync_old NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A', true),
+        ('delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS dbsync_old FOR EACH STATEMENT', 'A', true),
+        ('truncate', 'AFTER TRUNCATE', 'FOR EACH STATEMENT', 'A', false),
+        ('row', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'R', false)
+$$;
+COMMENT ON FUNCTION dbsync_internal.trigger_kinds() IS 'the triggers of captured tables: end of the name, definition, how they are enabled, whether capture by row does without';
+
 CREATE FUNCTION dbsync_internal.triggers(captured_id int)
     RETURNS TABLE (name name, events text, level text, enabled "char", mode text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format('dbsync_%s_%s', captured_id, t.suffix)::name, t.events, t.level, e.enabled::"char",
+    SELECT format('dbsync_%s_%s', captured_id, t.suffix)::name, t.events, t.level, e.enabled,
         CASE e.enabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END
-    FROM (SELECT coalesce((SELECT c.by_row FROM dbsync.captured_table c WHERE c.id = triggers.captured_id), false)) m (by_row), (VALUES
-        ('before', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'A'),
-        ('insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A'),
-        ('update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS dbsync_old NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A'),
-        ('delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS dbsync_old FOR EACH STATEMENT', 'A'),
-        ('truncate', 'AFTER TRUNCATE', 'FOR EACH STATEMENT', 'A'),
-        ('row', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'R')) t (suffix, events, level, enabled),
+    FROM (SELECT coalesce((SELECT c.by_row FROM dbsync.captured_table c WHERE c.id = triggers.captured_id), false)) m (by_row),
+        dbsync_internal.trigger_kinds() t,
         LATERAL (SELECT CASE WHEN m.by_row THEN 'A' ELSE t.enabled END) e (enabled)
-    WHERE NOT (m.by_row AND t.suffix IN ('insert', 'update', 'delete'))
+    WHERE NOT (m.by_row AND t.replaced)
 $$;
 COMMENT ON FUNCTION dbsync_internal.triggers(int) IS 'the triggers of a captured table: name, definition, how they are enabled';
 
