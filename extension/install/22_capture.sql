@@ -68,33 +68,20 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.triggers_of(int, oid) IS 'the triggers that a captured table, or a partition of it, must have';
 
--- DDL takes names.  A name can go to another table while nobody looks: ALTER SCHEMA
--- RENAME takes no lock on the tables.  So what has been made is looked for where it
--- should be.
+-- By the table's oid: a name can go to another table while nobody looks, as ALTER SCHEMA
+-- RENAME takes no lock on the tables.  Not as commands, of which event triggers would hear
+-- twelve times a table.
 CREATE FUNCTION dbsync_internal.create_triggers(captured_id int, rel regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    t record;
 BEGIN
     -- last: those who fire for a whole statement are there when it leaves its rows to them
-    FOR t IN SELECT w.* FROM dbsync_internal.triggers_of(captured_id, rel) w ORDER BY w.level = 'FOR EACH ROW' LOOP
-        EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION dbsync_internal.capture()',
-            t.name, t.events, rel, t.level);
-        EXECUTE format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', rel, t.mode, t.name);
-    END LOOP;
+    PERFORM dbsync_internal.create_trigger(rel, format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION dbsync_internal.capture()',
+        w.name, w.events, rel, w.level), w.enabled)
+    FROM (SELECT t.* FROM dbsync_internal.triggers_of(captured_id, rel) t ORDER BY t.level = 'FOR EACH ROW' OFFSET 0) w;
     -- a dump can have brought others, which it was captured by before
     IF EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured_id AND c.by_row) THEN
         PERFORM dbsync_internal.drop_triggers(rel, dbsync_internal.row_triggers_replace(captured_id));
-    END IF;
-    -- event triggers of the database have seen all that
-    IF EXISTS (SELECT FROM dbsync_internal.triggers_of(captured_id, rel) w WHERE NOT EXISTS (
-                   SELECT FROM pg_trigger g
-                   WHERE g.tgrelid = rel AND g.tgname = w.name AND g.tgenabled = w.enabled
-                     AND g.tgfoid = 'dbsync_internal.capture()'::regprocedure)) THEN
-        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('capture triggers of table %s were changed as they were made', rel),
-            HINT = dbsync_internal.event_trigger_hint();
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.create_triggers(int, regclass) IS 'puts the capture triggers on a table';
