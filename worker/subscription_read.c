@@ -66,7 +66,8 @@ read_name(DbsyncSubscription *subscription, DbsyncTable *table, uint64 row, int 
 
 /*
  * The system's caches may know of a drop that our snapshot does not show: then the configuration
- * has changed, and is read again before it is used.
+ * has changed, and is read again before it is used.  One that was dropped before capture began
+ * is taken out as it is to be installed.
  */
 static void
 check_gone(const DbsyncTable *table)
@@ -74,7 +75,7 @@ check_gone(const DbsyncTable *table)
 	const char *id = psprintf("%d", table->captured_id);
 
 	if (dbsync_query_latest("SELECT 1 FROM dbsync.captured_table WHERE id = $1::pg_catalog.int4"
-							" AND state <> 'dropped'", 1, &id) > 0)
+							" AND state NOT IN ('dropped', 'installing')", 1, &id) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("captured table %u does not exist any more", table->relid),

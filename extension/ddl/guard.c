@@ -54,6 +54,7 @@ PG_FUNCTION_INFO_V1(dbsync_guard_is_ours);
 PG_FUNCTION_INFO_V1(dbsync_guard_no_inherit);
 PG_FUNCTION_INFO_V1(dbsync_guard_label);
 PG_FUNCTION_INFO_V1(dbsync_lock_by_oid);
+PG_FUNCTION_INFO_V1(dbsync_unlock_surplus);
 
 /* the command, while what it did is judged */
 static const Node *judged = NULL;
@@ -443,4 +444,25 @@ dbsync_lock_by_oid(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(true);
 	UnlockRelationOid(relid, mode);
 	PG_RETURN_BOOL(false);
+}
+
+/* locks that one transaction keeps on tables that it adds; the server has room for 64 a session */
+#define MAX_KEPT_LOCKS 1000
+
+/*
+ * unlock_surplus(oid): give back an ACCESS SHARE lock of lock_by_oid(), in the function that
+ * has taken it, if this transaction has kept many already.
+ */
+Datum
+dbsync_unlock_surplus(PG_FUNCTION_ARGS)
+{
+	static TimestampTz transaction = 0;
+	static int	kept = 0;
+
+	if (transaction != GetCurrentTransactionStartTimestamp())
+		kept = 0;
+	transaction = GetCurrentTransactionStartTimestamp();
+	if (++kept > MAX_KEPT_LOCKS)
+		UnlockRelationOid(PG_GETARG_OID(0), AccessShareLock);
+	PG_RETURN_VOID();
 }

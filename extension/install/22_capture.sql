@@ -16,6 +16,11 @@ CREATE FUNCTION dbsync_internal.lock_by_oid(rel oid, mode text) RETURNS boolean
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_lock_by_oid';
 COMMENT ON FUNCTION dbsync_internal.lock_by_oid(oid, text) IS 'locks a table by its oid, in ACCESS SHARE, SHARE ROW EXCLUSIVE or ACCESS EXCLUSIVE mode; false: it is not there';
 
+-- A transaction that adds thousands of tables would fill the table of locks, which all share.
+CREATE FUNCTION dbsync_internal.unlock_surplus(rel oid) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_unlock_surplus';
+COMMENT ON FUNCTION dbsync_internal.unlock_surplus(oid) IS 'gives back an ACCESS SHARE lock of lock_by_oid(), if this transaction has kept a thousand';
+
 -- As messages and views call it.
 CREATE FUNCTION dbsync_internal.name_of(captured dbsync.captured_table) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -132,6 +137,7 @@ AS $$
 DECLARE
     captured dbsync.captured_table;
     chosen_key oid;
+    described jsonb;
     current_shape int;
 BEGIN
     -- most often all is in place, and then nobody has to wait for us
@@ -142,9 +148,11 @@ BEGIN
     IF captured.id IS NULL OR captured.state <> 'installing' THEN
         RETURN;
     ELSIF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
-        RAISE EXCEPTION USING ERRCODE = 'undefined_table',
-            MESSAGE = format('captured table %s does not exist any more', captured.relid::oid),
-            HINT = 'Take it out of its subscriptions with dbsync.remove_table().';
+        -- whoever dropped it could not see that it was being added, or event triggers were off
+        DELETE FROM dbsync.subscription_table a WHERE a.captured_id = captured.id;
+        PERFORM dbsync_internal.remove_capture(captured.id);
+        RAISE LOG USING MESSAGE = format('table with OID %s was dropped before capture began, and is taken out of its subscriptions', captured.relid::oid);
+        RETURN;
     END IF;
     IF role IS NOT NULL THEN
         PERFORM dbsync_internal.check_rights(role, captured.relid);
@@ -155,7 +163,8 @@ BEGIN
     -- shape is of no use then: all its subscriptions copy the table anew.
     chosen_key := CASE WHEN captured.named_key IS NULL THEN dbsync_internal.choose_key(captured.relid)
         ELSE dbsync_internal.check_named_key(captured.relid, captured.named_key) END;
-    current_shape := dbsync_internal.find_shape(captured.id, dbsync_internal.describe_columns(captured.relid), chosen_key);
+    described := dbsync_internal.describe_columns(captured.relid);
+    current_shape := dbsync_internal.find_shape(captured.id, described, chosen_key);
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s
     WHERE s.captured_id = captured.id AND s.shape_id <> current_shape;
     DELETE FROM dbsync.shape h WHERE h.captured_id = captured.id AND h.id <> current_shape;
@@ -171,7 +180,7 @@ BEGIN
     SET key_index = chosen_key, key_columns = dbsync_internal.key_columns(chosen_key, cardinality(captured.named_key))
     WHERE c.id = captured.id;
     UPDATE dbsync.captured_table c SET state = 'active', note = NULL, since = now(),
-        shape = dbsync_internal.table_shape(captured.relid)
+        shape = dbsync_internal.table_shape(captured.relid, described)
     WHERE c.id = captured.id;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.install_capture(int, oid) IS 'begins to capture a table: segment, triggers, fingerprint';

@@ -223,8 +223,9 @@ CREATE FUNCTION dbsync_internal.check_keyless(rel regclass, named boolean, exist
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF existing_rows = 'keep' AND NOT named
-        AND coalesce((SELECT CASE WHEN c.named_key IS NOT NULL THEN 1::oid WHEN c.state = 'active' THEN c.key_index END
+    IF existing_rows IS DISTINCT FROM 'keep' OR named THEN
+        RETURN;
+    ELSIF coalesce((SELECT CASE WHEN c.named_key IS NOT NULL THEN 1::oid WHEN c.state = 'active' THEN c.key_index END
                       FROM dbsync.captured_table c WHERE c.relid = rel AND c.state <> 'dropped'),
                      dbsync_internal.choose_key(rel)) = 0 THEN
         PERFORM dbsync_internal.refuse(format('existing_rows cannot be "keep": table %s has no key', rel),
@@ -277,7 +278,9 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.notice_heirs(dbsync.subscription, regclass[]) IS 'says so if a subscription has these tables, and not all that inherit from them';
 
--- The lock keeps the table as it is until the guard can see our row.
+-- The lock keeps the table as it is until the guard can see our row.  Where there are so many
+-- that locks are given back, install_capture() looks again, as it does in any case, and leaves
+-- out what was dropped meanwhile.
 CREATE FUNCTION dbsync_internal.attach_table(subscription dbsync.subscription, rel regclass, target_table text,
     copy_data boolean, existing_rows text, key name[] DEFAULT NULL, columns text[] DEFAULT NULL, filter text DEFAULT NULL,
     operations text[] DEFAULT NULL) RETURNS void
@@ -304,13 +307,17 @@ BEGIN
     IF key IS NULL THEN
         PERFORM dbsync_internal.notice_keyless(rel);
     END IF;
-    selection := dbsync_internal.make_selection(subscription, rel, columns, filter, key);
+    IF columns IS NOT NULL OR filter IS NOT NULL THEN
+        selection := dbsync_internal.make_selection(subscription, rel, columns, filter, key);
+    END IF;
     IF operations IS NOT NULL THEN
         PERFORM dbsync_internal.check_operations(rel, operations, dbsync_internal.key_numbers(rel, key));
         PERFORM dbsync_internal.check_whole_rows(rel, selection, operations);
     END IF;
     target := dbsync_internal.target_name(rel, target_table);
-    PERFORM dbsync_internal.ask_about_selection(subscription, rel, target.schema, target.name, selection, dbsync_internal.key_numbers(rel, key));
+    IF selection IS NOT NULL THEN
+        PERFORM dbsync_internal.ask_about_selection(subscription, rel, target.schema, target.name, selection, dbsync_internal.key_numbers(rel, key));
+    END IF;
     IF EXISTS (SELECT FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
                WHERE a.subscription_id = subscription.id AND c.relid = rel AND c.state <> 'dropped') THEN
         RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
@@ -331,8 +338,9 @@ BEGIN
             HINT = 'Give it a target_table of its own.';
     END IF;
 
-    -- who drops the subscription by an older snapshot must not overlook the new row
-    UPDATE dbsync.subscription s SET policy = s.policy WHERE s.id = subscription.id;
+    -- who drops the subscription by an older snapshot must not overlook the new row; once is
+    -- enough, and each time leaves a row that the next one has to pass
+    UPDATE dbsync.subscription s SET policy = s.policy WHERE s.id = subscription.id AND NOT dbsync_internal.guard_is_ours(s.xmin);
     INSERT INTO dbsync.subscription_table (subscription_id, captured_id, target_schema, target_table, target_given,
         copy_data, existing_rows)
     VALUES (subscription.id, dbsync_internal.capture_table(rel, key), target.schema, target.name, target_table IS NOT NULL,
@@ -341,6 +349,7 @@ BEGIN
     IF selection IS NOT NULL OR operations IS NOT NULL THEN
         PERFORM dbsync_internal.write_selection(subscription, captured_id, selection, operations);
     END IF;
+    PERFORM dbsync_internal.unlock_surplus(rel);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text, name[], text[], text, text[]) IS 'adds a table to a subscription';
 
