@@ -100,4 +100,19 @@ extern Datum dbsync_catalog_required(HeapTuple tuple, int attno, Relation rel);
  */
 extern uint64 dbsync_catalog_generation(void);
 
+/* The tables that are the configuration, in the order of their names there. */
+typedef enum DbsyncWatched
+{
+	DBSYNC_WATCHED_NODE,
+	DBSYNC_WATCHED_CAPTURED_TABLE,
+	DBSYNC_WATCHED_SEGMENT,
+	DBSYNC_WATCHED_SUBSCRIPTION,
+	DBSYNC_WATCHED_SUBSCRIPTION_TABLE,
+	DBSYNC_WATCHED_FORMER_LABEL,
+	DBSYNC_WATCHED_SUBSCRIPTION_SEQUENCE
+} DbsyncWatched;
+
+/* The same count of one of them; what is not known which it was of counts for each. */
+extern uint64 dbsync_catalog_generation_of(DbsyncWatched table);
+
 #endif							/* DBSYNC_EXTENSION_CATALOG_H */

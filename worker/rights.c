@@ -58,8 +58,10 @@ dbsync_rights_watch(const DbsyncSubscription *subscription)
 		relids[n++] = ((const DbsyncTable *) lfirst(lc))->relid;
 	dbsync_news_watch(&news, relids, n);
 	pfree(relids);
+	/* of tables that are what they were, news have come */
+	if (subscription->tables_changed || anchor_hash != subscription->anchor_hash)
+		news.count++;
 	anchor_hash = subscription->anchor_hash;
-	news.count++;
 }
 
 bool

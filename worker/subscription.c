@@ -32,7 +32,7 @@ dbsync_subscription_segment(DbsyncSubscription *subscription, int segment_id)
 void
 dbsync_subscription_forget(DbsyncSubscription *subscription)
 {
-	subscription->generation = PG_UINT64_MAX;
+	subscription->generation = subscription->segments_generation = PG_UINT64_MAX;
 }
 
 bool

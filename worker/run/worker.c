@@ -167,6 +167,7 @@ work_through(void)
 			continue;
 		did = dbsync_catch_up_run(work);
 		did |= dbsync_batch_run(work);
+		did |= dbsync_install_goes_on();
 		dbsync_crashes_survived();
 		if (dbsync_dropped_leave(work))
 			continue;
