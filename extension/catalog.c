@@ -77,6 +77,7 @@ static Oid	headers_index;
 static bool watched_known = false;
 static bool callback_registered = false;
 static uint64 generation = 1;
+static bool trimming = false;
 
 /* the same, of each table */
 static uint64 generations[lengthof(watched_names)];
@@ -127,6 +128,8 @@ dbsync_catalog_relation(const char *name)
 static void
 count_invalidation(Datum arg, Oid relid)
 {
+	if (trimming)
+		return;
 	if (OidIsValid(relid) && watched_known)
 	{
 		bool		ours = false;
@@ -187,6 +190,27 @@ uint64
 dbsync_catalog_generation_of(DbsyncWatched table)
 {
 	return generations[table];
+}
+
+void
+dbsync_catalog_trim(void)
+{
+	PG_TRY();
+	{
+		trimming = true;
+		InvalidateSystemCaches();
+	}
+	PG_FINALLY();
+	{
+		trimming = false;
+	}
+	PG_END_TRY();
+}
+
+bool
+dbsync_catalog_is_trimming(void)
+{
+	return trimming;
 }
 
 Datum

@@ -90,6 +90,14 @@ extern bool dbsync_catalog_has_sequence(Oid relid);
  */
 extern List *dbsync_catalog_header_segments(Snapshot snapshot);
 
+/*
+ * Forget what this process has cached of the system's catalogs, in a transaction: after
+ * thousands of tables that is more than what it is worth.  The server calls whoever wants to hear of
+ * changes, as if all had changed; who asks here meanwhile hears that nothing has.
+ */
+extern void dbsync_catalog_trim(void);
+extern bool dbsync_catalog_is_trimming(void);
+
 /* Value of a column of a row of ours that is declared NOT NULL. */
 extern Datum dbsync_catalog_required(HeapTuple tuple, int attno, Relation rel);
 

@@ -14,6 +14,7 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 
+#include "extension/catalog.h"
 #include "worker/news.h"
 
 static int
@@ -31,6 +32,8 @@ hear_of_relation(Datum arg, Oid relid)
 {
 	DbsyncNews *news = (DbsyncNews *) DatumGetPointer(arg);
 
+	if (dbsync_catalog_is_trimming())
+		return;
 	if (!OidIsValid(relid) ||
 		(news->n > 0 && bsearch(&relid, news->relids, news->n, sizeof(Oid), compare_oids)))
 		news->count++;
@@ -39,7 +42,8 @@ hear_of_relation(Datum arg, Oid relid)
 static void
 hear_of_object(Datum arg, int cacheid, uint32 hashvalue)
 {
-	((DbsyncNews *) DatumGetPointer(arg))->count++;
+	if (!dbsync_catalog_is_trimming())
+		((DbsyncNews *) DatumGetPointer(arg))->count++;
 }
 
 bool

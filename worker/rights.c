@@ -19,6 +19,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "extension/catalog.h"
 #include "worker/news.h"
 #include "worker/query.h"
 #include "worker/rights.h"
@@ -41,7 +42,7 @@ static uint64 asked = 0;		/* those that the last question came after */
 static void
 hear_of_function(Datum arg, int cacheid, uint32 hashvalue)
 {
-	if (hashvalue == 0 || hashvalue == anchor_hash)
+	if ((hashvalue == 0 || hashvalue == anchor_hash) && !dbsync_catalog_is_trimming())
 		news.count++;
 }
 

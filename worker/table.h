@@ -82,7 +82,8 @@ typedef struct DbsyncTable
 	DbsyncLedgerPart part;		/* what the target's ledger says */
 	bool		part_found;
 	bool		part_dirty;		/* to be written with the next batch */
-	DbsyncTargetTable *handle;	/* NULL: not looked up yet */
+	DbsyncTargetTable *handle;	/* NULL: not looked up yet, or given up */
+	int64		used;			/* when a batch used it last, as DbsyncWork.uses counts */
 	int			handle_shape;	/* for rows of this shape, */
 	int			nsent;			/* of which it has so many columns, */
 	const int  *sent;			/* these, -1 where an expression is; NULL: all of them */

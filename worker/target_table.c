@@ -295,8 +295,11 @@ dbsync_target_table_follow_types(DbsyncWork *work, DbsyncTable *table, const Dbs
 void
 dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
 {
+	table->used = work->uses;
 	if (dbsync_target_table_is_open(table, shape))
 		return;
+	work->opened++;
+	work->cached++;
 	refuse_same_table(work, table);
 	if (shape->nkeys == 0 && !dbsync_target_counts_rows(work->target))
 		ereport(ERROR,
@@ -311,6 +314,53 @@ dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table, const DbsyncTable
 	if (table->handle == NULL)
 		dbsync_target_raise(work->target, psprintf("looking up target table \"%s.%s\"",
 												  table->target_schema, table->target_table));
+}
+
+static int
+compare_uses(const ListCell *a, const ListCell *b)
+{
+	int64		left = ((const DbsyncTable *) lfirst(a))->used;
+	int64		right = ((const DbsyncTable *) lfirst(b))->used;
+
+	return left < right ? -1 : left > right;
+}
+
+/* A part more than is too many, so that it is not for one at a time. */
+void
+dbsync_target_table_close_surplus(DbsyncWork *work)
+{
+	List	   *open = NIL;
+	List	   *handles = NIL;
+	int			surplus;
+	ListCell   *lc;
+
+	work->uses++;
+	if (work->opened <= dbsync_target_tables)
+		return;
+	foreach(lc, work->subscription->tables)
+	{
+		if (((DbsyncTable *) lfirst(lc))->handle != NULL)
+			open = lappend(open, lfirst(lc));
+	}
+	work->opened = list_length(open);
+	surplus = list_length(open) - dbsync_target_tables * 9 / 10;
+	if (list_length(open) <= dbsync_target_tables)
+		return;
+	list_sort(open, compare_uses);
+	open = list_truncate(open, surplus);
+	foreach(lc, open)
+		handles = lappend(handles, ((DbsyncTable *) lfirst(lc))->handle);
+	if (!dbsync_target_tables_close(work->target, handles))
+		return;
+	foreach(lc, open)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		table->handle = NULL;
+		table->sent = NULL;
+		table->expressions = NULL;
+		work->opened--;
+	}
 }
 
 void

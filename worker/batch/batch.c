@@ -122,14 +122,16 @@ open_tables(DbsyncBatch *batch)
 			dbsync_held_answered(batch->work);
 			check_lock(batch, cut_table);
 		}
-	if (batch->with_chunk)
+	foreach(lc, dbsync_choose_copied(batch))
 	{
-		batch->current = batch->copying;
-		batch->work->blamed = batch->copying->captured_id;
-		dbsync_target_table_open(batch->work, batch->copying, batch->copying->shape);
-		dbsync_reverse_check(batch->work, batch->copying);
-		if (batch->copying->part.nkeys == 0)
-			dbsync_target_table_check_empty(batch->work, batch->copying);
+		DbsyncTable *table = lfirst(lc);
+
+		batch->current = table;
+		batch->work->blamed = table->captured_id;
+		dbsync_target_table_open(batch->work, table, table->shape);
+		dbsync_reverse_check(batch->work, table);
+		if (table->part.nkeys == 0)
+			dbsync_target_table_check_empty(batch->work, table);
 	}
 	batch->current = NULL;
 	batch->work->blamed = 0;
@@ -403,6 +405,7 @@ dbsync_batch_run(DbsyncWork *work)
 	work->caught_up = batch.caught_up && !batch.past && !batch.stale && !batch.again;
 	if (done == 0)
 		return batch.stale || batch.again;
+	dbsync_target_table_close_surplus(work);
 	note_tables(&batch);
 	dbsync_sequences_note(work);
 	if (dbsync_schedule_next_table(work) == NULL)

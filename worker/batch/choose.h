@@ -24,6 +24,7 @@ typedef struct DbsyncBatch
 	DbsyncWork *work;
 	DbsyncTarget *target;
 	DbsyncTable *copying;		/* locked and to be copied from, or NULL */
+	List	   *beside;			/* small ones (DbsyncTable) that are copied whole in the same batch */
 	DbsyncTable *held;			/* it is for this table alone, which catches up, or NULL; */
 	DbsyncPosition held_behind; /* then, where that one will be, ... */
 	bool		released;		/* ... or whether that is where its subscription is */
@@ -57,6 +58,9 @@ extern bool dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *t
 extern void dbsync_choose_begin(DbsyncBatch *batch);
 
 extern void dbsync_choose_end(DbsyncBatch *batch);
+
+/* All that the batch copies from, beginning with batch->copying; in CurrentMemoryContext. */
+extern List *dbsync_choose_copied(const DbsyncBatch *batch);
 
 /*
  * Choose cut, of about batch->slice rows, and chunk; false when there is nothing to tell

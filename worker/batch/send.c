@@ -9,6 +9,7 @@
 
 #include "utils/builtins.h"
 
+#include "extension/settings.h"
 #include "worker/batch/changes.h"
 #include "worker/batch/held.h"
 #include "worker/batch/send.h"
@@ -274,9 +275,22 @@ goes_alone(const DbsyncBatch *batch)
 void
 dbsync_send_chunk(DbsyncBatch *batch)
 {
-	batch->current = batch->copying;
-	batch->work->blamed = batch->work->sending = batch->copying->captured_id;
-	batch->rows += dbsync_copy_send_chunk(batch->work, batch->copying, goes_alone(batch));
+	bool		alone = batch->beside != NIL || goes_alone(batch);
+	int64		rows = 0;
+	ListCell   *lc;
+
+	foreach(lc, dbsync_choose_copied(batch))
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		/* the others' turn comes */
+		if (rows >= dbsync_copy_chunk_rows)
+			break;
+		batch->current = table;
+		batch->work->blamed = batch->work->sending = table->captured_id;
+		rows += dbsync_copy_send_chunk(batch->work, table, alone);
+	}
+	batch->rows += rows;
 	batch->work->sending = 0;
 	batch->current = NULL;
 }

@@ -17,6 +17,11 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "storage/bufmgr.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "worker/copy/schedule.h"
@@ -25,6 +30,10 @@
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
+
+/* so many tables are copied together with another, each of so many blocks at most */
+#define MAX_BESIDE		100
+#define SMALL_BLOCKS	128
 
 /* first pause after a failed copy, in ms */
 #define COPY_RETRY_MIN 1000
@@ -57,6 +66,49 @@ dbsync_schedule_next_table(DbsyncWork *work)
 
 	/* one futile attempt after the other would leave the others no batch */
 	return failed && !work->copy_failed ? failed : next;
+}
+
+/* not partitioned, nor half copied; nor one that has failed, which would take the others along */
+static bool
+may_be_small(const DbsyncTable *table)
+{
+	return table->state != DBSYNC_TABLE_SUSPENDED && table->captured && table->dropped == 0 && table->copy_data &&
+		!table->part.live && table->part.nkeys == 0 && !dbsync_table_is_held(table) &&
+		table->copy_failures == 0;
+}
+
+List *
+dbsync_schedule_more_tables(DbsyncWork *work, const DbsyncTable *first)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	List	   *more = NIL;
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (table == first || !may_be_small(table) || table->copy_after > now)
+			continue;
+		if (list_length(more) == MAX_BESIDE)
+			break;
+		more = lappend(more, table);
+	}
+	return more;
+}
+
+bool
+dbsync_schedule_is_small(const DbsyncTable *table)
+{
+	Relation	rel;
+	bool		small;
+
+	if (!may_be_small(table) || get_rel_relkind(table->relid) != RELKIND_RELATION)
+		return false;
+	rel = table_open(table->relid, NoLock);
+	small = RelationGetNumberOfBlocks(rel) <= SMALL_BLOCKS;
+	table_close(rel, NoLock);
+	return small;
 }
 
 static void

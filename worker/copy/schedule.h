@@ -15,6 +15,15 @@
 extern DbsyncTable *dbsync_schedule_next_table(DbsyncWork *work);
 
 /*
+ * Tables whose first copy has not begun, and that may be small enough to be copied together with
+ * the first, which is one of them; in CurrentMemoryContext.  Not too many for one transaction's locks.
+ */
+extern List *dbsync_schedule_more_tables(DbsyncWork *work, const DbsyncTable *first);
+
+/* Is it such a one, and has so few pages that it is to be copied whole?  It must be locked. */
+extern bool dbsync_schedule_is_small(const DbsyncTable *table);
+
+/*
  * Note the progress of tables whose note is due in the source's catalog.  After a
  * failure the ledger must have been read again: what was meant to be may not be.
  */

@@ -326,7 +326,7 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
 
 /* of this contract; a driver that was made for another one is refused */
-#define DBSYNC_DRIVER_VERSION	4
+#define DBSYNC_DRIVER_VERSION	5
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
@@ -522,6 +522,12 @@ typedef struct DbsyncDriver
 	 * waive what keeps others from borrowing it?  NULL: none does.
 	 */
 	bool		(*option_lends_account) (const char *keyword);
+
+	/*
+	 * Outside of batches: these tables are not used any more until they are opened again; give
+	 * up what is kept for them, on both sides.  NULL: it is kept as long as the connection.
+	 */
+	bool		(*tables_close) (DbsyncTarget *target, List *tables);
 
 	/* In which form are the table's values to come?  NULL: as text. */
 	DbsyncEncoding (*table_encoding) (const DbsyncTargetTable *table);

@@ -129,6 +129,7 @@ install_due(DbsyncWork *work, bool insist)
 	goes_on = false;
 	while ((installation.table = next_due(work)) != NULL)
 	{
+		work->cached++;
 		if (insist)
 			install_one(&installation);
 		/* one futile wait a round: live tables must not starve meanwhile */

@@ -42,6 +42,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "extension/catalog.h"
 #include "extension/settings.h"
 #include "worker/batch/ledger.h"
 #include "worker/query.h"
@@ -70,6 +71,8 @@ static int	nchanged = MAX_CHANGED + 1;
 static void
 note_relation_change(Datum arg, Oid relid)
 {
+	if (dbsync_catalog_is_trimming())
+		return;
 	relations_changed = true;
 	for (int i = 0; i < nchanged && i < MAX_CHANGED; i++)
 	{
@@ -156,7 +159,9 @@ run(void *arg)
 	tidy_captures();
 	MemoryContextSwitchTo(context);
 	/* what was rolled back has no header, and takes up room all the same */
-	if (work->retention_needed || ++looks % LOOKS_BETWEEN == 0)
+	if (++looks % LOOKS_BETWEEN == 0)
+		work->any_grown = true;
+	if (work->retention_needed || work->any_grown)
 		see_to_segments(work, context);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
@@ -173,7 +178,7 @@ dbsync_retention_pause(const DbsyncWork *work)
 void
 dbsync_retention_reset(DbsyncWork *work)
 {
-	work->retention_needed = relations_changed = true;
+	work->retention_needed = work->any_grown = relations_changed = true;
 	/* a look that was begun may have ended half-way */
 	nchanged = MAX_CHANGED + 1;
 }
