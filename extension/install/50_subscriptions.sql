@@ -420,6 +420,16 @@ COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean
 -- ---------------------------------------------------------------------------
 -- Taking tables away
 
+-- A table takes a dozen locks as its triggers and segments go, to the end of the transaction; the table of
+-- locks is everybody's, and half of it is left to others.
+CREATE FUNCTION dbsync_internal.tables_at_a_time() RETURNS int
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT greatest(10, (current_setting('max_locks_per_transaction')::bigint
+        * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint) / 24)::int)
+$$;
+COMMENT ON FUNCTION dbsync_internal.tables_at_a_time() IS 'how many tables lose their triggers in one transaction';
+
 -- Tables whose triggers could not be taken off when that was asked for.  The lock for
 -- it lasts until the caller's transaction ends: so only tables that he might subscribe,
 -- and not somebody else's.  Workers see to the rest (tidy_captures()).
@@ -427,9 +437,11 @@ CREATE FUNCTION dbsync_internal.retry_removals(caller oid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM dbsync_internal.try_remove_capture(c.id) FROM dbsync.captured_table c
-    WHERE c.state = 'removing'
-      AND NOT EXISTS (SELECT FROM dbsync_internal.missing_rights(caller, ARRAY[c.relid::oid]));
+    PERFORM dbsync_internal.try_remove_capture(r.id) FROM (
+        SELECT c.id FROM dbsync.captured_table c
+        WHERE c.state = 'removing'
+          AND NOT EXISTS (SELECT FROM dbsync_internal.missing_rights(caller, ARRAY[c.relid::oid]))
+        ORDER BY c.id LIMIT dbsync_internal.tables_at_a_time()) r;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.retry_removals(oid) IS 'takes triggers off tables that no subscription wants, where they are not in use and the caller might have subscribed them';
 
@@ -455,6 +467,28 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.release_captured(int) IS 'takes triggers and segments off a table if no subscription has it any more';
+
+-- Of very many the rest is left to workers, and to later calls.
+CREATE FUNCTION dbsync_internal.release_all(captured_ids int[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    at_once int := dbsync_internal.tables_at_a_time();
+    later int;
+BEGIN
+    PERFORM dbsync_internal.release_captured(c.id) FROM unnest(captured_ids[:at_once]) c (id);
+    UPDATE dbsync.captured_table c SET state = 'removing'
+    WHERE c.id = ANY (captured_ids[at_once + 1:]) AND c.state <> 'removing'
+      AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id);
+    GET DIAGNOSTICS later = ROW_COUNT;
+    IF later > 0 THEN
+        RAISE NOTICE USING MESSAGE = format('triggers of %s tables are taken off later, and do nothing until then', later),
+            DETAIL = format('One transaction would need too many locks: %s tables have lost theirs in this one.', at_once),
+            HINT = 'Workers of other subscriptions see to it, and so does each call that adds or removes a table, or dbsync.uninstall(). '
+                'A larger max_locks_per_transaction makes it more tables at a time.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.release_all(int[]) IS 'takes triggers and segments off tables that no subscription has any more, as many as one transaction has locks for';
 
 CREATE FUNCTION dbsync_internal.remove_table(caller oid, subscription text, rel regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -499,7 +533,7 @@ BEGIN
     DELETE FROM dbsync.kept_partition k WHERE k.subscription_id = subscription.id;
     DELETE FROM dbsync.subscription s WHERE s.id = subscription.id;
     PERFORM dbsync_internal.drop_anchor(subscription.id);
-    PERFORM dbsync_internal.release_captured(c.id) FROM unnest(captured_ids) c (id);
+    PERFORM dbsync_internal.release_all(captured_ids);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.drop_subscription(oid, text, boolean) IS 'body of dbsync.drop_subscription()';
 

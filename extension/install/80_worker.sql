@@ -61,8 +61,9 @@ DECLARE
     lost int;
     looked int[];
 BEGIN
-    PERFORM dbsync_internal.try_remove_capture(c.id) FROM dbsync.captured_table c
-    WHERE c.state = 'removing';
+    PERFORM dbsync_internal.try_remove_capture(r.id) FROM (
+        SELECT c.id FROM dbsync.captured_table c WHERE c.state = 'removing'
+        ORDER BY c.id LIMIT dbsync_internal.tables_at_a_time()) r;
     -- whose triggers could not be changed as it was left alone
     PERFORM dbsync_internal.leave_tree(c) FROM dbsync.captured_table c
     WHERE c.state = 'active' AND c.by_row AND NOT dbsync_internal.is_related(c.relid);
