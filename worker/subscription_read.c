@@ -104,6 +104,7 @@ new_table(DbsyncSubscription *subscription)
 	DbsyncTable *table = MemoryContextAllocZero(context, sizeof(DbsyncTable));
 
 	table->context = context;
+	table->fresh = true;
 	return table;
 }
 

@@ -57,6 +57,7 @@ typedef struct DbsyncTable
 	/* from the catalogs */
 	int			captured_id;
 	MemoryContext context;		/* of all of it, but for the shape and what is the connection's */
+	bool		fresh;			/* nobody has asked for rights since it was read */
 	TransactionId version[2];	/* who wrote its rows of subscription_table and captured_table */
 	Oid			relid;
 	bool		captured;		/* triggers are there and active */

@@ -326,32 +326,28 @@ compare_uses(const ListCell *a, const ListCell *b)
 }
 
 /* A part more than is too many, so that it is not for one at a time. */
-void
-dbsync_target_table_close_surplus(DbsyncWork *work)
+static void
+close_surplus(DbsyncWork *work)
 {
 	List	   *open = NIL;
 	List	   *handles = NIL;
-	int			surplus;
 	ListCell   *lc;
 
-	work->uses++;
-	if (work->opened <= dbsync_target_tables)
-		return;
 	foreach(lc, work->subscription->tables)
 	{
 		if (((DbsyncTable *) lfirst(lc))->handle != NULL)
 			open = lappend(open, lfirst(lc));
 	}
 	work->opened = list_length(open);
-	surplus = list_length(open) - dbsync_target_tables * 9 / 10;
-	if (list_length(open) <= dbsync_target_tables)
+	if (work->opened <= dbsync_target_tables)
 		return;
 	list_sort(open, compare_uses);
-	open = list_truncate(open, surplus);
+	open = list_truncate(open, work->opened - (dbsync_target_tables - dbsync_target_tables / 10));
 	foreach(lc, open)
 		handles = lappend(handles, ((DbsyncTable *) lfirst(lc))->handle);
 	if (!dbsync_target_tables_close(work->target, handles))
 		return;
+	work->opened -= list_length(open);
 	foreach(lc, open)
 	{
 		DbsyncTable *table = lfirst(lc);
@@ -359,8 +355,20 @@ dbsync_target_table_close_surplus(DbsyncWork *work)
 		table->handle = NULL;
 		table->sent = NULL;
 		table->expressions = NULL;
-		work->opened--;
 	}
+}
+
+void
+dbsync_target_table_close_surplus(DbsyncWork *work)
+{
+	MemoryContext old;
+
+	work->uses++;
+	if (work->opened <= dbsync_target_tables)
+		return;
+	old = MemoryContextSwitchTo(work->batch_context);
+	close_surplus(work);
+	MemoryContextSwitchTo(old);
 }
 
 void

@@ -58,6 +58,7 @@ typedef struct DbsyncWork
 
 	int			blamed;			/* captured id of the table being copied from, or 0 */
 	bool		copy_failed;	/* the last attempt did, in a table's copy */
+	bool		unsure;			/* it has sent several tables, any of which may be what failed as it ended */
 
 	bool		counts;			/* this batch has rows in mode COUNT */
 	int			sending;		/* captured id of the table whose rows are under way, or 0 */

@@ -282,6 +282,7 @@ pass(DbsyncBatch *batch)
 			dbsync_choose_finish_window(work);
 	}
 	work->send_as = DBSYNC_SEND_AS_USUAL;
+	work->unsure = false;
 	work->lock_all = false;
 	work->looking_anew = 0;
 	work->stale_parts = NIL;

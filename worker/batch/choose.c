@@ -92,7 +92,8 @@ choose_beside(DbsyncBatch *batch)
 	ListCell   *lc;
 
 	batch->beside = NIL;
-	if (batch->copying == NULL || work->send_as != DBSYNC_SEND_AS_USUAL ||
+	/* until one has gone through alone */
+	if (batch->copying == NULL || work->unsure || work->send_as != DBSYNC_SEND_AS_USUAL ||
 		!dbsync_schedule_is_small(batch->copying))
 		return;
 	foreach(lc, dbsync_schedule_more_tables(work, batch->copying))

@@ -291,6 +291,12 @@ dbsync_send_chunk(DbsyncBatch *batch)
 		rows += dbsync_copy_send_chunk(batch->work, table, alone);
 	}
 	batch->rows += rows;
+	/* what is refused from here on may be of any of them */
+	if (batch->beside != NIL)
+	{
+		batch->work->unsure = true;
+		batch->work->blamed = 0;
+	}
 	batch->work->sending = 0;
 	batch->current = NULL;
 }

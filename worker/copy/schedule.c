@@ -43,6 +43,7 @@ dbsync_schedule_next_table(DbsyncWork *work)
 {
 	DbsyncTable *next = NULL;
 	DbsyncTable *failed = NULL;
+	TimestampTz now = GetCurrentTimestamp();
 	ListCell   *lc;
 
 	if (dbsync_subscription_is_settled(work->subscription))
@@ -52,7 +53,7 @@ dbsync_schedule_next_table(DbsyncWork *work)
 		DbsyncTable *table = lfirst(lc);
 
 		if (table->state == DBSYNC_TABLE_SUSPENDED || !table->captured || table->dropped != 0 || !table->copy_data ||
-			table->part.live || dbsync_table_is_held(table) || table->copy_after > GetCurrentTimestamp())
+			table->part.live || dbsync_table_is_held(table) || table->copy_after > now)
 			continue;
 		if (table->copy_failures > 0)
 		{
