@@ -29,10 +29,10 @@ many_worker()
 	value dbsync_source bench "SELECT pid FROM dbsync.status"
 }
 
-# Memory that is the process's own, in kB.
+# Memory that is the process's own, in kB; pages of shared_buffers are not.
 many_memory()
 {
-	awk '/^Private_Dirty/ { print $2 }' "/proc/$1/smaps_rollup"
+	awk '/^RssAnon/ { print $2 }' "/proc/$1/status"
 }
 
 # CPU time of a process in ms.
