@@ -26,6 +26,7 @@ my %system_name = (
 	without => 'without event triggers',
 	'bare text' => 'bare COPY, text', 'bare binary' => 'bare COPY, binary');
 my @system_order = (
+	'10 tables', 'a tenth', 'all tables',
 	'uncaptured', 'bare text', 'bare binary', 'dbsync', 'without', 'dbsync, 2 connections',
 	'native', 'slony', 'pgq', 'pglogical', 'plpgsql', 'pgcopydb');
 

@@ -64,14 +64,13 @@
 #define SHAPE_ID				1
 #define SHAPE_CAPTURED			3
 
-/* the tables whose changes are changes of the configuration */
+/* the tables whose changes are changes of the configuration; DbsyncWatched has their places */
 static const char *const watched_names[] = {
 	"node", "captured_table", "segment", "subscription", "subscription_table", "former_label",
 	"subscription_sequence"
 };
 
-/* place of "segment" among them, and the index that leads to header segments */
-#define WATCHED_SEGMENT		2
+/* the index that leads to header segments */
 #define HEADERS_INDEX		"segment_captured"
 
 /* so many blocks are read faster than looked up in; this runs for each batch */
@@ -82,6 +81,10 @@ static Oid	headers_index;
 static bool watched_known = false;
 static bool callback_registered = false;
 static uint64 generation = 1;
+static bool trimming = false;
+
+/* the same, of each table */
+static uint64 generations[lengthof(watched_names)];
 
 Oid
 dbsync_catalog_schema(void)
@@ -137,16 +140,28 @@ dbsync_catalog_relation(const char *name)
 static void
 count_invalidation(Datum arg, Oid relid)
 {
+	if (trimming)
+		return;
 	if (OidIsValid(relid) && watched_known)
 	{
 		bool		ours = false;
 
 		for (int i = 0; i < lengthof(watched); i++)
-			ours |= (watched[i] == relid);
+		{
+			if (watched[i] != relid)
+				continue;
+			ours = true;
+			generations[i]++;
+		}
 		if (!ours)
 			return;
 		/* it may have been dropped, to be created again under another oid */
 		watched_known = false;
+	}
+	else
+	{
+		for (int i = 0; i < lengthof(generations); i++)
+			generations[i]++;
 	}
 	generation++;
 }
@@ -181,6 +196,33 @@ dbsync_catalog_generation(void)
 	if (!watched_known && IsTransactionState())
 		learn_watched();
 	return generation;
+}
+
+uint64
+dbsync_catalog_generation_of(DbsyncWatched table)
+{
+	return generations[table];
+}
+
+void
+dbsync_catalog_trim(void)
+{
+	PG_TRY();
+	{
+		trimming = true;
+		InvalidateSystemCaches();
+	}
+	PG_FINALLY();
+	{
+		trimming = false;
+	}
+	PG_END_TRY();
+}
+
+bool
+dbsync_catalog_is_trimming(void)
+{
+	return trimming;
 }
 
 Datum
@@ -455,7 +497,7 @@ dbsync_catalog_header_segments(Snapshot snapshot)
 {
 	bool		known = watched_known;
 	Oid			index = known ? headers_index : find_relation(HEADERS_INDEX);
-	Relation	rel = table_open(known ? watched[WATCHED_SEGMENT]
+	Relation	rel = table_open(known ? watched[DBSYNC_WATCHED_SEGMENT]
 								 : dbsync_catalog_relation("segment"), AccessShareLock);
 	List	   *result = NIL;
 	SysScanDesc scan;

@@ -96,6 +96,14 @@ extern bool dbsync_catalog_has_sequence(Oid relid);
  */
 extern List *dbsync_catalog_header_segments(Snapshot snapshot);
 
+/*
+ * Forget what this process has cached of the system's catalogs, in a transaction: after
+ * thousands of tables that is more than what it is worth.  The server calls whoever wants to hear of
+ * changes, as if all had changed; who asks here meanwhile hears that nothing has.
+ */
+extern void dbsync_catalog_trim(void);
+extern bool dbsync_catalog_is_trimming(void);
+
 /* Value of a column of a row of ours that is declared NOT NULL. */
 extern Datum dbsync_catalog_required(HeapTuple tuple, int attno, Relation rel);
 
@@ -105,5 +113,20 @@ extern Datum dbsync_catalog_required(HeapTuple tuple, int attno, Relation rel);
  * relcache callback that only counts, since it can run at any moment.
  */
 extern uint64 dbsync_catalog_generation(void);
+
+/* The tables that are the configuration, in the order of their names there. */
+typedef enum DbsyncWatched
+{
+	DBSYNC_WATCHED_NODE,
+	DBSYNC_WATCHED_CAPTURED_TABLE,
+	DBSYNC_WATCHED_SEGMENT,
+	DBSYNC_WATCHED_SUBSCRIPTION,
+	DBSYNC_WATCHED_SUBSCRIPTION_TABLE,
+	DBSYNC_WATCHED_FORMER_LABEL,
+	DBSYNC_WATCHED_SUBSCRIPTION_SEQUENCE
+} DbsyncWatched;
+
+/* The same count of one of them; what is not known which it was of counts for each. */
+extern uint64 dbsync_catalog_generation_of(DbsyncWatched table);
 
 #endif							/* DBSYNC_EXTENSION_CATALOG_H */

@@ -29,6 +29,7 @@ int			dbsync_segment_size;
 int			dbsync_batch_rows;
 int			dbsync_copy_chunk_rows;
 int			dbsync_copy_connections;
+int			dbsync_target_tables;
 int			dbsync_retry_max;
 int			dbsync_install_lock_timeout;
 int			dbsync_retention_interval;
@@ -138,6 +139,11 @@ define_worker_settings(void)
 							"Each takes a chunk at a time; the worker reads for all of them.",
 							&dbsync_copy_connections, 1, 1, DBSYNC_MAX_COPY_CONNECTIONS,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("dbsync.target_tables",
+							"How many tables of a target a worker keeps looked up.",
+							"Those that were not written to for the longest time are looked up again when rows of them come.",
+							&dbsync_target_tables, 500, 1, INT_MAX,
+							PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("dbsync.retry_max",
 							"Longest pause between two attempts of a failing subscription.",
 							NULL, &dbsync_retry_max, 60000, 10, INT_MAX,

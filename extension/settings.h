@@ -31,6 +31,7 @@ extern int	dbsync_segment_size;
 extern int	dbsync_batch_rows;
 extern int	dbsync_copy_chunk_rows;
 extern int	dbsync_copy_connections;
+extern int	dbsync_target_tables;
 extern int	dbsync_retry_max;
 extern int	dbsync_install_lock_timeout;
 extern int	dbsync_retention_interval;

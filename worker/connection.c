@@ -28,6 +28,7 @@
 #include "utils/inval.h"
 #include "utils/syscache.h"
 
+#include "extension/catalog.h"
 #include "extension/settings.h"
 #include "worker/connection.h"
 #include "worker/query.h"
@@ -192,7 +193,7 @@ static bool target_changed = false;
 static void
 note_change(Datum arg, int cacheid, uint32 hashvalue)
 {
-	target_changed = true;
+	target_changed |= !dbsync_catalog_is_trimming();
 }
 
 bool

@@ -11,9 +11,11 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 
+#include "extension/catalog.h"
 #include "worker/news.h"
 
 static int
@@ -25,21 +27,65 @@ compare_oids(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
+void
+dbsync_news_of(DbsyncNews *news, Oid relid)
+{
+	news->count++;
+	for (int i = 0; i < news->nheard; i++)
+	{
+		if (news->heard[i] == relid)
+			return;
+	}
+	if (!OidIsValid(relid) || news->nheard == DBSYNC_NEWS_NAMED)
+		news->of_all = true;
+	else
+		news->heard[news->nheard++] = relid;
+}
+
+const char *
+dbsync_news_begin(DbsyncNews *news)
+{
+	StringInfoData list;
+
+	if (news->of_all)
+		return NULL;
+	initStringInfo(&list);
+	appendStringInfoChar(&list, '{');
+	for (int i = 0; i < news->nheard; i++)
+		appendStringInfo(&list, "%s%u", i > 0 ? "," : "", news->heard[i]);
+	appendStringInfoChar(&list, '}');
+	news->of_all = true;
+	return list.data;
+}
+
+bool
+dbsync_news_end(DbsyncNews *news, uint64 begun)
+{
+	if (news->count != begun)
+		return false;
+	news->nheard = 0;
+	news->of_all = false;
+	return true;
+}
+
 /* The callbacks can run at any moment, in any state: they only count. */
 static void
 hear_of_relation(Datum arg, Oid relid)
 {
 	DbsyncNews *news = (DbsyncNews *) DatumGetPointer(arg);
 
+	if (dbsync_catalog_is_trimming())
+		return;
 	if (!OidIsValid(relid) ||
 		(news->n > 0 && bsearch(&relid, news->relids, news->n, sizeof(Oid), compare_oids)))
-		news->count++;
+		dbsync_news_of(news, relid);
 }
 
 static void
 hear_of_object(Datum arg, int cacheid, uint32 hashvalue)
 {
-	((DbsyncNews *) DatumGetPointer(arg))->count++;
+	if (!dbsync_catalog_is_trimming())
+		dbsync_news_of((DbsyncNews *) DatumGetPointer(arg), InvalidOid);
 }
 
 bool

@@ -10,6 +10,9 @@
 
 #include "nodes/pg_list.h"
 
+/* so many relations are told apart */
+#define DBSYNC_NEWS_NAMED	64
+
 /* One for each reader; static, as the server keeps it for the life of the process. */
 typedef struct DbsyncNews
 {
@@ -19,7 +22,20 @@ typedef struct DbsyncNews
 	Oid		   *relids;			/* watched, sorted */
 	int			n;
 	bool		registered;
+	Oid			heard[DBSYNC_NEWS_NAMED];	/* of which watched relations there was some, */
+	int			nheard;
+	bool		of_all;			/* unless it may be of any */
 } DbsyncNews;
+
+/* There is some of this relation, or with InvalidOid of any. */
+extern void dbsync_news_of(DbsyncNews *news, Oid relid);
+
+/*
+ * Of which relations there was some, as an array for SQL, in CurrentMemoryContext; NULL: it may be of any.
+ * Until dbsync_news_end() it may be of any then; false: there was more meanwhile.
+ */
+extern const char *dbsync_news_begin(DbsyncNews *news);
+extern bool dbsync_news_end(DbsyncNews *news, uint64 begun);
 
 /*
  * Count what the server tells of any object in these system caches, ncaches of them, from now on, and

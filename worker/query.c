@@ -94,6 +94,15 @@ dbsync_query_int(uint64 row, int column)
 	return text ? strtoi64(text, NULL, 10) : 0;
 }
 
+int
+dbsync_query_int4(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = field(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
+}
+
 Oid
 dbsync_query_oid(uint64 row, int column)
 {

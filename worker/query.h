@@ -30,7 +30,8 @@ extern void dbsync_query_run(const char *sql, int nargs, const char *const *args
 extern char *dbsync_query_text(uint64 row, int column);
 
 extern int64 dbsync_query_int(uint64 row, int column);	/* NULL is 0 */
-extern Oid	dbsync_query_oid(uint64 row, int column);
+extern int	dbsync_query_int4(uint64 row, int column);	/* of type int4; NULL is 0 */
+extern Oid	dbsync_query_oid(uint64 row, int column);	/* or of type xid */
 extern bool dbsync_query_bool(uint64 row, int column);
 
 /*

@@ -19,6 +19,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "extension/catalog.h"
 #include "worker/news.h"
 #include "worker/query.h"
 #include "worker/rights.h"
@@ -41,8 +42,8 @@ static uint64 asked = 0;		/* those that the last question came after */
 static void
 hear_of_function(Datum arg, int cacheid, uint32 hashvalue)
 {
-	if (hashvalue == 0 || hashvalue == anchor_hash)
-		news.count++;
+	if ((hashvalue == 0 || hashvalue == anchor_hash) && !dbsync_catalog_is_trimming())
+		dbsync_news_of(&news, InvalidOid);
 }
 
 void
@@ -55,34 +56,45 @@ dbsync_rights_watch(const DbsyncSubscription *subscription)
 	if (dbsync_news_listen(&news, watched_caches, lengthof(watched_caches)))
 		CacheRegisterSyscacheCallback(PROCOID, hear_of_function, (Datum) 0);
 	foreach(lc, subscription->tables)
-		relids[n++] = ((const DbsyncTable *) lfirst(lc))->relid;
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		relids[n++] = table->relid;
+		/* of tables that are what they were, news have come */
+		if (table->fresh)
+			dbsync_news_of(&news, table->relid);
+		table->fresh = false;
+	}
 	dbsync_news_watch(&news, relids, n);
 	pfree(relids);
+	if (anchor_hash != subscription->anchor_hash)
+		dbsync_news_of(&news, InvalidOid);
 	anchor_hash = subscription->anchor_hash;
-	news.count++;
 }
 
 bool
 dbsync_rights_ask(DbsyncWork *work)
 {
 	DbsyncSubscription *subscription = work->subscription;
-	const char *id;
+	const char *args[2];
 	uint64		now = news.count;
 	bool		changed;
 
 	if (asked == now)
 		return true;
 	dbsync_query_begin(false, "asking for rights");
-	id = psprintf("%d", subscription->id);
+	args[0] = psprintf("%d", subscription->id);
+	args[1] = dbsync_news_begin(&news);
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	(void) dbsync_query("SELECT suspended, owner FROM dbsync_internal.ask_rights($1::pg_catalog.int4)",
-						1, &id);
+	(void) dbsync_query("SELECT suspended, owner FROM dbsync_internal.ask_rights($1::pg_catalog.int4, $2::pg_catalog.oid[])",
+						2, args);
 	changed = dbsync_query_int(0, 1) > 0 || dbsync_query_oid(0, 2) != subscription->owner;
 	PopActiveSnapshot();
 	SPI_finish();
 	dbsync_query_commit();
 	asked = now;
+	(void) dbsync_news_end(&news, now);
 	if (changed)
 		dbsync_subscription_forget(subscription);
 	return !changed;
@@ -91,7 +103,7 @@ dbsync_rights_ask(DbsyncWork *work)
 bool
 dbsync_rights_hold(DbsyncWork *work)
 {
-	const char *args[2];
+	const char *args[3];
 	uint64		now;
 	bool		hold;
 
@@ -101,12 +113,16 @@ dbsync_rights_hold(DbsyncWork *work)
 		return true;
 	args[0] = psprintf("%d", work->subscription->id);
 	args[1] = psprintf("%u", work->subscription->owner);
+	args[2] = dbsync_news_begin(&news);
 	SPI_connect();
-	(void) dbsync_query("SELECT dbsync_internal.rights_hold($1::pg_catalog.int4, $2::pg_catalog.oid)",
-						2, args);
+	(void) dbsync_query("SELECT dbsync_internal.rights_hold($1::pg_catalog.int4, $2::pg_catalog.oid, $3::pg_catalog.oid[])",
+						3, args);
 	hold = dbsync_query_bool(0, 1);
 	SPI_finish();
 	if (hold)
+	{
 		asked = now;
+		(void) dbsync_news_end(&news, now);
+	}
 	return hold;
 }

@@ -160,7 +160,7 @@ dbsync_shapes_read(MemoryContext parent, int subscription_id, const List *known)
 					 "  WHERE st.subscription_id = $1::pg_catalog.int4)", 1, &subscription);
 	for (uint64 row = 0; row < n; row++)
 	{
-		int			id = (int) dbsync_query_int(row, 1);
+		int			id = dbsync_query_int4(row, 1);
 		const DbsyncTableShape *shape = dbsync_shapes_find(known, id);
 
 		if (shape != NULL)

@@ -32,7 +32,7 @@ dbsync_subscription_segment(DbsyncSubscription *subscription, int segment_id)
 void
 dbsync_subscription_forget(DbsyncSubscription *subscription)
 {
-	subscription->generation = PG_UINT64_MAX;
+	subscription->generation = subscription->segments_generation = PG_UINT64_MAX;
 }
 
 bool
@@ -87,18 +87,25 @@ dbsync_subscription_write_table(DbsyncSubscription *subscription,
 	args[2] = psprintf("%d", subscription->id);
 	args[3] = psprintf("%d", table->captured_id);
 	args[4] = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&table->uid)));
-	dbsync_query_run("UPDATE dbsync.subscription_table SET state = $1,"
-					 " rows_copied = $2::pg_catalog.int8,"
-					 " rows_expected = CASE WHEN $1 IN ('live', 'indexing') THEN $2::pg_catalog.int8"
-					 "  ELSE (SELECT greatest(pg_catalog.sum(r.reltuples), $2::pg_catalog.float8)::pg_catalog.int8"
-					 "        FROM (SELECT c.relid::pg_catalog.oid FROM dbsync.captured_table c WHERE c.id = $4::pg_catalog.int4"
-					 "              UNION ALL SELECT p.relid FROM dbsync.partition p"
-					 "               WHERE p.captured_id = $4::pg_catalog.int4 AND p.leaf) t (relid)"
-					 "        JOIN pg_catalog.pg_class r ON r.oid = t.relid"
-					 "        WHERE r.reltuples >= 0) END"
-					 " WHERE subscription_id = $3::pg_catalog.int4"
-					 " AND captured_id = $4::pg_catalog.int4"
-					 " AND uid = $5::pg_catalog.uuid AND state <> 'suspended'", 5, args);
+	/* of very many small tables this is what there is to be planned */
+	if (state == DBSYNC_TABLE_LIVE || state == DBSYNC_TABLE_INDEXING)
+		dbsync_query_run("UPDATE dbsync.subscription_table SET state = $1,"
+						 " rows_copied = $2::pg_catalog.int8, rows_expected = $2::pg_catalog.int8"
+						 " WHERE subscription_id = $3::pg_catalog.int4"
+						 " AND captured_id = $4::pg_catalog.int4"
+						 " AND uid = $5::pg_catalog.uuid AND state <> 'suspended'", 5, args);
+	else
+		dbsync_query_run("UPDATE dbsync.subscription_table SET state = $1,"
+						 " rows_copied = $2::pg_catalog.int8,"
+						 " rows_expected = (SELECT greatest(pg_catalog.sum(r.reltuples), $2::pg_catalog.float8)::pg_catalog.int8"
+						 "        FROM (SELECT c.relid::pg_catalog.oid FROM dbsync.captured_table c WHERE c.id = $4::pg_catalog.int4"
+						 "              UNION ALL SELECT p.relid FROM dbsync.partition p"
+						 "               WHERE p.captured_id = $4::pg_catalog.int4 AND p.leaf) t (relid)"
+						 "        JOIN pg_catalog.pg_class r ON r.oid = t.relid"
+						 "        WHERE r.reltuples >= 0)"
+						 " WHERE subscription_id = $3::pg_catalog.int4"
+						 " AND captured_id = $4::pg_catalog.int4"
+						 " AND uid = $5::pg_catalog.uuid AND state <> 'suspended'", 5, args);
 	if (table->copied_for != NULL)
 		write_reason(table, args[4], state == DBSYNC_TABLE_LIVE || state == DBSYNC_TABLE_INDEXING);
 	table->state = state;

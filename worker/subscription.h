@@ -54,9 +54,12 @@ typedef struct DbsyncSubscription
 								 * or NULL */
 	bool		adopted;		/* this database is who it was */
 	List	   *tables;			/* of DbsyncTable */
+	MemoryContext segments_context; /* of the next two */
 	List	   *segments;		/* of DbsyncSegmentInfo: headers' and tables' */
 	List	   *shapes;			/* of DbsyncTableShape: those of its tables */
-	uint64		generation;		/* of the configuration read */
+	uint64		generation;		/* of the configuration read; */
+	uint64		segments_generation;	/* of its segments */
+	bool		tables_changed;	/* some of them have been read, not taken from the one before */
 	bool		settled;		/* found to be so; see dbsync_subscription_is_settled() */
 	bool		ties_known;		/* asked of the target, over this connection */
 	bool		tied;			/* foreign keys of tables are checked there */
@@ -65,8 +68,9 @@ typedef struct DbsyncSubscription
 
 /*
  * Read a subscription in the current transaction (needs SPI, not connected).
- * NULL if there is none.  What the work has found out about tables that "old"
- * has too (same attachment) moves over; old may be NULL and is freed.
+ * NULL if there is none.  Tables of "old" whose rows are the same move over as they are, and so
+ * does what the work has found out about others that it has too (same attachment); old may be
+ * NULL and is freed.
  */
 extern DbsyncSubscription *dbsync_subscription_read(MemoryContext parent, int id,
 													DbsyncSubscription *old);

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -22,6 +23,7 @@
 #include "worker/shape.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
+#include "worker/ties.h"
 
 static pg_uuid_t
 read_uuid(uint64 row, int column)
@@ -33,13 +35,13 @@ read_uuid(uint64 row, int column)
 	return *DatumGetUUIDP(value);
 }
 
-/* a text field, copied into the subscription's context */
+/* a text field, copied into the context */
 static char *
-keep_text(DbsyncSubscription *subscription, uint64 row, int column)
+keep_text(MemoryContext context, uint64 row, int column)
 {
 	char	   *text = dbsync_query_text(row, column);
 
-	return text ? MemoryContextStrdup(subscription->context, text) : NULL;
+	return text ? MemoryContextStrdup(context, text) : NULL;
 }
 
 /*
@@ -47,18 +49,18 @@ keep_text(DbsyncSubscription *subscription, uint64 row, int column)
  * if it is gone, and nobody has told us.
  */
 static bool
-read_name(DbsyncSubscription *subscription, DbsyncTable *table, uint64 row, int first)
+read_name(DbsyncTable *table, uint64 row, int first)
 {
 	MemoryContext old;
 	bool		found;
 
 	if (table->dropped != 0)
 	{
-		table->qualified = keep_text(subscription, row, first);
+		table->qualified = keep_text(table->context, row, first);
 		table->owner = dbsync_query_oid(row, first + 1);
 		return true;
 	}
-	old = MemoryContextSwitchTo(subscription->context);
+	old = MemoryContextSwitchTo(table->context);
 	found = dbsync_table_read_name(table);
 	MemoryContextSwitchTo(old);
 	return found;
@@ -66,7 +68,8 @@ read_name(DbsyncSubscription *subscription, DbsyncTable *table, uint64 row, int 
 
 /*
  * The system's caches may know of a drop that our snapshot does not show: then the configuration
- * has changed, and is read again before it is used.
+ * has changed, and is read again before it is used.  One that was dropped before capture began
+ * is taken out as it is to be installed.
  */
 static void
 check_gone(const DbsyncTable *table)
@@ -74,7 +77,7 @@ check_gone(const DbsyncTable *table)
 	const char *id = psprintf("%d", table->captured_id);
 
 	if (dbsync_query_latest("SELECT 1 FROM dbsync.captured_table WHERE id = $1::pg_catalog.int4"
-							" AND state <> 'dropped'", 1, &id) > 0)
+							" AND state NOT IN ('dropped', 'installing')", 1, &id) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("captured table %u does not exist any more", table->relid),
@@ -83,40 +86,102 @@ check_gone(const DbsyncTable *table)
 
 /* columns from "first" on */
 static void
-read_hold(DbsyncSubscription *subscription, uint64 row, int first, DbsyncTableHold *hold)
+read_hold(MemoryContext context, uint64 row, int first, DbsyncTableHold *hold)
 {
-	hold->noted = keep_text(subscription, row, first);
+	hold->noted = keep_text(context, row, first);
 	hold->mark = dbsync_query_int(row, first + 1);
-	hold->reason = keep_text(subscription, row, first + 2);
-	hold->action = keep_text(subscription, row, first + 3);
+	hold->reason = keep_text(context, row, first + 2);
+	hold->action = keep_text(context, row, first + 3);
 	hold->done = dbsync_query_bool(row, first + 4);
-	hold->asked = keep_text(subscription, row, first + 5);
+	hold->asked = keep_text(context, row, first + 5);
+}
+
+/* in a context of its own, which it takes along when the configuration is read again */
+static DbsyncTable *
+new_table(DbsyncSubscription *subscription)
+{
+	MemoryContext context = AllocSetContextCreate(subscription->context, "dbsync table",
+												  ALLOCSET_SMALL_SIZES);
+	DbsyncTable *table = MemoryContextAllocZero(context, sizeof(DbsyncTable));
+
+	table->context = context;
+	table->fresh = true;
+	return table;
+}
+
+/*
+ * Most tables are what they were: two numbers of each tell.  Those that are taken over are
+ * the old subscription's until all is read.  Returns the ids of the others, as an array.
+ */
+static char *
+list_tables(DbsyncSubscription *subscription, DbsyncSubscription *old, const char *id)
+{
+	StringInfoData others;
+	uint64		n;
+
+	initStringInfo(&others);
+	n = dbsync_query("SELECT st.captured_id, st.xmin, c.xmin FROM dbsync.subscription_table st"
+					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
+					 " WHERE st.subscription_id = $1::pg_catalog.int4 ORDER BY st.captured_id", 1, &id);
+	for (uint64 row = 0; row < n; row++)
+	{
+		int			captured_id = dbsync_query_int4(row, 1);
+		DbsyncTable *table = old ? dbsync_subscription_table(old, captured_id) : NULL;
+		MemoryContext caller;
+
+		if (table == NULL || table->version[0] != dbsync_query_oid(row, 2) ||
+			table->version[1] != dbsync_query_oid(row, 3))
+		{
+			appendStringInfo(&others, "%c%d", others.len == 0 ? '{' : ',', captured_id);
+			continue;
+		}
+		caller = MemoryContextSwitchTo(subscription->context);
+		subscription->tables = lappend(subscription->tables, table);
+		MemoryContextSwitchTo(caller);
+	}
+	if (others.len == 0)
+		return NULL;
+	appendStringInfoChar(&others, '}');
+	return others.data;
+}
+
+static int
+compare_tables(const ListCell *a, const ListCell *b)
+{
+	return ((const DbsyncTable *) lfirst(a))->captured_id - ((const DbsyncTable *) lfirst(b))->captured_id;
 }
 
 static void
-read_tables(DbsyncSubscription *subscription, const char *id)
+read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const char *id)
 {
 	List	   *gone = NIL;
 	List	   *chosen = NIL;
 	ListCell   *lc;
+	const char *args[2] = {id, list_tables(subscription, before, id)};
 	uint64		n;
 
+	/* fewer may be left */
+	subscription->tables_changed = args[1] != NULL || before == NULL ||
+		list_length(before->tables) != list_length(subscription->tables);
+	if (args[1] == NULL)
+		return;
 	n = dbsync_query("SELECT st.captured_id, c.relid::pg_catalog.oid,"
 					 " c.state IN ('active', 'dropped'), st.uid, st.target_schema, st.target_table,"
 					 " st.copy_data, st.existing_rows, st.state, c.discarded, st.start_position,"
 					 " st.held, st.held_mark, st.held_for, st.held_action, st.held_done, st.held_asked,"
 					 " CASE WHEN st.state = 'copying' THEN st.note END,"
 					 " c.dropped::pg_catalog.text::pg_catalog.int8, c.name, c.owner,"
-					 " st.operations, st.selection IS NOT NULL, st.indexes_due,"
+					 " st.operations, st.selection IS NOT NULL, st.xmin, c.xmin, st.indexes_due,"
 					 " CASE WHEN st.state = 'new' THEN st.note END"
 					 " FROM dbsync.subscription_table st"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
 					 " WHERE st.subscription_id = $1::pg_catalog.int4"
-					 " ORDER BY st.captured_id", 1, &id);
+					 " AND st.captured_id = ANY ($2::pg_catalog.int4[])", 2, args);
 	for (uint64 row = 0; row < n; row++)
 	{
+		DbsyncTable *table = new_table(subscription);
+		MemoryContext context = table->context;
 		MemoryContext old = MemoryContextSwitchTo(subscription->context);
-		DbsyncTable *table = palloc0(sizeof(DbsyncTable));
 
 		subscription->tables = lappend(subscription->tables, table);
 		MemoryContextSwitchTo(old);
@@ -126,39 +191,41 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 		table->captured = dbsync_query_bool(row, 3);
 		table->uid = read_uuid(row, 4);
 		table->part.attachment = table->uid;
-		table->target_schema = keep_text(subscription, row, 5);
-		table->target_table = keep_text(subscription, row, 6);
+		table->target_schema = keep_text(context, row, 5);
+		table->target_table = keep_text(context, row, 6);
 		table->copy_data = dbsync_query_bool(row, 7);
-		table->existing_rows = keep_text(subscription, row, 8);
+		table->existing_rows = keep_text(context, row, 8);
 		table->state = dbsync_table_parse_state(dbsync_query_text(row, 9));
-		table->discarded = keep_text(subscription, row, 10);
-		table->start = keep_text(subscription, row, 11);
-		read_hold(subscription, row, 12, &table->hold);
-		table->copied_for = keep_text(subscription, row, 18);
+		table->discarded = keep_text(context, row, 10);
+		table->start = keep_text(context, row, 11);
+		read_hold(context, row, 12, &table->hold);
+		table->copied_for = keep_text(context, row, 18);
 		table->copied_for_noted = table->copied_for != NULL;
 		table->dropped = (uint64) dbsync_query_int(row, 19);
 		table->shape = &dbsync_shape_none;
 		table->operations = dbsync_selection_operations(dbsync_query_text(row, 22));
-		table->indexing.due = dbsync_query_bool(row, 24);
-		table->creation_note = keep_text(subscription, row, 25);
+		table->version[0] = dbsync_query_oid(row, 24);
+		table->version[1] = dbsync_query_oid(row, 25);
+		table->indexing.due = dbsync_query_bool(row, 26);
+		table->creation_note = keep_text(context, row, 27);
 		if (dbsync_query_bool(row, 23))
 			chosen = lappend(chosen, table);
-		if (!read_name(subscription, table, row, 20))
+		if (!read_name(table, row, 20))
 			gone = lappend(gone, table);
 	}
+	list_sort(subscription->tables, compare_tables);
 	foreach(lc, gone)
 		check_gone(lfirst(lc));
 	foreach(lc, chosen)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		table->selection = dbsync_selection_read(subscription->context, id, table->captured_id, subscription->owner);
+		table->selection = dbsync_selection_read(table->context, id, table->captured_id, subscription->owner);
 	}
 }
 
-/* What is being written now is of the table's present shape; of a dropped one, its last. */
 static void
-take_shape(DbsyncSubscription *subscription, DbsyncSegmentInfo *segment, int shape_id)
+find_shape(DbsyncSubscription *subscription, DbsyncSegmentInfo *segment, int shape_id)
 {
 	DbsyncTable *table = dbsync_subscription_table(subscription, segment->captured_id);
 
@@ -167,32 +234,49 @@ take_shape(DbsyncSubscription *subscription, DbsyncSegmentInfo *segment, int sha
 	segment->shape = dbsync_shapes_find(subscription->shapes, shape_id);
 	if (segment->shape == NULL)
 		elog(ERROR, "shape %d of table %s has gone", shape_id, table->qualified);
-	if (segment->active || table->dropped != 0)
-		table->shape = segment->shape;
 }
 
 static void
 read_segments(DbsyncSubscription *subscription, const char *id)
 {
 	uint64		n;
+	MemoryContext old;
+	DbsyncSegmentInfo *segment;
 
 	n = dbsync_query("SELECT s.id, s.captured_id, s.relid, s.active, s.shape_id FROM dbsync.segment s"
 					 " WHERE s.captured_id = 0 OR s.captured_id IN"
 					 " (SELECT st.captured_id FROM dbsync.subscription_table st"
 					 "  WHERE st.subscription_id = $1::pg_catalog.int4)"
 					 " ORDER BY s.id", 1, &id);
-	for (uint64 row = 0; row < n; row++)
+	old = MemoryContextSwitchTo(subscription->segments_context);
+	segment = palloc0(sizeof(DbsyncSegmentInfo) * Max(n, 1));
+	for (uint64 row = 0; row < n; row++, segment++)
 	{
-		MemoryContext old = MemoryContextSwitchTo(subscription->context);
-		DbsyncSegmentInfo *segment = palloc0(sizeof(DbsyncSegmentInfo));
-
 		subscription->segments = lappend(subscription->segments, segment);
-		MemoryContextSwitchTo(old);
-		segment->id = dbsync_query_int(row, 1);
-		segment->captured_id = dbsync_query_int(row, 2);
+		segment->id = dbsync_query_int4(row, 1);
+		segment->captured_id = dbsync_query_int4(row, 2);
 		segment->relid = dbsync_query_oid(row, 3);
 		segment->active = dbsync_query_bool(row, 4);
-		take_shape(subscription, segment, (int) dbsync_query_int(row, 5));
+		find_shape(subscription, segment, dbsync_query_int4(row, 5));
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* What is being written now is of the table's present shape; of a dropped one, its last. */
+static void
+take_shapes(DbsyncSubscription *subscription)
+{
+	ListCell   *lc;
+
+	foreach(lc, subscription->tables)
+		((DbsyncTable *) lfirst(lc))->shape = &dbsync_shape_none;
+	foreach(lc, subscription->segments)
+	{
+		DbsyncSegmentInfo *segment = lfirst(lc);
+		DbsyncTable *table = dbsync_subscription_table(subscription, segment->captured_id);
+
+		if (table != NULL && (segment->active || table->dropped != 0))
+			table->shape = segment->shape;
 	}
 }
 
@@ -214,15 +298,15 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 					 " WHERE s.id = $1::pg_catalog.int4", 1, &id) != 1)
 		return false;
 	subscription->uid = read_uuid(0, 1);
-	subscription->name = keep_text(subscription, 0, 2);
-	subscription->target = keep_text(subscription, 0, 3);
+	subscription->name = keep_text(subscription->context, 0, 2);
+	subscription->target = keep_text(subscription->context, 0, 3);
 	subscription->owner = dbsync_query_oid(0, 4);
 	subscription->enabled = dbsync_query_bool(0, 5);
-	subscription->position = keep_text(subscription, 0, 6);
-	subscription->headers_discarded = keep_text(subscription, 0, 7);
+	subscription->position = keep_text(subscription->context, 0, 6);
+	subscription->headers_discarded = keep_text(subscription->context, 0, 7);
 	subscription->local_only = strcmp(dbsync_query_text(0, 8), "local") == 0;
 	subscription->ddl = read_ddl(dbsync_query_text(0, 10));
-	subscription->left_at = keep_text(subscription, 0, 11);
+	subscription->left_at = keep_text(subscription->context, 0, 11);
 	subscription->deletes_left = strcmp(dbsync_query_text(0, 12), "delete") == 0;
 	subscription->create_missing = dbsync_query_bool(0, 13);
 	subscription->anchor_hash =
@@ -247,7 +331,7 @@ static void
 move_hold(DbsyncTable *table, const DbsyncTable *old)
 {
 	DbsyncTableHold *hold = &table->hold;
-	MemoryContext context = GetMemoryChunkContext(table);
+	MemoryContext context = table->context;
 
 	if (old->hold.note_due)
 	{
@@ -293,7 +377,7 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 	table->note_due = old->note_due;
 	if (old->copied_for != NULL && !old->copied_for_noted)
 	{
-		table->copied_for = MemoryContextStrdup(GetMemoryChunkContext(table), old->copied_for);
+		table->copied_for = MemoryContextStrdup(table->context, old->copied_for);
 		table->copied_for_noted = false;
 	}
 	/* columns that the policy of before left out may not be by now */
@@ -307,10 +391,12 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 	table->expressions = old->expressions;
 }
 
+/* What was found out about tables; those that are the same take it along as they are. */
 static void
 move_work(DbsyncSubscription *subscription, DbsyncSubscription *old)
 {
 	bool		renamed = strcmp(subscription->labels, old->labels) != 0;
+	bool		same_policy = subscription->ddl == old->ddl;
 	ListCell   *lc;
 
 	foreach(lc, subscription->tables)
@@ -318,9 +404,19 @@ move_work(DbsyncSubscription *subscription, DbsyncSubscription *old)
 		DbsyncTable *table = lfirst(lc);
 		DbsyncTable *before = dbsync_subscription_table(old, table->captured_id);
 
+		if (before == table)
+		{
+			MemoryContextSetParent(table->context, subscription->context);
+			/* columns that the policy of before left out may not be by now */
+			if (!same_policy && table->sent != NULL)
+			{
+				table->handle = NULL;
+				table->sent = NULL;
+			}
+		}
 		/* taken out and added again is another one */
-		if (before != NULL && same_uuid(&table->uid, &before->uid))
-			move_part(table, before, subscription->ddl == old->ddl);
+		else if (before != NULL && same_uuid(&table->uid, &before->uid))
+			move_part(table, before, same_policy);
 		/* what it lacks may be made now */
 		if (subscription->create_missing != old->create_missing)
 			table->copy_after = 0;
@@ -328,6 +424,43 @@ move_work(DbsyncSubscription *subscription, DbsyncSubscription *old)
 		if (renamed)
 			table->handle = NULL;
 	}
+}
+
+/* Nothing is read of segments and shapes where no segment, and no table, is another. */
+static void
+read_shapes(DbsyncSubscription *subscription, DbsyncSubscription *old, const char *id)
+{
+	if (!subscription->tables_changed && old->segments_generation == subscription->segments_generation)
+	{
+		subscription->segments_context = old->segments_context;
+		subscription->segments = old->segments;
+		subscription->shapes = old->shapes;
+		return;
+	}
+	subscription->segments_context = AllocSetContextCreate(subscription->context, "dbsync segments",
+														   ALLOCSET_DEFAULT_SIZES);
+	subscription->shapes = dbsync_shapes_read(subscription->segments_context, subscription->id,
+											  old ? old->shapes : NIL);
+	read_segments(subscription, id);
+}
+
+/* All is read: what was the old one's is ours from here on, and nothing can go wrong. */
+static void
+take_over(DbsyncSubscription *subscription, DbsyncSubscription *old)
+{
+	bool		same = old != NULL && subscription->segments_context == old->segments_context;
+
+	if (same)
+		MemoryContextSetParent(subscription->segments_context, subscription->context);
+	else
+	{
+		dbsync_shapes_take(subscription->segments_context, subscription->shapes);
+		take_shapes(subscription);
+	}
+	if (old == NULL)
+		return;
+	dbsync_ties_take_over(subscription, old);
+	move_work(subscription, old);
 }
 
 DbsyncSubscription *
@@ -346,6 +479,7 @@ dbsync_subscription_read(MemoryContext parent, int id, DbsyncSubscription *old)
 	subscription->id = id;
 	/* before reading, so that a change in between is seen next time */
 	subscription->generation = dbsync_catalog_generation();
+	subscription->segments_generation = dbsync_catalog_generation_of(DBSYNC_WATCHED_SEGMENT);
 	snprintf(idtext, sizeof(idtext), "%d", id);
 
 	SPI_connect();
@@ -353,9 +487,9 @@ dbsync_subscription_read(MemoryContext parent, int id, DbsyncSubscription *old)
 	found = read_subscription(subscription, idtext);
 	if (found)
 	{
-		read_tables(subscription, idtext);
-		subscription->shapes = dbsync_shapes_read(context, id, old ? old->shapes : NIL);
-		read_segments(subscription, idtext);
+		/* selections are read as their owner */
+		read_tables(subscription, old != NULL && old->owner == subscription->owner ? old : NULL, idtext);
+		read_shapes(subscription, old, idtext);
 		subscription->labels = dbsync_labels_renamed(context);
 		subscription->adopted = dbsync_node_is_adopted();
 	}
@@ -363,9 +497,7 @@ dbsync_subscription_read(MemoryContext parent, int id, DbsyncSubscription *old)
 	SPI_finish();
 
 	if (found)
-		dbsync_shapes_take(context, subscription->shapes);
-	if (found && old != NULL)
-		move_work(subscription, old);
+		take_over(subscription, old);
 	if (old != NULL)
 		MemoryContextDelete(old->context);
 	if (!found)
@@ -373,6 +505,7 @@ dbsync_subscription_read(MemoryContext parent, int id, DbsyncSubscription *old)
 	MemoryContextSetParent(context, parent);
 	return subscription;
 }
+
 void
 dbsync_subscription_reread_discarded(DbsyncSubscription *subscription)
 {
@@ -384,18 +517,13 @@ dbsync_subscription_reread_discarded(DbsyncSubscription *subscription)
 					 " UNION ALL SELECT c.id, c.discarded FROM dbsync.captured_table c", 0, NULL);
 	for (uint64 row = 0; row < n; row++)
 	{
-		int			id = (int) dbsync_query_int(row, 1);
-		ListCell   *lc;
+		int			id = dbsync_query_int4(row, 1);
+		DbsyncTable *table = dbsync_subscription_table(subscription, id);
 
 		if (id == 0)
-			subscription->headers_discarded = keep_text(subscription, row, 2);
-		foreach(lc, subscription->tables)
-		{
-			DbsyncTable *table = lfirst(lc);
-
-			if (table->captured_id == id)
-				table->discarded = keep_text(subscription, row, 2);
-		}
+			subscription->headers_discarded = keep_text(subscription->context, row, 2);
+		if (table != NULL)
+			table->discarded = keep_text(table->context, row, 2);
 	}
 	PopActiveSnapshot();
 	SPI_finish();

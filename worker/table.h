@@ -83,6 +83,9 @@ typedef struct DbsyncTable
 {
 	/* from the catalogs */
 	int			captured_id;
+	MemoryContext context;		/* of all of it, but for the shape and what is the connection's */
+	bool		fresh;			/* nobody has asked for rights since it was read */
+	TransactionId version[2];	/* who wrote its rows of subscription_table and captured_table */
 	Oid			relid;
 	bool		captured;		/* triggers are there and active */
 	pg_uuid_t	uid;			/* of this attachment */
@@ -107,7 +110,8 @@ typedef struct DbsyncTable
 	DbsyncLedgerPart part;		/* what the target's ledger says */
 	bool		part_found;
 	bool		part_dirty;		/* to be written with the next batch */
-	DbsyncTargetTable *handle;	/* NULL: not looked up yet */
+	DbsyncTargetTable *handle;	/* NULL: not looked up yet, or given up */
+	int64		used;			/* when a batch used it last, as DbsyncWork.uses counts */
 	bool		is_there;		/* the target has it, as this connection has found when nothing was copied yet */
 	int			handle_shape;	/* for rows of this shape, */
 	int			nsent;			/* of which it has so many columns, */

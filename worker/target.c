@@ -278,6 +278,15 @@ dbsync_target_try_table_open(DbsyncTarget *target, const DbsyncTableSpec *spec)
 }
 
 bool
+dbsync_target_tables_close(DbsyncTarget *target, List *tables)
+{
+	if (target->driver->tables_close == NULL)
+		return false;
+	require(target->driver->tables_close(target, tables), target, "giving up tables that are not used");
+	return true;
+}
+
+bool
 dbsync_target_follows_changes(const DbsyncTarget *target)
 {
 	return (target->driver->features & DBSYNC_FEATURE_CHANGE) != 0;

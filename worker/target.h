@@ -62,6 +62,9 @@ extern void dbsync_target_confirm(DbsyncTarget *target, const pg_uuid_t *subscri
 
 extern DbsyncTargetTable *dbsync_target_try_table_open(DbsyncTarget *target,
 													   const DbsyncTableSpec *spec);
+
+/* As in the contract; does nothing where the driver keeps them.  False: it has not. */
+extern bool dbsync_target_tables_close(DbsyncTarget *target, List *tables);
 /* Does it take tables without a key? */
 extern bool dbsync_target_counts_rows(const DbsyncTarget *target);
 

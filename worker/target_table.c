@@ -295,8 +295,11 @@ dbsync_target_table_follow_types(DbsyncWork *work, DbsyncTable *table, const Dbs
 void
 dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
 {
+	table->used = work->uses;
 	if (dbsync_target_table_is_open(table, shape))
 		return;
+	work->opened++;
+	work->cached++;
 	refuse_same_table(work, table);
 	if (shape->nkeys == 0 && !dbsync_target_counts_rows(work->target))
 		ereport(ERROR,
@@ -311,6 +314,61 @@ dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table, const DbsyncTable
 	if (table->handle == NULL)
 		dbsync_target_raise(work->target, psprintf("looking up target table \"%s.%s\"",
 												  table->target_schema, table->target_table));
+}
+
+static int
+compare_uses(const ListCell *a, const ListCell *b)
+{
+	int64		left = ((const DbsyncTable *) lfirst(a))->used;
+	int64		right = ((const DbsyncTable *) lfirst(b))->used;
+
+	return left < right ? -1 : left > right;
+}
+
+/* A part more than is too many, so that it is not for one at a time. */
+static void
+close_surplus(DbsyncWork *work)
+{
+	List	   *open = NIL;
+	List	   *handles = NIL;
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		if (((DbsyncTable *) lfirst(lc))->handle != NULL)
+			open = lappend(open, lfirst(lc));
+	}
+	work->opened = list_length(open);
+	if (work->opened <= dbsync_target_tables)
+		return;
+	list_sort(open, compare_uses);
+	open = list_truncate(open, work->opened - (dbsync_target_tables - dbsync_target_tables / 10));
+	foreach(lc, open)
+		handles = lappend(handles, ((DbsyncTable *) lfirst(lc))->handle);
+	if (!dbsync_target_tables_close(work->target, handles))
+		return;
+	work->opened -= list_length(open);
+	foreach(lc, open)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		table->handle = NULL;
+		table->sent = NULL;
+		table->expressions = NULL;
+	}
+}
+
+void
+dbsync_target_table_close_surplus(DbsyncWork *work)
+{
+	MemoryContext old;
+
+	work->uses++;
+	if (work->opened <= dbsync_target_tables)
+		return;
+	old = MemoryContextSwitchTo(work->batch_context);
+	close_surplus(work);
+	MemoryContextSwitchTo(old);
 }
 
 void

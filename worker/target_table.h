@@ -59,6 +59,9 @@ extern DbsyncTargetTable *dbsync_target_table_look_up(DbsyncTarget *target, Memo
 											  const DbsyncTable *table,
 											  const DbsyncTableShape *shape);
 
+/* Behind a batch: give up tables that were not used for long, if there are too many. */
+extern void dbsync_target_table_close_surplus(DbsyncWork *work);
+
 /* Before a batch with a table's first chunk: may it be copied into? */
 extern void dbsync_target_table_check_empty(DbsyncWork *work, DbsyncTable *table);
 

@@ -46,12 +46,22 @@ dbsync_ties_forget(DbsyncSubscription *subscription)
 	subscription->ngroups = 0;
 }
 
+void
+dbsync_ties_take_over(DbsyncSubscription *subscription, DbsyncSubscription *old)
+{
+	if (subscription->tables_changed)
+		dbsync_ties_forget(old);
+	subscription->tied = old->tied;
+	subscription->ties_known = old->ties_known;
+	subscription->ngroups = old->ngroups;
+}
+
 static void
 tie(DbsyncSubscription *subscription, const DbsyncForeignKey *key)
 {
 	DbsyncTable *child = key->child < 0 ? NULL : list_nth(subscription->tables, key->child);
 	DbsyncTable *parent = key->parent < 0 ? NULL : list_nth(subscription->tables, key->parent);
-	MemoryContext old = MemoryContextSwitchTo(subscription->context);
+	MemoryContext old = CurrentMemoryContext;
 
 	subscription->tied = true;
 	if (child != NULL)
@@ -62,7 +72,10 @@ tie(DbsyncSubscription *subscription, const DbsyncForeignKey *key)
 		child->ties.circle = true;
 	else if (child != NULL && parent != NULL)
 	{
+		/* with each table, which may outlive what else was read of the configuration */
+		MemoryContextSwitchTo(child->context);
 		child->ties.parents = list_append_unique_ptr(child->ties.parents, parent);
+		MemoryContextSwitchTo(parent->context);
 		parent->ties.children = list_append_unique_ptr(parent->ties.children, child);
 	}
 	MemoryContextSwitchTo(old);

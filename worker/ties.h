@@ -24,6 +24,12 @@ extern void dbsync_ties_look(DbsyncWork *work);
 /* The connection is gone: what was learned over it is no more. */
 extern void dbsync_ties_forget(DbsyncSubscription *subscription);
 
+/*
+ * The configuration was read anew: what is known goes over where no table is another than before, else
+ * it is learned again.  Before anything of the old one is freed, or its tables are taken.
+ */
+extern void dbsync_ties_take_over(DbsyncSubscription *subscription, DbsyncSubscription *old);
+
 /* Tables (DbsyncTable) in one circle with it, itself included; it alone where it is in none.  In CurrentMemoryContext. */
 extern List *dbsync_ties_circle(DbsyncWork *work, DbsyncTable *table);
 

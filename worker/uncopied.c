@@ -87,7 +87,7 @@ take_start(void *arg)
 		DbsyncTable *table = lfirst(lc);
 
 		if (lacks_start(table))
-			table->start = start;
+			table->start = MemoryContextStrdup(table->context, start);
 	}
 }
 

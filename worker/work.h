@@ -8,6 +8,7 @@
 #ifndef DBSYNC_WORKER_WORK_H
 #define DBSYNC_WORKER_WORK_H
 
+#include "nodes/bitmapset.h"
 #include "utils/uuid.h"
 
 #include "extension/settings.h"
@@ -58,6 +59,7 @@ typedef struct DbsyncWork
 
 	int			blamed;			/* captured id of the table being copied from, or 0 */
 	bool		copy_failed;	/* the last attempt did, in a table's copy */
+	bool		unsure;			/* it has sent several tables, any of which may be what failed as it ended */
 
 	bool		counts;			/* this batch has rows in mode COUNT */
 	int			sending;		/* captured id of the table whose rows are under way, or 0 */
@@ -86,6 +88,12 @@ typedef struct DbsyncWork
 	/* retention */
 	TimestampTz retention_due;
 	bool		retention_needed;	/* something was captured, or was left over */
+	Bitmapset  *grown;			/* captured ids of which something was captured since segments
+								 * were looked at; in context */
+	bool		any_grown;		/* any of them may have more, as after a rollback */
+	int			cached;			/* tables that were looked into since caches were trimmed */
+	int			opened;			/* target tables that were opened on this connection, about */
+	int64		uses;			/* batches that opened target tables: see DbsyncTable.used */
 
 	struct DbsyncSequences *sequences;	/* see worker/sequence.h; NULL: not read yet */
 

@@ -25,7 +25,8 @@ my @parts = (
 	[ keyless => 'Tables without a key.', \&keyless ],
 	[ selection => 'Columns, expressions and rows that are chosen.', \&selection ],
 	[ create_missing => 'Tables that are made at the target, and their indexes behind the copy.', \&create_missing ],
-	[ ordered => 'A target that checks its foreign keys.', \&ordered ]);
+	[ ordered => 'A target that checks its foreign keys.', \&ordered ],
+	[ many_tables => 'Ten thousand tables in one subscription.', \&many_tables ]);
 my %part = map { $_->[0] => $_ } @parts;
 
 my %peers = (
@@ -76,6 +77,30 @@ sub extra_ratios
 		return unless defined $over && defined $under && defined $bare;
 		return $under > $bare ? ($over - $bare) / ($under - $bare) : undef;
 	}) ];
+}
+
+# Per table, with all of them; and with all against a tenth, or against ten.
+sub many_tables
+{
+	my ($data, $name) = @_;
+	my $tables = $ENV{BENCH_MANY_TABLES} // 10_000;
+	my $all = sub { return [ $data->values($name, $_[0], 'all tables') ] };
+	my $memory = sub {
+		return [ $data->each_round(sub {
+			my $round = $_[0];
+			my ($over, $under) = map { scalar $data->at($name, 'memory of the worker', $_, $round) } 'all tables', '10 tables';
+			return defined $over && defined $under ? ($over - $under) / $tables : undef;
+		}) ];
+	};
+	return (
+		check('create', 'a table', '<=', 6, $all->('create, a table'), unit => ' ms'),
+		check('create', 'all ÷ a tenth', '<=', 1.3, ratios($data, $name, 'create, a table', 'all tables', 'a tenth')),
+		check('until all are live', 'a table', '<=', 20, $all->('until all are live, a table'), unit => ' ms'),
+		check('until all are live', 'all ÷ a tenth', '<=', 1.3, ratios($data, $name, 'until all are live, a table', 'all tables', 'a tenth')),
+		check('memory of the worker', 'a table above that with 10', '<=', 20, $memory->(), unit => ' kB'),
+		check('change of the subscription', 'cpu', '<=', 20, $all->('change of the subscription, cpu'), unit => ' ms'),
+		check('one-row commit', 'p50, all ÷ 10 tables', '<=', 1.2, ratios($data, $name, 'one-row commit and wait, p50', 'all tables', '10 tables')),
+		check('idle cpu', 'of a core', '<=', 1, $all->('idle cpu'), unit => ' %'));
 }
 
 sub capture_bulk

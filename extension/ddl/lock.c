@@ -18,6 +18,7 @@
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(dbsync_lock_by_oid);
+PG_FUNCTION_INFO_V1(dbsync_unlock_surplus);
 PG_FUNCTION_INFO_V1(dbsync_lock_at_once);
 PG_FUNCTION_INFO_V1(dbsync_has_to_itself);
 
@@ -91,4 +92,25 @@ dbsync_has_to_itself(PG_FUNCTION_ARGS)
 		relation_close(rel, NoLock);
 	UnlockRelationOid(relid, AccessShareLock);
 	PG_RETURN_BOOL(locked);
+}
+
+/* locks that one transaction keeps on tables that it adds; the server has room for 64 a session */
+#define MAX_KEPT_LOCKS 1000
+
+/*
+ * unlock_surplus(oid): give back an ACCESS SHARE lock of lock_by_oid(), in the function that
+ * has taken it, if this transaction has kept many already.
+ */
+Datum
+dbsync_unlock_surplus(PG_FUNCTION_ARGS)
+{
+	static TimestampTz transaction = 0;
+	static int	kept = 0;
+
+	if (transaction != GetCurrentTransactionStartTimestamp())
+		kept = 0;
+	transaction = GetCurrentTransactionStartTimestamp();
+	if (++kept > MAX_KEPT_LOCKS)
+		UnlockRelationOid(PG_GETARG_OID(0), AccessShareLock);
+	PG_RETURN_VOID();
 }

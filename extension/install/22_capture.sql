@@ -20,6 +20,11 @@ CREATE FUNCTION dbsync_internal.lock_at_once(rel oid, mode text) RETURNS boolean
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_lock_at_once';
 COMMENT ON FUNCTION dbsync_internal.lock_at_once(oid, text) IS 'lock_by_oid() without waiting; false: it is not to be had at the moment, or not there';
 
+-- A transaction that adds thousands of tables would fill the table of locks, which all share.
+CREATE FUNCTION dbsync_internal.unlock_surplus(rel oid) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_unlock_surplus';
+COMMENT ON FUNCTION dbsync_internal.unlock_surplus(oid) IS 'gives back an ACCESS SHARE lock of lock_by_oid(), if this transaction has kept a thousand';
+
 -- As messages and views call it.
 CREATE FUNCTION dbsync_internal.name_of(captured dbsync.captured_table) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -33,22 +38,31 @@ COMMENT ON FUNCTION dbsync_internal.name_of(dbsync.captured_table) IS 'name of a
 
 -- What must be on a captured table.  The row trigger is for rows that logical
 -- replication applies: it fires no statement triggers.  A table that is captured by row has
--- no statement triggers but those of TRUNCATE (29_inheritance.sql).
+-- no statement triggers but those of TRUNCATE (29_inheritance.sql): others are replaced.
+CREATE FUNCTION dbsync_internal.trigger_kinds()
+    RETURNS TABLE (suffix text, events text, level text, enabled "char", replaced boolean)
+    LANGUAGE sql IMMUTABLE
+AS $$
+    VALUES
+        ('before', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'A'::"char", false),
+        ('insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A', true),
+        ('update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS dbsync_old NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A', true),
+        ('delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS dbsync_old FOR EACH STATEMENT', 'A', true),
+        ('truncate', 'AFTER TRUNCATE', 'FOR EACH STATEMENT', 'A', false),
+        ('row', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'R', false)
+$$;
+COMMENT ON FUNCTION dbsync_internal.trigger_kinds() IS 'the triggers of captured tables: end of the name, definition, how they are enabled, whether capture by row does without';
+
 CREATE FUNCTION dbsync_internal.triggers(captured_id int)
     RETURNS TABLE (name name, events text, level text, enabled "char", mode text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format('dbsync_%s_%s', captured_id, t.suffix)::name, t.events, t.level, e.enabled::"char",
+    SELECT format('dbsync_%s_%s', captured_id, t.suffix)::name, t.events, t.level, e.enabled,
         CASE e.enabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END
-    FROM (SELECT coalesce((SELECT c.by_row FROM dbsync.captured_table c WHERE c.id = triggers.captured_id), false)) m (by_row), (VALUES
-        ('before', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'A'),
-        ('insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A'),
-        ('update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS dbsync_old NEW TABLE AS dbsync_new FOR EACH STATEMENT', 'A'),
-        ('delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS dbsync_old FOR EACH STATEMENT', 'A'),
-        ('truncate', 'AFTER TRUNCATE', 'FOR EACH STATEMENT', 'A'),
-        ('row', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'R')) t (suffix, events, level, enabled),
+    FROM (SELECT coalesce((SELECT c.by_row FROM dbsync.captured_table c WHERE c.id = triggers.captured_id), false)) m (by_row),
+        dbsync_internal.trigger_kinds() t,
         LATERAL (SELECT CASE WHEN m.by_row THEN 'A' ELSE t.enabled END) e (enabled)
-    WHERE NOT (m.by_row AND t.suffix IN ('insert', 'update', 'delete'))
+    WHERE NOT (m.by_row AND t.replaced)
 $$;
 COMMENT ON FUNCTION dbsync_internal.triggers(int) IS 'the triggers of a captured table: name, definition, how they are enabled';
 
@@ -63,19 +77,17 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.triggers_of(int, oid) IS 'the triggers that a captured table, or a partition of it, must have';
 
--- By the table's oid, and without commands: six of them, each with an ALTER TABLE, would be judged by the
--- guard one by one, and whoever else has event triggers would see the table with some of them.
+-- By the table's oid: a name can go to another table while nobody looks, as ALTER SCHEMA
+-- RENAME takes no lock on the tables.  Not as commands, of which event triggers would hear
+-- twelve times a table.
 CREATE FUNCTION dbsync_internal.create_triggers(captured_id int, rel regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    t record;
 BEGIN
     -- last: those who fire for a whole statement are there when it leaves its rows to them
-    FOR t IN SELECT w.* FROM dbsync_internal.triggers_of(captured_id, rel) w ORDER BY w.level = 'FOR EACH ROW' LOOP
-        PERFORM dbsync_internal.create_trigger(rel, format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION dbsync_internal.capture()',
-            t.name, t.events, rel, t.level), t.enabled);
-    END LOOP;
+    PERFORM dbsync_internal.create_trigger(rel, format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION dbsync_internal.capture()',
+        w.name, w.events, rel, w.level), w.enabled)
+    FROM (SELECT t.* FROM dbsync_internal.triggers_of(captured_id, rel) t ORDER BY t.level = 'FOR EACH ROW' OFFSET 0) w;
     -- a dump can have brought others, which it was captured by before
     IF EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured_id AND c.by_row) THEN
         PERFORM dbsync_internal.drop_triggers(rel, dbsync_internal.row_triggers_replace(captured_id));
@@ -187,6 +199,7 @@ AS $$
 DECLARE
     captured dbsync.captured_table;
     chosen_key oid;
+    described jsonb;
     current_shape int;
 BEGIN
     -- most often all is in place, and then nobody has to wait for us
@@ -195,6 +208,12 @@ BEGIN
     END IF;
     captured := dbsync_internal.lock_captured(captured_id, 'SHARE ROW EXCLUSIVE');
     IF captured.id IS NULL OR captured.state <> 'installing' THEN
+        RETURN;
+    ELSIF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
+        -- whoever dropped it could not see that it was being added, or event triggers were off
+        DELETE FROM dbsync.subscription_table a WHERE a.captured_id = captured.id;
+        PERFORM dbsync_internal.remove_capture(captured.id);
+        RAISE LOG USING MESSAGE = format('table with OID %s was dropped before capture began, and is taken out of its subscriptions', captured.relid::oid);
         RETURN;
     END IF;
     IF NOT dbsync_internal.check_installable(captured, role) THEN
@@ -206,7 +225,8 @@ BEGIN
     -- shape is of no use then: all its subscriptions copy the table anew.
     chosen_key := CASE WHEN captured.named_key IS NULL THEN dbsync_internal.choose_key(captured.relid)
         ELSE dbsync_internal.check_named_key(captured.relid, captured.named_key) END;
-    current_shape := dbsync_internal.find_shape(captured.id, dbsync_internal.describe_columns(captured.relid), chosen_key);
+    described := dbsync_internal.describe_columns(captured.relid);
+    current_shape := dbsync_internal.find_shape(captured.id, described, chosen_key);
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s
     WHERE s.captured_id = captured.id AND s.shape_id <> current_shape;
     DELETE FROM dbsync.shape h WHERE h.captured_id = captured.id AND h.id <> current_shape;
@@ -222,7 +242,7 @@ BEGIN
     SET key_index = chosen_key, key_columns = dbsync_internal.key_columns(chosen_key, cardinality(captured.named_key))
     WHERE c.id = captured.id;
     UPDATE dbsync.captured_table c SET state = 'active', note = NULL, since = now(),
-        shape = dbsync_internal.table_shape(captured.relid)
+        shape = dbsync_internal.table_shape(captured.relid, described)
     WHERE c.id = captured.id;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.install_capture(int, oid) IS 'begins to capture a table: segment, triggers, fingerprint';

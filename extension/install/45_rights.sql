@@ -128,17 +128,19 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.check_readable(oid, regclass) IS 'error unless the role may read every row and column of the table';
 
--- Tables of a subscription that its owner may not have captured any more.
-CREATE FUNCTION dbsync_internal.lost_tables(subscription_id int, owner oid) RETURNS TABLE (captured_id int, rel oid, lacks text)
+-- Tables of a subscription that its owner may not have captured any more.  Of very many only
+-- those need to be asked about of which there is news.
+CREATE FUNCTION dbsync_internal.lost_tables(subscription_id int, owner oid, among oid[] DEFAULT NULL) RETURNS TABLE (captured_id int, rel oid, lacks text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT t.id, m.rel, m.lacks
     FROM dbsync_internal.missing_rights(owner, ARRAY(
         SELECT t.relid::oid FROM dbsync.subscription_table a JOIN dbsync.captured_table t ON t.id = a.captured_id
-        WHERE a.subscription_id = lost_tables.subscription_id AND a.state <> 'suspended')) m
+        WHERE a.subscription_id = lost_tables.subscription_id AND a.state <> 'suspended'
+          AND (among IS NULL OR t.relid = ANY (among)))) m
     JOIN dbsync.captured_table t ON t.relid = m.rel
 $$;
-COMMENT ON FUNCTION dbsync_internal.lost_tables(int, oid) IS 'tables of a subscription on which its owner has lost a right';
+COMMENT ON FUNCTION dbsync_internal.lost_tables(int, oid, oid[]) IS 'tables of a subscription, among these (null: all), on which its owner has lost a right';
 
 -- The target is the same for all; without it the worker stops with these words.
 CREATE FUNCTION dbsync_internal.check_owner(subscription dbsync.subscription, owner oid) RETURNS void
@@ -189,7 +191,7 @@ COMMENT ON FUNCTION dbsync_internal.suspend_unwanted(int[]) IS 'ends capture of 
 -- What a worker asks when rights may have changed.  Tables whose rights are gone are
 -- suspended, for this subscription; copy_table() goes on when they are back, since
 -- what was captured in between was not for the target.
-CREATE FUNCTION dbsync_internal.ask_rights(subscription_id int, OUT suspended int, OUT owner oid)
+CREATE FUNCTION dbsync_internal.ask_rights(subscription_id int, among oid[] DEFAULT NULL, OUT suspended int, OUT owner oid)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -203,23 +205,23 @@ BEGIN
         RETURN;
     END IF;
     PERFORM dbsync_internal.check_owner(subscription, owner);
-    lost := ARRAY(SELECT l.captured_id FROM dbsync_internal.lost_tables(subscription_id, owner) l);
+    lost := ARRAY(SELECT l.captured_id FROM dbsync_internal.lost_tables(subscription_id, owner, among) l);
     -- an UPDATE of nothing would still tell everybody of a change
     IF cardinality(lost) > 0 THEN
         -- Workers of several subscriptions hear of the same REVOKE at the same moment: one
         -- after the other, so that the last one sees that nobody is left.
         PERFORM FROM dbsync.subscription_table a WHERE a.captured_id = ANY (lost) ORDER BY a.uid FOR UPDATE;
         UPDATE dbsync.subscription_table a SET state = 'suspended', note = format('%s: %s', w.message, w.cure)
-        FROM dbsync_internal.lost_tables(ask_rights.subscription_id, ask_rights.owner) l,
+        FROM dbsync_internal.lost_tables(ask_rights.subscription_id, ask_rights.owner, among) l,
             dbsync_internal.describe_right(ask_rights.owner, l.rel, l.lacks) w
         WHERE a.subscription_id = ask_rights.subscription_id AND a.captured_id = l.captured_id;
         GET DIAGNOSTICS suspended = ROW_COUNT;
         PERFORM dbsync_internal.suspend_unwanted(lost);
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.ask_rights(int) IS 'suspends tables on which the owner has lost a right; error if he may not use the target';
+COMMENT ON FUNCTION dbsync_internal.ask_rights(int, oid[]) IS 'suspends tables on which the owner has lost a right; error if he may not use the target';
 
-CREATE FUNCTION dbsync_internal.rights_hold(subscription_id int, owner oid) RETURNS boolean
+CREATE FUNCTION dbsync_internal.rights_hold(subscription_id int, owner oid, among oid[] DEFAULT NULL) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -230,6 +232,6 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM dbsync_internal.check_owner(subscription, owner);
-    RETURN NOT EXISTS (SELECT FROM dbsync_internal.lost_tables(subscription_id, owner));
+    RETURN NOT EXISTS (SELECT FROM dbsync_internal.lost_tables(subscription_id, owner, among));
 END $$;
-COMMENT ON FUNCTION dbsync_internal.rights_hold(int, oid) IS 'would ask_rights() find all as it was?';
+COMMENT ON FUNCTION dbsync_internal.rights_hold(int, oid, oid[]) IS 'would ask_rights() find all as it was?';

@@ -223,8 +223,9 @@ CREATE FUNCTION dbsync_internal.check_keyless(rel regclass, named boolean, exist
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF existing_rows = 'keep' AND NOT named
-        AND coalesce((SELECT CASE WHEN c.named_key IS NOT NULL THEN 1::oid WHEN c.state = 'active' THEN c.key_index END
+    IF existing_rows IS DISTINCT FROM 'keep' OR named THEN
+        RETURN;
+    ELSIF coalesce((SELECT CASE WHEN c.named_key IS NOT NULL THEN 1::oid WHEN c.state = 'active' THEN c.key_index END
                       FROM dbsync.captured_table c WHERE c.relid = rel AND c.state <> 'dropped'),
                      dbsync_internal.choose_key(rel)) = 0 THEN
         PERFORM dbsync_internal.refuse(format('existing_rows cannot be "keep": table %s has no key', rel),
@@ -309,17 +310,21 @@ COMMENT ON FUNCTION dbsync_internal.check_place(dbsync.subscription, regclass, n
 
 CREATE FUNCTION dbsync_internal.write_attachment(subscription dbsync.subscription, rel regclass, target_schema name, target_table name,
     target_given boolean, copy_data boolean, existing_rows text, key name[], by_rule boolean DEFAULT false) RETURNS int
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    captured_id int := dbsync_internal.capture_table(rel, key);
+BEGIN
     INSERT INTO dbsync.subscription_table (subscription_id, captured_id, target_schema, target_table, target_given,
         copy_data, existing_rows, by_rule)
-    VALUES (subscription.id, dbsync_internal.capture_table(rel, key), target_schema, target_table, target_given,
-        copy_data, existing_rows, by_rule)
-    RETURNING captured_id
-$$;
+    VALUES (subscription.id, captured_id, target_schema, target_table, target_given, copy_data, existing_rows, by_rule);
+    RETURN captured_id;
+END $$;
 COMMENT ON FUNCTION dbsync_internal.write_attachment(dbsync.subscription, regclass, name, name, boolean, boolean, text, name[], boolean) IS 'writes down that a subscription has a table, which has been checked; returns the captured table';
 
--- The lock keeps the table as it is until the guard can see our row.
+-- The lock keeps the table as it is until the guard can see our row.  Where there are so many
+-- that locks are given back, install_capture() looks again, as it does in any case, and leaves
+-- out what was dropped meanwhile.
 CREATE FUNCTION dbsync_internal.attach_table(subscription dbsync.subscription, rel regclass, target_table text,
     copy_data boolean, existing_rows text, key name[] DEFAULT NULL, columns text[] DEFAULT NULL, filter text DEFAULT NULL,
     operations text[] DEFAULT NULL) RETURNS void
@@ -345,22 +350,28 @@ BEGIN
     IF key IS NULL THEN
         PERFORM dbsync_internal.notice_keyless(rel);
     END IF;
-    selection := dbsync_internal.make_selection(subscription, rel, columns, filter, key);
+    IF columns IS NOT NULL OR filter IS NOT NULL THEN
+        selection := dbsync_internal.make_selection(subscription, rel, columns, filter, key);
+    END IF;
     IF operations IS NOT NULL THEN
         PERFORM dbsync_internal.check_operations(rel, operations, dbsync_internal.key_numbers(rel, key));
         PERFORM dbsync_internal.check_whole_rows(rel, selection, operations);
     END IF;
     target := dbsync_internal.target_name(rel, target_table);
-    PERFORM dbsync_internal.ask_about_selection(subscription, rel, target.schema, target.name, selection, dbsync_internal.key_numbers(rel, key));
+    IF selection IS NOT NULL THEN
+        PERFORM dbsync_internal.ask_about_selection(subscription, rel, target.schema, target.name, selection, dbsync_internal.key_numbers(rel, key));
+    END IF;
     PERFORM dbsync_internal.check_place(subscription, rel, target.schema, target.name);
 
-    -- who drops the subscription by an older snapshot must not overlook the new row
-    UPDATE dbsync.subscription s SET policy = s.policy WHERE s.id = subscription.id;
+    -- who drops the subscription by an older snapshot must not overlook the new row; once is
+    -- enough, and each time leaves a row that the next one has to pass
+    UPDATE dbsync.subscription s SET policy = s.policy WHERE s.id = subscription.id AND NOT dbsync_internal.guard_is_ours(s.xmin);
     captured_id := dbsync_internal.write_attachment(subscription, rel, target.schema, target.name, target_table IS NOT NULL,
         copy_data, existing_rows, key);
     IF selection IS NOT NULL OR operations IS NOT NULL THEN
         PERFORM dbsync_internal.write_selection(subscription, captured_id, selection, operations);
     END IF;
+    PERFORM dbsync_internal.unlock_surplus(rel);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text, name[], text[], text, text[]) IS 'adds a table to a subscription';
 
@@ -436,6 +447,16 @@ COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean
 -- ---------------------------------------------------------------------------
 -- Taking tables away
 
+-- A table takes a dozen locks as its triggers and segments go, to the end of the transaction; the table of
+-- locks is everybody's, and half of it is left to others.
+CREATE FUNCTION dbsync_internal.tables_at_a_time() RETURNS int
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT greatest(10, (current_setting('max_locks_per_transaction')::bigint
+        * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint) / 24)::int)
+$$;
+COMMENT ON FUNCTION dbsync_internal.tables_at_a_time() IS 'how many tables lose their triggers in one transaction';
+
 -- Tables whose triggers could not be taken off when that was asked for.  The lock for
 -- it lasts until the caller's transaction ends: so only tables that he might subscribe,
 -- and not somebody else's.  Workers see to the rest (tidy_captures()).
@@ -443,9 +464,11 @@ CREATE FUNCTION dbsync_internal.retry_removals(caller oid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM dbsync_internal.try_remove_capture(c.id, false) FROM dbsync.captured_table c
-    WHERE c.state = 'removing'
-      AND NOT EXISTS (SELECT FROM dbsync_internal.missing_rights(caller, ARRAY[c.relid::oid]));
+    PERFORM dbsync_internal.try_remove_capture(r.id, false) FROM (
+        SELECT c.id FROM dbsync.captured_table c
+        WHERE c.state = 'removing'
+          AND NOT EXISTS (SELECT FROM dbsync_internal.missing_rights(caller, ARRAY[c.relid::oid]))
+        ORDER BY c.id LIMIT dbsync_internal.tables_at_a_time()) r;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.retry_removals(oid) IS 'takes triggers off tables that no subscription wants, where they are not in use and the caller might have subscribed them';
 
@@ -475,13 +498,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.release_captured(int, boolean) IS 'takes triggers and segments off a table if no subscription has it any more';
 
--- Of several tables only the first is waited for.
+-- Of several tables only the first is waited for; of very many the rest is left to workers, and to later calls.
 CREATE FUNCTION dbsync_internal.release_all(captured_ids int[]) RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT dbsync_internal.release_captured(c.id, c.n = 1) FROM unnest(captured_ids) WITH ORDINALITY c (id, n)
-$$;
-COMMENT ON FUNCTION dbsync_internal.release_all(int[]) IS 'release_captured() of these tables';
+DECLARE
+    at_once int := dbsync_internal.tables_at_a_time();
+    later int;
+BEGIN
+    PERFORM dbsync_internal.release_captured(c.id, c.n = 1) FROM unnest(captured_ids[:at_once]) WITH ORDINALITY c (id, n);
+    UPDATE dbsync.captured_table c SET state = 'removing'
+    WHERE c.id = ANY (captured_ids[at_once + 1:]) AND c.state <> 'removing'
+      AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id);
+    GET DIAGNOSTICS later = ROW_COUNT;
+    IF later > 0 THEN
+        RAISE NOTICE USING MESSAGE = format('triggers of %s tables are taken off later, and do nothing until then', later),
+            DETAIL = format('One transaction would need too many locks: %s tables have lost theirs in this one.', at_once),
+            HINT = 'Workers of other subscriptions see to it, and so does each call that adds or removes a table, or dbsync.uninstall(). '
+                'A larger max_locks_per_transaction makes it more tables at a time.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.release_all(int[]) IS 'takes triggers and segments off tables that no subscription has any more, as many as one transaction has locks for';
 
 CREATE FUNCTION dbsync_internal.remove_table(caller oid, subscription text, rel regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -350,7 +350,15 @@ BEGIN
     WITH gone AS (DELETE FROM dbsync.subscription s RETURNING s.id)
     SELECT coalesce(array_agg(g.id), '{}') INTO gone_ids FROM gone g;
     PERFORM dbsync_internal.drop_anchor(g.id) FROM unnest(gone_ids) g (id);
-    PERFORM dbsync_internal.remove_capture(c.id) FROM (SELECT t.id FROM dbsync.captured_table t ORDER BY t.id) c;
+    PERFORM dbsync_internal.remove_capture(c.id)
+    FROM (SELECT t.id FROM dbsync.captured_table t ORDER BY t.id LIMIT dbsync_internal.tables_at_a_time()) c;
+    UPDATE dbsync.captured_table c SET state = 'removing' WHERE c.state <> 'removing';
+    IF EXISTS (SELECT FROM dbsync.captured_table) THEN
+        RAISE NOTICE USING MESSAGE = format('%s tables still have capture triggers, which do nothing any more', (SELECT count(*) FROM dbsync.captured_table)),
+            DETAIL = 'One transaction would need too many locks.',
+            HINT = 'Call dbsync.uninstall() again until it says that all are removed. A larger max_locks_per_transaction makes it more tables at a time.';
+        RETURN;
+    END IF;
     PERFORM dbsync_internal.drop_server(s.srvname)
     FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
     WHERE EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid

@@ -54,22 +54,19 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.end_dropped(uuid, pg_snapshot) IS 'takes a dropped table out of a subscription whose target has got all of it';
 
 -- The guard sees to it that nobody switches capture off without a word.  Where
--- it could not (event triggers switched off), this finds out and says so.
-CREATE FUNCTION dbsync_internal.tidy_captures() RETURNS boolean
+-- it could not (event triggers switched off), this finds out and says so.  The caller knows
+-- which relations have changed: of ten thousand tables, the others need not be looked at.
+CREATE FUNCTION dbsync_internal.tidy_captures(changed oid[] DEFAULT NULL) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     lost int;
     removed boolean := false;
+    looked int[];
 BEGIN
-    -- an UPDATE of nothing would still tell everybody of a change
-    IF EXISTS (SELECT FROM dbsync.captured_table t WHERE t.state = 'active' AND t.key_index <> 0 AND NOT EXISTS (
-                   SELECT FROM pg_index i WHERE i.indexrelid = t.key_index AND i.indisvalid)) THEN
-        PERFORM dbsync_internal.refresh_keys();
-    END IF;
     -- what wants the table for itself comes before rows of ours are written: tables that are free, or one
     -- that is waited for, with none locked beside it
-    FOR lost IN SELECT c.id FROM dbsync.captured_table c WHERE c.state = 'removing' ORDER BY c.id LOOP
+    FOR lost IN SELECT c.id FROM dbsync.captured_table c WHERE c.state = 'removing' ORDER BY c.id LIMIT dbsync_internal.tables_at_a_time() LOOP
         removed := dbsync_internal.try_remove_capture(lost, false) OR removed;
     END LOOP;
     IF NOT removed THEN
@@ -82,21 +79,40 @@ BEGIN
     IF NOT removed THEN
         PERFORM dbsync_internal.try_remove_capture(c.id, true) FROM dbsync.captured_table c WHERE c.state = 'removing' ORDER BY random() LIMIT 1;
     END IF;
+
+    SELECT array_agg(c.id) INTO looked FROM dbsync.captured_table c
+    WHERE c.state = 'active' AND (changed IS NULL OR c.id IN (
+        SELECT t.id FROM dbsync.captured_table t WHERE t.relid = ANY (changed)
+        UNION ALL SELECT p.captured_id FROM dbsync.partition p WHERE p.relid = ANY (changed)
+        UNION ALL SELECT t.id FROM pg_inherits i JOIN dbsync.captured_table t ON t.relid = i.inhparent WHERE i.inhrelid = ANY (changed)
+        UNION ALL SELECT t.id FROM pg_inherits i JOIN dbsync.captured_table t ON t.relid = i.inhrelid WHERE i.inhparent = ANY (changed)));
+    IF looked IS NULL THEN
+        RETURN EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'removing');
+    END IF;
+    -- an UPDATE of nothing would still tell everybody of a change
+    IF EXISTS (SELECT FROM dbsync.captured_table t WHERE t.id = ANY (looked) AND t.key_index <> 0 AND NOT EXISTS (
+                   SELECT FROM pg_index i WHERE i.indexrelid = t.key_index AND i.indisvalid)) THEN
+        PERFORM dbsync_internal.refresh_keys();
+    END IF;
+    -- what triggers() says of each, of all tables in one query
     FOR lost IN
         SELECT c.id FROM dbsync.captured_table c
-        WHERE c.state = 'active' AND EXISTS (
-            SELECT FROM dbsync_internal.triggers(c.id) t
-                CROSS JOIN (SELECT c.relid::oid UNION ALL SELECT p.relid FROM dbsync.partition p WHERE p.captured_id = c.id) m (relid)
+        WHERE c.id = ANY (looked) AND EXISTS (
+            SELECT FROM (SELECT c.relid::oid UNION ALL SELECT p.relid FROM dbsync.partition p WHERE p.captured_id = c.id) m (relid)
+                CROSS JOIN dbsync_internal.trigger_kinds() t
                 LEFT JOIN pg_class r ON r.oid = m.relid
-            WHERE (t.level <> 'FOR EACH ROW' OR r.relkind IS DISTINCT FROM 'p') AND NOT EXISTS (
+            WHERE (t.level <> 'FOR EACH ROW' OR r.relkind IS DISTINCT FROM 'p')
+              AND NOT (coalesce(c.by_row, false) AND t.replaced)
+              AND NOT EXISTS (
                 SELECT FROM pg_trigger g
-                WHERE g.tgrelid = m.relid AND g.tgname = t.name AND g.tgenabled = t.enabled))
+                WHERE g.tgrelid = m.relid AND g.tgname = format('dbsync_%s_%s', c.id, t.suffix)::name
+                  AND g.tgenabled = CASE WHEN c.by_row THEN 'A' ELSE t.enabled END))
     LOOP
         PERFORM dbsync_internal.note_suspended(lost, 'capture triggers were switched off or dropped');
     END LOOP;
     FOR lost IN
         SELECT c.id FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid
-        WHERE c.state = 'active' AND r.relkind = 'p' AND EXISTS (
+        WHERE c.id = ANY (looked) AND c.state = 'active' AND r.relkind = 'p' AND EXISTS (
             (SELECT m.relid, m.parent FROM dbsync_internal.members(c.relid) m
              EXCEPT SELECT p.relid, p.parent FROM dbsync.partition p WHERE p.captured_id = c.id)
             UNION ALL
@@ -108,7 +124,7 @@ BEGIN
     -- what went through its parent was captured of the wrong table, or not at all
     FOR lost IN
         SELECT c.id FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid
-        WHERE c.state = 'active' AND NOT c.by_row AND r.relkind = 'r'
+        WHERE c.id = ANY (looked) AND c.state = 'active' AND NOT c.by_row AND r.relkind = 'r'
           AND (EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.relid) OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.relid))
     LOOP
         PERFORM dbsync_internal.note_suspended(lost, 'it got inheritance children or parents while event triggers were off');
@@ -116,7 +132,8 @@ BEGIN
     -- a key that is gone fails every writer
     FOR lost IN
         SELECT c.id FROM dbsync.captured_table c
-        WHERE c.state = 'active' AND c.key_index <> 0 AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.key_index AND i.indisvalid)
+        WHERE c.id = ANY (looked) AND c.state = 'active' AND c.key_index <> 0
+          AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.key_index AND i.indisvalid)
           AND dbsync_internal.table_shape(c.relid) IS DISTINCT FROM c.shape
     LOOP
         PERFORM dbsync_internal.note_suspended(lost, 'its key was dropped or altered');
@@ -125,7 +142,7 @@ BEGIN
         SELECT FROM dbsync.captured_table c
         WHERE c.state = 'removing' OR (c.state = 'active' AND c.by_row AND NOT dbsync_internal.is_related(c.relid)));
 END $$;
-COMMENT ON FUNCTION dbsync_internal.tidy_captures() IS 'removes capture that nobody wants, and notices capture that somebody switched off; true: some could not be removed yet';
+COMMENT ON FUNCTION dbsync_internal.tidy_captures(oid[]) IS 'removes capture that nobody wants, and notices capture that somebody switched off, of these relations (null: of all); true: some could not be removed yet';
 
 CREATE FUNCTION dbsync.start_subscription(subscription name) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_start_subscription';

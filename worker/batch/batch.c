@@ -226,6 +226,7 @@ pass(DbsyncBatch *batch)
 			dbsync_choose_finish_window(work);
 	}
 	work->send_as = DBSYNC_SEND_AS_USUAL;
+	work->unsure = false;
 	work->lock_all = false;
 	work->looking_anew = 0;
 	work->stale_parts = NIL;
@@ -351,6 +352,7 @@ dbsync_batch_run(DbsyncWork *work)
 	work->caught_up = batch.caught_up && !batch.past && !batch.stale && !batch.again;
 	if (done == 0)
 		return batch.stale || batch.again;
+	dbsync_target_table_close_surplus(work);
 	note_tables(&batch);
 	dbsync_sequences_note(work);
 	if (dbsync_schedule_next_table(work) == NULL)

@@ -81,6 +81,38 @@ copy_later(DbsyncBatch *batch)
 	batch->copying = NULL;
 }
 
+/*
+ * A commit of its own costs a small table more than its rows do: so a batch has several, up to
+ * the rows of a chunk.  Where one clashes with rows that are there it goes alone.
+ */
+static void
+choose_beside(DbsyncBatch *batch)
+{
+	DbsyncWork *work = batch->work;
+	ListCell   *lc;
+
+	batch->beside = NIL;
+	/* until one has gone through alone */
+	if (batch->copying == NULL || work->unsure || work->send_as != DBSYNC_SEND_AS_USUAL ||
+		!dbsync_schedule_is_small(batch->copying))
+		return;
+	foreach(lc, dbsync_schedule_more_tables(work, batch->copying))
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (!dbsync_table_lock(table))
+			table->copy_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOCKED_PAUSE);
+		else if (dbsync_schedule_is_small(table))
+			batch->beside = lappend(batch->beside, table);
+	}
+}
+
+List *
+dbsync_choose_copied(const DbsyncBatch *batch)
+{
+	return batch->with_chunk ? list_concat_copy(batch->copies, batch->beside) : NIL;
+}
+
 /* Lock what will be read, then take the snapshot: never the other way round. */
 void
 dbsync_choose_begin(DbsyncBatch *batch)
@@ -108,6 +140,8 @@ dbsync_choose_begin(DbsyncBatch *batch)
 		if (batch->copying && !batch->past && !dbsync_table_lock(lfirst(lc)))
 			copy_later(batch);
 	}
+	if (!batch->past)
+		choose_beside(batch);
 	lock_to_complete(work);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach(lc, batch->copies)
@@ -115,6 +149,8 @@ dbsync_choose_begin(DbsyncBatch *batch)
 		if (batch->copying && !batch->past && !dbsync_table_lock_is_of_now(lfirst(lc)))
 			copy_later(batch);
 	}
+	if (batch->copying == NULL)
+		batch->beside = NIL;
 	batch->now = batch->past ? start : dbsync_snapshot_from(GetActiveSnapshot());
 }
 
@@ -170,6 +206,16 @@ is_prepared(const DbsyncBatch *batch, const DbsyncTable *table, const DbsyncPart
 		batch->work->subscription->ddl == DBSYNC_DDL_APPLY;
 }
 
+/* Its segment is to be looked at when segments are. */
+static void
+note_grown(DbsyncWork *work, int captured_id)
+{
+	MemoryContext old = MemoryContextSwitchTo(work->context);
+
+	work->grown = bms_add_member(work->grown, captured_id);
+	MemoryContextSwitchTo(old);
+}
+
 /* Which shape rows of a part have, if we want them; 0: we do not. */
 static int
 shape_of(const DbsyncPart *part, void *arg)
@@ -177,6 +223,9 @@ shape_of(const DbsyncPart *part, void *arg)
 	DbsyncBatch *batch = arg;
 	const DbsyncSegmentInfo *segment;
 	DbsyncTable *table = dbsync_subscription_table(batch->work->subscription, part->captured_id);
+
+	if (table != NULL)
+		note_grown(batch->work, part->captured_id);
 
 	/* a held one's rows are for batches of its own, and those for it alone */
 	if (table == NULL || !(dbsync_table_flows(table) || is_prepared(batch, table, part)) ||

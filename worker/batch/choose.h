@@ -25,6 +25,7 @@ typedef struct DbsyncBatch
 	DbsyncTarget *target;
 	DbsyncTable *copying;		/* locked and to be copied from, or NULL */
 	List	   *copies;			/* it, and those that must be copied in the same transaction */
+	List	   *beside;			/* small ones (DbsyncTable) that are copied whole in the same batch */
 	DbsyncTable *held;			/* it is for this table, which catches up, or NULL; */
 	List	   *held_with;		/* and for those that do so with it: all of them; */
 	DbsyncPosition held_behind; /* then, where that one will be, ... */
@@ -60,6 +61,9 @@ extern bool dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *t
 extern void dbsync_choose_begin(DbsyncBatch *batch);
 
 extern void dbsync_choose_end(DbsyncBatch *batch);
+
+/* All that the batch copies from, beginning with batch->copying; in CurrentMemoryContext. */
+extern List *dbsync_choose_copied(const DbsyncBatch *batch);
 
 /*
  * Choose cut, of about batch->slice rows, and chunk; false when there is nothing to tell

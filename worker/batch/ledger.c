@@ -105,6 +105,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 		}
 	if (work->subscription != NULL)
 		dbsync_ties_forget(work->subscription);
+	work->opened = 0;
 	dbsync_sequences_forget(work);
 	dbsync_connections_close(work, 0);
 	if (work->target != NULL)
@@ -323,17 +324,22 @@ read_parts(DbsyncWork *work)
 	DbsyncSubscription *subscription = work->subscription;
 	List	   *parts;
 	ListCell   *lt;
+	bool	   *taken;
+	MemoryContext old;
 
 	subscription->settled = false;
 	/* a driver may look up types to take answers apart */
 	dbsync_query_begin(false, "reading the ledger");
 	parts = dbsync_target_ledger_read_parts(work->target, &subscription->uid);
 	dbsync_query_commit();
+	dbsync_ledger_sort_parts(parts);
 	dbsync_ledger_check_parts(work, parts);
+	taken = palloc0(sizeof(bool) * Max(list_length(parts), 1));
 	foreach(lt, subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lt);
-		DbsyncLedgerPart *part = dbsync_ledger_find_part(parts, &table->uid);
+		int			at = dbsync_ledger_find_part(parts, &table->uid);
+		DbsyncLedgerPart *part = at >= 0 ? list_nth(parts, at) : NULL;
 		const DbsyncLedgerPart none = {.attachment = table->uid};
 
 		table->part_found = part != NULL && table->state != DBSYNC_TABLE_SUSPENDED;
@@ -343,10 +349,18 @@ read_parts(DbsyncWork *work)
 		if (table->part.live ? table->state == DBSYNC_TABLE_NEW || table->state == DBSYNC_TABLE_COPYING
 			: table->part_found && (table->state == DBSYNC_TABLE_LIVE || table->state == DBSYNC_TABLE_INDEXING))
 			table->note_due = true;
-		parts = list_delete_ptr(parts, part);
+		if (at >= 0)
+			taken[at] = true;
 	}
 	/* of tables that were taken out, or are copied anew */
-	work->stale_parts = parts;
+	old = MemoryContextSwitchTo(work->target_context);
+	work->stale_parts = NIL;
+	foreach(lt, parts)
+	{
+		if (!taken[foreach_current_index(lt)])
+			work->stale_parts = lappend(work->stale_parts, lfirst(lt));
+	}
+	MemoryContextSwitchTo(old);
 }
 
 /*

@@ -308,32 +308,39 @@ check_part(DbsyncWork *work, const DbsyncTable *table, const DbsyncLedgerPart *p
 }
 
 static int
-count_parts(List *parts, const pg_uuid_t *attachment)
+compare_parts(const ListCell *a, const ListCell *b)
 {
-	int			n = 0;
-	ListCell   *lc;
-
-	foreach(lc, parts)
-	{
-		if (memcmp(&((DbsyncLedgerPart *) lfirst(lc))->attachment, attachment, sizeof(pg_uuid_t)) == 0)
-			n++;
-	}
-	return n;
+	return memcmp(&((const DbsyncLedgerPart *) lfirst(a))->attachment,
+				  &((const DbsyncLedgerPart *) lfirst(b))->attachment, sizeof(pg_uuid_t));
 }
 
-DbsyncLedgerPart *
-dbsync_ledger_find_part(List *parts, const pg_uuid_t *attachment)
+void
+dbsync_ledger_sort_parts(List *parts)
 {
-	ListCell   *lc;
+	list_sort(parts, compare_parts);
+}
 
-	foreach(lc, parts)
+int
+dbsync_ledger_find_part(const List *parts, const pg_uuid_t *attachment)
+{
+	int			from = 0;
+	int			behind = list_length(parts);
+
+	/* the first one that is not before it */
+	while (from < behind)
 	{
-		DbsyncLedgerPart *part = lfirst(lc);
+		int			middle = from + (behind - from) / 2;
+		const DbsyncLedgerPart *part = list_nth(parts, middle);
 
-		if (memcmp(&part->attachment, attachment, sizeof(pg_uuid_t)) == 0)
-			return part;
+		if (memcmp(&part->attachment, attachment, sizeof(pg_uuid_t)) < 0)
+			from = middle + 1;
+		else
+			behind = middle;
 	}
-	return NULL;
+	if (from == list_length(parts) ||
+		memcmp(&((const DbsyncLedgerPart *) list_nth(parts, from))->attachment, attachment, sizeof(pg_uuid_t)) != 0)
+		return -1;
+	return from;
 }
 
 /*
@@ -355,16 +362,17 @@ dbsync_ledger_check_parts(DbsyncWork *work, List *parts)
 	foreach(lc, work->subscription->tables)
 	{
 		const DbsyncTable *table = lfirst(lc);
-		DbsyncLedgerPart *part = dbsync_ledger_find_part(parts, &table->uid);
+		int			at = dbsync_ledger_find_part(parts, &table->uid);
 
 		/* what is suspended needs a new copy anyway, whose row is another */
 		if (table->state == DBSYNC_TABLE_SUSPENDED)
 			continue;
-		if (part == NULL)
+		if (at < 0)
 			check_not_lost(work, table);
-		else if (count_parts(parts, &table->uid) > 1)
+		else if (at + 1 < list_length(parts) &&
+				 compare_parts(list_nth_cell(parts, at), list_nth_cell(parts, at + 1)) == 0)
 			refuse_part(work, table, "there are two rows for it");
 		else
-			check_part(work, table, part);
+			check_part(work, table, list_nth(parts, at));
 	}
 }

@@ -43,7 +43,10 @@ extern void dbsync_ledger_check_untouched(DbsyncWork *work);
  */
 extern void dbsync_ledger_check_parts(DbsyncWork *work, List *parts);
 
-/* The row of an attachment among those; NULL: there is none. */
-extern DbsyncLedgerPart *dbsync_ledger_find_part(List *parts, const pg_uuid_t *attachment);
+/* Put the rows (DbsyncLedgerPart) in the order in which they are looked for, here and above. */
+extern void dbsync_ledger_sort_parts(List *parts);
+
+/* Which of them is the (first) row of an attachment; -1: there is none. */
+extern int	dbsync_ledger_find_part(const List *parts, const pg_uuid_t *attachment);
 
 #endif							/* DBSYNC_WORKER_BATCH_LEDGER_CHECK_H */

@@ -44,7 +44,7 @@ open_copied(DbsyncBatch *batch)
 	ListCell   *lc;
 	ListCell   *le;
 
-	foreach(lc, batch->copies)
+	foreach(lc, dbsync_choose_copied(batch))
 	{
 		DbsyncTable *table = lfirst(lc);
 

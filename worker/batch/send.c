@@ -7,6 +7,9 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
+
+#include "extension/settings.h"
 #include "worker/batch/changes.h"
 #include "worker/batch/emptied.h"
 #include "worker/batch/ordered.h"
@@ -80,25 +83,39 @@ goes_alone(const DbsyncBatch *batch)
 	return false;
 }
 
+/* The table and those that must come with it, then, as far as a chunk has room, small ones. */
 void
 dbsync_send_chunk(DbsyncBatch *batch)
 {
+	DbsyncWork *work = batch->work;
 	bool		together = list_length(batch->copies) > 1;
+	bool		alone = batch->beside != NIL || goes_alone(batch);
+	int64		rows = 0;
 	ListCell   *lc;
 
-	batch->work->blamed = batch->copying->captured_id;
-	dbsync_copy_empty(batch->work, batch->copies);
-	foreach(lc, batch->copies)
+	work->blamed = batch->copying->captured_id;
+	dbsync_copy_empty(work, dbsync_choose_copied(batch));
+	foreach(lc, dbsync_choose_copied(batch))
 	{
 		DbsyncTable *table = lfirst(lc);
 
+		/* the others' turn comes */
+		if (rows >= dbsync_copy_chunk_rows && foreach_current_index(lc) >= list_length(batch->copies))
+			break;
 		batch->current = table;
-		batch->work->blamed = batch->work->sending = table->captured_id;
-		batch->rows += dbsync_copy_send_chunk(batch->work, table, goes_alone(batch), together);
+		work->blamed = work->sending = table->captured_id;
+		rows += dbsync_copy_send_chunk(work, table, alone, together);
 	}
-	batch->work->blamed = batch->copying->captured_id;
+	batch->rows += rows;
+	work->blamed = batch->copying->captured_id;
 	if (batch->copying->ties.checked)
-		dbsync_target_rows_together(batch->target, batch->work->send_as == DBSYNC_SEND_REPLACE_ALL, "copying rows");
-	batch->work->sending = 0;
+		dbsync_target_rows_together(batch->target, work->send_as == DBSYNC_SEND_REPLACE_ALL, "copying rows");
+	/* what is refused from here on may be of any of them */
+	if (batch->beside != NIL)
+	{
+		work->unsure = true;
+		work->blamed = 0;
+	}
+	work->sending = 0;
 	batch->current = NULL;
 }

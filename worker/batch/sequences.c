@@ -91,6 +91,17 @@ want_users(DbsyncWork *work, const Bitmapset *captured_ids)
 	}
 }
 
+static Bitmapset *
+copied_ids(const DbsyncBatch *batch)
+{
+	Bitmapset  *ids = NULL;
+	ListCell   *lc;
+
+	foreach(lc, dbsync_choose_copied(batch))
+		ids = bms_add_member(ids, ((const DbsyncTable *) lfirst(lc))->captured_id);
+	return ids;
+}
+
 void
 dbsync_sequences_begin(DbsyncBatch *batch)
 {
@@ -108,7 +119,7 @@ dbsync_sequences_begin(DbsyncBatch *batch)
 			(batch->cut != NULL || batch->with_chunk);
 	}
 	if (batch->with_chunk)
-		want_users(work, bms_make_singleton(batch->copying->captured_id));
+		want_users(work, copied_ids(batch));
 }
 
 /*

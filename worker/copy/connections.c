@@ -139,7 +139,7 @@ connect_side(DbsyncWork *work)
 static bool
 open_table(DbsyncWork *work, DbsyncSide *side, const DbsyncTable *table)
 {
-	if (side->handle != NULL && side->of == table->handle &&
+	if (side->handle != NULL && side->of == table->handle && side->captured_id == table->captured_id &&
 		side->generation == work->subscription->generation)
 		return true;
 	/* a driver may look at types of ours */
@@ -148,6 +148,7 @@ open_table(DbsyncWork *work, DbsyncSide *side, const DbsyncTable *table)
 											  table->shape);
 	dbsync_query_commit();
 	side->of = table->handle;
+	side->captured_id = table->captured_id;
 	side->generation = work->subscription->generation;
 	return side->handle != NULL &&
 		dbsync_target_table_takes_several(side->target, side->handle);
@@ -200,7 +201,7 @@ begin_batches(DbsyncWork *work, DbsyncTable *table, int64 limit)
 	{
 		DbsyncSide *side = work->sides[n];
 
-		if (side->of != table->handle)
+		if (side->of != table->handle || side->captured_id != table->captured_id)
 			break;
 		after = dbsync_chunk_find_end(table, after, limit);
 		if (after == NULL)

@@ -21,6 +21,7 @@ typedef struct DbsyncSide
 	MemoryContext context;		/* of the connection */
 	DbsyncTargetTable *handle;	/* the table being copied, as looked up there, ... */
 	const DbsyncTargetTable *of;	/* beside this one on the main connection, */
+	int			captured_id;	/* which is that of this table, */
 	uint64		generation;		/* under this configuration */
 
 	bool		begun;			/* has a batch; the rest means nothing else */

@@ -18,7 +18,12 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "worker/copy/schedule.h"
@@ -28,6 +33,10 @@
 #include "worker/table.h"
 #include "worker/target.h"
 #include "worker/ties.h"
+
+/* so many tables are copied together with another, each of so many blocks at most */
+#define MAX_BESIDE		100
+#define SMALL_BLOCKS	128
 
 /* first pause after a failed copy, in ms */
 #define COPY_RETRY_MIN 1000
@@ -207,6 +216,7 @@ dbsync_schedule_next_table(DbsyncWork *work)
 {
 	DbsyncTable *next = NULL;
 	DbsyncTable *failed = NULL;
+	TimestampTz now = GetCurrentTimestamp();
 	ListCell   *lc;
 
 	if (dbsync_subscription_is_settled(work->subscription))
@@ -229,6 +239,53 @@ dbsync_schedule_next_table(DbsyncWork *work)
 
 	/* one futile attempt after the other would leave the others no batch */
 	return failed && !work->copy_failed ? failed : next;
+}
+
+/*
+ * Not partitioned, nor half copied, nor tied to others, which have an order of their own; nor one
+ * that has failed, which would take the others along.
+ */
+static bool
+may_be_small(const DbsyncTable *table)
+{
+	return is_wanted(table) && table->part.nkeys == 0 && table->copy_failures == 0 && !table->ties.checked;
+}
+
+List *
+dbsync_schedule_more_tables(DbsyncWork *work, const DbsyncTable *first)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	List	   *more = NIL;
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (table == first || !may_be_small(table) || table->copy_after > now)
+			continue;
+		/* it may have to be made first */
+		if (work->subscription->create_missing && !table->is_there)
+			continue;
+		if (list_length(more) == MAX_BESIDE)
+			break;
+		more = lappend(more, table);
+	}
+	return more;
+}
+
+bool
+dbsync_schedule_is_small(const DbsyncTable *table)
+{
+	Relation	rel;
+	bool		small;
+
+	if (!may_be_small(table) || get_rel_relkind(table->relid) != RELKIND_RELATION)
+		return false;
+	rel = table_open(table->relid, NoLock);
+	small = RelationGetNumberOfBlocks(rel) <= SMALL_BLOCKS;
+	table_close(rel, NoLock);
+	return small;
 }
 
 static void

@@ -35,6 +35,15 @@ extern List *dbsync_schedule_to_empty(DbsyncWork *work, const List *but);
 extern void dbsync_schedule_check_ties(const DbsyncWork *work, const DbsyncTable *table);
 
 /*
+ * Tables whose first copy has not begun, and that may be small enough to be copied together with
+ * the first, which is one of them; in CurrentMemoryContext.  Not too many for one transaction's locks.
+ */
+extern List *dbsync_schedule_more_tables(DbsyncWork *work, const DbsyncTable *first);
+
+/* Is it such a one, and has so few pages that it is to be copied whole?  It must be locked. */
+extern bool dbsync_schedule_is_small(const DbsyncTable *table);
+
+/*
  * Note the progress of tables whose note is due in the source's catalog.  After a
  * failure the ledger must have been read again: what was meant to be may not be.
  */

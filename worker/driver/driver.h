@@ -618,6 +618,12 @@ typedef struct DbsyncDriver
 	 */
 	bool		(*option_lends_account) (const char *keyword);
 
+	/*
+	 * Outside of batches: these tables are not used any more until they are opened again; give
+	 * up what is kept for them, on both sides.  NULL: it is kept as long as the connection.
+	 */
+	bool		(*tables_close) (DbsyncTarget *target, List *tables);
+
 	/* In which form are the table's values to come?  NULL: as text. */
 	DbsyncEncoding (*table_encoding) (const DbsyncTargetTable *table);
 

@@ -61,6 +61,9 @@
 /* first pause after a failure, in ms */
 #define RETRY_MIN 200
 
+/* so many tables may have been looked into before caches are trimmed */
+#define MANY_CACHED 500
+
 static DbsyncWork *work = NULL;
 
 static int
@@ -126,6 +129,18 @@ attach_if_needed(void)
 	dbsync_ledger_attach(work);
 }
 
+/* Thousands of tables leave more in the caches of a process than is of use later. */
+static void
+trim_caches(void)
+{
+	if (work->cached < MANY_CACHED)
+		return;
+	work->cached = 0;
+	dbsync_query_begin(false, "trimming caches");
+	dbsync_catalog_trim();
+	dbsync_query_commit();
+}
+
 /*
  * Work until nothing is left to do at the moment; false when there is no reason
  * to run any more.
@@ -146,6 +161,7 @@ work_through(void)
 		CHECK_FOR_INTERRUPTS();
 		dbsync_process_reload();
 		AcceptInvalidationMessages();
+		trim_caches();
 		if (!read_configuration())
 			return false;
 		if (work->suspend_due != 0)
@@ -173,6 +189,7 @@ work_through(void)
 		did = dbsync_catch_up_run(work);
 		did |= dbsync_batch_run(work);
 		did |= dbsync_indexing_run(work);
+		did |= dbsync_install_goes_on();
 		dbsync_crashes_survived();
 		if (dbsync_dropped_leave(work))
 			continue;

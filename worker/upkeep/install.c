@@ -25,6 +25,13 @@
 #include "worker/upkeep/install.h"
 #include "worker/work.h"
 
+/* of very many tables some are installed before others flow again: for so long, in ms */
+#define INSTALL_TURN	500
+
+/* tables are left, to be installed when there has been a batch; and is that to come first? */
+static bool goes_on = false;
+static bool others_turn = false;
+
 typedef struct Installation
 {
 	DbsyncTable *table;
@@ -97,6 +104,7 @@ is_wanted(const DbsyncWork *work, const DbsyncTable *table)
 static DbsyncTable *
 next_due(DbsyncWork *work)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	DbsyncTable *next = NULL;
 	ListCell   *lc;
 
@@ -104,29 +112,58 @@ next_due(DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (is_wanted(work, table) && table->install_after <= GetCurrentTimestamp() &&
+		if (is_wanted(work, table) && table->install_after <= now &&
 			(next == NULL || table->install_after < next->install_after))
 			next = table;
 	}
 	return next;
 }
 
-bool
-dbsync_install_tables(DbsyncWork *work, bool insist)
+/* As many as there are, or as there is time for before the others' turn. */
+static void
+install_due(DbsyncWork *work, bool insist)
 {
 	Installation installation = {.owner = work->subscription->owner};
-	ListCell   *lc;
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), INSTALL_TURN);
 
-	if (dbsync_subscription_is_settled(work->subscription))
-		return true;
+	goes_on = false;
 	while ((installation.table = next_due(work)) != NULL)
 	{
+		work->cached++;
 		if (insist)
 			install_one(&installation);
 		/* one futile wait a round: live tables must not starve meanwhile */
 		else if (!try_install(&installation))
-			break;
+			return;
+		if (!insist && GetCurrentTimestamp() >= until)
+		{
+			goes_on = others_turn = next_due(work) != NULL;
+			return;
+		}
 	}
+}
+
+bool
+dbsync_install_goes_on(void)
+{
+	return goes_on;
+}
+
+bool
+dbsync_install_tables(DbsyncWork *work, bool insist)
+{
+	ListCell   *lc;
+
+	if (dbsync_subscription_is_settled(work->subscription))
+	{
+		goes_on = others_turn = false;
+		return true;
+	}
+	/* what was changed here is read again first, and then a batch comes */
+	if (others_turn)
+		others_turn = false;
+	else
+		install_due(work, insist);
 	dbsync_uncopied_begin(work);
 	foreach(lc, work->subscription->tables)
 		if (to_be_installed(lfirst(lc)))

@@ -17,4 +17,7 @@
  */
 extern bool dbsync_install_tables(DbsyncWork *work, bool insist);
 
+/* Did it leave off so that a batch can be run, to be called again at once? */
+extern bool dbsync_install_goes_on(void);
+
 #endif							/* DBSYNC_WORKER_UPKEEP_INSTALL_H */

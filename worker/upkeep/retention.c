@@ -35,12 +35,14 @@
 #include <limits.h>
 
 #include "executor/spi.h"
+#include "lib/stringinfo.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "extension/catalog.h"
 #include "extension/settings.h"
 #include "worker/batch/ledger.h"
 #include "worker/query.h"
@@ -55,13 +57,51 @@
 
 static int	looks = 0;
 
+/* so many relations are named one by one */
+#define MAX_CHANGED		64
+
 /* has any relation changed since triggers were last looked after? */
 static bool relations_changed = true;
 
+/* Which ones; more than there is room for: any may have. */
+static Oid	changed[MAX_CHANGED];
+static int	nchanged = MAX_CHANGED + 1;
+
+/* Runs whenever invalidations are read, in any state of the backend. */
 static void
 note_relation_change(Datum arg, Oid relid)
 {
+	if (dbsync_catalog_is_trimming())
+		return;
 	relations_changed = true;
+	for (int i = 0; i < nchanged && i < MAX_CHANGED; i++)
+	{
+		if (changed[i] == relid)
+			return;
+	}
+	if (!OidIsValid(relid) || nchanged >= MAX_CHANGED)
+		nchanged = MAX_CHANGED + 1;
+	else
+		changed[nchanged++] = relid;
+}
+
+/* As an array for SQL, and forgotten; NULL: any relation may have changed. */
+static const char *
+take_changed(void)
+{
+	StringInfoData list;
+	int			n = nchanged;
+
+	relations_changed = false;
+	nchanged = 0;
+	if (n > MAX_CHANGED)
+		return NULL;
+	initStringInfo(&list);
+	appendStringInfoChar(&list, '{');
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&list, "%s%u", i > 0 ? "," : "", changed[i]);
+	appendStringInfoChar(&list, '}');
+	return list.data;
 }
 
 /* Tables that nobody wants any more, and capture that somebody switched off. */
@@ -69,16 +109,17 @@ static void
 tidy_captures(void)
 {
 	bool		left;
+	const char *list;
 
 	if (!relations_changed)
 		return;
-	relations_changed = false;
+	list = take_changed();
 	dbsync_query_begin(false, "tidying up");
 	(void) set_config_option("lock_timeout", "100ms", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	left = dbsync_query("SELECT dbsync_internal.tidy_captures()", 0, NULL) != 1 ||
+	left = dbsync_query("SELECT dbsync_internal.tidy_captures($1::pg_catalog.oid[])", 1, &list) != 1 ||
 		dbsync_query_bool(0, 1);
 	PopActiveSnapshot();
 	SPI_finish();
@@ -118,7 +159,9 @@ run(void *arg)
 	tidy_captures();
 	MemoryContextSwitchTo(context);
 	/* what was rolled back has no header, and takes up room all the same */
-	if (work->retention_needed || ++looks % LOOKS_BETWEEN == 0)
+	if (++looks % LOOKS_BETWEEN == 0)
+		work->any_grown = true;
+	if (work->retention_needed || work->any_grown)
 		see_to_segments(work, context);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
@@ -135,7 +178,9 @@ dbsync_retention_pause(const DbsyncWork *work)
 void
 dbsync_retention_reset(DbsyncWork *work)
 {
-	work->retention_needed = relations_changed = true;
+	work->retention_needed = work->any_grown = relations_changed = true;
+	/* a look that was begun may have ended half-way */
+	nchanged = MAX_CHANGED + 1;
 }
 
 void

@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "lib/stringinfo.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -63,24 +64,55 @@ dbsync_segments_lock_captured(int captured_id)
 	return locked;
 }
 
-/* tables (0: headers) of this subscription whose active segment is full */
+/* Tables (0: headers) whose segments are to be looked at, as an array; NULL: all. */
+static const char *
+list_grown(const DbsyncWork *work)
+{
+	StringInfoData list;
+	int			id = -1;
+
+	if (work->any_grown)
+		return NULL;
+	initStringInfo(&list);
+	appendStringInfoString(&list, "{0");
+	while ((id = bms_next_member(work->grown, id)) >= 0)
+		appendStringInfo(&list, ",%d", id);
+	appendStringInfoChar(&list, '}');
+	return list.data;
+}
+
+/* Those have been looked at, and none is full any more. */
+static void
+forget_grown(DbsyncWork *work)
+{
+	bms_free(work->grown);
+	work->grown = NULL;
+	work->any_grown = false;
+}
+
+/*
+ * Tables (0: headers) of this subscription whose active segment is full.  The file of each is
+ * asked for its size, so of very many those are left out of which nothing was captured.
+ */
 static List *
 full_segments(DbsyncWork *work)
 {
 	List	   *result = NIL;
 	MemoryContext caller = CurrentMemoryContext;
-	const char *args[2];
+	const char *args[3];
 	uint64		n;
 
 	args[0] = psprintf("%d", work->subscription_id);
 	args[1] = psprintf(INT64_FORMAT, (int64) dbsync_segment_size * 1024);
+	args[2] = list_grown(work);
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	n = dbsync_query("SELECT s.captured_id FROM dbsync.segment s WHERE s.active"
+					 " AND ($3 IS NULL OR s.captured_id = ANY ($3::pg_catalog.int4[]))"
 					 " AND pg_catalog.pg_table_size(s.relid) >= $2::pg_catalog.int8"
 					 " AND (s.captured_id = 0 OR s.captured_id IN"
 					 "  (SELECT t.captured_id FROM dbsync.subscription_table t"
-					 "   WHERE t.subscription_id = $1::pg_catalog.int4))", 2, args);
+					 "   WHERE t.subscription_id = $1::pg_catalog.int4))", 3, args);
 	for (uint64 row = 0; row < n; row++)
 	{
 		int			id = dbsync_query_int(row, 1);
@@ -106,6 +138,7 @@ void
 dbsync_segments_rotate_full(DbsyncWork *work)
 {
 	bool		nothing;
+	bool		all = true;
 	ListCell   *lc;
 
 	/* most often there is nothing to do, and others need not keep out for that */
@@ -113,7 +146,10 @@ dbsync_segments_rotate_full(DbsyncWork *work)
 	nothing = full_segments(work) == NIL;
 	dbsync_query_commit();
 	if (nothing)
+	{
+		forget_grown(work);
 		return;
+	}
 	if (!dbsync_segments_begin_exclusively("closing full segments"))
 	{
 		work->retention_needed = true;
@@ -124,9 +160,13 @@ dbsync_segments_rotate_full(DbsyncWork *work)
 		if (dbsync_segments_lock_captured(lfirst_int(lc)))
 			rotate(lfirst_int(lc));
 		else
-			work->retention_needed = true;
+			all = false;
 	}
 	dbsync_query_commit();
+	if (all)
+		forget_grown(work);
+	else
+		work->retention_needed = true;
 }
 
 List *

@@ -355,6 +355,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.commit = postgres_commit,
 	.confirm = dbsync_postgres_confirm,
 	.option_lends_account = dbsync_postgres_lends_account,
+	.tables_close = dbsync_postgres_tables_close,
 	.table_encoding = dbsync_postgres_table_encoding,
 	.table_wants_replace = dbsync_postgres_table_wants_replace,
 	.table_takes_unchanged = dbsync_postgres_table_takes_unchanged,

@@ -191,20 +191,42 @@ dbsync_postgres_table_open(DbsyncTarget *base, const DbsyncTableSpec *spec)
 	return table;
 }
 
+/* within a transaction that is open */
+static bool
+forget_table(PostgresTarget *target, DbsyncTargetTable *table)
+{
+	if (!drop_remains(target, table))
+		return false;
+	target->tables = list_delete_ptr(target->tables, table);
+	MemoryContextDelete(table->context);
+	pfree(table);
+	return true;
+}
+
+bool
+dbsync_postgres_tables_close(DbsyncTarget *base, List *tables)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	ListCell   *lc;
+
+	if (!dbsync_postgres_begin(target, "off", NULL))
+		return false;
+	foreach(lc, tables)
+	{
+		if (!forget_table(target, lfirst(lc)))
+			return false;
+	}
+	return dbsync_postgres_commit(target);
+}
+
 DbsyncTargetTable *
 dbsync_postgres_table_renew(PostgresTarget *target, DbsyncTargetTable *before,
 							const DbsyncTableSpec *spec)
 {
 	DbsyncTargetTable *table;
 
-	if (before != NULL)
-	{
-		if (!drop_remains(target, before))
-			return NULL;
-		target->tables = list_delete_ptr(target->tables, before);
-		MemoryContextDelete(before->context);
-		pfree(before);
-	}
+	if (before != NULL && !forget_table(target, before))
+		return NULL;
 	table = take_table(target, spec);
 	return table != NULL && dbsync_postgres_look(target, table) ? table : NULL;
 }

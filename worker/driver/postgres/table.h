@@ -14,7 +14,9 @@
 extern DbsyncTargetTable *dbsync_postgres_table_open(DbsyncTarget *base,
 													 const DbsyncTableSpec *spec);
 
-/* The same within a transaction that is open, for a table that was another one before. */
+extern bool dbsync_postgres_tables_close(DbsyncTarget *base, List *tables);
+
+/* Open it within a transaction that is open, for a table that was another one before. */
 extern DbsyncTargetTable *dbsync_postgres_table_renew(PostgresTarget *target,
 													  DbsyncTargetTable *before,
 													  const DbsyncTableSpec *spec);
