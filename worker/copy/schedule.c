@@ -216,7 +216,6 @@ dbsync_schedule_next_table(DbsyncWork *work)
 {
 	DbsyncTable *next = NULL;
 	DbsyncTable *failed = NULL;
-	TimestampTz now = GetCurrentTimestamp();
 	ListCell   *lc;
 
 	if (dbsync_subscription_is_settled(work->subscription))
