@@ -156,8 +156,14 @@ new_sequences(DbsyncWork *work, const DbsyncSequences *before)
 	}
 	/* before reading, so that a change in between is seen next time */
 	sequences->heard = news.count;
-	sequences->generation = work->subscription->generation;
+	sequences->generation = dbsync_catalog_generation_of(DBSYNC_WATCHED_SUBSCRIPTION_SEQUENCE);
 	return sequences;
+}
+
+void
+dbsync_sequences_outdate(void)
+{
+	news.count++;
 }
 
 bool
@@ -166,7 +172,7 @@ dbsync_sequences_are_stale(const DbsyncWork *work)
 	const DbsyncSequences *sequences = work->sequences;
 
 	return sequences == NULL || sequences->heard != news.count ||
-		sequences->generation != work->subscription->generation;
+		sequences->generation != dbsync_catalog_generation_of(DBSYNC_WATCHED_SUBSCRIPTION_SEQUENCE);
 }
 
 void

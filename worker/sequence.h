@@ -44,7 +44,7 @@ typedef struct DbsyncSequences
 	MemoryContext context;		/* of it and all of "all" */
 	List	   *all;			/* of DbsyncSequence */
 	List	   *sent;			/* those whose goals are with the target */
-	uint64		generation;		/* of the configuration, and ... */
+	uint64		generation;		/* of the sequences that were added, and ... */
 	uint64		heard;			/* ... news, when it was read */
 	bool		changed;		/* notes of some that have left are to go */
 	/* when all of them were looked at last, and transactions that had ended by then */
@@ -52,6 +52,9 @@ typedef struct DbsyncSequences
 	uint64		completions;
 	TimestampTz noted_at;
 } DbsyncSequences;
+
+/* Tables of the subscription have changed, and what takes values from which sequence with them. */
+extern void dbsync_sequences_outdate(void);
 
 /* They may have changed since the list was read. */
 extern bool dbsync_sequences_are_stale(const DbsyncWork *work);

@@ -83,7 +83,8 @@ copy_later(DbsyncBatch *batch)
 
 /*
  * A commit of its own costs a small table more than its rows do: so a batch has several, up to
- * the rows of a chunk.  Where one clashes with rows that are there it goes alone.
+ * the rows of a chunk.  Where one clashes with rows that are there it goes alone; and in run_once(),
+ * which ends with the first error, so that those before it are there.
  */
 static void
 choose_beside(DbsyncBatch *batch)
@@ -93,7 +94,7 @@ choose_beside(DbsyncBatch *batch)
 
 	batch->beside = NIL;
 	/* until one has gone through alone */
-	if (batch->copying == NULL || work->unsure || work->send_as != DBSYNC_SEND_AS_USUAL ||
+	if (batch->copying == NULL || work->run != 0 || work->unsure || work->send_as != DBSYNC_SEND_AS_USUAL ||
 		!dbsync_schedule_is_small(batch->copying))
 		return;
 	foreach(lc, dbsync_schedule_more_tables(work, batch->copying))

@@ -38,7 +38,7 @@ typedef struct Obstacle
 static bool
 is_there(const DbsyncTable *table)
 {
-	return table->part.live && table->state != DBSYNC_TABLE_SUSPENDED && table->dropped == 0;
+	return dbsync_table_flows(table) && table->dropped == 0;
 }
 
 static DbsyncTable *

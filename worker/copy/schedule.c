@@ -182,7 +182,7 @@ check_children(const DbsyncWork *work, const DbsyncTable *table)
 	{
 		const DbsyncTable *child = lfirst(lc);
 
-		if (child->ties.rank == table->ties.rank || child->dropped != 0 || !child->part.live)
+		if (child->ties.rank == table->ties.rank || child->dropped != 0 || !dbsync_table_flows(child))
 			continue;
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -48,6 +48,7 @@
 #include "worker/run/process.h"
 #include "worker/run/sleep.h"
 #include "worker/run/waiting.h"
+#include "worker/sequence.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
@@ -101,6 +102,8 @@ read_configuration(void)
 
 	dbsync_report_suspended(count_suspended(work->subscription));
 	dbsync_rights_watch(work->subscription);
+	if (work->subscription->tables_changed)
+		dbsync_sequences_outdate();
 	/* another owner has another user mapping */
 	if (work->target != NULL && work->subscription->owner != owner)
 		dbsync_ledger_detach(work);
