@@ -107,7 +107,7 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 					 " st.held, st.held_mark, st.held_for, st.held_action, st.held_done, st.held_asked,"
 					 " CASE WHEN st.state = 'copying' THEN st.note END,"
 					 " c.dropped::pg_catalog.text::pg_catalog.int8, c.name, c.owner,"
-					 " st.operations, st.selection IS NOT NULL"
+					 " st.operations, st.selection IS NOT NULL, st.rows_excluded, st.bytes_copied"
 					 " FROM dbsync.subscription_table st"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
 					 " WHERE st.subscription_id = $1::pg_catalog.int4"
@@ -138,6 +138,8 @@ read_tables(DbsyncSubscription *subscription, const char *id)
 		table->dropped = (uint64) dbsync_query_int(row, 19);
 		table->shape = &dbsync_shape_none;
 		table->operations = dbsync_selection_operations(dbsync_query_text(row, 22));
+		table->copied.excluded = dbsync_query_int(row, 24);
+		table->copied.bytes = dbsync_query_int(row, 25);
 		if (dbsync_query_bool(row, 23))
 			chosen = lappend(chosen, table);
 		if (!read_name(subscription, table, row, 20))
@@ -271,6 +273,8 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 	table->copy_failures = old->copy_failures;
 	table->oversized = old->oversized;
 	table->note_due = old->note_due;
+	table->copied = old->copied;
+	table->copied_next = old->copied_next;
 	if (old->copied_for != NULL && !old->copied_for_noted)
 	{
 		table->copied_for = MemoryContextStrdup(GetMemoryChunkContext(table), old->copied_for);

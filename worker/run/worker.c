@@ -38,6 +38,7 @@
 #include "worker/driver/driver.h"
 #include "worker/limit.h"
 #include "worker/oversize.h"
+#include "worker/progress.h"
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/rights.h"
@@ -168,6 +169,11 @@ work_through(void)
 		did = dbsync_catch_up_run(work);
 		did |= dbsync_batch_run(work);
 		dbsync_crashes_survived();
+		if (work->caught_up)
+			dbsync_sleep_tell_passed();
+		/* it may sleep now, for as long as nobody writes */
+		if (!dbsync_schedule_is_pending(work))
+			dbsync_report_state(DBSYNC_WORKER_RUNNING);
 		if (dbsync_dropped_leave(work))
 			continue;
 		if (!tidied && work->retention_due <= GetCurrentTimestamp())
@@ -242,6 +248,7 @@ recover_from_error(void)
 
 	HOLD_INTERRUPTS();
 	dbsync_crashes_survived();
+	dbsync_progress_end_copy();
 	edata = CopyErrorData();
 	needed = send_needed();
 	if (needed > *send_as || work->lock_due)
