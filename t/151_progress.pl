@@ -6,6 +6,7 @@ use warnings;
 
 use lib 't';
 use DbsyncTest qw(ask becomes_true poll_until quoted);
+use IPC::Run ();
 use JSON::PP ();
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -78,6 +79,16 @@ sub is_as_at_target
 	return $line;
 }
 
+# What scripts/watch says, once.
+sub watched
+{
+	my (@options) = @_;
+	my ($out, $err) = run_command([ $^X, 'scripts/watch', '--once', @options, $pair->source->connstr('postgres') ]);
+
+	is($err, '', 'scripts/watch complains of nothing');
+	return $out;
+}
+
 # --- nothing runs yet
 
 $pair->both("CREATE TABLE public.$_ (id int PRIMARY KEY, t text)") foreach qw(items others parts);
@@ -113,6 +124,18 @@ like($line->{waits_for}, qr/^the target's answer, since /, 'and says so');
 is("$line->{tables_done} of $line->{tables_total}", '0 of 2', 'no table is done');
 is("$line->{tuples_done} of $line->{tuples_total}", '3000 of 10010', 'rows of all tables are counted');
 is($line->{percent}, 29.9, 'and percent are rounded down');
+
+# --- and so it is drawn
+
+my $picture = watched();
+like($picture, qr/^s: waiting for target, 0 of 2 tables$/m, 'the subscription is drawn');
+like($picture, qr/^  \[[#]+-+\.+\]  29\.9 % 3 000 of 10 010 rows, /m, 'with a bar of what is there, what is under way, and what is left');
+like($picture, qr/^  waits for: the target's answer, since /m, 'and what it waits for');
+like($picture, qr/^  items: copying, waits for: the target's answer$|^  public\.items: copying, waits for: the target's answer$/m,
+	'the table is drawn');
+like($picture, qr/^    \[#{6}-{2}\.{12}\]  30\.0 % 3 000 of 10 000 rows, .* 1 000 under way/m, 'with the same figures');
+unlike($picture, qr/[^\n\x20-\x7e]/, 'in plain text');
+like(watched('--tables', '1'), qr/^  1 more table: 1 waiting$/m, 'tables for which there is no room are counted');
 
 # --- whoever dies: what was under way is taken back
 
@@ -222,6 +245,46 @@ progress_becomes('s', undef, "phase = 'waiting' AND waits_for LIKE '%held%'", 'a
 $pair->target_sql('ALTER TABLE public.others RENAME u TO t');
 $pair->sql("SELECT dbsync.resume_table('s', 'public.others')");
 progress_becomes('s', undef, "phase = 'live'", 'until it goes on');
+
+# --- a name is no command for a terminal
+
+my $evil = qq{"e\e]0;title\a\x{c2}\x{9b}2J\n\tx"};
+$pair->both("CREATE TABLE public.$evil (id int PRIMARY KEY)");
+$pair->subscribe('evil', ["public.$evil"]);
+$picture = watched();
+like($picture, qr/public\."e\\x\{1b\}\]0;title\\x\{7\}\\x\{9b\}2J\\x\{a\}\\x\{9\}x"/, 'what is no letter is spelled out');
+unlike($picture, qr/[^\n\x20-\x7e]/, 'and nothing of it reaches the terminal');
+
+# --- it goes on where the server does not
+
+my ($out, $in) = ('', '');
+my $watch = IPC::Run::start([ $^X, 'scripts/watch', '--interval', '0.2', $pair->source->connstr('postgres') ],
+	'<', \undef, '>', \$out, '2>&1', IPC::Run::timer(4 * $PostgreSQL::Test::Utils::timeout_default));
+ok(poll_until(sub { $watch->pump_nb; $out =~ /^s: live/m }, 'a picture'), 'pictures are drawn');
+$pair->source->stop('immediate');
+ok(poll_until(sub { $watch->pump_nb; $out =~ /^No answer from the server for/m }, 'no answer'), 'it says that the server is gone');
+$pair->source->start;
+ok(poll_until(sub { $watch->pump_nb; $out =~ /^The server is back, after .*^s: live/ms }, 'the server is back'),
+	'and that it is back');
+$watch->signal('INT');
+$watch->finish;
+is($watch->full_result(0) >> 8, 130, 'it ends when it is told to');
+
+SKIP:
+{
+	skip 'there is no script (of util-linux)', 4 if system('script --version >/dev/null 2>&1') != 0;
+	local $ENV{TERM} = 'xterm';
+	local $ENV{CONNSTR} = $pair->source->connstr('postgres');
+	($out, $in) = ('', '');
+	my $terminal = IPC::Run::start([ 'script', '-qefc', qq{exec $^X scripts/watch --interval 0.2 "\$CONNSTR"}, '/dev/null' ],
+		'<', \$in, '>', \$out, '2>&1', IPC::Run::timer(4 * $PostgreSQL::Test::Utils::timeout_default));
+	ok(poll_until(sub { $terminal->pump_nb; $out =~ /s: live/ }, 'a picture'), 'in a terminal');
+	like($out, qr/^\e\[\?1049h\e\[\?25l/, 'it takes another screen');
+	$in = "\x03";
+	$terminal->finish;
+	like($out, qr/\e\[\?25h\e\[\?1049l[^\e]*$/, 'and gives it back at Ctrl-C');
+	unlike($out, qr/\a|\e\]|\x9b/, 'and no name has reached it');
+}
 
 # --- who may look
 

@@ -67,7 +67,7 @@ COMMENT ON FUNCTION dbsync_internal.table_phase(boolean, boolean, boolean, text,
 -- The tables of a subscription: its line of progress_of_subscriptions() comes as arguments.
 CREATE FUNCTION dbsync_internal.progress_of_tables(of_subscription int, state text, works boolean, passed boolean, waits_since timestamptz,
     copying int, reached bigint[], under_way bigint[], per_second float8[]) RETURNS TABLE (
-    rel regclass, phase text, waits_for text, done boolean, total bigint, reached_rows bigint, sent_rows bigint, excluded bigint,
+    rel regclass, phase text, waits_for text, done boolean, total bigint, reached_rows bigint, sent_rows bigint, excluded bigint, sent_excluded bigint,
     bytes_total bigint, bytes_done bigint, bytes_processed bigint, rows_per_second float8, bytes_per_second float8)
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -80,7 +80,7 @@ AS $$
             WHEN 'waiting' THEN CASE WHEN works THEN 'its turn' ELSE format('its subscription, which is: %s', progress_of_tables.state) END
         END,
         a.state = 'live' AND c.state = 'active' AND a.held IS NULL,
-        n.total, n.reached, n.sent, n.excluded,
+        n.total, n.reached, n.sent, n.excluded, n.sent_excluded,
         CASE WHEN a.state IN ('live', 'indexing') THEN n.bytes_done
              WHEN n.sent > 0 THEN (n.bytes_sent::numeric / n.sent * n.total)::bigint END,
         n.bytes_done, n.bytes_sent,
@@ -89,10 +89,11 @@ AS $$
     JOIN dbsync.captured_table c ON c.id = a.captured_id
     CROSS JOIN LATERAL (SELECT copying IS NOT DISTINCT FROM a.captured_id AND a.state IN ('new', 'copying')) now (here)
     CROSS JOIN LATERAL (
-        SELECT t.total, r.reached, r.sent, r.excluded, r.bytes_done, r.bytes_sent
+        SELECT t.total, r.reached, r.sent, r.excluded, r.sent_excluded, r.bytes_done, r.bytes_sent
         FROM (SELECT CASE WHEN now.here THEN progress_of_tables.reached[1] ELSE a.rows_copied END AS reached,
                 CASE WHEN now.here THEN progress_of_tables.reached[1] + under_way[1] ELSE a.rows_copied END AS sent,
                 CASE WHEN now.here THEN progress_of_tables.reached[2] ELSE a.rows_excluded END AS excluded,
+                CASE WHEN now.here THEN progress_of_tables.reached[2] + under_way[2] ELSE a.rows_excluded END AS sent_excluded,
                 CASE WHEN now.here THEN progress_of_tables.reached[3] ELSE a.bytes_copied END AS bytes_done,
                 CASE WHEN now.here THEN progress_of_tables.reached[3] + under_way[3] ELSE a.bytes_copied END AS bytes_sent) r
         -- an estimate that has been reached, and is not all, was wrong: then nobody knows
@@ -156,14 +157,14 @@ BEGIN
             count(*) FILTER (WHERE t.phase IN ('held', 'suspended')) AS still, count(*) FILTER (WHERE t.phase = 'indexing') AS indexing,
             -- of a part nothing can be said of all
             CASE WHEN count(t.total) = count(t.rel) THEN sum(t.total) END AS total, sum(t.reached_rows) AS reached, sum(t.sent_rows) AS sent,
-            sum(t.excluded) AS excluded, CASE WHEN count(t.bytes_total) = count(t.rel) THEN sum(t.bytes_total) END AS bytes_total,
+            sum(t.excluded) AS excluded, sum(t.sent_excluded) AS sent_excluded, CASE WHEN count(t.bytes_total) = count(t.rel) THEN sum(t.bytes_total) END AS bytes_total,
             sum(t.bytes_done) AS bytes_done, sum(t.bytes_processed) AS bytes_processed
         FROM sub s LEFT JOIN tab t ON t.id = s.id GROUP BY s.id)
     SELECT s.name, NULL::regclass, s.pid, dbsync_internal.subscription_phase(s.state, s.passed, w.tables, w.done, w.still, w.indexing),
         CASE WHEN s.state = 'waiting for target' THEN format('the target''s answer, since %s', date_trunc('second', s.waits_since))
              WHEN s.message IS NOT NULL THEN s.message
              WHEN w.still > 0 THEN format('tables that are held or suspended: %s', w.still) END,
-        w.tables, w.done, w.total::bigint, (w.reached - w.excluded)::bigint, (w.sent - w.excluded)::bigint, w.excluded::bigint,
+        w.tables, w.done, w.total::bigint, (w.reached - w.excluded)::bigint, (w.sent - w.sent_excluded)::bigint, w.excluded::bigint,
         w.bytes_total::bigint, w.bytes_done::bigint, w.bytes_processed::bigint,
         dbsync_internal.percent_done(w.tables > 0 AND w.done = w.tables, w.reached, w.total),
         s.copied_per_second[1] + s.applied_per_second[1], s.copied_per_second[2] + s.applied_per_second[2],
@@ -173,7 +174,7 @@ BEGIN
         s.lag_transactions, s.lag_rows, s.lag_bytes, s.lag_seconds
     FROM sub s JOIN whole w ON w.id = s.id
     UNION ALL
-    SELECT s.name, t.rel, s.pid, t.phase, t.waits_for, NULL, NULL, t.total, t.reached_rows - t.excluded, t.sent_rows - t.excluded,
+    SELECT s.name, t.rel, s.pid, t.phase, t.waits_for, NULL, NULL, t.total, t.reached_rows - t.excluded, t.sent_rows - t.sent_excluded,
         t.excluded, t.bytes_total, t.bytes_done, t.bytes_processed,
         dbsync_internal.percent_done(t.done, t.reached_rows, t.total), t.rows_per_second, t.bytes_per_second,
         CASE WHEN t.phase = 'copying' THEN dbsync_internal.time_left(t.total - t.sent_rows, t.rows_per_second) END,
