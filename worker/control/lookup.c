@@ -17,6 +17,7 @@
 #include "utils/syscache.h"
 
 #include "extension/catalog.h"
+#include "extension/deadline.h"
 #include "extension/settings.h"
 #include "extension/shmem.h"
 #include "worker/control/lookup.h"
@@ -45,6 +46,7 @@ become_owner(void)
 	caller.nest_level = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	dbsync_deadline_for_locks();
 	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(dbsync_catalog_schema()));
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "schema of dbsync has gone");

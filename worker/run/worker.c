@@ -193,7 +193,8 @@ work_through(void)
 		/* all that this round's snapshot shows is there; who commits later calls us */
 		if (work->caught_up && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work))
 		{
-			if (!dbsync_sleep_was_woken())
+			/* a run was asked for what there was then; others may write on and on */
+			if (work->run != 0 || !dbsync_sleep_was_woken())
 			{
 				dbsync_sequence_look(work);
 				dbsync_sleep_kept_up();
