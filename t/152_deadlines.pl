@@ -15,6 +15,7 @@ use Test::More;
 
 my $wire;
 my $pair = DbsyncTest->new(
+	streaming => 1,
 	source_conf => "dbsync.retry_max = '500ms'\n",
 	uri => sub {
 		my ($self) = @_;
@@ -40,7 +41,7 @@ sub call
 # --- a target that does not get on, met by a session
 
 foreach my $case (
-	[ mute => qr/08001: could not connect to target "far"\nDETAIL:  timeout expired/ ],
+	[ mute => qr/08006: target "far" has not answered for \d+ s\n.*HINT: .*dbsync\.call_timeout/s ],
 	[ mute_later => qr/08006: target "far" has not answered for \d+ s\n.*HINT: .*dbsync\.call_timeout/s ],
 	[ drip => qr/08001: could not connect to target "far"\nDETAIL:  timeout expired|08006: target "far" has not answered for \d+ s/ ])
 {
@@ -54,6 +55,9 @@ foreach my $case (
 		stderr => \my $error);
 	like($error, qr/canceling statement due to statement timeout/, "test_target: $mode can be cancelled");
 }
+$wire->order('mute');
+my (undef, undef, $late) = $source->psql('postgres', "SET statement_timeout = '60s'; SELECT * FROM dbsync.test_target('far')");
+like($late, qr/could not connect to target "far"\nDETAIL:  timeout expired/, 'test_target: connect_timeout counts where it is shorter');
 $wire->order('mute_later');
 my ($answer, $notice) = call("SELECT dbsync.add_table('s', 'public.b', columns => '{id}')");
 like($notice, qr/NOTICE: .*has not answered/s, 'add_table: what cannot be asked is a notice');
@@ -66,8 +70,14 @@ $pair->subscribe('d', ['public.b']);
 $pair->sql("SELECT dbsync.run_once('d')");
 $wire->order('mute_later');
 like(scalar(call("SELECT dbsync.drop_subscription('d')")), qr/08006: target "far" has not answered/, 'drop_subscription: silence has an end');
-my (undef, undef, $broken) = $source->psql('postgres', "SET statement_timeout = '500ms'; SELECT dbsync.drop_subscription('d', force => true)");
-like($broken, qr/canceling statement due to statement timeout/, 'drop_subscription: it can be cancelled');
+# COMMIT, in which it waits, knows no statement_timeout
+my $dropping = $source->background_psql('postgres', on_error_stop => 0);
+$dropping->query_until(qr/^now/m, "\\echo now\nSELECT dbsync.drop_subscription('d', force => true);\n");
+ok(becomes_true($source, "SELECT count(pg_cancel_backend(pid)) > 0 FROM pg_stat_activity
+	WHERE query LIKE '%drop_subscription%' AND state = 'active' AND wait_event = 'Extension'"), 'a drop waits, and is cancelled');
+$dropping->query('SELECT 1');
+like($dropping->{stderr}, qr/canceling statement due to user request/, 'drop_subscription: it can be cancelled');
+$dropping->quit;
 is($pair->sql("SELECT count(*) FROM dbsync.status WHERE subscription = 'd'"), '1', 'it is still there');
 like(scalar(call("SELECT dbsync.drop_subscription('d', force => true)")), qr/WARNING: .*has not answered/s, 'force: a warning');
 is($pair->sql("SELECT count(*) FROM dbsync.status WHERE subscription = 'd'"), '0', 'and it is gone');
@@ -92,7 +102,7 @@ while_open('LOCK TABLE public.b IN ACCESS EXCLUSIVE MODE', sub {
 	like(scalar(call("SELECT dbsync.create_subscription('n', 'far', ARRAY['public.b'])")), $lock_error, 'create_subscription: a lock on the table');
 	like(scalar(call("SELECT dbsync.add_table('s', 'public.b')", "SET lock_timeout = '10ms'")), qr/55P03: canceling statement due to lock timeout/,
 		'a shorter lock_timeout counts');
-	is(call("SELECT current_setting('lock_timeout')"), '0', 'and the setting is the session\'s own');
+	is((call("SELECT dbsync.wait_for('s', '0'); SELECT current_setting('lock_timeout')"))[0] =~ s/^.*\n//r, '0', 'and the setting is the session\'s own');
 });
 while_open("SELECT dbsync.add_table('s', 'public.b')", sub {
 	foreach my $call (
@@ -104,7 +114,7 @@ while_open("SELECT dbsync.add_table('s', 'public.b')", sub {
 });
 while_open("SELECT dbsync.copy_table('s', 'public.a')", sub {
 	foreach my $call (
-		"dbsync.copy_table('s', 'public.a')", "dbsync.suspend_table('s', 'public.a')", "dbsync.remove_table('s', 'public.a')",
+		"dbsync.copy_table('s', 'public.a')", "dbsync.suspend_table('public.a')", "dbsync.remove_table('s', 'public.a')",
 		"dbsync.resume_table('s', 'public.a')")
 	{
 		like(scalar(call("SELECT $call")), $lock_error, "$call: another transaction is open");
@@ -124,7 +134,7 @@ like(scalar(call("SELECT dbsync.stop_subscription('s')")),
 	'stop_subscription: a frozen worker has an end');
 my (undef, undef, $stop) = $source->psql('postgres', "SET statement_timeout = '500ms'; SELECT dbsync.stop_subscription('s')");
 like($stop, qr/canceling statement due to statement timeout/, 'stop_subscription: it can be cancelled');
-is(call("SELECT dbsync.wait_for('s', '200ms')"), 'f', 'wait_for: it has a time of its own');
+is((call("SELECT dbsync.wait_for('s', '200ms')"))[0], 'f', 'wait_for: it has a time of its own');
 kill('CONT', $worker);
 poll_until(sub { !kill(0, $worker) }, 'end of the worker');
 $pair->stop_subscription('s');

@@ -173,18 +173,29 @@ dbsync_lookup_held(int id, char **table, char **reason, char **action)
 	return found;
 }
 
+/* Its row may be locked by an open transaction that has added a table, say. */
+static void
+advise(void *arg)
+{
+	if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE)
+		errhint("%s", dbsync_deadline_lock_hint());
+}
+
 void
 dbsync_lookup_set_enabled(int id, bool enabled)
 {
 	Caller		caller;
 	const char *args[2];
+	ErrorContextCallback callback = {.callback = advise, .previous = error_context_stack};
 
 	args[0] = enabled ? "true" : "false";
 	args[1] = psprintf("%d", id);
 	caller = become_owner();
+	error_context_stack = &callback;
 	dbsync_query_run("UPDATE dbsync.subscription SET enabled = $1::pg_catalog.bool,"
 					 " note = CASE WHEN NOT $1::pg_catalog.bool THEN note END"
 					 " WHERE id = $2::pg_catalog.int4", 2, args);
+	error_context_stack = callback.previous;
 	become_caller(&caller);
 }
 
