@@ -174,6 +174,9 @@ dbsync_wal_flush(XLogRecPtr lsn)
 	SyncRepWaitForLSN(lsn, false);
 	RESUME_INTERRUPTS();
 	late = end_timeout();
+	/* it was over as the standby had it: nobody has cancelled anything */
+	if (late && standbys_have(lsn))
+		QueryCancelPending = false;
 	CHECK_FOR_INTERRUPTS();
 	if (standbys_have(lsn))
 		return;
@@ -183,9 +186,8 @@ dbsync_wal_flush(XLogRecPtr lsn)
 				 errmsg("no synchronous standby has confirmed what is to be sent for %d s", dbsync_target_timeout / 1000),
 				 errdetail("The target must not get what the standby does not have, and does not wait for it for ever."),
 				 errhint("pg_stat_replication shows the standbys. dbsync.target_timeout sets how long is too long.")));
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_QUERY_CANCELED),
-				 errmsg("the wait for a synchronous standby was broken off"),
-				 errdetail("The target must not get what the standby does not have.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_QUERY_CANCELED),
+			 errmsg("the wait for a synchronous standby was broken off"),
+			 errdetail("The target must not get what the standby does not have.")));
 }
