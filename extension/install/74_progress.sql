@@ -36,35 +36,9 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.progress_of_subscriptions(oid) IS 'subscriptions of the caller, and how far and how fast their workers say they are';
 
--- Rows of the table and its partitions, by what ANALYZE has found; null: it has not looked.
-CREATE FUNCTION dbsync_internal.estimated_rows(captured_id int, rel oid) RETURNS bigint
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT sum(r.reltuples)::bigint FROM pg_class r
-    WHERE r.reltuples >= 0 AND r.relkind = 'r'
-      AND (r.oid = rel OR r.oid IN (SELECT p.relid FROM dbsync.partition p WHERE p.captured_id = estimated_rows.captured_id AND p.leaf))
-$$;
-COMMENT ON FUNCTION dbsync_internal.estimated_rows(int, oid) IS 'how many rows a captured table is thought to have; null: nobody knows';
-
-CREATE FUNCTION dbsync_internal.table_phase(works boolean, passed boolean, held boolean, capture text, state text, is_copying boolean) RETURNS text
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT CASE
-        WHEN 'suspended' IN (state, capture) THEN 'suspended'
-        WHEN held THEN 'held'
-        WHEN NOT works THEN 'waiting'
-        WHEN capture = 'dropped' THEN 'catching up'
-        WHEN capture <> 'active' THEN 'installing'
-        WHEN state = 'indexing' THEN 'indexing'
-        WHEN state = 'live' AND passed THEN 'live'
-        WHEN state = 'live' THEN 'catching up'
-        WHEN is_copying THEN 'copying'
-        ELSE 'waiting'
-    END
-$$;
-COMMENT ON FUNCTION dbsync_internal.table_phase(boolean, boolean, boolean, text, text, boolean) IS 'the phase of a table in words';
-
--- The tables of a subscription: its line of progress_of_subscriptions() comes as arguments.
+-- The tables of a subscription: its line of progress_of_subscriptions() comes as arguments.  There
+-- may be ten thousand: what is worked out for each is in the statement, as a function with a
+-- search_path of its own takes longer than all the rest.
 CREATE FUNCTION dbsync_internal.progress_of_tables(of_subscription int, state text, works boolean, passed boolean, waits_since timestamptz,
     copying int, reached bigint[], under_way bigint[], per_second float8[]) RETURNS TABLE (
     rel regclass, phase text, waits_for text, done boolean, total bigint, reached_rows bigint, sent_rows bigint, excluded bigint, sent_excluded bigint,
@@ -100,21 +74,28 @@ AS $$
         CROSS JOIN LATERAL (SELECT CASE WHEN a.state IN ('live', 'indexing') THEN a.rows_copied
             WHEN e.rows > r.sent THEN e.rows END AS total
             FROM (SELECT CASE WHEN a.state NOT IN ('live', 'indexing') AND a.copy_data
-                THEN dbsync_internal.estimated_rows(c.id, c.relid) END AS rows) e) t) n
-    CROSS JOIN LATERAL dbsync_internal.table_phase(works, passed, a.held IS NOT NULL, c.state, a.state,
-        now.here OR (a.state = 'copying' AND copying IS NULL)) ph (phase)
+                THEN (SELECT sum(r.reltuples)::bigint
+                    FROM (SELECT c.relid::oid UNION ALL SELECT p.relid FROM dbsync.partition p WHERE p.captured_id = c.id AND p.leaf) m (relid)
+                    JOIN pg_class r ON r.oid = m.relid
+                    -- of a table that was never analyzed it is -1
+                    WHERE r.reltuples >= 0 AND r.relkind = 'r') END AS rows) e) t) n
+    CROSS JOIN LATERAL (
+        SELECT CASE
+            WHEN 'suspended' IN (a.state, c.state) THEN 'suspended'
+            WHEN a.held IS NOT NULL THEN 'held'
+            WHEN NOT works THEN 'waiting'
+            WHEN c.state = 'dropped' THEN 'catching up'
+            WHEN c.state <> 'active' THEN 'installing'
+            WHEN a.state = 'indexing' THEN 'indexing'
+            WHEN a.state = 'live' AND passed THEN 'live'
+            WHEN a.state = 'live' THEN 'catching up'
+            WHEN now.here OR (a.state = 'copying' AND copying IS NULL) THEN 'copying'
+            ELSE 'waiting'
+        END) ph (phase)
     WHERE a.subscription_id = of_subscription
 $$;
 COMMENT ON FUNCTION dbsync_internal.progress_of_tables(int, text, boolean, boolean, timestamptz, int, bigint[], bigint[], float8[])
     IS 'the tables of a subscription, how much of their first copies is done, and what each waits for';
-
--- Percent of what is thought to be all, rounded down: never all of it before it is.
-CREATE FUNCTION dbsync_internal.percent_done(is_all boolean, done numeric, total numeric) RETURNS numeric
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT CASE WHEN is_all THEN 100 WHEN total > 0 THEN least(99.9, trunc(100 * done / total, 1)) END
-$$;
-COMMENT ON FUNCTION dbsync_internal.percent_done(boolean, numeric, numeric) IS 'percent that is done; null: nobody knows';
 
 CREATE FUNCTION dbsync_internal.time_left(rows numeric, per_second float8) RETURNS interval
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -166,7 +147,7 @@ BEGIN
              WHEN w.still > 0 THEN format('tables that are held or suspended: %s', w.still) END,
         w.tables, w.done, w.total::bigint, (w.reached - w.excluded)::bigint, (w.sent - w.sent_excluded)::bigint, w.excluded::bigint,
         w.bytes_total::bigint, w.bytes_done::bigint, w.bytes_processed::bigint,
-        dbsync_internal.percent_done(w.tables > 0 AND w.done = w.tables, w.reached, w.total),
+        CASE WHEN w.tables > 0 AND w.done = w.tables THEN 100 WHEN w.total > 0 THEN least(99.9, trunc(100 * w.reached / w.total, 1)) END,
         s.copied_per_second[1] + s.applied_per_second[1], s.copied_per_second[2] + s.applied_per_second[2],
         CASE WHEN NOT s.works THEN NULL
              WHEN w.done + w.still < w.tables THEN dbsync_internal.time_left(w.total - w.sent, s.copied_per_second[1])
@@ -176,7 +157,8 @@ BEGIN
     UNION ALL
     SELECT s.name, t.rel, s.pid, t.phase, t.waits_for, NULL, NULL, t.total, t.reached_rows - t.excluded, t.sent_rows - t.sent_excluded,
         t.excluded, t.bytes_total, t.bytes_done, t.bytes_processed,
-        dbsync_internal.percent_done(t.done, t.reached_rows, t.total), t.rows_per_second, t.bytes_per_second,
+        -- rounded down: not all of it before it is
+        CASE WHEN t.done THEN 100 WHEN t.total > 0 THEN least(99.9, trunc(100 * t.reached_rows::numeric / t.total, 1)) END, t.rows_per_second, t.bytes_per_second,
         CASE WHEN t.phase = 'copying' THEN dbsync_internal.time_left(t.total - t.sent_rows, t.rows_per_second) END,
         NULL, NULL, NULL, NULL
     FROM tab t JOIN sub s ON s.id = t.id;
