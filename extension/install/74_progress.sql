@@ -18,7 +18,7 @@ CREATE FUNCTION dbsync_internal.progress_of_subscriptions(caller oid) RETURNS TA
     id int, name name, pid int, state text, works boolean, passed boolean, waits_since timestamptz, message text,
     copying int, reached bigint[], under_way bigint[], copied_per_second float8[], applied_per_second float8[],
     lag_transactions bigint, lag_rows bigint, lag_bytes bigint, lag_seconds float8)
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql ROWS 10 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT s.id, s.name, w.pid, st.state,
         w.pid IS NOT NULL AND st.state IN ('installing', 'copying', 'running', 'waiting for target'),
@@ -118,13 +118,14 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.subscription_phase(text, boolean, bigint, bigint, bigint, bigint) IS 'the phase of a subscription in words';
 
+-- Compiling takes seconds, and there is never so much to read that it would pay.
 CREATE FUNCTION dbsync_internal.subscription_progress(caller oid) RETURNS TABLE (
     subscription name, "table" regclass, pid int, phase text, waits_for text, tables_total bigint, tables_done bigint,
     tuples_total bigint, tuples_done bigint, tuples_processed bigint, tuples_excluded bigint,
     bytes_total bigint, bytes_done bigint, bytes_processed bigint, percent numeric,
     tuples_per_second float8, bytes_per_second float8, eta interval,
     lag_transactions bigint, lag_rows bigint, lag_bytes bigint, lag_seconds float8)
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN
