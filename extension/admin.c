@@ -21,11 +21,13 @@
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "extension/admin.h"
+#include "extension/deadline.h"
 #include "extension/owner.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/catcache.h"
 #include "utils/guc.h"
 #include "utils/syscache.h"
@@ -216,6 +218,8 @@ dbsync_admin_raise(MemoryContext context)
 	edata->context = NULL;
 	edata->internalquery = NULL;
 	edata->internalpos = 0;
+	if (edata->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE && edata->hint == NULL)
+		edata->hint = pstrdup(dbsync_deadline_lock_hint());
 	ThrowErrorData(edata);
 	pg_unreachable();
 }
@@ -229,6 +233,7 @@ dbsync_as_owner(PG_FUNCTION_ARGS)
 	int			nest = NewGUCNestLevel();
 	Oid			caller;
 	int			sec_context;
+	int			nest_level;
 	Datum		result;
 
 	LOCAL_FCINFO(inner, FUNC_MAX_ARGS);
@@ -250,6 +255,8 @@ dbsync_as_owner(PG_FUNCTION_ARGS)
 	}
 
 	caller_path = pstrdup(namespace_search_path);
+	nest_level = NewGUCNestLevel();
+	dbsync_deadline_for_locks();
 	SetUserIdAndSecContext(twin->owner,
 						   sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	PG_TRY();
@@ -263,6 +270,7 @@ dbsync_as_owner(PG_FUNCTION_ARGS)
 	}
 	PG_END_TRY();
 	caller_path = outer_path;
+	AtEOXact_GUC(true, nest_level);
 	SetUserIdAndSecContext(caller, sec_context);
 	AtEOXact_GUC(true, nest);
 

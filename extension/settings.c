@@ -36,6 +36,7 @@ int			dbsync_retention_interval;
 int			dbsync_poll_interval;
 int			dbsync_gather_max;
 int			dbsync_target_timeout;
+int			dbsync_call_timeout;
 int			dbsync_sequence_headroom;
 int			dbsync_max_subscriptions_per_role;
 
@@ -116,6 +117,13 @@ define_session_settings(void)
 							&dbsync_carry_bytes, DBSYNC_CARRIED_MAX, 0, DBSYNC_CARRIED_MAX,
 							PGC_USERSET, GUC_UNIT_BYTE | GUC_NOT_IN_SAMPLE,
 							NULL, NULL, NULL);
+
+	/* Who calls sits there; what workers do is waited for by nobody. */
+	DefineCustomIntVariable("dbsync.call_timeout",
+							"How long a function of dbsync waits for one thing: a lock, a target's answer, a worker that is to end.",
+							"A shorter lock_timeout or dbsync.target_timeout counts; 0 leaves it to those.",
+							&dbsync_call_timeout, 60 * 1000, 0, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 
 static void

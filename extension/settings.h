@@ -26,6 +26,9 @@ extern bool dbsync_direct_capture;
 #define DBSYNC_CARRIED_MAX	1500
 extern int	dbsync_carry_bytes;
 
+/* of functions that somebody calls; ms, 0: no limit of its own */
+extern int	dbsync_call_timeout;
+
 /* of the worker; sizes in kB, times in ms */
 extern int	dbsync_segment_size;
 extern int	dbsync_batch_rows;

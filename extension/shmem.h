@@ -56,17 +56,52 @@ typedef enum DbsyncKeys
 	DBSYNC_KEYS_ORDERED			/* they are, and rows come in an order that they allow */
 } DbsyncKeys;
 
+/* rows that are on their way, or there */
+typedef struct DbsyncFlow
+{
+	int64		rows;			/* those that were left out counted */
+	int64		excluded;		/* left out by the table's filter */
+	int64		bytes;			/* of the values that were sent */
+} DbsyncFlow;
+
+/*
+ * What has been sent, and the same at two moments before that: "since" is 5 to 10
+ * seconds old while rows go, and "next" is to take its place.
+ */
+typedef struct DbsyncMeter
+{
+	DbsyncFlow	sent;			/* since the worker began, also what was taken back */
+	TimestampTz since_at;		/* 0: nothing has been sent lately */
+	TimestampTz next_at;
+	DbsyncFlow	since;
+	DbsyncFlow	next;
+} DbsyncMeter;
+
+/* the table that is being copied at first */
+typedef struct DbsyncCopying
+{
+	int			table;			/* by its captured_id; 0: none, the catalog says how far each is */
+	DbsyncFlow	reached;		/* committed at the target */
+	DbsyncFlow	under_way;		/* behind that: sent, and taken back if it fails */
+} DbsyncCopying;
+
 /* how it goes; written by the worker only */
 typedef struct DbsyncProgress
 {
 	int64		batches;
 	int64		rows;
+	int64		lag_transactions;
 	int64		lag_rows;
 	int64		lag_bytes;
 	TimestampTz oldest;			/* 0: nothing pending */
 	TimestampTz last_batch;		/* 0: none yet */
 	TimestampTz waits_since;	/* for the target's answer; 0: not, or not for long */
 	double		rows_per_second;
+	bool		passed;			/* of this worker's rounds one came as far as its snapshot; */
+	uint32		passed_calls;	/* the last of those began when there had been so many calls */
+	DbsyncCopying copying;
+	DbsyncMeter copied;			/* rows of first copies */
+	DbsyncMeter applied;		/* rows of changes */
 	char		position[128];	/* clipped text of "after" */
 	DbsyncKeys	foreign_keys;
 } DbsyncProgress;

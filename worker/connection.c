@@ -29,6 +29,7 @@
 #include "utils/syscache.h"
 
 #include "extension/catalog.h"
+#include "extension/deadline.h"
 #include "extension/settings.h"
 #include "worker/connection.h"
 #include "worker/query.h"
@@ -146,6 +147,18 @@ tell_waits(TimestampTz since)
 		waits(since);
 }
 
+/* ms of silence that are too many, as of now: a worker waits longer than a session. */
+static const int *
+timeout(void)
+{
+	static int	of_session;
+
+	if (waits != NULL)
+		return &dbsync_target_timeout;
+	of_session = dbsync_deadline_or(dbsync_target_timeout);
+	return &of_session;
+}
+
 DbsyncTargetConfig *
 dbsync_connection_config(const char *server_name, Oid owner)
 {
@@ -163,7 +176,7 @@ dbsync_connection_config(const char *server_name, Oid owner)
 		(!superuser_arg(owner) && !waives_password(mapping));
 	config->application_name = "dbsync";
 	config->waits = tell_waits;
-	config->timeout = &dbsync_target_timeout;
+	config->timeout = timeout();
 	return config;
 }
 

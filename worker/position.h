@@ -26,6 +26,7 @@ typedef struct DbsyncPosition
 /* what a target does not have yet */
 typedef struct DbsyncLag
 {
+	int64		transactions;
 	int64		rows;
 	int64		bytes;
 	TimestampTz oldest;			/* 0: nothing pending */

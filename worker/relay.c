@@ -21,6 +21,7 @@
 #include "extension/owner.h"
 #include "worker/encode.h"
 #include "worker/last_key.h"
+#include "worker/progress.h"
 #include "worker/relay.h"
 #include "worker/row_describe.h"
 #include "worker/row_size.h"
@@ -46,6 +47,7 @@ struct DbsyncRelay
 	DbsyncRelayWhat what;
 	bool		refused;
 	int64		rows;
+	int64		excluded;		/* of them, by the filter */
 	int64		bytes;			/* of their values */
 	MemoryContext context;		/* lives as long as the relay */
 	MemoryContext row_context;	/* reset for each row */
@@ -313,6 +315,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 {
 	DbsyncRelay *relay = (DbsyncRelay *) self;
 	TupleTableSlot *sent = slot;
+	int64		before = relay->bytes;
 	MemoryContext old;
 
 	CHECK_FOR_INTERRUPTS();
@@ -335,6 +338,8 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 		relay->refused = !dbsync_target_try_rows_put(relay->target, &relay->row);
 	}
 	MemoryContextSwitchTo(old);
+	relay->excluded += sent == NULL;
+	dbsync_progress_count(relay->what == DBSYNC_RELAY_CHUNK, sent == NULL, relay->bytes - before);
 	return !relay->refused;
 }
 
@@ -427,6 +432,14 @@ dbsync_relay_result(DbsyncRelay *relay, int64 *rows)
 {
 	*rows = relay->rows;
 	return !relay->refused;
+}
+
+DbsyncFlow
+dbsync_relay_flow(const DbsyncRelay *relay)
+{
+	DbsyncFlow	flow = {.rows = relay->rows, .excluded = relay->excluded, .bytes = relay->bytes};
+
+	return flow;
 }
 
 int64

@@ -10,6 +10,7 @@
 
 #include "tcop/dest.h"
 
+#include "extension/shmem.h"
 #include "worker/driver/driver.h"
 #include "worker/shape.h"
 #include "worker/table.h"
@@ -64,6 +65,9 @@ extern void dbsync_relay_end(DbsyncRelay *relay);
 
 /* Rows that came, also those left out; false if the driver refused one (then its fault is set). */
 extern bool dbsync_relay_result(DbsyncRelay *relay, int64 *rows);
+
+/* The same in numbers. */
+extern DbsyncFlow dbsync_relay_flow(const DbsyncRelay *relay);
 
 /* Bytes of a row that came, on average; at least 1. */
 extern int64 dbsync_relay_row_size(const DbsyncRelay *relay);

@@ -128,6 +128,10 @@ dbsync_report_claim(int subscription, uint64 run, Oid owner)
 		slot->state = DBSYNC_WORKER_STARTING;
 		slot->progress.rows_per_second = 0;
 		slot->progress.waits_since = 0;
+		slot->progress.passed = false;
+		memset(&slot->progress.copying, 0, sizeof(slot->progress.copying));
+		memset(&slot->progress.copied, 0, sizeof(slot->progress.copied));
+		memset(&slot->progress.applied, 0, sizeof(slot->progress.applied));
 	}
 	dbsync_shmem_unlock();
 	if (claim == DBSYNC_CLAIM_OURS)
@@ -206,6 +210,25 @@ dbsync_report_calls(void)
 	return pg_atomic_read_u32(&mine->calls);
 }
 
+void
+dbsync_report_passed(uint32 calls)
+{
+	DbsyncProgress *progress = &mine->progress;
+
+	if (progress->passed && progress->passed_calls == calls)
+		return;
+	dbsync_shmem_lock(true);
+	progress->passed_calls = calls;
+	progress->passed = true;
+	dbsync_shmem_unlock();
+}
+
+DbsyncProgress *
+dbsync_report_progress(void)
+{
+	return mine ? &mine->progress : NULL;
+}
+
 bool
 dbsync_report_is_awaited(void)
 {
@@ -265,6 +288,7 @@ dbsync_report_lag(const DbsyncLag *lag, const DbsyncSnapshot *after)
 	char	   *position = dbsync_snapshot_text(after);
 
 	dbsync_shmem_lock(true);
+	mine->progress.lag_transactions = lag->transactions;
 	mine->progress.lag_rows = lag->rows;
 	mine->progress.lag_bytes = lag->bytes;
 	mine->progress.oldest = lag->oldest;

@@ -43,6 +43,12 @@ extern uint64 dbsync_report_asked(void);
 /* How often this worker has been called: by commits, by wait_for. */
 extern uint32 dbsync_report_calls(void);
 
+/* All that was committed before the last of so many calls is on the target. */
+extern void dbsync_report_passed(uint32 calls);
+
+/* Where to write how it goes (under the lock); NULL: this process is no worker. */
+extern DbsyncProgress *dbsync_report_progress(void);
+
 /* Is there a wait_for that has not been answered? */
 extern bool dbsync_report_is_awaited(void);
 extern void dbsync_report_answer(uint64 ticket);

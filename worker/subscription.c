@@ -80,23 +80,26 @@ void
 dbsync_subscription_write_table(DbsyncSubscription *subscription,
 								DbsyncTable *table, DbsyncTableState state)
 {
-	const char *args[5];
+	const char *args[7];
 
 	args[0] = dbsync_table_state_name(state);
 	args[1] = psprintf(INT64_FORMAT, table->part.rows);
 	args[2] = psprintf("%d", subscription->id);
 	args[3] = psprintf("%d", table->captured_id);
 	args[4] = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&table->uid)));
+	args[5] = psprintf(INT64_FORMAT, Min(table->copied.excluded, table->part.rows));
+	args[6] = psprintf(INT64_FORMAT, table->copied.bytes);
 	/* of very many small tables this is what there is to be planned */
 	if (state == DBSYNC_TABLE_LIVE || state == DBSYNC_TABLE_INDEXING)
 		dbsync_query_run("UPDATE dbsync.subscription_table SET state = $1,"
-						 " rows_copied = $2::pg_catalog.int8, rows_expected = $2::pg_catalog.int8"
+						 " rows_copied = $2::pg_catalog.int8, rows_excluded = $6::pg_catalog.int8,"
+						 " bytes_copied = $7::pg_catalog.int8, rows_expected = $2::pg_catalog.int8"
 						 " WHERE subscription_id = $3::pg_catalog.int4"
 						 " AND captured_id = $4::pg_catalog.int4"
-						 " AND uid = $5::pg_catalog.uuid AND state <> 'suspended'", 5, args);
+						 " AND uid = $5::pg_catalog.uuid AND state <> 'suspended'", 7, args);
 	else
 		dbsync_query_run("UPDATE dbsync.subscription_table SET state = $1,"
-						 " rows_copied = $2::pg_catalog.int8,"
+						 " rows_copied = $2::pg_catalog.int8, rows_excluded = $6::pg_catalog.int8, bytes_copied = $7::pg_catalog.int8,"
 						 " rows_expected = (SELECT greatest(pg_catalog.sum(r.reltuples), $2::pg_catalog.float8)::pg_catalog.int8"
 						 "        FROM (SELECT c.relid::pg_catalog.oid FROM dbsync.captured_table c WHERE c.id = $4::pg_catalog.int4"
 						 "              UNION ALL SELECT p.relid FROM dbsync.partition p"
@@ -105,7 +108,7 @@ dbsync_subscription_write_table(DbsyncSubscription *subscription,
 						 "        WHERE r.reltuples >= 0)"
 						 " WHERE subscription_id = $3::pg_catalog.int4"
 						 " AND captured_id = $4::pg_catalog.int4"
-						 " AND uid = $5::pg_catalog.uuid AND state <> 'suspended'", 5, args);
+						 " AND uid = $5::pg_catalog.uuid AND state <> 'suspended'", 7, args);
 	if (table->copied_for != NULL)
 		write_reason(table, args[4], state == DBSYNC_TABLE_LIVE || state == DBSYNC_TABLE_INDEXING);
 	table->state = state;

@@ -172,7 +172,7 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 					 " CASE WHEN st.state = 'copying' THEN st.note END,"
 					 " c.dropped::pg_catalog.text::pg_catalog.int8, c.name, c.owner,"
 					 " st.operations, st.selection IS NOT NULL, st.xmin, c.xmin, st.indexes_due,"
-					 " CASE WHEN st.state = 'new' THEN st.note END"
+					 " CASE WHEN st.state = 'new' THEN st.note END, st.rows_excluded, st.bytes_copied"
 					 " FROM dbsync.subscription_table st"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
 					 " WHERE st.subscription_id = $1::pg_catalog.int4"
@@ -208,6 +208,8 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 		table->version[1] = dbsync_query_oid(row, 25);
 		table->indexing.due = dbsync_query_bool(row, 26);
 		table->creation_note = keep_text(context, row, 27);
+		table->copied.excluded = dbsync_query_int(row, 28);
+		table->copied.bytes = dbsync_query_int(row, 29);
 		if (dbsync_query_bool(row, 23))
 			chosen = lappend(chosen, table);
 		if (!read_name(table, row, 20))
@@ -375,6 +377,8 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 	table->is_there = old->is_there;
 	table->oversized = old->oversized;
 	table->note_due = old->note_due;
+	table->copied = old->copied;
+	table->copied_next = old->copied_next;
 	if (old->copied_for != NULL && !old->copied_for_noted)
 	{
 		table->copied_for = MemoryContextStrdup(table->context, old->copied_for);

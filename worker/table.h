@@ -10,6 +10,7 @@
 
 #include "utils/uuid.h"
 
+#include "extension/shmem.h"
 #include "worker/driver/driver.h"
 #include "worker/selection.h"
 #include "worker/shape.h"
@@ -123,6 +124,8 @@ typedef struct DbsyncTable
 	int			copy_failures;
 	int			oversized;		/* attempts in a row that a too large row has ended */
 	bool		note_due;		/* progress is to be noted in the catalog */
+	DbsyncFlow	copied;			/* by the first copy, that are on the target; rows are as in part */
+	DbsyncFlow	copied_next;	/* the same, if what was sent last is there, too */
 	char	   *copied_for;		/* why it is copied anew, in words; NULL: it is not, */
 	bool		copied_for_noted;	/* or that is in the catalog */
 	int64		missing;		/* rows that the target lacked, to be noted in the catalog */

@@ -306,6 +306,9 @@ CREATE TABLE dbsync.subscription_table (
     indexes_due boolean NOT NULL DEFAULT false,
     -- came in by a rule, and not by its name (56_rules.sql)
     by_rule boolean NOT NULL DEFAULT false,
+    -- of rows_copied: what the filter left out of them; and the size of what was sent of the others
+    rows_excluded bigint NOT NULL DEFAULT 0,
+    bytes_copied bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (subscription_id, captured_id)
 );
 COMMENT ON TABLE dbsync.subscription_table IS 'which captured table flows in which subscription, to which target table';
@@ -329,6 +332,8 @@ COMMENT ON COLUMN dbsync.subscription_table.start_position IS 'without a copy: c
 COMMENT ON COLUMN dbsync.subscription_table.target_given IS 'whether the target''s name was given, or is what the table was called when it was added';
 COMMENT ON COLUMN dbsync.subscription_table.missing_rows IS 'rows that were to be deleted at the target and were not there, of a table without a key';
 COMMENT ON COLUMN dbsync.subscription_table.by_rule IS 'whether it came in by a rule of the subscription, and not by its name';
+COMMENT ON COLUMN dbsync.subscription_table.rows_excluded IS 'of rows_copied: those that the filter left out, which are not on the target';
+COMMENT ON COLUMN dbsync.subscription_table.bytes_copied IS 'bytes of the values that the first copy has brought to the target';
 COMMENT ON COLUMN dbsync.subscription_table.held IS 'the table is held: transactions that are not visible in this snapshot are kept for it; null: it is not held';
 COMMENT ON COLUMN dbsync.subscription_table.held_mark IS 'checksum of the table''s row in the ledger, as it was when this was noted';
 COMMENT ON COLUMN dbsync.subscription_table.held_since IS 'since when it has been held';

@@ -88,7 +88,7 @@ BEGIN
     WHERE c.id = captured.id AND c.state = 'suspended';
     UPDATE dbsync.subscription_table a
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = copy_table.existing_rows,
-        rows_copied = 0, rows_expected = NULL, note = NULL, missing_rows = 0,
+        rows_copied = 0, rows_expected = NULL, rows_excluded = 0, bytes_copied = 0, note = NULL, missing_rows = 0,
         held = NULL, held_mark = NULL, held_since = NULL, held_for = NULL, held_action = NULL, held_done = false, held_asked = NULL
     WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id;
 END $$;
@@ -286,7 +286,7 @@ BEGIN
     UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL, note = NULL, left_at = NULL;
     UPDATE dbsync.subscription_table a
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = adopt.existing_rows,
-        rows_copied = 0, rows_expected = NULL, note = NULL, missing_rows = 0, indexes_due = false,
+        rows_copied = 0, rows_expected = NULL, rows_excluded = 0, bytes_copied = 0, note = NULL, missing_rows = 0, indexes_due = false,
         held = NULL, held_mark = NULL, held_since = NULL, held_for = NULL, held_action = NULL, held_done = false, held_asked = NULL;
     PERFORM dbsync_internal.rebind_selections();
     UPDATE dbsync.captured_table c

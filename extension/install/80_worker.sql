@@ -156,9 +156,9 @@ CREATE FUNCTION dbsync.wait_for(subscription name, timeout interval DEFAULT '30 
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_wait_for';
 COMMENT ON FUNCTION dbsync.wait_for(name, interval) IS 'waits until all that was committed before the call is on the target, first copies included; false on timeout, when the subscription is stopped, or (with a warning) when tables of it are suspended';
 
-CREATE FUNCTION dbsync.run_once(subscription name) RETURNS bigint
+CREATE FUNCTION dbsync.run_once(subscription name, timeout interval DEFAULT NULL) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_run_once';
-COMMENT ON FUNCTION dbsync.run_once(name) IS 'works on a stopped subscription until nothing is left; returns the rows sent to the target';
+COMMENT ON FUNCTION dbsync.run_once(name, interval) IS 'works on a stopped subscription until all that was committed before the call is on the target; returns the rows sent to it; timeout: an error when it takes longer';
 
 CREATE FUNCTION dbsync_internal.slots(
     OUT subscription_id int, OUT pid int, OUT state text, OUT batches bigint, OUT rows bigint,

@@ -49,6 +49,7 @@
 #include "worker/copy/schedule.h"
 #include "worker/driver/driver.h"
 #include "worker/identity.h"
+#include "worker/progress.h"
 #include "worker/report.h"
 #include "worker/rights.h"
 #include "worker/row_size.h"
@@ -199,6 +200,7 @@ commit_further_chunks(DbsyncBatch *batch)
 		dbsync_target_fence(target, &work->ledger);
 		write_parts(batch, target);
 		commit_target(batch, target);
+		dbsync_copy_reach(batch->copying);
 		batch->rows += rows;
 	}
 }
@@ -233,6 +235,7 @@ pass(DbsyncBatch *batch)
 	work->rows += batch->rows;
 	INSTR_TIME_SET_CURRENT(elapsed);
 	INSTR_TIME_SUBTRACT(elapsed, batch->begun);
+	dbsync_progress_publish();
 	dbsync_report_batch(batch->rows, INSTR_TIME_GET_DOUBLE(elapsed),
 						dbsync_schedule_is_put_off(work));
 }
@@ -255,6 +258,9 @@ note_tables(DbsyncBatch *batch)
 		table->part_dirty = false;
 	}
 	dbsync_schedule_note_progress(batch->work);
+	/* from here on the catalog says it; until it does, what we have told stays */
+	if (!dbsync_schedule_note_is_due(batch->work))
+		dbsync_progress_end_copy();
 }
 
 bool
@@ -287,7 +293,11 @@ dbsync_batch_apply(DbsyncBatch *batch)
 	commit_target(batch, batch->target);
 	dbsync_sequences_answered(work);
 	if (batch->with_chunk)
+	{
+		foreach(lc, dbsync_choose_copied(batch))
+			dbsync_copy_reach(lfirst(lc));
 		commit_further_chunks(batch);
+	}
 	SPI_finish();
 	pass(batch);
 	return true;

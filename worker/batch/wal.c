@@ -27,8 +27,11 @@
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
+#include "storage/latch.h"
 #include "storage/lwlock.h"
+#include "utils/timeout.h"
 
+#include "extension/settings.h"
 #include "worker/batch/wal.h"
 #include "worker/snapshot.h"
 #include "worker/source/source.h"
@@ -119,9 +122,46 @@ dbsync_wal_is_flushed(XLogRecPtr lsn)
 	return GetFlushRecPtr(NULL) >= lsn;
 }
 
+/* of the wait for standbys, during which a transaction is open at the target */
+static TimeoutId timeout = MAX_TIMEOUTS;
+
+/* As if somebody had cancelled it; called from a signal handler. */
+static void
+break_off(void)
+{
+	InterruptPending = true;
+	QueryCancelPending = true;
+	SetLatch(MyLatch);
+}
+
+static void
+begin_timeout(void)
+{
+	if (dbsync_target_timeout == 0 || !standbys_are_synchronous())
+		return;
+	if (timeout == MAX_TIMEOUTS)
+		timeout = RegisterTimeout(USER_TIMEOUT, break_off);
+	enable_timeout_after(timeout, dbsync_target_timeout);
+}
+
+/* Is the time over?  Then nobody else has to hear of it. */
+static bool
+end_timeout(void)
+{
+	bool		late;
+
+	if (timeout == MAX_TIMEOUTS)
+		return false;
+	late = get_timeout_indicator(timeout, true);
+	disable_timeout(timeout, false);
+	return late;
+}
+
 void
 dbsync_wal_flush(XLogRecPtr lsn)
 {
+	bool		late;
+
 	XLogFlush(lsn);
 
 	/*
@@ -129,13 +169,25 @@ dbsync_wal_flush(XLogRecPtr lsn)
 	 * would then be behind the target without having lost anything by the rules
 	 * its owner chose.
 	 */
+	begin_timeout();
 	HOLD_INTERRUPTS();
 	SyncRepWaitForLSN(lsn, false);
 	RESUME_INTERRUPTS();
+	late = end_timeout();
+	/* it was over as the standby had it: nobody has cancelled anything */
+	if (late && standbys_have(lsn))
+		QueryCancelPending = false;
 	CHECK_FOR_INTERRUPTS();
-	if (!standbys_have(lsn))
+	if (standbys_have(lsn))
+		return;
+	if (late)
 		ereport(ERROR,
 				(errcode(ERRCODE_QUERY_CANCELED),
-				 errmsg("the wait for a synchronous standby was broken off"),
-				 errdetail("The target must not get what the standby does not have.")));
+				 errmsg("no synchronous standby has confirmed what is to be sent for %d s", dbsync_target_timeout / 1000),
+				 errdetail("The target must not get what the standby does not have, and does not wait for it for ever."),
+				 errhint("pg_stat_replication shows the standbys. dbsync.target_timeout sets how long is too long.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_QUERY_CANCELED),
+			 errmsg("the wait for a synchronous standby was broken off"),
+			 errdetail("The target must not get what the standby does not have.")));
 }

@@ -28,6 +28,7 @@
 #include "extension/admin.h"
 #include "extension/catalog.h"
 #include "extension/node.h"
+#include "extension/settings.h"
 #include "extension/shmem.h"
 #include "worker/control/lookup.h"
 #include "worker/control/pending.h"
@@ -82,10 +83,25 @@ dbsync_start_subscription(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+static void
+refuse_to_wait(const char *name, pid_t pid)
+{
+	ConditionVariableCancelSleep();
+	ereport(ERROR,
+			(errcode(ERRCODE_QUERY_CANCELED),
+			 errmsg("worker of subscription \"%s\" has not ended", name),
+			 errdetail("It has been asked to, and process %d is still there.", (int) pid),
+			 errhint("It ends as soon as it can; what it waits for is in pg_stat_activity. Call this again then."
+					 " dbsync.call_timeout sets how long to wait.")));
+}
+
 /* wait for the slot's worker to end; it has been asked to */
 static void
-wait_until_gone(int id)
+wait_until_gone(const char *name, int id)
 {
+	int			limit = dbsync_call_timeout;
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), limit);
+
 	for (;;)
 	{
 		DbsyncSlot *slot;
@@ -98,6 +114,8 @@ wait_until_gone(int id)
 		dbsync_shmem_unlock();
 		if (pid == 0)
 			break;
+		if (limit > 0 && GetCurrentTimestamp() >= until)
+			refuse_to_wait(name, pid);
 		ConditionVariablePrepareToSleep(&slot->changed);
 		kill(pid, SIGTERM);
 		(void) ConditionVariableTimedSleep(&slot->changed, 100, PG_WAIT_EXTENSION);
@@ -117,7 +135,7 @@ dbsync_stop_subscription(PG_FUNCTION_ARGS)
 	if (slot != NULL)
 		slot->stop = true;
 	dbsync_shmem_unlock();
-	wait_until_gone(found.id);
+	wait_until_gone(NameStr(*PG_GETARG_NAME(0)), found.id);
 	dbsync_lookup_set_enabled(found.id, false);
 	PG_RETURN_VOID();
 }
@@ -310,6 +328,31 @@ run_result(const char *name, const DbsyncFound *found, uint64 run)
 	return copy.run_rows;
 }
 
+/* The postmaster sets our latch when the worker has ended. */
+static void
+wait_for_run(BackgroundWorkerHandle *handle, const Interval *timeout)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout ? interval_ms(timeout) : 0);
+	pid_t		pid;
+
+	for (;;)
+	{
+		long		left = timeout ? TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until) : -1;
+
+		CHECK_FOR_INTERRUPTS();
+		if (GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED)
+			return;
+		if (left == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_QUERY_CANCELED),
+					 errmsg("run_once() has not come to an end in time"),
+					 errdetail("What has been committed on the target stays there."),
+					 errhint("The next call goes on from there. dbsync.progress shows, while it runs, how far it is and what it waits for.")));
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout ? WL_TIMEOUT : 0), left, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+}
+
 Datum
 dbsync_run_once(PG_FUNCTION_ARGS)
 {
@@ -323,8 +366,7 @@ dbsync_run_once(PG_FUNCTION_ARGS)
 	start_run(&found, run, &handle);
 	PG_TRY();
 	{
-		if (WaitForBackgroundWorkerShutdown(handle) == BGWH_POSTMASTER_DIED)
-			proc_exit(1);
+		wait_for_run(handle, PG_ARGISNULL(1) ? NULL : PG_GETARG_INTERVAL_P(1));
 	}
 	PG_CATCH();
 	{

@@ -17,6 +17,7 @@
 #include "utils/syscache.h"
 
 #include "extension/catalog.h"
+#include "extension/deadline.h"
 #include "extension/settings.h"
 #include "extension/shmem.h"
 #include "worker/control/lookup.h"
@@ -45,6 +46,7 @@ become_owner(void)
 	caller.nest_level = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	dbsync_deadline_for_locks();
 	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(dbsync_catalog_schema()));
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "schema of dbsync has gone");
@@ -171,18 +173,29 @@ dbsync_lookup_held(int id, char **table, char **reason, char **action)
 	return found;
 }
 
+/* Its row may be locked by an open transaction that has added a table, say. */
+static void
+advise(void *arg)
+{
+	if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE)
+		errhint("%s", dbsync_deadline_lock_hint());
+}
+
 void
 dbsync_lookup_set_enabled(int id, bool enabled)
 {
 	Caller		caller;
 	const char *args[2];
+	ErrorContextCallback callback = {.callback = advise, .previous = error_context_stack};
 
 	args[0] = enabled ? "true" : "false";
 	args[1] = psprintf("%d", id);
 	caller = become_owner();
+	error_context_stack = &callback;
 	dbsync_query_run("UPDATE dbsync.subscription SET enabled = $1::pg_catalog.bool,"
 					 " note = CASE WHEN NOT $1::pg_catalog.bool THEN note END"
 					 " WHERE id = $2::pg_catalog.int4", 2, args);
+	error_context_stack = callback.previous;
 	become_caller(&caller);
 }
 

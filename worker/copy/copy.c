@@ -29,6 +29,7 @@
 #include "worker/copy/copy.h"
 #include "worker/copy/schedule.h"
 #include "worker/driver/driver.h"
+#include "worker/progress.h"
 #include "worker/relay.h"
 #include "worker/table.h"
 #include "worker/target.h"
@@ -40,10 +41,14 @@
 
 /* remember how far the copy has come; outlives the batch */
 static void
-advance(DbsyncTable *table, char **last_key, int64 rows, bool complete)
+advance(DbsyncTable *table, char **last_key, const DbsyncFlow *flow, bool complete)
 {
 	DbsyncLedgerPart part = table->part;
+	int64		rows = flow->rows;
 
+	table->copied_next.rows = part.rows + rows;
+	table->copied_next.excluded = table->copied.excluded + flow->excluded;
+	table->copied_next.bytes = table->copied.bytes + flow->bytes;
 	if (rows > 0 && table->shape->nkeys > 0)
 	{
 		part.boundary = last_key;
@@ -54,6 +59,20 @@ advance(DbsyncTable *table, char **last_key, int64 rows, bool complete)
 	dbsync_table_set_part(table, &part);
 	table->part_dirty = true;
 	table->copy_failures = table->oversized = 0;
+}
+
+/* How much of the table is on the target, by what was sent last. */
+static void
+settle(DbsyncTable *table)
+{
+	/* also where we did not hear of the commit, and only the ledger has told of it */
+	if (table->part.rows == table->copied_next.rows)
+		table->copied = table->copied_next;
+	/* what the catalog says may be of the copy before */
+	else if (table->part.rows == 0)
+		memset(&table->copied, 0, sizeof(DbsyncFlow));
+	table->copied.rows = table->part.rows;
+	table->copied.excluded = Min(table->copied.excluded, table->copied.rows);
 }
 
 static long
@@ -127,6 +146,7 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	if (!dbsync_relay_result(relay, &rows) || !dbsync_target_try_rows_end(target))
 		dbsync_target_raise(target, "copying rows");
 	*complete = rows < limit;
+	dbsync_progress_publish();
 	return relay;
 }
 
@@ -191,36 +211,47 @@ int64
 dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone, bool together)
 {
 	DbsyncRowsMode mode;
+	DbsyncFlow	flow = {0};
 	DbsyncRelay *relay;
 	bool		replaces;
 	bool		complete;
-	int64		rows;
 
 	/* without a copy it is live from S on, its start position */
 	if (!table->copy_data)
 	{
-		advance(table, NULL, 0, true);
+		advance(table, NULL, &flow, true);
 		return 0;
 	}
+	settle(table);
+	dbsync_progress_begin_copy(table->captured_id, &table->copied);
 	if (dbsync_table_keeps_rows(table))
 		check_key(work, table);
 	mode = choose_mode(work, table, together, &replaces);
 	if (replaces)
 		(void) send_chunks(work, table, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS, true, &complete);
 	relay = send_chunks(work, table, mode, DBSYNC_RELAY_CHUNK, alone || work->nsides == 0, &complete);
-	(void) dbsync_relay_result(relay, &rows);
-	advance(table, dbsync_chunk_last_key(table, relay), rows, complete);
-	return rows;
+	flow = dbsync_relay_flow(relay);
+	advance(table, dbsync_chunk_last_key(table, relay), &flow, complete);
+	return flow.rows;
+}
+
+void
+dbsync_copy_reach(DbsyncTable *table)
+{
+	settle(table);
+	dbsync_progress_reach(table->captured_id, &table->copied);
 }
 
 DbsyncTarget *
 dbsync_copy_next_chunk(DbsyncWork *work, DbsyncTable *table, int64 *rows)
 {
 	char	  **last_key;
+	DbsyncFlow	flow;
 	DbsyncSide *side = dbsync_connections_next(work, table, &last_key, rows);
 
 	if (side == NULL)
 		return NULL;
-	advance(table, last_key, *rows, *rows < side->limit);
+	flow = dbsync_relay_flow(side->relay);
+	advance(table, last_key, &flow, *rows < side->limit);
 	return side->target;
 }

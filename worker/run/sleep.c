@@ -53,6 +53,12 @@ dbsync_sleep_forget_wakeups(void)
 	ResetLatch(MyLatch);
 }
 
+void
+dbsync_sleep_tell_passed(void)
+{
+	dbsync_report_passed(calls);
+}
+
 bool
 dbsync_sleep_was_woken(void)
 {

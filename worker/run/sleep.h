@@ -18,6 +18,9 @@ extern void dbsync_sleep_forget_wakeups(void);
 /* After it: is there something that it may not have seen? */
 extern bool dbsync_sleep_was_woken(void);
 
+/* What was committed before the calls that this round began with is on the target: say so. */
+extern void dbsync_sleep_tell_passed(void);
+
 /* A round ended with all done, and nobody called meanwhile. */
 extern void dbsync_sleep_kept_up(void);
 

@@ -20,6 +20,7 @@
 #include "extension/catalog.h"
 #include "worker/connection.h"
 #include "worker/position.h"
+#include "worker/progress.h"
 #include "worker/report.h"
 #include "worker/run/waiting.h"
 #include "worker/source/source.h"
@@ -71,6 +72,7 @@ tell(TimestampTz since)
 	TimestampTz begun;
 
 	dbsync_report_waits(since);
+	dbsync_progress_publish();
 	/* a position there is only once the ledger has been read */
 	if (since == 0 || waiting->position.after == NULL)
 		return;

@@ -40,6 +40,7 @@
 #include "worker/driver/driver.h"
 #include "worker/limit.h"
 #include "worker/oversize.h"
+#include "worker/progress.h"
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/rights.h"
@@ -194,6 +195,11 @@ work_through(void)
 		did |= dbsync_indexing_run(work);
 		did |= dbsync_install_goes_on();
 		dbsync_crashes_survived();
+		if (work->caught_up)
+			dbsync_sleep_tell_passed();
+		/* it may sleep now, for as long as nobody writes */
+		if (!dbsync_schedule_is_pending(work))
+			dbsync_report_state(DBSYNC_WORKER_RUNNING);
 		if (dbsync_dropped_leave(work))
 			continue;
 		if (!tidied && work->retention_due <= GetCurrentTimestamp())
@@ -214,7 +220,8 @@ work_through(void)
 		if (work->caught_up && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work) &&
 			dbsync_indexing_pause(work) > 0)
 		{
-			if (!dbsync_sleep_was_woken())
+			/* a run was asked for what there was then; others may write on and on */
+			if (work->run != 0 || !dbsync_sleep_was_woken())
 			{
 				dbsync_sequence_look(work);
 				dbsync_sleep_kept_up();
@@ -269,6 +276,7 @@ recover_from_error(void)
 
 	HOLD_INTERRUPTS();
 	dbsync_crashes_survived();
+	dbsync_progress_end_copy();
 	edata = CopyErrorData();
 	needed = send_needed();
 	if (needed > *send_as || work->lock_due)

@@ -195,6 +195,7 @@ look_at_header(TupleTableSlot *slot, void *arg)
 	entry.segment = collecting->segment;
 
 	time = DatumGetTimestampTz(dbsync_headers_field(slot, DBSYNC_HEADER_TIME));
+	window->lag.transactions++;
 	window->lag.rows += DatumGetInt64(dbsync_headers_field(slot, DBSYNC_HEADER_ROWS));
 	window->lag.bytes += DatumGetInt64(dbsync_headers_field(slot, DBSYNC_HEADER_BYTES));
 	if (window->lag.oldest == 0 || time < window->lag.oldest)
@@ -330,6 +331,7 @@ dbsync_window_pass(DbsyncWindow *window, const DbsyncCut *cut)
 	window->next += cut->ntransactions;
 	window->floor = cut->closing;
 	window->floor_xid = cut->closing_xid;
+	window->lag.transactions = Max(0, window->lag.transactions - cut->ntransactions);
 	window->lag.rows = Max(0, window->lag.rows - cut->lag_rows);
 	window->lag.bytes = Max(0, window->lag.bytes - cut->lag_bytes);
 	if (cut->exhausts)

@@ -195,20 +195,19 @@ deadline_of(const Parameters *params)
  * end of what comes.  A wait that lasts is told as those for answers are.
  */
 static bool
-wait_for_step(PostgresTarget *target, PostgresPollingStatusType status, TimestampTz deadline)
+wait_for_step(PostgresTarget *target, PostgresPollingStatusType status, TimestampTz begun, TimestampTz deadline)
 {
 	int			wanted = (status == PGRES_POLLING_READING) ? WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE;
-	TimestampTz quiet_since = GetCurrentTimestamp();
 
 	if (target->waits_since == 0)
-		target->waits_since = quiet_since;
+		target->waits_since = GetCurrentTimestamp();
 	for (;;)
 	{
 		int			events = WL_EXIT_ON_PM_DEATH | WL_LATCH_SET | WL_TIMEOUT | wanted;
 		long		timeout = LOOK_AFTER;
 		int			rc;
 
-		if (!dbsync_postgres_look_at_clock(target, quiet_since))
+		if (!dbsync_postgres_look_at_clock(target, begun))
 			return false;
 		if (deadline != 0)
 		{
@@ -239,6 +238,7 @@ static bool
 connect_once(PostgresTarget *target, const Parameters *params)
 {
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+	TimestampTz begun = GetCurrentTimestamp();
 	TimestampTz deadline = deadline_of(params);
 	Size		arrived = 0;
 
@@ -258,7 +258,7 @@ connect_once(PostgresTarget *target, const Parameters *params)
 	PQsetNoticeReceiver(target->conn, ignore_notice, NULL);
 	while (PQstatus(target->conn) != CONNECTION_BAD)
 	{
-		if (!wait_for_step(target, status, deadline) ||
+		if (!wait_for_step(target, status, begun, deadline) ||
 			!dbsync_postgres_count_arrived(target, &arrived, MAX_GREETING))
 		{
 			drop_connection(target);

@@ -6,7 +6,8 @@
  * No call of libpq is made that could block; we wait for the socket and for
  * MyLatch, so that a worker can be stopped while the target is slow or gone.
  * Of a wait that lasts longer than a second the worker is told, and one for a remote
- * that says nothing at all has an end.  (The server's side of it has not: one that
+ * that does not get on has an end: it is counted for a whole answer, however many pieces it
+ * comes in.  (The server's side of it has not: one that
  * does not read does not see either that we are gone.  The fence takes care of it.)
  * The latch is reset here: callers look at what it may have meant when they
  * come round, as everywhere in the server.
@@ -117,7 +118,8 @@ refuse_silence(PostgresTarget *target, int64 milliseconds)
 						   psprintf("target \"%s\" has not answered for " INT64_FORMAT " s",
 									target->name, milliseconds / 1000), NULL,
 						   "On the target, pg_stat_activity shows what its session of application_name"
-						   " \"dbsync ...\" waits for. dbsync.target_timeout sets how long is too long.");
+						   " \"dbsync ...\" waits for. dbsync.target_timeout sets how long is too long, and dbsync.call_timeout"
+						   " for functions that somebody calls.");
 	return false;
 }
 
@@ -149,13 +151,13 @@ dbsync_postgres_heard(PostgresTarget *target)
 }
 
 /*
- * Wait for any of these socket events.  Nobody looks at the clock before the latch
- * is set or a second has passed.  False: fault set.
+ * Wait for any of these socket events, of which "got" is told.  Nobody looks at the clock
+ * before the latch is set or a second has passed; "quiet_since" is the caller's, 0 at first, and
+ * goes on from one call to the next: a few bytes are no answer.  False: fault set.
  */
 static bool
-wait_for_socket(PostgresTarget *target, uint32 events)
+wait_for_socket(PostgresTarget *target, uint32 events, TimestampTz *quiet_since, uint32 *got)
 {
-	TimestampTz quiet_since = 0;
 	WaitEvent	event;
 
 	watch_for(target, events);
@@ -166,16 +168,19 @@ wait_for_socket(PostgresTarget *target, uint32 events)
 		CHECK_FOR_INTERRUPTS();
 		n = WaitEventSetWait(target->wait_set, LOOK_AFTER, &event, 1, PG_WAIT_EXTENSION);
 		if (n > 0 && (event.events & WL_LATCH_SET) == 0)
-			return true;
+		{
+			*got = event.events;
+			return *quiet_since == 0 || dbsync_postgres_look_at_clock(target, *quiet_since);
+		}
 		if (n > 0)
 			ResetLatch(MyLatch);
-		if (quiet_since == 0)
+		if (*quiet_since == 0)
 		{
-			quiet_since = GetCurrentTimestamp() - (n == 0 ? LOOK_AFTER * INT64CONST(1000) : 0);
+			*quiet_since = GetCurrentTimestamp() - (n == 0 ? LOOK_AFTER * INT64CONST(1000) : 0);
 			if (target->waits_since == 0)
-				target->waits_since = quiet_since;
+				target->waits_since = *quiet_since;
 		}
-		if (!dbsync_postgres_look_at_clock(target, quiet_since))
+		if (!dbsync_postgres_look_at_clock(target, *quiet_since))
 			return false;
 	}
 }
@@ -208,14 +213,16 @@ drop_notifications(PostgresTarget *target)
  * amount.  False: fault set.
  */
 static bool
-may_take(PostgresTarget *target, int *pieces, Size *arrived)
+may_take(PostgresTarget *target, int *pieces, Size *arrived, TimestampTz *quiet_since)
 {
 	if ((*pieces)++ == 0)
 		return true;
+	if (*quiet_since == 0)
+		*quiet_since = GetCurrentTimestamp();
 	if (target->waits_since == 0)
-		target->waits_since = GetCurrentTimestamp();
+		target->waits_since = *quiet_since;
 	drop_notifications(target);
-	return dbsync_postgres_look_at_clock(target, GetCurrentTimestamp()) &&
+	return dbsync_postgres_look_at_clock(target, *quiet_since) &&
 		dbsync_postgres_count_arrived(target, arrived, MAX_MESSAGE);
 }
 
@@ -233,6 +240,8 @@ dbsync_postgres_flush(PostgresTarget *target)
 {
 	int			pieces = 0;
 	Size		arrived = 0;
+	TimestampTz quiet_since = 0;
+	uint32		got;
 
 	for (;;)
 	{
@@ -247,8 +256,12 @@ dbsync_postgres_flush(PostgresTarget *target)
 		 * The remote may be unable to read on before we have taken its
 		 * answers, so do both.
 		 */
-		if (!wait_for_socket(target, WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE) ||
-			!may_take(target, &pieces, &arrived))
+		if (!wait_for_socket(target, WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, &quiet_since, &got))
+			return false;
+		/* a good part of what was sent has been taken: it gets on */
+		if (got & WL_SOCKET_WRITEABLE)
+			quiet_since = 0;
+		if (!may_take(target, &pieces, &arrived, &quiet_since))
 			return false;
 		if (PQconsumeInput(target->conn) == 0)
 			return dbsync_postgres_lost(target);
@@ -263,12 +276,15 @@ dbsync_postgres_next_result(PostgresTarget *target)
 {
 	int			pieces = 0;
 	Size		arrived = 0;
+	TimestampTz quiet_since = 0;
+	uint32		got;
 
 	PQclear(target->result);
 	target->result = NULL;
 	while (PQisBusy(target->conn))
 	{
-		if (!wait_for_socket(target, WL_SOCKET_READABLE) || !may_take(target, &pieces, &arrived))
+		if (!wait_for_socket(target, WL_SOCKET_READABLE, &quiet_since, &got) ||
+			!may_take(target, &pieces, &arrived, &quiet_since))
 			return NULL;
 		/* a lost connection shows as an error result */
 		if (PQconsumeInput(target->conn) == 0)
