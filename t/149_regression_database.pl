@@ -72,13 +72,13 @@ sub try_with
 
 	my $list = `pg_dump @at -s -Fc -d regression -f '$dir/schema' && pg_restore -l '$dir/schema'`;
 	append_to_file("$dir/list", join "\n",
-		grep { !/ (TRIGGER|RULE|EVENT TRIGGER|PUBLICATION|SUBSCRIPTION|EXTENSION|SERVER|USER MAPPING|FOREIGN TABLE) / } split(/\n/, $list), '');
+		grep { !/ (TRIGGER|RULE|EVENT TRIGGER|PUBLICATION|SUBSCRIPTION|EXTENSION|SERVER|USER MAPPING|FOREIGN TABLE) | dbsync_internal / } split(/\n/, $list), '');
 	system("pg_dumpall @at -r | grep -v 'CREATE ROLE \"\\?" . $source->safe_psql('postgres', 'SELECT current_user') . "' | psql -X -q -h "
 		  . $target->host . ' -p ' . $target->port . ' -d postgres >/dev/null 2>&1');
 	$target->safe_psql('postgres', 'CREATE DATABASE regression TEMPLATE template0');
 	system("pg_restore -L '$dir/list' -h " . $target->host . ' -p ' . $target->port . " -d regression '$dir/schema'");
 	$target->safe_psql('regression', q{DO $$ DECLARE c record; BEGIN
-		FOR c IN SELECT conrelid::regclass AS t, conname FROM pg_constraint WHERE NOT convalidated LOOP
+		FOR c IN SELECT conrelid::regclass AS t, conname FROM pg_constraint WHERE NOT convalidated AND conrelid <> 0 AND coninhcount = 0 LOOP
 			EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I', c.t, c.conname);
 		END LOOP; END $$});
 

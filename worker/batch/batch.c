@@ -267,6 +267,7 @@ bool
 dbsync_batch_apply(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
+	ListCell   *lc;
 
 	SPI_connect();
 	dbsync_open_tables(batch);
