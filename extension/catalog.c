@@ -7,12 +7,6 @@
  * taken at this moment, whatever the isolation level of the transaction, and
  * without asking whether the user may.
  *
- * That another session changed the configuration is heard of through relcache
- * invalidations: a statement trigger on each configuration table sends one for
- * its table (dbsync_config_changed), and the callback below counts them.  The
- * count is read before the tables are, so that a change that comes meanwhile
- * makes what was read stale rather than lost.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -22,23 +16,16 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
-#include "access/transam.h"
-#include "access/xact.h"
-#include "access/xlog.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "extension/catalog.h"
 #include "fmgr.h"
-#include "miscadmin.h"
-#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
 
 /* column numbers of 10_config.sql, 52_sequences.sql and 56_rules.sql */
 #define CAPTURED_ID				1
@@ -64,28 +51,6 @@
 #define SHAPE_ID				1
 #define SHAPE_CAPTURED			3
 
-/* the tables whose changes are changes of the configuration; DbsyncWatched has their places */
-static const char *const watched_names[] = {
-	"node", "captured_table", "segment", "subscription", "subscription_table", "former_label",
-	"subscription_sequence"
-};
-
-/* the index that leads to header segments */
-#define HEADERS_INDEX		"segment_captured"
-
-/* so many blocks are read faster than looked up in; this runs for each batch */
-#define FEW_BLOCKS			2
-
-static Oid	watched[lengthof(watched_names)];
-static Oid	headers_index;
-static bool watched_known = false;
-static bool callback_registered = false;
-static uint64 generation = 1;
-static bool trimming = false;
-
-/* the same, of each table */
-static uint64 generations[lengthof(watched_names)];
-
 Oid
 dbsync_catalog_schema(void)
 {
@@ -106,8 +71,8 @@ dbsync_catalog_function(const char *name, oidvector *types)
 						   ObjectIdGetDatum(dbsync_catalog_internal_schema()));
 }
 
-static Oid
-find_relation(const char *name)
+Oid
+dbsync_catalog_find_relation(const char *name)
 {
 	Oid			schema = dbsync_catalog_schema();
 	Oid			relid = InvalidOid;
@@ -123,7 +88,7 @@ find_relation(const char *name)
 Oid
 dbsync_catalog_relation(const char *name)
 {
-	Oid			relid = find_relation(name);
+	Oid			relid = dbsync_catalog_find_relation(name);
 
 	if (!OidIsValid(relid))
 		ereport(ERROR,
@@ -131,98 +96,6 @@ dbsync_catalog_relation(const char *name)
 				 errmsg("table \"%s\" of extension \"dbsync\" does not exist", name),
 				 errhint("Create the extension again, or take its triggers off the table.")));
 	return relid;
-}
-
-/*
- * Runs whenever invalidations are read, in any state of the backend: looks
- * nothing up.  As long as the watched tables are not known, everything counts.
- */
-static void
-count_invalidation(Datum arg, Oid relid)
-{
-	if (trimming)
-		return;
-	if (OidIsValid(relid) && watched_known)
-	{
-		bool		ours = false;
-
-		for (int i = 0; i < lengthof(watched); i++)
-		{
-			if (watched[i] != relid)
-				continue;
-			ours = true;
-			generations[i]++;
-		}
-		if (!ours)
-			return;
-		/* it may have been dropped, to be created again under another oid */
-		watched_known = false;
-	}
-	else
-	{
-		for (int i = 0; i < lengthof(generations); i++)
-			generations[i]++;
-	}
-	generation++;
-}
-
-/*
- * Learn the oids of the watched tables.  Until they are known everything
- * counts, so a count that has moved says that an oid may be outdated again.
- */
-static void
-learn_watched(void)
-{
-	uint64		before = generation;
-	bool		all = true;
-
-	for (int i = 0; i < lengthof(watched); i++)
-	{
-		watched[i] = find_relation(watched_names[i]);
-		all &= OidIsValid(watched[i]);
-	}
-	headers_index = find_relation(HEADERS_INDEX);
-	watched_known = all && generation == before;
-}
-
-uint64
-dbsync_catalog_generation(void)
-{
-	if (!callback_registered)
-	{
-		CacheRegisterRelcacheCallback(count_invalidation, (Datum) 0);
-		callback_registered = true;
-	}
-	if (!watched_known && IsTransactionState())
-		learn_watched();
-	return generation;
-}
-
-uint64
-dbsync_catalog_generation_of(DbsyncWatched table)
-{
-	return generations[table];
-}
-
-void
-dbsync_catalog_trim(void)
-{
-	PG_TRY();
-	{
-		trimming = true;
-		InvalidateSystemCaches();
-	}
-	PG_FINALLY();
-	{
-		trimming = false;
-	}
-	PG_END_TRY();
-}
-
-bool
-dbsync_catalog_is_trimming(void)
-{
-	return trimming;
 }
 
 Datum
@@ -281,7 +154,7 @@ static void
 begin_scan(DbsyncScan *scan, const char *table, const char *index_name, AttrNumber column,
 		   RegProcedure equal, Datum value)
 {
-	Oid			index = index_name != NULL ? find_relation(index_name) : InvalidOid;
+	Oid			index = index_name != NULL ? dbsync_catalog_find_relation(index_name) : InvalidOid;
 
 	scan->rel = table_open(dbsync_catalog_relation(table), AccessShareLock);
 	ScanKeyInit(&scan->key, column, BTEqualStrategyNumber, equal, value);
@@ -443,7 +316,7 @@ dbsync_catalog_has_table(Oid relid)
 static bool
 leads_to(const char *table, const char *index_name, AttrNumber column, Oid value)
 {
-	Oid			index = find_relation(index_name);
+	Oid			index = dbsync_catalog_find_relation(index_name);
 	Relation	rel;
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -490,29 +363,4 @@ bool
 dbsync_catalog_has_sequence(Oid relid)
 {
 	return has_oid("subscription_sequence", "subscription_sequence_sequence", SEQUENCE_RELID, relid);
-}
-
-List *
-dbsync_catalog_header_segments(Snapshot snapshot)
-{
-	bool		known = watched_known;
-	Oid			index = known ? headers_index : find_relation(HEADERS_INDEX);
-	Relation	rel = table_open(known ? watched[DBSYNC_WATCHED_SEGMENT]
-								 : dbsync_catalog_relation("segment"), AccessShareLock);
-	List	   *result = NIL;
-	SysScanDesc scan;
-	ScanKeyData key;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, SEGMENT_CAPTURED_ID, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(0));
-	scan = systable_beginscan(rel, index,
-							  OidIsValid(index) && RelationGetNumberOfBlocks(rel) > FEW_BLOCKS,
-							  snapshot, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		result = lappend_oid(result,
-							 DatumGetObjectId(dbsync_catalog_required(tuple, SEGMENT_RELID, rel)));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return result;
 }

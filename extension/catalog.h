@@ -52,8 +52,9 @@ extern Oid	dbsync_catalog_internal_schema(void);
 /* A function of ours in SQL, by its name and the types of its arguments; InvalidOid: there is none. */
 extern Oid	dbsync_catalog_function(const char *name, oidvector *types);
 
-/* Oid of one of dbsync's own tables; error if it is missing. */
+/* Oid of one of dbsync's own tables or indexes; error if it is missing, and InvalidOid. */
 extern Oid	dbsync_catalog_relation(const char *name);
+extern Oid	dbsync_catalog_find_relation(const char *name);
 
 /* The captured table with this relid; false if there is none. */
 extern bool dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured);

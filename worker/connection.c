@@ -32,6 +32,7 @@
 #include "extension/deadline.h"
 #include "extension/settings.h"
 #include "worker/connection.h"
+#include "worker/drivers.h"
 #include "worker/query.h"
 #include "worker/subscription.h"
 #include "worker/target.h"

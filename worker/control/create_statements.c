@@ -15,7 +15,7 @@
 #include "worker/control/create_statements.h"
 #include "worker/control/lookup.h"
 #include "worker/creation.h"
-#include "worker/target.h"
+#include "worker/drivers.h"
 
 PG_FUNCTION_INFO_V1(dbsync_creation_statements_array);
 
