@@ -139,7 +139,8 @@ DELETE FROM public.had WHERE id = 4;
 RESET ROLE;
 SELECT dbsync.run_once('owned') > 0 AS sent;
 -- what is SET is undone behind each row; a function in pg_temp is found by no name that does not say so
-SELECT as_role, place, what, came_of FROM public.tried GROUP BY 1, 2, 3, 4 ORDER BY what COLLATE "C", place, 4;
+-- (some majors let him make a type of his own there, which nothing that was chosen finds)
+SELECT as_role, place, what, came_of FROM public.tried WHERE what <> 'temporary type' GROUP BY 1, 2, 3, 4 ORDER BY what COLLATE "C", place, 4;
 SELECT rolname FROM pg_roles WHERE rolname LIKE 'regress_dbsync%' AND (rolsuper OR pg_has_role(oid, 'regress_dbsync_has', 'MEMBER')) ORDER BY 1;
 SELECT DISTINCT v FROM public.had ORDER BY 1;
 \c :target
