@@ -1,0 +1,151 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/batch/choose_tables.c
+ *	  Which tables the next batch locks, and copies from; and its snapshot.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "worker/batch/choose.h"
+#include "worker/copy/schedule.h"
+#include "worker/query.h"
+#include "worker/report.h"
+#include "worker/snapshot.h"
+#include "worker/source/source.h"
+#include "worker/subscription.h"
+#include "worker/table.h"
+#include "worker/table_lock.h"
+#include "worker/target.h"
+#include "worker/target_table.h"
+#include "worker/uncopied.h"
+
+/* before a table that was locked is looked at again, in ms */
+#define LOCKED_PAUSE 1000
+
+bool
+dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table)
+{
+	/* what is worked out of a row may need any of its values; and rows of a circle are staged whole */
+	return work->send_as >= DBSYNC_SEND_WHOLE_ROWS || table->ties.circle ||
+		(table->selection != NULL && dbsync_selection_runs(table->selection)) ||
+		!dbsync_target_table_takes_unchanged(work->target, table->handle);
+}
+
+/*
+ * Lock the tables that rows may have to be completed from.  Whether one has to be
+ * is known for those that were opened before; another will ask for a new S.
+ */
+static void
+lock_to_complete(DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		table->lock = DBSYNC_LOCK_NOT_WANTED;
+		/* nothing is left out of rows that have no key */
+		if (table->shape->nkeys == 0 && dbsync_target_table_is_open(table, table->shape))
+			continue;
+		if (dbsync_table_flows(table) &&
+			(work->lock_all || (table->handle != NULL && dbsync_choose_completes(work, table))))
+			dbsync_completion_lock(table);
+	}
+}
+
+static void
+copy_later(DbsyncBatch *batch)
+{
+	batch->copying->copy_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOCKED_PAUSE);
+	batch->copying = NULL;
+}
+
+/*
+ * A commit of its own costs a small table more than its rows do: so a batch has several, up to
+ * the rows of a chunk.  Where one clashes with rows that are there it goes alone; and in run_once(),
+ * which ends with the first error, so that those before it are there.
+ */
+static void
+choose_beside(DbsyncBatch *batch)
+{
+	DbsyncWork *work = batch->work;
+	ListCell   *lc;
+
+	batch->beside = NIL;
+	/* until one has gone through alone */
+	if (batch->copying == NULL || work->run != 0 || work->unsure || work->send_as != DBSYNC_SEND_AS_USUAL ||
+		!dbsync_schedule_is_small(batch->copying))
+		return;
+	foreach(lc, dbsync_schedule_more_tables(work, batch->copying))
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (!dbsync_table_lock(table))
+			table->copy_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOCKED_PAUSE);
+		else if (dbsync_schedule_is_small(table))
+			batch->beside = lappend(batch->beside, table);
+	}
+}
+
+List *
+dbsync_choose_copied(const DbsyncBatch *batch)
+{
+	return batch->with_chunk ? list_concat_copy(batch->copies, batch->beside) : NIL;
+}
+
+/* Lock what will be read, then take the snapshot: never the other way round. */
+void
+dbsync_choose_begin(DbsyncBatch *batch)
+{
+	DbsyncWork *work = batch->work;
+	ListCell   *lc;
+
+	MemoryContext old = MemoryContextSwitchTo(work->batch_context);
+	DbsyncSnapshot *start;
+
+	MemoryContextReset(work->batch_context);
+	batch->copying = batch->held ? NULL : dbsync_uncopied_next(work, &start);
+	batch->past = batch->copying != NULL;
+	MemoryContextSwitchTo(old);
+	if (!batch->past && batch->held == NULL)
+		batch->copying = dbsync_schedule_next_table(work);
+	batch->asked = batch->past ? 0 : dbsync_report_asked();
+	dbsync_query_begin(true, "applying");
+
+	/* a table that somebody has locked is copied later; others go on */
+	MemoryContextSwitchTo(work->batch_context);
+	batch->copies = batch->copying ? dbsync_schedule_with(work, batch->copying) : NIL;
+	foreach(lc, batch->copies)
+	{
+		if (batch->copying && !batch->past && !dbsync_table_lock(lfirst(lc)))
+			copy_later(batch);
+	}
+	if (!batch->past)
+		choose_beside(batch);
+	lock_to_complete(work);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach(lc, batch->copies)
+	{
+		if (batch->copying && !batch->past && !dbsync_table_lock_is_of_now(lfirst(lc)))
+			copy_later(batch);
+	}
+	if (batch->copying == NULL)
+		batch->beside = NIL;
+	batch->now = batch->past ? start : dbsync_snapshot_from(GetActiveSnapshot());
+}
+
+void
+dbsync_choose_end(DbsyncBatch *batch)
+{
+	if (batch->cut != NULL)
+		dbsync_cut_free(batch->cut);	/* one that was not sent */
+	PopActiveSnapshot();
+	dbsync_query_commit();
+	MemoryContextSwitchTo(batch->work->context);
+}
