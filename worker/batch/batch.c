@@ -263,6 +263,22 @@ note_tables(DbsyncBatch *batch)
 		dbsync_progress_end_copy();
 }
 
+/* One by one: what the target refuses is the fault of one's copy, and the others go on. */
+static void
+empty_waiting(DbsyncBatch *batch)
+{
+	ListCell   *lc;
+
+	foreach(lc, batch->emptied)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		batch->work->blamed = table->captured_id;
+		dbsync_copy_empty(batch->work, list_make1(table));
+	}
+	batch->work->blamed = 0;
+}
+
 bool
 dbsync_batch_apply(DbsyncBatch *batch)
 {
@@ -277,8 +293,7 @@ dbsync_batch_apply(DbsyncBatch *batch)
 		return false;
 	}
 	begin_target(batch);
-	if (batch->emptied != NIL)
-		dbsync_copy_empty(work, batch->emptied);
+	empty_waiting(batch);
 	dbsync_sequences_begin(batch);
 	if (batch->cut)
 		do

@@ -166,9 +166,12 @@ dbsync_schedule_to_empty(DbsyncWork *work, const List *but)
 			continue;
 		/* one that cannot be copied keeps its rows */
 		parent = dbsync_ties_waits_for(table);
-		if (parent != NULL && parent->state != DBSYNC_TABLE_SUSPENDED)
-			tables = list_concat_unique_ptr(tables, dbsync_schedule_emptied_with(work, table));
+		if (parent == NULL || parent->state == DBSYNC_TABLE_SUSPENDED)
+			continue;
+		work->blamed = table->captured_id;
+		tables = list_concat_unique_ptr(tables, dbsync_schedule_emptied_with(work, table));
 	}
+	work->blamed = 0;
 	return tables;
 }
 

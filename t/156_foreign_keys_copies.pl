@@ -1,0 +1,63 @@
+# Copies of tables that foreign keys of the target tie to one another: one that cannot be emptied there, because of
+# rows that reference it, is put off, and the others go on.
+use strict;
+use warnings;
+
+use lib 't';
+use DbsyncTest qw(uri_of);
+use Test::More;
+
+my $pair = DbsyncTest->new(
+	source_conf => "dbsync.retry_max = '1s'",
+	uri => sub {
+		$_[0]->target_sql('CREATE ROLE plain LOGIN; ALTER DATABASE postgres OWNER TO plain');
+		return uri_of($_[0]->target, user => 'plain');
+	});
+my @tables = map { "public.$_" } qw(land town street free);
+my $ddl = <<'SQL';
+CREATE TABLE land (id int PRIMARY KEY, v text);
+CREATE TABLE town (id int PRIMARY KEY, land int NOT NULL REFERENCES land);
+CREATE TABLE street (id int PRIMARY KEY, town int NOT NULL REFERENCES town);
+CREATE TABLE free (id int PRIMARY KEY, v text);
+SQL
+
+sub free_goes_on
+{
+	my ($id, $test) = @_;
+
+	$pair->sql("INSERT INTO free VALUES ($id, 'goes on')");
+	return ok(DbsyncTest::becomes_true($pair->target, "SELECT count(*) = 1 FROM free WHERE id = $id"), $test);
+}
+
+$pair->sql($ddl);
+$pair->target_sql("SET ROLE plain; $ddl");
+$pair->sql(<<'SQL');
+INSERT INTO land SELECT i FROM generate_series(1, 20) i;
+INSERT INTO town SELECT i, i FROM generate_series(1, 20) i;
+INSERT INTO street SELECT i, i FROM generate_series(1, 20) i;
+SQL
+$pair->subscribe('keys', \@tables);
+$pair->start_subscription('keys');
+$pair->arrives('keys', 'the first copy arrives');
+
+# the one in the middle waits for its parent, and its own children are live
+$pair->sql("SELECT dbsync.copy_table('keys', '$_', existing_rows => 'truncate') FROM (VALUES (1)) v") for qw(public.land public.town);
+$pair->status_becomes('keys', "last_error LIKE '%cannot be emptied, as rows of table public.street reference it%' AND state <> 'waiting to retry'",
+	'a table whose children are not copied anew is put off');
+free_goes_on(1, 'tables that are not tied to it go on');
+$pair->sql("SELECT dbsync.copy_table('keys', 'public.street', existing_rows => 'truncate')");
+$pair->arrives('keys', 'all is copied anew');
+$pair->same_at_both_ends(@tables);
+
+# rows of a table that is none of the subscription's
+$pair->target_sql('SET ROLE plain; CREATE TABLE own (street int REFERENCES street); INSERT INTO own VALUES (1)');
+$pair->sql(<<'SQL');
+SELECT dbsync.copy_table('keys', t, existing_rows => 'truncate') FROM unnest('{public.land,public.town,public.street}'::regclass[]) t;
+SQL
+$pair->status_becomes('keys', "last_error LIKE '%own_street_fkey%' AND state <> 'waiting to retry'",
+	'a table that the target does not let be emptied is put off');
+free_goes_on(2, 'tables that are not tied to it go on');
+$pair->target_sql('DELETE FROM own');
+$pair->arrives('keys', 'all is copied anew when nothing is in the way');
+$pair->same_at_both_ends(@tables);
+$pair->finish;
