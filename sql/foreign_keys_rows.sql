@@ -158,6 +158,26 @@ TRUNCATE public.customer CASCADE;
 INSERT INTO public.customer VALUES (9, 'mail 9');
 \i sql/include/same_tree.psql
 
+-- rows that stay, are referenced, and swap a value that is never null
+ALTER TABLE public.customer ALTER email SET NOT NULL;
+\c :target regress_dbsync_keys
+ALTER TABLE public.customer ALTER email SET NOT NULL;
+\c :source :me
+INSERT INTO public.customer VALUES (10, 'mail 10');
+\i sql/include/same_tree.psql
+BEGIN;
+UPDATE public.customer SET email = 'mail' WHERE id = 9;
+UPDATE public.customer SET email = 'mail 9' WHERE id = 10;
+UPDATE public.customer SET email = 'mail 10' WHERE id = 9;
+COMMIT;
+\set VERBOSITY default
+SELECT dbsync.run_once('keys');
+\set VERBOSITY terse
+\c :target regress_dbsync_keys
+UPDATE public.customer SET email = 'moved ' || id WHERE id IN (9, 10);
+\c :source :me
+\i sql/include/same_tree.psql
+
 -- drop it
 SELECT dbsync.drop_subscription('keys');
 DROP TABLE public.item, public.bill, public.customer, public.aside;

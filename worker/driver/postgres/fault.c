@@ -256,9 +256,12 @@ hint_of(PostgresTarget *target, PGresult *result, const PostgresStep *step,
 	if (is_without_partition(target, result, sqlstate))
 		return how_to_partition(dbsync_postgres_error_field(target, result, PG_DIAG_SCHEMA_NAME),
 								dbsync_postgres_error_field(target, result, PG_DIAG_TABLE_NAME));
-	if (sqlstate == ERRCODE_FOREIGN_KEY_VIOLATION && !target->replica_role)
+	if ((sqlstate == ERRCODE_FOREIGN_KEY_VIOLATION || sqlstate == ERRCODE_RESTRICT_VIOLATION) && !target->replica_role)
 		return "The target checks its foreign keys. Is each table that they lead to in the same subscription, and do the same keys hold"
 			" at the source? Where dbsync's user may set session_replication_role, they are not checked.";
+	if ((sqlstate == ERRCODE_UNIQUE_VIOLATION || sqlstate == ERRCODE_EXCLUSION_VIOLATION) && !target->replica_role)
+		return "Has the target a row of its own with this value? Or do rows swap it of a table that foreign keys lead to? These are not"
+			" deleted and inserted anew while the target checks its keys; where dbsync's user may set session_replication_role, they are.";
 	if (step == NULL || step->table == NULL)
 		return dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_HINT);
 	if (sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
