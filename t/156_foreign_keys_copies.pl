@@ -1,5 +1,6 @@
 # Copies of tables that foreign keys of the target tie to one another: one that cannot be emptied there, because of
-# rows that reference it, is put off, and the others go on.
+# rows that reference it, is put off, and the others go on.  So it is where the target's keys would take rows along of
+# which nobody has said that they may go.
 use strict;
 use warnings;
 
@@ -60,4 +61,36 @@ free_goes_on(2, 'tables that are not tied to it go on');
 $pair->target_sql('DELETE FROM own');
 $pair->arrives('keys', 'all is copied anew when nothing is in the way');
 $pair->same_at_both_ends(@tables);
+$pair->stop_subscription('keys');
+$pair->sql("SELECT dbsync.drop_subscription('keys')");
+
+# rows of the target's own that are to stay, or that nobody has spoken of
+$ddl = <<'SQL';
+CREATE TABLE tree (id int PRIMARY KEY);
+CREATE TABLE leaf (id int PRIMARY KEY, tree int REFERENCES tree ON DELETE CASCADE);
+CREATE TABLE bird (id int PRIMARY KEY, tree int REFERENCES tree ON DELETE SET NULL);
+CREATE TABLE worm (id int PRIMARY KEY, leaf int REFERENCES leaf ON DELETE CASCADE);
+SQL
+my $fill = join ' ', map { "INSERT INTO $_ SELECT i, i FROM generate_series(1, 20) i;" } qw(leaf bird worm);
+$pair->sql("$ddl INSERT INTO tree SELECT i FROM generate_series(1, 20) i; $fill");
+foreach my $options ("existing_rows => 'keep'", 'existing_rows => NULL', 'copy_data => false')
+{
+	my $other = $options =~ /keep/ ? 'bird' : $options =~ /NULL/ ? 'leaf' : 'worm';
+	my $before;
+
+	$pair->target_sql('DROP TABLE IF EXISTS tree, leaf, bird, worm');
+	$pair->target_sql("SET ROLE plain; $ddl INSERT INTO tree SELECT i FROM generate_series(1, 40) i; " . $fill =~ s/20/40/gr);
+	$before = $pair->target_sql("SELECT array_agg(t ORDER BY id) FROM $other t");
+	$pair->subscribe('wood', [ map { "public.$_" } grep { $_ ne $other } qw(worm leaf bird tree) ], existing_rows => "'truncate'");
+	$pair->sql("SELECT dbsync.add_table('wood', 'public.$other', $options)");
+	$pair->start_subscription('wood');
+	$pair->status_becomes('wood', "last_error LIKE '%cannot be emptied, as rows of table public.$other reference it%'",
+		"$options: a table is not emptied of which rows lead to it that may have to stay");
+	is($pair->target_sql("SELECT array_agg(t ORDER BY id) FROM $other t"), $before, "$options: these rows are as they were");
+	$pair->sql("SELECT dbsync.copy_table('wood', 'public.$other', existing_rows => 'truncate')");
+	$pair->arrives('wood', "$options: all is copied when they may go");
+	$pair->same_at_both_ends(map { "public.$_" } qw(tree leaf bird worm));
+	$pair->stop_subscription('wood');
+	$pair->sql("SELECT dbsync.drop_subscription('wood')");
+}
 $pair->finish;

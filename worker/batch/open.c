@@ -16,6 +16,7 @@
 #include "worker/source/source.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
+#include "worker/target.h"
 #include "worker/target_table.h"
 #include "worker/work.h"
 
@@ -36,13 +37,54 @@ check_lock(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 	batch->again = true;
 }
 
+/*
+ * Rows that nobody has said may go: the target's keys would take them along (CASCADE), or set what leads to
+ * those that are gone to null, and the table's own copy would not know that there were any.
+ */
+static void
+check_kept(DbsyncWork *work, const DbsyncTable *table, const List *emptied)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->ties.children)
+	{
+		DbsyncTable *child = lfirst(lc);
+
+		if (list_member_ptr(emptied, child) || child->dropped != 0)
+			continue;
+		/* what it has there cannot be told yet */
+		if (!child->captured)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("target table \"%s.%s\" cannot be emptied before table %s is captured",
+							table->target_schema, table->target_table, child->qualified)));
+		dbsync_target_table_open(work, child, child->shape);
+		if (dbsync_target_table_has_rows(work->target, child->handle))
+			dbsync_schedule_refuse_emptying(work, table, child);
+	}
+}
+
+/* Of what is emptied with a table, or before its copy. */
+static void
+open_all_emptied(DbsyncWork *work, const List *emptied)
+{
+	ListCell   *lc;
+
+	foreach(lc, emptied)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		dbsync_target_table_open(work, table, table->shape);
+		check_kept(work, table, emptied);
+	}
+}
+
 /* Tables of which a chunk goes with the batch, and those that are emptied for it. */
 static void
 open_copied(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
 	ListCell   *lc;
-	ListCell   *le;
 
 	foreach(lc, dbsync_choose_copied(batch))
 	{
@@ -58,8 +100,7 @@ open_copied(DbsyncBatch *batch)
 			continue;
 		dbsync_target_table_check_empty(work, table);
 		if (dbsync_table_empties(table))
-			foreach(le, dbsync_schedule_emptied_with(work, table))
-				dbsync_target_table_open(work, lfirst(le), ((DbsyncTable *) lfirst(le))->shape);
+			open_all_emptied(work, dbsync_schedule_emptied_with(work, table));
 	}
 }
 
@@ -81,6 +122,7 @@ open_emptied(DbsyncBatch *batch)
 		batch->current = table;
 		work->blamed = table->captured_id;
 		dbsync_target_table_open(work, table, table->shape);
+		check_kept(work, table, batch->emptied);
 	}
 }
 

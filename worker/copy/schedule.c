@@ -112,15 +112,14 @@ dbsync_schedule_with(DbsyncWork *work, DbsyncTable *table)
 	return tables;
 }
 
-/* One that was live, or is suspended: no first copy will bring what it has at the target. */
-static void
-refuse_emptying(const DbsyncWork *work, const DbsyncTable *table, const DbsyncTable *child)
+void
+dbsync_schedule_refuse_emptying(const DbsyncWork *work, const DbsyncTable *table, const DbsyncTable *child)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("target table \"%s.%s\" cannot be emptied, as rows of table %s reference it there",
 					table->target_schema, table->target_table, child->qualified),
-			 errdetail("The target checks its foreign keys, and table %s is not copied anew itself.", child->qualified),
+			 errdetail("The target checks its foreign keys, and table %s is not emptied and copied anew itself.", child->qualified),
 			 errhint("Copy both anew: SELECT dbsync.copy_table(%s, %s, existing_rows => 'truncate').",
 					 quote_literal_cstr(work->subscription->name), quote_literal_cstr(child->qualified))));
 }
@@ -140,8 +139,9 @@ dbsync_schedule_emptied_with(DbsyncWork *work, DbsyncTable *table)
 
 			if (list_member_ptr(found, child) || child->dropped != 0)
 				continue;
+			/* no first copy will bring what it has at the target */
 			if (child->part.live || child->state == DBSYNC_TABLE_SUSPENDED || child->part.nkeys > 0)
-				refuse_emptying(work, table, child);
+				dbsync_schedule_refuse_emptying(work, table, child);
 			if (is_wanted(child) && dbsync_table_empties(child))
 				found = lappend(found, child);
 		}

@@ -23,6 +23,9 @@ extern List *dbsync_schedule_with(DbsyncWork *work, DbsyncTable *table);
  */
 extern List *dbsync_schedule_emptied_with(DbsyncWork *work, DbsyncTable *table);
 
+/* Error: the table cannot be emptied, as rows of the other one reference it, and stay. */
+pg_noreturn extern void dbsync_schedule_refuse_emptying(const DbsyncWork *work, const DbsyncTable *table, const DbsyncTable *child);
+
 /*
  * Those that are emptied now, though their copy waits for what they reference; none of "but".  Once for each connection.
  */
