@@ -166,7 +166,15 @@ BEGIN
         PERFORM dbsync_internal.follow_names();
     END IF;
     FOR missing IN SELECT m.* FROM dbsync_internal.missing_table m WHERE m.relid = ANY (objects) ORDER BY m.relid, m.subscription_id LOOP
-        PERFORM dbsync_internal.take_in(missing.subscription_id, missing.relid);
+        IF current_setting('transaction_isolation') = 'serializable' THEN
+            -- what is read and written here would have others who make tables in such transactions fail, or this one:
+            -- nobody reads what is written then, and a worker hears of the table as it is committed
+            PERFORM dbsync_internal.note_refused(missing.subscription_id, missing.relid,
+                format('table %s was made or altered in a serializable transaction, and not looked at', missing.relid::regclass), NULL,
+                'A worker takes it in. To do it now: SELECT dbsync.refresh_subscription(...).');
+        ELSE
+            PERFORM dbsync_internal.take_in(missing.subscription_id, missing.relid);
+        END IF;
     END LOOP;
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING USING MESSAGE = format('tables that rules of subscriptions have could not be looked for: %s', sqlerrm),
