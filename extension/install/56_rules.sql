@@ -111,10 +111,15 @@ CREATE FUNCTION dbsync_internal.excepted_table(entry text, OUT schema_oid oid, O
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    parts text[] := parse_ident(entry);
+    parts text[];
     called oid;
 BEGIN
-    IF cardinality(parts) > 2 THEN
+    BEGIN
+        parts := parse_ident(entry);
+    EXCEPTION WHEN invalid_parameter_value THEN
+        -- below, with the words of where it came from
+    END;
+    IF parts IS NULL OR cardinality(parts) > 2 THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('invalid name of a table in except_tables: "%s"', entry), HINT = 'Give a table, or schema.table.';
     END IF;
