@@ -40,6 +40,7 @@ SELECT dbsync.create_subscription('s', 'rules', except_tables => '{rules.log}');
 SELECT dbsync.create_subscription('s', 'rules', schemas => '{rules}', except_tables => '{NULL}');
 SELECT dbsync.create_subscription('s', 'rules', schemas => '{rules}', except_tables => '{a.b.c}');
 SELECT dbsync.create_subscription('s', 'rules', schemas => '{rules}', except_tables => '{"a b"}');
+SELECT dbsync.create_subscription('s', 'rules', schemas => '{rules}', except_tables => '{rules.*}');
 SELECT count(*) FROM dbsync.subscription_rule;
 
 -- all tables of a schema: not partitions, whose root is in; and not what has no rows of its own here.

@@ -38,6 +38,7 @@ CREATE TABLE dbsync_internal.refused_table (
     reason text NOT NULL,
     hint text,
     since timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    undecided boolean NOT NULL DEFAULT false,
     PRIMARY KEY (subscription_id, relid)
 );
 COMMENT ON TABLE dbsync_internal.refused_table IS 'tables that a rule of a subscription has, and that are not in it';
@@ -46,6 +47,7 @@ COMMENT ON COLUMN dbsync_internal.refused_table.relid IS 'the table';
 COMMENT ON COLUMN dbsync_internal.refused_table.reason IS 'why it is not in it';
 COMMENT ON COLUMN dbsync_internal.refused_table.hint IS 'what to do about it';
 COMMENT ON COLUMN dbsync_internal.refused_table.since IS 'since when';
+COMMENT ON COLUMN dbsync_internal.refused_table.undecided IS 'the reason is none that somebody has to mend: workers try again without one';
 
 -- Partitions come with their root; what has no rows here is nothing that anybody would expect.
 -- A view, so that one table is looked up by its oid, and thousands by joins that hash.  16384: the first
@@ -109,10 +111,15 @@ CREATE FUNCTION dbsync_internal.excepted_table(entry text, OUT schema_oid oid, O
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    parts text[] := parse_ident(entry);
+    parts text[];
     called oid;
 BEGIN
-    IF cardinality(parts) > 2 THEN
+    BEGIN
+        parts := parse_ident(entry);
+    EXCEPTION WHEN invalid_parameter_value THEN
+        -- below, with the words of where it came from
+    END;
+    IF parts IS NULL OR cardinality(parts) > 2 THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('invalid name of a table in except_tables: "%s"', entry), HINT = 'Give a table, or schema.table.';
     END IF;

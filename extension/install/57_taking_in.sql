@@ -37,16 +37,20 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.attach_by_rule(dbsync.subscription, regclass, boolean) IS 'writes down that a table has come into a subscription by a rule; returns the captured table';
 
--- One that has gone meanwhile is missed by nobody.
+-- One that has gone meanwhile is missed by nobody.  What comes without a hint, as a lock that was not to be had, is
+-- nothing that anybody could mend.
 CREATE FUNCTION dbsync_internal.note_refused(of_subscription int, rel oid, reason text, detail text, hint text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    is_undecided boolean := coalesce(hint, '') = '';
 BEGIN
-    INSERT INTO dbsync_internal.refused_table AS f (subscription_id, relid, reason, hint)
-    SELECT of_subscription, rel, note_refused.reason, nullif(concat_ws(' ', nullif(detail, ''), nullif(note_refused.hint, '')), '')
+    INSERT INTO dbsync_internal.refused_table AS f (subscription_id, relid, reason, hint, undecided)
+    SELECT of_subscription, rel, note_refused.reason, concat_ws(' ', nullif(detail, ''), CASE WHEN is_undecided
+            THEN 'A worker tries again. To do it now: SELECT dbsync.refresh_subscription(...).' ELSE note_refused.hint END), is_undecided
     WHERE EXISTS (SELECT FROM pg_class c WHERE c.oid = rel)
-    ON CONFLICT (subscription_id, relid) DO UPDATE SET reason = EXCLUDED.reason, hint = EXCLUDED.hint
-    WHERE (f.reason, f.hint) IS DISTINCT FROM (EXCLUDED.reason, EXCLUDED.hint);
+    ON CONFLICT (subscription_id, relid) DO UPDATE SET reason = EXCLUDED.reason, hint = EXCLUDED.hint, undecided = EXCLUDED.undecided
+    WHERE (f.reason, f.hint, f.undecided) IS DISTINCT FROM (EXCLUDED.reason, EXCLUDED.hint, EXCLUDED.undecided);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.note_refused(int, oid, text, text, text) IS 'writes down why a table of a rule is not in the subscription';
 
@@ -145,8 +149,7 @@ BEGIN
     RETURN true;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-    PERFORM dbsync_internal.note_refused(of_subscription, rel, reason, detail,
-        coalesce(nullif(hint, ''), 'A worker tries again. To do it now: SELECT dbsync.refresh_subscription(...).'));
+    PERFORM dbsync_internal.note_refused(of_subscription, rel, reason, detail, hint);
     RETURN false;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.take_in(int, regclass) IS 'adds a table to a subscription by its rules, and begins to capture it if this transaction has it to itself, or writes down why not';
@@ -166,7 +169,14 @@ BEGIN
         PERFORM dbsync_internal.follow_names();
     END IF;
     FOR missing IN SELECT m.* FROM dbsync_internal.missing_table m WHERE m.relid = ANY (objects) ORDER BY m.relid, m.subscription_id LOOP
-        PERFORM dbsync_internal.take_in(missing.subscription_id, missing.relid);
+        IF current_setting('transaction_isolation') = 'serializable' THEN
+            -- what is read and written here would have others who make tables in such transactions fail, or this one:
+            -- nobody reads what is written then, and a worker hears of the table as it is committed
+            PERFORM dbsync_internal.note_refused(missing.subscription_id, missing.relid,
+                format('table %s was made or altered in a serializable transaction, and not looked at', missing.relid::regclass), NULL, NULL);
+        ELSE
+            PERFORM dbsync_internal.take_in(missing.subscription_id, missing.relid);
+        END IF;
     END LOOP;
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING USING MESSAGE = format('tables that rules of subscriptions have could not be looked for: %s', sqlerrm),
@@ -175,8 +185,9 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.follow_rules(oid[], boolean) IS 'takes tables into the subscriptions that have them by a rule; no error';
 
 -- Called by workers now and then, which see tables that were made while event triggers were off, too;
--- and when a dropped table has left its place.  A few at a time, since all of it is one transaction.
-CREATE FUNCTION dbsync_internal.retry_rules(of_subscription int DEFAULT NULL) RETURNS boolean
+-- and when a dropped table has left its place.  A few at a time, since all of it is one transaction.  Of
+-- tables for whose refusal there is a reason only those among the relations that have changed, if these are given.
+CREATE FUNCTION dbsync_internal.retry_rules(of_subscription int DEFAULT NULL, changed oid[] DEFAULT NULL) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -200,16 +211,37 @@ BEGIN
     FOR missing IN
         SELECT f.* FROM (
             SELECT m.* FROM dbsync_internal.missing_table m LEFT JOIN dbsync_internal.refused_table f USING (subscription_id, relid)
-            WHERE of_subscription IS NULL OR m.subscription_id = of_subscription
-            ORDER BY f.relid IS NOT NULL, random() LIMIT 100) f
+            WHERE (of_subscription IS NULL OR m.subscription_id = of_subscription)
+              AND (changed IS NULL OR m.relid = ANY (changed) OR coalesce(f.undecided, true))
+            ORDER BY coalesce(f.undecided, true) DESC, random() LIMIT 100) f
         ORDER BY f.relid, f.subscription_id
     LOOP
         n := n + 1;
         PERFORM dbsync_internal.take_in(missing.subscription_id, missing.relid);
     END LOOP;
-    RETURN n = 100;
+    RETURN n = 100 OR EXISTS (SELECT FROM dbsync_internal.refused_table f WHERE f.undecided);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.retry_rules(int) IS 'tries again to take in what rules of subscriptions, or of one, have; true: there may be more';
+COMMENT ON FUNCTION dbsync_internal.retry_rules(int, oid[]) IS 'tries again to take in what rules of subscriptions, or of one, have; true: there may be more';
+
+-- Called by a worker before it says that all is there: of a table that nobody has looked at yet, nothing is.
+CREATE FUNCTION dbsync_internal.take_in_unseen(of_subscription int, changed oid[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    missing record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM dbsync.subscription_rule r WHERE r.subscription_id = of_subscription AND r.kind <> 'except') THEN
+        RETURN;
+    END IF;
+    FOR missing IN
+        SELECT m.relid FROM dbsync_internal.missing_table m LEFT JOIN dbsync_internal.refused_table f USING (subscription_id, relid)
+        WHERE m.subscription_id = of_subscription AND (m.relid = ANY (changed) OR coalesce(f.undecided, true))
+        ORDER BY m.relid LIMIT 100
+    LOOP
+        PERFORM dbsync_internal.take_in(of_subscription, missing.relid);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.take_in_unseen(int, oid[]) IS 'takes in what the rules of a subscription have and nobody has looked at yet, or since these relations have changed';
 
 -- ---------------------------------------------------------------------------
 -- Tables that go

@@ -87,7 +87,7 @@ BEGIN
         UNION ALL SELECT t.id FROM pg_inherits i JOIN dbsync.captured_table t ON t.relid = i.inhparent WHERE i.inhrelid = ANY (changed)
         UNION ALL SELECT t.id FROM pg_inherits i JOIN dbsync.captured_table t ON t.relid = i.inhrelid WHERE i.inhparent = ANY (changed)));
     IF looked IS NULL THEN
-        RETURN EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'removing');
+        RETURN dbsync_internal.retry_rules(changed => changed) OR EXISTS (SELECT FROM dbsync.captured_table c WHERE c.state = 'removing');
     END IF;
     -- an UPDATE of nothing would still tell everybody of a change
     IF EXISTS (SELECT FROM dbsync.captured_table t WHERE t.id = ANY (looked) AND t.key_index <> 0 AND NOT EXISTS (

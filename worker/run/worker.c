@@ -168,6 +168,7 @@ work_through(void)
 		trim_caches();
 		if (!read_configuration())
 			return false;
+		dbsync_retention_take_in(work);
 		if (work->suspend_due != 0)
 		{
 			dbsync_oversize_suspend(work);

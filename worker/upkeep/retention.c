@@ -46,6 +46,7 @@
 #include "extension/settings.h"
 #include "worker/batch/ledger.h"
 #include "worker/query.h"
+#include "worker/report.h"
 #include "worker/target.h"
 #include "worker/upkeep/retention.h"
 #include "worker/upkeep/segments.h"
@@ -63,6 +64,9 @@ static int	looks = 0;
 /* has any relation changed since triggers were last looked after? */
 static bool relations_changed = true;
 
+/* ... or since somebody who waits for us has had rules looked at? */
+static bool rules_outdated = true;
+
 /* Which ones; more than there is room for: any may have. */
 static Oid	changed[MAX_CHANGED];
 static int	nchanged = MAX_CHANGED + 1;
@@ -73,7 +77,7 @@ note_relation_change(Datum arg, Oid relid)
 {
 	if (dbsync_catalog_is_trimming())
 		return;
-	relations_changed = true;
+	relations_changed = rules_outdated = true;
 	for (int i = 0; i < nchanged && i < MAX_CHANGED; i++)
 	{
 		if (changed[i] == relid)
@@ -85,23 +89,39 @@ note_relation_change(Datum arg, Oid relid)
 		changed[nchanged++] = relid;
 }
 
-/* As an array for SQL, and forgotten; NULL: any relation may have changed. */
+/* As an array for SQL; NULL: any relation may have changed. */
 static const char *
-take_changed(void)
+list_changed(void)
 {
 	StringInfoData list;
-	int			n = nchanged;
 
-	relations_changed = false;
-	nchanged = 0;
-	if (n > MAX_CHANGED)
+	if (nchanged > MAX_CHANGED)
 		return NULL;
 	initStringInfo(&list);
 	appendStringInfoChar(&list, '{');
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < nchanged; i++)
 		appendStringInfo(&list, "%s%u", i > 0 ? "," : "", changed[i]);
 	appendStringInfoChar(&list, '}');
 	return list.data;
+}
+
+/* Queries that wait for nobody who has a row of our tables in an open transaction. */
+static void
+begin_looking(const char *what)
+{
+	dbsync_query_begin(false, what);
+	(void) set_config_option("lock_timeout", "100ms", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+static void
+end_looking(void)
+{
+	PopActiveSnapshot();
+	SPI_finish();
+	dbsync_query_commit();
 }
 
 /* Tables that nobody wants any more, and capture that somebody switched off. */
@@ -113,17 +133,13 @@ tidy_captures(void)
 
 	if (!relations_changed)
 		return;
-	list = take_changed();
-	dbsync_query_begin(false, "tidying up");
-	(void) set_config_option("lock_timeout", "100ms", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_LOCAL, true, 0, false);
-	SPI_connect();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	list = list_changed();
+	relations_changed = rules_outdated = false;
+	nchanged = 0;
+	begin_looking("tidying up");
 	left = dbsync_query("SELECT dbsync_internal.tidy_captures($1::pg_catalog.oid[])", 1, &list) != 1 ||
 		dbsync_query_bool(0, 1);
-	PopActiveSnapshot();
-	SPI_finish();
-	dbsync_query_commit();
+	end_looking();
 	relations_changed |= left;
 }
 
@@ -178,7 +194,7 @@ dbsync_retention_pause(const DbsyncWork *work)
 void
 dbsync_retention_reset(DbsyncWork *work)
 {
-	work->retention_needed = work->any_grown = relations_changed = true;
+	work->retention_needed = work->any_grown = relations_changed = rules_outdated = true;
 	/* a look that was begun may have ended half-way */
 	nchanged = MAX_CHANGED + 1;
 }
@@ -202,4 +218,32 @@ dbsync_retention_run(DbsyncWork *work)
 	}
 	work->retention_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  dbsync_retention_interval);
+}
+
+static void
+take_in(void *arg)
+{
+	DbsyncWork *work = arg;
+	MemoryContext context = AllocSetContextCreate(work->context, "dbsync rules",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	const char *args[2];
+
+	args[0] = psprintf("%d", work->subscription_id);
+	args[1] = list_changed();
+	begin_looking("looking for tables of rules");
+	(void) dbsync_query("SELECT dbsync_internal.take_in_unseen($1::pg_catalog.int4, $2::pg_catalog.oid[])", 2, args);
+	end_looking();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+void
+dbsync_retention_take_in(DbsyncWork *work)
+{
+	if (!rules_outdated || !dbsync_report_is_awaited())
+		return;
+	rules_outdated = false;
+	if (!dbsync_query_attempt(take_in, work))
+		dbsync_retention_reset(work);
 }

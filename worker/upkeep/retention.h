@@ -13,6 +13,9 @@
 /* Close full segments, and empty those that every subscription has passed. */
 extern void dbsync_retention_run(DbsyncWork *work);
 
+/* Somebody waits for all that is committed: are there tables of rules that nobody has seen yet? */
+extern void dbsync_retention_take_in(DbsyncWork *work);
+
 /* In how many ms there is a reason to look; LONG_MAX: in none, as far as is known. */
 extern long dbsync_retention_pause(const DbsyncWork *work);
 
