@@ -115,6 +115,13 @@ extern Datum dbsync_catalog_required(HeapTuple tuple, int attno, Relation rel);
  */
 extern uint64 dbsync_catalog_generation(void);
 
+/*
+ * Tell every backend, at commit, that rows of a table of the configuration have changed.  By an index
+ * of it, as a rule: whoever uses plans of statements about the table may go on doing so.  Now and then
+ * by the table, as a plan that was made for a few rows is none for ten thousand.
+ */
+extern void dbsync_catalog_tell(Relation rel);
+
 /* The tables that are the configuration, in the order of their names there. */
 typedef enum DbsyncWatched
 {

@@ -5,7 +5,7 @@
  *
  * That another session changed the configuration is heard of through relcache
  * invalidations: a statement trigger on each configuration table sends one for
- * its table (dbsync_config_changed), and the callback below counts them.  The
+ * an index of it (dbsync_catalog_tell), and the callback below counts them.  The
  * count is read before the tables are, so that a change that comes meanwhile
  * makes what was read stale rather than lost.
  *
@@ -38,7 +38,14 @@ static const char *const watched_names[] = {
 /* so many blocks are read faster than looked up in; this runs for each batch */
 #define FEW_BLOCKS			2
 
+/*
+ * Of so many changes one is told of by the table itself.  A prime: who writes to several tables in
+ * turn comes to each of them.
+ */
+#define TABLE_TOLD_OF	61
+
 static Oid	watched[lengthof(watched_names)];
+static Oid	signals[lengthof(watched_names)];
 static Oid	headers_index;
 static bool watched_known = false;
 static bool callback_registered = false;
@@ -47,6 +54,27 @@ static bool trimming = false;
 
 /* the same, of each table */
 static uint64 generations[lengthof(watched_names)];
+
+/* The index whose invalidation tells of a change of the table's rows; InvalidOid: it has another name now. */
+static Oid
+find_signal(const char *table)
+{
+	char		name[NAMEDATALEN];
+
+	snprintf(name, sizeof(name), "%s_pkey", table);
+	return dbsync_catalog_find_relation(name);
+}
+
+void
+dbsync_catalog_tell(Relation rel)
+{
+	static int	told = 0;
+	Oid			signal = find_signal(RelationGetRelationName(rel));
+
+	if (!OidIsValid(signal) || ++told % TABLE_TOLD_OF == 0)
+		signal = RelationGetRelid(rel);
+	CacheInvalidateRelcacheByRelid(signal);
+}
 
 /*
  * Runs whenever invalidations are read, in any state of the backend: looks
@@ -63,7 +91,7 @@ count_invalidation(Datum arg, Oid relid)
 
 		for (int i = 0; i < lengthof(watched); i++)
 		{
-			if (watched[i] != relid)
+			if (watched[i] != relid && signals[i] != relid)
 				continue;
 			ours = true;
 			generations[i]++;
@@ -94,6 +122,7 @@ learn_watched(void)
 	for (int i = 0; i < lengthof(watched); i++)
 	{
 		watched[i] = dbsync_catalog_find_relation(watched_names[i]);
+		signals[i] = find_signal(watched_names[i]);
 		all &= OidIsValid(watched[i]);
 	}
 	headers_index = dbsync_catalog_find_relation(HEADERS_INDEX);

@@ -62,7 +62,6 @@
 #include "extension/log/segment.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
 
@@ -336,7 +335,7 @@ dbsync_config_changed(PG_FUNCTION_ARGS)
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 
 	check_called_as_trigger(fcinfo, "config_changed");
-	CacheInvalidateRelcacheByRelid(RelationGetRelid(trigdata->tg_relation));
+	dbsync_catalog_tell(trigdata->tg_relation);
 	dbsync_transaction_wake_at_commit();
 	return PointerGetDatum(NULL);
 }

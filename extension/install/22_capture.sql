@@ -55,26 +55,28 @@ COMMENT ON FUNCTION dbsync_internal.trigger_kinds() IS 'the triggers of captured
 
 CREATE FUNCTION dbsync_internal.triggers(captured_id int)
     RETURNS TABLE (name name, events text, level text, enabled "char", mode text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format('dbsync_%s_%s', captured_id, t.suffix)::name, t.events, t.level, e.enabled,
+BEGIN
+    RETURN QUERY SELECT format('dbsync_%s_%s', captured_id, t.suffix)::name, t.events, t.level, e.enabled,
         CASE e.enabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END
     FROM (SELECT coalesce((SELECT c.by_row FROM dbsync.captured_table c WHERE c.id = triggers.captured_id), false)) m (by_row),
         dbsync_internal.trigger_kinds() t,
         LATERAL (SELECT CASE WHEN m.by_row THEN 'A' ELSE t.enabled END) e (enabled)
-    WHERE NOT (m.by_row AND t.replaced)
-$$;
+    WHERE NOT (m.by_row AND t.replaced);
+END $$;
 COMMENT ON FUNCTION dbsync_internal.triggers(int) IS 'the triggers of a captured table: name, definition, how they are enabled';
 
 -- Of the table, or of a partition of it.  A row trigger of a partitioned table would be cloned to
 -- partitions by whoever makes them, who may not use our function: each that has rows has its own.
 CREATE FUNCTION dbsync_internal.triggers_of(captured_id int, rel oid)
     RETURNS TABLE (name name, events text, level text, enabled "char", mode text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT t.* FROM dbsync_internal.triggers(captured_id) t
-    WHERE NOT (t.level = 'FOR EACH ROW' AND EXISTS (SELECT FROM pg_class c WHERE c.oid = rel AND c.relkind = 'p'))
-$$;
+BEGIN
+    RETURN QUERY SELECT t.* FROM dbsync_internal.triggers(captured_id) t
+    WHERE NOT (t.level = 'FOR EACH ROW' AND EXISTS (SELECT FROM pg_class c WHERE c.oid = rel AND c.relkind = 'p'));
+END $$;
 COMMENT ON FUNCTION dbsync_internal.triggers_of(int, oid) IS 'the triggers that a captured table, or a partition of it, must have';
 
 -- By the table's oid: a name can go to another table while nobody looks, as ALTER SCHEMA

@@ -12,12 +12,13 @@ COMMENT ON FUNCTION dbsync_internal.default_opclass(oid) IS 'b-tree operator cla
 
 -- From PostgreSQL 18 on NOT NULL may not be valid: nulls from before are still there.
 CREATE FUNCTION dbsync_internal.has_no_nulls(rel oid, num smallint) RETURNS boolean
-    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT a.attnotnull AND NOT EXISTS (
+BEGIN
+    RETURN (SELECT a.attnotnull AND NOT EXISTS (
         SELECT FROM pg_constraint k WHERE k.conrelid = rel AND k.contype = 'n' AND NOT k.convalidated AND num = ANY (k.conkey))
-    FROM pg_attribute a WHERE a.attrelid = rel AND a.attnum = num
-$$;
+    FROM pg_attribute a WHERE a.attrelid = rel AND a.attnum = num);
+END $$;
 COMMENT ON FUNCTION dbsync_internal.has_no_nulls(oid, smallint) IS 'is a column NOT NULL, in all rows that there are?';
 
 -- Why rows cannot be known by this index; null: they can.  Deferrable keys break
@@ -67,20 +68,22 @@ COMMENT ON FUNCTION dbsync_internal.key_problem(oid) IS 'why an index cannot ser
 
 -- Indexes of a table in the order in which they are considered as its key.
 CREATE FUNCTION dbsync_internal.key_candidates(rel regclass) RETURNS TABLE (key_index regclass, problem text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT i.indexrelid::regclass, dbsync_internal.key_problem(i.indexrelid)
+BEGIN
+    RETURN QUERY SELECT i.indexrelid::regclass, dbsync_internal.key_problem(i.indexrelid)
     FROM pg_index i
     WHERE i.indrelid = rel AND i.indisunique
-    ORDER BY i.indisprimary DESC, i.indisreplident DESC, i.indexrelid
-$$;
+    ORDER BY i.indisprimary DESC, i.indisreplident DESC, i.indexrelid;
+END $$;
 COMMENT ON FUNCTION dbsync_internal.key_candidates(regclass) IS 'unique indexes of a table, best first, and what speaks against each';
 
 CREATE FUNCTION dbsync_internal.choose_key(rel regclass) RETURNS oid
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce((SELECT k.key_index::oid FROM dbsync_internal.key_candidates(rel) k WHERE k.problem IS NULL LIMIT 1), 0::oid)
-$$;
+BEGIN
+    RETURN (SELECT coalesce((SELECT k.key_index::oid FROM dbsync_internal.key_candidates(rel) k WHERE k.problem IS NULL LIMIT 1), 0::oid));
+END $$;
 COMMENT ON FUNCTION dbsync_internal.choose_key(regclass) IS 'primary key, else replica identity, else the oldest unique index that will do; 0: there is none, and rows are known by all that is in them';
 
 -- Of indexes that begin with these columns, in any order, the best; none of them need be
@@ -176,23 +179,25 @@ COMMENT ON FUNCTION dbsync_internal.usable_key(regclass) IS 'key index with whic
 
 -- What an index is unique in, as numbers of columns in its order; or the first so many of it.
 CREATE FUNCTION dbsync_internal.key_columns(key_index oid, n int DEFAULT NULL) RETURNS int2vector
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(string_agg(i.indkey[k.n]::text, ' ' ORDER BY k.n), '')::int2vector
+BEGIN
+    RETURN (SELECT coalesce(string_agg(i.indkey[k.n]::text, ' ' ORDER BY k.n), '')::int2vector
     FROM pg_index i, generate_series(0, coalesce(key_columns.n, i.indnkeyatts) - 1) k (n)
-    WHERE i.indexrelid = key_index
-$$;
+    WHERE i.indexrelid = key_index);
+END $$;
 COMMENT ON FUNCTION dbsync_internal.key_columns(oid, int) IS 'key columns of an index in their order, those it includes left out; none: there is no such index';
 
 -- By their numbers, which do not change, of an active table; of others by the names that they had.
 CREATE FUNCTION dbsync_internal.named_columns(rel regclass) RETURNS smallint[]
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN c.state = 'active' THEN string_to_array(c.key_columns::text, ' ')::smallint[]
+BEGIN
+    RETURN (SELECT CASE WHEN c.state = 'active' THEN string_to_array(c.key_columns::text, ' ')::smallint[]
         ELSE (SELECT array_agg(a.attnum ORDER BY k.n) FROM unnest(c.named_key) WITH ORDINALITY k (name, n)
               JOIN pg_attribute a ON a.attrelid = rel AND a.attname = k.name) END
-    FROM dbsync.captured_table c WHERE c.relid = rel AND c.state <> 'dropped' AND c.named_key IS NOT NULL
-$$;
+    FROM dbsync.captured_table c WHERE c.relid = rel AND c.state <> 'dropped' AND c.named_key IS NOT NULL);
+END $$;
 COMMENT ON FUNCTION dbsync_internal.named_columns(regclass) IS 'numbers of the columns that were named as the key of a captured table; null: none were';
 
 -- The stored key, or its successor: REINDEX CONCURRENTLY replaces an index by
@@ -256,17 +261,19 @@ COMMENT ON FUNCTION dbsync_internal.refuse(text, text, text, text) IS 'raises an
 
 -- Of a table, or of a partition of one, "what" being what it is called.
 CREATE FUNCTION dbsync_internal.storage_problem(rel oid, what text, OUT message text, OUT hint text, OUT code text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
     SELECT what || ' ' || p.message, p.hint, CASE c.relkind WHEN 'f' THEN '42809' ELSE '0A000' END
+    INTO message, hint, code
     FROM pg_class c CROSS JOIN LATERAL (
         SELECT 'is a foreign table', 'Nobody is told of changes that are made where its rows are. Install dbsync in the database that has the data.'
         WHERE c.relkind = 'f'
         UNION ALL SELECT 'is temporary', 'Only permanent tables can be captured.' WHERE c.relpersistence = 't'
         UNION ALL SELECT 'is unlogged', format('A crash empties it and nobody is told. It must be LOGGED: leave UNLOGGED out, or use ALTER TABLE %s SET LOGGED.',
             c.oid::regclass) WHERE c.relpersistence = 'u') p (message, hint)
-    WHERE c.oid = rel
-$$;
+    WHERE c.oid = rel;
+END $$;
 COMMENT ON FUNCTION dbsync_internal.storage_problem(oid, text) IS 'why rows of a relation cannot be captured where they are; nulls: they can';
 
 CREATE FUNCTION dbsync_internal.check_kind(rel regclass) RETURNS void

@@ -7,17 +7,18 @@
 -- The root first, then level by level, as the server locks them.  A partition that DETACH
 -- CONCURRENTLY has not let go of yet is one.
 CREATE FUNCTION dbsync_internal.members(root oid) RETURNS TABLE (relid oid, parent oid, level int)
-    LANGUAGE sql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH RECURSIVE member AS (
+BEGIN
+    RETURN QUERY WITH RECURSIVE member AS (
         SELECT i.inhrelid, i.inhparent, 1 AS level FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent
         WHERE i.inhparent = members.root AND c.relkind = 'p'
       UNION ALL
         SELECT i.inhrelid, i.inhparent, m.level + 1 FROM member m JOIN pg_inherits i ON i.inhparent = m.inhrelid
         JOIN pg_class c ON c.oid = m.inhrelid WHERE c.relkind = 'p'
     )
-    SELECT m.inhrelid, m.inhparent, m.level FROM member m ORDER BY m.level, m.inhrelid
-$$;
+    SELECT m.inhrelid, m.inhparent, m.level FROM member m ORDER BY m.level, m.inhrelid;
+END $$;
 COMMENT ON FUNCTION dbsync_internal.members(oid) IS 'all partitions of a table, at any depth; none: it is not partitioned';
 
 CREATE FUNCTION dbsync_internal.root_of(rel oid) RETURNS oid

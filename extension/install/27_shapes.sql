@@ -66,9 +66,10 @@ COMMENT ON FUNCTION dbsync_internal.shape_columns(jsonb) IS 'columns of a shape 
 -- third after ours is 3); they are null in that row.  A vector is never stored out
 -- of line: no segment needs a TOAST table for its sake.
 CREATE FUNCTION dbsync_internal.segment_body(columns jsonb) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
-    WITH col AS (
+BEGIN
+    RETURN (WITH col AS (
         SELECT c.num, c.name, format('%I %s%s', c.name, format_type(c.type, c.typmod),
             (SELECT format(' COLLATE %I.%I', n.nspname, l.collname)
              FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace
@@ -83,8 +84,8 @@ AS $$
             dbsync_internal.free_column_name(taken.names, 'dbsync_no'))
         || coalesce((SELECT string_agg(', ' || col.definition, '' ORDER BY col.num) FROM col), '')
         || format(', %I int2vector', dbsync_internal.free_column_name(taken.names, 'dbsync_same'))
-    FROM taken
-$$;
+    FROM taken);
+END $$;
 COMMENT ON FUNCTION dbsync_internal.segment_body(jsonb) IS 'column definitions of a segment for columns as dbsync.shape has them';
 
 -- All that capture, segments and worker rely on: what the table is, its columns and its

@@ -62,9 +62,10 @@ COMMENT ON FUNCTION dbsync_internal.row_security_applies(oid, regclass) IS 'woul
 -- Which of the rights on tables the role lacks, the first that it would stumble over:
 -- USAGE, SELECT, "row security", TRIGGER.  For all tables at once, as a worker asks.
 CREATE FUNCTION dbsync_internal.missing_rights(role oid, tables oid[]) RETURNS TABLE (rel oid, lacks text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT * FROM (
+BEGIN
+    RETURN QUERY SELECT * FROM (
         SELECT c.oid, CASE
             WHEN NOT has_schema_privilege(role, c.relnamespace, 'USAGE') THEN 'USAGE'
             WHEN NOT has_table_privilege(role, c.oid, 'SELECT') THEN 'SELECT'
@@ -73,8 +74,8 @@ AS $$
                 AND NOT pg_has_role(role, c.relowner, 'USAGE') THEN 'TRIGGER'
             END AS lacks
         FROM unnest(tables) t (oid) JOIN pg_class c ON c.oid = t.oid) x
-    WHERE x.lacks IS NOT NULL
-$$;
+    WHERE x.lacks IS NOT NULL;
+END $$;
 COMMENT ON FUNCTION dbsync_internal.missing_rights(oid, oid[]) IS 'tables that the role may not have captured, and what it lacks';
 
 -- The same in words; the cure is a command, or advice.

@@ -110,14 +110,15 @@ BEGIN
     LOOP
         PERFORM dbsync_internal.note_suspended(lost, 'capture triggers were switched off or dropped');
     END LOOP;
+    -- by the oid in pg_class: of tables that are not partitioned nobody asks for partitions then
     FOR lost IN
         SELECT c.id FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid
         WHERE c.id = ANY (looked) AND c.state = 'active' AND r.relkind = 'p' AND EXISTS (
-            (SELECT m.relid, m.parent FROM dbsync_internal.members(c.relid) m
+            (SELECT m.relid, m.parent FROM dbsync_internal.members(r.oid) m
              EXCEPT SELECT p.relid, p.parent FROM dbsync.partition p WHERE p.captured_id = c.id)
             UNION ALL
             (SELECT p.relid, p.parent FROM dbsync.partition p WHERE p.captured_id = c.id
-             EXCEPT SELECT m.relid, m.parent FROM dbsync_internal.members(c.relid) m))
+             EXCEPT SELECT m.relid, m.parent FROM dbsync_internal.members(r.oid) m))
     LOOP
         PERFORM dbsync_internal.note_suspended(lost, 'partitions were added or taken away while event triggers were off');
     END LOOP;
@@ -129,12 +130,13 @@ BEGIN
     LOOP
         PERFORM dbsync_internal.note_suspended(lost, 'it got inheritance children or parents while event triggers were off');
     END LOOP;
-    -- a key that is gone fails every writer
+    -- a key that is gone fails every writer; the shape, which costs most, is looked at of those alone
     FOR lost IN
-        SELECT c.id FROM dbsync.captured_table c
-        WHERE c.id = ANY (looked) AND c.state = 'active' AND c.key_index <> 0
-          AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.key_index AND i.indisvalid)
-          AND dbsync_internal.table_shape(c.relid) IS DISTINCT FROM c.shape
+        SELECT g.id FROM (
+            SELECT c.id, c.relid, c.shape FROM dbsync.captured_table c
+            WHERE c.id = ANY (looked) AND c.state = 'active' AND c.key_index <> 0
+              AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.key_index AND i.indisvalid) OFFSET 0) g
+        WHERE dbsync_internal.table_shape(g.relid) IS DISTINCT FROM g.shape
     LOOP
         PERFORM dbsync_internal.note_suspended(lost, 'its key was dropped or altered');
     END LOOP;
