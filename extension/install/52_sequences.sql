@@ -66,22 +66,15 @@ COMMENT ON FUNCTION dbsync_internal.missing_sequence_right(oid, oid) IS 'the GRA
 CREATE FUNCTION dbsync_internal.sequences_of(of_subscription int) RETURNS TABLE (
     sequence oid, named boolean, captured_id int, attnum int, target_schema name, target_name name, target_column name,
     users int[], problem text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH attached AS MATERIALIZED (
-        SELECT a.captured_id, c.relid::oid AS relid, a.target_schema, a.target_table, 'suspended' IN (a.state, c.state) AS suspended,
-            nullif(a.selection -> 'columns', 'null') AS columns
-        FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
-        WHERE a.subscription_id = of_subscription AND c.state <> 'dropped'
-    ), rels AS MATERIALIZED (
-        -- a partition may have columns with sequences of its own, as one that was a table before has
-        SELECT t.captured_id, t.relid FROM attached t
-        UNION ALL SELECT t.captured_id, p.relid FROM attached t JOIN dbsync.partition p ON p.captured_id = t.captured_id
-    ), used AS (
-        SELECT DISTINCT d.refobjid AS sequence, t.captured_id
-        FROM rels t JOIN pg_attrdef f ON f.adrelid = t.relid
-        JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass
-        JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
+#variable_conflict use_column
+BEGIN
+    -- from the sequences to the tables: of those there may be thousands that have none
+    RETURN QUERY WITH owned AS MATERIALIZED (
+        SELECT s.seqrelid AS sequence, d.refobjid AS relid, d.refobjsubid AS attnum
+        FROM pg_sequence s JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid
+        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
     ), listed AS (
         SELECT q.sequence::oid AS sequence, true AS named, NULL::int AS captured_id, NULL::int AS attnum,
             q.target_schema, q.target_sequence AS target_name, NULL::name AS target_column,
@@ -90,27 +83,37 @@ AS $$
         FROM dbsync.subscription_sequence q JOIN pg_class s ON s.oid = q.sequence AND s.relkind = 'S'
         WHERE q.subscription_id = of_subscription
       UNION ALL
-        SELECT s.oid, false, t.captured_id, r.attnum, t.target_schema, t.target_table, n.name,
-            CASE WHEN t.suspended THEN format('table %s is suspended', t.relid::regclass) END
-        FROM attached t JOIN rels m ON m.captured_id = t.captured_id
-        JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = m.relid AND d.refobjsubid > 0
-          AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
-        JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-        JOIN pg_attribute a ON a.attrelid = m.relid AND a.attnum = d.refobjsubid
-        JOIN pg_attribute r ON r.attrelid = t.relid AND r.attname = a.attname
+        SELECT o.sequence, false, c.id, r.attnum, t.target_schema, t.target_table, n.name,
+            CASE WHEN 'suspended' IN (t.state, c.state) THEN format('table %s is suspended', c.relid::regclass) END
+        FROM owned o
+        -- a partition may have columns with sequences of its own, as one that was a table before has
+        CROSS JOIN LATERAL (
+            SELECT k.id FROM dbsync.captured_table k WHERE k.relid = o.relid AND k.state <> 'dropped'
+            UNION ALL SELECT p.captured_id FROM dbsync.partition p WHERE p.relid = o.relid) m (captured_id)
+        JOIN dbsync.captured_table c ON c.id = m.captured_id AND c.state <> 'dropped'
+        JOIN dbsync.subscription_table t ON t.subscription_id = of_subscription AND t.captured_id = c.id
+        JOIN pg_attribute a ON a.attrelid = o.relid AND a.attnum = o.attnum
+        JOIN pg_attribute r ON r.attrelid = c.relid AND r.attname = a.attname
         -- of columns that were chosen, where they go; of one that was not, nowhere
         CROSS JOIN LATERAL (
-            SELECT r.attname WHERE t.columns IS NULL
-            UNION ALL (SELECT c.name FROM jsonb_to_recordset(t.columns) c (name name, number int) WHERE c.number = r.attnum LIMIT 1)
+            SELECT r.attname WHERE nullif(t.selection -> 'columns', 'null') IS NULL
+            UNION ALL (SELECT h.name FROM jsonb_to_recordset(nullif(t.selection -> 'columns', 'null')) h (name name, number int)
+                       WHERE h.number = r.attnum LIMIT 1)
         ) n (name)
         WHERE NOT EXISTS (SELECT FROM dbsync.subscription_sequence q
-                          WHERE q.subscription_id = of_subscription AND q.sequence = s.oid)
+                          WHERE q.subscription_id = of_subscription AND q.sequence = o.sequence)
     )
     SELECT l.sequence, l.named, l.captured_id, l.attnum, l.target_schema, l.target_name, l.target_column,
-        ARRAY(SELECT u.captured_id FROM used u WHERE u.sequence = l.sequence
+        ARRAY(SELECT t.captured_id FROM pg_depend d JOIN pg_attrdef f ON f.oid = d.objid
+              CROSS JOIN LATERAL (
+                  SELECT k.id FROM dbsync.captured_table k WHERE k.relid = f.adrelid AND k.state <> 'dropped'
+                  UNION ALL SELECT p.captured_id FROM dbsync.partition p WHERE p.relid = f.adrelid) m (captured_id)
+              JOIN dbsync.captured_table c ON c.id = m.captured_id AND c.state <> 'dropped'
+              JOIN dbsync.subscription_table t ON t.subscription_id = of_subscription AND t.captured_id = c.id
+              WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = l.sequence AND d.classid = 'pg_attrdef'::regclass
               UNION SELECT l.captured_id WHERE l.captured_id IS NOT NULL ORDER BY 1), l.problem
-    FROM listed l
-$$;
+    FROM listed l;
+END $$;
 COMMENT ON FUNCTION dbsync_internal.sequences_of(int) IS 'the sequences of a subscription, where they go, which of its tables use them, and why not';
 
 -- Of what has left a subscription nothing is shown any more.
@@ -140,18 +143,30 @@ CREATE FUNCTION dbsync_internal.unsent_sequences(of_subscription int, rels oid[]
     RETURNS TABLE (sequence oid, users text, n bigint)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT s.oid, string_agg(DISTINCT format('%I of %s', a.attname, c.relid::regclass), ', '), count(DISTINCT (a.attname, c.relid))
-    FROM dbsync.subscription_table t JOIN dbsync.captured_table c ON c.id = t.captured_id
-    CROSS JOIN LATERAL (SELECT c.relid::oid UNION ALL SELECT m.relid FROM dbsync_internal.members(c.relid) m) tree (relid)
-    JOIN pg_attrdef f ON f.adrelid = tree.relid JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
-    JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass
-    JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
-    WHERE t.subscription_id = of_subscription AND c.state <> 'dropped' AND (rels IS NULL OR c.relid = ANY (rels)) AND a.attgenerated = ''
-      AND (jsonb_typeof(t.selection -> 'columns') IS DISTINCT FROM 'array' OR EXISTS (
-          SELECT FROM jsonb_to_recordset(t.selection -> 'columns') chosen (number int)
-          JOIN pg_attribute top ON top.attrelid = c.relid AND top.attnum = chosen.number WHERE top.attname = a.attname))
-      AND NOT EXISTS (SELECT FROM dbsync_internal.sequences_of(of_subscription) q WHERE q.sequence = s.oid)
-    GROUP BY s.oid
+    -- one after the other: of very many tables, each is looked into once, and that only if it is asked for
+    WITH asked AS MATERIALIZED (
+        SELECT c.relid::oid AS relid, t.selection
+        FROM dbsync.subscription_table t JOIN dbsync.captured_table c ON c.id = t.captured_id
+        WHERE t.subscription_id = of_subscription AND c.state <> 'dropped' AND (rels IS NULL OR c.relid = ANY (rels))
+    ), tree AS MATERIALIZED (
+        SELECT k.relid AS root, k.selection, k.relid FROM asked k
+        UNION ALL SELECT k.relid, k.selection, m.relid FROM asked k CROSS JOIN LATERAL dbsync_internal.members(k.relid) m
+    ), used AS MATERIALIZED (
+        SELECT s.seqrelid AS sequence, a.attname, tree.root
+        FROM tree
+        JOIN pg_attrdef f ON f.adrelid = tree.relid JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+        JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass
+        JOIN pg_sequence s ON s.seqrelid = d.refobjid
+        WHERE a.attgenerated = ''
+          AND (jsonb_typeof(tree.selection -> 'columns') IS DISTINCT FROM 'array' OR EXISTS (
+              SELECT FROM jsonb_to_recordset(tree.selection -> 'columns') chosen (number int)
+              JOIN pg_attribute top ON top.attrelid = tree.root AND top.attnum = chosen.number WHERE top.attname = a.attname))
+    ), sent AS MATERIALIZED (
+        SELECT q.sequence FROM dbsync_internal.sequences_of(of_subscription) q WHERE EXISTS (SELECT FROM used)
+    )
+    SELECT u.sequence, string_agg(DISTINCT format('%I of %s', u.attname, u.root::regclass), ', '), count(DISTINCT (u.attname, u.root))
+    FROM used u WHERE u.sequence NOT IN (SELECT t.sequence FROM sent t)
+    GROUP BY u.sequence
 $$;
 COMMENT ON FUNCTION dbsync_internal.unsent_sequences(int, oid[]) IS 'sequences that columns take values from by default and that do not flow, and these columns in words';
 
