@@ -94,16 +94,19 @@ dbsync_send_chunk(DbsyncBatch *batch)
 	ListCell   *lc;
 
 	work->blamed = batch->copying->captured_id;
-	dbsync_copy_empty(work, dbsync_choose_copied(batch));
+	dbsync_copy_empty(work, batch->copies);
 	foreach(lc, dbsync_choose_copied(batch))
 	{
 		DbsyncTable *table = lfirst(lc);
+		bool		beside = foreach_current_index(lc) >= list_length(batch->copies);
 
-		/* the others' turn comes */
-		if (rows >= dbsync_copy_chunk_rows && foreach_current_index(lc) >= list_length(batch->copies))
+		/* the others' turn comes; until then they keep what they have */
+		if (rows >= dbsync_copy_chunk_rows && beside)
 			break;
 		batch->current = table;
 		work->blamed = work->sending = table->captured_id;
+		if (beside)
+			dbsync_copy_empty(work, list_make1(table));
 		rows += dbsync_copy_send_chunk(work, table, alone, together);
 	}
 	batch->rows += rows;
