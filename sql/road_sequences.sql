@@ -222,8 +222,8 @@ SELECT dbsync.wait_for('road');
 \c :target
 SELECT setval('public.a_id_seq', 1);
 \c :source
-INSERT INTO public.a (v) VALUES ('behind');
-SELECT dbsync.wait_for('road');
+-- (several times, so that more than that has passed by the last one)
+SELECT 'INSERT INTO public.a (v) VALUES (''behind'')', 'SELECT dbsync.wait_for(''road'')' FROM generate_series(1, 10) \gexec
 SELECT max(id) AS a FROM public.a \gset
 \c :target
 SELECT last_value > :a AS ahead FROM public.a_id_seq;
