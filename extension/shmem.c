@@ -184,6 +184,14 @@ dbsync_shmem_slot_at(int i)
 	return &shared->slots[i];
 }
 
+void
+dbsync_shmem_read_slot(int i, DbsyncSlot *copy)
+{
+	dbsync_shmem_lock(false);
+	*copy = shared->slots[i];
+	dbsync_shmem_unlock();
+}
+
 int
 dbsync_shmem_workers_of(Oid owner, bool elsewhere)
 {

@@ -149,6 +149,9 @@ extern DbsyncSlot *dbsync_shmem_slot(int subscription, bool create);
 /* The i-th slot, for listing; 0 <= i < DBSYNC_SLOTS.  Lock held. */
 extern DbsyncSlot *dbsync_shmem_slot_at(int i);
 
+/* Copy one, for who only looks.  Takes the lock. */
+extern void dbsync_shmem_read_slot(int i, DbsyncSlot *copy);
+
 /* Slots of an owner that have a worker, in all databases or in all but this one.  Lock held. */
 extern int	dbsync_shmem_workers_of(Oid owner, bool elsewhere);
 

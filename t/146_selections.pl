@@ -13,6 +13,7 @@ use warnings;
 use lib 't';
 use DbsyncTest qw(poll_until random_below);
 use DbsyncTest::Changing qw(chance one_of);
+use DbsyncTest::Selecting qw(arrive_all);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -224,29 +225,6 @@ sub is_right
 	return same($there, $was{$name}{$token}, "$name: the target is what its own query gives, with token $token");
 }
 
-sub catch_up
-{
-	my ($running) = @_;
-	my $right = 1;
-
-	foreach my $name (@names)
-	{
-		if ($running)
-		{
-			$pair->arrives($name, "$name: all arrives") or return 0;
-		}
-		else
-		{
-			my $rows = one_of(1, 20, 1000);
-			my (undef, undef, $error) = $pair->source->psql('postgres', "SET dbsync.batch_rows = $rows; SELECT dbsync.run_once('$name')");
-
-			return is($error, '', "$name: run_once") if $error ne '';
-		}
-		$right &&= is_right($name);
-	}
-	return $right;
-}
-
 sub kill_something
 {
 	if (chance(30))
@@ -272,7 +250,7 @@ connect_psql();
 choose($_) foreach @names;
 try("INSERT INTO storm.p SELECT i, i % 12, 'v' || i % 10, (ARRAY['a', 'b', 'c'])[1 + i % 3]::storm.kind, repeat(md5(i::text), 80), repeat(md5('x' || i), 80) FROM generate_series(1, 150) i");
 (undef, $was{$_}{0}) = try($state_here{$_}) foreach @names;
-ok(catch_up(0), 'the first copies arrive');
+ok(arrive_all($pair, 0, \&is_right, @names), 'the first copies arrive');
 foreach my $round (1 .. $rounds)
 {
 	my $running = $round % 2 == 0;
@@ -287,10 +265,10 @@ foreach my $round (1 .. $rounds)
 		transaction();
 		last if @unexpected;
 		kill_something() if $running && chance(8);
-		$right &&= !chance(10) || catch_up($running);
+		$right &&= !chance(10) || arrive_all($pair, $running, \&is_right, @names);
 		last unless $right;
 	}
-	ok($right && catch_up($running), "round $round: the target is what the selections' own queries give");
+	ok($right && arrive_all($pair, $running, \&is_right, @names), "round $round: the target is what the selections' own queries give");
 	if ($running)
 	{
 		$pair->stop_subscription($_) foreach @names;

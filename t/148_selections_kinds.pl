@@ -13,7 +13,7 @@ use warnings;
 use lib 't';
 use DbsyncTest qw(poll_until random_below);
 use DbsyncTest::Changing qw(chance one_of);
-use DbsyncTest::Selecting qw(%columns %name arguments as_named choose definition has_large now_has reads texts);
+use DbsyncTest::Selecting qw(%columns %name arguments arrive_all as_named choose definition has_large now_has reads texts);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -389,29 +389,6 @@ sub is_right
 	return !differ($who, $token, $pair->target_sql("SELECT $who.states()"), 0);
 }
 
-sub catch_up
-{
-	my ($running) = @_;
-	my $right = 1;
-
-	foreach my $who (@subscriptions)
-	{
-		if ($running)
-		{
-			$pair->arrives($who, "$who: all arrives") or return 0;
-		}
-		else
-		{
-			my $rows = one_of(1, 20, 1000);
-			my (undef, undef, $error) = $pair->source->psql('postgres', "SET dbsync.batch_rows = $rows; SELECT dbsync.run_once('$who')");
-
-			return is($error, '', "$who: run_once") if $error ne '';
-		}
-		$right &&= is_right($who);
-	}
-	return $right;
-}
-
 sub kill_something
 {
 	my ($name, $accident) = @{ one_of($pair->victims(one_of(@subscriptions))) };
@@ -451,7 +428,7 @@ sub drop_needed
 	}
 	try('BEGIN');
 	note_token();
-	return ok(catch_up(0), "and goes on with another choice");
+	return ok(arrive_all($pair, 0, \&is_right, @subscriptions), "and goes on with another choice");
 }
 
 # --- rounds
@@ -471,7 +448,7 @@ try($_) foreach (
 	'INSERT INTO storm.archive SELECT i, i FROM generate_series(1, 60) i');
 try('BEGIN');
 note_token();
-ok(catch_up(0), 'the first copies arrive');
+ok(arrive_all($pair, 0, \&is_right, @subscriptions), 'the first copies arrive');
 foreach my $round (1 .. $rounds)
 {
 	my $running = $round % 2 == 0;
@@ -486,10 +463,10 @@ foreach my $round (1 .. $rounds)
 		transaction();
 		last if @unexpected;
 		kill_something() if $running && chance(8);
-		$right &&= !chance(12) || catch_up($running);
+		$right &&= !chance(12) || arrive_all($pair, $running, \&is_right, @subscriptions);
 		last unless $right;
 	}
-	ok($right && catch_up($running), "round $round: the target is what the selections' own queries give");
+	ok($right && arrive_all($pair, $running, \&is_right, @subscriptions), "round $round: the target is what the selections' own queries give");
 	if ($running)
 	{
 		$pair->stop_subscription($_) foreach @subscriptions;

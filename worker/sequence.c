@@ -27,6 +27,7 @@
 #include "worker/sequence.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
+#include "worker/text.h"
 
 /* of sequences themselves, and of what rights on those that were added hang on */
 static const int watched_caches[] = {SEQRELID, AUTHOID, AUTHMEMMEMROLE, NAMESPACEOID};
@@ -68,12 +69,6 @@ read_users(uint64 row, int column)
 	return users;
 }
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static char *
 copy_text(const char *text)
 {
@@ -92,9 +87,9 @@ move_over(DbsyncSequence *sequence, const List *before)
 
 		if (old->relid != sequence->relid || old->left_out != sequence->left_out ||
 			old->captured_id != sequence->captured_id ||
-			!same_text(old->goal.schema, sequence->goal.schema) ||
-			!same_text(old->goal.relation, sequence->goal.relation) ||
-			!same_text(old->goal.column, sequence->goal.column))
+			!dbsync_text_is_same(old->goal.schema, sequence->goal.schema) ||
+			!dbsync_text_is_same(old->goal.relation, sequence->goal.relation) ||
+			!dbsync_text_is_same(old->goal.column, sequence->goal.column))
 			continue;
 		sequence->known = old->known;
 		sequence->known_at = old->known_at;
@@ -230,7 +225,7 @@ dbsync_sequences_forget(DbsyncWork *work)
 void
 dbsync_sequence_set_note(DbsyncSequence *sequence, const char *note)
 {
-	if (same_text(sequence->note, note))
+	if (dbsync_text_is_same(sequence->note, note))
 		return;
 	if (sequence->note != NULL)
 		pfree(sequence->note);

@@ -12,17 +12,12 @@
 #include "worker/subscription.h"
 #include "worker/subscription_move.h"
 #include "worker/table.h"
+#include "worker/text.h"
 
 static bool
 same_uuid(const pg_uuid_t *a, const pg_uuid_t *b)
 {
 	return memcmp(a, b, sizeof(pg_uuid_t)) == 0;
-}
-
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
 /* Whoever has called resume_table() since wants another attempt. */
@@ -38,7 +33,7 @@ move_hold(DbsyncTable *table, const DbsyncTable *old)
 		hold->action = old->hold.action ? MemoryContextStrdup(context, old->hold.action) : NULL;
 		hold->note_due = true;
 	}
-	if (!same_text(hold->asked, old->hold.asked))
+	if (!dbsync_text_is_same(hold->asked, old->hold.asked))
 		return;
 	hold->retry_at = old->hold.retry_at;
 	hold->failures = old->hold.failures;

@@ -11,6 +11,7 @@
 
 #include "worker/drivers.h"
 #include "worker/target.h"
+#include "worker/text.h"
 
 void
 dbsync_target_raise(DbsyncTarget *target, const char *doing)
@@ -71,12 +72,6 @@ dbsync_target_close(DbsyncTarget *target)
 	target->driver->close(target);
 }
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 bool
 dbsync_target_is_same(const DbsyncTarget *a, const DbsyncTarget *b)
 {
@@ -85,12 +80,12 @@ dbsync_target_is_same(const DbsyncTarget *a, const DbsyncTarget *b)
 	ListCell   *ca;
 	ListCell   *cb;
 
-	if (a->driver != b->driver || !same_text(a->identity.origin, b->identity.origin) ||
+	if (a->driver != b->driver || !dbsync_text_is_same(a->identity.origin, b->identity.origin) ||
 		a->identity.version != b->identity.version || list_length(of_a) != list_length(of_b))
 		return false;
 	forboth(ca, of_a, cb, of_b)
 	{
-		if (!same_text(defGetString(lfirst(ca)), defGetString(lfirst(cb))))
+		if (!dbsync_text_is_same(defGetString(lfirst(ca)), defGetString(lfirst(cb))))
 			return false;
 	}
 	return true;

@@ -9,8 +9,9 @@ use warnings;
 use DbsyncTest qw(random_below);
 use DbsyncTest::Changing qw(chance one_of);
 use Exporter 'import';
+use Test::More;
 
-our @EXPORT_OK = qw(%columns %name %must arguments as_named choose definition has_large now_has reads texts);
+our @EXPORT_OK = qw(%columns %name %must arguments arrive_all as_named choose definition has_large now_has reads texts);
 
 # What a table looks like now.
 
@@ -128,6 +129,31 @@ sub arguments
 	return ', columns => '
 	  . ($columns ? 'ARRAY[' . join(', ', map { '$c$' . as_named($table, $columns->[$_]) . " AS $there[$_]\$c\$" } 0 .. $#there) . ']' : "'{}'")
 	  . ', filter => ' . ($chosen->{filter} ? '$f$' . as_named($table, $chosen->{filter}) . '$f$' : "''");
+}
+
+# All that is committed goes to the targets of these subscriptions, which run or are run once; of each is asked
+# then whether it is right: is_right(subscription).  True: all are.
+sub arrive_all
+{
+	my ($pair, $running, $is_right, @names) = @_;
+	my $right = 1;
+
+	foreach my $name (@names)
+	{
+		if ($running)
+		{
+			$pair->arrives($name, "$name: all arrives") or return 0;
+		}
+		else
+		{
+			my $rows = one_of(1, 20, 1000);
+			my (undef, undef, $error) = $pair->source->psql('postgres', "SET dbsync.batch_rows = $rows; SELECT dbsync.run_once('$name')");
+
+			return is($error, '', "$name: run_once") if $error ne '';
+		}
+		$right &&= $is_right->($name);
+	}
+	return $right;
 }
 
 1;

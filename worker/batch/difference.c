@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 
 #include "worker/batch/difference.h"
+#include "worker/text.h"
 
 static bool
 has_name(const DbsyncTableShape *shape, const char *name)
@@ -36,12 +37,6 @@ add_change(DbsyncDifference *difference, DbsyncChangeKind kind, const char *colu
 	change->column = column;
 	difference->changes = lappend(difference->changes, change);
 	return change;
-}
-
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
 static void
@@ -214,7 +209,7 @@ find_defaults(DbsyncDifference *difference, const DbsyncTableShape *before, cons
 	{
 		int			was = dbsync_shape_find_column(before, after->numbers[i]);
 
-		if (was >= 0 && !same_text(before->defaults[was], after->defaults[i]))
+		if (was >= 0 && !dbsync_text_is_same(before->defaults[was], after->defaults[i]))
 			add_change(difference, DBSYNC_CHANGE_DEFAULT, after->columns[i])->value = after->defaults[i];
 	}
 }

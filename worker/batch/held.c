@@ -27,6 +27,7 @@
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
+#include "worker/text.h"
 
 /* first pause before a held table is tried again, in ms */
 #define RETRY_MIN		1000
@@ -81,12 +82,12 @@ set_text(DbsyncTable *table, char **field, const char *text)
 {
 	char	   *before = *field;
 
-	if (before != NULL && text != NULL && strcmp(before, text) == 0)
+	if (dbsync_text_is_same(before, text))
 		return false;
 	*field = text ? MemoryContextStrdup(GetMemoryChunkContext(table), text) : NULL;
 	if (before != NULL)
 		pfree(before);
-	return before != NULL || text != NULL;
+	return true;
 }
 
 /* A statement behind which somebody has to say that he has run it. */

@@ -12,19 +12,14 @@
 #include "worker/batch/held_group.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
+#include "worker/text.h"
 #include "worker/work.h"
-
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
 
 static bool
 is_beside(const DbsyncTable *a, const DbsyncTable *b)
 {
 	return dbsync_table_is_held(b) && b->ties.group == a->ties.group && b->dropped == 0 &&
-		same_text(a->part.after, b->part.after) && same_text(a->part.upto, b->part.upto) &&
+		dbsync_text_is_same(a->part.after, b->part.after) && dbsync_text_is_same(a->part.upto, b->part.upto) &&
 		a->part.closing == b->part.closing && a->part.closing_xid == b->part.closing_xid;
 }
 

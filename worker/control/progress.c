@@ -84,9 +84,7 @@ dbsync_slot_progress(PG_FUNCTION_ARGS)
 	{
 		DbsyncSlot	copy;
 
-		dbsync_shmem_lock(false);
-		copy = *dbsync_shmem_slot_at(i);
-		dbsync_shmem_unlock();
+		dbsync_shmem_read_slot(i, &copy);
 		if (copy.database == MyDatabaseId && copy.pid != 0)
 			put_progress((ReturnSetInfo *) fcinfo->resultinfo, &copy);
 	}

@@ -102,9 +102,7 @@ dbsync_slots(PG_FUNCTION_ARGS)
 	{
 		DbsyncSlot	copy;
 
-		dbsync_shmem_lock(false);
-		copy = *dbsync_shmem_slot_at(i);
-		dbsync_shmem_unlock();
+		dbsync_shmem_read_slot(i, &copy);
 		if (copy.database == MyDatabaseId)
 			put_slot((ReturnSetInfo *) fcinfo->resultinfo, &copy);
 	}

@@ -23,6 +23,7 @@
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
+#include "worker/text.h"
 
 static bool
 may_lack(const DbsyncTable *table)
@@ -61,8 +62,7 @@ note(DbsyncTable *table, const char *words)
 {
 	const char *args[2] = {words, uid_of(table)};
 
-	if (words == NULL ? table->creation_note == NULL
-		: table->creation_note != NULL && strcmp(table->creation_note, words) == 0)
+	if (dbsync_text_is_same(words, table->creation_note))
 		return;
 	dbsync_query_run("UPDATE dbsync.subscription_table SET note = $1"
 					 " WHERE uid = $2::pg_catalog.uuid AND state = 'new'", 2, args);
