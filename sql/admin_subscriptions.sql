@@ -52,6 +52,8 @@ SELECT dbsync.create_subscription('four', 'admin_sub', existing_rows => 'merge')
 SELECT dbsync.create_subscription('four', 'admin_sub', copy_data => NULL);
 SELECT dbsync.add_table('three', 'lines', existing_rows => 'merge');
 SELECT dbsync.add_table('three', 'lines', copy_data => false, existing_rows => 'truncate');
+SELECT dbsync.add_table('three', 'lines', capture => 'guess');
+SELECT dbsync.add_table('three', 'lines', options => '{"scan": "interval 1 min"}');
 SELECT dbsync.copy_table('three', 'orders', existing_rows => 'merge');
 SELECT dbsync.copy_table('three', 'lines');
 SELECT dbsync.remove_table('three', 'lines');

@@ -57,7 +57,10 @@ CREATE TABLE dbsync.captured_table (
     by_row boolean DEFAULT false,
     -- writers whose snapshot is from before that may still come through a parent that it has
     -- lost (leave_tree()); null: it has lost none
-    lost_parent xid8
+    lost_parent xid8,
+    -- who finds out what changed, for all subscriptions that have it; and how
+    capture text NOT NULL DEFAULT 'trigger',
+    capture_options jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX captured_table_key ON dbsync.captured_table (key_index);
 -- most databases have none of these, and then DDL need not look for them
@@ -79,6 +82,8 @@ COMMENT ON COLUMN dbsync.captured_table.owner IS 'the owner that a dropped table
 COMMENT ON COLUMN dbsync.captured_table.dropped IS 'the transaction that dropped it';
 COMMENT ON COLUMN dbsync.captured_table.named_key IS 'columns that were named as the key; null: it is chosen among its unique indexes';
 COMMENT ON COLUMN dbsync.captured_table.by_row IS 'it has inheritance children or parents, and is captured row by row; null: its triggers are being changed';
+COMMENT ON COLUMN dbsync.captured_table.capture IS 'who finds out what changed: trigger';
+COMMENT ON COLUMN dbsync.captured_table.capture_options IS 'options of this way to capture';
 COMMENT ON COLUMN dbsync.captured_table.lost_parent IS 'statements of transactions before this one may still write to it through an inheritance parent that it has no more';
 
 -- What captured tables looked like when rows of them were captured.  A shape never
@@ -309,6 +314,9 @@ CREATE TABLE dbsync.subscription_table (
     -- of rows_copied: what the filter left out of them; and the size of what was sent of the others
     rows_excluded bigint NOT NULL DEFAULT 0,
     bytes_copied bigint NOT NULL DEFAULT 0,
+    -- a way to find changes that is this subscription's own; null: that of the captured table
+    capture text,
+    capture_options jsonb NOT NULL DEFAULT '{}',
     PRIMARY KEY (subscription_id, captured_id)
 );
 COMMENT ON TABLE dbsync.subscription_table IS 'which captured table flows in which subscription, to which target table';
@@ -327,6 +335,8 @@ COMMENT ON COLUMN dbsync.subscription_table.state IS 'new: nothing happened yet;
 COMMENT ON COLUMN dbsync.subscription_table.rows_copied IS 'rows of the first copy that are on the target';
 COMMENT ON COLUMN dbsync.subscription_table.rows_expected IS 'rows that the first copy is likely to have';
 COMMENT ON COLUMN dbsync.subscription_table.note IS 'why the subscription does not get the table any more; or what the target refused of making it, or an index of it';
+COMMENT ON COLUMN dbsync.subscription_table.capture IS 'a way to find changes that is this subscription''s own; null: that of the captured table';
+COMMENT ON COLUMN dbsync.subscription_table.capture_options IS 'options of that way';
 COMMENT ON COLUMN dbsync.subscription_table.indexes_due IS 'its target was made by create_missing, and its other indexes have yet to be made';
 COMMENT ON COLUMN dbsync.subscription_table.start_position IS 'without a copy: changes of transactions that are not visible in this snapshot are sent; null: with a copy, or capture has not begun yet';
 COMMENT ON COLUMN dbsync.subscription_table.target_given IS 'whether the target''s name was given, or is what the table was called when it was added';

@@ -120,6 +120,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_bounds_travel(regclass) IS 'error if a partition of the table has a bound that no target can be told';
 
+-- Who finds out what changed.
+CREATE FUNCTION dbsync_internal.check_capture(capture text, options jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    unknown text;
+BEGIN
+    IF capture <> 'trigger' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('capture "%s" is not supported', capture),
+            HINT = 'The only way to capture so far is "trigger".';
+    END IF;
+    SELECT o.key INTO unknown FROM jsonb_object_keys(options) o (key) ORDER BY o.key COLLATE "C" LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('capture "trigger" has no option "%s"', unknown),
+            HINT = 'It has none.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_capture(text, jsonb) IS 'error unless it says how changes are captured, with options that this way has';
+
 CREATE FUNCTION dbsync_internal.check_existing_rows(copy_data boolean, existing_rows text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -421,7 +442,7 @@ CREATE FUNCTION dbsync.create_subscription(name text, target text, tables text[]
 COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text, text, text[], boolean, text[], boolean) IS 'makes a subscription of the caller''s, stopped at first; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there; on_partition_drop (keep, delete): what becomes there of the rows of a partition that is detached or dropped; schemas, all_tables: all tables of these schemas, or of all, those that are made later among them; except_tables: but these; create_missing: tables that the target lacks are made there before their first copy, and their other indexes behind it';
 
 CREATE FUNCTION dbsync_internal.add_table(caller oid, subscription text, rel regclass, target_table text,
-    columns text[], filter text, copy_data boolean, existing_rows text, key name[], operations text[]) RETURNS void
+    columns text[], filter text, copy_data boolean, existing_rows text, key name[], operations text[], capture text, options jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -429,6 +450,7 @@ DECLARE
 BEGIN
     PERFORM dbsync_internal.require_adopted();
     found_subscription := dbsync_internal.find_subscription(caller, subscription);
+    PERFORM dbsync_internal.check_capture(coalesce(capture, 'trigger'), options);
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
     PERFORM dbsync_internal.attach_table(found_subscription, rel, target_table, copy_data, existing_rows, key, columns, filter, operations);
     PERFORM dbsync_internal.forget_exception(found_subscription.id, rel);
@@ -436,10 +458,10 @@ BEGIN
     PERFORM dbsync_internal.notice_sequences(found_subscription, ARRAY[rel]);
     PERFORM dbsync_internal.retry_removals(caller);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.add_table(oid, text, regclass, text, text[], text, boolean, text, name[], text[]) IS 'body of dbsync.add_table()';
+COMMENT ON FUNCTION dbsync_internal.add_table(oid, text, regclass, text, text[], text, boolean, text, name[], text[], text, jsonb) IS 'body of dbsync.add_table()';
 
 CREATE FUNCTION dbsync.add_table(subscription text, "table" regclass, target_table text DEFAULT NULL, columns text[] DEFAULT NULL,
     filter text DEFAULT NULL, copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, key name[] DEFAULT NULL,
-    operations text[] DEFAULT NULL) RETURNS void
+    operations text[] DEFAULT NULL, capture text DEFAULT NULL, options jsonb DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[], text[]) IS 'adds a table to a subscription; columns: those that are sent, as in the list of a SELECT; filter: condition that is true of rows that are sent; operations: which of insert, update, delete and truncate are; key: NOT NULL columns by which its rows are known, with an index that begins with them';
+COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[], text[], text, jsonb) IS 'adds a table to a subscription; columns: those that are sent, as in the list of a SELECT; filter: condition that is true of rows that are sent; operations: which of insert, update, delete and truncate are; key: NOT NULL columns by which its rows are known, with an index that begins with them; capture: who finds out what changed (trigger), options: how';
