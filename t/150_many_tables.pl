@@ -150,6 +150,45 @@ $pair->arrives('many', 'and changes of all their rows');
 same_everywhere('all tables are the same again');
 is($target->safe_psql('postgres', "SELECT count(*) FROM public.t7"), $pair->sql('SELECT count(*) FROM public.t7'), 'so is the one that was added again');
 
+# --- what is looked up for one table is not looked for among all of them
+
+# Rows of catalogs that are read one after the other, which are more than there are tables as soon as
+# one of our queries goes through a catalog that has a row for each.
+my @catalogs = qw(pg_class pg_type pg_constraint pg_trigger pg_depend pg_index pg_attribute);
+my ($read) = map { "SELECT $_" } join ' + ', map { "pg_stat_get_xact_tuples_returned('pg_catalog.$_'::regclass)" } @catalogs;
+
+$pair->both(join '', map { "CREATE TABLE public.extra$_ (id int PRIMARY KEY, n int);" } 1 .. 8);
+cmp_ok($pair->sql("BEGIN; DO 'BEGIN PERFORM dbsync.add_table(''many'', ''public.extra1''); END'; $read; COMMIT"), '<', $many,
+	'add_table() does not read a catalog from end to end');
+$pair->arrives('many');
+
+# Of sessions at the target, which have told all when they have ended: with the look-up of so many
+# further tables, and without.
+sub read_at_target
+{
+	my (@further) = @_;
+	my $sum = join ' + ', map { "pg_stat_get_tuples_returned('pg_catalog.$_'::regclass)" } @catalogs;
+
+	$target->safe_psql('postgres', 'SELECT pg_stat_reset()');
+	$pair->sql("SELECT dbsync.add_table('many', 'public.extra$_')") foreach @further;
+	$pair->start_subscription('many');
+	$pair->arrives('many');
+	stop_and_wait();
+	return $target->safe_psql('postgres', "SELECT $sum");
+}
+
+sub stop_and_wait
+{
+	$pair->stop_subscription('many');
+	becomes_true($target, "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'dbsync%')");
+	return;
+}
+
+stop_and_wait();
+my $without = read_at_target();
+cmp_ok(read_at_target(2 .. 8) - $without, '<', 7 * $many, 'nor does the look-up of a target table');
+$pair->start_subscription('many');
+
 # --- what the logs say
 
 my $log = PostgreSQL::Test::Utils::slurp_file($source->logfile);

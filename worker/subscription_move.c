@@ -87,17 +87,32 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 	table->expressions = old->expressions;
 }
 
+/* Both lists are in the order of their ids: of ten thousand each is looked at once. */
+static DbsyncTable *
+find_from(const List *tables, int *next, int captured_id)
+{
+	for (; *next < list_length(tables); (*next)++)
+	{
+		DbsyncTable *table = list_nth(tables, *next);
+
+		if (table->captured_id >= captured_id)
+			return table->captured_id == captured_id ? table : NULL;
+	}
+	return NULL;
+}
+
 void
 dbsync_subscription_move_work(DbsyncSubscription *subscription, DbsyncSubscription *old)
 {
 	bool		renamed = strcmp(subscription->labels, old->labels) != 0;
 	bool		same_policy = subscription->ddl == old->ddl;
+	int			next = 0;
 	ListCell   *lc;
 
 	foreach(lc, subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
-		DbsyncTable *before = dbsync_subscription_table(old, table->captured_id);
+		DbsyncTable *before = find_from(old->tables, &next, table->captured_id);
 
 		if (before == table)
 		{

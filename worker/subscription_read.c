@@ -23,6 +23,7 @@
 #include "worker/shape.h"
 #include "worker/subscription.h"
 #include "worker/subscription_move.h"
+#include "worker/subscription_versions.h"
 #include "worker/table.h"
 #include "worker/ties.h"
 
@@ -115,31 +116,36 @@ new_table(DbsyncSubscription *subscription)
  * the old subscription's until all is read.  Returns the ids of the others, as an array.
  */
 static char *
-list_tables(DbsyncSubscription *subscription, DbsyncSubscription *old, const char *id)
+list_tables(DbsyncSubscription *subscription, DbsyncSubscription *old)
 {
 	StringInfoData others;
-	uint64		n;
+	DbsyncTableVersion *versions;
+	int			n = dbsync_subscription_versions(subscription->id, &versions);
+	int			next = 0;		/* of the old one's, which are in the same order */
 
 	initStringInfo(&others);
-	n = dbsync_query("SELECT st.captured_id, st.xmin, c.xmin FROM dbsync.subscription_table st"
-					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
-					 " WHERE st.subscription_id = $1::pg_catalog.int4 ORDER BY st.captured_id", 1, &id);
-	for (uint64 row = 0; row < n; row++)
+	for (int i = 0; i < n; i++)
 	{
-		int			captured_id = dbsync_query_int4(row, 1);
-		DbsyncTable *table = old ? dbsync_subscription_table(old, captured_id) : NULL;
+		DbsyncTable *table = NULL;
 		MemoryContext caller;
 
-		if (table == NULL || table->version[0] != dbsync_query_oid(row, 2) ||
-			table->version[1] != dbsync_query_oid(row, 3))
+		for (; old != NULL && next < list_length(old->tables); next++)
 		{
-			appendStringInfo(&others, "%c%d", others.len == 0 ? '{' : ',', captured_id);
+			table = list_nth(old->tables, next);
+			if (table->captured_id >= versions[i].captured_id)
+				break;
+		}
+		if (table == NULL || table->captured_id != versions[i].captured_id ||
+			memcmp(table->version, versions[i].writers, sizeof(table->version)) != 0)
+		{
+			appendStringInfo(&others, "%c%d", others.len == 0 ? '{' : ',', versions[i].captured_id);
 			continue;
 		}
 		caller = MemoryContextSwitchTo(subscription->context);
 		subscription->tables = lappend(subscription->tables, table);
 		MemoryContextSwitchTo(caller);
 	}
+	pfree(versions);
 	if (others.len == 0)
 		return NULL;
 	appendStringInfoChar(&others, '}');
@@ -158,7 +164,7 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 	List	   *gone = NIL;
 	List	   *chosen = NIL;
 	ListCell   *lc;
-	const char *args[2] = {id, list_tables(subscription, before, id)};
+	const char *args[2] = {id, list_tables(subscription, before)};
 	uint64		n;
 
 	/* fewer may be left */
@@ -174,10 +180,10 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 					 " c.dropped::pg_catalog.text::pg_catalog.int8, c.name, c.owner,"
 					 " st.operations, st.selection IS NOT NULL, st.xmin, c.xmin, st.indexes_due,"
 					 " CASE WHEN st.state = 'new' THEN st.note END, st.rows_excluded, st.bytes_copied"
-					 " FROM dbsync.subscription_table st"
+					 " FROM pg_catalog.unnest($2::pg_catalog.int4[]) o (id)"
+					 " JOIN dbsync.subscription_table st ON st.captured_id = o.id"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
-					 " WHERE st.subscription_id = $1::pg_catalog.int4"
-					 " AND st.captured_id = ANY ($2::pg_catalog.int4[])", 2, args);
+					 " WHERE st.subscription_id = $1::pg_catalog.int4", 2, args);
 	for (uint64 row = 0; row < n; row++)
 	{
 		DbsyncTable *table = new_table(subscription);

@@ -299,6 +299,7 @@ dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table, const DbsyncTable
 	if (dbsync_target_table_is_open(table, shape))
 		return;
 	work->opened++;
+	work->openings++;
 	work->cached++;
 	refuse_same_table(work, table);
 	if (shape->nkeys == 0 && !dbsync_target_counts_rows(work->target))

@@ -93,6 +93,9 @@ typedef struct DbsyncWork
 	bool		any_grown;		/* any of them may have more, as after a rollback */
 	int			cached;			/* tables that were looked into since caches were trimmed */
 	int			opened;			/* target tables that were opened on this connection, about */
+	uint64		openings;		/* goes up as a table may have been opened, or tables are others */
+	List	   *open;			/* those that were open at one of these: see choose_tables.c; in context */
+	uint64		open_as_of;
 	int64		uses;			/* batches that opened target tables: see DbsyncTable.used */
 
 	struct DbsyncSequences *sequences;	/* see worker/sequence.h; NULL: not read yet */

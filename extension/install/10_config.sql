@@ -319,6 +319,8 @@ CREATE TABLE dbsync.subscription_table (
     capture_options jsonb NOT NULL DEFAULT '{}',
     PRIMARY KEY (subscription_id, captured_id)
 );
+-- no two of a subscription go to the same target table
+CREATE INDEX subscription_table_target ON dbsync.subscription_table (subscription_id, target_table, target_schema);
 COMMENT ON TABLE dbsync.subscription_table IS 'which captured table flows in which subscription, to which target table';
 COMMENT ON COLUMN dbsync.subscription_table.subscription_id IS 'the subscription';
 COMMENT ON COLUMN dbsync.subscription_table.captured_id IS 'the captured table';

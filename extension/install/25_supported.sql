@@ -343,8 +343,9 @@ $$;
 COMMENT ON FUNCTION dbsync_internal.types_in(oid) IS 'a type, and what is in it: elements, attributes, bases, bounds';
 
 -- The types of a table's columns, and all that are somewhere within them.
+-- Few rows, so that who joins them looks each up: pg_type has two for each table that there is.
 CREATE FUNCTION dbsync_internal.types_within(rel regclass) RETURNS TABLE (attname name, typ oid)
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE ROWS 10 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY WITH RECURSIVE part (attname, typ) AS (

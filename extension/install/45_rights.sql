@@ -135,10 +135,15 @@ CREATE FUNCTION dbsync_internal.lost_tables(subscription_id int, owner oid, amon
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT t.id, m.rel, m.lacks
-    FROM dbsync_internal.missing_rights(owner, ARRAY(
-        SELECT t.relid::oid FROM dbsync.subscription_table a JOIN dbsync.captured_table t ON t.id = a.captured_id
-        WHERE a.subscription_id = lost_tables.subscription_id AND a.state <> 'suspended'
-          AND (among IS NULL OR t.relid = ANY (among)))) m
+    FROM dbsync_internal.missing_rights(owner, CASE WHEN among IS NULL THEN ARRAY(
+            SELECT t.relid::oid FROM dbsync.subscription_table a JOIN dbsync.captured_table t ON t.id = a.captured_id
+            WHERE a.subscription_id = lost_tables.subscription_id AND a.state <> 'suspended')
+        -- a few of ten thousand, which are looked up
+        ELSE ARRAY(
+            SELECT t.relid::oid FROM unnest(among) n (relid)
+            JOIN dbsync.captured_table t ON t.relid = n.relid AND t.state <> 'dropped'
+            JOIN dbsync.subscription_table a ON a.captured_id = t.id
+            WHERE a.subscription_id = lost_tables.subscription_id AND a.state <> 'suspended') END) m
     JOIN dbsync.captured_table t ON t.relid = m.rel
 $$;
 COMMENT ON FUNCTION dbsync_internal.lost_tables(int, oid, oid[]) IS 'tables of a subscription, among these (null: all), on which its owner has lost a right';

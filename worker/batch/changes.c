@@ -246,6 +246,7 @@ change_table(DbsyncBatch *batch, const DbsyncTableShape *shape, const DbsyncTabl
 				 errmsg("target \"%s\" cannot follow changes of tables", batch->work->subscription->target),
 				 errhint("Change the target's table, and copy it anew with dbsync.copy_table().")));
 	table->handle = NULL;
+	batch->work->openings++;
 	old = MemoryContextSwitchTo(batch->work->target_context);
 	table->handle = dbsync_target_try_table_change(batch->target, before, spec, changes, how);
 	MemoryContextSwitchTo(old);

@@ -36,6 +36,31 @@ dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table)
 		!dbsync_target_table_takes_unchanged(work->target, table->handle);
 }
 
+/* Tables that may have a handle: of ten thousand, those that are written to. */
+static List *
+find_open(DbsyncWork *work)
+{
+	MemoryContext old;
+	ListCell   *lc;
+
+	if (work->open_as_of == work->openings)
+		return work->open;
+	list_free(work->open);
+	work->open = NIL;
+	old = MemoryContextSwitchTo(work->context);
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		table->lock = DBSYNC_LOCK_NOT_WANTED;
+		if (table->handle != NULL)
+			work->open = lappend(work->open, table);
+	}
+	MemoryContextSwitchTo(old);
+	work->open_as_of = work->openings;
+	return work->open;
+}
+
 /*
  * Lock the tables that rows may have to be completed from.  Whether one has to be
  * is known for those that were opened before; another will ask for a new S.
@@ -45,7 +70,10 @@ lock_to_complete(DbsyncWork *work)
 {
 	ListCell   *lc;
 
-	foreach(lc, work->subscription->tables)
+	/* the next time all are looked at again, and no lock is taken to be one of then */
+	if (work->lock_all)
+		work->openings++;
+	foreach(lc, work->lock_all ? work->subscription->tables : find_open(work))
 	{
 		DbsyncTable *table = lfirst(lc);
 

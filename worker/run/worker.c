@@ -88,6 +88,7 @@ read_configuration(void)
 
 	if (old != NULL && old->generation == dbsync_catalog_generation())
 		return true;
+	work->openings++;
 	/* all of it as of one moment: segments name shapes */
 	dbsync_query_begin(true, "reading the configuration");
 	if (OidIsValid(get_extension_oid("dbsync", true)))

@@ -49,13 +49,16 @@ dbsync_wait_live()
 		DO \$\$
 		DECLARE
 		  until timestamptz := clock_timestamp() + interval '15 min';
+		  asked timestamptz := clock_timestamp();
 		BEGIN
 		  WHILE EXISTS (SELECT FROM dbsync.table_status WHERE state <> 'live') LOOP
 		    IF clock_timestamp() > until THEN
 		      RAISE 'not live';
 		    END IF;
 		    COMMIT;
-		    PERFORM pg_sleep(0.01);
+		    -- of ten thousand tables the question takes long, and a processor is wanted for the answer
+		    PERFORM pg_sleep(greatest(0.01, 10 * extract(epoch FROM clock_timestamp() - asked)));
+		    asked := clock_timestamp();
 		  END LOOP;
 		END \$\$;
 	SQL

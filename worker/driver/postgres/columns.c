@@ -30,17 +30,20 @@ static const char *const columns_sql =
 " FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped"
 " UNION ALL"
 " SELECT b.attnum, t.typbasetype, t.typtypmod"
-" FROM base b JOIN pg_type t ON t.oid = b.type WHERE t.typtype = 'd')"
+/* OFFSET: looked up, where the planner takes a few columns for many and would read all types */
+" FROM base b CROSS JOIN LATERAL (SELECT x.* FROM pg_type x WHERE x.oid = b.type OFFSET 0) t WHERE t.typtype = 'd')"
 " SELECT a.attname, a.attnum, a.atttypid, a.attidentity = 'a', a.attgenerated <> '', b.type,"
 " concat(format_type(b.type, b.typmod),"
 "  (SELECT format(' COLLATE %I.%I', n.nspname, c.collname)"
 "   FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace"
 "   WHERE c.oid = a.attcollation)), t.typname, t.typtype, b.typmod, coalesce(e.oid, 0), e.typname, e.typtype,"
 " quote_ident(a.attname), format_type(b.type, b.typmod)"
-" FROM pg_attribute a JOIN base b ON b.attnum = a.attnum JOIN pg_type t ON t.oid = b.type"
+" FROM pg_attribute a JOIN base b ON b.attnum = a.attnum"
+" CROSS JOIN LATERAL (SELECT x.* FROM pg_type x WHERE x.oid = b.type OFFSET 0) t"
 /* elements of arrays, without a domain */
-" LEFT JOIN pg_type d ON d.oid = t.typelem AND t.typlen = -1 AND t.typcategory = 'A'"
-" LEFT JOIN pg_type e ON e.oid = CASE d.typtype WHEN 'd' THEN d.typbasetype ELSE d.oid END"
+" LEFT JOIN LATERAL (SELECT x.* FROM pg_type x WHERE x.oid = t.typelem OFFSET 0) d ON t.typlen = -1 AND t.typcategory = 'A'"
+" LEFT JOIN LATERAL (SELECT x.* FROM pg_type x"
+"  WHERE x.oid = CASE d.typtype WHEN 'd' THEN d.typbasetype ELSE d.oid END OFFSET 0) e ON true"
 " WHERE a.attrelid = $1 AND t.typtype <> 'd' ORDER BY a.attnum";
 
 const char *

@@ -44,7 +44,7 @@
 	" AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgenabled <> 'D'" \
 	"  AND (g.tgenabled <> 'O' OR current_setting('session_replication_role') <> 'replica'))" \
 	" AND NOT EXISTS (SELECT FROM pg_publication WHERE NOT (pubinsert AND pubupdate AND pubdelete))" \
-	" AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = c.oid)," \
+	" AND NOT " POSTGRES_IS_REFERENCED "," \
 	" c.oid, (SELECT string_agg(concat_ws(':', a.attnum, a.attname, a.atttypid, a.attgenerated), ' '" \
 	"  ORDER BY a.attnum) FROM pg_attribute a" \
 	"  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))" \

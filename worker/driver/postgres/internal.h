@@ -79,6 +79,15 @@ typedef enum PostgresFixed
 #define POSTGRES_IS_RULE	"r.ev_type <> '1' AND r.ev_enabled IN ('A', " POSTGRES_FIRES ")"
 #define POSTGRES_IS_TRIGGER	"g.tgtype & 3 = 3 AND g.tgenabled IN ('A', " POSTGRES_FIRES ")"
 
+/*
+ * Does a foreign key reference a table c?  By what depends on it: pg_constraint has no index for
+ * that, and one row at least for each table that there is.
+ */
+#define POSTGRES_IS_REFERENCED \
+	"EXISTS (SELECT FROM pg_depend d JOIN pg_constraint k ON k.oid = d.objid" \
+	"  WHERE d.refclassid = CAST('pg_class' AS regclass) AND d.refobjid = c.oid" \
+	"  AND d.classid = CAST('pg_constraint' AS regclass) AND k.contype = 'f' AND k.confrelid = c.oid)"
+
 /* what errors of our own statements say, by which they are known again */
 #define POSTGRES_SETTINGS_MOVED	"dbsync: settings have changed"
 #define POSTGRES_LEDGER_MOVED	"dbsync: the ledger has moved"

@@ -29,6 +29,14 @@
 #include "worker/driver/postgres/options.h"
 #include "worker/driver/postgres/step.h"
 
+/*
+ * A table c and all that is below it, as s: each is looked up by its oid.  Without OFFSET the planner,
+ * who takes it for a thousand rows, would read all of pg_class, however many tables there are.
+ */
+#define BELOW \
+	"(SELECT c.oid UNION SELECT t.relid FROM pg_partition_tree(c.oid) t) b (oid)" \
+	" CROSS JOIN LATERAL (SELECT x.* FROM pg_class x WHERE x.oid = b.oid OFFSET 0) s"
+
 #define TABLE_SHAPE	"?otbtbbbTTbdbTbTbtb"
 static const char *const table_sql =
 "SELECT c.oid, c.relkind, has_schema_privilege(n.oid, 'USAGE'),"
@@ -38,14 +46,13 @@ static const char *const table_sql =
 "  CASE WHEN NOT has_table_privilege(c.oid, 'UPDATE') THEN 'UPDATE' END,"
 "  CASE WHEN NOT has_table_privilege(c.oid, 'DELETE') THEN 'DELETE' END),"
 " row_security_active(c.oid),"
-" EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = c.oid),"
+" " POSTGRES_IS_REFERENCED ","
 " has_database_privilege(current_database(), 'TEMP'),"
 /* what is stored where: the table itself, or all below a partitioned one */
-" (SELECT min(format('%I.%I', z.nspname, s.relname)) FROM pg_class s JOIN pg_namespace z ON z.oid = s.relnamespace"
-"  WHERE s.relkind = 'f' AND s.oid IN (SELECT relid FROM pg_partition_tree(c.oid))),"
-" (SELECT min(format('%I.%I', z.nspname, s.relname)) FROM pg_class s JOIN pg_namespace z ON z.oid = s.relnamespace"
-"  WHERE s.relkind = 'r' AND s.relpersistence <> 'p'"
-"  AND (s.oid = c.oid OR s.oid IN (SELECT relid FROM pg_partition_tree(c.oid)))),"
+" (SELECT min(format('%I.%I', z.nspname, s.relname)) FROM " BELOW " JOIN pg_namespace z ON z.oid = s.relnamespace"
+"  WHERE s.relkind = 'f' AND (s.oid <> c.oid OR c.relispartition)),"
+" (SELECT min(format('%I.%I', z.nspname, s.relname)) FROM " BELOW " JOIN pg_namespace z ON z.oid = s.relnamespace"
+"  WHERE s.relkind = 'r' AND s.relpersistence <> 'p'),"
 /* not where updates have mostly been heap-only: those are cheaper still */
 " coalesce(pg_stat_get_tuples_hot_updated(c.oid) * 2 <= pg_stat_get_tuples_updated(c.oid), true),"
 /* rows; where nobody has counted, as many as there can be at most, or nearly */
@@ -61,9 +68,9 @@ static const char *const table_sql =
 " (SELECT string_agg(quote_ident(r.rulename), ', ' ORDER BY r.rulename) FROM pg_rewrite r"
 "  WHERE r.ev_class = c.oid AND " POSTGRES_IS_RULE "),"
 " EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2'),"
-" (SELECT string_agg(DISTINCT quote_ident(g.tgname), ', ') FROM pg_trigger g"
-"  WHERE (g.tgrelid = c.oid OR g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))"
-"  AND " POSTGRES_IS_TRIGGER "),"
+" (SELECT string_agg(DISTINCT quote_ident(g.tgname), ', ') FROM " BELOW
+"  CROSS JOIN LATERAL (SELECT y.* FROM pg_trigger y WHERE y.tgrelid = s.oid OFFSET 0) g"
+"  WHERE " POSTGRES_IS_TRIGGER "),"
 " c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relhastriggers,"
 /* which words are reserved, and so have to be quoted, the target knows best: majors differ */
 " format('%I.%I', n.nspname, c.relname), c.relispartition OR c.relkind = 'p'"

@@ -48,9 +48,11 @@ prepare_merge_sql(Oid relid)
 {
 	return psprintf("SELECT pg_catalog.set_config('enable_nestloop', 'off', true),"
 					" pg_catalog.set_config('enable_hashjoin', 'on', true)"
-					" WHERE EXISTS (SELECT FROM pg_catalog.pg_class c"
-					" WHERE (c.oid = %u OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(%u)))"
-					" AND c.relkind = 'r' AND c.relpages > 0 AND c.reltuples < c.relpages"
+					/* OFFSET: each is looked up, where the planner would read all of pg_class */
+					" WHERE EXISTS (SELECT FROM (SELECT CAST(%u AS pg_catalog.oid)"
+					" UNION SELECT t.relid FROM pg_catalog.pg_partition_tree(%u) t) b (oid)"
+					" CROSS JOIN LATERAL (SELECT x.* FROM pg_catalog.pg_class x WHERE x.oid = b.oid OFFSET 0) c"
+					" WHERE c.relkind = 'r' AND c.relpages > 0 AND c.reltuples < c.relpages"
 					" AND pg_catalog.pg_relation_size(c.oid) > 512 * 1024)"
 					" UNION ALL SELECT pg_catalog.set_config('work_mem', '" MERGE_MEMORY "', true), NULL"
 					" WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('work_mem'))"
