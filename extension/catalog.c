@@ -34,6 +34,7 @@
 #define CAPTURED_STATE			4
 #define CAPTURED_KEY_COLUMNS	9
 #define CAPTURED_NAMED_KEY		13
+#define CAPTURED_CAPTURE		16
 
 #define PARTITION_RELID			1
 #define PARTITION_BOUND			3
@@ -187,12 +188,15 @@ dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured)
 	{
 		Relation	rel = scan.rel;
 		char	   *state = TextDatumGetCString(dbsync_catalog_required(tuple, CAPTURED_STATE, rel));
+		char	   *capture = TextDatumGetCString(dbsync_catalog_required(tuple, CAPTURED_CAPTURE, rel));
 
 		captured->id = DatumGetInt32(dbsync_catalog_required(tuple, CAPTURED_ID, rel));
 		captured->relid = relid;
 		captured->key_index = DatumGetObjectId(dbsync_catalog_required(tuple, CAPTURED_KEY_INDEX, rel));
 		captured->state = state_from_text(state);
 		pfree(state);
+		captured->scanned = strcmp(capture, "none") == 0;
+		pfree(capture);
 		read_key_columns(captured, tuple, rel);
 		captured->named_key = !heap_attisnull(tuple, CAPTURED_NAMED_KEY, RelationGetDescr(rel));
 	}

@@ -35,6 +35,7 @@ typedef struct DbsyncCaptured
 	Oid			key_index;		/* InvalidOid: its rows have no key */
 	DbsyncCaptureState state;
 	bool		named_key;		/* somebody has said which columns are the key */
+	bool		scanned;		/* nobody captures it: it is only read */
 	int			nkeys;			/* 0: capture has not begun, or there is no key */
 	AttrNumber	keys[INDEX_MAX_KEYS];	/* by which it goes, in the key's order */
 } DbsyncCaptured;

@@ -71,7 +71,8 @@ struct DbsyncRelay
 static void
 take_all(DbsyncRelay *relay, TupleDesc desc)
 {
-	bool		with_op = relay->what != DBSYNC_RELAY_CHUNK && relay->what != DBSYNC_RELAY_KEYS;
+	bool		with_op = relay->what != DBSYNC_RELAY_CHUNK && relay->what != DBSYNC_RELAY_KEYS &&
+		relay->what != DBSYNC_RELAY_ROWS;
 	int			first = with_op ? 1 : 0;
 	int			ncolumns = relay->what == DBSYNC_RELAY_KEYS ? relay->shape->nkeys : relay->shape->ncolumns;
 	int		   *place = palloc(sizeof(int) * Max(ncolumns, 1));
@@ -212,6 +213,7 @@ kind_of_row(const DbsyncRelay *relay, const TupleTableSlot *slot)
 	switch (relay->what)
 	{
 		case DBSYNC_RELAY_CHUNK:
+		case DBSYNC_RELAY_ROWS:
 			return DBSYNC_ROW_INSERT;
 		case DBSYNC_RELAY_KEYS:
 			return DBSYNC_ROW_DELETE;

@@ -71,6 +71,8 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 	table->note_due = old->note_due;
 	table->copied = old->copied;
 	table->copied_next = old->copied_next;
+	if (table->scan != NULL && old->scan != NULL)
+		dbsync_table_scan_move(table->scan, old->scan);
 	if (old->copied_for != NULL && !old->copied_for_noted)
 	{
 		table->copied_for = MemoryContextStrdup(table->context, old->copied_for);

@@ -163,6 +163,7 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 {
 	List	   *gone = NIL;
 	List	   *chosen = NIL;
+	List	   *scanned = NIL;
 	ListCell   *lc;
 	const char *args[2] = {id, list_tables(subscription, before)};
 	uint64		n;
@@ -179,7 +180,8 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 					 " CASE WHEN st.state = 'copying' THEN st.note END,"
 					 " c.dropped::pg_catalog.text::pg_catalog.int8, c.name, c.owner,"
 					 " st.operations, st.selection IS NOT NULL, st.xmin, c.xmin, st.indexes_due,"
-					 " CASE WHEN st.state = 'new' THEN st.note END, st.rows_excluded, st.bytes_copied"
+					 " CASE WHEN st.state = 'new' THEN st.note END, st.rows_excluded, st.bytes_copied,"
+					 " st.capture IS NOT DISTINCT FROM 'timestamp'"
 					 " FROM pg_catalog.unnest($2::pg_catalog.int4[]) o (id)"
 					 " JOIN dbsync.subscription_table st ON st.captured_id = o.id"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
@@ -219,6 +221,8 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 		table->copied.bytes = dbsync_query_int(row, 29);
 		if (dbsync_query_bool(row, 23))
 			chosen = lappend(chosen, table);
+		if (dbsync_query_bool(row, 30))
+			scanned = lappend(scanned, table);
 		if (!read_name(table, row, 20))
 			gone = lappend(gone, table);
 	}
@@ -230,6 +234,12 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 		DbsyncTable *table = lfirst(lc);
 
 		table->selection = dbsync_selection_read(table->context, id, table->captured_id, subscription->owner);
+	}
+	foreach(lc, scanned)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		table->scan = dbsync_table_scan_read(table->context, id, table->captured_id);
 	}
 }
 
@@ -286,6 +296,15 @@ take_shapes(DbsyncSubscription *subscription)
 
 		if (table != NULL && (segment->active || table->dropped != 0))
 			table->shape = segment->shape;
+	}
+	/* one that nobody captures has no segment, and one shape */
+	foreach(lc, subscription->shapes)
+	{
+		const DbsyncTableShape *shape = lfirst(lc);
+		DbsyncTable *table = dbsync_subscription_table(subscription, shape->captured_id);
+
+		if (table != NULL && table->scan != NULL && table->shape == &dbsync_shape_none)
+			table->shape = shape;
 	}
 }
 

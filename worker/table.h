@@ -14,6 +14,7 @@
 #include "worker/driver/driver.h"
 #include "worker/selection.h"
 #include "worker/shape.h"
+#include "worker/table_scan.h"
 
 typedef enum DbsyncTableState
 {
@@ -136,6 +137,7 @@ typedef struct DbsyncTable
 	char	   *creation_note;	/* why its target could not be made, as the catalog has it; NULL: it
 								 * could, or was not tried */
 	DbsyncTableTies ties;
+	DbsyncTableScan *scan;		/* it is read by a column of its own; NULL: its changes are captured */
 } DbsyncTable;
 
 /* Learn name and owner of the table; in CurrentMemoryContext.  False if it is gone. */

@@ -82,6 +82,8 @@ typedef struct DbsyncWork
 	DbsyncSendAs held_send_as;	/* by what the last attempt to catch up met */
 	DbsyncSendAs others_send_as;	/* while one catches up: send_as of the others */
 
+	DbsyncScanMark mark;		/* of this batch: see worker/copy/scanning.h */
+
 	/* answers to wait_for */
 	uint64		asked;			/* tickets known when the window was begun */
 

@@ -283,8 +283,9 @@ fill_shape(DbsyncEntry *entry, Relation rel)
 	DbsyncEntry filled = *entry;
 	MemoryContext old;
 
-	dbsync_catalog_active_segment(entry->captured.id, &filled.segment_id, &filled.segment,
-								  &filled.shape_id);
+	if (!entry->captured.scanned)
+		dbsync_catalog_active_segment(entry->captured.id, &filled.segment_id, &filled.segment,
+									  &filled.shape_id);
 	filled.segment_checked = false;
 	filled.rows[0] = filled.rows[1] = NULL;
 	filled.shape.unmarked = NULL;
@@ -325,7 +326,7 @@ fill(DbsyncEntry *entry, Relation rel)
 		entry->tree = entry->captured.relid != entry->relid ||
 			rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 		fill_shape(entry, rel);
-		entry->mode = DBSYNC_MODE_CAPTURE;
+		entry->mode = entry->captured.scanned ? DBSYNC_MODE_SCAN : DBSYNC_MODE_CAPTURE;
 	}
 	/* no generation is 0, so an error above leaves the entry stale */
 	entry->generation = generation;

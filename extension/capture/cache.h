@@ -21,6 +21,7 @@ typedef enum DbsyncCaptureMode
 {
 	DBSYNC_MODE_IGNORE,			/* not ours, or not active: let it pass */
 	DBSYNC_MODE_DORMANT,		/* this database is a copy: note that it passed */
+	DBSYNC_MODE_SCAN,			/* nobody captures it: it is only read, by its shape */
 	DBSYNC_MODE_CAPTURE
 } DbsyncCaptureMode;
 
@@ -30,7 +31,7 @@ typedef enum DbsyncCaptureMode
  * never freed, so pointers to them stay good; what they
  * say is good until the next dbsync_cache_find() of the table, what it points to
  * until the end of the transaction.  Fields from
- * "tree" on mean something in DBSYNC_MODE_CAPTURE only.
+ * "tree" on mean something in DBSYNC_MODE_CAPTURE only, the shape in DBSYNC_MODE_SCAN, too.
  */
 typedef struct DbsyncEntry
 {

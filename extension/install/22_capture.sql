@@ -63,7 +63,8 @@ BEGIN
     FROM (SELECT coalesce((SELECT c.by_row FROM dbsync.captured_table c WHERE c.id = triggers.captured_id), false)) m (by_row),
         dbsync_internal.trigger_kinds() t,
         LATERAL (SELECT CASE WHEN m.by_row THEN 'A' ELSE t.enabled END) e (enabled)
-    WHERE NOT (m.by_row AND t.replaced);
+    WHERE NOT (m.by_row AND t.replaced)
+      AND NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = triggers.captured_id AND c.capture = 'none');
 END $$;
 COMMENT ON FUNCTION dbsync_internal.triggers(int) IS 'the triggers of a captured table: name, definition, how they are enabled';
 
@@ -177,7 +178,7 @@ BEGIN
             HINT = 'Take it out of its subscriptions with dbsync.remove_table().';
     END IF;
     IF role IS NOT NULL THEN
-        PERFORM dbsync_internal.check_rights(role, captured.relid);
+        PERFORM dbsync_internal.check_rights(role, captured.relid, captured.capture = 'none');
     END IF;
     PERFORM dbsync_internal.check_supported(captured.relid);
     RETURN true;
@@ -199,6 +200,7 @@ CREATE FUNCTION dbsync_internal.install_capture(captured_id int, role oid DEFAUL
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    mode text := dbsync_internal.install_mode(captured_id);
     captured dbsync.captured_table;
     chosen_key oid;
     described jsonb;
@@ -208,8 +210,9 @@ BEGIN
     IF NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured_id AND c.state = 'installing') THEN
         RETURN;
     END IF;
-    captured := dbsync_internal.lock_captured(captured_id, 'SHARE ROW EXCLUSIVE');
-    IF captured.id IS NULL OR captured.state <> 'installing' THEN
+    captured := dbsync_internal.lock_captured(captured_id, mode);
+    -- whether it is to be captured may have changed while we waited: then the next call has the right lock
+    IF captured.id IS NULL OR captured.state <> 'installing' OR mode <> dbsync_internal.install_mode(captured_id) THEN
         RETURN;
     ELSIF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
         -- whoever dropped it could not see that it was being added, or event triggers were off
@@ -219,6 +222,9 @@ BEGIN
         RETURN;
     END IF;
     IF NOT dbsync_internal.check_installable(captured, role) THEN
+        RETURN;
+    ELSIF captured.capture = 'none' THEN
+        PERFORM dbsync_internal.install_scanned(captured);
         RETURN;
     END IF;
     PERFORM dbsync_internal.lock_members(captured.relid, 'SHARE ROW EXCLUSIVE');

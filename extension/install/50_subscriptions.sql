@@ -127,10 +127,13 @@ AS $$
 DECLARE
     unknown text;
 BEGIN
-    IF capture <> 'trigger' THEN
+    IF capture = 'timestamp' THEN
+        PERFORM dbsync_internal.scan_options(options);
+        RETURN;
+    ELSIF capture <> 'trigger' THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('capture "%s" is not supported', capture),
-            HINT = 'The only way to capture so far is "trigger".';
+            HINT = 'Ways to capture are "trigger" and "timestamp".';
     END IF;
     SELECT o.key INTO unknown FROM jsonb_object_keys(options) o (key) ORDER BY o.key COLLATE "C" LIMIT 1;
     IF FOUND THEN
@@ -330,25 +333,27 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.check_place(dbsync.subscription, regclass, name, name) IS 'error if a subscription has the table, or another one that goes to this target table';
 
 CREATE FUNCTION dbsync_internal.write_attachment(subscription dbsync.subscription, rel regclass, target_schema name, target_table name,
-    target_given boolean, copy_data boolean, existing_rows text, key name[], by_rule boolean DEFAULT false) RETURNS int
+    target_given boolean, copy_data boolean, existing_rows text, key name[], by_rule boolean DEFAULT false, scan jsonb DEFAULT NULL) RETURNS int
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     captured_id int := dbsync_internal.capture_table(rel, key);
 BEGIN
     INSERT INTO dbsync.subscription_table (subscription_id, captured_id, target_schema, target_table, target_given,
-        copy_data, existing_rows, by_rule)
-    VALUES (subscription.id, captured_id, target_schema, target_table, target_given, copy_data, existing_rows, by_rule);
+        copy_data, existing_rows, by_rule, capture, capture_options)
+    VALUES (subscription.id, captured_id, target_schema, target_table, target_given, copy_data, existing_rows, by_rule,
+        CASE WHEN scan IS NOT NULL THEN 'timestamp' END, coalesce(scan, '{}'));
+    PERFORM dbsync_internal.settle_capture(captured_id);
     RETURN captured_id;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.write_attachment(dbsync.subscription, regclass, name, name, boolean, boolean, text, name[], boolean) IS 'writes down that a subscription has a table, which has been checked; returns the captured table';
+COMMENT ON FUNCTION dbsync_internal.write_attachment(dbsync.subscription, regclass, name, name, boolean, boolean, text, name[], boolean, jsonb) IS 'writes down that a subscription has a table, which has been checked; returns the captured table';
 
 -- The lock keeps the table as it is until the guard can see our row.  Where there are so many
 -- that locks are given back, install_capture() looks again, as it does in any case, and leaves
 -- out what was dropped meanwhile.
 CREATE FUNCTION dbsync_internal.attach_table(subscription dbsync.subscription, rel regclass, target_table text,
     copy_data boolean, existing_rows text, key name[] DEFAULT NULL, columns text[] DEFAULT NULL, filter text DEFAULT NULL,
-    operations text[] DEFAULT NULL) RETURNS void
+    operations text[] DEFAULT NULL, scan jsonb DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -357,7 +362,7 @@ DECLARE
     captured_id int;
 BEGIN
     PERFORM dbsync_internal.check_kind(rel);
-    PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel);
+    PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel, scan IS NOT NULL);
     PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
     PERFORM dbsync_internal.check_supported(rel);
     IF subscription.on_partition_drop = 'delete' THEN
@@ -366,6 +371,9 @@ BEGIN
     IF key IS NOT NULL THEN
         PERFORM dbsync_internal.check_named_key(rel, key);
         PERFORM dbsync_internal.check_same_key(rel, key);
+    END IF;
+    IF scan IS NOT NULL THEN
+        PERFORM dbsync_internal.check_scan(subscription, rel, scan, copy_data, key IS NOT NULL, operations);
     END IF;
     PERFORM dbsync_internal.check_keyless(rel, key IS NOT NULL, existing_rows);
     IF key IS NULL THEN
@@ -388,13 +396,13 @@ BEGIN
     -- enough, and each time leaves a row that the next one has to pass
     UPDATE dbsync.subscription s SET policy = s.policy WHERE s.id = subscription.id AND NOT dbsync_internal.guard_is_ours(s.xmin);
     captured_id := dbsync_internal.write_attachment(subscription, rel, target.schema, target.name, target_table IS NOT NULL,
-        copy_data, existing_rows, key);
+        copy_data, existing_rows, key, scan => scan);
     IF selection IS NOT NULL OR operations IS NOT NULL THEN
         PERFORM dbsync_internal.write_selection(subscription, captured_id, selection, operations);
     END IF;
     PERFORM dbsync_internal.unlock_surplus(rel);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text, name[], text[], text, text[]) IS 'adds a table to a subscription';
+COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text, name[], text[], text, text[], jsonb) IS 'adds a table to a subscription; scan: options of capture "timestamp", null: it is captured';
 
 CREATE FUNCTION dbsync_internal.create_subscription(caller oid, name text, target text, tables regclass[],
     policy text, copy_data boolean, existing_rows text, forward text, ddl text, on_partition_drop text,
@@ -452,7 +460,8 @@ BEGIN
     found_subscription := dbsync_internal.find_subscription(caller, subscription);
     PERFORM dbsync_internal.check_capture(coalesce(capture, 'trigger'), options);
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
-    PERFORM dbsync_internal.attach_table(found_subscription, rel, target_table, copy_data, existing_rows, key, columns, filter, operations);
+    PERFORM dbsync_internal.attach_table(found_subscription, rel, target_table, copy_data, existing_rows, key, columns, filter, operations,
+        CASE WHEN capture = 'timestamp' THEN options END);
     PERFORM dbsync_internal.forget_exception(found_subscription.id, rel);
     PERFORM dbsync_internal.notice_heirs(found_subscription, ARRAY[rel]);
     PERFORM dbsync_internal.notice_sequences(found_subscription, ARRAY[rel]);
@@ -464,4 +473,4 @@ CREATE FUNCTION dbsync.add_table(subscription text, "table" regclass, target_tab
     filter text DEFAULT NULL, copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, key name[] DEFAULT NULL,
     operations text[] DEFAULT NULL, capture text DEFAULT NULL, options jsonb DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[], text[], text, jsonb) IS 'adds a table to a subscription; columns: those that are sent, as in the list of a SELECT; filter: condition that is true of rows that are sent; operations: which of insert, update, delete and truncate are; key: NOT NULL columns by which its rows are known, with an index that begins with them; capture: who finds out what changed (trigger), options: how';
+COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[], text[], text, jsonb) IS 'adds a table to a subscription; columns: those that are sent, as in the list of a SELECT; filter: condition that is true of rows that are sent; operations: which of insert, update, delete and truncate are; key: NOT NULL columns by which its rows are known, with an index that begins with them; capture: who finds out what changed (trigger, timestamp), options: how';

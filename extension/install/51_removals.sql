@@ -34,6 +34,7 @@ DECLARE
     captured dbsync.captured_table;
     locked boolean;
 BEGIN
+    PERFORM dbsync_internal.settle_capture(captured_id);
     -- the table is locked before the row, as everywhere (22_capture.sql)
     SELECT CASE WHEN patiently THEN dbsync_internal.try_lock(c.relid) ELSE dbsync_internal.lock_at_once(c.relid, 'ACCESS EXCLUSIVE') END INTO locked
     FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid

@@ -74,7 +74,9 @@ BEGIN
             MESSAGE = format('table %s was dropped', captured.name),
             HINT = format('To do without what was captured of it: SELECT dbsync.remove_table(%L, %L).', subscription, rel::oid);
     END IF;
-    PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(found_subscription.id), rel);
+    PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(found_subscription.id), rel, EXISTS (
+        SELECT FROM dbsync.subscription_table a
+        WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id AND a.capture = 'timestamp'));
     PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
     PERFORM dbsync_internal.check_supported(rel);
     PERFORM dbsync_internal.check_keyless(rel, false, existing_rows);

@@ -72,6 +72,7 @@ BEGIN
     SELECT subscription.id, c.id, n.nspname, r.relname, attach_all.copy_data, subscription.rule_existing_rows, true
     FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid JOIN pg_namespace n ON n.oid = r.relnamespace
     WHERE c.relid = ANY (rels) AND c.state <> 'dropped' ORDER BY c.id;
+    PERFORM dbsync_internal.settle_capture(c.id) FROM dbsync.captured_table c WHERE c.relid = ANY (rels) AND c.capture = 'none';
     DELETE FROM dbsync_internal.refused_table f WHERE f.subscription_id = subscription.id AND f.relid = ANY (rels);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.attach_all(dbsync.subscription, oid[], boolean) IS 'writes down that tables have come into a subscription by a rule';

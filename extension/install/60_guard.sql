@@ -85,6 +85,10 @@ AS $$
 DECLARE
     reason text;
 BEGIN
+    IF captured.capture = 'none' THEN
+        PERFORM dbsync_internal.follow_scanned(captured);
+        RETURN;
+    END IF;
     IF dbsync_internal.table_shape(captured.relid) IS NOT DISTINCT FROM captured.shape
         AND NOT EXISTS (SELECT FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id) THEN
         -- an index over the same columns may have taken the place of the one that was its key
@@ -95,6 +99,7 @@ BEGIN
     END IF;
     reason := dbsync_internal.unsupported(captured.relid);
     IF reason IS NULL THEN
+        PERFORM dbsync_internal.suspend_scans(captured.id);
         PERFORM dbsync_internal.follow(captured);
     ELSIF dbsync_internal.refuse_by_rule(captured, NULL, reason, NULL, 'It is taken in again when that is mended.') THEN
         -- nobody has asked for this table by its name: who alters it is not held up
@@ -277,6 +282,10 @@ BEGIN
         END IF;
         CONTINUE WHEN (SELECT r.relispartition FROM pg_class r WHERE r.oid = captured.relid)
             AND (NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured.id) OR dbsync_internal.yield_partition(captured));
+        IF captured.capture = 'none' THEN
+            PERFORM dbsync_internal.follow_scanned(captured);
+            CONTINUE;
+        END IF;
         PERFORM dbsync_internal.follow_members(captured);
         CONTINUE WHEN NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured.id AND c.state = 'active');
         PERFORM dbsync_internal.follow_inheritance(captured);

@@ -163,7 +163,7 @@ AS $$
 DECLARE
     captured dbsync.captured_table;
 BEGIN
-    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel AND c.state = 'active';
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel AND c.state = 'active' AND c.capture <> 'none';
     IF FOUND THEN
         PERFORM dbsync_internal.refuse_ddl(captured,
             format('cannot switch triggers of captured table %s together with other changes', captured.relid),

@@ -70,7 +70,7 @@ DECLARE
 BEGIN
     DELETE FROM dbsync.subscription_table a
     WHERE a.captured_id = captured.id
-      AND (captured.state <> 'active' OR a.state = 'suspended'
+      AND (captured.state <> 'active' OR a.state = 'suspended' OR a.capture = 'timestamp'
            -- nothing of it is there, so what was captured has no place to go; and one that is made
            -- under its name need not wait
            OR (a.state = 'new' AND a.copy_data AND a.by_rule AND a.held IS NULL)
@@ -117,7 +117,7 @@ BEGIN
 
     SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.key_index = rel AND c.state = 'active';
     IF FOUND THEN
-        IF dbsync_internal.usable_key(captured.relid) IS NULL THEN
+        IF captured.capture <> 'none' AND dbsync_internal.usable_key(captured.relid) IS NULL THEN
             PERFORM dbsync_internal.refuse_ddl(captured,
                 format('cannot drop index %s, the key of captured table %s', identity, captured.relid),
                 format('The key was named. Make another index first that begins with (%s).', dbsync_internal.column_list(captured.named_key)));
@@ -185,7 +185,7 @@ BEGIN
     -- with a table that was dropped the last child, or parent, can have gone; one that went with it may not
     -- have been judged yet, where this is about a segment of another
     PERFORM dbsync_internal.follow_inheritance(c) FROM dbsync.captured_table c
-    WHERE c.by_row AND c.state = 'active' AND dbsync_internal.is_adopted() AND NOT dbsync_internal.is_related(c.relid)
+    WHERE c.by_row AND c.capture <> 'none' AND c.state = 'active' AND dbsync_internal.is_adopted() AND NOT dbsync_internal.is_related(c.relid)
       AND EXISTS (SELECT FROM pg_class r WHERE r.oid = c.relid);
     -- a key whose index REINDEX CONCURRENTLY has put in another's place is known to nobody yet; it goes
     -- alone, or with its operator class, with which any table may go

@@ -211,6 +211,7 @@ BEGIN
         nullif(concat_ws('; ', dbsync_internal.drop_in_words(c), coalesce(a.note, c.note),
             CASE WHEN a.state = 'new' AND NOT a.copy_data AND a.start_position IS NULL AND c.state <> 'dropped'
                  THEN 'what is written now is not sent: capture has not begun, and there is no copy' END,
+            CASE WHEN c.state <> 'dropped' THEN dbsync_internal.scan_in_words(caller, c.relid, a) END,
             dbsync_internal.kept_in_words(a),
             CASE WHEN c.state <> 'dropped' THEN dbsync_internal.names_apart(c.relid, a) END), ''),
         h.held_since, h.held_for, h.next_action, a.missing_rows
@@ -314,7 +315,7 @@ DECLARE
     of_table int;
     segments text;
 BEGIN
-    SELECT c.id INTO of_table FROM dbsync.captured_table c WHERE c.relid = rel;
+    SELECT c.id INTO of_table FROM dbsync.captured_table c WHERE c.relid = rel AND c.capture <> 'none';
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('table %s is not captured', rel);
     END IF;

@@ -46,6 +46,7 @@
 #include "worker/batch/wal.h"
 #include "worker/copy/connections.h"
 #include "worker/copy/copy.h"
+#include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
 #include "worker/driver/driver.h"
 #include "worker/identity.h"
@@ -86,7 +87,7 @@ describe_batch(void *arg)
 static XLogRecPtr
 needed_wal(const DbsyncBatch *batch)
 {
-	if (!batch->caught_up || batch->cut == NULL || batch->with_chunk || batch->sliced)
+	if (!batch->caught_up || batch->cut == NULL || batch->with_chunk || batch->with_scans || batch->sliced)
 		return dbsync_wal_end();
 	return dbsync_wal_needed(batch->cut, batch->now);
 }
@@ -121,7 +122,8 @@ begin_target(DbsyncBatch *batch)
 	const char *origin = dbsync_route_extend(batch->cut ? batch->cut->route : NULL,
 											 dbsync_identity_own());
 	int64		expected = (batch->cut ? batch->cut->rows : 0) +
-		(batch->with_chunk ? dbsync_copy_chunk_rows : 0);
+		(batch->with_chunk ? dbsync_copy_chunk_rows : 0) +
+		(batch->with_scans ? dbsync_scanning_expected(batch->scans) : 0);
 	int			flags = (batch->with_chunk ? DBSYNC_BATCH_CHUNK : 0) |
 		(batch->cut && batch->cut->turns > 0 ? DBSYNC_BATCH_CHANGES : 0);
 
@@ -254,7 +256,8 @@ note_tables(DbsyncBatch *batch)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		table->note_due |= table->part_dirty;
+		/* how far scans are is no news for people */
+		table->note_due |= table->part_dirty && (table->scan == NULL || table->state != DBSYNC_TABLE_LIVE);
 		table->part_dirty = false;
 	}
 	dbsync_schedule_note_progress(batch->work);
@@ -304,10 +307,14 @@ dbsync_batch_apply(DbsyncBatch *batch)
 		while (dbsync_slice_next(batch));
 	if (batch->with_chunk)
 		dbsync_send_chunk(batch);
+	if (batch->with_scans)
+		batch->rows += dbsync_scanning_send(work, batch->scans);
 	write_ledger(batch);
 	dbsync_sequences_advance(batch);
 	commit_target(batch, batch->target);
 	dbsync_sequences_answered(work);
+	if (batch->with_scans)
+		dbsync_scanning_reach(work, batch->scans, batch->asked);
 	if (batch->with_chunk)
 	{
 		foreach(lc, dbsync_choose_copied(batch))
@@ -321,14 +328,15 @@ dbsync_batch_apply(DbsyncBatch *batch)
 
 /*
  * Where changes of several routes alternate, a window takes several batches.
- * While a copy is under way all of them belong to one S, and one more with the chunk if
+ * While a copy is under way, or tables are to be scanned, all of them belong to one S, and one more with the chunk if
  * the last of them has a route, which a chunk cannot share: or a chunk would never find
  * the target caught up.  Within reason, as S must not grow old.
  */
 static bool
 goes_on(const DbsyncBatch *batch, int done)
 {
-	return batch->copying != NULL && batch->fresh && !batch->with_chunk && done < MAX_OF_ONE_S;
+	return (batch->copying != NULL || batch->scans != NIL) && batch->fresh && !batch->with_chunk &&
+		!batch->with_scans && done < MAX_OF_ONE_S;
 }
 
 bool

@@ -22,6 +22,7 @@
 #include "worker/batch/choose.h"
 #include "worker/batch/held.h"
 #include "worker/batch/ledger.h"
+#include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
 #include "worker/position.h"
 #include "worker/query.h"
@@ -99,7 +100,7 @@ shape_of(const DbsyncPart *part, void *arg)
 		note_grown(batch->work, part->captured_id);
 
 	/* a held one's rows are for batches of its own, and those for it alone */
-	if (table == NULL || !(dbsync_table_flows(table) || is_prepared(batch, table, part)) ||
+	if (table == NULL || table->scan != NULL || !(dbsync_table_flows(table) || is_prepared(batch, table, part)) ||
 		(batch->held ? !list_member_ptr(batch->held_with, table) : dbsync_table_is_held(table)))
 		return 0;
 	segment = dbsync_subscription_segment(batch->work->subscription, part->segment_id);
@@ -202,6 +203,8 @@ dbsync_choose_all_live(DbsyncWork *work)
 
 	if (dbsync_subscription_is_settled(work->subscription))
 		return true;
+	if (!dbsync_scanning_answers(work, work->asked))
+		return false;
 	foreach(lc, work->subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
@@ -334,8 +337,10 @@ dbsync_choose_lock_segments(const DbsyncBatch *batch, const DbsyncCut *cut)
 bool
 dbsync_choose_work(DbsyncBatch *batch)
 {
+	bool		reads_tables;
+
 	batch->cut = NULL;
-	batch->caught_up = batch->with_chunk = false;
+	batch->caught_up = batch->with_chunk = batch->with_scans = false;
 	batch->rows = 0;
 	batch->sliced = batch->passed = false;
 	choose_cut(batch);
@@ -346,8 +351,10 @@ dbsync_choose_work(DbsyncBatch *batch)
 		return false;
 
 	/* a chunk is of S, and of this database's own making */
-	batch->with_chunk = batch->copying != NULL && batch->caught_up &&
+	reads_tables = batch->caught_up &&
 		(batch->cut == NULL || (batch->cut->route == NULL && batch->cut->turns == 0));
-	return batch->cut != NULL || batch->with_chunk || any_part_dirty(batch->work) ||
+	batch->with_chunk = batch->copying != NULL && reads_tables;
+	batch->with_scans = batch->scans != NIL && reads_tables;
+	return batch->cut != NULL || batch->with_chunk || batch->with_scans || any_part_dirty(batch->work) ||
 		batch->work->stale_parts != NIL;
 }

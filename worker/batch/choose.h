@@ -26,6 +26,7 @@ typedef struct DbsyncBatch
 	DbsyncTable *copying;		/* locked and to be copied from, or NULL */
 	List	   *copies;			/* it, and those that must be copied in the same transaction */
 	List	   *beside;			/* small ones (DbsyncTable) that are copied whole in the same batch */
+	List	   *scans;			/* those (DbsyncTable) that are locked and to be scanned */
 	DbsyncTable *held;			/* it is for this table, which catches up, or NULL; */
 	List	   *held_with;		/* and for those that do so with it: all of them; */
 	DbsyncPosition held_behind; /* then, where that one will be, ... */
@@ -42,6 +43,7 @@ typedef struct DbsyncBatch
 	bool		fresh;			/* the window was begun at the last position, up to S */
 	bool		caught_up;		/* the batch reaches S */
 	bool		with_chunk;
+	bool		with_scans;
 	int64		rows;
 	DbsyncTable *current;		/* for the error context */
 	uint64		asked;			/* tickets handed out before S was taken */

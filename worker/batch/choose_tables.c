@@ -12,6 +12,7 @@
 #include "utils/timestamp.h"
 
 #include "worker/batch/choose.h"
+#include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
 #include "worker/query.h"
 #include "worker/report.h"
@@ -81,7 +82,7 @@ lock_to_complete(DbsyncWork *work)
 		/* nothing is left out of rows that have no key */
 		if (table->shape->nkeys == 0 && dbsync_target_table_is_open(table, table->shape))
 			continue;
-		if (dbsync_table_flows(table) &&
+		if (dbsync_table_flows(table) && table->scan == NULL &&
 			(work->lock_all || (table->handle != NULL && dbsync_choose_completes(work, table))))
 			dbsync_completion_lock(table);
 	}
@@ -144,6 +145,9 @@ dbsync_choose_begin(DbsyncBatch *batch)
 	if (!batch->past && batch->held == NULL)
 		batch->copying = dbsync_schedule_next_table(work);
 	batch->asked = batch->past ? 0 : dbsync_report_asked();
+	/* before S, in a transaction of its own */
+	if (!batch->past && batch->held == NULL)
+		dbsync_scanning_look(work, batch->asked);
 	dbsync_query_begin(true, "applying");
 
 	/* a table that somebody has locked is copied later; others go on */
@@ -156,6 +160,7 @@ dbsync_choose_begin(DbsyncBatch *batch)
 	}
 	if (!batch->past)
 		choose_beside(batch);
+	batch->scans = batch->past || batch->held ? NIL : dbsync_scanning_lock(work, batch->asked);
 	lock_to_complete(work);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach(lc, batch->copies)

@@ -225,6 +225,9 @@ dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 		: work->asking ? work->asking : selecting ? selecting : retyped_table(work);
 	DbsyncTable *table = id ? dbsync_subscription_table(work->subscription, id) : NULL;
 
+	/* what is scanned has no place in the log to stand still at */
+	if (table != NULL && table->scan != NULL)
+		table = NULL;
 	if (is_worth_a_look(work))
 		return true;
 	work->catching = work->asking = 0;

@@ -245,7 +245,14 @@ had_key_of(const DbsyncWork *work, const DbsyncTable *table, int nkeys)
 static void
 check_boundary(DbsyncWork *work, const DbsyncTable *table, const DbsyncLedgerPart *part)
 {
-	if (part->nkeys != 0 && !part->live && !had_key_of(work, table, part->nkeys))
+	if (table->scan != NULL)
+	{
+		const char *problem = dbsync_table_scan_problem(part);
+
+		if (problem != NULL)
+			refuse_part(work, table, problem);
+	}
+	else if (part->nkeys != 0 && !part->live && !had_key_of(work, table, part->nkeys))
 		refuse_part(work, table, psprintf("column \"boundary\" has %d values, the key has %d columns",
 										  part->nkeys, table->shape->nkeys));
 	for (int k = 0; k < part->nkeys; k++)
@@ -300,7 +307,8 @@ check_part(DbsyncWork *work, const DbsyncTable *table, const DbsyncLedgerPart *p
 	if (part->rows < 0 || part->rows > MAX_COUNT)
 		refuse_part(work, table, "column \"rows\" is no number of rows");
 	/* without a key there is no boundary, and all is copied at once */
-	if (part->nkeys > 0 ? part->rows == 0 : part->rows > 0 && !(part->live && had_key_of(work, table, 0)))
+	if (table->scan == NULL &&
+		(part->nkeys > 0 ? part->rows == 0 : part->rows > 0 && !(part->live && had_key_of(work, table, 0))))
 		refuse_part(work, table, "columns \"boundary\" and \"rows\" contradict each other");
 	check_held(work, table, part);
 	if (part->checksum != dbsync_ledger_part_checksum(part))

@@ -12,6 +12,7 @@
 #include "worker/batch/held.h"
 #include "worker/batch/open.h"
 #include "worker/copy/reverse.h"
+#include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
@@ -156,6 +157,8 @@ dbsync_open_tables(DbsyncBatch *batch)
 		open_emptied(batch);
 	if (batch->with_chunk)
 		open_copied(batch);
+	if (batch->with_scans)
+		dbsync_scanning_open(batch->work, batch->scans);
 	batch->current = NULL;
 	batch->work->blamed = 0;
 }

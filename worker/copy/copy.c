@@ -27,6 +27,7 @@
 #include "worker/copy/chunk.h"
 #include "worker/copy/connections.h"
 #include "worker/copy/copy.h"
+#include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
 #include "worker/driver/driver.h"
 #include "worker/progress.h"
@@ -54,6 +55,8 @@ advance(DbsyncTable *table, char **last_key, const DbsyncFlow *flow, bool comple
 		part.boundary = last_key;
 		part.nkeys = table->shape->nkeys;
 	}
+	if (table->scan != NULL)
+		dbsync_scanning_mark(table, &part, complete);
 	part.rows += rows;
 	part.live = complete;
 	dbsync_table_set_part(table, &part);

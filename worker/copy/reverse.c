@@ -24,6 +24,7 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -37,6 +38,8 @@
 #include "worker/work.h"
 
 #include "extension/compat.h"
+
+PG_FUNCTION_INFO_V1(dbsync_is_applied_into);
 
 /* columns of the ledger that tell of the other direction */
 enum
@@ -210,6 +213,27 @@ dbsync_reverse_is_target(void)
 
 	read_own_ledger(&reverse);
 	return reverse.any;
+}
+
+bool
+dbsync_reverse_applies(const char *qualified)
+{
+	Reverse		reverse = {.relation = qualified};
+
+	read_own_ledger(&reverse);
+	return reverse.fed != NIL;
+}
+
+/* dbsync_internal.is_applied_into(oid); a table that is not there is none. */
+Datum
+dbsync_is_applied_into(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	char	   *name = get_rel_name(relid);
+
+	if (name == NULL)
+		PG_RETURN_BOOL(false);
+	PG_RETURN_BOOL(dbsync_reverse_applies(quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name)));
 }
 
 void

@@ -17,6 +17,9 @@ extern bool dbsync_reverse_feeds(DbsyncWork *work, const DbsyncTable *table);
 /* Does anybody's subscription write to this database? */
 extern bool dbsync_reverse_is_target(void);
 
+/* Does the ledger of this database say that anybody's subscription applies into the table of this qualified name? */
+extern bool dbsync_reverse_applies(const char *qualified);
+
 /* Before every chunk: error if the target has copied, or is copying, its table to ours. */
 extern void dbsync_reverse_check(DbsyncWork *work, const DbsyncTable *table);
 

@@ -354,6 +354,11 @@ dbsync_schedule_put_off(DbsyncWork *work, const ErrorData *edata)
 
 	work->blamed = 0;
 	/* without a copy, the others must not go on past its start position */
+	if (table != NULL && table->scan != NULL && table->part.live && concerns_table(work->target, edata))
+	{
+		dbsync_table_scan_put_off(table->scan, dbsync_query_pause(COPY_RETRY_MIN, table->scan->failures + 1));
+		return true;
+	}
 	if (table == NULL || !table->copy_data || table->part.live || !concerns_table(work->target, edata))
 		return false;
 	work->copy_failed = true;
@@ -393,6 +398,8 @@ dbsync_schedule_is_put_off(DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
+		if (table->scan != NULL && table->scan->failures > 0 && table->state != DBSYNC_TABLE_SUSPENDED)
+			return true;
 		if (table->copy_failures > 0 && table->dropped == 0 && !table->part.live && !dbsync_table_is_held(table) &&
 			table->state != DBSYNC_TABLE_SUSPENDED)
 			return true;

@@ -36,6 +36,7 @@
 #include "worker/copy/connections.h"
 #include "worker/copy/creating.h"
 #include "worker/copy/indexing.h"
+#include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
 #include "worker/driver/driver.h"
 #include "worker/limit.h"
@@ -220,7 +221,7 @@ work_through(void)
 		tidied = false;
 		/* all that this round's snapshot shows is there; who commits later calls us */
 		if (work->caught_up && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work) &&
-			dbsync_indexing_pause(work) > 0)
+			dbsync_indexing_pause(work) > 0 && dbsync_scanning_pause(work) > 0)
 		{
 			/* a run was asked for what there was then; others may write on and on */
 			if (work->run != 0 || !dbsync_sleep_was_woken())

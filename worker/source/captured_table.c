@@ -119,7 +119,7 @@ dbsync_captured_table_open(DbsyncCapturedTable *source, const DbsyncTable *table
 								source->rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE))
 	{
 		source->entry = dbsync_cache_find(source->rel);
-		if (source->entry->mode == DBSYNC_MODE_CAPTURE &&
+		if (source->entry->mode >= DBSYNC_MODE_SCAN &&
 			(find_columns(source->entry, shape, source->columns) || !whole) &&
 			(!whole || has_columns(source->entry, shape)) && has_key(source->entry, shape))
 		{
