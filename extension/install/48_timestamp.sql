@@ -283,16 +283,15 @@ COMMENT ON FUNCTION dbsync_internal.may_write(int, text) IS 'can a process of th
 CREATE FUNCTION dbsync_internal.scan_holder(caller oid, overlap interval) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(
-        (SELECT format('each scan reads again what was written since %s, when %s began, which is open', h.start::timestamptz(0), h.who)
-         FROM (SELECT a.xact_start AS start, format('the transaction of process %s (role %s%s)', a.pid, a.usename,
-                    coalesce(', ' || nullif(a.application_name, ''), '')) AS who
-               FROM pg_stat_activity a WHERE a.datname = current_database() AND dbsync_internal.may_write(a.pid, a.backend_type)
-               UNION ALL
-               SELECT p.prepared, format('the writing of prepared transaction "%s" ended', p.gid)
-               FROM pg_prepared_xacts p WHERE p.database = current_database()) h
-         WHERE h.start < clock_timestamp() - overlap AND pg_has_role(caller, 'pg_read_all_stats', 'USAGE')
-         ORDER BY h.start LIMIT 1))
+    SELECT format('scans read the same rows again, as %s since %s', h.who, h.start::timestamptz(0))
+    FROM (SELECT a.xact_start AS start, format('the transaction of process %s (role %s%s) has been open', a.pid, a.usename,
+              ', ' || nullif(a.application_name, '')) AS who
+          FROM pg_stat_activity a WHERE a.datname = current_database() AND dbsync_internal.may_write(a.pid, a.backend_type)
+          UNION ALL
+          SELECT p.prepared, format('transaction "%s" has been prepared', p.gid)
+          FROM pg_prepared_xacts p WHERE p.database = current_database()) h
+    WHERE h.start < clock_timestamp() - overlap AND pg_has_role(caller, 'pg_read_all_stats', 'USAGE')
+    ORDER BY h.start LIMIT 1
 $$;
 COMMENT ON FUNCTION dbsync_internal.scan_holder(oid, interval) IS 'the transaction that makes scans read the same rows again and again, in words; null: there is none';
 
