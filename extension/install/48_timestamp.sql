@@ -283,12 +283,16 @@ COMMENT ON FUNCTION dbsync_internal.may_write(int, text) IS 'can a process of th
 CREATE FUNCTION dbsync_internal.scan_holder(caller oid, overlap interval) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format('scans read the same rows again, as %s since %s', h.who, h.start::timestamptz(0))
-    FROM (SELECT a.xact_start AS start, format('the transaction of process %s (role %s%s) has been open', a.pid, a.usename,
-              ', ' || nullif(a.application_name, '')) AS who
+    SELECT 'scans read the same rows again, as ' || h.words
+    FROM (SELECT a.xact_start AS start, format('the transaction of process %s (role %s%s) has been open since %s', a.pid, a.usename,
+              ', ' || nullif(a.application_name, ''), a.xact_start::timestamptz(0)) AS words
           FROM pg_stat_activity a WHERE a.datname = current_database() AND dbsync_internal.may_write(a.pid, a.backend_type)
           UNION ALL
-          SELECT p.prepared, format('transaction "%s" has been prepared', p.gid)
+          SELECT '-infinity', format('process %s (role %s) does not tell since when its transaction has been open', a.pid, a.usename)
+          FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid AND l.locktype = 'virtualxid'
+          WHERE a.datname = current_database() AND dbsync_internal.may_write(a.pid, a.backend_type) AND a.state = 'disabled'
+          UNION ALL
+          SELECT p.prepared, format('transaction "%s" has been prepared since %s', p.gid, p.prepared::timestamptz(0))
           FROM pg_prepared_xacts p WHERE p.database = current_database()) h
     WHERE h.start < clock_timestamp() - overlap AND pg_has_role(caller, 'pg_read_all_stats', 'USAGE')
     ORDER BY h.start LIMIT 1

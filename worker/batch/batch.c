@@ -377,7 +377,7 @@ dbsync_batch_run(DbsyncWork *work)
 			break;
 	}
 	dbsync_choose_end(&batch);
-	work->copy_failed = false;
+	work->copy_failed = work->scan_failed = false;
 	error_context_stack = context.previous;
 
 	if (batch.stale)

@@ -142,12 +142,14 @@ dbsync_choose_begin(DbsyncBatch *batch)
 	batch->copying = batch->held ? NULL : dbsync_uncopied_next(work, &start);
 	batch->past = batch->copying != NULL;
 	MemoryContextSwitchTo(old);
-	if (!batch->past && batch->held == NULL)
-		batch->copying = dbsync_schedule_next_table(work);
 	batch->asked = batch->past ? 0 : dbsync_report_asked();
-	/* before S, in a transaction of its own */
+	work->mark.taken = false;
 	if (!batch->past && batch->held == NULL)
+	{
+		/* before S, in a transaction of its own */
 		dbsync_scanning_look(work, batch->asked);
+		batch->copying = dbsync_schedule_next_table(work);
+	}
 	dbsync_query_begin(true, "applying");
 
 	/* a table that somebody has locked is copied later; others go on */

@@ -104,8 +104,9 @@ dbsync_scanning_look(DbsyncWork *work, uint64 asked)
 	DbsyncTable *table;
 	ListCell   *lc;
 
-	work->mark.taken = false;
-	if (dbsync_subscription_is_settled(work->subscription) || (table = needs_mark(work, asked)) == NULL)
+	/* one futile look after the other would leave the others no batch */
+	if (work->scan_failed || dbsync_subscription_is_settled(work->subscription) ||
+		(table = needs_mark(work, asked)) == NULL)
 		return;
 	work->blamed = table->captured_id;
 	dbsync_query_begin(false, "looking at open transactions");

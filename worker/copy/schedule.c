@@ -83,6 +83,9 @@ is_due(DbsyncWork *work, DbsyncTable *table)
 	now = GetCurrentTimestamp();
 	if (table->copy_after > now || waits_for_another(table))
 		return false;
+	/* where scans will begin is known before the first chunk */
+	if (table->scan != NULL && table->part.nkeys == 0 && !work->mark.taken)
+		return false;
 	if (table->ties.circle)
 		foreach(lc, dbsync_ties_circle(work, table))
 		{
@@ -245,12 +248,12 @@ dbsync_schedule_next_table(DbsyncWork *work)
 
 /*
  * Not partitioned, nor half copied, nor tied to others, which have an order of their own; nor one
- * that has failed, which would take the others along.
+ * that has failed, which would take the others along, or is scanned, for which S must be of a kind.
  */
 static bool
 may_be_small(const DbsyncTable *table)
 {
-	return is_wanted(table) && table->part.nkeys == 0 && table->copy_failures == 0 && !table->ties.checked;
+	return is_wanted(table) && table->part.nkeys == 0 && table->copy_failures == 0 && table->scan == NULL && !table->ties.checked;
 }
 
 List *
@@ -353,12 +356,13 @@ dbsync_schedule_put_off(DbsyncWork *work, const ErrorData *edata)
 	DbsyncTable *table = work->blamed ? dbsync_subscription_table(work->subscription, work->blamed) : NULL;
 
 	work->blamed = 0;
-	/* without a copy, the others must not go on past its start position */
+	work->scan_failed = table != NULL && table->scan != NULL;
 	if (table != NULL && table->scan != NULL && table->part.live && concerns_table(work->target, edata))
 	{
 		dbsync_table_scan_put_off(table->scan, dbsync_query_pause(COPY_RETRY_MIN, table->scan->failures + 1));
 		return true;
 	}
+	/* without a copy, the others must not go on past its start position */
 	if (table == NULL || !table->copy_data || table->part.live || !concerns_table(work->target, edata))
 		return false;
 	work->copy_failed = true;
