@@ -26,7 +26,8 @@ my @parts = (
 	[ selection => 'Columns, expressions and rows that are chosen.', \&selection ],
 	[ create_missing => 'Tables that are made at the target, and their indexes behind the copy.', \&create_missing ],
 	[ ordered => 'A target that checks its foreign keys.', \&ordered ],
-	[ many_tables => 'Ten thousand tables in one subscription.', \&many_tables ]);
+	[ many_tables => 'Ten thousand tables in one subscription.', \&many_tables ],
+	[ timestamp => 'Few new rows in a large table that is scanned.', \&timestamp ]);
 my %part = map { $_->[0] => $_ } @parts;
 
 my %peers = (
@@ -388,6 +389,15 @@ sub ordered
 				return $ours && $own ? $ours / $own : undef;
 			}) ])
 		} 'inserts', 'deletes');
+}
+
+sub timestamp
+{
+	my ($data, $name) = @_;
+
+	return check('scan of 1 000 new rows', 'CPU of the source, ms', '<=', 50, [ $data->each_round(sub {
+		return scalar $data->at($name, 'scan of 1 000 new rows, CPU of the source', 'dbsync', $_[0]);
+	}) ]);
 }
 
 1;
