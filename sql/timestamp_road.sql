@@ -45,3 +45,5 @@ SELECT dbsync.run_once('road');
 \c :target
 SELECT count(*), min(id), max(id) FROM public.reading;
 \c :source
+SELECT dbsync.drop_subscription('road');
+SELECT dbsync.drop_target('road_target');

@@ -22,7 +22,7 @@ CREATE VIEW public.captured AS SELECT c.capture, c.state,
     (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = 'public.doc'::regclass) AS triggers,
     (SELECT count(*) FROM dbsync.segment s WHERE s.captured_id = c.id) AS segments
 FROM dbsync.captured_table c WHERE c.relid = 'public.doc'::regclass;
-CREATE VIEW public.attached AS SELECT s.name, a.capture, a.state, a.note FROM dbsync.subscription_table a JOIN dbsync.subscription s ON s.id = a.subscription_id;
+CREATE VIEW public.attached AS SELECT s.name, a.capture, a.state, a.note FROM dbsync.subscription_table a JOIN dbsync.subscription s ON s.id = a.subscription_id WHERE s.name = 'scans';
 SELECT dbsync.run_once('scans');
 SELECT * FROM public.captured;
 
@@ -91,7 +91,7 @@ SELECT dbsync.run_once('scans');
 -- dropped: there is nothing left to send, so it leaves at once
 DROP VIEW public.captured;
 DROP TABLE public.doc;
-SELECT count(*) FROM dbsync.captured_table;
+SELECT count(*) FROM public.attached;
 SELECT dbsync.run_once('scans');
 
 -- a selection: a row that does not pass any more goes; and two that swap a unique value
@@ -118,6 +118,32 @@ SELECT dbsync.run_once('scans') > 0 AS sent;
 SELECT * FROM public.chosen ORDER BY id;
 \c :source
 
+-- another choice copies it anew; operations cannot be chosen
+SELECT dbsync.alter_table('scans', 'public.item', operations => '{insert}');
+SELECT dbsync.alter_table('scans', 'public.item', filter => '');
+SELECT dbsync.run_once('scans');
+UPDATE public.item SET at = clock_timestamp();
+SELECT dbsync.run_once('scans');
+\c :target
+SELECT * FROM public.chosen ORDER BY id;
+\c :source
+
+-- a target that is made by dbsync
+SELECT dbsync.create_subscription('makes', 'tables_target', create_missing => true);
+SET client_min_messages = warning;
+CREATE TABLE public.made (id int PRIMARY KEY, v text, at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE INDEX made_at ON public.made (at);
+INSERT INTO public.made VALUES (1, 'one');
+SELECT dbsync.add_table('makes', 'public.made', capture => 'timestamp', options => :'options');
+RESET client_min_messages;
+SELECT dbsync.run_once('makes') > 0 AS copied;
+INSERT INTO public.made VALUES (2, 'two');
+SELECT dbsync.run_once('makes');
+\c :target
+SELECT id, v FROM public.made ORDER BY id;
+SELECT indexname FROM pg_indexes WHERE tablename = 'made' ORDER BY 1;
+\c :source
+
 -- who holds scans up is named
 BEGIN;
 CREATE TABLE public.unrelated (id int);
@@ -137,3 +163,5 @@ SELECT dbsync.drop_subscription('back');
 SELECT dbsync.uninstall();
 DROP EXTENSION dbsync;
 \c :source
+SELECT dbsync.drop_subscription(name) FROM (VALUES ('makes'), ('scans'), ('whole')) s (name);
+SELECT dbsync.drop_target('tables_target');

@@ -196,6 +196,18 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.scan_without_index(regclass, jsonb) IS 'says so if scans of a table cannot go by an index; null: they can';
 
+CREATE FUNCTION dbsync_internal.check_scan_operations(capture text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF capture = 'timestamp' THEN
+        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+            MESSAGE = 'capture "timestamp" cannot choose operations',
+            DETAIL = 'A scan does not know whether a row is new or changed, and sees no other operations.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_scan_operations(text) IS 'error if a table is scanned, of which no operations can be chosen';
+
 -- All that is asked when a table is added.  key: whether one was named.
 CREATE FUNCTION dbsync_internal.check_scan(subscription dbsync.subscription, rel regclass, options jsonb, copy_data boolean, key boolean, operations text[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -217,9 +229,7 @@ BEGIN
             MESSAGE = 'capture "timestamp" needs the first copy',
             HINT = 'Where the target has the rows already, use existing_rows => ''keep''.';
     ELSIF operations IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
-            MESSAGE = 'capture "timestamp" cannot choose operations',
-            DETAIL = 'A scan does not know whether a row is new or changed, and sees no other operations.';
+        PERFORM dbsync_internal.check_scan_operations('timestamp');
     END IF;
     PERFORM dbsync_internal.check_activity(dbsync_internal.owner_of(subscription.id));
     PERFORM dbsync_internal.check_written_here(rel, options);

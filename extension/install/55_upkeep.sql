@@ -126,6 +126,7 @@ BEGIN
     selection := dbsync_internal.make_selection(found_subscription, rel, columns, filter, NULL, attached.selection);
     operations := coalesce(operations, attached.operations);
     IF operations IS NOT NULL THEN
+        PERFORM dbsync_internal.check_scan_operations(attached.capture);
         PERFORM dbsync_internal.check_operations(rel, operations, dbsync_internal.key_numbers(rel, NULL));
         PERFORM dbsync_internal.check_whole_rows(rel, selection, operations);
     END IF;

@@ -149,6 +149,9 @@ dbsync_choose_begin(DbsyncBatch *batch)
 		/* before S, in a transaction of its own */
 		dbsync_scanning_look(work, batch->asked);
 		batch->copying = dbsync_schedule_next_table(work);
+		/* where its scans will begin is known before the first chunk; or it comes next time */
+		if (batch->copying != NULL && batch->copying->scan != NULL && batch->copying->part.nkeys == 0 && !work->mark.taken)
+			batch->copying = NULL;
 	}
 	dbsync_query_begin(true, "applying");
 

@@ -95,6 +95,8 @@ open_copied(DbsyncBatch *batch)
 		work->blamed = table->captured_id;
 		if (table->copy_data)
 			dbsync_schedule_check_ties(work, table);
+		if (table->scan != NULL)
+			dbsync_scanning_check(table);
 		dbsync_target_table_open(work, table, table->shape);
 		dbsync_reverse_check(work, table);
 		if (table->part.nkeys > 0)

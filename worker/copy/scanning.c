@@ -177,9 +177,8 @@ tell_of_clock(const DbsyncWork *work, const DbsyncTable *table)
 						   work->subscription->name, table->scan->column)));
 }
 
-/* What cannot be known before, or may have changed since it was added. */
-static void
-check(const DbsyncWork *work, const DbsyncTable *table)
+void
+dbsync_scanning_check(const DbsyncTable *table)
 {
 	if (dbsync_reverse_applies(table->qualified))
 		ereport(ERROR,
@@ -219,7 +218,7 @@ dbsync_scanning_open(DbsyncWork *work, List *tables)
 		DbsyncTable *table = lfirst(lc);
 
 		work->blamed = table->captured_id;
-		check(work, table);
+		dbsync_scanning_check(table);
 		dbsync_target_table_open(work, table, table->shape);
 		table->scan->expected = count_rows(work, table);
 	}

@@ -23,6 +23,12 @@ extern void dbsync_scanning_look(DbsyncWork *work, uint64 asked);
 /* Lock those that are due, without waiting; in CurrentMemoryContext. */
 extern List *dbsync_scanning_lock(DbsyncWork *work, uint64 asked);
 
+/*
+ * Error if its rows come from elsewhere, or the target checks foreign keys of it: what cannot be known before, or
+ * may have changed since it was added.
+ */
+extern void dbsync_scanning_check(const DbsyncTable *table);
+
 /* With S taken: open them at the target, and see how many rows there are. */
 extern void dbsync_scanning_open(DbsyncWork *work, List *tables);
 extern int64 dbsync_scanning_expected(const List *tables);

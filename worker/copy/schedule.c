@@ -83,9 +83,6 @@ is_due(DbsyncWork *work, DbsyncTable *table)
 	now = GetCurrentTimestamp();
 	if (table->copy_after > now || waits_for_another(table))
 		return false;
-	/* where scans will begin is known before the first chunk */
-	if (table->scan != NULL && table->part.nkeys == 0 && !work->mark.taken)
-		return false;
 	if (table->ties.circle)
 		foreach(lc, dbsync_ties_circle(work, table))
 		{
