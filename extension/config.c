@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -44,15 +46,51 @@ dbsync_config_lock_sql(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Is the key a word of the message? */
+static bool
+names_key(const char *message, const char *key)
+{
+	size_t		length = strlen(key);
+
+	for (const char *at = message; at != NULL && (at = strstr(at, key)) != NULL; at++)
+	{
+		bool		begins = at == message || !(isalnum((unsigned char) at[-1]) || at[-1] == '_');
+
+		if (begins && !isalnum((unsigned char) at[length]) && at[length] != '_')
+			return true;
+	}
+	return false;
+}
+
+/* The line of the first key that the error is about, as far as its words tell; else the statement's. */
+static int
+line_of_error(const ErrorData *edata, int line, ArrayType *keys, ArrayType *lines)
+{
+	int			nkeys;
+	int			nlines;
+	Datum	   *key = dbsync_array_values(PointerGetDatum(keys), TEXTOID, &nkeys);
+	Datum	   *number = dbsync_array_values(PointerGetDatum(lines), INT4OID, &nlines);
+
+	for (int i = 0; i < Min(nkeys, nlines); i++)
+	{
+		char	   *name = TextDatumGetCString(key[i]);
+
+		if (names_key(edata->message, name) || names_key(edata->detail, name))
+			return DatumGetInt32(number[i]);
+	}
+	return line;
+}
+
 /* Raise the error that is being handled once more, with the line of the file before it. */
 pg_noreturn static void
-raise_with_line(MemoryContext context, int line)
+raise_with_line(MemoryContext context, int line, ArrayType *keys, ArrayType *lines)
 {
 	ErrorData  *edata;
 
 	MemoryContextSwitchTo(context);
 	edata = CopyErrorData();
 	FlushErrorState();
+	line = line_of_error(edata, line, keys, lines);
 	edata->message = psprintf("line %d: %s", line, edata->message ? edata->message : "");
 	edata->context = NULL;
 	edata->internalquery = NULL;
@@ -78,9 +116,10 @@ run(const char *statement, ArrayType *secrets)
 }
 
 /*
- * dbsync_internal.config_run(caller, line, statement, secrets): runs a statement of a plan
- * as the role that loads the configuration, with his search_path.  Secrets are parameters,
- * so no text has them.  Errors have the line of the file, if there is one (not 0).
+ * dbsync_internal.config_run(caller, line, statement, secrets, keys, lines): runs a statement
+ * of a plan as the role that loads the configuration, with his search_path.  Secrets are
+ * parameters, so no text has them.  Errors have the line of the file, if there is one (not 0):
+ * that of a key that they name, or the statement's.
  */
 Datum
 dbsync_config_run(PG_FUNCTION_ARGS)
@@ -108,7 +147,7 @@ dbsync_config_run(PG_FUNCTION_ARGS)
 	{
 		if (line == 0)
 			PG_RE_THROW();
-		raise_with_line(context, line);
+		raise_with_line(context, line, PG_GETARG_ARRAYTYPE_P(4), PG_GETARG_ARRAYTYPE_P(5));
 	}
 	PG_END_TRY();
 	SetUserIdAndSecContext(owner, security);
