@@ -68,14 +68,16 @@ $$;
 COMMENT ON FUNCTION dbsync_internal.config_ident(text) IS 'an identifier as it is written in a configuration';
 
 CREATE FUNCTION dbsync_internal.config_title(kind text, subscription text, name text) RETURNS text
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT concat_ws(' ', kind, nullif(concat_ws(' / ', dbsync_internal.config_ident(subscription),
-        CASE WHEN kind IN ('table', 'sequence') AND name ~ '[\x01-\x1f\x7f]'
-            THEN (SELECT string_agg(dbsync_internal.config_ident(p.p), '.' ORDER BY p.n) FROM unnest(parse_ident(name)) WITH ORDINALITY p (p, n))
-            WHEN kind IN ('table', 'sequence') THEN name
-            ELSE dbsync_internal.config_ident(name) END), ''))
-$$;
+BEGIN
+    IF kind NOT IN ('table', 'sequence') THEN
+        name := dbsync_internal.config_ident(name);
+    ELSIF name ~ '[\x01-\x1f\x7f]' THEN
+        name := (SELECT string_agg(dbsync_internal.config_ident(p.p), '.' ORDER BY p.n) FROM unnest(parse_ident(name)) WITH ORDINALITY p (p, n));
+    END IF;
+    RETURN concat_ws(' ', kind, concat_ws(' / ', dbsync_internal.config_ident(subscription), name));
+END $$;
 COMMENT ON FUNCTION dbsync_internal.config_title(text, text, text) IS 'what is between the brackets of a section';
 
 -- ---------------------------------------------------------------------------
@@ -120,31 +122,35 @@ COMMENT ON FUNCTION dbsync_internal.config_functions() IS 'functions that make a
 
 -- What is the same thing, said in another way; null: nothing is said.
 CREATE FUNCTION dbsync_internal.config_normal(key text, value jsonb) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE
-        WHEN n.value IN ('null', '""', '[]', '{}') THEN NULL
-        WHEN key = 'capture' AND n.value = '"trigger"' THEN NULL
-        WHEN key = 'operations' AND n.value = '["delete", "insert", "truncate", "update"]' THEN NULL
-        ELSE n.value END
-    FROM (SELECT CASE
-        WHEN key = 'policy' THEN to_jsonb(lower(regexp_replace(value #>> '{}', '\s+', ' ', 'g')))
-        WHEN jsonb_typeof(value) = 'array' AND key <> 'columns'
-            THEN (SELECT coalesce(jsonb_agg(DISTINCT e.value ORDER BY e.value), '[]') FROM jsonb_array_elements(value) e)
-        ELSE value END) n (value)
-$$;
+BEGIN
+    IF jsonb_typeof(value) = 'array' AND key <> 'columns' THEN
+        value := (SELECT coalesce(jsonb_agg(DISTINCT e.value ORDER BY e.value), '[]') FROM jsonb_array_elements(value) e);
+    ELSIF key = 'policy' THEN
+        value := to_jsonb(lower(regexp_replace(value #>> '{}', '\s+', ' ', 'g')));
+    END IF;
+    IF value IN ('null', '""', '[]', '{}')
+        OR (key = 'capture' AND value = '"trigger"')
+        OR (key = 'operations' AND value = '["delete", "insert", "truncate", "update"]') THEN
+        RETURN NULL;
+    END IF;
+    RETURN value;
+END $$;
 COMMENT ON FUNCTION dbsync_internal.config_normal(text, jsonb) IS 'the value of an option in the form in which two of them can be compared';
 
 -- What there is.  All that is in "values" under another name, or in another form, than the column
 -- has is named here, and nowhere else.  at: the name at the target; shared: another subscription
 -- has the table, too, so that what is said of how it is captured there holds here.
-CREATE FUNCTION dbsync_internal.config_present() RETURNS TABLE (
-    kind text, subscription name, owner oid, object oid, name text, at text, by_rule boolean, shared boolean, "values" jsonb)
+CREATE FUNCTION dbsync_internal.config_present(kinds text[] DEFAULT '{subscription,table,sequence}') RETURNS TABLE (
+    kind text, subscription name, object oid, name text, at text, by_rule boolean, shared boolean, "values" jsonb)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH sub AS MATERIALIZED (
-        SELECT s AS s, s.id, s.name, dbsync_internal.owner_of(s.id)::oid AS owner FROM dbsync.subscription s)
-    SELECT 'subscription', u.name, u.owner, NULL::oid, NULL, NULL, false, false,
+        SELECT s AS s, s.id, s.name FROM dbsync.subscription s
+    ), several AS (
+        SELECT a.captured_id FROM dbsync.subscription_table a GROUP BY a.captured_id HAVING count(*) > 1)
+    SELECT 'subscription', u.name, NULL::oid, NULL, NULL, false, false,
         to_jsonb(u.s) || jsonb_build_object(
             'started', (u.s).enabled, 'copy_data', (u.s).rule_copy_data, 'existing_rows', (u.s).rule_existing_rows,
             'all_tables', EXISTS (SELECT FROM dbsync.subscription_rule r WHERE r.subscription_id = u.id AND r.kind = 'all'),
@@ -152,27 +158,36 @@ AS $$
                         WHERE r.subscription_id = u.id AND r.kind = 'schema'),
             'except_tables', (SELECT jsonb_agg(format('%I.%I', r.schema, r.name) ORDER BY r.schema COLLATE "C", r.name COLLATE "C")
                               FROM dbsync.subscription_rule r WHERE r.subscription_id = u.id AND r.kind = 'except'))
-    FROM sub u
+    FROM sub u WHERE 'subscription' = ANY (kinds)
     UNION ALL
-    SELECT 'table', u.name, u.owner, k.oid, format('%I.%I', n.nspname, k.relname), p.at, a.by_rule,
-        EXISTS (SELECT FROM dbsync.subscription_table o WHERE o.captured_id = c.id AND o.subscription_id <> a.subscription_id),
+    SELECT 'table', u.name, k.oid, format('%I.%I', n.nspname, k.relname), p.at, a.by_rule,
+        a.captured_id IN (SELECT v.captured_id FROM several v),
         to_jsonb(a) || jsonb_build_object(
             'target_table', CASE WHEN a.target_given THEN p.at END,
             'key', c.named_key,
-            'capture', coalesce(a.capture, c.capture),
-            'options', CASE WHEN a.capture IS NULL THEN c.capture_options ELSE a.capture_options END)
+            'capture', nullif(coalesce(a.capture, c.capture), 'trigger'),
+            'options', nullif(CASE WHEN a.capture IS NULL THEN c.capture_options ELSE a.capture_options END, '{}'))
     FROM dbsync.subscription_table a JOIN sub u ON u.id = a.subscription_id
     JOIN dbsync.captured_table c ON c.id = a.captured_id AND c.state <> 'dropped'
     JOIN pg_class k ON k.oid = c.relid JOIN pg_namespace n ON n.oid = k.relnamespace
     CROSS JOIN LATERAL (SELECT format('%I.%I', a.target_schema, a.target_table)) p (at)
+    WHERE 'table' = ANY (kinds)
     UNION ALL
-    SELECT 'sequence', u.name, u.owner, k.oid, p.name, p.at, false, false,
+    SELECT 'sequence', u.name, k.oid, p.name, p.at, false, false,
         jsonb_build_object('target_sequence', nullif(p.at, p.name))
     FROM dbsync.subscription_sequence q JOIN sub u ON u.id = q.subscription_id
     JOIN pg_class k ON k.oid = q.sequence JOIN pg_namespace n ON n.oid = k.relnamespace
     CROSS JOIN LATERAL (SELECT format('%I.%I', n.nspname, k.relname), format('%I.%I', q.target_schema, q.target_sequence)) p (name, at)
+    WHERE 'sequence' = ANY (kinds)
 $$;
-COMMENT ON FUNCTION dbsync_internal.config_present() IS 'subscriptions, their tables and sequences, and what has been said of them';
+COMMENT ON FUNCTION dbsync_internal.config_present(text[]) IS 'subscriptions, their tables and sequences, and what has been said of them';
+
+CREATE FUNCTION dbsync_internal.config_own(caller oid) RETURNS SETOF name
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT s.name FROM dbsync.subscription s WHERE dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(s.id))
+$$;
+COMMENT ON FUNCTION dbsync_internal.config_own(oid) IS 'the subscriptions that a configuration of the caller''s is about';
 
 -- Options that a driver knows; null: it does not tell.
 CREATE FUNCTION dbsync_internal.config_target_options(driver name) RETURNS text[]

@@ -192,12 +192,13 @@ CREATE FUNCTION dbsync_internal.config_sections(config text) RETURNS dbsync_inte
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    sections dbsync_internal.config_section[];
+    sections dbsync_internal.config_section[] := ARRAY(
+        SELECT (h.line, h.kind, h.subscription, h.name, NULL, NULL)::dbsync_internal.config_section FROM dbsync_internal.config_heads(config) h);
     bad record;
 BEGIN
     SELECT d.* INTO bad FROM (
         SELECT h.*, row_number() OVER w AS n, first_value(h.line) OVER w AS first
-        FROM dbsync_internal.config_heads(config) h WINDOW w AS (PARTITION BY h.kind, h.subscription, h.name ORDER BY h.line)) d
+        FROM unnest(sections) h WINDOW w AS (PARTITION BY h.kind, h.subscription, h.name ORDER BY h.line)) d
     WHERE d.n > 1 ORDER BY d.line LIMIT 1;
     IF FOUND THEN
         PERFORM dbsync_internal.config_refuse(bad.line,
@@ -216,7 +217,7 @@ BEGIN
     )
     SELECT coalesce(array_agg((h.line, h.kind, h.subscription, h.name, coalesce(g.keys, '{}'), coalesce(g.lines, '{}'))::dbsync_internal.config_section
         ORDER BY h.line), '{}') INTO sections
-    FROM dbsync_internal.config_heads(config) h LEFT JOIN gathered g ON g.head = h.line;
+    FROM unnest(sections) h LEFT JOIN gathered g ON g.head = h.line;
     -- a file that is cut off, or another program's, says less than it should
     SELECT s.line, s.keys ->> 'version' AS version, (s.lines ->> 'version')::int AS at INTO bad
     FROM unnest(sections) s WHERE s.kind = 'dbsync';

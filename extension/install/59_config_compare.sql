@@ -40,24 +40,26 @@ COMMENT ON FUNCTION dbsync_internal.config_unset(text, oid, jsonb) IS 'the value
 -- Behind the names come those of the options in "keys" that are listed, by their names.
 CREATE FUNCTION dbsync_internal.config_call(arguments dbsync_internal.config_argument[], function text, section dbsync_internal.config_section,
     names text[], listed text[] DEFAULT '{}') RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
-    SELECT format('SELECT dbsync.%s(%s)', function, concat_ws(', ',
+BEGIN
+    RETURN format('SELECT dbsync.%s(%s)', function, concat_ws(', ',
         (SELECT string_agg(quote_literal(n.name), ', ' ORDER BY n.n) FROM unnest(names) WITH ORDINALITY n (name, n)),
         (SELECT string_agg(format('%I => %s', a.key, dbsync_internal.config_literal(a.type,
                  coalesce(section.keys -> a.key, dbsync_internal.config_unset(a.key, a.type, a.fallback)))), ', ' ORDER BY a.place)
-         FROM unnest(arguments) a WHERE a.kind = section.kind AND a.key = ANY (listed))))
-$$;
+         FROM unnest(arguments) a WHERE a.kind = section.kind AND a.key = ANY (listed))));
+END $$;
 COMMENT ON FUNCTION dbsync_internal.config_call(dbsync_internal.config_argument[], text, dbsync_internal.config_section, text[], text[]) IS 'a call of a function of schema dbsync';
 
 -- Options that say something, of those that a section has.
 CREATE FUNCTION dbsync_internal.config_said(arguments dbsync_internal.config_argument[], section dbsync_internal.config_section) RETURNS text[]
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT ARRAY(SELECT a.key FROM unnest(arguments) a
-                 WHERE a.kind = section.kind AND section.keys ? a.key
-                   AND dbsync_internal.config_normal(a.key, section.keys -> a.key) IS DISTINCT FROM dbsync_internal.config_normal(a.key, a.fallback))
-$$;
+BEGIN
+    RETURN ARRAY(SELECT a.key FROM unnest(arguments) a
+                 WHERE a.kind = section.kind AND section.keys ? a.key AND section.keys -> a.key IS DISTINCT FROM a.fallback
+                   AND dbsync_internal.config_normal(a.key, section.keys -> a.key) IS DISTINCT FROM dbsync_internal.config_normal(a.key, a.fallback));
+END $$;
 COMMENT ON FUNCTION dbsync_internal.config_said(dbsync_internal.config_argument[], dbsync_internal.config_section) IS 'options of a section that are not what they are without it';
 
 -- The line of the first of these options, or of the section.
@@ -142,16 +144,16 @@ AS $$
         LEFT JOIN pg_namespace n ON n.nspname = s.schema
         LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.rel
     ), present AS MATERIALIZED (
-        SELECT p.* FROM dbsync_internal.config_present() p
+        SELECT p.* FROM dbsync_internal.config_present(ARRAY(SELECT DISTINCT s.kind FROM unnest(sections) s)) p
     )
     SELECT w.section, w.object, p."values", d.keys, p.kind IS NOT NULL
-    FROM wanted w LEFT JOIN present p ON p.kind = w.kind AND p.subscription = w.subscription AND p.object IS NOT DISTINCT FROM w.object
+    FROM wanted w LEFT JOIN present p ON p.kind = w.kind AND p.subscription = w.subscription AND coalesce(p.object, 0) = coalesce(w.object, 0)
     LEFT JOIN LATERAL (
         SELECT array_agg(a.key) AS keys FROM argument a
         CROSS JOIN LATERAL (
-            SELECT CASE WHEN a.key IN ('target_table', 'target_sequence')
-                    THEN to_jsonb(dbsync_internal.config_place(w.keys ->> a.key, CASE WHEN p."values" ->> a.key IS NULL THEN p.at END, p.name))
-                    ELSE coalesce(w.keys -> a.key, a.fallback, 'null') END,
+            SELECT CASE WHEN a.key NOT IN ('target_table', 'target_sequence') THEN coalesce(w.keys -> a.key, a.fallback, 'null')
+                WHEN w.keys -> a.key = p."values" -> a.key THEN to_jsonb(p.at)
+                ELSE to_jsonb(dbsync_internal.config_place(w.keys ->> a.key, CASE WHEN p."values" ->> a.key IS NULL THEN p.at END, p.name)) END,
                 CASE WHEN a.key IN ('target_table', 'target_sequence') THEN to_jsonb(p.at) ELSE coalesce(p."values" -> a.key, 'null') END) v (wanted, present)
         WHERE a.kind = w.kind AND v.wanted <> v.present
           AND NOT (p.shared AND a.key IN ('key', 'capture', 'options') AND NOT w.keys ? a.key)

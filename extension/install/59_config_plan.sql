@@ -117,12 +117,12 @@ AS $$
         SELECT p.*, dbsync_internal.config_has_by_rule(coalesce(s.keys, u."values"), p.name) AS by_rules,
             p.by_rule AND NOT EXISTS (
                 SELECT FROM unnest(arguments) a WHERE a.kind = p.kind AND NOT a.once
-                  AND dbsync_internal.config_normal(a.key, p."values" -> a.key) IS NOT NULL) AS plain
+                  AND p."values" -> a.key <> 'null' AND dbsync_internal.config_normal(a.key, p."values" -> a.key) IS NOT NULL) AS plain
         FROM present p JOIN present u ON u.kind = 'subscription' AND u.subscription = p.subscription
-        LEFT JOIN unnest(sections) s ON s.kind = 'subscription' AND s.subscription = p.subscription
-        WHERE p.kind IN ('table', 'sequence') AND dbsync_internal.may_act_as(caller, p.owner)
-          AND NOT EXISTS (SELECT FROM unnest(sections) o WHERE o.kind = p.kind AND o.subscription = p.subscription AND o.name = p.name)
-          AND (p.subscription = ANY (replaced) OR (prune AND EXISTS (SELECT FROM unnest(sections) o WHERE o.subscription = p.subscription))))
+        LEFT JOIN unnest(sections) s ON s.kind = 'subscription' AND s.subscription = p.subscription::text
+        WHERE p.kind IN ('table', 'sequence') AND p.subscription IN (SELECT dbsync_internal.config_own(caller))
+          AND (p.kind, p.subscription::text, p.name) NOT IN (SELECT o.kind, o.subscription, o.name FROM unnest(sections) o WHERE o.kind IN ('table', 'sequence'))
+          AND (p.subscription = ANY (replaced) OR (prune AND p.subscription::text IN (SELECT o.subscription FROM unnest(sections) o))))
     SELECT coalesce(array_agg((NULL, n.kind, n.subscription, n.name, CASE WHEN prune THEN '{}' ELSE jsonb_strip_nulls((
                 SELECT coalesce(jsonb_object_agg(a.key, n."values" -> a.key), '{}') FROM unnest(arguments) a WHERE a.kind = n.kind)) END,
             '{}')::dbsync_internal.config_section ORDER BY n.kind, n.subscription, n.name), '{}')
@@ -148,25 +148,25 @@ BEGIN
     RETURN QUERY
     SELECT 40, NULL::int, 'remove', dbsync_internal.config_title(p.kind, p.subscription, p.name),
         format('SELECT dbsync.remove_%s(%L, %L)', p.kind, p.subscription, p.name), '{}'::text[], NULL::jsonb
-    FROM dbsync_internal.config_present() p
-    WHERE p.kind IN ('table', 'sequence') AND NOT p.by_rule AND p.subscription <> ALL (replaced) AND dbsync_internal.may_act_as(caller, p.owner)
-      AND EXISTS (SELECT FROM unnest(sections) s WHERE s.subscription = p.subscription)
-      AND NOT EXISTS (SELECT FROM unnest(sections) s WHERE s.kind = p.kind AND s.subscription = p.subscription AND s.name = p.name);
+    FROM dbsync_internal.config_present('{table,sequence}') p
+    WHERE NOT p.by_rule AND p.subscription <> ALL (replaced) AND p.subscription IN (SELECT dbsync_internal.config_own(caller))
+      AND p.subscription::text IN (SELECT s.subscription FROM unnest(sections) s)
+      AND (p.kind, p.subscription::text, p.name) NOT IN (SELECT s.kind, s.subscription, s.name FROM unnest(sections) s WHERE s.kind IN ('table', 'sequence'));
     RETURN QUERY
     SELECT v.rank, NULL::int, v.action, dbsync_internal.config_title('subscription', p.subscription, NULL),
         format('SELECT dbsync.%s_subscription(%L)', v.action, p.subscription), '{}'::text[], NULL::jsonb
-    FROM dbsync_internal.config_present() p CROSS JOIN (VALUES (90, 'stop'), (91, 'drop')) v (rank, action)
-    WHERE p.kind = 'subscription' AND dbsync_internal.may_act_as(caller, p.owner)
-      AND NOT EXISTS (SELECT FROM unnest(sections) s WHERE s.subscription = p.subscription)
+    FROM dbsync_internal.config_present('{subscription}') p CROSS JOIN (VALUES (90, 'stop'), (91, 'drop')) v (rank, action)
+    WHERE p.kind = 'subscription' AND p.subscription IN (SELECT dbsync_internal.config_own(caller))
+      AND NOT EXISTS (SELECT FROM unnest(sections) s WHERE s.subscription = p.subscription::text)
       AND (v.action = 'drop' OR (p."values" ->> 'enabled')::boolean);
     RETURN QUERY
     SELECT 95, NULL::int, 'drop', dbsync_internal.config_title('target', NULL, f.srvname), format('SELECT dbsync.drop_target(%L)', f.srvname), '{}'::text[], NULL::jsonb
     FROM pg_foreign_server f JOIN pg_foreign_data_wrapper w ON w.oid = f.srvfdw AND left(w.fdwname, 7) = 'dbsync_'
     WHERE dbsync_internal.may_act_as(caller, f.srvowner)
       AND NOT EXISTS (SELECT FROM unnest(sections) s WHERE (s.kind = 'target' AND s.name = f.srvname) OR s.keys ->> 'target' = f.srvname)
-      AND NOT EXISTS (SELECT FROM dbsync_internal.config_present() p LEFT JOIN unnest(sections) s ON s.kind = 'subscription' AND s.subscription = p.subscription
+      AND NOT EXISTS (SELECT FROM dbsync_internal.config_present('{subscription}') p LEFT JOIN unnest(sections) s ON s.kind = 'subscription' AND s.subscription = p.subscription::text
                       WHERE p.kind = 'subscription' AND coalesce(s.keys ->> 'target', p."values" ->> 'target') = f.srvname
-                        AND (NOT dbsync_internal.may_act_as(caller, p.owner) OR EXISTS (SELECT FROM unnest(sections) o WHERE o.subscription = p.subscription)));
+                        AND (p.subscription NOT IN (SELECT dbsync_internal.config_own(caller)) OR EXISTS (SELECT FROM unnest(sections) o WHERE o.subscription = p.subscription::text)));
 END $$;
 COMMENT ON FUNCTION dbsync_internal.config_plan_prune(oid, dbsync_internal.config_argument[], dbsync_internal.config_section[], text[]) IS 'what takes away all that a configuration does not name';
 

@@ -96,8 +96,8 @@ BEGIN
             FROM dbsync_internal.config_present() p
             LEFT JOIN unnest(arguments) a ON a.kind = p.kind
              AND (a.key = 'started'
-                  OR dbsync_internal.config_normal(a.key, p."values" -> a.key) IS DISTINCT FROM dbsync_internal.config_normal(a.key, a.fallback))
-            WHERE dbsync_internal.may_act_as(caller, p.owner)
+                  OR p."values" -> a.key <> coalesce(a.fallback, 'null') AND dbsync_internal.config_normal(a.key, p."values" -> a.key) IS DISTINCT FROM dbsync_internal.config_normal(a.key, a.fallback))
+            WHERE p.subscription IN (SELECT dbsync_internal.config_own(caller))
             GROUP BY p.kind, p.subscription, p.name) s
         -- others come in by the rule
         WHERE NOT s.by_rule OR s.said), '');
