@@ -215,6 +215,8 @@ read_value(DbsyncIni *ini, DbsyncIniEntry *entry, Piece first)
 		{
 			append_exact(entry, (Piece) {line.at, whole.length - (int) (line.at - whole.at)}, !entry->exact);
 			entry->exact = true;
+			/* before them there may be a comment, and nothing else */
+			entry->cut = false;
 		}
 		else if (line.at[0] == '|' || entry->exact)
 			refuse(ini, "some lines of a value begin with |, and others do not", "Begin all lines of the value with |, or none.");
