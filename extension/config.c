@@ -134,7 +134,9 @@ dbsync_config_run(PG_FUNCTION_ARGS)
 	int			security;
 
 	if (dbsync_admin_caller_path() == NULL)
-		elog(ERROR, "nobody has called");
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no configuration is being loaded")));
 	GetUserIdAndSecContext(&owner, &security);
 	(void) set_config_option("search_path", dbsync_admin_caller_path(), PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -314,6 +315,12 @@ dbsync_ini(PG_FUNCTION_ARGS)
 			values[5] = CStringGetTextDatum(entry.uncut.data);
 		values[6] = BoolGetDatum(entry.exact);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		/* there may be millions of them */
+		for (int i = 0; i < lengthof(values); i++)
+		{
+			if (!nulls[i] && TupleDescAttr(result->setDesc, i)->atttypid == TEXTOID)
+				pfree(DatumGetPointer(values[i]));
+		}
 		pfree(entry.value.data);
 		pfree(entry.uncut.data);
 	}

@@ -114,52 +114,47 @@ unescape(StringInfo name)
 	return true;
 }
 
-/* One identifier; NULL: there is none, or it is too long. */
-static char *
-read_name(const char **at)
+/* One identifier is put into "name", which is empty; false: there is none, or it is too long. */
+static bool
+read_name(const char **at, StringInfo name)
 {
-	StringInfoData name;
 	bool		escaped = (**at == 'U' || **at == 'u') && (*at)[1] == '&' && (*at)[2] == '"';
 
-	initStringInfo(&name);
 	if (escaped)
 		*at += 2;
 	if (**at == '"')
 	{
-		if (!read_quoted(at, &name) || (escaped && !unescape(&name)))
-			return NULL;
+		if (!read_quoted(at, name) || (escaped && !unescape(name)))
+			return false;
 	}
 	else if (begins_name(**at))
 	{
 		const char *begin = *at;
+		char	   *folded;
 
 		while (continues_name(**at))
 			(*at)++;
-		appendStringInfoString(&name, downcase_identifier(pnstrdup(begin, *at - begin), *at - begin, false, false));
+		folded = downcase_identifier(begin, *at - begin, false, false);
+		appendStringInfoString(name, folded);
+		pfree(folded);
 	}
-	if (name.len == 0 || name.len >= NAMEDATALEN)
-		return NULL;
-	return name.data;
+	return name->len > 0 && name->len < NAMEDATALEN;
 }
 
-/* Identifiers with dots between them, quoted. */
-static char *
-read_path(const char **at)
+/* Identifiers with dots between them are put into "path", quoted; false: there are none. */
+static bool
+read_path(const char **at, StringInfo path, StringInfo name)
 {
-	StringInfoData path;
-
-	initStringInfo(&path);
 	for (;;)
 	{
-		char	   *name = read_name(at);
-
-		if (name == NULL)
-			return NULL;
-		appendStringInfoString(&path, quote_identifier(name));
+		resetStringInfo(name);
+		if (!read_name(at, name))
+			return false;
+		appendStringInfoString(path, quote_identifier(name->data));
 		*at = skip_blanks(*at);
 		if (**at != '.')
-			return path.data;
-		appendStringInfoChar(&path, '.');
+			return true;
+		appendStringInfoChar(path, '.');
 		*at = skip_blanks(*at + 1);
 	}
 }
@@ -168,17 +163,20 @@ bool
 dbsync_ini_names(const char *text, char separator, List **names)
 {
 	const char *at = skip_blanks(text);
+	StringInfoData path;
+	StringInfoData name;
 
 	*names = NIL;
 	if (*at == '\0')
 		return true;
+	initStringInfo(&path);
+	initStringInfo(&name);
 	for (;;)
 	{
-		char	   *path = read_path(&at);
-
-		if (path == NULL)
+		resetStringInfo(&path);
+		if (!read_path(&at, &path, &name))
 			return false;
-		*names = lappend(*names, path);
+		*names = lappend(*names, pstrdup(path.data));
 		if (*at == '\0')
 			return true;
 		if (*at != separator)

@@ -71,6 +71,11 @@ SELECT * FROM dbsync.load_config(convert_from('\xefbbbf', current_setting('serve
 -- passwords were in no file, and are where there is none to read
 SELECT m.srvname, m.umoptions FROM pg_user_mappings m ORDER BY m.srvname COLLATE "C";
 
+SET quote_all_identifiers = on;
+SELECT * FROM dbsync.load_config(:'second');
+SELECT :'second' = dbsync.dump_config() AS same;
+RESET quote_all_identifiers;
+
 -- all tables; members of an option that is JSON
 SELECT line, action, object FROM dbsync.load_config(replace(:'second', E'[subscription plain]\ntarget = one', E'[subscription plain]\ntarget = one\nall_tables = yes'));
 SELECT p."values" -> 'all_tables' AS all_tables FROM dbsync_internal.config_present() p WHERE p.kind = 'subscription' AND p.subscription = 'plain';

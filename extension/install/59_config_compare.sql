@@ -187,6 +187,7 @@ BEGIN
             = compared.present -> 'filter' THEN
         differs := array_remove(differs, 'filter');
     END IF;
+    PERFORM dbsync_internal.unlock_surplus(compared.object);
     RETURN nullif(differs, '{}');
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;

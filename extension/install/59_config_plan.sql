@@ -246,7 +246,7 @@ COMMENT ON FUNCTION dbsync_internal.config_steps(oid, text, boolean) IS 'the pla
 
 CREATE FUNCTION dbsync_internal.load_config(caller oid, config text, file text, dry_run boolean, prune boolean)
     RETURNS TABLE (line int, action text, object text, statement text)
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
 #variable_conflict use_variable
 DECLARE

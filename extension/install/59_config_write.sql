@@ -76,7 +76,7 @@ $$;
 COMMENT ON FUNCTION dbsync_internal.config_target_text(oid, pg_foreign_server) IS 'a target as a section of a configuration, without passwords';
 
 CREATE FUNCTION dbsync_internal.dump_config(caller oid, file text) RETURNS text
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
 DECLARE
     arguments dbsync_internal.config_argument[] := ARRAY(SELECT a FROM dbsync_internal.config_arguments() a)
