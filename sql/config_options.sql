@@ -18,16 +18,6 @@ CREATE SEQUENCE numbers;
 CREATE SEQUENCE "con;fig = [x] ""q"" "."s ; #
 ]";
 
--- whatever a function takes has a value that is there, so that it can be written and compared
-SELECT a.kind, a.key FROM dbsync_internal.config_arguments() a
-WHERE a.kind <> 'target' AND NOT EXISTS (
-    SELECT FROM (SELECT 'subscription' AS kind, to_jsonb(s) || '{"copy_data": 1, "existing_rows": 1, "schemas": 1, "all_tables": 1, "except_tables": 1}' AS v
-                 FROM (SELECT (NULL::dbsync.subscription).*) s
-                 UNION ALL SELECT 'table', to_jsonb(s) || '{"key": 1, "capture": 1, "options": 1, "target_table": 1}'
-                 FROM (SELECT (NULL::dbsync.subscription_table).*) s
-                 UNION ALL SELECT 'sequence', '{"target_sequence": 1}') p
-    WHERE p.kind = a.kind AND p.v ? a.key);
-
 SELECT dbsync.create_target('one', 'postgresql://me@host.invalid:5433/db?sslmode=require', password => 'secret', options => '{"connect_timeout": "3", "before_triggers": "true"}');
 SELECT dbsync.create_target('Odd ; # "T"=]', 'postgresql://', options => E'{"application_name": " two\\nlines ; here ", "host": "|x"}');
 SELECT dbsync.create_subscription('plain', 'one');
@@ -50,6 +40,9 @@ SELECT dbsync.add_sequence('plain', '"con;fig = [x] ""q"" "."s ; #
 -- of a table that came by a rule, too
 SELECT dbsync.alter_table('keeps', 'orders', filter => 'id > 0', existing_rows => 'keep');
 RESET client_min_messages;
+-- whatever a function takes has a value that is there, so that it can be written and compared
+SELECT a.kind, a.key FROM dbsync_internal.config_arguments() a
+WHERE a.kind <> 'target' AND NOT EXISTS (SELECT FROM dbsync_internal.config_present() p WHERE p.kind = a.kind AND p."values" ? a.key);
 \pset format unaligned
 SELECT dbsync.dump_config() AS first \gset
 \echo :first
