@@ -278,6 +278,12 @@ dbsync_as_owner(PG_FUNCTION_ARGS)
 	return result;
 }
 
+const char *
+dbsync_admin_caller_path(void)
+{
+	return caller_path;
+}
+
 Datum
 dbsync_caller_path(PG_FUNCTION_ARGS)
 {

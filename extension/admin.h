@@ -41,6 +41,9 @@ extern PGDLLEXPORT Datum dbsync_as_owner(PG_FUNCTION_ARGS);
 /* search_path of whoever has called the function that is running through dbsync_as_owner(); error if none is */
 extern PGDLLEXPORT Datum dbsync_caller_path(PG_FUNCTION_ARGS);
 
+/* The same for C; NULL: no such function is running. */
+extern const char *dbsync_admin_caller_path(void);
+
 /*
  * to_jsonb(anyelement), as the role that is the second argument, the owner of the
  * table that the value is of: it may call functions of his (dbsync_owner_begin()).

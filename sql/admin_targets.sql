@@ -40,6 +40,14 @@ ALTER SERVER "admin target" OPTIONS (ADD before_triggers 'true');
 SELECT dbsync.alter_target('admin target', 'postgresql://host3.invalid/db3');
 SELECT * FROM admin_targets_seen WHERE srvname = 'admin target';
 
+-- options one by one, those of the user mapping too; null takes one away
+SELECT dbsync.alter_target('admin target', options => '{"port": "5433", "dbname": "db4", "before_triggers": null, "user": "me"}');
+SELECT * FROM admin_targets_seen WHERE srvname = 'admin target';
+SELECT dbsync.alter_target('admin target', 'postgresql://host4.invalid:1/db5', password => 'newer', options => '{"port": "5434", "dbname": null, "user": null}');
+SELECT * FROM admin_targets_seen WHERE srvname = 'admin target';
+SELECT dbsync.alter_target('admin target', options => '{"prot": "1"}');
+SELECT dbsync.alter_target('admin target', options => '["port"]');
+
 -- a foreign server of somebody else's driver is no target
 CREATE FOREIGN DATA WRAPPER admin_targets_fdw;
 CREATE SERVER admin_targets_other FOREIGN DATA WRAPPER admin_targets_fdw;

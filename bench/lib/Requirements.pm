@@ -27,7 +27,8 @@ my @parts = (
 	[ create_missing => 'Tables that are made at the target, and their indexes behind the copy.', \&create_missing ],
 	[ ordered => 'A target that checks its foreign keys.', \&ordered ],
 	[ many_tables => 'Ten thousand tables in one subscription.', \&many_tables ],
-	[ timestamp => 'Few new rows in a large table that is scanned.', \&timestamp ]);
+	[ timestamp => 'Few new rows in a large table that is scanned.', \&timestamp ],
+	[ config => 'A configuration of two thousand tables.', \&config ]);
 my %part = map { $_->[0] => $_ } @parts;
 
 my %peers = (
@@ -78,6 +79,15 @@ sub extra_ratios
 		return unless defined $over && defined $under && defined $bare;
 		return $under > $bare ? ($over - $bare) / ($under - $bare) : undef;
 	}) ];
+}
+
+sub config
+{
+	my ($data, $name) = @_;
+
+	return map {
+		check($_, 'it takes', '<=', 1, [ $data->values($name, $_, 'dbsync') ], unit => ' s')
+	} 'load, nothing to do', 'dump';
 }
 
 # Per table, with all of them; and with all against a tenth, or against ten.

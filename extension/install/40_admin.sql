@@ -96,6 +96,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('must be owner of target "%s"', name);
     END IF;
+    PERFORM dbsync_internal.config_lock();
     RETURN server;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.find_own_server(oid, text) IS 'the foreign server of a target that the caller owns';
@@ -149,13 +150,20 @@ COMMENT ON FUNCTION dbsync_internal.wrapper_of(text) IS 'foreign data wrapper fo
 -- Options in two heaps: what the user mapping takes, where other roles cannot read
 -- it, and the rest.
 CREATE FUNCTION dbsync_internal.split_options(options jsonb, OUT server jsonb, OUT mapping jsonb)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    IF jsonb_typeof(options) <> 'object' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'options must be a JSON object',
+            HINT = 'For example: {"connect_timeout": "3"}';
+    END IF;
     SELECT coalesce(jsonb_object_agg(o.key, o.value) FILTER (WHERE NOT dbsync_internal.is_mapping_option(o.key)), '{}'),
            coalesce(jsonb_object_agg(o.key, o.value) FILTER (WHERE dbsync_internal.is_mapping_option(o.key)), '{}')
+    INTO server, mapping
     FROM jsonb_each_text(coalesce(options, '{}')) o
-    WHERE o.value IS NOT NULL
-$$;
+    WHERE o.value IS NOT NULL;
+END $$;
 COMMENT ON FUNCTION dbsync_internal.split_options(jsonb) IS 'options, those of the user mapping apart';
 
 CREATE FUNCTION dbsync_internal.split_uri(uri text, OUT server jsonb, OUT mapping jsonb)
@@ -242,6 +250,7 @@ DECLARE
     option record;
     server_id oid;
 BEGIN
+    PERFORM dbsync_internal.config_lock();
     IF NOT has_foreign_data_wrapper_privilege(caller, wrapper, 'USAGE') THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('permission denied to create a target with driver "%s"', wrapper),
@@ -250,10 +259,6 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
             MESSAGE = format('target "%s" already exists', server),
             HINT = 'Change it with dbsync.alter_target(), or take another name.';
-    ELSIF jsonb_typeof(options) <> 'object' THEN
-        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-            MESSAGE = 'options must be a JSON object',
-            HINT = 'For example: {"connect_timeout": "3"}';
     END IF;
     part := dbsync_internal.split_uri(uri);
     option := dbsync_internal.split_options(options);
@@ -276,28 +281,38 @@ COMMENT ON FUNCTION dbsync.create_target(text, text, text, jsonb) IS 'makes a ta
 -- alter_target
 
 -- A new URI replaces all options that came with the old one; user and password
--- stay unless it has others, and so does what no URI can say.  Who has no user mapping of his own (a superuser who
+-- stay unless it has others, and so does what no URI can say.  Options come behind it, one by
+-- one: null takes one away.  Who has no user mapping of his own (a superuser who
 -- helps) changes that of the target's owner.
 --
 -- Credentials that a superuser has lent stay with the address for which he did: see
 -- check_lent() (C) for where they count, and check_options() for who may.
-CREATE FUNCTION dbsync_internal.alter_target(caller oid, name text, uri text, password text) RETURNS void
+CREATE FUNCTION dbsync_internal.mapped_role(caller oid, server pg_foreign_server) RETURNS oid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN EXISTS (SELECT FROM pg_user_mappings m WHERE m.srvid = server.oid AND m.umuser = caller)
+        THEN caller ELSE server.srvowner END
+$$;
+COMMENT ON FUNCTION dbsync_internal.mapped_role(oid, pg_foreign_server) IS 'whose user mapping alter_target() changes';
+
+CREATE FUNCTION dbsync_internal.alter_target(caller oid, name text, uri text, password text, options jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     server pg_foreign_server := dbsync_internal.find_own_server(caller, name);
     part record;
-    role oid := CASE WHEN EXISTS (SELECT FROM pg_user_mappings m WHERE m.srvid = server.oid AND m.umuser = caller)
-        THEN caller ELSE server.srvowner END;
+    option record := dbsync_internal.split_options(options);
+    role oid := dbsync_internal.mapped_role(caller, server);
+    wanted jsonb;
     mapping jsonb;
-    present jsonb;
+    gone text[];
 BEGIN
     SELECT coalesce(jsonb_object_agg(o.option_name, o.option_value), '{}') INTO mapping
     FROM pg_user_mappings m, pg_options_to_table(m.umoptions) o
     WHERE m.srvid = server.oid AND m.umuser = role;
-    SELECT coalesce(jsonb_object_agg(o.option_name, o.option_value), '{}') || mapping INTO present
+    SELECT coalesce(jsonb_object_agg(o.option_name, o.option_value), '{}') INTO wanted
     FROM pg_options_to_table(server.srvoptions) o;
-    PERFORM dbsync_internal.check_options(caller, '{}', present);
+    PERFORM dbsync_internal.check_options(caller, option.server || option.mapping, wanted || mapping);
     IF uri IS NOT NULL THEN
         IF NOT EXISTS (SELECT FROM pg_foreign_data_wrapper w
                        WHERE w.oid = server.srvfdw AND w.fdwname = dbsync_internal.wrapper_of(uri)) THEN
@@ -307,19 +322,20 @@ BEGIN
         END IF;
         part := dbsync_internal.split_uri(uri);
         PERFORM dbsync_internal.check_options(caller, part.server || part.mapping);
-        PERFORM dbsync_internal.set_server(server.oid, part.server || (
-            SELECT coalesce(jsonb_object_agg(o.option_name, o.option_value), '{}')
-            FROM pg_options_to_table(server.srvoptions) o WHERE o.option_name = 'before_triggers'));
+        SELECT part.server || coalesce(jsonb_object_agg(o.option_name, o.option_value), '{}') INTO wanted
+        FROM pg_options_to_table(server.srvoptions) o WHERE o.option_name = 'before_triggers';
         mapping := mapping || part.mapping;
     END IF;
+    SELECT coalesce(array_agg(o.key), '{}') INTO gone FROM jsonb_each_text(coalesce(options, '{}')) o WHERE o.value IS NULL;
+    PERFORM dbsync_internal.set_server(server.oid, (wanted - gone) || option.server);
     PERFORM dbsync_internal.set_mapping(server.oid, role,
-        mapping || jsonb_strip_nulls(jsonb_build_object('password', password)));
+        (mapping - gone) || option.mapping || jsonb_strip_nulls(jsonb_build_object('password', password)));
 END $$;
-COMMENT ON FUNCTION dbsync_internal.alter_target(oid, text, text, text) IS 'body of dbsync.alter_target()';
+COMMENT ON FUNCTION dbsync_internal.alter_target(oid, text, text, text, jsonb) IS 'body of dbsync.alter_target()';
 
-CREATE FUNCTION dbsync.alter_target(name text, uri text DEFAULT NULL, password text DEFAULT NULL) RETURNS void
+CREATE FUNCTION dbsync.alter_target(name text, uri text DEFAULT NULL, password text DEFAULT NULL, options jsonb DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.alter_target(text, text, text) IS 'changes the address of a target, and the caller''s user and password there';
+COMMENT ON FUNCTION dbsync.alter_target(text, text, text, jsonb) IS 'changes the address of a target, single options (null takes one away), and the caller''s user and password there';
 
 -- ---------------------------------------------------------------------------
 -- drop_target

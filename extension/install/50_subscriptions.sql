@@ -16,6 +16,7 @@ AS $$
 DECLARE
     subscription dbsync.subscription;
 BEGIN
+    PERFORM dbsync_internal.config_lock();
     SELECT s.* INTO subscription FROM dbsync.subscription s
     WHERE s.name = find_subscription.name FOR NO KEY UPDATE;
     IF NOT FOUND THEN
@@ -414,6 +415,7 @@ DECLARE
     rel regclass;
 BEGIN
     PERFORM dbsync_internal.require_adopted();
+    PERFORM dbsync_internal.config_lock();
     PERFORM dbsync_internal.checked_name('subscription', name);
     PERFORM dbsync_internal.check_policy(policy);
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);

@@ -189,6 +189,35 @@ appendStringInfoString(StringInfo str, const char *s)
 	str->len += n;
 }
 
+void
+resetStringInfo(StringInfo str)
+{
+	str->data[0] = '\0';
+	str->len = str->cursor = 0;
+}
+
+/* text or bytes: majors differ in what they call them */
+#if PG_VERSION_NUM >= 160000
+void
+appendBinaryStringInfo(StringInfo str, const void *data, int datalen)
+#else
+void
+appendBinaryStringInfo(StringInfo str, const char *data, int datalen)
+#endif
+{
+	fuzz_check(datalen >= 0);
+	enlargeStringInfo(str, datalen);
+	memcpy(str->data + str->len, data, datalen);
+	str->len += datalen;
+	str->data[str->len] = '\0';
+}
+
+void
+appendStringInfoChar(StringInfo str, char ch)
+{
+	appendBinaryStringInfo(str, &ch, 1);
+}
+
 /* --- lists --- */
 
 List *

@@ -17,6 +17,7 @@
 #include "utils/syscache.h"
 
 #include "extension/catalog.h"
+#include "extension/config.h"
 #include "extension/deadline.h"
 #include "extension/settings.h"
 #include "extension/shmem.h"
@@ -192,6 +193,7 @@ dbsync_lookup_set_enabled(int id, bool enabled)
 	args[1] = psprintf("%d", id);
 	caller = become_owner();
 	error_context_stack = &callback;
+	dbsync_config_lock(false);
 	dbsync_query_run("UPDATE dbsync.subscription SET enabled = $1::pg_catalog.bool,"
 					 " note = CASE WHEN NOT $1::pg_catalog.bool THEN note END"
 					 " WHERE id = $2::pg_catalog.int4", 2, args);
