@@ -245,7 +245,7 @@ find_slot(int subscription, DbsyncSlot *copy)
 static TimestampTz
 planned_of(const DbsyncPolicy *policy, const pg_tz *zone, const DbsyncSlot *slot, TimestampTz last_run, TimestampTz now)
 {
-	TimestampTz next = dbsync_policy_next_cron(policy, zone, Min(last_run, now));
+	TimestampTz next = dbsync_policy_next_cron(policy, zone, dbsync_policy_due_behind(last_run, now));
 
 	/* one that is late comes at once */
 	if (policy->interval > 0)

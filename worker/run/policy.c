@@ -12,6 +12,9 @@
 
 #include "worker/run/policy.h"
 
+/* Clocks that are set back by more than this were wrong before: as Debian's cron has it. */
+#define CLOCK_MENDED	(3 * USECS_PER_HOUR)
+
 /* What stands there, for people: a sign between two words is no word. */
 static int
 length_of(const DbsyncPolicyText *fault)
@@ -50,6 +53,12 @@ dbsync_policy_zone(const char *name)
 	pg_tz	   *zone = pg_tzset(name != NULL ? name : "UTC");
 
 	return zone != NULL && pg_tz_acceptable(zone) ? zone : NULL;
+}
+
+TimestampTz
+dbsync_policy_due_behind(TimestampTz last_run, TimestampTz now)
+{
+	return last_run > now + CLOCK_MENDED ? now : last_run;
 }
 
 TimestampTz

@@ -54,6 +54,12 @@ extern bool dbsync_policy_is_planned(const DbsyncPolicy *policy);
 extern pg_tz *dbsync_policy_zone(const char *name);
 
 /*
+ * Behind which moment planned rounds are due, the last one having begun at "last_run": there.  A
+ * clock that was set back by hours was wrong before; by less, what was planned for them has been.
+ */
+extern TimestampTz dbsync_policy_due_behind(TimestampTz last_run, TimestampTz now);
+
+/*
  * The first time after "after" at which it has a round begin, by cron alone or by interval,
  * too; hours are not asked.  DT_NOEND: none.
  */

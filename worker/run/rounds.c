@@ -5,8 +5,7 @@
  *
  * Planned rounds (cron, interval) are those behind the one that began last, which is noted in
  * dbsync.subscription.last_run when it ends: so what passed while the server was down, the
- * hours were over or another round went on is one round, at once.  A clock that was set back
- * by less than CLOCK_MENDED lets none begin twice; by more, it was wrong before.
+ * hours were over or another round went on is one round, at once.
  *
  * What is pending is counted by commits (extension/wake.h) and, for what tells nobody, by
  * looking at what is behind the position: as the worker starts, as a round breaks off, and
@@ -37,9 +36,6 @@
 #include "worker/upkeep/install.h"
 
 #include "extension/compat.h"
-
-/* Clocks that are set back by more than this were wrong before. */
-#define CLOCK_MENDED	(3 * USECS_PER_HOUR)
 
 /* Rounds of an interval are noted no oftener: each note is a change of the configuration. */
 #define NOTE_INTERVAL	USECS_PER_MINUTE
@@ -185,18 +181,13 @@ has_other_work(DbsyncWork *work)
 static TimestampTz
 next_planned(TimestampTz now)
 {
-	TimestampTz cron = last_planned;
-	TimestampTz interval = Max(last_planned, begun);
 	TimestampTz next = DT_NOEND;
 
-	if (cron > now + CLOCK_MENDED)
-		cron = last_planned = now;
-	if (interval > now)
-		interval = now;
+	last_planned = dbsync_policy_due_behind(last_planned, now);
 	if (policy.ncrons > 0)
-		next = dbsync_policy_next_cron(&policy, zone, cron);
+		next = dbsync_policy_next_cron(&policy, zone, last_planned);
 	if (policy.interval > 0)
-		next = Min(next, interval + policy.interval);
+		next = Min(next, Min(Max(last_planned, begun), now) + policy.interval);
 	return next;
 }
 
