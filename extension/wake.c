@@ -85,23 +85,33 @@ dbsync_wake_forget(DbsyncWake *wake)
 	pg_memory_barrier();
 }
 
-static void
-raise_to(pg_atomic_uint64 *value, int64 least)
+DbsyncPending
+dbsync_wake_pending(const DbsyncWake *wake)
 {
-	int64		lacking = least - (int64) pg_atomic_read_u64(value);
+	DbsyncPending pending;
 
-	if (lacking > 0)
-		pg_atomic_fetch_add_u64(value, lacking);
+	pending.rows = dbsync_wake_rows(wake);
+	pending.bytes = dbsync_wake_bytes(wake);
+	pending.since = dbsync_wake_since(wake);
+	pg_memory_barrier();
+	return pending;
 }
 
+/*
+ * Whoever counts looks at "since" behind his rows, and leaves it if it is set: so where it is
+ * taken away, rows are looked at behind that.
+ */
 void
-dbsync_wake_raise(DbsyncWake *wake, int64 rows, int64 bytes, TimestampTz since)
+dbsync_wake_correct(DbsyncWake *wake, const DbsyncPending *before, const DbsyncPending *found)
 {
+	uint64		was = before->since;
 	uint64		none = 0;
 
-	raise_to(&wake->rows, rows);
-	raise_to(&wake->bytes, bytes);
-	(void) pg_atomic_compare_exchange_u64(&wake->since, &none, since);
+	pg_atomic_fetch_add_u64(&wake->rows, found->rows - before->rows);
+	pg_atomic_fetch_add_u64(&wake->bytes, found->bytes - before->bytes);
+	(void) pg_atomic_compare_exchange_u64(&wake->since, &was, found->since);
+	if (pg_atomic_read_u64(&wake->rows) > 0)
+		(void) pg_atomic_compare_exchange_u64(&wake->since, &none, dbsync_clock_now());
 }
 
 int64

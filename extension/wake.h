@@ -8,7 +8,7 @@
  * which something is pending.  Counts may be too high, never too low:
  *
  *	a commit	counts what it has written once it is visible to others
- *	a round		forgets what is pending before it takes its snapshot, and adds what it has
+ *	a round		forgets what is pending before it takes its snapshot, and looks for what it has
  *				left over when it breaks off
  *
  * Rows of other subscriptions' tables are counted, too.
@@ -39,8 +39,22 @@ extern void dbsync_wake_at(DbsyncWake *wake, int64 rows, int64 bytes, bool first
 /* Nothing is pending; called before a snapshot is taken. */
 extern void dbsync_wake_forget(DbsyncWake *wake);
 
-/* So much is pending at least, since then. */
-extern void dbsync_wake_raise(DbsyncWake *wake, int64 rows, int64 bytes, TimestampTz since);
+/* What was pending, as counts had it, just before somebody looked. */
+typedef struct DbsyncPending
+{
+	int64		rows;
+	int64		bytes;
+	TimestampTz since;
+} DbsyncPending;
+
+extern DbsyncPending dbsync_wake_pending(const DbsyncWake *wake);
+
+/*
+ * A snapshot that was taken behind that shows so much: counts are put right.  What was
+ * counted before it is visible in it; what has been since then is left.  found->since: of the
+ * oldest change, 0 if there is none.
+ */
+extern void dbsync_wake_correct(DbsyncWake *wake, const DbsyncPending *before, const DbsyncPending *found);
 
 /* What is pending; 0 where nothing is counted. */
 extern int64 dbsync_wake_rows(const DbsyncWake *wake);

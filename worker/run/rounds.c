@@ -118,6 +118,8 @@ take_policy(DbsyncWork *work)
 		keep(work->context, &policy_text, subscription->policy);
 		keep(work->context, &zone_name, subscription->time_zone);
 		looked = false;
+		/* what is left of a round waits for what it says now */
+		broken_off = false;
 		dbsync_idle_forget();
 	}
 	/* ours, or somebody has said from when on it counts */
@@ -152,12 +154,20 @@ static void
 look_at_pending(DbsyncWork *work)
 {
 	TimestampTz start = GetCurrentTimestamp();
-	DbsyncLag lag;
+	DbsyncPending before = dbsync_wake_pending(dbsync_report_wake());
+	DbsyncPending found = {0};
+	DbsyncLag	lag;
 
 	looked_completions = dbsync_completions_compat();
 	lag = dbsync_waiting_count(work);
 	if (lag.transactions > 0)
-		dbsync_wake_raise(dbsync_report_wake(), Max(lag.rows, 1), lag.bytes, Min(lag.oldest, dbsync_clock_now()));
+	{
+		found.rows = Max(lag.rows, 1);
+		found.bytes = lag.bytes;
+		/* as old as commits have said, if they have */
+		found.since = before.since != 0 ? before.since : Min(lag.oldest, dbsync_clock_now());
+	}
+	dbsync_wake_correct(dbsync_report_wake(), &before, &found);
 	looked = true;
 	look_after = GetCurrentTimestamp() + (GetCurrentTimestamp() - start) * LOOK_PART;
 }
@@ -349,6 +359,9 @@ dbsync_rounds_end(DbsyncWork *work)
 		note_due = true;
 		try_note(work);
 	}
+	/* some of what the round has sent may have been counted behind its snapshot */
+	if (!counts_pending() && dbsync_wake_rows(dbsync_report_wake()) > 0)
+		looked = false;
 	dbsync_report_round(false, begun);
 }
 
