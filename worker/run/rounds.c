@@ -40,9 +40,6 @@
 /* Rounds of an interval are noted no oftener: each note is a change of the configuration. */
 #define NOTE_INTERVAL	USECS_PER_MINUTE
 
-/* a clock may be set while we sleep, in ms */
-#define LONGEST_PAUSE	60000
-
 /* before something that could not be done is tried again, in ms */
 #define SHORT_PAUSE		1000
 
@@ -385,12 +382,11 @@ dbsync_rounds_pause(DbsyncWork *work)
 	TimestampTz opening = dbsync_hours_opening(&policy.hours, zone, now);
 	TimestampTz since = dbsync_wake_since(wake);
 	bool		waiting = has_other_work(work) || dbsync_wake_rows(wake) > 0;
-	long		pause = LONGEST_PAUSE;
+	long		pause = dbsync_poll_interval;
 
+	/* the configuration may be another then, or the clock */
 	if (note_due || dbsync_schedule_is_pending(work))
-		pause = SHORT_PAUSE;
-	if (counts_pending())
-		pause = Min(pause, dbsync_poll_interval);
+		pause = Min(pause, SHORT_PAUSE);
 	if (opening > now)
 		return Min(pause, pause_until(opening, now));
 	if (policy.ncrons > 0 || (policy.interval > 0 && waiting))
