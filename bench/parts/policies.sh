@@ -65,8 +65,8 @@ policies_idle()
 	narrow_table dbsync_source bench
 	policies_subscribe bench "$2" 10 public.t
 	checkpoint dbsync_source
-	# see idle_watch
-	sleep $((${#bench_quick} > 0 ? 5 : 20))
+	# see idle_watch; and the first looks at segments are over
+	sleep 20
 	wal=$(wal_position dbsync_source)
 	cpu=$(policies_cpu bench)
 	sleep "$seconds"
