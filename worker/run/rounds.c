@@ -9,7 +9,7 @@
  *
  * What is pending is counted by commits (extension/wake.h) and, for what tells nobody, by
  * looking at what is behind the position: as the worker starts, as a round breaks off, and
- * when transactions have ended without being counted, as prepared ones do.
+ * when transactions have ended, among which there may be prepared ones.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +17,7 @@
 
 #include <limits.h>
 
+#include "access/twophase.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -169,10 +170,12 @@ look_at_pending(DbsyncWork *work)
 	look_after = GetCurrentTimestamp() + (GetCurrentTimestamp() - start) * LOOK_PART;
 }
 
+/* Prepared transactions are not counted as they commit; where there can be none, all are. */
 static bool
 is_look_due(void)
 {
-	return !looked || (counts_pending() && looked_completions != dbsync_completions_compat() &&
+	return !looked || (max_prepared_xacts > 0 && counts_pending() &&
+					   looked_completions != dbsync_completions_compat() &&
 					   GetCurrentTimestamp() >= look_after);
 }
 
