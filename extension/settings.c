@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
+#include "extension/clock.h"
 #include "extension/route.h"
 #include "extension/settings.h"
 
@@ -38,6 +39,7 @@ int			dbsync_gather_max;
 int			dbsync_target_timeout;
 int			dbsync_call_timeout;
 int			dbsync_sequence_headroom;
+int			dbsync_idle_rate;
 int			dbsync_max_subscriptions_per_role;
 
 /*
@@ -190,6 +192,11 @@ define_worker_settings(void)
 							"They are set when half of it is used; 0 sets them whenever there are new values.",
 							&dbsync_sequence_headroom, 1000, 0, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("dbsync.idle_rate",
+							"Transactions a second below which a cluster is idle, for policies that wait for that.",
+							"Those that have written count.",
+							&dbsync_idle_rate, 10, 1, INT_MAX,
+							PGC_SUSET, 0, NULL, NULL, NULL);
 }
 
 /*
@@ -212,5 +219,6 @@ dbsync_settings_define(void)
 	define_session_settings();
 	define_worker_settings();
 	define_limits();
+	dbsync_clock_define();
 	MarkGUCPrefixReserved("dbsync");
 }

@@ -34,6 +34,18 @@ static bool preloaded = false;
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
+static void
+init_wake(DbsyncWake *wake)
+{
+	pg_atomic_init_u32(&wake->counts, 0);
+	pg_atomic_init_u32(&wake->at_first, 0);
+	pg_atomic_init_u64(&wake->at_rows, 0);
+	pg_atomic_init_u64(&wake->at_bytes, 0);
+	pg_atomic_init_u64(&wake->rows, 0);
+	pg_atomic_init_u64(&wake->bytes, 0);
+	pg_atomic_init_u64(&wake->since, 0);
+}
+
 void
 dbsync_shmem_attach(void)
 {
@@ -54,6 +66,7 @@ dbsync_shmem_attach(void)
 		{
 			ConditionVariableInit(&shared->slots[i].changed);
 			pg_atomic_init_u32(&shared->slots[i].calls, 0);
+			init_wake(&shared->slots[i].wake);
 		}
 	}
 	LWLockRelease(AddinShmemInitLock);
@@ -172,6 +185,7 @@ dbsync_shmem_slot(int subscription, bool create)
 	slot->state = DBSYNC_WORKER_STOPPED;
 	memset(&slot->trouble, 0, sizeof(slot->trouble));
 	memset(&slot->progress, 0, sizeof(slot->progress));
+	memset(&slot->round, 0, sizeof(slot->round));
 	slot->subscription = subscription;
 	shared->used = Max(shared->used, (int) (slot - shared->slots) + 1);
 	slot->database = MyDatabaseId;
@@ -237,20 +251,12 @@ dbsync_shmem_wake(DbsyncSlot *slot)
 		SetLatch(latch);
 }
 
-void
-dbsync_shmem_wake_workers(void)
+int
+dbsync_shmem_used(void)
 {
 	/*
 	 * Attaching may take a lock and fail, which a commit cannot afford; capture
 	 * attaches long before, in the trigger.
 	 */
-	if (shared == NULL)
-		return;
-	for (int i = 0; i < shared->used; i++)
-	{
-		DbsyncSlot *slot = &shared->slots[i];
-
-		if (slot->latch != NULL && slot->database == MyDatabaseId)
-			dbsync_shmem_wake(slot);
-	}
+	return shared ? shared->used : 0;
 }

@@ -9,7 +9,7 @@
  *
  * Locking: everything is under one LWLock, except the wake-up, which every
  * commit makes: it reads database and latch (and how many slots were ever
- * taken) without a lock.  A stale latch is
+ * taken) without a lock, and counts by atomics.  A stale latch is
  * harmless, it belongs to a PGPROC that stays mapped and waiting loops expect
  * to be woken for nothing.
  *
@@ -106,6 +106,28 @@ typedef struct DbsyncProgress
 	DbsyncKeys	foreign_keys;
 } DbsyncProgress;
 
+/*
+ * When commits call the worker, and what is pending for it meanwhile: extension/wake.h.
+ * Written and read without the lock.
+ */
+typedef struct DbsyncWake
+{
+	pg_atomic_uint32 counts;	/* 0: each commit calls, and nothing is counted */
+	pg_atomic_uint32 at_first;	/* not 0: it is called when something becomes pending, */
+	pg_atomic_uint64 at_rows;	/* and when so much is; 0: never */
+	pg_atomic_uint64 at_bytes;
+	pg_atomic_uint64 rows;		/* pending */
+	pg_atomic_uint64 bytes;
+	pg_atomic_uint64 since;		/* TimestampTz; 0: nothing is pending */
+} DbsyncWake;
+
+/* How a worker goes by its subscription's policy; written by the worker only, under the lock. */
+typedef struct DbsyncRound
+{
+	bool		under_way;
+	TimestampTz begun;			/* the last one, by the clock of policies; 0: none by this worker */
+} DbsyncRound;
+
 typedef struct DbsyncSlot
 {
 	Oid			database;		/* InvalidOid: slot is free */
@@ -127,6 +149,8 @@ typedef struct DbsyncSlot
 	DbsyncWorkerState state;
 	DbsyncTrouble trouble;
 	DbsyncProgress progress;
+	DbsyncWake	wake;
+	DbsyncRound round;
 } DbsyncSlot;
 
 /* Called from _PG_init: when preloaded, ask for the memory in time. */
@@ -175,9 +199,9 @@ extern bool dbsync_shmem_unstarted(void);
 extern bool dbsync_shmem_preloaded(void);
 
 /*
- * Wake every worker of this database.  Called from the commit callback, after
- * the transaction has become visible: must not fail and must be cheap.
+ * Slots from this one on were never taken; 0 where this process is not attached.  Neither takes
+ * a lock nor fails.
  */
-extern void dbsync_shmem_wake_workers(void);
+extern int	dbsync_shmem_used(void);
 
 #endif							/* DBSYNC_EXTENSION_SHMEM_H */

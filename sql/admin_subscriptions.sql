@@ -46,7 +46,7 @@ SELECT dbsync.add_table('three', 'lines', target_table => repeat('x', 64));
 SELECT dbsync.add_table('three', 'lines', target_table => '');
 
 -- what is not there yet, and what makes no sense
-SELECT dbsync.create_subscription('four', 'admin_sub', policy => 'interval 30 s');
+SELECT dbsync.create_subscription('four', 'admin_sub', policy => 'sometimes');
 SELECT dbsync.create_subscription('four', 'admin_sub', policy => NULL);
 SELECT dbsync.create_subscription('four', 'admin_sub', existing_rows => 'merge');
 SELECT dbsync.create_subscription('four', 'admin_sub', copy_data => NULL);

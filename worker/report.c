@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "extension/settings.h"
+#include "extension/wake.h"
 #include "worker/limit.h"
 #include "worker/report.h"
 #include "worker/snapshot.h"
@@ -132,6 +133,10 @@ dbsync_report_claim(int subscription, uint64 run, Oid owner)
 		memset(&slot->progress.copying, 0, sizeof(slot->progress.copying));
 		memset(&slot->progress.copied, 0, sizeof(slot->progress.copied));
 		memset(&slot->progress.applied, 0, sizeof(slot->progress.applied));
+		memset(&slot->round, 0, sizeof(slot->round));
+		/* until it is known by which policy it goes */
+		dbsync_wake_always(&slot->wake);
+		dbsync_wake_forget(&slot->wake);
 	}
 	dbsync_shmem_unlock();
 	if (claim == DBSYNC_CLAIM_OURS)
@@ -352,6 +357,21 @@ dbsync_report_failures(void)
 	failures = mine->trouble.failures;
 	dbsync_shmem_unlock();
 	return failures;
+}
+
+DbsyncWake *
+dbsync_report_wake(void)
+{
+	return &mine->wake;
+}
+
+void
+dbsync_report_round(bool under_way, TimestampTz begun)
+{
+	dbsync_shmem_lock(true);
+	mine->round.under_way = under_way;
+	mine->round.begun = begun;
+	dbsync_shmem_unlock();
 }
 
 void

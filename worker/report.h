@@ -73,6 +73,12 @@ extern void dbsync_report_waits(TimestampTz since);
 extern void dbsync_report_trouble(const ErrorData *edata, TimestampTz retry_at);
 extern int	dbsync_report_failures(void);
 
+/* What commits count for this worker. */
+extern DbsyncWake *dbsync_report_wake(void);
+
+/* A round has begun, or is not under way any more. */
+extern void dbsync_report_round(bool under_way, TimestampTz begun);
+
 /* A run_once has ended well. */
 extern void dbsync_report_run_done(int64 rows);
 

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 #include "worker/by_id.h"
@@ -135,5 +136,16 @@ dbsync_subscription_write_position(DbsyncSubscription *subscription, const char 
 	args[0] = position;
 	args[1] = psprintf("%d", subscription->id);
 	dbsync_query_run("UPDATE dbsync.subscription SET position = $1::pg_catalog.pg_snapshot"
+					 " WHERE id = $2::pg_catalog.int4", 2, args);
+}
+
+void
+dbsync_subscription_write_last_run(DbsyncSubscription *subscription, TimestampTz begun)
+{
+	const char *args[2];
+
+	args[0] = DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(begun)));
+	args[1] = psprintf("%d", subscription->id);
+	dbsync_query_run("UPDATE dbsync.subscription SET last_run = $1::pg_catalog.timestamptz"
 					 " WHERE id = $2::pg_catalog.int4", 2, args);
 }

@@ -9,6 +9,7 @@
 #define DBSYNC_WORKER_SUBSCRIPTION_H
 
 #include "access/tupdesc.h"
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "utils/uuid.h"
 #include "worker/shape.h"
@@ -39,6 +40,9 @@ typedef struct DbsyncSubscription
 	pg_uuid_t	uid;
 	const char *name;
 	const char *target;
+	const char *policy;			/* when changes travel, as it was given */
+	const char *time_zone;		/* by which that goes; NULL: UTC */
+	TimestampTz last_run;		/* when the last planned round began, as far as is noted; 0: none has */
 	uint32		anchor_hash;	/* of the function that stands for it, and says who owns it, in
 								 * the cache of functions */
 	Oid			owner;
@@ -106,6 +110,9 @@ extern void dbsync_subscription_suspend(DbsyncSubscription *subscription,
 /* First position, or one that the target has on its disk (current transaction). */
 extern void dbsync_subscription_write_position(DbsyncSubscription *subscription,
 											   const char *position);
+
+/* When the last planned round began (current transaction). */
+extern void dbsync_subscription_write_last_run(DbsyncSubscription *subscription, TimestampTz begun);
 
 /* What has been emptied by now, of headers and tables (current transaction). */
 extern void dbsync_subscription_reread_discarded(DbsyncSubscription *subscription);

@@ -13,6 +13,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 #include "extension/catalog.h"
@@ -35,6 +36,17 @@ read_uuid(uint64 row, int column)
 									  SPI_tuptable->tupdesc, column, &isnull);
 
 	return *DatumGetUUIDP(value);
+}
+
+/* 0: it is null */
+static TimestampTz
+read_time(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
+									  SPI_tuptable->tupdesc, column, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(value);
 }
 
 /* a text field, copied into the context */
@@ -321,7 +333,7 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 {
 	if (dbsync_query("SELECT s.uid, s.name, s.target, dbsync_internal.owner_of(s.id)::pg_catalog.oid,"
 					 " s.enabled, s.position, n.headers_discarded, s.forward, dbsync_internal.anchor_of(s.id), s.ddl,"
-					 " s.left_at, s.on_partition_drop, s.create_missing"
+					 " s.left_at, s.on_partition_drop, s.create_missing, s.policy, s.time_zone, s.last_run"
 					 " FROM dbsync.subscription s, dbsync.node n"
 					 " WHERE s.id = $1::pg_catalog.int4", 1, &id) != 1)
 		return false;
@@ -337,6 +349,9 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 	subscription->left_at = keep_text(subscription->context, 0, 11);
 	subscription->deletes_left = strcmp(dbsync_query_text(0, 12), "delete") == 0;
 	subscription->create_missing = dbsync_query_bool(0, 13);
+	subscription->policy = keep_text(subscription->context, 0, 14);
+	subscription->time_zone = keep_text(subscription->context, 0, 15);
+	subscription->last_run = read_time(0, 16);
 	subscription->anchor_hash =
 		GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(dbsync_query_oid(0, 9)));
 	return true;

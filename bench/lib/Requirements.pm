@@ -20,6 +20,7 @@ my @parts = (
 	[ growth => 'What gets slower, or larger, as something else grows.', \&growth ],
 	[ wide_rows => 'A document of 100 kB beside the column that changes.', \&wide_rows ],
 	[ many_writers => 'One-row transactions of many clients.', \&many_writers ],
+	[ policies => 'Changes that do not travel at once.', \&policies ],
 	[ tables => 'Tables that change while they are captured.', \&tables ],
 	[ partitions => 'Partitioned tables.', \&partitions ],
 	[ keyless => 'Tables without a key.', \&keyless ],
@@ -298,6 +299,20 @@ sub many_writers
 			return $b && $c && $d && defined $a ? ($a / $b) / ($c / $d) : undef;
 		}) ])
 	} 32, 64;
+}
+
+sub policies
+{
+	my ($data, $name) = @_;
+	my $all = sub { return [ $data->values($name, @_) ] };
+	return (
+		(map {
+			check('idle worker', "$_, of a core", '<=', 0.1, $all->('idle worker', $_), unit => ' %'),
+			check('idle WAL', $_, '<=', 0, $all->('idle WAL', $_), unit => ' bytes')
+		} 'thresholds', 'cron'),
+		check('8 writers', 'ten thresholds ÷ one immediate', '>=', 1, ratios($data, $name, '8 writers', 'thresholds', 'immediate')),
+		check('pgbench', 'interval 1 s ÷ immediate', '>=', 1.1, ratios($data, $name, 'pgbench', 'interval', 'immediate')),
+		check('greatest lag', 'interval 1 s', '<=', 2, $all->('greatest lag', 'interval'), unit => ' s'));
 }
 
 sub tables

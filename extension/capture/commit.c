@@ -22,13 +22,18 @@
 #include "extension/compat.h"
 #include "extension/log/header.h"
 #include "extension/shmem.h"
+#include "extension/wake.h"
 #include "utils/lsyscache.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-/* committed, and the workers have not been woken yet */
+/* committed, and the workers have not been told yet */
 static bool wake_due = false;
+
+/* what they are to be told of: of the last header */
+static int64 header_rows = 0;
+static int64 header_bytes = 0;
 
 /* Does anything captured survive, rows or turns?  Counts are exact after ROLLBACK TO. */
 static bool
@@ -115,6 +120,9 @@ write_header(void)
 	header.xid = U64FromFullTransactionId(GetTopFullTransactionId());
 	dbsync_header_write(&header);
 	dbsync_transaction.wake = true;
+	/* a change of a table alone is something, too */
+	header_rows = Max(header.rows, 1);
+	header_bytes = header.bytes;
 	pfree(header.parts);
 }
 
@@ -154,7 +162,8 @@ warn_without_header(void)
 
 /*
  * Workers are woken last: when all that we have to tell of, changes of the
- * configuration too, has been sent, and our locks are free.
+ * configuration too, has been sent, and our locks are free.  What is counted for them
+ * (extension/wake.h) is visible by then, as it must be.
  */
 static void
 release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
@@ -162,7 +171,7 @@ release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg
 	if (!wake_due || phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level)
 		return;
 	wake_due = false;
-	dbsync_shmem_wake_workers();
+	dbsync_wake_workers(header_rows, header_bytes);
 }
 
 static void

@@ -243,14 +243,21 @@ CREATE TABLE dbsync.subscription (
     -- how tables of its rules come in: copied or not, if they are there as the rule is made; and
     -- what becomes of rows at the target
     rule_copy_data boolean NOT NULL DEFAULT true,
-    rule_existing_rows text CHECK (rule_existing_rows IN ('keep', 'truncate'))
+    rule_existing_rows text CHECK (rule_existing_rows IN ('keep', 'truncate')),
+    -- by whose clocks the policy goes; null: UTC
+    time_zone text,
+    -- when the last round began that the policy had planned, or it came into force; null: it was
+    -- never started.  What was planned since then has been missed
+    last_run timestamptz
 );
 COMMENT ON TABLE dbsync.subscription IS 'a named set of tables that flows to one target; its owner is that of function dbsync_internal.subscription_<id>()';
 COMMENT ON COLUMN dbsync.subscription.id IS 'number of the subscription in names of functions and workers';
 COMMENT ON COLUMN dbsync.subscription.uid IS 'identity of the subscription in the ledgers of targets';
 COMMENT ON COLUMN dbsync.subscription.name IS 'name given to create_subscription()';
 COMMENT ON COLUMN dbsync.subscription.target IS 'name of the target, which is a foreign server';
-COMMENT ON COLUMN dbsync.subscription.policy IS 'when changes travel: immediate';
+COMMENT ON COLUMN dbsync.subscription.policy IS 'when changes travel: see docs/policies.md';
+COMMENT ON COLUMN dbsync.subscription.time_zone IS 'by whose clocks the policy goes; null: UTC';
+COMMENT ON COLUMN dbsync.subscription.last_run IS 'when the last round began that the policy had planned, or when it came into force; null: it was never started';
 COMMENT ON COLUMN dbsync.subscription.enabled IS 'started; true also while the server is down';
 COMMENT ON COLUMN dbsync.subscription."position" IS 'transactions visible in this snapshot are on the disk of the target, as far as is known; null: it never ran';
 COMMENT ON COLUMN dbsync.subscription.created IS 'when it was created';

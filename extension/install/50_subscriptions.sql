@@ -54,18 +54,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.find_attachment(dbsync.subscription, regclass) IS 'captured table of a table that is in the subscription; error if it is not';
 
-CREATE FUNCTION dbsync_internal.check_policy(policy text) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF policy IS DISTINCT FROM 'immediate' THEN
-        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
-            MESSAGE = format('policy "%s" is not supported', policy),
-            HINT = 'The only policy so far is "immediate".';
-    END IF;
-END $$;
-COMMENT ON FUNCTION dbsync_internal.check_policy(text) IS 'error unless the policy is known';
-
 CREATE FUNCTION dbsync_internal.check_forward(forward text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -407,7 +395,7 @@ COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, 
 
 CREATE FUNCTION dbsync_internal.create_subscription(caller oid, name text, target text, tables regclass[],
     policy text, copy_data boolean, existing_rows text, forward text, ddl text, on_partition_drop text,
-    schemas text[], all_tables boolean, except_tables text[], create_missing boolean) RETURNS void
+    schemas text[], all_tables boolean, except_tables text[], create_missing boolean, time_zone text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -418,14 +406,15 @@ BEGIN
     PERFORM dbsync_internal.config_lock();
     PERFORM dbsync_internal.checked_name('subscription', name);
     PERFORM dbsync_internal.check_policy(policy);
+    PERFORM dbsync_internal.check_time_zone(time_zone);
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
     PERFORM dbsync_internal.check_forward(forward);
     PERFORM dbsync_internal.check_ddl(ddl);
     PERFORM dbsync_internal.check_on_partition_drop(on_partition_drop);
     PERFORM dbsync_internal.check_target(caller, target);
 
-    INSERT INTO dbsync.subscription (name, target, policy, forward, ddl, on_partition_drop, rule_copy_data, rule_existing_rows, create_missing)
-    VALUES (name, target, policy, forward, ddl, on_partition_drop, copy_data, existing_rows, create_missing)
+    INSERT INTO dbsync.subscription (name, target, policy, forward, ddl, on_partition_drop, rule_copy_data, rule_existing_rows, create_missing, time_zone)
+    VALUES (name, target, policy, forward, ddl, on_partition_drop, copy_data, existing_rows, create_missing, time_zone)
     ON CONFLICT ON CONSTRAINT subscription_name_key DO NOTHING
     RETURNING * INTO subscription;
     IF NOT FOUND THEN
@@ -442,14 +431,14 @@ BEGIN
     PERFORM dbsync_internal.notice_sequences(subscription, tables);
     PERFORM dbsync_internal.retry_removals(caller);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text, text, text, text[], boolean, text[], boolean) IS 'body of dbsync.create_subscription()';
+COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text, text, text, text[], boolean, text[], boolean, text) IS 'body of dbsync.create_subscription()';
 
 CREATE FUNCTION dbsync.create_subscription(name text, target text, tables text[] DEFAULT '{}', policy text DEFAULT 'immediate',
     copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, forward text DEFAULT 'all',
     ddl text DEFAULT 'wait', on_partition_drop text DEFAULT 'keep', schemas text[] DEFAULT NULL, all_tables boolean DEFAULT false,
-    except_tables text[] DEFAULT NULL, create_missing boolean DEFAULT false) RETURNS void
+    except_tables text[] DEFAULT NULL, create_missing boolean DEFAULT false, time_zone text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text, text, text[], boolean, text[], boolean) IS 'makes a subscription of the caller''s, stopped at first; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there; on_partition_drop (keep, delete): what becomes there of the rows of a partition that is detached or dropped; schemas, all_tables: all tables of these schemas, or of all, those that are made later among them; except_tables: but these; create_missing: tables that the target lacks are made there before their first copy, and their other indexes behind it';
+COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text, text, text[], boolean, text[], boolean, text) IS 'makes a subscription of the caller''s, stopped at first; policy: when changes travel (see docs/policies.md), by the clocks of time_zone, null: UTC; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there; on_partition_drop (keep, delete): what becomes there of the rows of a partition that is detached or dropped; schemas, all_tables: all tables of these schemas, or of all, those that are made later among them; except_tables: but these; create_missing: tables that the target lacks are made there before their first copy, and their other indexes behind it';
 
 CREATE FUNCTION dbsync_internal.add_table(caller oid, subscription text, rel regclass, target_table text,
     columns text[], filter text, copy_data boolean, existing_rows text, key name[], operations text[], capture text, options jsonb) RETURNS void

@@ -2,7 +2,7 @@
 -- out when capture is in the way, copies of databases, uninstalling.
 
 CREATE FUNCTION dbsync_internal.alter_subscription(caller oid, name text, policy text, new_name text, forward text, ddl text,
-    on_partition_drop text, schemas text[], all_tables boolean, except_tables text[], create_missing boolean) RETURNS void
+    on_partition_drop text, schemas text[], all_tables boolean, except_tables text[], create_missing boolean, time_zone text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -11,6 +11,7 @@ BEGIN
     IF policy IS NOT NULL THEN
         PERFORM dbsync_internal.check_policy(policy);
     END IF;
+    PERFORM dbsync_internal.check_time_zone(time_zone);
     IF forward IS NOT NULL THEN
         PERFORM dbsync_internal.check_forward(forward);
     END IF;
@@ -36,7 +37,11 @@ BEGIN
     SET policy = coalesce(alter_subscription.policy, s.policy), name = coalesce(new_name, s.name),
         forward = coalesce(alter_subscription.forward, s.forward), ddl = coalesce(alter_subscription.ddl, s.ddl),
         on_partition_drop = coalesce(alter_subscription.on_partition_drop, s.on_partition_drop),
-        create_missing = coalesce(alter_subscription.create_missing, s.create_missing)
+        create_missing = coalesce(alter_subscription.create_missing, s.create_missing),
+        time_zone = coalesce(alter_subscription.time_zone, s.time_zone),
+        -- what another policy would have done before now it has not missed
+        last_run = CASE WHEN (coalesce(alter_subscription.policy, s.policy), coalesce(alter_subscription.time_zone, s.time_zone))
+                IS DISTINCT FROM (s.policy, s.time_zone) THEN dbsync_internal.policy_clock() ELSE s.last_run END
     WHERE s.id = subscription.id;
     -- the target may have got further than is written down here: in doubt its rows are kept
     UPDATE dbsync.kept_partition k SET kept = true
@@ -48,13 +53,13 @@ BEGIN
         PERFORM dbsync_internal.change_rules(subscription, schemas, all_tables, except_tables);
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, text, text, text, text[], boolean, text[], boolean) IS 'body of dbsync.alter_subscription()';
+COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, text, text, text, text[], boolean, text[], boolean, text) IS 'body of dbsync.alter_subscription()';
 
 CREATE FUNCTION dbsync.alter_subscription(name text, policy text DEFAULT NULL, new_name text DEFAULT NULL,
     forward text DEFAULT NULL, ddl text DEFAULT NULL, on_partition_drop text DEFAULT NULL, schemas text[] DEFAULT NULL,
-    all_tables boolean DEFAULT NULL, except_tables text[] DEFAULT NULL, create_missing boolean DEFAULT NULL) RETURNS void
+    all_tables boolean DEFAULT NULL, except_tables text[] DEFAULT NULL, create_missing boolean DEFAULT NULL, time_zone text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text, text, text, text[], boolean, text[], boolean) IS 'changes a subscription''s policy, name, what it forwards, what becomes of changes of tables and of rows of partitions that go, by which rules it has tables (those that came by a rule and are of none any more leave it), or whether tables that the target lacks are made there; null: leave it';
+COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text, text, text, text[], boolean, text[], boolean, text) IS 'changes a subscription''s policy, the time zone by which that goes, name, what it forwards, what becomes of changes of tables and of rows of partitions that go, by which rules it has tables (those that came by a rule and are of none any more leave it), or whether tables that the target lacks are made there; null: leave it';
 
 -- The new uid makes it another attachment: what the ledger says about the copy
 -- of the old one does not count.

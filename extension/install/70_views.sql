@@ -118,7 +118,7 @@ CREATE FUNCTION dbsync_internal.subscription_status(caller oid) RETURNS TABLE (
     lag_rows bigint, lag_bytes bigint, lag_seconds float8, rows_per_second float8, batches bigint, rows bigint,
     last_batch timestamptz, last_error text, last_error_detail text, next_action text,
     failures int, retry_at timestamptz, log_bytes bigint, preloaded boolean, forward text, ddl text,
-    on_partition_drop text, foreign_keys text, refused bigint)
+    on_partition_drop text, foreign_keys text, refused bigint, policy text, next_run timestamptz, waits_for text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -130,12 +130,13 @@ BEGIN
         w.rows_per_second, w.batches, w.rows, w.last_batch,
         coalesce(n.note, w.message, held.trouble), CASE WHEN n.note IS NULL THEN w.detail END,
         nullif(concat_ws(' ', dbsync_internal.next_action(s.name, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message),
-            w.waits_since), held.action, missing.action), ''),
+            w.waits_since), held.action, missing.action, pol.action), ''),
         w.failures, w.retry_at,
         dbsync_internal.log_bytes(0) +
         (SELECT coalesce(sum(dbsync_internal.log_bytes(a.captured_id)), 0)::bigint
          FROM dbsync.subscription_table a WHERE a.subscription_id = s.id),
-        dbsync_internal.is_preloaded(), s.forward, s.ddl, s.on_partition_drop, w.foreign_keys, missing.refused
+        dbsync_internal.is_preloaded(), s.forward, s.ddl, s.on_partition_drop, w.foreign_keys, missing.refused,
+        s.policy, pol.next_run, pol.waits_for
     FROM dbsync.subscription s
     LEFT JOIN dbsync_internal.slots() w ON w.subscription_id = s.id
     -- what was stopped without being asked says why until it is started again
@@ -146,6 +147,7 @@ BEGIN
         w.pid, w.state, w.retry_at) st (state)
     CROSS JOIN LATERAL dbsync_internal.held_in_words(s.id) held
     CROSS JOIN LATERAL dbsync_internal.refused_in_words(s.id) missing
+    CROSS JOIN LATERAL dbsync_internal.policy_in_words(s) pol
     WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id));
 END $$;
 COMMENT ON FUNCTION dbsync_internal.subscription_status(oid) IS 'body of dbsync.subscription_status()';
@@ -155,7 +157,7 @@ CREATE FUNCTION dbsync.subscription_status() RETURNS TABLE (
     lag_rows bigint, lag_bytes bigint, lag_seconds float8, rows_per_second float8, batches bigint, rows bigint,
     last_batch timestamptz, last_error text, last_error_detail text, next_action text,
     failures int, retry_at timestamptz, log_bytes bigint, preloaded boolean, forward text, ddl text,
-    on_partition_drop text, foreign_keys text, refused bigint)
+    on_partition_drop text, foreign_keys text, refused bigint, policy text, next_run timestamptz, waits_for text)
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.subscription_status() IS 'what the view dbsync.status shows';
 
@@ -173,6 +175,9 @@ COMMENT ON COLUMN dbsync.status.ddl IS 'what becomes of changes of tables at the
 COMMENT ON COLUMN dbsync.status.on_partition_drop IS 'what becomes at the target of the rows of a partition that is detached or dropped: keep or delete';
 COMMENT ON COLUMN dbsync.status.foreign_keys IS 'replica: the target does not check its foreign keys for dbsync; ordered: it does, and rows come in an order that they allow; null: its worker has not been connected yet';
 COMMENT ON COLUMN dbsync.status.refused IS 'how many tables its rules have that are not in it: dbsync.refused says why';
+COMMENT ON COLUMN dbsync.status.policy IS 'when its changes travel';
+COMMENT ON COLUMN dbsync.status.next_run IS 'when its next round begins by the clock; null: by no clock, or it is stopped';
+COMMENT ON COLUMN dbsync.status.waits_for IS 'what the next round waits for; null: for nothing, or it is stopped';
 COMMENT ON COLUMN dbsync.status.preloaded IS 'true: its worker comes back by itself after a server restart';
 
 -- ---------------------------------------------------------------------------

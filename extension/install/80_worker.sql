@@ -156,7 +156,11 @@ COMMENT ON FUNCTION dbsync.stop_subscription(name) IS 'stops a subscription; ret
 
 CREATE FUNCTION dbsync.wait_for(subscription name, timeout interval DEFAULT '30 s') RETURNS boolean
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_wait_for';
-COMMENT ON FUNCTION dbsync.wait_for(name, interval) IS 'waits until all that was committed before the call is on the target, first copies included; false on timeout, when the subscription is stopped, or (with a warning) when tables of it are suspended';
+COMMENT ON FUNCTION dbsync.wait_for(name, interval) IS 'waits until all that was committed before the call is on the target, first copies included; false on timeout, when the subscription is stopped, (with a notice, and at once) outside the hours of its policy, or (with a warning) when tables of it are suspended';
+
+CREATE FUNCTION dbsync.run_now(subscription name) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_run_now';
+COMMENT ON FUNCTION dbsync.run_now(name) IS 'has a started subscription begin a round at once, whatever its policy says, and does not wait for it; false, with a notice: outside the hours of its policy none begins';
 
 CREATE FUNCTION dbsync.run_once(subscription name, timeout interval DEFAULT NULL) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_run_once';

@@ -32,6 +32,7 @@
 #include "extension/shmem.h"
 #include "worker/control/lookup.h"
 #include "worker/control/pending.h"
+#include "worker/control/policies.h"
 #include "worker/limit.h"
 #include "worker/run/crashes.h"
 #include "worker/run/launcher.h"
@@ -42,6 +43,7 @@
 PG_FUNCTION_INFO_V1(dbsync_start_subscription);
 PG_FUNCTION_INFO_V1(dbsync_stop_subscription);
 PG_FUNCTION_INFO_V1(dbsync_wait_for);
+PG_FUNCTION_INFO_V1(dbsync_run_now);
 PG_FUNCTION_INFO_V1(dbsync_run_once);
 
 static void
@@ -222,6 +224,8 @@ dbsync_wait_for(PG_FUNCTION_ARGS)
 				 errmsg("subscription \"%s\" starts when this transaction commits",
 						NameStr(*PG_GETARG_NAME(0))),
 				 errhint("Wait for it in another transaction.")));
+	if (!dbsync_policies_are_open(NameStr(*PG_GETARG_NAME(0)), &found))
+		PG_RETURN_BOOL(false);
 	ticket = ask(&found);
 	while (ticket != 0)
 	{
@@ -240,6 +244,9 @@ dbsync_wait_for(PG_FUNCTION_ARGS)
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
 		if (reached || gone || left <= 0)
 			break;
+		/* its hours may end meanwhile */
+		if (!dbsync_policies_are_open(NameStr(*PG_GETARG_NAME(0)), &found))
+			break;
 		/* look again now and then: the slot may change hands */
 		(void) ConditionVariableTimedSleep(&slot->changed, Min(left, 1000), PG_WAIT_EXTENSION);
 	}
@@ -250,6 +257,24 @@ dbsync_wait_for(PG_FUNCTION_ARGS)
 	if (reached && lacks && warn_of_suspended(NameStr(*PG_GETARG_NAME(0)), &found))
 		reached = false;
 	PG_RETURN_BOOL(reached);
+}
+
+/* The ticket is for nobody: it is there to be answered. */
+Datum
+dbsync_run_now(PG_FUNCTION_ARGS)
+{
+	DbsyncFound found = find_argument(fcinfo);
+	char	   *name = NameStr(*PG_GETARG_NAME(0));
+
+	check_adopted();
+	if (!found.enabled)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("subscription \"%s\" is stopped", name),
+				 errhint("Use dbsync.run_once(), or start it with dbsync.start_subscription().")));
+	if (!dbsync_policies_are_open(name, &found))
+		PG_RETURN_BOOL(false);
+	PG_RETURN_BOOL(ask(&found) != 0);
 }
 
 /* Repeat the worker's error as our own. */

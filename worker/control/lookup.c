@@ -69,13 +69,14 @@ read_found(const char *where, const char *arg, DbsyncFound *found)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	bool		isnull;
+	const char *zone;
 	Caller		caller_role;
 
 	memset(found, 0, sizeof(*found));
 	caller_role = become_owner();
 	SPI_connect();
 	if (dbsync_query_latest(psprintf("SELECT id, enabled, position IS NOT NULL,"
-									 " dbsync_internal.owner_of(id)::pg_catalog.oid, target, uid"
+									 " dbsync_internal.owner_of(id)::pg_catalog.oid, target, uid, policy, time_zone"
 									 " FROM dbsync.subscription WHERE %s", where), 1, &arg) == 1)
 	{
 		found->id = dbsync_query_int(0, 1);
@@ -85,6 +86,9 @@ read_found(const char *where, const char *arg, DbsyncFound *found)
 		found->target = MemoryContextStrdup(caller, dbsync_query_text(0, 5));
 		found->uid = *DatumGetUUIDP(SPI_getbinval(SPI_tuptable->vals[0],
 												  SPI_tuptable->tupdesc, 6, &isnull));
+		found->policy = MemoryContextStrdup(caller, dbsync_query_text(0, 7));
+		zone = dbsync_query_text(0, 8);
+		found->time_zone = zone ? MemoryContextStrdup(caller, zone) : NULL;
 	}
 	SPI_finish();
 	become_caller(&caller_role);
@@ -194,8 +198,10 @@ dbsync_lookup_set_enabled(int id, bool enabled)
 	caller = become_owner();
 	error_context_stack = &callback;
 	dbsync_config_lock(false);
+	/* what it is to do by the clock counts from its first start on */
 	dbsync_query_run("UPDATE dbsync.subscription SET enabled = $1::pg_catalog.bool,"
-					 " note = CASE WHEN NOT $1::pg_catalog.bool THEN note END"
+					 " note = CASE WHEN NOT $1::pg_catalog.bool THEN note END,"
+					 " last_run = CASE WHEN $1::pg_catalog.bool THEN coalesce(last_run, dbsync_internal.policy_clock()) ELSE last_run END"
 					 " WHERE id = $2::pg_catalog.int4", 2, args);
 	error_context_stack = callback.previous;
 	become_caller(&caller);

@@ -21,6 +21,8 @@ typedef struct DbsyncFound
 	Oid			owner;
 	char	   *target;
 	pg_uuid_t	uid;
+	char	   *policy;
+	char	   *time_zone;		/* NULL: UTC */
 } DbsyncFound;
 
 /* The subscription of this name; error if there is none or it is not the caller's. */

@@ -14,6 +14,7 @@
 #include "utils/tuplestore.h"
 
 #include "extension/shmem.h"
+#include "extension/wake.h"
 
 /* columns of slot_progress() */
 #define COLUMNS		14
@@ -71,7 +72,7 @@ put_progress(ReturnSetInfo *rsinfo, const DbsyncSlot *slot)
 	put_speed(&progress->copied, now, &values[8], &nulls[8]);
 	put_speed(&progress->applied, now, &values[10], &nulls[10]);
 	values[12] = Int64GetDatum(progress->lag_transactions);
-	values[13] = BoolGetDatum(progress->passed &&
+	values[13] = BoolGetDatum(progress->passed && dbsync_wake_rows(&slot->wake) == 0 &&
 							  progress->passed_calls == pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &slot->calls)));
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }

@@ -15,6 +15,7 @@
 #include "utils/tuplestore.h"
 
 #include "extension/shmem.h"
+#include "extension/wake.h"
 
 PG_FUNCTION_INFO_V1(dbsync_slots);
 PG_FUNCTION_INFO_V1(dbsync_is_preloaded);
@@ -74,9 +75,10 @@ put_slot(ReturnSetInfo *rsinfo, const DbsyncSlot *slot)
 	values[2] = CStringGetTextDatum(state_text(slot));
 	values[3] = Int64GetDatum(progress->batches);
 	values[4] = Int64GetDatum(progress->rows);
-	values[5] = Int64GetDatum(progress->lag_rows);
-	values[6] = Int64GetDatum(progress->lag_bytes);
-	values[7] = time_or_null(progress->oldest, &nulls[7]);
+	/* what commits have counted has been in no window yet */
+	values[5] = Int64GetDatum(progress->lag_rows + dbsync_wake_rows(&slot->wake));
+	values[6] = Int64GetDatum(progress->lag_bytes + dbsync_wake_bytes(&slot->wake));
+	values[7] = time_or_null(progress->oldest != 0 ? progress->oldest : dbsync_wake_since(&slot->wake), &nulls[7]);
 	nulls[5] = nulls[6] = !lag_is_known(slot);
 	nulls[7] |= nulls[5];
 	values[8] = time_or_null(progress->last_batch, &nulls[8]);

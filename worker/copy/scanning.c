@@ -308,7 +308,7 @@ dbsync_scanning_reach(DbsyncWork *work, List *tables, uint64 asked)
 	{
 		DbsyncTableScan *scan = ((DbsyncTable *) lfirst(lc))->scan;
 
-		scan->next_at = now + scan->every;
+		scan->next_at = work->scans_by_round ? DT_NOEND : now + scan->every;
 		scan->retry_at = 0;
 		scan->failures = 0;
 		scan->answered = asked;
@@ -368,6 +368,21 @@ dbsync_scanning_pause(const DbsyncWork *work)
 		pause = Min(pause, TimestampDifferenceMilliseconds(now, Max(due, table->scan->retry_at)));
 	}
 	return pause;
+}
+
+bool
+dbsync_scanning_is_any(const DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	if (dbsync_subscription_is_settled(work->subscription))
+		return false;
+	foreach(lc, work->subscription->tables)
+	{
+		if (is_scanned(lfirst(lc)))
+			return true;
+	}
+	return false;
 }
 
 void

@@ -48,7 +48,10 @@ extern bool dbsync_scanning_answers(const DbsyncWork *work, uint64 asked);
 /* Until the next one is due, in ms; LONG_MAX: there is none. */
 extern long dbsync_scanning_pause(const DbsyncWork *work);
 
-/* A round begins that a policy has let begin: all tables are due. */
+/* Is there a table that is scanned? */
+extern bool dbsync_scanning_is_any(const DbsyncWork *work);
+
+/* A round begins that a policy has let begin, or the policy is another: all tables are due. */
 extern void dbsync_scanning_begin_round(DbsyncWork *work);
 
 #endif							/* DBSYNC_WORKER_COPY_SCANNING_H */

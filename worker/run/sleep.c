@@ -27,6 +27,7 @@
 #include "worker/copy/schedule.h"
 #include "worker/report.h"
 #include "worker/run/process.h"
+#include "worker/run/rounds.h"
 #include "worker/run/sleep.h"
 #include "worker/upkeep/retention.h"
 
@@ -154,6 +155,20 @@ dbsync_sleep_until_wanted(DbsyncWork *work)
 			work->subscription->generation != dbsync_catalog_generation() ||
 			dbsync_connection_is_outdated() ||
 			completions != dbsync_completions_compat())
+			return;
+	}
+}
+
+/* Nothing of this opens a transaction, unless there is a reason to look. */
+void
+dbsync_sleep_until_allowed(DbsyncWork *work)
+{
+	while (!dbsync_sleep_was_woken() &&
+		   dbsync_sleep_for(work, Max(1, Min(dbsync_rounds_pause(work), dbsync_retention_pause(work))), false))
+	{
+		AcceptInvalidationMessages();
+		if (dbsync_rounds_look(work) || dbsync_retention_pause(work) == 0 || dbsync_schedule_is_pending(work) ||
+			work->subscription->generation != dbsync_catalog_generation() || dbsync_connection_is_outdated())
 			return;
 	}
 }

@@ -36,4 +36,7 @@ extern bool dbsync_sleep_for(DbsyncWork *work, long timeout, bool through);
 /* Sleep until there may be something to do. */
 extern void dbsync_sleep_until_wanted(DbsyncWork *work);
 
+/* While batches wait for the policy: sleep until it may let one be run, or something else is to be done. */
+extern void dbsync_sleep_until_allowed(DbsyncWork *work);
+
 #endif							/* DBSYNC_WORKER_RUN_SLEEP_H */

@@ -32,24 +32,25 @@ static DbsyncWork *waiting = NULL;
 static TimestampTz count_after = 0;
 
 /* in a transaction; memory is the caller's */
-static void
-count(void)
+static DbsyncLag
+count(DbsyncWork *work)
 {
 	DbsyncLag lag;
 
 	PushActiveSnapshot(GetLatestSnapshot());
-	lag = dbsync_window_waiting(&waiting->position,
+	lag = dbsync_window_waiting(&work->position,
 								dbsync_catalog_header_segments(GetActiveSnapshot()));
 	PopActiveSnapshot();
-	dbsync_report_lag(&lag, waiting->position.after);
+	return lag;
 }
 
-static void
-count_in_transaction(void)
+DbsyncLag
+dbsync_waiting_count(DbsyncWork *work)
 {
 	MemoryContext old = CurrentMemoryContext;
 	MemoryContext scratch;
 	bool		ours = !IsTransactionState();
+	DbsyncLag lag;
 
 	if (ours)
 		StartTransactionCommand();
@@ -57,12 +58,13 @@ count_in_transaction(void)
 	scratch = AllocSetContextCreate(TopTransactionContext, "dbsync waiting",
 									ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(scratch);
-	count();
+	lag = count(work);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
 	if (ours)
 		CommitTransactionCommand();
 	MemoryContextSwitchTo(old);
+	return lag;
 }
 
 /* DbsyncTargetConfig.waits: an answer has been waited for since then; 0: no longer. */
@@ -70,6 +72,7 @@ static void
 tell(TimestampTz since)
 {
 	TimestampTz begun;
+	DbsyncLag lag;
 
 	dbsync_report_waits(since);
 	dbsync_progress_publish();
@@ -79,7 +82,8 @@ tell(TimestampTz since)
 	begun = GetCurrentTimestamp();
 	if (begun < count_after)
 		return;
-	count_in_transaction();
+	lag = dbsync_waiting_count(waiting);
+	dbsync_report_lag(&lag, waiting->position.after);
 	count_after = GetCurrentTimestamp() + (GetCurrentTimestamp() - begun) * COUNT_PART;
 }
 

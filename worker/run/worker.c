@@ -48,6 +48,7 @@
 #include "worker/run/crashes.h"
 #include "worker/run/launcher.h"
 #include "worker/run/process.h"
+#include "worker/run/rounds.h"
 #include "worker/run/sleep.h"
 #include "worker/run/waiting.h"
 #include "worker/sequence.h"
@@ -147,6 +148,19 @@ trim_caches(void)
 	dbsync_query_commit();
 }
 
+/* What goes on while batches wait for the policy; true: something was done. */
+static bool
+see_to_upkeep(bool *tidied)
+{
+	if (dbsync_dropped_leave(work))
+		return true;
+	if (*tidied || work->retention_due > GetCurrentTimestamp())
+		return false;
+	dbsync_retention_run(work);
+	*tidied = true;
+	return true;
+}
+
 /*
  * Work until nothing is left to do at the moment; false when there is no reason
  * to run any more.
@@ -192,6 +206,13 @@ work_through(void)
 		AcceptInvalidationMessages();
 		if (work->subscription->generation != dbsync_catalog_generation())
 			continue;
+		if (!dbsync_rounds_go_on(work))
+		{
+			dbsync_report_state(dbsync_install_goes_on() ? DBSYNC_WORKER_INSTALLING : DBSYNC_WORKER_RUNNING);
+			if (dbsync_install_goes_on() || see_to_upkeep(&tidied))
+				continue;
+			return true;
+		}
 		dbsync_creating_run(work);
 		did = dbsync_catch_up_run(work);
 		did |= dbsync_batch_run(work);
@@ -212,9 +233,10 @@ work_through(void)
 			tidied = true;
 			continue;
 		}
-		if (!did)
+		if (!did || dbsync_rounds_is_over(work))
 		{
 			dbsync_sequence_look(work);
+			dbsync_rounds_end(work);
 			dbsync_sleep_kept_up();
 			return true;
 		}
@@ -376,7 +398,10 @@ worker_loop(void)
 			dbsync_report_trouble(NULL, 0);
 		if (work->run != 0 && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work))
 			dbsync_process_finish(work);
-		dbsync_sleep_until_wanted(work);
+		if (dbsync_rounds_wait(work))
+			dbsync_sleep_until_allowed(work);
+		else
+			dbsync_sleep_until_wanted(work);
 	}
 }
 

@@ -1,0 +1,421 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/run/rounds.c
+ *	  When a worker may run batches: rounds, as its subscription's policy lets them begin.
+ *
+ * Planned rounds (cron, interval) are those behind the one that began last, which is noted in
+ * dbsync.subscription.last_run when it ends: so what passed while the server was down, the
+ * hours were over or another round went on is one round, at once.
+ *
+ * What is pending is counted by commits (extension/wake.h) and, for what tells nobody, by
+ * looking at what is behind the position: as the worker starts, as a round breaks off, and
+ * when transactions have ended, among which there may be prepared ones.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "access/twophase.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "extension/clock.h"
+#include "extension/settings.h"
+#include "extension/wake.h"
+#include "worker/batch/held.h"
+#include "worker/copy/indexing.h"
+#include "worker/copy/scanning.h"
+#include "worker/copy/schedule.h"
+#include "worker/query.h"
+#include "worker/report.h"
+#include "worker/run/idle.h"
+#include "worker/run/policy.h"
+#include "worker/run/rounds.h"
+#include "worker/run/waiting.h"
+#include "worker/subscription.h"
+#include "worker/text.h"
+#include "worker/upkeep/install.h"
+
+#include "extension/compat.h"
+
+/* Rounds of an interval are noted no oftener: each note is a change of the configuration. */
+#define NOTE_INTERVAL	USECS_PER_MINUTE
+
+/* before something that could not be done is tried again, in ms */
+#define SHORT_PAUSE		1000
+
+/* looking at what is pending takes this part of the time at most */
+#define LOOK_PART		100
+
+/* the policy, as it was read last, and from what */
+static DbsyncPolicy policy;
+static const pg_tz *zone = NULL;
+static char *policy_text = NULL;
+static char *zone_name = NULL;
+
+/* planned rounds that count are behind this one; as noted in the catalog, or to be */
+static TimestampTz last_planned;
+static TimestampTz noted;
+static bool note_due = false;
+
+static bool under_way = false;
+static bool planned;			/* that round was */
+static TimestampTz begun = 0;	/* the last round of any kind */
+static bool broken_off = false; /* it goes on as soon as it may */
+
+/* what is pending has been looked at when so many transactions had ended */
+static bool looked = false;
+static uint64 looked_completions;
+static TimestampTz look_after = 0;
+
+static void
+keep(MemoryContext context, char **kept, const char *text)
+{
+	if (*kept != NULL)
+		pfree(*kept);
+	*kept = text ? MemoryContextStrdup(context, text) : NULL;
+}
+
+/* A zone that is not known any more: what is not seen to goes on by another clock. */
+static void
+take_zone(const DbsyncSubscription *subscription)
+{
+	zone = dbsync_policy_zone(subscription->time_zone);
+	if (zone != NULL)
+		return;
+	zone = dbsync_policy_zone(NULL);
+	ereport(WARNING,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("time zone \"%s\" of subscription \"%s\" is not known any more",
+					subscription->time_zone, subscription->name),
+			 errdetail("Its policy goes by UTC."),
+			 errhint("Name another one: SELECT dbsync.alter_subscription('%s', time_zone => ...).", subscription->name)));
+}
+
+/* The configuration may have been read again. */
+static void
+take_policy(DbsyncWork *work)
+{
+	const DbsyncSubscription *subscription = work->subscription;
+	DbsyncPolicyText fault;
+
+	if (zone == NULL || !dbsync_text_is_same(policy_text, subscription->policy) || !dbsync_text_is_same(zone_name, subscription->time_zone))
+	{
+		DbsyncPolicy fresh;
+
+		if (!dbsync_policy_read(subscription->policy, &fresh, &fault))
+			dbsync_policy_raise(&fault);
+		policy = fresh;
+		take_zone(subscription);
+		/* thresholds know nothing of rows that are found by scans: there these go by their own clock */
+		work->scans_by_round = dbsync_policy_is_planned(&policy) ||
+			!(policy.immediate || policy.rows > 0 || policy.bytes > 0 || policy.age > 0 || policy.idle > 0);
+		dbsync_scanning_begin_round(work);
+		keep(work->context, &policy_text, subscription->policy);
+		keep(work->context, &zone_name, subscription->time_zone);
+		looked = false;
+		/* what is left of a round waits for what it says now */
+		broken_off = false;
+		dbsync_idle_forget();
+	}
+	/* ours, or somebody has said from when on it counts */
+	if (subscription->last_run != noted || last_planned == 0)
+	{
+		noted = subscription->last_run;
+		last_planned = noted != 0 ? noted : dbsync_clock_now();
+	}
+}
+
+static bool
+counts_pending(void)
+{
+	return policy.rows > 0 || policy.bytes > 0 || policy.age > 0 || policy.idle > 0 || policy.interval > 0;
+}
+
+static void
+tell_commits(bool open)
+{
+	DbsyncWake *wake = dbsync_report_wake();
+
+	if (!open)
+		dbsync_wake_at(wake, 0, 0, false);
+	else if (policy.immediate)
+		dbsync_wake_always(wake);
+	else
+		dbsync_wake_at(wake, policy.rows, policy.bytes, policy.age > 0 || policy.idle > 0 || policy.interval > 0);
+}
+
+/* What is behind the position is pending, whoever has counted it. */
+static void
+look_at_pending(DbsyncWork *work)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	DbsyncPending before = dbsync_wake_pending(dbsync_report_wake());
+	DbsyncPending found = {0};
+	DbsyncLag	lag;
+
+	looked_completions = dbsync_completions_compat();
+	lag = dbsync_waiting_count(work);
+	if (lag.transactions > 0)
+	{
+		found.rows = Max(lag.rows, 1);
+		found.bytes = lag.bytes;
+		/* as old as commits have said, if they have */
+		found.since = before.since != 0 ? before.since : Min(lag.oldest, dbsync_clock_now());
+	}
+	dbsync_wake_correct(dbsync_report_wake(), &before, &found);
+	looked = true;
+	look_after = GetCurrentTimestamp() + (GetCurrentTimestamp() - start) * LOOK_PART;
+}
+
+/* Prepared transactions are not counted as they commit; where there can be none, all are. */
+static bool
+is_look_due(void)
+{
+	return !looked || (max_prepared_xacts > 0 && counts_pending() &&
+					   looked_completions != dbsync_completions_compat() &&
+					   GetCurrentTimestamp() >= look_after);
+}
+
+/* Is there a copy to be made, a table to be scanned, or a held one to catch up, that nothing but we keep waiting? */
+static bool
+has_other_work(DbsyncWork *work)
+{
+	return dbsync_schedule_next_table(work) != NULL || dbsync_held_is_any_under_way(work) ||
+		dbsync_indexing_pause(work) == 0 || dbsync_scanning_pause(work) == 0;
+}
+
+/* The planned round that is next, by its clock; DT_NOEND: none. */
+static TimestampTz
+next_planned(TimestampTz now)
+{
+	TimestampTz next = DT_NOEND;
+
+	last_planned = dbsync_policy_due_behind(last_planned, now);
+	if (policy.ncrons > 0)
+		next = dbsync_policy_next_cron(&policy, zone, last_planned);
+	if (policy.interval > 0)
+		next = Min(next, Min(Max(last_planned, begun), now) + policy.interval);
+	return next;
+}
+
+/* Nothing travels by an interval over which nothing has happened, as far as is known. */
+static bool
+is_planned_due(DbsyncWork *work, TimestampTz now, bool waiting)
+{
+	if (!dbsync_policy_is_planned(&policy) || next_planned(now) > now)
+		return false;
+	if (waiting || policy.interval == 0 || dbsync_scanning_is_any(work))
+		return true;
+	return policy.ncrons > 0 && dbsync_policy_next_cron(&policy, zone, last_planned) <= now;
+}
+
+static bool
+is_threshold_passed(DbsyncWork *work, TimestampTz now, bool others)
+{
+	const DbsyncWake *wake = dbsync_report_wake();
+	int64		rows = dbsync_wake_rows(wake);
+	TimestampTz since = dbsync_wake_since(wake);
+
+	/* rows that are there to be copied are more than anybody has waited for */
+	if (others && (policy.rows > 0 || policy.bytes > 0 || policy.age > 0))
+		return true;
+	return (policy.rows > 0 && rows >= policy.rows) ||
+		(policy.bytes > 0 && dbsync_wake_bytes(wake) >= policy.bytes) ||
+		(policy.age > 0 && since != 0 && since + policy.age <= now);
+}
+
+static bool
+is_idle(bool waiting)
+{
+	if (policy.idle == 0)
+		return false;
+	if (waiting)
+		return dbsync_idle_look(policy.idle);
+	dbsync_idle_forget();
+	return false;
+}
+
+/* Is it time for a round?  Says whether it is one that was planned. */
+static bool
+is_due(DbsyncWork *work, TimestampTz now, bool *is_planned)
+{
+	bool		others = has_other_work(work);
+	bool		waiting = others || dbsync_wake_rows(dbsync_report_wake()) > 0;
+
+	*is_planned = is_planned_due(work, now, waiting);
+	return *is_planned || broken_off || dbsync_report_is_awaited() ||
+		is_threshold_passed(work, now, others) || is_idle(waiting);
+}
+
+static void
+note_last_run(void *arg)
+{
+	DbsyncWork *work = arg;
+
+	dbsync_query_begin(false, "noting when a round began");
+	dbsync_subscription_write_last_run(work->subscription, last_planned);
+	dbsync_query_commit();
+}
+
+/* Later, if somebody has locked the row. */
+static void
+try_note(DbsyncWork *work)
+{
+	if (!note_due || !dbsync_query_attempt(note_last_run, work))
+		return;
+	noted = work->subscription->last_run = last_planned;
+	note_due = false;
+}
+
+static void
+break_off(DbsyncWork *work)
+{
+	DbsyncLag	none = {0};
+
+	under_way = false;
+	broken_off = true;
+	/* what the window still holds is pending again */
+	looked = false;
+	dbsync_report_lag(&none, work->position.after);
+	dbsync_report_round(false, begun);
+}
+
+static void
+begin(DbsyncWork *work, TimestampTz now, bool is_planned)
+{
+	under_way = true;
+	if (work->scans_by_round && !broken_off)
+		dbsync_scanning_begin_round(work);
+	/* one that goes on is the one that it was */
+	planned = is_planned || (broken_off && planned);
+	broken_off = false;
+	begun = now;
+	if (is_planned)
+		last_planned = Max(now, last_planned);
+	dbsync_idle_forget();
+	dbsync_report_round(true, begun);
+}
+
+bool
+dbsync_rounds_go_on(DbsyncWork *work)
+{
+	TimestampTz now;
+	bool		open;
+	bool		is_planned = false;
+
+	if (work->run != 0)
+		return true;
+	take_policy(work);
+	now = dbsync_clock_now();
+	open = dbsync_hours_are_open(&policy.hours, zone, now);
+	tell_commits(open);
+	if (!open && under_way)
+		break_off(work);
+	if (open && policy.immediate)
+	{
+		if (!under_way)
+			begin(work, now, false);
+		return true;
+	}
+	if (!under_way)
+	{
+		try_note(work);
+		if (is_look_due())
+			look_at_pending(work);
+		if (!open || !is_due(work, now, &is_planned))
+			return false;
+		begin(work, now, is_planned);
+	}
+	/* what the window that is begun next shows is not pending; it comes before its snapshot */
+	if (work->window == NULL)
+		dbsync_wake_forget(dbsync_report_wake());
+	return true;
+}
+
+/* Who waits is answered when all is there, copies that fail now among it. */
+static bool
+is_waited_for(DbsyncWork *work)
+{
+	return dbsync_report_is_awaited() &&
+		(dbsync_schedule_is_pending(work) || dbsync_held_is_any_under_way(work));
+}
+
+bool
+dbsync_rounds_is_over(DbsyncWork *work)
+{
+	return work->run == 0 && under_way && !policy.immediate && work->caught_up &&
+		!has_other_work(work) && !dbsync_install_goes_on() && !is_waited_for(work);
+}
+
+void
+dbsync_rounds_end(DbsyncWork *work)
+{
+	if (!dbsync_rounds_is_over(work))
+		return;
+	under_way = false;
+	if (planned && (policy.ncrons > 0 || last_planned - noted >= NOTE_INTERVAL || noted > last_planned))
+	{
+		note_due = true;
+		try_note(work);
+	}
+	/* some of what the round has sent may have been counted behind its snapshot */
+	if (!counts_pending() && dbsync_wake_rows(dbsync_report_wake()) > 0)
+		looked = false;
+	dbsync_report_round(false, begun);
+}
+
+bool
+dbsync_rounds_wait(const DbsyncWork *work)
+{
+	return work->run == 0 && zone != NULL && !under_way;
+}
+
+static long
+pause_until(TimestampTz at, TimestampTz now)
+{
+	return at <= now ? 0 : TimestampDifferenceMilliseconds(now, at);
+}
+
+long
+dbsync_rounds_pause(DbsyncWork *work)
+{
+	const DbsyncWake *wake = dbsync_report_wake();
+	TimestampTz now = dbsync_clock_now();
+	TimestampTz opening = dbsync_hours_opening(&policy.hours, zone, now);
+	TimestampTz since = dbsync_wake_since(wake);
+	bool		waiting = has_other_work(work) || dbsync_wake_rows(wake) > 0;
+	long		pause = dbsync_poll_interval;
+
+	/* the configuration may be another then, or the clock */
+	if (note_due || dbsync_schedule_is_pending(work))
+		pause = Min(pause, SHORT_PAUSE);
+	if (opening > now)
+		return Min(pause, pause_until(opening, now));
+	pause = Min(pause, dbsync_scanning_pause(work));
+	if (policy.ncrons > 0 || (policy.interval > 0 && (waiting || dbsync_scanning_is_any(work))))
+		pause = Min(pause, pause_until(next_planned(now), now));
+	if (policy.age > 0 && since != 0)
+		pause = Min(pause, pause_until(since + policy.age, now));
+	if (policy.idle > 0 && waiting)
+		pause = Min(pause, dbsync_idle_pause(policy.idle));
+	return pause;
+}
+
+bool
+dbsync_rounds_look(DbsyncWork *work)
+{
+	TimestampTz now = dbsync_clock_now();
+	bool		is_planned;
+
+	if (note_due || !dbsync_hours_are_open(&policy.hours, zone, now))
+		return note_due;
+	/* it opens with something to do */
+	if (policy.immediate || broken_off)
+		return true;
+	if (is_look_due())
+		return true;
+	return is_due(work, now, &is_planned);
+}
