@@ -34,6 +34,7 @@
 #define CAPTURED_STATE			4
 #define CAPTURED_KEY_COLUMNS	9
 #define CAPTURED_NAMED_KEY		13
+#define CAPTURED_CAPTURE		16
 
 #define PARTITION_RELID			1
 #define PARTITION_BOUND			3
@@ -142,6 +143,16 @@ state_from_text(const char *state)
 	elog(ERROR, "unknown state of a captured table: %s", state);
 }
 
+static DbsyncCapturedBy
+by_from_text(const char *capture)
+{
+	if (strcmp(capture, "trigger") == 0)
+		return DBSYNC_BY_TRIGGERS;
+	if (strcmp(capture, "keys") == 0)
+		return DBSYNC_BY_KEYS;
+	return strcmp(capture, "api") == 0 ? DBSYNC_BY_API : DBSYNC_BY_OTHERS;
+}
+
 /* a scan of one of our tables for one value of a column, by the index of that name, if it is there */
 typedef struct DbsyncScan
 {
@@ -194,6 +205,7 @@ dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured)
 		captured->state = state_from_text(state);
 		pfree(state);
 		read_key_columns(captured, tuple, rel);
+		captured->by = by_from_text(TextDatumGetCString(dbsync_catalog_required(tuple, CAPTURED_CAPTURE, rel)));
 		captured->named_key = !heap_attisnull(tuple, CAPTURED_NAMED_KEY, RelationGetDescr(rel));
 	}
 	end_scan(&scan);

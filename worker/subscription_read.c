@@ -179,7 +179,8 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 					 " CASE WHEN st.state = 'copying' THEN st.note END,"
 					 " c.dropped::pg_catalog.text::pg_catalog.int8, c.name, c.owner,"
 					 " st.operations, st.selection IS NOT NULL, st.xmin, c.xmin, st.indexes_due,"
-					 " CASE WHEN st.state = 'new' THEN st.note END, st.rows_excluded, st.bytes_copied"
+					 " CASE WHEN st.state = 'new' THEN st.note END, st.rows_excluded, st.bytes_copied,"
+					 " c.capture IN ('keys', 'api')"
 					 " FROM pg_catalog.unnest($2::pg_catalog.int4[]) o (id)"
 					 " JOIN dbsync.subscription_table st ON st.captured_id = o.id"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
@@ -217,6 +218,7 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 		table->creation_note = keep_text(context, row, 27);
 		table->copied.excluded = dbsync_query_int(row, 28);
 		table->copied.bytes = dbsync_query_int(row, 29);
+		table->keys_only = dbsync_query_bool(row, 30);
 		if (dbsync_query_bool(row, 23))
 			chosen = lappend(chosen, table);
 		if (!read_name(table, row, 20))

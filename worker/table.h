@@ -106,6 +106,7 @@ typedef struct DbsyncTable
 	const DbsyncTableShape *shape;	/* the one it has now */
 	DbsyncSelection *selection; /* what is sent of its rows; NULL: everything */
 	int			operations;		/* and of what happens to them: DBSYNC_SENDS_... */
+	bool		keys_only;		/* keys are captured, and its rows read again */
 
 	/* state of the work, moved over when the configuration is read again */
 	DbsyncLedgerPart part;		/* what the target's ledger says */

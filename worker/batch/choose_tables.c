@@ -28,8 +28,10 @@
 #define LOCKED_PAUSE 1000
 
 bool
-dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table)
+dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table, const DbsyncCutTable *cut_table)
 {
+	if (table->keys_only || (cut_table != NULL && cut_table->keys > 0))
+		return true;
 	/* what is worked out of a row may need any of its values; and rows of a circle are staged whole */
 	return work->send_as >= DBSYNC_SEND_WHOLE_ROWS || table->ties.circle ||
 		(table->selection != NULL && dbsync_selection_runs(table->selection)) ||
@@ -82,7 +84,8 @@ lock_to_complete(DbsyncWork *work)
 		if (table->shape->nkeys == 0 && dbsync_target_table_is_open(table, table->shape))
 			continue;
 		if (dbsync_table_flows(table) &&
-			(work->lock_all || (table->handle != NULL && dbsync_choose_completes(work, table))))
+			(work->lock_all || table->keys_only ||
+			 (table->handle != NULL && dbsync_choose_completes(work, table, NULL))))
 			dbsync_completion_lock(table);
 	}
 }

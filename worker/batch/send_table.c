@@ -47,7 +47,8 @@ dbsync_send_count(const DbsyncTable *table, const DbsyncCutTable *cut_table)
 	if (!(table->operations & DBSYNC_SENDS_INSERT))
 		sent.inserts = 0;
 	if (!(table->operations & DBSYNC_SENDS_UPDATE))
-		sent.updates = sent.marked = 0;
+		/* nobody knows which of these rows are new */
+		sent.updates = sent.marked = table->operations & DBSYNC_SENDS_INSERT ? sent.keys : 0;
 	if (!(table->operations & DBSYNC_SENDS_DELETE))
 		sent.deletes = 0;
 	if (!(table->operations & DBSYNC_SENDS_TRUNCATE))
@@ -91,7 +92,7 @@ dbsync_send_begin(DbsyncBatch *batch, DbsyncTable *table, const DbsyncCutTable *
 	batch->current = table;
 	work->sending = table->captured_id;
 	changes.marks = dbsync_send_count(table, cut_table).marked > 0;
-	changes.complete = changes.marks && dbsync_choose_completes(work, table);
+	changes.complete = changes.marks && dbsync_choose_completes(work, table, cut_table);
 	work->completing = changes.complete ? table->captured_id : 0;
 	changes.after = after;
 	changes.before = before;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker/source/completion.c
- *	  Large values that were not captured, from the captured table itself.
+ *	  Values that were not captured, from the captured table itself.
  *
  * A target that lacks the row, or a way of writing that needs all of it, is sent
  * what the batch's snapshot S shows of the columns that an UPDATE left untouched.
@@ -9,6 +9,9 @@
  * follows and says the same; a row that S does not show is about to be deleted, by
  * a change that follows too.  Of a table that was dropped nothing can be looked up, and nothing
  * follows: it waits for somebody to decide.
+ *
+ * Where the key is all that was captured (DBSYNC_OP_KEY) the whole row comes from there; one that S does not
+ * show has gone, and whoever captured the key may have meant just that.
  *
  * Rows are found as dbsync_recheck_doubts() finds them, straight by the key's index.  That
  * asks for no rights and minds no policies, like the capture of all other values.
@@ -243,22 +246,24 @@ needs_row(const DbsyncCompletion *completion, bool *unchanged)
 	return needs;
 }
 
-bool
-dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, bool *unchanged)
+static TupleTableSlot *
+look_up(DbsyncCompletion *completion, const Datum *values, const bool *nulls)
 {
 	MemoryContext old;
 	TupleTableSlot *row;
 
-	if (!needs_row(completion, unchanged))
-		return true;
 	if (completion->table->dropped != 0)
 		refuse_dropped(completion->table);
 	old = MemoryContextSwitchTo(completion->context);
 	row = find_row(completion, values, nulls);
 	MemoryContextSwitchTo(old);
-	if (row == NULL)
-		check_gone(completion->table);
-	for (int i = 0; row != NULL && i < completion->shape->ncolumns; i++)
+	return row;
+}
+
+static void
+take_values(const DbsyncCompletion *completion, const TupleTableSlot *row, Datum *values, bool *nulls, bool *unchanged)
+{
+	for (int i = 0; i < completion->shape->ncolumns; i++)
 	{
 		AttrNumber	from;
 
@@ -269,7 +274,43 @@ dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, 
 		nulls[i] = from == DBSYNC_COLUMN_GONE || row->tts_isnull[from - 1];
 		values[i] = nulls[i] ? (Datum) 0 : row->tts_values[from - 1];
 	}
+}
+
+bool
+dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, bool *unchanged)
+{
+	TupleTableSlot *row;
+
+	if (!needs_row(completion, unchanged))
+		return true;
+	row = look_up(completion, values, nulls);
+	if (row == NULL)
+		check_gone(completion->table);
+	else
+		take_values(completion, row, values, nulls, unchanged);
 	return row != NULL;
+}
+
+/* Equal keys may be written otherwise (1.0 and 1.00): the row's own is the one that it has as of S. */
+bool
+dbsync_completion_find(DbsyncCompletion *completion, Datum *values, bool *nulls, bool *unchanged)
+{
+	const DbsyncTableShape *shape = completion->shape;
+	TupleTableSlot *row = look_up(completion, values, nulls);
+
+	if (row == NULL)
+		return false;
+	(void) needs_row(completion, unchanged);
+	for (int k = 0; k < shape->nkeys; k++)
+		unchanged[shape->keys[k]] = completion->source.columns[shape->keys[k]] != DBSYNC_COLUMN_RETYPED;
+	take_values(completion, row, values, nulls, unchanged);
+	return true;
+}
+
+bool
+dbsync_completion_sends_gone(const DbsyncCompletion *completion)
+{
+	return (completion->table->operations & DBSYNC_SENDS_DELETE) != 0;
 }
 
 void
