@@ -34,6 +34,8 @@ check_lock(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("could not obtain lock on table %s", table->qualified),
 				 errdetail("Values that its last changes left untouched must be read from it.")));
+	/* of a table that is captured with whole rows by now nobody would know that it is to be read */
+	batch->work->lock_all |= cut_table->keys > 0;
 	batch->again = true;
 }
 
