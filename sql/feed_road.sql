@@ -161,9 +161,19 @@ UPDATE k SET x = 2 WHERE id = 3;
 ALTER TABLE k ALTER x TYPE bigint;
 UPDATE k SET x = 3 WHERE id = 4;
 \i sql/include/same_table.psql
+-- what the old one could not have had is for a copy
+UPDATE k SET x = 2 WHERE id = 3;
+ALTER TABLE k ALTER x TYPE text;
+UPDATE k SET x = 'text' WHERE id = 3;
+\i sql/include/same_table.psql
 SELECT state, held_for, next_action FROM dbsync.table_status WHERE subscription = 'feed' AND "table" = 'k'::regclass;
 
-\echo a second subscription of them begins with a copy, and lags; copy_table()
+\echo copied anew, into a table that was altered by hand
+\c :target
+ALTER TABLE k ALTER x TYPE text;
+\c :source
+SET client_min_messages = warning;
+SET dbsync.call_timeout = '20s';
 SELECT dbsync.copy_table('feed', 'public.k');
 UPDATE k SET v = 'copied' WHERE id = 8;
 \i sql/include/same_table.psql

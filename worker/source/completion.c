@@ -25,6 +25,7 @@
 #include "access/tableam.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -50,6 +51,7 @@ struct DbsyncCompletion
 {
 	DbsyncCapturedTable source; /* not open if the table was dropped */
 	MemoryContext context;		/* as long as this; the scan keeps things there */
+	MemoryContext per_row;		/* values of the row found last that had to be made */
 	const DbsyncTable *table;
 	const DbsyncTableShape *shape;
 	bool	   *needed;			/* of its columns: sent, or read by what is worked out */
@@ -122,6 +124,7 @@ dbsync_completion_begin(const DbsyncTable *table, const DbsyncTableShape *shape)
 	Assert(table->lock == DBSYNC_LOCK_HELD);
 	dbsync_owner_check();
 	completion->context = CurrentMemoryContext;
+	completion->per_row = AllocSetContextCreate(CurrentMemoryContext, "dbsync completion", ALLOCSET_SMALL_SIZES);
 	completion->table = table;
 	completion->shape = shape;
 	completion->needed = find_needed(table, shape);
@@ -291,6 +294,55 @@ dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, 
 	return row != NULL;
 }
 
+/* A value as the text of it is read by the type that the column had; refused where that cannot be. */
+static Datum
+read_as_before(const DbsyncCompletion *completion, int column, Datum value)
+{
+	const DbsyncTableShape *shape = completion->shape;
+	MemoryContext context = MemoryContextSwitchTo(completion->per_row);
+	Form_pg_attribute att = TupleDescAttr(completion->source.entry->shape.desc, shape->numbers[column] - 1);
+	Oid			output;
+	Oid			input;
+	Oid			ioparam;
+	bool		varlena;
+	Datum		before = (Datum) 0;
+
+	getTypeOutputInfo(att->atttypid, &output, &varlena);
+	getTypeInputInfo(shape->types[column], &input, &ioparam);
+	PG_TRY();
+	{
+		before = OidInputFunctionCall(input, OidOutputFunctionCall(output, value), ioparam, shape->typmods[column]);
+	}
+	PG_CATCH();
+	{
+		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		(void) find_value(completion, column);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return before;
+}
+
+/* Columns that are of other types by now, so that they can be taken as they were when the key was captured. */
+static void
+take_retyped(DbsyncCompletion *completion, const TupleTableSlot *row, Datum *values, bool *nulls, bool *unchanged)
+{
+	MemoryContextReset(completion->per_row);
+	for (int i = 0; i < completion->shape->ncolumns; i++)
+	{
+		int			at = completion->shape->numbers[i] - 1;
+
+		if (!unchanged[i] || completion->source.columns[i] != DBSYNC_COLUMN_RETYPED)
+			continue;
+		unchanged[i] = false;
+		nulls[i] = row->tts_isnull[at];
+		values[i] = nulls[i] ? (Datum) 0 : read_as_before(completion, i, row->tts_values[at]);
+	}
+}
+
 /* Equal keys may be written otherwise (1.0 and 1.00): the row's own is the one that it has as of S. */
 bool
 dbsync_completion_find(DbsyncCompletion *completion, Datum *values, bool *nulls, bool *unchanged)
@@ -303,6 +355,7 @@ dbsync_completion_find(DbsyncCompletion *completion, Datum *values, bool *nulls,
 	(void) needs_row(completion, unchanged);
 	for (int k = 0; k < shape->nkeys; k++)
 		unchanged[shape->keys[k]] = completion->source.columns[shape->keys[k]] != DBSYNC_COLUMN_RETYPED;
+	take_retyped(completion, row, values, nulls, unchanged);
 	take_values(completion, row, values, nulls, unchanged);
 	return true;
 }
