@@ -80,7 +80,8 @@ $pair->target->safe_psql('third', 'CREATE SCHEMA storm; CREATE TABLE storm.p (id
 $pair->target_sql(sprintf(q{SELECT dbsync.create_target('third', '%s')}, uri_of($pair->target, database => 'third')));
 $pair->target_sql(q{SELECT dbsync.create_subscription('on', 'third')});
 $pair->target_sql(q{SELECT dbsync.add_table('on', 'storm.p', capture => 'api')});
-$pair->target_sql(q{SELECT dbsync.start_subscription('on'), dbsync.wait_for('on')});
+$pair->target_sql(q{SELECT dbsync.start_subscription('on')});
+is($pair->target_sql(q{SELECT dbsync.wait_for('on')}), 't', 'the second sends what it has to a third');
 $pair->sql(q{INSERT INTO storm.p VALUES (1000, 1, 'applied'); SELECT dbsync.record_change('storm.p', '{"id": 1000, "k": 1}')});
 $pair->arrives('feed', 'it arrives at the second');
 $pair->target_sql(q{INSERT INTO storm.p VALUES (1001, 1, 'made there'); SELECT dbsync.record_change('storm.p', '{"id": 1001, "k": 1}')});
