@@ -179,6 +179,18 @@ UPDATE k SET v = 'copied' WHERE id = 8;
 \i sql/include/same_table.psql
 SELECT state, note FROM dbsync.table_status WHERE subscription = 'feed' ORDER BY "table"::text;
 
+\echo dropped before it was read
+INSERT INTO only_key VALUES (9, 9);
+DROP TABLE only_key;
+SELECT dbsync.run_once('feed');
+SELECT state, held_for, regexp_replace(next_action, '\d+', 'N') FROM dbsync.table_status WHERE subscription = 'feed' AND target_table = 'public.only_key';
+SELECT dbsync.remove_table('feed', t.relid) FROM dbsync.captured_table t WHERE t.name = 'public.only_key';
+SELECT dbsync.run_once('feed');
+\c :target
+SELECT a, b FROM only_key ORDER BY a;
+\c :source
+SET client_min_messages = warning;
+
 SELECT dbsync.drop_subscription(s, force => true) FROM unnest('{feed,chosen,kept}'::text[]) s;
 SELECT dbsync.drop_target('feed_target');
-DROP TABLE k, only_key, parted, parted_3, app CASCADE;
+DROP TABLE k, parted, parted_3, app CASCADE;

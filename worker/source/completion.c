@@ -211,7 +211,9 @@ refuse_dropped(const DbsyncTable *table)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("table %s was dropped, and a change of it cannot be sent any more", table->qualified),
-			 errdetail("An UPDATE left large values as they were. They were in the table alone, and are needed: the target lacks the row, or what is sent of it is worked out."),
+			 table->keys_only
+			 ? errdetail("Keys alone were captured of its last changes; the rows were in the table alone.")
+			 : errdetail("An UPDATE left large values as they were. They were in the table alone, and are needed: the target lacks the row, or what is sent of it is worked out."),
 			 errhint("The target's table is as it was before that change. To leave it so: SELECT dbsync.remove_table(..., '%u').",
 					 table->relid)));
 }
