@@ -75,6 +75,9 @@ dbsync_slice_first(const DbsyncBatch *batch)
 {
 	int64		slice = Max(dbsync_batch_rows / FIRST_SLICE_PART, FIRST_SLICE_MIN);
 
+	/* a row that is read again may reference one that comes behind the cut: so none does, if that can be */
+	if (batch->work->subscription->tied && reads_tables(batch))
+		return PG_INT64_MAX;
 	return may_be_sliced(batch) ? Min(slice, dbsync_batch_rows) : dbsync_batch_rows;
 }
 
