@@ -90,6 +90,7 @@ CREATE TRIGGER again AFTER INSERT ON pair FOR EACH ROW EXECUTE FUNCTION public.a
 INSERT INTO pair VALUES ('v', 1, 'r1'), ('v', 1, 'r2');
 SELECT op, key FROM dbsync.changes('pair') WHERE key->>'a' LIKE 'r%' ORDER BY 1, 2;
 DROP TRIGGER again ON pair;
+DROP FUNCTION public.again();
 
 \echo logical replication and COPY, the triggers alone
 SET session_replication_role = replica;
