@@ -143,6 +143,18 @@ state_from_text(const char *state)
 	elog(ERROR, "unknown state of a captured table: %s", state);
 }
 
+static DbsyncCapturedBy
+by_from_text(const char *capture)
+{
+	if (strcmp(capture, "trigger") == 0)
+		return DBSYNC_BY_TRIGGERS;
+	if (strcmp(capture, "keys") == 0)
+		return DBSYNC_BY_KEYS;
+	if (strcmp(capture, "none") == 0)
+		return DBSYNC_BY_NOBODY;
+	return strcmp(capture, "api") == 0 ? DBSYNC_BY_API : DBSYNC_BY_OTHERS;
+}
+
 /* a scan of one of our tables for one value of a column, by the index of that name, if it is there */
 typedef struct DbsyncScan
 {
@@ -195,7 +207,7 @@ dbsync_catalog_captured(Oid relid, DbsyncCaptured *captured)
 		captured->key_index = DatumGetObjectId(dbsync_catalog_required(tuple, CAPTURED_KEY_INDEX, rel));
 		captured->state = state_from_text(state);
 		pfree(state);
-		captured->scanned = strcmp(capture, "none") == 0;
+		captured->by = by_from_text(capture);
 		pfree(capture);
 		read_key_columns(captured, tuple, rel);
 		captured->named_key = !heap_attisnull(tuple, CAPTURED_NAMED_KEY, RelationGetDescr(rel));

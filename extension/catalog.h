@@ -27,6 +27,16 @@ typedef enum DbsyncCaptureState
 	DBSYNC_CAPTURE_REMOVING
 } DbsyncCaptureState;
 
+/* who finds out what changed in a table */
+typedef enum DbsyncCapturedBy
+{
+	DBSYNC_BY_TRIGGERS,			/* whole rows */
+	DBSYNC_BY_KEYS,				/* triggers, too, that write the key alone */
+	DBSYNC_BY_API,				/* the application, key by key */
+	DBSYNC_BY_NOBODY,			/* it is only read */
+	DBSYNC_BY_OTHERS			/* nobody in a session of users */
+} DbsyncCapturedBy;
+
 /* a row of dbsync.captured_table, as far as capture needs it */
 typedef struct DbsyncCaptured
 {
@@ -35,7 +45,7 @@ typedef struct DbsyncCaptured
 	Oid			key_index;		/* InvalidOid: its rows have no key */
 	DbsyncCaptureState state;
 	bool		named_key;		/* somebody has said which columns are the key */
-	bool		scanned;		/* nobody captures it: it is only read */
+	DbsyncCapturedBy by;
 	int			nkeys;			/* 0: capture has not begun, or there is no key */
 	AttrNumber	keys[INDEX_MAX_KEYS];	/* by which it goes, in the key's order */
 } DbsyncCaptured;

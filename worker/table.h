@@ -107,6 +107,7 @@ typedef struct DbsyncTable
 	const DbsyncTableShape *shape;	/* the one it has now */
 	DbsyncSelection *selection; /* what is sent of its rows; NULL: everything */
 	int			operations;		/* and of what happens to them: DBSYNC_SENDS_... */
+	bool		keys_only;		/* keys are captured, and its rows read again */
 
 	/* state of the work, moved over when the configuration is read again */
 	DbsyncLedgerPart part;		/* what the target's ledger says */
@@ -129,6 +130,7 @@ typedef struct DbsyncTable
 	DbsyncFlow	copied_next;	/* the same, if what was sent last is there, too */
 	char	   *copied_for;		/* why it is copied anew, in words; NULL: it is not, */
 	bool		copied_for_noted;	/* or that is in the catalog */
+	bool		reads_again;	/* rows of it have been, so that the target has some that are of a later S */
 	int64		missing;		/* rows that the target lacked, to be noted in the catalog */
 	DbsyncTableLock lock;
 	List	   *leaves;			/* partitions that were locked with it, in the batch's memory */

@@ -315,6 +315,18 @@ dbsync_target_rows_together(DbsyncTarget *target, bool clashed, const char *doin
 }
 
 bool
+dbsync_target_clears(const DbsyncTarget *target)
+{
+	return (target->driver->features & DBSYNC_FEATURE_CLEAR) != 0;
+}
+
+void
+dbsync_target_rows_clear(DbsyncTarget *target, DbsyncTargetTable *table, List *sets)
+{
+	require(target->driver->rows_clear(target, table, sets), target, "deleting rows that are in the way");
+}
+
+bool
 dbsync_target_deletes_where(const DbsyncTarget *target)
 {
 	return target->driver->delete_where != NULL;

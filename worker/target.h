@@ -99,6 +99,9 @@ extern bool dbsync_target_has_foreign_keys(const DbsyncTarget *target);
 extern void dbsync_target_foreign_keys(DbsyncTarget *target, int ntables, const char **schemas,
 									   const char **tables, bool *checked, List **keys);
 extern void dbsync_target_rows_together(DbsyncTarget *target, bool clashed, const char *doing);
+/* Does it make room for rows?  Only then the other. */
+extern bool dbsync_target_clears(const DbsyncTarget *target);
+extern void dbsync_target_rows_clear(DbsyncTarget *target, DbsyncTargetTable *table, List *sets);
 extern bool dbsync_target_deletes_where(const DbsyncTarget *target);
 extern bool dbsync_target_try_delete_where(DbsyncTarget *target, DbsyncTargetTable *table,
 										   const DbsyncTableSpec *spec, const char *condition);

@@ -29,7 +29,8 @@ my @parts = (
 	[ ordered => 'A target that checks its foreign keys.', \&ordered ],
 	[ many_tables => 'Ten thousand tables in one subscription.', \&many_tables ],
 	[ timestamp => 'Few new rows in a large table that is scanned.', \&timestamp ],
-	[ config => 'A configuration of two thousand tables.', \&config ]);
+	[ config => 'A configuration of two thousand tables.', \&config ],
+	[ keys => 'Keys captured alone, beside whole rows.', \&keys_alone ]);
 my %part = map { $_->[0] => $_ } @parts;
 
 my %peers = (
@@ -286,6 +287,19 @@ sub wide_rows
 			}) ]);
 	}
 	return @checks;
+}
+
+sub keys_alone
+{
+	my ($data, $name) = @_;
+
+	return map {
+		my ($work, $limit) = @$_;
+		check("$work, keys", 'of that of whole rows', '<=', $limit, [ $data->each_round(sub {
+			my ($keys, $rows) = map { scalar $data->at($name, "$work, $_", 'dbsync', $_[0]) } 'keys', 'whole rows';
+			return $keys && $rows ? $keys / $rows : undef;
+		}) ])
+	} [ 'captured bytes', 0.125 ], [ 'update', 1 ];
 }
 
 sub many_writers

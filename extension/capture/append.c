@@ -171,6 +171,11 @@ count_row(DbsyncAppend *append)
 		case DBSYNC_OP_UPDATE:
 			part->updates++;
 			break;
+		case DBSYNC_OP_KEY:
+			part->updates++;
+			part->marked++;
+			part->keys++;
+			break;
 		case DBSYNC_OP_DELETE:
 			part->deletes++;
 			break;
@@ -388,12 +393,24 @@ refresh(DbsyncAppend *append)
 	entry->segment_checked = (entry->segment == RelationGetRelid(append->active.segment));
 }
 
+/* Is what comes, or changes, to be read from the table, where it is by then?  That takes a key. */
+static bool
+takes_keys_only(const DbsyncAppend *append)
+{
+	const DbsyncEntry *entry = append->active.entry;
+
+	return (entry->captured.by == DBSYNC_BY_KEYS || entry->captured.by == DBSYNC_BY_API) &&
+		entry->shape.nkeys > 0;
+}
+
 void
 dbsync_append_put(DbsyncAppend *append, char op, TupleTableSlot *slot)
 {
 	DbsyncSource source;
 
 	refresh(append);
+	if (takes_keys_only(append) && op != DBSYNC_OP_DELETE && op != DBSYNC_OP_TRUNCATE)
+		op = DBSYNC_OP_KEY;
 	append->stamp.op = op;
 	append->stamp.no = dbsync_transaction.next_no++;
 	source = dbsync_form_source(&append->active.entry->shape, &append->stamp, slot);
@@ -428,7 +445,8 @@ dbsync_append_put_update(DbsyncAppend *append, TupleTableSlot *old, TupleTableSl
 		dbsync_append_put(append, DBSYNC_OP_INSERT, new);
 		return;
 	}
-	append->stamp.same = dbsync_unchanged_find(&append->active.entry->shape, append->assigned, old, new);
+	if (!takes_keys_only(append))
+		append->stamp.same = dbsync_unchanged_find(&append->active.entry->shape, append->assigned, old, new);
 	dbsync_append_put(append, DBSYNC_OP_UPDATE, new);
 	append->stamp.same = NULL;
 }

@@ -53,7 +53,8 @@ extern bool dbsync_append_begin(DbsyncAppend *append, Relation rel, int64 expect
 /*
  * Append a row.  The slot is one of the captured table's; its values are copied
  * at once.  NULL: a row of nulls (TRUNCATE).  Of a deleted row only the key is
- * kept.
+ * kept, nor of any but truncated ones where the captured table's keys are all that is
+ * wanted: what was put as another operation goes as KEY then.
  */
 extern void dbsync_append_put(DbsyncAppend *append, char op, TupleTableSlot *slot);
 

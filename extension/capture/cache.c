@@ -283,7 +283,7 @@ fill_shape(DbsyncEntry *entry, Relation rel)
 	DbsyncEntry filled = *entry;
 	MemoryContext old;
 
-	if (!entry->captured.scanned)
+	if (entry->captured.by != DBSYNC_BY_NOBODY)
 		dbsync_catalog_active_segment(entry->captured.id, &filled.segment_id, &filled.segment,
 									  &filled.shape_id);
 	filled.segment_checked = false;
@@ -326,7 +326,7 @@ fill(DbsyncEntry *entry, Relation rel)
 		entry->tree = entry->captured.relid != entry->relid ||
 			rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 		fill_shape(entry, rel);
-		entry->mode = entry->captured.scanned ? DBSYNC_MODE_SCAN : DBSYNC_MODE_CAPTURE;
+		entry->mode = entry->captured.by == DBSYNC_BY_NOBODY ? DBSYNC_MODE_SCAN : DBSYNC_MODE_CAPTURE;
 	}
 	/* no generation is 0, so an error above leaves the entry stale */
 	entry->generation = generation;

@@ -27,11 +27,11 @@ typedef struct DbsyncStamp
 /* How rows get from the table to the segment; called as the segment is checked. */
 extern void dbsync_form_learn(DbsyncShape *shape, TupleDesc segment);
 
-/* Does a row have the key alone?  What is deleted from a table without a key is whole. */
+/* Does a row have the key alone?  What is captured of a table without a key is whole. */
 static inline bool
 dbsync_form_has_key_only(const DbsyncShape *shape, const DbsyncStamp *stamp)
 {
-	return stamp->op == DBSYNC_OP_DELETE && shape->nkeys > 0;
+	return (stamp->op == DBSYNC_OP_DELETE || stamp->op == DBSYNC_OP_KEY) && shape->nkeys > 0;
 }
 
 /* The slot's row, if the segment's row with this stamp can be copied from it. */

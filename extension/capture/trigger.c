@@ -34,6 +34,12 @@
  *							they are the same
  *	DELETE					D with the row
  *
+ * of a table of which keys alone are captured (DBSYNC_BY_KEYS):
+ *
+ *	INSERT, COPY			K with the key
+ *	UPDATE					K with the key; if it has changed, D with the old one first
+ *	DELETE					D with the key
+ *
  * Whether a key has changed is decided bytewise: 1.0 and 1.00 are one key to the
  * index, but the target must see the change.  In the segment a key's rows are in
  * the order in which they were captured; where that may differ from the order

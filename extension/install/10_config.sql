@@ -82,7 +82,7 @@ COMMENT ON COLUMN dbsync.captured_table.owner IS 'the owner that a dropped table
 COMMENT ON COLUMN dbsync.captured_table.dropped IS 'the transaction that dropped it';
 COMMENT ON COLUMN dbsync.captured_table.named_key IS 'columns that were named as the key; null: it is chosen among its unique indexes';
 COMMENT ON COLUMN dbsync.captured_table.by_row IS 'it has inheritance children or parents, and is captured row by row; null: its triggers are being changed';
-COMMENT ON COLUMN dbsync.captured_table.capture IS 'who finds out what changed: trigger';
+COMMENT ON COLUMN dbsync.captured_table.capture IS 'who finds out what changed: trigger; keys: triggers, which write keys alone; api: the application';
 COMMENT ON COLUMN dbsync.captured_table.capture_options IS 'options of this way to capture';
 COMMENT ON COLUMN dbsync.captured_table.lost_parent IS 'statements of transactions before this one may still write to it through an inheritance parent that it has no more';
 
@@ -397,8 +397,9 @@ CREATE TABLE dbsync_internal.header_1 (
     bytes bigint NOT NULL,
     -- per table and segment: captured_id, segment id, inserts, updates,
     -- deletes, truncates, resolved, statements (2 for one that may hold a row
-    -- twice), updates with untouched columns, n ranges, then n times first and
-    -- last block; packed, see header_parts()
+    -- twice), updates that lack columns, n ranges (16 more: turns follow, 32 more:
+    -- keys alone follow), then n times first and last block, turns, keys; packed,
+    -- see header_parts()
     parts bytea NOT NULL,
     -- rows that it takes along, see carried()
     carried bytea

@@ -64,9 +64,9 @@ BEGIN
         dbsync_internal.trigger_kinds() t,
         LATERAL (SELECT CASE WHEN m.by_row THEN 'A' ELSE t.enabled END) e (enabled)
     WHERE NOT (m.by_row AND t.replaced)
-      AND NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = triggers.captured_id AND c.capture = 'none');
+      AND NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = triggers.captured_id AND NOT dbsync_internal.has_triggers(c));
 END $$;
-COMMENT ON FUNCTION dbsync_internal.triggers(int) IS 'the triggers of a captured table: name, definition, how they are enabled';
+COMMENT ON FUNCTION dbsync_internal.triggers(int) IS 'the triggers of a captured table: name, definition, how they are enabled; none where others find out what changed';
 
 -- Of the table, or of a partition of it.  A row trigger of a partitioned table would be cloned to
 -- partitions by whoever makes them, who may not use our function: each that has rows has its own.
@@ -242,7 +242,8 @@ BEGIN
     IF NOT EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = captured.id AND s.active) THEN
         PERFORM dbsync_internal.create_segment(captured.id);
     END IF;
-    UPDATE dbsync.captured_table c SET by_row = dbsync_internal.is_related(c.relid) WHERE c.id = captured.id;
+    UPDATE dbsync.captured_table c SET by_row = dbsync_internal.has_triggers(c) AND dbsync_internal.is_related(c.relid) WHERE c.id = captured.id;
+    PERFORM dbsync_internal.drop_unwanted_triggers(captured);
     PERFORM dbsync_internal.create_triggers(captured.id, captured.relid);
     PERFORM dbsync_internal.install_members(captured);
 

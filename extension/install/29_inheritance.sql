@@ -126,7 +126,9 @@ AS $$
 DECLARE
     related boolean := dbsync_internal.is_related(captured.relid);
 BEGIN
-    IF related AND NOT captured.by_row THEN
+    IF NOT dbsync_internal.has_triggers(captured) THEN
+        RETURN;
+    ELSIF related AND NOT captured.by_row THEN
         PERFORM dbsync_internal.join_tree(captured);
     ELSIF captured.by_row AND NOT related THEN
         PERFORM dbsync_internal.leave_tree(captured);

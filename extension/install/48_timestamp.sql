@@ -326,17 +326,18 @@ COMMENT ON FUNCTION dbsync_internal.scan_in_words(oid, regclass, dbsync.subscrip
 
 -- Triggers are there for subscriptions that want them.  Whatever has to be done is the worker's, one
 -- table a transaction: see install_capture().
-CREATE FUNCTION dbsync_internal.settle_capture(captured_id int) RETURNS void
+CREATE FUNCTION dbsync_internal.settle_capture(captured_id int, wanted text DEFAULT 'trigger', options jsonb DEFAULT NULL) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     UPDATE dbsync.captured_table c
-    SET capture = CASE WHEN w.captures THEN 'trigger' ELSE 'none' END,
+    SET capture = CASE WHEN w.captures THEN wanted ELSE 'none' END,
+        capture_options = CASE WHEN w.captures THEN coalesce(options, '{}') ELSE '{}' END,
         state = CASE c.state WHEN 'active' THEN 'installing' ELSE c.state END
     FROM (SELECT bool_or(a.capture IS NULL) AS captures FROM dbsync.subscription_table a
           WHERE a.captured_id = settle_capture.captured_id) w
     WHERE c.id = settle_capture.captured_id AND c.state <> 'dropped' AND w.captures <> (c.capture <> 'none')
 $$;
-COMMENT ON FUNCTION dbsync_internal.settle_capture(int) IS 'has a table captured, or not captured any more, by what its subscriptions want';
+COMMENT ON FUNCTION dbsync_internal.settle_capture(int, text, jsonb) IS 'has a table captured, or not captured any more, by what its subscriptions want';
 
 -- What is left to install: its shape, for whoever reads it.  Triggers and segments may be there from when it was captured.
 CREATE FUNCTION dbsync_internal.install_scanned(captured dbsync.captured_table) RETURNS void

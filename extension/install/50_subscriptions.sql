@@ -109,30 +109,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_bounds_travel(regclass) IS 'error if a partition of the table has a bound that no target can be told';
 
--- Who finds out what changed.
-CREATE FUNCTION dbsync_internal.check_capture(capture text, options jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    unknown text;
-BEGIN
-    IF capture = 'timestamp' THEN
-        PERFORM dbsync_internal.scan_options(options);
-        RETURN;
-    ELSIF capture <> 'trigger' THEN
-        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('capture "%s" is not supported', capture),
-            HINT = 'Ways to capture are "trigger" and "timestamp".';
-    END IF;
-    SELECT o.key INTO unknown FROM jsonb_object_keys(options) o (key) ORDER BY o.key COLLATE "C" LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('capture "trigger" has no option "%s"', unknown),
-            HINT = 'It has none.';
-    END IF;
-END $$;
-COMMENT ON FUNCTION dbsync_internal.check_capture(text, jsonb) IS 'error unless it says how changes are captured, with options that this way has';
-
 CREATE FUNCTION dbsync_internal.check_existing_rows(copy_data boolean, existing_rows text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -189,23 +165,27 @@ COMMENT ON FUNCTION dbsync_internal.keep_notes(regclass) IS 'before a suspended 
 
 -- One captured table for all subscriptions.  One that was on its way out, or was
 -- suspended, is installed again; if nobody has it any more, by the key that is asked for now.
-CREATE FUNCTION dbsync_internal.capture_table(rel regclass, key name[] DEFAULT NULL) RETURNS int
+CREATE FUNCTION dbsync_internal.capture_table(rel regclass, key name[] DEFAULT NULL, capture text DEFAULT 'trigger', options jsonb DEFAULT NULL) RETURNS int
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     captured_id int;
 BEGIN
     PERFORM dbsync_internal.keep_notes(rel);
-    INSERT INTO dbsync.captured_table AS c (relid, key_index, named_key)
-    VALUES (rel, CASE WHEN key IS NULL THEN dbsync_internal.choose_key(rel) ELSE dbsync_internal.check_named_key(rel, key) END, key)
+    INSERT INTO dbsync.captured_table AS c (relid, key_index, named_key, capture, capture_options)
+    VALUES (rel, CASE WHEN key IS NULL THEN dbsync_internal.choose_key(rel) ELSE dbsync_internal.check_named_key(rel, key) END, key,
+        CASE capture WHEN 'timestamp' THEN 'none' ELSE capture END, CASE WHEN capture = 'timestamp' OR options IS NULL THEN '{}' ELSE options END)
     ON CONFLICT (relid) WHERE state <> 'dropped' DO UPDATE SET note = NULL,
         state = CASE WHEN c.state = 'active' THEN 'active' ELSE 'installing' END,
         named_key = CASE WHEN c.state = 'active' OR EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id)
-            THEN c.named_key ELSE EXCLUDED.named_key END
+            THEN c.named_key ELSE EXCLUDED.named_key END,
+        (capture, capture_options) = (SELECT c.capture, c.capture_options
+            WHERE c.state = 'active' OR EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id)
+            UNION ALL SELECT EXCLUDED.capture, EXCLUDED.capture_options LIMIT 1)
     RETURNING c.id INTO captured_id;
     RETURN captured_id;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.capture_table(regclass, name[]) IS 'id of the captured table, which is to be installed if it is not active';
+COMMENT ON FUNCTION dbsync_internal.capture_table(regclass, name[], text, jsonb) IS 'id of the captured table, which is to be installed if it is not active';
 
 -- A table is captured by one key, whoever subscribes it.
 CREATE FUNCTION dbsync_internal.check_same_key(rel regclass, key name[]) RETURNS void
@@ -322,33 +302,36 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.check_place(dbsync.subscription, regclass, name, name) IS 'error if a subscription has the table, or another one that goes to this target table';
 
 CREATE FUNCTION dbsync_internal.write_attachment(subscription dbsync.subscription, rel regclass, target_schema name, target_table name,
-    target_given boolean, copy_data boolean, existing_rows text, key name[], by_rule boolean DEFAULT false, scan jsonb DEFAULT NULL) RETURNS int
+    target_given boolean, copy_data boolean, existing_rows text, key name[], by_rule boolean DEFAULT false,
+    capture text DEFAULT 'trigger', options jsonb DEFAULT NULL) RETURNS int
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    captured_id int := dbsync_internal.capture_table(rel, key);
+    captured_id int := dbsync_internal.capture_table(rel, key, capture, options);
 BEGIN
     INSERT INTO dbsync.subscription_table (subscription_id, captured_id, target_schema, target_table, target_given,
         copy_data, existing_rows, by_rule, capture, capture_options)
     VALUES (subscription.id, captured_id, target_schema, target_table, target_given, copy_data, existing_rows, by_rule,
-        CASE WHEN scan IS NOT NULL THEN 'timestamp' END, coalesce(scan, '{}'));
-    PERFORM dbsync_internal.settle_capture(captured_id);
+        -- of the captured table is what writes to its segments, of the attachment what reads the table
+        CASE WHEN capture = 'timestamp' THEN capture END, CASE WHEN capture = 'timestamp' THEN options ELSE '{}' END);
+    PERFORM dbsync_internal.settle_capture(captured_id, capture, options);
     RETURN captured_id;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.write_attachment(dbsync.subscription, regclass, name, name, boolean, boolean, text, name[], boolean, jsonb) IS 'writes down that a subscription has a table, which has been checked; returns the captured table';
+COMMENT ON FUNCTION dbsync_internal.write_attachment(dbsync.subscription, regclass, name, name, boolean, boolean, text, name[], boolean, text, jsonb) IS 'writes down that a subscription has a table, which has been checked; returns the captured table';
 
 -- The lock keeps the table as it is until the guard can see our row.  Where there are so many
 -- that locks are given back, install_capture() looks again, as it does in any case, and leaves
 -- out what was dropped meanwhile.
 CREATE FUNCTION dbsync_internal.attach_table(subscription dbsync.subscription, rel regclass, target_table text,
     copy_data boolean, existing_rows text, key name[] DEFAULT NULL, columns text[] DEFAULT NULL, filter text DEFAULT NULL,
-    operations text[] DEFAULT NULL, scan jsonb DEFAULT NULL) RETURNS void
+    operations text[] DEFAULT NULL, capture text DEFAULT 'trigger', options jsonb DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     target record;
     selection jsonb;
     captured_id int;
+    scan jsonb := CASE WHEN capture = 'timestamp' THEN options END;
 BEGIN
     PERFORM dbsync_internal.check_kind(rel);
     PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel, scan IS NOT NULL);
@@ -364,6 +347,7 @@ BEGIN
     IF scan IS NOT NULL THEN
         PERFORM dbsync_internal.check_scan(subscription, rel, scan, copy_data, key IS NOT NULL, operations);
     END IF;
+    PERFORM dbsync_internal.check_capture_key(rel, capture, key);
     PERFORM dbsync_internal.check_keyless(rel, key IS NOT NULL, existing_rows);
     IF key IS NULL THEN
         PERFORM dbsync_internal.notice_keyless(rel);
@@ -373,6 +357,7 @@ BEGIN
     END IF;
     IF operations IS NOT NULL THEN
         PERFORM dbsync_internal.check_operations(rel, operations, dbsync_internal.key_numbers(rel, key));
+        PERFORM dbsync_internal.check_capture_operations(rel, capture, operations);
         PERFORM dbsync_internal.check_whole_rows(rel, selection, operations);
     END IF;
     target := dbsync_internal.target_name(rel, target_table);
@@ -380,18 +365,19 @@ BEGIN
         PERFORM dbsync_internal.ask_about_selection(subscription, rel, target.schema, target.name, selection, dbsync_internal.key_numbers(rel, key));
     END IF;
     PERFORM dbsync_internal.check_place(subscription, rel, target.schema, target.name);
+    PERFORM dbsync_internal.check_same_capture(rel, capture);
 
     -- who drops the subscription by an older snapshot must not overlook the new row; once is
     -- enough, and each time leaves a row that the next one has to pass
     UPDATE dbsync.subscription s SET policy = s.policy WHERE s.id = subscription.id AND NOT dbsync_internal.guard_is_ours(s.xmin);
     captured_id := dbsync_internal.write_attachment(subscription, rel, target.schema, target.name, target_table IS NOT NULL,
-        copy_data, existing_rows, key, scan => scan);
+        copy_data, existing_rows, key, false, capture, options);
     IF selection IS NOT NULL OR operations IS NOT NULL THEN
         PERFORM dbsync_internal.write_selection(subscription, captured_id, selection, operations);
     END IF;
     PERFORM dbsync_internal.unlock_surplus(rel);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text, name[], text[], text, text[], jsonb) IS 'adds a table to a subscription; scan: options of capture "timestamp", null: it is captured';
+COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, text, boolean, text, name[], text[], text, text[], text, jsonb) IS 'adds a table to a subscription';
 
 CREATE FUNCTION dbsync_internal.create_subscription(caller oid, name text, target text, tables regclass[],
     policy text, copy_data boolean, existing_rows text, forward text, ddl text, on_partition_drop text,
@@ -452,7 +438,8 @@ BEGIN
     PERFORM dbsync_internal.check_capture(coalesce(capture, 'trigger'), options);
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
     PERFORM dbsync_internal.attach_table(found_subscription, rel, target_table, copy_data, existing_rows, key, columns, filter, operations,
-        CASE WHEN capture = 'timestamp' THEN options END);
+        coalesce(capture, 'trigger'), options);
+    PERFORM dbsync_internal.notice_capture(rel, capture);
     PERFORM dbsync_internal.forget_exception(found_subscription.id, rel);
     PERFORM dbsync_internal.notice_heirs(found_subscription, ARRAY[rel]);
     PERFORM dbsync_internal.notice_sequences(found_subscription, ARRAY[rel]);
@@ -464,4 +451,4 @@ CREATE FUNCTION dbsync.add_table(subscription text, "table" regclass, target_tab
     filter text DEFAULT NULL, copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, key name[] DEFAULT NULL,
     operations text[] DEFAULT NULL, capture text DEFAULT NULL, options jsonb DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[], text[], text, jsonb) IS 'adds a table to a subscription; columns: those that are sent, as in the list of a SELECT; filter: condition that is true of rows that are sent; operations: which of insert, update, delete and truncate are; key: NOT NULL columns by which its rows are known, with an index that begins with them; capture: who finds out what changed (trigger, timestamp), options: how';
+COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[], text[], text, jsonb) IS 'adds a table to a subscription; columns: those that are sent, as in the list of a SELECT; filter: condition that is true of rows that are sent; operations: which of insert, update, delete and truncate are; key: NOT NULL columns by which its rows are known, with an index that begins with them; capture: who finds out what changed (trigger, keys, api, timestamp), options: how';

@@ -133,6 +133,7 @@ BEGIN
     IF operations IS NOT NULL THEN
         PERFORM dbsync_internal.check_scan_operations(attached.capture);
         PERFORM dbsync_internal.check_operations(rel, operations, dbsync_internal.key_numbers(rel, NULL));
+        PERFORM dbsync_internal.check_capture_operations(rel, captured.capture, operations);
         PERFORM dbsync_internal.check_whole_rows(rel, selection, operations);
     END IF;
     PERFORM dbsync_internal.ask_about_selection(found_subscription, rel, attached.target_schema, attached.target_table, selection,

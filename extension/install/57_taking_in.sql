@@ -22,6 +22,7 @@ BEGIN
     END IF;
     PERFORM dbsync_internal.check_keyless(rel, false, subscription.rule_existing_rows);
     PERFORM dbsync_internal.check_place(subscription, rel, target.schema, target.name);
+    PERFORM dbsync_internal.check_same_capture(rel, 'trigger');
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_by_rule(dbsync.subscription, regclass) IS 'error if a table cannot come into a subscription by a rule';
 
@@ -67,7 +68,9 @@ BEGIN
     ON CONFLICT (relid) WHERE state <> 'dropped' DO UPDATE SET note = NULL,
         state = CASE WHEN c.state = 'active' THEN 'active' ELSE 'installing' END,
         named_key = CASE WHEN c.state = 'active' OR EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id)
-            THEN c.named_key END;
+            THEN c.named_key END,
+        -- of one that is still somebody's it is this already (check_by_rule())
+        capture = EXCLUDED.capture, capture_options = EXCLUDED.capture_options;
     INSERT INTO dbsync.subscription_table (subscription_id, captured_id, target_schema, target_table, copy_data, existing_rows, by_rule)
     SELECT subscription.id, c.id, n.nspname, r.relname, attach_all.copy_data, subscription.rule_existing_rows, true
     FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid JOIN pg_namespace n ON n.oid = r.relnamespace

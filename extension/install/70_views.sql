@@ -217,7 +217,7 @@ BEGIN
             CASE WHEN a.state = 'new' AND NOT a.copy_data AND a.start_position IS NULL AND c.state <> 'dropped'
                  THEN 'what is written now is not sent: capture has not begun, and there is no copy' END,
             CASE WHEN c.state <> 'dropped' THEN dbsync_internal.scan_in_words(caller, c.relid, a) END,
-            dbsync_internal.kept_in_words(a),
+            dbsync_internal.kept_in_words(a), CASE WHEN a.capture IS NULL THEN dbsync_internal.capture_in_words(c) END,
             CASE WHEN c.state <> 'dropped' THEN dbsync_internal.names_apart(c.relid, a) END), ''),
         h.held_since, h.held_for, h.next_action, a.missing_rows
     FROM dbsync.subscription s
@@ -292,7 +292,7 @@ AS $$
     -- @row@: a column of the alias's name would be taken for it
     SELECT format(replace('SELECT %s AS xid, %s AS no, %s::text AS op, '
             '%s AS key, '
-            'dbsync_internal.jsonb_as((SELECT @row@ FROM (SELECT %s WHERE %s NOT IN (''T'', %L)) @row@), %s) '
+            'dbsync_internal.jsonb_as((SELECT @row@ FROM (SELECT %s WHERE %s NOT IN (''T'', ''K'', %L)) @row@), %s) '
             '- coalesce((SELECT array_agg((%L::text[])[n]) FROM unnest(%s::smallint[]) n), ''{}'') AS row '
             'FROM (SELECT * FROM %s UNION ALL SELECT * FROM dbsync_internal.carried(NULL::%s)) s',
             '@row@', dbsync_internal.free_column_name(array_agg(attname), 'dbsync_row')),
@@ -341,4 +341,4 @@ CREATE FUNCTION dbsync.changes("table" regclass) RETURNS TABLE (
     xid xid8, "time" timestamptz, role text, application text, tag text, origin text,
     closing pg_lsn, no bigint, op text, key jsonb, "row" jsonb)
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.changes(regclass) IS 'what is captured of a table and not emptied yet, in closing order; you need SELECT on the table; op: I U D T(runcate), R: state at the end of its transaction; large values that an UPDATE left as they were are not in its row';
+COMMENT ON FUNCTION dbsync.changes(regclass) IS 'what is captured of a table and not emptied yet, in closing order; you need SELECT on the table; op: I U D T(runcate), R: state at the end of its transaction, K: it came or changed, and its key alone was captured; large values that an UPDATE left as they were are not in its row';

@@ -97,7 +97,7 @@ BEGIN
     -- what triggers() says of each, of all tables in one query
     FOR lost IN
         SELECT c.id FROM dbsync.captured_table c
-        WHERE c.id = ANY (looked) AND c.capture <> 'none' AND EXISTS (
+        WHERE c.id = ANY (looked) AND dbsync_internal.has_triggers(c) AND EXISTS (
             SELECT FROM (SELECT c.relid::oid UNION ALL SELECT p.relid FROM dbsync.partition p WHERE p.captured_id = c.id) m (relid)
                 CROSS JOIN dbsync_internal.trigger_kinds() t
                 LEFT JOIN pg_class r ON r.oid = m.relid
@@ -125,8 +125,8 @@ BEGIN
     -- what went through its parent was captured of the wrong table, or not at all
     FOR lost IN
         SELECT c.id FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid
-        WHERE c.id = ANY (looked) AND c.state = 'active' AND NOT c.by_row AND r.relkind = 'r'
-          AND c.capture <> 'none' AND (EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.relid) OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.relid))
+        WHERE c.id = ANY (looked) AND c.state = 'active' AND NOT c.by_row AND r.relkind = 'r' AND dbsync_internal.has_triggers(c)
+          AND (EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.relid) OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.relid))
     LOOP
         PERFORM dbsync_internal.note_suspended(lost, 'it got inheritance children or parents while event triggers were off');
     END LOOP;

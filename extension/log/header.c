@@ -47,8 +47,9 @@
 /* numbers per part before its ranges, a byte each at least; see 10_config.sql */
 #define PART_FIXED		10
 
-/* added to the number of ranges where a number of turns follows them: nobody else pays a byte */
+/* added to the number of ranges where numbers of turns, or of keys, follow them: nobody else pays a byte */
 #define HAS_TURNS		16
+#define HAS_KEYS		32
 
 StaticAssertDecl(DBSYNC_MAX_RANGES < HAS_TURNS, "the number of ranges has room for a flag");
 
@@ -119,7 +120,7 @@ make_bytes(Size size)
 static Datum
 form_parts(const DbsyncHeader *header)
 {
-	Size		room = header->nparts * (PART_FIXED + 2 * DBSYNC_MAX_RANGES + 1) * DBSYNC_NUMBER_MAX;
+	Size		room = header->nparts * (PART_FIXED + 2 * DBSYNC_MAX_RANGES + 2) * DBSYNC_NUMBER_MAX;
 	bytea	   *bytes = make_bytes(room);
 	char	   *at = VARDATA(bytes);
 
@@ -136,7 +137,8 @@ form_parts(const DbsyncHeader *header)
 		at = dbsync_number_put(at, part->resolved);
 		at = dbsync_number_put(at, part->statements);
 		at = dbsync_number_put(at, part->marked);
-		at = dbsync_number_put(at, part->ranges.n + (part->turns > 0 ? HAS_TURNS : 0));
+		at = dbsync_number_put(at, part->ranges.n + (part->turns > 0 ? HAS_TURNS : 0) +
+							   (part->keys > 0 ? HAS_KEYS : 0));
 		for (int r = 0; r < part->ranges.n; r++)
 		{
 			at = dbsync_number_put(at, part->ranges.first[r]);
@@ -144,6 +146,8 @@ form_parts(const DbsyncHeader *header)
 		}
 		if (part->turns > 0)
 			at = dbsync_number_put(at, part->turns);
+		if (part->keys > 0)
+			at = dbsync_number_put(at, part->keys);
 	}
 	SET_VARSIZE(bytes, at - (char *) bytes);
 	return PointerGetDatum(bytes);
@@ -268,6 +272,17 @@ decode_count(DbsyncPacked *packed)
 	return dbsync_packed_number_upto(packed, UINT64CONST(1) << 44);
 }
 
+/* A number that is there where the flag says so, and not 0 then. */
+static int64
+decode_flagged(DbsyncPacked *packed, bool flag)
+{
+	int64		n = flag ? decode_count(packed) : 0;
+
+	if (flag && n == 0)
+		dbsync_packed_corrupted(packed);
+	return n;
+}
+
 static void
 decode_part(DbsyncPacked *packed, DbsyncPart *part)
 {
@@ -282,7 +297,7 @@ decode_part(DbsyncPacked *packed, DbsyncPart *part)
 	part->resolved = decode_count(packed);
 	part->statements = decode_count(packed);
 	part->marked = decode_count(packed);
-	n = dbsync_packed_number_upto(packed, HAS_TURNS + DBSYNC_MAX_RANGES);
+	n = dbsync_packed_number_upto(packed, HAS_KEYS + HAS_TURNS + DBSYNC_MAX_RANGES);
 	part->ranges.n = n % HAS_TURNS;
 	if (part->ranges.n > DBSYNC_MAX_RANGES)
 		dbsync_packed_corrupted(packed);
@@ -293,8 +308,9 @@ decode_part(DbsyncPacked *packed, DbsyncPart *part)
 		if (part->ranges.first[r] > part->ranges.last[r])
 			dbsync_packed_corrupted(packed);
 	}
-	part->turns = n >= HAS_TURNS ? decode_count(packed) : 0;
-	if (n >= HAS_TURNS && part->turns == 0)
+	part->turns = decode_flagged(packed, (n & HAS_TURNS) != 0);
+	part->keys = decode_flagged(packed, (n & HAS_KEYS) != 0);
+	if (part->keys > part->marked)
 		dbsync_packed_corrupted(packed);
 }
 

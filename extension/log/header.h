@@ -32,7 +32,8 @@ typedef struct DbsyncPart
 	 * May be too high, never too low.
 	 */
 	int64		statements;
-	int64		marked;			/* updates with columns marked as untouched */
+	int64		marked;			/* updates that do not have all columns */
+	int64		keys;			/* of these, rows KEY, which have the key alone */
 	int64		turns;			/* rows of dbsync.turn: changes of the table among these rows */
 	DbsyncRanges ranges;
 } DbsyncPart;

@@ -8,12 +8,16 @@
 #ifndef DBSYNC_EXTENSION_LOG_SEGMENT_H
 #define DBSYNC_EXTENSION_LOG_SEGMENT_H
 
-/* what happened to the row; RESOLVED: what it was in the end, whatever came before */
+/*
+ * What happened to the row; RESOLVED: what it was in the end, whatever came before; KEY: it came, or
+ * changed, and nothing but its key was captured, so it is to be read from the table.
+ */
 #define DBSYNC_OP_INSERT	'I'
 #define DBSYNC_OP_UPDATE	'U'
 #define DBSYNC_OP_DELETE	'D'
 #define DBSYNC_OP_TRUNCATE	'T'
 #define DBSYNC_OP_RESOLVED	'R'
+#define DBSYNC_OP_KEY		'K'
 
 /* rows of a transaction are numbered, from 1, in so many bits */
 #define DBSYNC_NO_BITS		45

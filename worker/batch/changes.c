@@ -388,7 +388,7 @@ check_lock(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 	DbsyncTable *table = batch->current;
 
 	if (cut_table->marked == 0 || table->lock == DBSYNC_LOCK_HELD ||
-		!dbsync_choose_completes(batch->work, table))
+		!dbsync_choose_completes(batch->work, table, cut_table))
 		return;
 	batch->work->lock_due = table->lock == DBSYNC_LOCK_NOT_WANTED;
 	ereport(ERROR,

@@ -57,7 +57,8 @@ typedef struct DbsyncBatch
  * Must rows of a table be sent whole, though not all of them were captured so?
  * It must have been opened at the target.
  */
-extern bool dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table);
+extern bool dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table,
+									const DbsyncCutTable *cut_table);
 
 /* Begin the source transaction: locks first, then the snapshot S. */
 extern void dbsync_choose_begin(DbsyncBatch *batch);

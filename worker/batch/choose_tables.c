@@ -29,15 +29,17 @@
 #define LOCKED_PAUSE 1000
 
 bool
-dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table)
+dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table, const DbsyncCutTable *cut_table)
 {
+	if (table->keys_only || (cut_table != NULL && cut_table->keys > 0))
+		return true;
 	/* what is worked out of a row may need any of its values; and rows of a circle are staged whole */
 	return work->send_as >= DBSYNC_SEND_WHOLE_ROWS || table->ties.circle ||
 		(table->selection != NULL && dbsync_selection_runs(table->selection)) ||
 		!dbsync_target_table_takes_unchanged(work->target, table->handle);
 }
 
-/* Tables that may have a handle: of ten thousand, those that are written to. */
+/* Tables that may have a handle, or are read in any case: of ten thousand, those that are written to. */
 static List *
 find_open(DbsyncWork *work)
 {
@@ -54,7 +56,7 @@ find_open(DbsyncWork *work)
 		DbsyncTable *table = lfirst(lc);
 
 		table->lock = DBSYNC_LOCK_NOT_WANTED;
-		if (table->handle != NULL)
+		if (table->handle != NULL || table->keys_only)
 			work->open = lappend(work->open, table);
 	}
 	MemoryContextSwitchTo(old);
@@ -83,7 +85,8 @@ lock_to_complete(DbsyncWork *work)
 		if (table->shape->nkeys == 0 && dbsync_target_table_is_open(table, table->shape))
 			continue;
 		if (dbsync_table_flows(table) && table->scan == NULL &&
-			(work->lock_all || (table->handle != NULL && dbsync_choose_completes(work, table))))
+			(work->lock_all || table->keys_only ||
+			 (table->handle != NULL && dbsync_choose_completes(work, table, NULL))))
 			dbsync_completion_lock(table);
 	}
 }

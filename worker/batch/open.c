@@ -28,13 +28,15 @@ check_lock(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 	const DbsyncTable *table = batch->current;
 
 	if (cut_table->marked == 0 || table->lock == DBSYNC_LOCK_HELD ||
-		!dbsync_choose_completes(batch->work, table))
+		!dbsync_choose_completes(batch->work, table, cut_table))
 		return;
 	if (table->lock == DBSYNC_LOCK_NOT_HAD)
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("could not obtain lock on table %s", table->qualified),
 				 errdetail("Values that its last changes left untouched must be read from it.")));
+	/* of a table that is captured with whole rows by now nobody would know that it is to be read */
+	batch->work->lock_all |= cut_table->keys > 0;
 	batch->again = true;
 }
 

@@ -215,11 +215,13 @@ send_deletes(Order *order, Entry *entry)
 	const DbsyncCutTable sent = dbsync_send_count(table, entry->cut_table);
 	bool		alone = dbsync_cut_table_rows(&sent) == sent.deletes;
 	bool		together = table->ties.circle && !is_one_row(entry);
-	bool		filters = table->selection != NULL && dbsync_selection_runs(table->selection);
+	/* a row that the filter leaves out, or of which the key was captured and which has gone, goes there, too */
+	bool		may_go = entry->cut_table->keys > 0 ||
+		(table->selection != NULL && dbsync_selection_runs(table->selection));
 	DbsyncReadCut how;
 	int64		rows;
 
-	if (entry->done || (sent.deletes == 0 && !filters))
+	if (entry->done || (sent.deletes == 0 && !may_go))
 		return;
 	how = dbsync_send_begin(batch, entry->table, entry->cut_table, entry->place, 0);
 	how.what = DBSYNC_RELAY_GONE;

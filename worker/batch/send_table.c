@@ -15,6 +15,7 @@
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
+#include "worker/unique.h"
 #include "worker/work.h"
 
 int64
@@ -47,7 +48,8 @@ dbsync_send_count(const DbsyncTable *table, const DbsyncCutTable *cut_table)
 	if (!(table->operations & DBSYNC_SENDS_INSERT))
 		sent.inserts = 0;
 	if (!(table->operations & DBSYNC_SENDS_UPDATE))
-		sent.updates = sent.marked = 0;
+		/* nobody knows which of these rows are new */
+		sent.updates = sent.marked = table->operations & DBSYNC_SENDS_INSERT ? sent.keys : 0;
 	if (!(table->operations & DBSYNC_SENDS_DELETE))
 		sent.deletes = 0;
 	if (!(table->operations & DBSYNC_SENDS_TRUNCATE))
@@ -91,7 +93,8 @@ dbsync_send_begin(DbsyncBatch *batch, DbsyncTable *table, const DbsyncCutTable *
 	batch->current = table;
 	work->sending = table->captured_id;
 	changes.marks = dbsync_send_count(table, cut_table).marked > 0;
-	changes.complete = changes.marks && dbsync_choose_completes(work, table);
+	changes.complete = changes.marks && dbsync_choose_completes(work, table, cut_table);
+	table->reads_again |= cut_table->keys > 0;
 	work->completing = changes.complete ? table->captured_id : 0;
 	changes.after = after;
 	changes.before = before;
@@ -116,6 +119,27 @@ dbsync_send_appends(const DbsyncBatch *batch, const DbsyncTable *table, const Db
 		table->operations == DBSYNC_SENDS_ALL;
 }
 
+/*
+ * Rows that are read again show S, where a unique value may have moved to one of them from another row, of which
+ * nothing is in this cut.  That one would be in the way for ever.  Its own key follows, in a cut of before S,
+ * and brings all of it.  Not where others' rows may be there, nor where keys are checked that could take along more.
+ */
+static void
+make_room(DbsyncBatch *batch, const DbsyncCutTable *cut_table, const DbsyncReadCut *changes)
+{
+	DbsyncTable *table = batch->current;
+	List	   *sets;
+
+	if (!table->reads_again || batch->caught_up || table->ties.checked || dbsync_table_keeps_rows(table) ||
+		!dbsync_target_clears(batch->target))
+		return;
+	sets = dbsync_unique_sets(table, dbsync_read_shape(batch->work->subscription, table, cut_table));
+	if (sets == NIL)
+		return;
+	(void) dbsync_send_rows(batch, cut_table, DBSYNC_ROWS_CLEAR, changes);
+	dbsync_target_rows_clear(batch->target, table->handle, sets);
+}
+
 void
 dbsync_send_replaced(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncReadCut changes)
 {
@@ -123,6 +147,8 @@ dbsync_send_replaced(DbsyncBatch *batch, const DbsyncCutTable *cut_table, Dbsync
 
 	(void) dbsync_send_rows(batch, cut_table, DBSYNC_ROWS_DELETE, &keys);
 	changes.what = DBSYNC_RELAY_REMAINING;
+	if (batch->work->send_as == DBSYNC_SEND_REPLACE_ALL)
+		make_room(batch, cut_table, &changes);
 	batch->rows += dbsync_send_rows(batch, cut_table, DBSYNC_ROWS_APPEND, &changes);
 }
 

@@ -36,6 +36,29 @@
 /* a cut of which folding leaves less than this is better folded in one */
 #define SLICE_KEEPS		0.9
 
+/* Rows that are read from their tables are of S, and those of a cut that ends before it are not. */
+static bool
+reads_tables(const DbsyncBatch *batch)
+{
+	ListCell   *lc;
+
+	if (batch->cut == NULL)
+	{
+		foreach(lc, batch->work->subscription->tables)
+		{
+			if (((DbsyncTable *) lfirst(lc))->keys_only)
+				return true;
+		}
+		return false;
+	}
+	foreach(lc, batch->cut->tables)
+	{
+		if (((DbsyncCutTable *) lfirst(lc))->keys > 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Chunks are of S, which the last cut reaches or not; a held table's window is another; and
  * a batch that is not sent as usual has had enough surprises.
@@ -44,7 +67,7 @@ static bool
 may_be_sliced(const DbsyncBatch *batch)
 {
 	return batch->copying == NULL && batch->held == NULL && batch->work->send_as == DBSYNC_SEND_AS_USUAL &&
-		(batch->cut == NULL || batch->cut->turns == 0);
+		(batch->cut == NULL || batch->cut->turns == 0) && !reads_tables(batch);
 }
 
 int64
@@ -52,6 +75,9 @@ dbsync_slice_first(const DbsyncBatch *batch)
 {
 	int64		slice = Max(dbsync_batch_rows / FIRST_SLICE_PART, FIRST_SLICE_MIN);
 
+	/* a row that is read again may reference one that comes behind the cut: so none does, if that can be */
+	if (batch->work->subscription->tied && reads_tables(batch))
+		return PG_INT64_MAX;
 	return may_be_sliced(batch) ? Min(slice, dbsync_batch_rows) : dbsync_batch_rows;
 }
 
@@ -100,7 +126,7 @@ fits(const DbsyncBatch *batch, const DbsyncCut *cut)
 
 		if (!dbsync_target_table_is_open(table, dbsync_read_shape(batch->work->subscription,
 																  table, cut_table)) ||
-			(cut_table->marked > 0 && dbsync_choose_completes(batch->work, table)))
+			(cut_table->marked > 0 && dbsync_choose_completes(batch->work, table, cut_table)))
 			return false;
 	}
 	return dbsync_choose_lock_segments(batch, cut);

@@ -286,7 +286,9 @@ typedef enum DbsyncRowsMode
 	DBSYNC_ROWS_DELETE,			/* keys of rows to delete; may come repeatedly */
 	DBSYNC_ROWS_COUNT,			/* of a table without a key: so many rows with just these values to
 								 * delete or to insert; each row once, deletes first */
-	DBSYNC_ROWS_TOGETHER		/* as MERGE, but they wait for rows_together() */
+	DBSYNC_ROWS_TOGETHER,		/* as MERGE, but they wait for rows_together() */
+	DBSYNC_ROWS_CLEAR			/* rows for which others are to make room: they wait for rows_clear(), and
+								 * come once more to be written */
 } DbsyncRowsMode;
 
 /* a foreign key that the target checks; one of its two tables may be none of those asked about */
@@ -359,12 +361,13 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURE_SEQUENCES	0x40	/* has sequences, and keeps them ahead */
 #define DBSYNC_FEATURE_CREATE		0x80	/* makes tables that are missing, and their indexes */
 #define DBSYNC_FEATURE_FOREIGN_KEYS	0x100	/* says which foreign keys are checked there */
+#define DBSYNC_FEATURE_CLEAR		0x200	/* makes room for rows, mode CLEAR */
 
 /* the worker cannot do without these yet */
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
 
 /* of this contract; a driver that was made for another one is refused */
-#define DBSYNC_DRIVER_VERSION	5
+#define DBSYNC_DRIVER_VERSION	6
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
@@ -609,6 +612,15 @@ typedef struct DbsyncDriver
 	 * Clashed: rows have been in each other's way when they were sent before.
 	 */
 	bool		(*rows_together) (DbsyncTarget *target, bool clashed);
+
+	/* --- with DBSYNC_FEATURE_CLEAR --- */
+
+	/*
+	 * Behind the rows that have come in mode CLEAR: delete rows of the table that have a unique value of theirs
+	 * under another key.  Unique are these sets of columns (a List of integer lists, indexes into the spec's), of which
+	 * the table may enforce some: what it enforces beside them is a clash, as ever.
+	 */
+	bool		(*rows_clear) (DbsyncTarget *target, DbsyncTargetTable *table, List *sets);
 
 	/* --- optional --- */
 

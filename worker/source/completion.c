@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker/source/completion.c
- *	  Large values that were not captured, from the captured table itself.
+ *	  Values that were not captured, from the captured table itself.
  *
  * A target that lacks the row, or a way of writing that needs all of it, is sent
  * what the batch's snapshot S shows of the columns that an UPDATE left untouched.
@@ -9,6 +9,9 @@
  * follows and says the same; a row that S does not show is about to be deleted, by
  * a change that follows too.  Of a table that was dropped nothing can be looked up, and nothing
  * follows: it waits for somebody to decide.
+ *
+ * Where the key is all that was captured (DBSYNC_OP_KEY) the whole row comes from there; one that S does not
+ * show has gone, and whoever captured the key may have meant just that.
  *
  * Rows are found as dbsync_recheck_doubts() finds them, straight by the key's index.  That
  * asks for no rights and minds no policies, like the capture of all other values.
@@ -22,6 +25,7 @@
 #include "access/tableam.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -47,6 +51,7 @@ struct DbsyncCompletion
 {
 	DbsyncCapturedTable source; /* not open if the table was dropped */
 	MemoryContext context;		/* as long as this; the scan keeps things there */
+	MemoryContext per_row;		/* values of the row found last that had to be made */
 	const DbsyncTable *table;
 	const DbsyncTableShape *shape;
 	bool	   *needed;			/* of its columns: sent, or read by what is worked out */
@@ -119,6 +124,7 @@ dbsync_completion_begin(const DbsyncTable *table, const DbsyncTableShape *shape)
 	Assert(table->lock == DBSYNC_LOCK_HELD);
 	dbsync_owner_check();
 	completion->context = CurrentMemoryContext;
+	completion->per_row = AllocSetContextCreate(CurrentMemoryContext, "dbsync completion", ALLOCSET_SMALL_SIZES);
 	completion->table = table;
 	completion->shape = shape;
 	completion->needed = find_needed(table, shape);
@@ -205,7 +211,9 @@ refuse_dropped(const DbsyncTable *table)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("table %s was dropped, and a change of it cannot be sent any more", table->qualified),
-			 errdetail("An UPDATE left large values as they were. They were in the table alone, and are needed: the target lacks the row, or what is sent of it is worked out."),
+			 table->keys_only
+			 ? errdetail("Keys alone were captured of its last changes; the rows were in the table alone.")
+			 : errdetail("An UPDATE left large values as they were. They were in the table alone, and are needed: the target lacks the row, or what is sent of it is worked out."),
 			 errhint("The target's table is as it was before that change. To leave it so: SELECT dbsync.remove_table(..., '%u').",
 					 table->relid)));
 }
@@ -243,22 +251,24 @@ needs_row(const DbsyncCompletion *completion, bool *unchanged)
 	return needs;
 }
 
-bool
-dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, bool *unchanged)
+static TupleTableSlot *
+look_up(DbsyncCompletion *completion, const Datum *values, const bool *nulls)
 {
 	MemoryContext old;
 	TupleTableSlot *row;
 
-	if (!needs_row(completion, unchanged))
-		return true;
 	if (completion->table->dropped != 0)
 		refuse_dropped(completion->table);
 	old = MemoryContextSwitchTo(completion->context);
 	row = find_row(completion, values, nulls);
 	MemoryContextSwitchTo(old);
-	if (row == NULL)
-		check_gone(completion->table);
-	for (int i = 0; row != NULL && i < completion->shape->ncolumns; i++)
+	return row;
+}
+
+static void
+take_values(const DbsyncCompletion *completion, const TupleTableSlot *row, Datum *values, bool *nulls, bool *unchanged)
+{
+	for (int i = 0; i < completion->shape->ncolumns; i++)
 	{
 		AttrNumber	from;
 
@@ -269,7 +279,93 @@ dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, 
 		nulls[i] = from == DBSYNC_COLUMN_GONE || row->tts_isnull[from - 1];
 		values[i] = nulls[i] ? (Datum) 0 : row->tts_values[from - 1];
 	}
+}
+
+bool
+dbsync_completion_row(DbsyncCompletion *completion, Datum *values, bool *nulls, bool *unchanged)
+{
+	TupleTableSlot *row;
+
+	if (!needs_row(completion, unchanged))
+		return true;
+	row = look_up(completion, values, nulls);
+	if (row == NULL)
+		check_gone(completion->table);
+	else
+		take_values(completion, row, values, nulls, unchanged);
 	return row != NULL;
+}
+
+/* A value as the text of it is read by the type that the column had; refused where that cannot be. */
+static Datum
+read_as_before(const DbsyncCompletion *completion, int column, Datum value)
+{
+	const DbsyncTableShape *shape = completion->shape;
+	MemoryContext context = MemoryContextSwitchTo(completion->per_row);
+	Form_pg_attribute att = TupleDescAttr(completion->source.entry->shape.desc, shape->numbers[column] - 1);
+	Oid			output;
+	Oid			input;
+	Oid			ioparam;
+	bool		varlena;
+	Datum		before = (Datum) 0;
+
+	getTypeOutputInfo(att->atttypid, &output, &varlena);
+	getTypeInputInfo(shape->types[column], &input, &ioparam);
+	PG_TRY();
+	{
+		before = OidInputFunctionCall(input, OidOutputFunctionCall(output, value), ioparam, shape->typmods[column]);
+	}
+	PG_CATCH();
+	{
+		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		(void) find_value(completion, column);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return before;
+}
+
+/* Columns that are of other types by now, so that they can be taken as they were when the key was captured. */
+static void
+take_retyped(DbsyncCompletion *completion, const TupleTableSlot *row, Datum *values, bool *nulls, bool *unchanged)
+{
+	MemoryContextReset(completion->per_row);
+	for (int i = 0; i < completion->shape->ncolumns; i++)
+	{
+		int			at = completion->shape->numbers[i] - 1;
+
+		if (!unchanged[i] || completion->source.columns[i] != DBSYNC_COLUMN_RETYPED)
+			continue;
+		unchanged[i] = false;
+		nulls[i] = row->tts_isnull[at];
+		values[i] = nulls[i] ? (Datum) 0 : read_as_before(completion, i, row->tts_values[at]);
+	}
+}
+
+/* Equal keys may be written otherwise (1.0 and 1.00): the row's own is the one that it has as of S. */
+bool
+dbsync_completion_find(DbsyncCompletion *completion, Datum *values, bool *nulls, bool *unchanged)
+{
+	const DbsyncTableShape *shape = completion->shape;
+	TupleTableSlot *row = look_up(completion, values, nulls);
+
+	if (row == NULL)
+		return false;
+	(void) needs_row(completion, unchanged);
+	for (int k = 0; k < shape->nkeys; k++)
+		unchanged[shape->keys[k]] = completion->source.columns[shape->keys[k]] != DBSYNC_COLUMN_RETYPED;
+	take_retyped(completion, row, values, nulls, unchanged);
+	take_values(completion, row, values, nulls, unchanged);
+	return true;
+}
+
+bool
+dbsync_completion_sends_gone(const DbsyncCompletion *completion)
+{
+	return (completion->table->operations & DBSYNC_SENDS_DELETE) != 0;
 }
 
 void

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker/source/completion.h
- *	  Large values that were not captured, from the captured table itself.
+ *	  Values that were not captured, from the captured table itself.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,6 +26,16 @@ extern DbsyncCompletion *dbsync_completion_begin(const DbsyncTable *table,
  */
 extern bool dbsync_completion_row(DbsyncCompletion *completion, Datum *values,
 								  bool *nulls, bool *unchanged);
+
+/*
+ * The row of a key, which is all that values[] has: the rest, and the key as the row has it, are put in.
+ * False if the table has no such row.  Values and errors as above.
+ */
+extern bool dbsync_completion_find(DbsyncCompletion *completion, Datum *values,
+								   bool *nulls, bool *unchanged);
+
+/* Does the subscription send that rows are gone? */
+extern bool dbsync_completion_sends_gone(const DbsyncCompletion *completion);
 
 extern void dbsync_completion_end(DbsyncCompletion *completion);
 

@@ -209,6 +209,7 @@ dbsync_cut_add(DbsyncCut *cut, const DbsyncHeader *header, int rank,
 		table->resolved += part->resolved;
 		table->statements += part->statements;
 		table->marked += part->marked;
+		table->keys += part->keys;
 		table->turns += part->turns;
 		cut->turns += part->turns;
 		if (part->turns > 0)

@@ -8,6 +8,9 @@
  * (dbsync_unchanged_find()) says nothing of them, so what an earlier row of the cut said
  * counts; where none did, the target has the value, or it is looked up (DbsyncCompletion).
  *
+ * Of a key that was captured alone (DBSYNC_OP_KEY) nothing before it counts, as S may show what came later: its
+ * row is looked up, and is gone if it is not there.  A whole row behind it counts again.
+ *
  * One key's state is kept at a time.  Values out of line are kept as what they are
  * in the segment, pointers.
  *
@@ -101,13 +104,22 @@ same_key(DbsyncFold *fold, const TupleTableSlot *slot)
 	return same;
 }
 
+static char
+op_of(const TupleTableSlot *slot)
+{
+	return DatumGetChar(slot->tts_values[OP]);
+}
+
 static void
 read_marks(DbsyncFold *fold, const TupleTableSlot *slot)
 {
 	const int2vector *same;
+	bool		key_only = op_of(slot) == DBSYNC_OP_KEY;
 
-	memset(fold->marked, false, fold->shape->ncolumns * sizeof(bool));
-	if (slot->tts_isnull[SAME])
+	memset(fold->marked, key_only, fold->shape->ncolumns * sizeof(bool));
+	for (int k = 0; k < fold->shape->nkeys; k++)
+		fold->marked[fold->shape->keys[k]] = false;
+	if (key_only || slot->tts_isnull[SAME])
 		return;
 	same = (const int2vector *) PG_DETOAST_DATUM(slot->tts_values[SAME]);
 	for (int i = 0; i < same->dim1; i++)
@@ -147,7 +159,7 @@ add_row(DbsyncFold *fold, const TupleTableSlot *slot, bool known)
 		if (fold->folds && !fold->nulls[i])
 			fold->values[i] = datumCopy(fold->values[i], att->attbyval, att->attlen);
 	}
-	fold->op = DatumGetChar(slot->tts_values[OP]);
+	fold->op = op_of(slot);
 	fold->begun = true;
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(fold->kept[fold->turn]);
@@ -165,6 +177,19 @@ has_unchanged(const DbsyncFold *fold)
 	return false;
 }
 
+/* The row of a key that was captured alone.  False if there is nothing to be sent of it. */
+static bool
+find_row(DbsyncFold *fold)
+{
+	if (fold->completion == NULL)
+		elog(ERROR, "rows of a table that was not locked before are to be read from it");
+	fold->op = DBSYNC_OP_UPDATE;
+	if (dbsync_completion_find(fold->completion, fold->values, fold->nulls, fold->unchanged))
+		return true;
+	fold->op = DBSYNC_OP_DELETE;
+	return dbsync_completion_sends_gone(fold->completion);
+}
+
 /* The key is done: hand its row on.  False if no more are wanted. */
 static bool
 hand_on(DbsyncFold *fold)
@@ -174,7 +199,13 @@ hand_on(DbsyncFold *fold)
 	bool		open = has_unchanged(fold);
 
 	fold->begun = false;
-	if (open && fold->completion != NULL)
+	if (fold->op == DBSYNC_OP_KEY)
+	{
+		if (!find_row(fold))
+			return true;
+		open = false;
+	}
+	else if (open && fold->completion != NULL)
 	{
 		/* one that has gone meanwhile: a later change of it says so */
 		if (!dbsync_completion_row(fold->completion, fold->values, fold->nulls, fold->unchanged))
@@ -203,7 +234,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	if (fold->begun && !known && !hand_on(fold))
 		return false;
 	/* of a row that was deleted nothing stays */
-	add_row(fold, slot, known && fold->op != DBSYNC_OP_DELETE);
+	add_row(fold, slot, known && fold->op != DBSYNC_OP_DELETE && op_of(slot) != DBSYNC_OP_KEY);
 	return fold->folds || hand_on(fold);
 }
 

@@ -62,7 +62,8 @@ typedef struct DbsyncCutTable
 	int64		truncates;
 	int64		resolved;
 	int64		statements;		/* in which they were captured */
-	int64		marked;			/* updates with columns marked as untouched */
+	int64		marked;			/* updates that do not have all columns */
+	int64		keys;			/* of these, keys alone, of rows to be read from the table */
 	int64		turns;			/* above 0: the table takes this shape before these rows */
 	List	   *segments;		/* of DbsyncCutSegment */
 	List	   *gone;			/* of DbsyncGone, in the order of their places */

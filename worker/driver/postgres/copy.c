@@ -323,7 +323,7 @@ dbsync_postgres_copy_end(PostgresTarget *target)
 		return dbsync_postgres_lost(target);
 	if (!dbsync_postgres_frame_outcome(target))
 		return false;
-	if (rows->mode == DBSYNC_ROWS_APPEND)
+	if (rows->mode == DBSYNC_ROWS_APPEND || rows->mode == DBSYNC_ROWS_CLEAR)
 		return true;
 	if (rows->mode == DBSYNC_ROWS_COUNT)
 		return dbsync_postgres_count_stage(target);

@@ -73,7 +73,7 @@ dbsync_postgres_rows_begin(DbsyncTarget *base, DbsyncTargetTable *table,
 	rows->table = table;
 	rows->mode = mode;
 	rows->ncolumns = mode == DBSYNC_ROWS_DELETE ? table->nkeys : table->ncolumns;
-	rows->large = dbsync_postgres_is_large(expected_rows) || mode == DBSYNC_ROWS_TOGETHER ||
+	rows->large = dbsync_postgres_is_large(expected_rows) || mode == DBSYNC_ROWS_TOGETHER || mode == DBSYNC_ROWS_CLEAR ||
 		(mode == DBSYNC_ROWS_COUNT && dbsync_postgres_count_is_large(table, expected_rows));
 	rows->ranging = mode == DBSYNC_ROWS_DELETE && rows->large && dbsync_postgres_ranges_apply(table);
 	rows->nruns = 0;

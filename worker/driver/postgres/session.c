@@ -20,6 +20,7 @@
 #include "worker/driver/postgres/between.h"
 #include "worker/driver/postgres/binary.h"
 #include "worker/driver/postgres/change.h"
+#include "worker/driver/postgres/clear.h"
 #include "worker/driver/postgres/bound.h"
 #include "worker/driver/postgres/connect.h"
 #include "worker/driver/postgres/count.h"
@@ -325,7 +326,8 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.name = "dbsync_postgres",
 	.features = DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK | DBSYNC_FEATURE_PATCH |
 		DBSYNC_FEATURE_SEVERAL | DBSYNC_FEATURE_CHANGE | DBSYNC_FEATURE_COUNT |
-		DBSYNC_FEATURE_SEQUENCES | DBSYNC_FEATURE_CREATE | DBSYNC_FEATURE_FOREIGN_KEYS,
+		DBSYNC_FEATURE_SEQUENCES | DBSYNC_FEATURE_CREATE | DBSYNC_FEATURE_FOREIGN_KEYS |
+		DBSYNC_FEATURE_CLEAR,
 	.open = postgres_open,
 	.close = postgres_close,
 	.ledger_read = dbsync_postgres_ledger_read,
@@ -365,6 +367,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.sequences_advance = dbsync_postgres_sequences_advance,
 	.foreign_keys = dbsync_postgres_foreign_keys,
 	.rows_together = dbsync_postgres_rows_together,
+	.rows_clear = dbsync_postgres_rows_clear,
 	.rows_go_between = dbsync_postgres_rows_go_between,
 	.rows_have_room = dbsync_postgres_rows_have_room,
 };

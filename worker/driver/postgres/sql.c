@@ -366,3 +366,20 @@ dbsync_postgres_stage_free_sql(const DbsyncTargetTable *table, List *columns)
 	appendStringInfoChar(&buf, ')');
 	return buf.data;
 }
+
+char *
+dbsync_postgres_stage_clear_sql(const DbsyncTargetTable *table, int n, const int *columns, const char **operators)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "DELETE FROM %s AS " TARGET " USING %s AS " STAGE " WHERE " STAGE ".%s <> 'D' AND ",
+					 table->only, dbsync_postgres_stage_name(table, POSTGRES_STAGE_ROWS), table->op_column);
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&buf, TARGET ".%s %s " STAGE ".%s AND ", table->columns[columns[i]].quoted,
+						 operators[i], table->columns[columns[i]].quoted);
+	appendStringInfoString(&buf, "NOT (");
+	append_key_match(&buf, table);
+	appendStringInfoChar(&buf, ')');
+	return buf.data;
+}

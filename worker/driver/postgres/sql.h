@@ -39,4 +39,8 @@ extern char *dbsync_postgres_stage_delete_all_sql(const DbsyncTargetTable *table
 extern char *dbsync_postgres_stage_insert_all_sql(const DbsyncTargetTable *table);
 extern char *dbsync_postgres_stage_free_sql(const DbsyncTargetTable *table, List *columns);
 
+/* Deletes rows that have these columns as one in the stage of rows has them, by so many operators, and another key. */
+extern char *dbsync_postgres_stage_clear_sql(const DbsyncTargetTable *table, int n, const int *columns,
+											 const char **operators);
+
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_SQL_H */
