@@ -41,6 +41,15 @@ target = t
 target_table = far.b
 [sequence one / config.s]');
 
+-- what is there no more is as it was before
+CALL config.load('[subscription one]
+target = t
+policy = interval 1 min
+time_zone = Europe/Berlin');
+CALL config.load('[subscription one]
+target = t');
+SELECT policy, time_zone FROM dbsync.subscription;
+
 -- what alter_… can change; what is not named stays; passwords too
 CALL config.load('[target t]
 host = host2.invalid

@@ -14,6 +14,9 @@ CREATE INDEX ON keyless ("B, c", a);
 CREATE TABLE "con;fig = [x] ""q"" "."t;=[x] ]
 / .""e" (id int PRIMARY KEY, "a ;b" text);
 CREATE TABLE :n63 (:n63 int PRIMARY KEY);
+CREATE TABLE wide (id int PRIMARY KEY, document text);
+CREATE TABLE stamped (id int PRIMARY KEY, at timestamptz NOT NULL);
+CREATE INDEX ON stamped (at);
 CREATE SEQUENCE numbers;
 CREATE SEQUENCE "con;fig = [x] ""q"" "."s ; #
 ]";
@@ -22,6 +25,7 @@ SELECT dbsync.create_target('one', 'postgresql://me@host.invalid:5433/db?sslmode
 SELECT dbsync.create_target('Odd ; # "T"=]', 'postgresql://', options => E'{"application_name": " two\\nlines ; here ", "host": "|x"}');
 SELECT dbsync.create_subscription('plain', 'one');
 SELECT dbsync.create_subscription('all options', 'Odd ; # "T"=]', forward => 'local', ddl => 'apply', on_partition_drop => 'delete',
+    policy => 'rows 10000 or age 1 min during Mon-Fri 20:00-06:00', time_zone => 'Europe/Berlin',
     copy_data => false, create_missing => true, schemas => ARRAY['con;fig = [x] "q" '], except_tables => '{config.customer,"config.\"Not There\""}');
 SELECT dbsync.create_subscription('keeps', 'one', existing_rows => 'keep', schemas => '{config}',
     except_tables => ARRAY(SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -30,6 +34,8 @@ SELECT dbsync.create_subscription(E'line\nand ]', 'one');
 SELECT dbsync.add_table('plain', 'orders', target_table => '"Ord;ers ]".";#"', columns => '{id,name,"left(name, 1) AS \"a;= ,b\"","data #>> ''{a,b}'' AS d"}',
     filter => E'region <> '' ;#[\n ]'' AND name <> E''two\\\\nlines'' AND name <> ''| x'' ');
 SELECT dbsync.add_table('plain', 'customer', copy_data => false, capture => 'trigger', operations => '{update,insert}');
+SELECT dbsync.add_table('plain', 'wide', capture => 'keys');
+SELECT dbsync.add_table('plain', 'stamped', capture => 'timestamp', options => '{"column": "at", "overlap": "7 s"}');
 SELECT dbsync.add_table('plain', 'log', existing_rows => 'truncate', target_table => 'log');
 SELECT dbsync.add_table('plain', 'keyless', key => '{"B, c",a}', filter => 'a > 0');
 SELECT dbsync.add_table(E'line\nand ]', :'n63', target_table => :'n63');

@@ -179,26 +179,26 @@ CREATE VIEW notes AS SELECT "table", target_table, note FROM dbsync.table_status
 CREATE TABLE item_new (LIKE item INCLUDING ALL);
 BEGIN;
 ALTER TABLE item RENAME TO item_old;
-SELECT * FROM notes ORDER BY 1::text;
+SELECT * FROM notes ORDER BY "table"::text COLLATE "C";
 ALTER TABLE item_new RENAME TO item;
 COMMIT;
-SELECT * FROM notes ORDER BY 1::text;
+SELECT * FROM notes ORDER BY "table"::text COLLATE "C";
 ALTER TABLE item_old RENAME TO item_older;
 CREATE SCHEMA guard_val2;
 ALTER TABLE item SET SCHEMA guard_val2;
 ALTER TABLE item_older SET SCHEMA guard_val2;
-SELECT * FROM notes ORDER BY 1::text;
+SELECT * FROM notes ORDER BY "table"::text COLLATE "C";
 ALTER TABLE guard_val2.item_older SET SCHEMA guard_val;
 ALTER TABLE item_older RENAME TO item;
-SELECT * FROM notes ORDER BY 1::text;
+SELECT * FROM notes ORDER BY "table"::text COLLATE "C";
 ALTER SCHEMA guard_val RENAME TO guard_val3;
 SET search_path = guard_val3, public;
-SELECT * FROM notes ORDER BY 1::text;
+SELECT * FROM notes ORDER BY "table"::text COLLATE "C";
 ALTER SCHEMA guard_val3 RENAME TO guard_val;
 SET search_path = guard_val, public;
 -- a name that was given is nobody's business
 ALTER TABLE given RENAME TO given2;
-SELECT * FROM notes ORDER BY 1::text;
+SELECT * FROM notes ORDER BY "table"::text COLLATE "C";
 
 -- P7: tracking tables are none of a script's that alters all tables
 CREATE FUNCTION try(command text) RETURNS text LANGUAGE plpgsql AS $$

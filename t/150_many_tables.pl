@@ -162,6 +162,9 @@ cmp_ok($pair->sql("BEGIN; DO 'BEGIN PERFORM dbsync.add_table(''many'', ''public.
 	'add_table() does not read a catalog from end to end');
 $pair->arrives('many');
 
+cmp_ok($pair->sql("BEGIN; DO 'BEGIN PERFORM FROM dbsync.table_status; PERFORM FROM dbsync.status; PERFORM FROM dbsync.progress; END';"
+	  . " SELECT pg_stat_get_xact_tuples_returned('dbsync.subscription_table'::regclass); COMMIT"), '<', 30 * $many, 'views do not go through all tables for each of them');
+
 # Of sessions at the target, which have told all when they have ended: with the look-up of so many
 # further tables, and without.
 sub read_at_target

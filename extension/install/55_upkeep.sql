@@ -7,11 +7,12 @@ CREATE FUNCTION dbsync_internal.alter_subscription(caller oid, name text, policy
 AS $$
 DECLARE
     subscription dbsync.subscription := dbsync_internal.find_subscription(caller, name);
+    zone text := CASE WHEN time_zone IS NULL THEN subscription.time_zone ELSE nullif(time_zone, '') END;
 BEGIN
     IF policy IS NOT NULL THEN
         PERFORM dbsync_internal.check_policy(policy);
     END IF;
-    PERFORM dbsync_internal.check_time_zone(time_zone);
+    PERFORM dbsync_internal.check_time_zone(nullif(time_zone, ''));
     IF forward IS NOT NULL THEN
         PERFORM dbsync_internal.check_forward(forward);
     END IF;
@@ -38,9 +39,9 @@ BEGIN
         forward = coalesce(alter_subscription.forward, s.forward), ddl = coalesce(alter_subscription.ddl, s.ddl),
         on_partition_drop = coalesce(alter_subscription.on_partition_drop, s.on_partition_drop),
         create_missing = coalesce(alter_subscription.create_missing, s.create_missing),
-        time_zone = coalesce(alter_subscription.time_zone, s.time_zone),
+        time_zone = zone,
         -- what another policy would have done before now it has not missed
-        last_run = CASE WHEN (coalesce(alter_subscription.policy, s.policy), coalesce(alter_subscription.time_zone, s.time_zone))
+        last_run = CASE WHEN (coalesce(alter_subscription.policy, s.policy), zone)
                 IS DISTINCT FROM (s.policy, s.time_zone) THEN dbsync_internal.policy_clock() ELSE s.last_run END
     WHERE s.id = subscription.id;
     -- the target may have got further than is written down here: in doubt its rows are kept

@@ -202,7 +202,11 @@ CREATE FUNCTION dbsync_internal.subscription_table_status(caller oid) RETURNS TA
 AS $$
 #variable_conflict use_column
 BEGIN
-    RETURN QUERY
+    -- of ten thousand tables: once for each subscription; and functions only where they have something to say
+    RETURN QUERY WITH held AS MATERIALIZED (
+        SELECT s.id AS subscription_id, h.* FROM dbsync.subscription s CROSS JOIN LATERAL dbsync_internal.held_tables(s.id) h
+    ), visible AS MATERIALIZED (
+        SELECT s.id, s.name FROM dbsync.subscription s WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id)))
     SELECT s.name, c.relid, format('%I.%I', a.target_schema, a.target_table),
         CASE WHEN 'suspended' IN (a.state, c.state) THEN 'suspended'
              WHEN a.held IS NOT NULL THEN 'held'
@@ -213,18 +217,20 @@ BEGIN
              WHEN a.state = 'copying' AND a.rows_expected > 0
              THEN least(99.9, round(100.0 * a.rows_copied / a.rows_expected, 1)) END,
         a.rows_copied, a.rows_expected, c.since, dbsync_internal.log_bytes(c.id),
-        nullif(concat_ws('; ', dbsync_internal.drop_in_words(c), coalesce(a.note, c.note),
+        nullif(concat_ws('; ', CASE WHEN c.state = 'dropped' THEN dbsync_internal.drop_in_words(c) END, coalesce(a.note, c.note),
             CASE WHEN a.state = 'new' AND NOT a.copy_data AND a.start_position IS NULL AND c.state <> 'dropped'
                  THEN 'what is written now is not sent: capture has not begun, and there is no copy' END,
-            CASE WHEN c.state <> 'dropped' THEN dbsync_internal.scan_in_words(caller, c.relid, a) END,
-            dbsync_internal.kept_in_words(a), CASE WHEN a.capture IS NULL THEN dbsync_internal.capture_in_words(c) END,
-            CASE WHEN c.state <> 'dropped' THEN dbsync_internal.names_apart(c.relid, a) END), ''),
+            CASE WHEN c.state <> 'dropped' AND a.capture = 'timestamp' THEN dbsync_internal.scan_in_words(caller, c.relid, a) END,
+            CASE WHEN (SELECT EXISTS (SELECT FROM dbsync.kept_partition)) THEN dbsync_internal.kept_in_words(a) END,
+            CASE WHEN a.capture IS NULL AND c.capture <> 'trigger' THEN dbsync_internal.capture_in_words(c) END,
+            CASE WHEN c.state <> 'dropped' AND NOT a.target_given AND (r.relname, n.nspname) IS DISTINCT FROM (a.target_table, a.target_schema)
+                 THEN dbsync_internal.names_apart(c.relid, a) END), ''),
         h.held_since, h.held_for, h.next_action, a.missing_rows
-    FROM dbsync.subscription s
+    FROM visible s
     JOIN dbsync.subscription_table a ON a.subscription_id = s.id
     JOIN dbsync.captured_table c ON c.id = a.captured_id
-    LEFT JOIN dbsync_internal.held_tables(s.id) h ON h.captured_id = c.id
-    WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id));
+    LEFT JOIN pg_class r ON r.oid = c.relid LEFT JOIN pg_namespace n ON n.oid = r.relnamespace
+    LEFT JOIN held h ON h.subscription_id = a.subscription_id AND h.captured_id = c.id;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.subscription_table_status(oid) IS 'body of dbsync.subscription_table_status()';
 

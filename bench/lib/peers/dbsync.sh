@@ -57,7 +57,7 @@ dbsync_wait_live()
 		    END IF;
 		    COMMIT;
 		    -- of ten thousand tables the question takes long, and a processor is wanted for the answer
-		    PERFORM pg_sleep(greatest(0.01, 10 * extract(epoch FROM clock_timestamp() - asked)));
+		    PERFORM pg_sleep(least(greatest(0.01, 10 * extract(epoch FROM clock_timestamp() - asked)), 2));
 		    asked := clock_timestamp();
 		  END LOOP;
 		END \$\$;
