@@ -193,7 +193,8 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 					 " c.dropped::pg_catalog.text::pg_catalog.int8, c.name, c.owner,"
 					 " st.operations, st.selection IS NOT NULL, st.xmin, c.xmin, st.indexes_due,"
 					 " CASE WHEN st.state = 'new' THEN st.note END, st.rows_excluded, st.bytes_copied,"
-					 " st.capture IS NULL AND c.capture IN ('keys', 'api'), st.capture IS NOT DISTINCT FROM 'timestamp'"
+					 " st.capture IS NULL AND c.capture IN ('keys', 'api'), st.capture IS NOT DISTINCT FROM 'timestamp',"
+					 " c.capture = 'api'"
 					 " FROM pg_catalog.unnest($2::pg_catalog.int4[]) o (id)"
 					 " JOIN dbsync.subscription_table st ON st.captured_id = o.id"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
@@ -232,6 +233,7 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 		table->copied.excluded = dbsync_query_int(row, 28);
 		table->copied.bytes = dbsync_query_int(row, 29);
 		table->keys_only = dbsync_query_bool(row, 30);
+		table->recorded = dbsync_query_bool(row, 32);
 		if (dbsync_query_bool(row, 23))
 			chosen = lappend(chosen, table);
 		if (dbsync_query_bool(row, 31))

@@ -11,7 +11,7 @@
  * follows: it waits for somebody to decide.
  *
  * Where the key is all that was captured (DBSYNC_OP_KEY) the whole row comes from there; one that S does not
- * show has gone, and whoever captured the key may have meant just that.
+ * show has gone, and whoever captured the key may have meant just that; or it has left with its partition.
  *
  * Rows are found as dbsync_recheck_doubts() finds them, straight by the key's index.  That
  * asks for no rights and minds no policies, like the capture of all other values.
@@ -362,10 +362,20 @@ dbsync_completion_find(DbsyncCompletion *completion, Datum *values, bool *nulls,
 	return true;
 }
 
+/*
+ * Triggers capture that a row was deleted, and that follows.  What goes with a partition is deleted by nobody, and what becomes
+ * of it at the target is the subscription's on_partition_drop.
+ */
+static bool
+may_have_left(const DbsyncCompletion *completion)
+{
+	return completion->source.rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && !completion->table->recorded;
+}
+
 bool
 dbsync_completion_sends_gone(const DbsyncCompletion *completion)
 {
-	return (completion->table->operations & DBSYNC_SENDS_DELETE) != 0;
+	return !may_have_left(completion) && (completion->table->operations & DBSYNC_SENDS_DELETE) != 0;
 }
 
 void
