@@ -165,6 +165,8 @@ AS $$
         a.captured_id IN (SELECT v.captured_id FROM several v),
         to_jsonb(a) || jsonb_build_object(
             'target_table', CASE WHEN a.target_given THEN p.at END,
+            -- truncate was for one copy, of copy_table() perhaps: another target may have rows of somebody else
+            'existing_rows', nullif(a.existing_rows, 'truncate'),
             'key', c.named_key,
             'capture', nullif(coalesce(a.capture, c.capture), 'trigger'),
             'options', nullif(CASE WHEN a.capture IS NULL THEN c.capture_options ELSE a.capture_options END, '{}'))
