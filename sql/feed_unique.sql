@@ -62,7 +62,30 @@ DROP INDEX there, there_too;
 SET client_min_messages = warning;
 SET dbsync.call_timeout = '20s';
 \i sql/include/same_table.psql
+
+-- where others' rows are kept none is deleted for that: there all of it is one batch
+\c :target
+INSERT INTO kept VALUES (1, 1), (1000, 1000);
+\c :source
+SET client_min_messages = warning;
+SET dbsync.call_timeout = '20s';
+SELECT dbsync.create_subscription('keeps', 'feed_target');
+SELECT dbsync.add_table('keeps', 'kept', capture => 'keys', existing_rows => 'keep');
+SELECT dbsync.run_once('keeps');
+UPDATE kept SET u = 0 WHERE id = 1;
+UPDATE kept SET u = 1 WHERE id = 2;
+UPDATE kept SET u = 2 WHERE id = 1;
+INSERT INTO kept VALUES (3, 3);
+DELETE FROM kept WHERE id = 3;
+INSERT INTO kept VALUES (4, 3);
+SELECT dbsync.run_once('keeps') > 0;
+\c :target
+SELECT id, u FROM kept ORDER BY id;
+\c :source
+SET client_min_messages = warning;
+SET dbsync.call_timeout = '20s';
 ALTER DATABASE :source RESET dbsync.batch_rows;
+SELECT dbsync.drop_subscription('keeps');
 SELECT dbsync.drop_subscription('feed');
 SELECT dbsync.drop_target('feed_target');
 DROP TABLE moved, kept;

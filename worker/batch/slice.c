@@ -70,13 +70,29 @@ may_be_sliced(const DbsyncBatch *batch)
 		(batch->cut == NULL || batch->cut->turns == 0) && !reads_tables(batch);
 }
 
+/* Is there a table of which rows are read again, and nothing may be deleted that has a unique value of theirs? */
+static bool
+reads_kept_tables(const DbsyncBatch *batch)
+{
+	ListCell   *lc;
+
+	foreach(lc, batch->work->subscription->tables)
+	{
+		const DbsyncTable *table = lfirst(lc);
+
+		if (table->keys_only && dbsync_table_keeps_rows(table))
+			return true;
+	}
+	return false;
+}
+
 int64
 dbsync_slice_first(const DbsyncBatch *batch)
 {
 	int64		slice = Max(dbsync_batch_rows / FIRST_SLICE_PART, FIRST_SLICE_MIN);
 
-	/* a row that is read again may reference one that comes behind the cut: so none does, if that can be */
-	if (batch->work->subscription->tied && reads_tables(batch))
+	/* a row that is read again may reference one that comes behind the cut, or have its unique value: so none does, if that can be */
+	if ((batch->work->subscription->tied && reads_tables(batch)) || reads_kept_tables(batch))
 		return PG_INT64_MAX;
 	return may_be_sliced(batch) ? Min(slice, dbsync_batch_rows) : dbsync_batch_rows;
 }
