@@ -283,7 +283,7 @@ BEGIN
                WHERE a.subscription_id = subscription.id AND c.relid = rel AND c.state <> 'dropped') THEN
         RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
             MESSAGE = format('table %s is already in subscription "%s"', rel, subscription.name),
-            HINT = 'To copy it anew, use dbsync.copy_table().';
+            HINT = 'To copy it anew, use dbsync.copy_table(). For another capture, key or target_table take it out first: dbsync.remove_table().';
     END IF;
     SELECT c.* INTO other FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
     WHERE a.subscription_id = subscription.id AND a.target_schema = check_place.target_schema AND a.target_table = check_place.target_table;
