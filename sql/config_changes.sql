@@ -94,6 +94,15 @@ target_sequence = far.s
 [table one / config.a]
 target_table = a2
 filter = id > 4');
+-- a name without a schema, of what is not there yet
+SELECT action, object, statement FROM dbsync.load_config('[dbsync]
+version = 1
+[subscription new]
+target = t
+[table new / config.a]
+target_table = a2
+[sequence new / config.s]
+target_sequence = s2', dry_run => true);
 -- tables swap their places
 CALL config.load('[table one / config.a]
 target_table = config.b

@@ -95,6 +95,8 @@ SELECT * FROM config.load('driver = dbsync_nowhere');
 SELECT * FROM config.load('driver = dbsync_postgers');
 SELECT * FROM config.load('uri = gopher://x');
 SELECT * FROM config.load('uri = postgresql://me:topsecret@host:a:b/x');
+SELECT * FROM config.load('driver = postgresql://me:topsecret@host/x');
+SELECT * FROM config.load(E'[subscription x]\ntarget=postgresql://me:topsecret@host/x');
 SELECT * FROM config.load('password = topsecret ; not written');
 SELECT * FROM config.load(E'password = topsecret\npassword_file = /x');
 SELECT * FROM config.load('password_file = nowhere');

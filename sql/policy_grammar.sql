@@ -79,6 +79,9 @@ SELECT dbsync.create_target('policy_target', format('postgresql://?host=%s&port=
 SELECT dbsync.create_subscription('s', 'policy_target', policy => 'rows 5 or age 1 minuet');
 SELECT dbsync.create_subscription('s', 'policy_target', time_zone => 'Europe/Berlim');
 SELECT dbsync.create_subscription('s', 'policy_target', time_zone => '');
+-- Numbers and intervals are counted to the east by SET, as names of zones to the west.
+SELECT dbsync.create_subscription('s', 'policy_target', time_zone => '5.5');
+SELECT dbsync.create_subscription('s', 'policy_target', time_zone => 'INTERVAL -08:00');
 SELECT dbsync.create_subscription('s', 'policy_target', policy => 'Rows  5', time_zone => 'Europe/Berlin');
 SELECT dbsync.alter_subscription('s', policy => 'cron 0 2 * *');
 SELECT dbsync.alter_subscription('s', time_zone => repeat('Europe/', 100));

@@ -119,7 +119,8 @@ BEGIN
     ELSIF key IN ('target', 'target_table', 'target_sequence') THEN
         names := dbsync_internal.ini_names(value, ',');
         IF names IS NULL OR cardinality(names) > 1 OR cardinality(parse_ident(names[1])) > (CASE key WHEN 'target' THEN 1 ELSE 2 END) THEN
-            PERFORM dbsync_internal.config_refuse(line, format('%s is no name: "%s"', key, value), 'Names have 63 bytes at most, and are quoted as in SQL.', '42602');
+            -- where somebody writes a URI there may be a password
+            PERFORM dbsync_internal.config_refuse(line, concat(key, ' is no name', CASE WHEN value !~ '://' THEN format(': "%s"', value) END), 'Names have 63 bytes at most, and are quoted as in SQL.', '42602');
         END IF;
         result := to_jsonb(CASE key WHEN 'target' THEN (parse_ident(names[1]))[1] ELSE names[1] END);
     ELSIF type = 'jsonb'::regtype THEN

@@ -125,7 +125,8 @@ CREATE FUNCTION dbsync_internal.config_place(given text, at text, name text) RET
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
     SELECT CASE WHEN given IS NULL THEN coalesce(at, name)
-        WHEN cardinality(parse_ident(given)) = 2 THEN given
+        -- of what is not there yet nobody asks, but its name may be worked out
+        WHEN cardinality(parse_ident(given)) = 2 OR name IS NULL THEN given
         ELSE format('%I.%s', (parse_ident(name))[1], given) END
 $$;
 COMMENT ON FUNCTION dbsync_internal.config_place(text, text, text) IS 'the name at the target: as given, or where it is now, or as it is called here';

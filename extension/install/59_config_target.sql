@@ -17,7 +17,7 @@ DECLARE
     drivers text[] := ARRAY(SELECT w.fdwname::text FROM pg_foreign_data_wrapper w WHERE left(w.fdwname, 7) = 'dbsync_' ORDER BY w.fdwname);
 BEGIN
     IF driver <> ALL (drivers) THEN
-        PERFORM dbsync_internal.config_refuse(dbsync_internal.config_line(section, '{driver,uri}'), format('there is no driver "%s"', driver),
+        PERFORM dbsync_internal.config_refuse(dbsync_internal.config_line(section, '{driver,uri}'), CASE WHEN driver ~ '://' THEN 'driver is no name' ELSE format('there is no driver "%s"', driver) END,
             dbsync_internal.config_guess(driver, drivers, 'Drivers'), '22023');
     END IF;
     RETURN driver;

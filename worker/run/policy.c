@@ -47,11 +47,27 @@ dbsync_policy_is_planned(const DbsyncPolicy *policy)
 	return policy->interval > 0 || policy->ncrons > 0;
 }
 
+/*
+ * Hours from UTC, which SET timezone takes as a number or an INTERVAL, and counts to the east.
+ * Taken for a name they would be read as POSIX has it, to the west.
+ */
+static bool
+is_offset(const char *name)
+{
+	char	   *end;
+
+	(void) strtod(name, &end);
+	return (end != name && *end == '\0') || pg_strncasecmp(name, "interval", 8) == 0;
+}
+
 pg_tz *
 dbsync_policy_zone(const char *name)
 {
-	pg_tz	   *zone = pg_tzset(name != NULL ? name : "UTC");
+	pg_tz	   *zone;
 
+	if (name != NULL && is_offset(name))
+		return NULL;
+	zone = pg_tzset(name != NULL ? name : "UTC");
 	return zone != NULL && pg_tz_acceptable(zone) ? zone : NULL;
 }
 
