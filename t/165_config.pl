@@ -55,6 +55,14 @@ my $pid = $pair->wait_for_worker('item');
 is(join('', load("$folder/item.ini")), '', 'a second time there is nothing to do');
 is(join('', load($pair->sql('SELECT dbsync.dump_config()'))), '', 'nor for what is there, written down');
 is($pair->worker_pid('item'), $pid, 'and nobody noticed');
+# what cannot be stopped while somebody loads is not half stopped
+my $loading = $source->background_psql('postgres', on_error_stop => 1);
+$loading->query_safe("BEGIN; SELECT count(*) FROM dbsync.load_config(" . quoted($running) . ')');
+(undef, undef, $error) = $source->psql('postgres', "SET lock_timeout = '100 ms'; SELECT dbsync.stop_subscription('item')");
+like($error, qr/lock timeout.*pg_blocking_pids/s, 'nobody stops a subscription while a configuration is loaded');
+$loading->query_safe('COMMIT');
+$loading->quit;
+is($pair->worker_pid('item'), $pid, 'and it goes on');
 
 $pair->sql("UPDATE public.item SET t = 'y' WHERE id > 50");
 ($rows) = load("$running filter =\nfilter = id > 10\n[table item / public.other]\n");

@@ -73,6 +73,7 @@ dbsync_start_subscription(PG_FUNCTION_ARGS)
 
 	check_adopted();
 	dbsync_lookup_check_limit(&found);
+	dbsync_lookup_begin_change();
 	dbsync_shmem_lock(true);
 	slot = dbsync_shmem_slot(found.id, false);
 	if (slot != NULL)
@@ -131,6 +132,8 @@ dbsync_stop_subscription(PG_FUNCTION_ARGS)
 	DbsyncFound found = find_argument(fcinfo);
 	DbsyncSlot *slot;
 
+	/* whom it would wait for behind the worker's end, and perhaps in vain */
+	dbsync_lookup_begin_change();
 	dbsync_pending_cancel_start(found.id);
 	dbsync_shmem_lock(true);
 	slot = dbsync_shmem_slot(found.id, true);

@@ -187,6 +187,18 @@ advise(void *arg)
 }
 
 void
+dbsync_lookup_begin_change(void)
+{
+	Caller		caller = become_owner();
+	ErrorContextCallback callback = {.callback = advise, .previous = error_context_stack};
+
+	error_context_stack = &callback;
+	dbsync_config_lock(false);
+	error_context_stack = callback.previous;
+	become_caller(&caller);
+}
+
+void
 dbsync_lookup_set_enabled(int id, bool enabled)
 {
 	Caller		caller;
@@ -197,7 +209,6 @@ dbsync_lookup_set_enabled(int id, bool enabled)
 	args[1] = psprintf("%d", id);
 	caller = become_owner();
 	error_context_stack = &callback;
-	dbsync_config_lock(false);
 	/* what it is to do by the clock counts from its first start on */
 	dbsync_query_run("UPDATE dbsync.subscription SET enabled = $1::pg_catalog.bool,"
 					 " note = CASE WHEN NOT $1::pg_catalog.bool THEN note END,"

@@ -43,7 +43,10 @@ extern bool dbsync_lookup_held(int id, char **table, char **reason, char **actio
 /* Its suspended tables, in words, for a message; NULL: there is none. */
 extern char *dbsync_lookup_suspended(int id);
 
-/* Switch it on or off; the caller has seen to the rights. */
+/* Until the transaction ends no configuration is loaded; waits for one that is. */
+extern void dbsync_lookup_begin_change(void);
+
+/* Switch it on or off; the caller has seen to the rights, and has begun the change. */
 extern void dbsync_lookup_set_enabled(int id, bool enabled);
 
 /*
