@@ -241,6 +241,8 @@ dbsync_as_owner(PG_FUNCTION_ARGS)
 	dbsync_admin_check_arguments(fcinfo);
 	/* what is asked of catalogs is estimated as dear, and is over before it would be compiled */
 	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	/* our functions are written for it, and some of them are compiled only now */
+	(void) set_config_option("standard_conforming_strings", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	GetUserIdAndSecContext(&caller, &sec_context);
 
 	InitFunctionCallInfoData(*inner, &twin->function, fcinfo->nargs + 1,

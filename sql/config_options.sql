@@ -75,6 +75,17 @@ SET quote_all_identifiers = on;
 SELECT * FROM dbsync.load_config(:'second');
 SELECT :'second' = dbsync.dump_config() AS same;
 RESET quote_all_identifiers;
+-- in a session that reads backslashes in all texts: a new one, where nothing of ours has been read yet
+\c
+SET client_min_messages = warning;
+SET search_path = config, public;
+SET escape_string_warning = off;
+SET standard_conforming_strings = off;
+SELECT * FROM dbsync.load_config(:'second');
+SELECT :'second' = dbsync.dump_config() AS same;
+SHOW standard_conforming_strings;
+RESET standard_conforming_strings;
+RESET escape_string_warning;
 
 -- all tables; members of an option that is JSON
 SELECT line, action, object FROM dbsync.load_config(replace(:'second', E'[subscription plain]\ntarget = one', E'[subscription plain]\ntarget = one\nall_tables = yes'));

@@ -94,6 +94,13 @@ SELECT * FROM public.applies ORDER BY id;
 SELECT enum_range(NULL::public.mood);
 \c :source
 
+-- in a session that reads backslashes in all texts
+BEGIN;
+SET LOCAL escape_string_warning = off;
+SET LOCAL standard_conforming_strings = off;
+ALTER TYPE public.mood RENAME VALUE 'happy' TO 'cheerful';
+ROLLBACK;
+
 -- what looking cannot tell: a name that another label had
 ALTER TYPE public.mood RENAME VALUE 'new' TO 'sad';
 ALTER TYPE public.mood ADD VALUE 'sad';

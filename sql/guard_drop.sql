@@ -66,6 +66,13 @@ SELECT format('DROP FUNCTION dbsync_internal.subscription_%s()', :orphan) AS dro
 SELECT format('ALTER FUNCTION dbsync_internal.subscription_%s() RENAME TO anchor', :orphan) AS rename_anchor \gset
 :drop_anchor;
 :rename_anchor;
+-- in a session that reads backslashes in all texts, too
+\c
+SET search_path = guard_drop, public;
+BEGIN;
+SET LOCAL standard_conforming_strings = off;
+:drop_anchor;
+ROLLBACK;
 ALTER EVENT TRIGGER dbsync_guard_drop DISABLE;
 :drop_anchor;
 ALTER EVENT TRIGGER dbsync_guard_drop ENABLE ALWAYS;

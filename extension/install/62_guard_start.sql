@@ -61,7 +61,7 @@ COMMENT ON FUNCTION dbsync_internal.rename_missing(int, oid, text, text) IS 'a l
 
 -- Why a label cannot be renamed where this table has it; null: it can.
 CREATE FUNCTION dbsync_internal.label_problem(captured dbsync.captured_table, enum oid, was text) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
     SELECT CASE
         WHEN EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = captured.id AND a.state IN ('new', 'copying'))

@@ -151,7 +151,7 @@ COMMENT ON FUNCTION dbsync_internal.check_dropped_trigger(text[]) IS 'error if a
 -- DROP EXTENSION dbsync drops this trigger before it could fire.  Within one
 -- command the table comes before the rest: its refusal says most.
 CREATE FUNCTION dbsync_internal.judge_drop() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET standard_conforming_strings = on
 AS $$
 DECLARE
     dropped record;
