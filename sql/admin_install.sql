@@ -86,3 +86,12 @@ CREATE EXTENSION dbsync;
 DROP DOMAIN upon CASCADE;
 SET client_min_messages = warning;
 DROP SCHEMA admin_install CASCADE;
+
+-- in a database of another encoding, in which not all is a character that is one in ours
+\set here :DBNAME
+CREATE DATABASE regress_dbsync_euc TEMPLATE template0 ENCODING 'EUC_JP' LC_COLLATE 'C' LC_CTYPE 'C';
+\c regress_dbsync_euc
+CREATE EXTENSION dbsync;
+SELECT * FROM dbsync.load_config('[target');
+\c :here
+DROP DATABASE regress_dbsync_euc;

@@ -42,7 +42,7 @@ CREATE FUNCTION dbsync_internal.config_refuse(line int, problem text, hint text 
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    problem := left(problem, 500) || CASE WHEN length(problem) > 500 THEN '…' ELSE '' END;
+    problem := left(problem, 500) || CASE WHEN length(problem) > 500 THEN '...' ELSE '' END;
     IF coalesce(hint, '') = '' THEN
         RAISE EXCEPTION USING ERRCODE = code, MESSAGE = concat('line ' || line || ': ', problem);
     END IF;

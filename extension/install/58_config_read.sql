@@ -24,8 +24,8 @@ BEGIN
           IS DISTINCT FROM CASE h.kind WHEN 'dbsync' THEN '{}'::int[] WHEN 'table' THEN '{1,2}' WHEN 'sequence' THEN '{1,2}' ELSE '{1}' END
     ORDER BY h.line LIMIT 1;
     IF FOUND AND NOT forms ? bad.kind THEN
-        PERFORM dbsync_internal.config_refuse(bad.line, format('there are no sections [%s …]', bad.kind),
-            concat('Perhaps you mean [' || dbsync_internal.nearest(bad.kind, ARRAY(SELECT jsonb_object_keys(forms))) || ' …]. ',
+        PERFORM dbsync_internal.config_refuse(bad.line, format('there are no sections [%s ...]', bad.kind),
+            concat('Perhaps you mean [' || dbsync_internal.nearest(bad.kind, ARRAY(SELECT jsonb_object_keys(forms))) || ' ...]. ',
                 (SELECT format('Sections: %s.', string_agg(f.value, ', ' ORDER BY length(f.value))) FROM jsonb_each_text(forms) f)));
     ELSIF FOUND THEN
         PERFORM dbsync_internal.config_refuse(bad.line, format('section [%s] does not name what it should', bad.section),

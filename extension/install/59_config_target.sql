@@ -58,7 +58,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.config_target_given(oid, dbsync_internal.config_section) IS 'the options that a configuration gives a target';
 
--- The statement has $1, $2 … where a secret belongs.
+-- The statement has $1, $2 ... where a secret belongs.
 CREATE FUNCTION dbsync_internal.config_target_call(function text, name text, driver name, options jsonb, given jsonb,
     OUT statement text, OUT secrets text[])
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
