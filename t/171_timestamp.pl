@@ -235,7 +235,7 @@ sub is_blind
 
 	$writer->query_safe("BEGIN; INSERT INTO public.note VALUES ($id, 0, now())");
 	$pair->sql($_) foreach @$blind;
-	$pair->status_becomes('scans', "last_error ~ '$error'", "$what: status says so");
+	$pair->status_becomes('scans', "last_error ~ '$error' AND next_action IS NOT NULL", "$what: status says so, and what to do");
 	$pair->sql("INSERT INTO public.captured VALUES ($id, 'goes on')");
 	ok(becomes_true($pair->target, "SELECT EXISTS (SELECT FROM public.captured WHERE id = $id)"), "$what: captured tables go on");
 	$pair->sql("INSERT INTO public.note VALUES ($id + 1, 0, now())");

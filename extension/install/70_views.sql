@@ -88,14 +88,15 @@ BEGIN
     JOIN dbsync.captured_table c ON c.id = a.captured_id
     WHERE s.name = subscription AND 'suspended' IN (c.state, a.state);
     IF suspended IS NOT NULL THEN
-        RETURN concat_ws(' ', format('Suspended: %s.', suspended), rtrim(notes, '.') || '.',
+        RETURN concat_ws(' ', CASE WHEN message IS NOT NULL THEN hint END, format('Suspended: %s.', suspended), rtrim(notes, '.') || '.',
             format('To go on: SELECT dbsync.copy_table(%L, ...).', subscription));
     ELSIF state = 'stopped' THEN
         RETURN format('SELECT dbsync.start_subscription(%L).', subscription);
     ELSIF NOT dbsync_internal.is_preloaded() THEN
         RETURN 'After a server restart it must be started again: dbsync is not in shared_preload_libraries.';
     END IF;
-    RETURN NULL;
+    -- it runs, and yet there is something that does not: scans
+    RETURN CASE WHEN message IS NOT NULL THEN hint END;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.next_action(name, text, text, text, timestamptz) IS 'what to do about a subscription, in words';
 
