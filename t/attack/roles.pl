@@ -336,7 +336,7 @@ $pair->start_subscription('all');
 $pair->arrives('all', 'another subscription of the same table');
 like(may('tenant', "SELECT dbsync.suspend_table('own.kept')", 'a role that does not own a table suspends it'),
 	qr/in your subscriptions only/, '... and is told for whom');
-is($pair->sql(q{SELECT string_agg(subscription || ' ' || state, ', ' ORDER BY 1) FROM dbsync.table_status WHERE "table" = 'own.kept'::regclass}),
+is($pair->sql(q{SELECT string_agg(subscription || ' ' || state, ', ' ORDER BY subscription) FROM dbsync.table_status WHERE "table" = 'own.kept'::regclass}),
 	'all live, t suspended', '... in its own subscriptions only');
 may('tenant', "SELECT dbsync.copy_table('t', 'own.kept')", '... and copies it anew');
 $pair->arrives('t', '... which goes on');

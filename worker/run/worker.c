@@ -169,9 +169,13 @@ work_through(void)
 			dbsync_report_state(DBSYNC_WORKER_RUNNING);
 		if (dbsync_dropped_leave(work))
 			continue;
-		if (!tidied && work->retention_due <= GetCurrentTimestamp())
+		if (!tidied && (work->retention_due <= GetCurrentTimestamp() ||
+						(work->retention_needed && dbsync_rounds_is_over(work))))
 		{
-			/* it may have waited for the target, and missed a commit's call */
+			/*
+			 * It may have waited for the target, and missed a commit's call.  And the next round may
+			 * be a day away: segments are sealed now, so that this one passes them before it ends.
+			 */
 			dbsync_retention_run(work);
 			tidied = true;
 			continue;
