@@ -409,10 +409,15 @@ COMMENT ON FUNCTION dbsync_internal.follow_scanned(dbsync.captured_table) IS 'su
 
 -- A table that another subscription captures has turns; who scans it does not read them.
 CREATE FUNCTION dbsync_internal.suspend_scans(captured_id int) RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    -- an UPDATE of nothing would still wait for who has locked our tables, and tell everybody of a change
+    IF NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = suspend_scans.captured_id AND a.capture = 'timestamp') THEN
+        RETURN;
+    END IF;
     UPDATE dbsync.subscription_table a
     SET state = 'suspended', note = 'it was altered, and is scanned; to go on, change the target table likewise, and use dbsync.copy_table()'
-    WHERE a.captured_id = suspend_scans.captured_id AND a.capture = 'timestamp' AND a.state <> 'suspended'
-$$;
+    WHERE a.captured_id = suspend_scans.captured_id AND a.capture = 'timestamp' AND a.state <> 'suspended';
+END $$;
 COMMENT ON FUNCTION dbsync_internal.suspend_scans(int) IS 'suspends a table that was altered in those subscriptions that scan it';
