@@ -45,7 +45,10 @@ SELECT dbsync.alter_target('admin target', options => '{"port": "5433", "dbname"
 SELECT * FROM admin_targets_seen WHERE srvname = 'admin target';
 SELECT dbsync.alter_target('admin target', 'postgresql://host4.invalid:1/db5', password => 'newer', options => '{"port": "5434", "dbname": null, "user": null}');
 SELECT * FROM admin_targets_seen WHERE srvname = 'admin target';
+-- the hint has those of the server's libpq
+\set VERBOSITY terse
 SELECT dbsync.alter_target('admin target', options => '{"prot": "1"}');
+\set VERBOSITY default
 SELECT dbsync.alter_target('admin target', options => '["port"]');
 
 -- a foreign server of somebody else's driver is no target
