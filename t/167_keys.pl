@@ -56,20 +56,7 @@ my %accidents = (
 		$pair->target->start;
 	});
 
-ROUND:
-foreach my $round (1 .. $rounds)
-{
-	foreach my $accident (sort { rand() <=> 0.5 } sort keys %accidents)
-	{
-		$feed->goes_on(20);
-		note("round $round: $accident");
-		$accidents{$accident}->();
-		ok($feed->goes_on(20), "round $round: goes on after $accident") or last ROUND;
-		$feed->stop_load;
-		$feed->is_equal("round $round, $accident") or last ROUND;
-		$feed->start_load(%emptied);
-	}
-}
+$feed->survives($rounds, \%accidents, %emptied);
 $feed->stop_load;
 $feed->failed_for_reasons('25006');
 

@@ -36,20 +36,7 @@ my %accidents = (
 		DbsyncTest::poll_until(sub { defined ask($pair->source, "SELECT dbsync.copy_table(s, 'storm.k') FROM unnest('{feed,chosen}'::text[]) s") }, 'copied');
 	});
 
-ROUND:
-foreach my $round (1 .. $rounds)
-{
-	foreach my $accident (sort { rand() <=> 0.5 } sort keys %accidents)
-	{
-		$feed->goes_on(20);
-		note("round $round: $accident");
-		$accidents{$accident}->();
-		ok($feed->goes_on(20), "round $round: goes on after $accident") or last ROUND;
-		$feed->stop_load;
-		$feed->is_equal("round $round, $accident") or last ROUND;
-		$feed->start_load;
-	}
-}
+$feed->survives($rounds, \%accidents);
 $feed->stop_load;
 $feed->failed_for_reasons;
 

@@ -31,4 +31,21 @@ dbsync_by_id_find(const List *list, int id)
 	return cell != NULL ? lfirst(cell) : NULL;
 }
 
+/*
+ * The same for who asks for one number after the other, in their order: "next" is where the last
+ * search ended, 0 at first, so that of ten thousand each is looked at once.
+ */
+static inline void *
+dbsync_by_id_next(const List *list, int *next, int id)
+{
+	for (; *next < list_length(list); (*next)++)
+	{
+		int		   *element = list_nth(list, *next);
+
+		if (*element >= id)
+			return *element == id ? element : NULL;
+	}
+	return NULL;
+}
+
 #endif							/* DBSYNC_WORKER_BY_ID_H */

@@ -9,6 +9,7 @@
 
 #include "utils/memutils.h"
 
+#include "worker/by_id.h"
 #include "worker/subscription.h"
 #include "worker/subscription_move.h"
 #include "worker/table.h"
@@ -89,20 +90,6 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 	table->expressions = old->expressions;
 }
 
-/* Both lists are in the order of their ids: of ten thousand each is looked at once. */
-static DbsyncTable *
-find_from(const List *tables, int *next, int captured_id)
-{
-	for (; *next < list_length(tables); (*next)++)
-	{
-		DbsyncTable *table = list_nth(tables, *next);
-
-		if (table->captured_id >= captured_id)
-			return table->captured_id == captured_id ? table : NULL;
-	}
-	return NULL;
-}
-
 void
 dbsync_subscription_move_work(DbsyncSubscription *subscription, DbsyncSubscription *old)
 {
@@ -114,7 +101,7 @@ dbsync_subscription_move_work(DbsyncSubscription *subscription, DbsyncSubscripti
 	foreach(lc, subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
-		DbsyncTable *before = find_from(old->tables, &next, table->captured_id);
+		DbsyncTable *before = dbsync_by_id_next(old->tables, &next, table->captured_id);
 
 		if (before == table)
 		{

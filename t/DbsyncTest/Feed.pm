@@ -179,4 +179,26 @@ sub failed_for_reasons
 	return;
 }
 
+# Each of these accidents once a round, in an order by chance, under load ("load": as for start_load);
+# behind each, at rest, both ends are equal.  False as soon as they are not.
+sub survives
+{
+	my ($self, $rounds, $accidents, @load) = @_;
+
+	foreach my $round (1 .. $rounds)
+	{
+		foreach my $accident (sort { rand() <=> 0.5 } sort keys %$accidents)
+		{
+			$self->goes_on(20);
+			note("round $round: $accident");
+			$accidents->{$accident}->();
+			ok($self->goes_on(20), "round $round: goes on after $accident") or return 0;
+			$self->stop_load;
+			$self->is_equal("round $round, $accident") or return 0;
+			$self->start_load(@load);
+		}
+	}
+	return 1;
+}
+
 1;
