@@ -64,6 +64,9 @@ typedef struct DbsyncSubscription
 	uint64		generation;		/* of the configuration read; */
 	uint64		segments_generation;	/* of its segments */
 	bool		tables_changed;	/* some of them have been read, not taken from the one before */
+	bool		any_scanned;	/* a table is read by a column of its own */
+	bool		any_keys_only;	/* of a table keys alone are captured; */
+	bool		any_keys_kept;	/* and of one of these the target keeps others' rows */
 	bool		settled;		/* found to be so; see dbsync_subscription_is_settled() */
 	bool		ties_known;		/* asked of the target, over this connection */
 	bool		tied;			/* foreign keys of tables are checked there */

@@ -18,12 +18,14 @@
 
 #include "extension/catalog.h"
 #include "extension/node.h"
+#include "worker/by_id.h"
 #include "worker/labels.h"
 #include "worker/query.h"
 #include "worker/selection.h"
 #include "worker/shape.h"
 #include "worker/subscription.h"
 #include "worker/subscription_move.h"
+#include "worker/subscription_segments.h"
 #include "worker/subscription_versions.h"
 #include "worker/table.h"
 #include "worker/ties.h"
@@ -133,21 +135,15 @@ list_tables(DbsyncSubscription *subscription, DbsyncSubscription *old)
 	StringInfoData others;
 	DbsyncTableVersion *versions;
 	int			n = dbsync_subscription_versions(subscription->id, &versions);
-	int			next = 0;		/* of the old one's, which are in the same order */
+	int			next = 0;
 
 	initStringInfo(&others);
 	for (int i = 0; i < n; i++)
 	{
-		DbsyncTable *table = NULL;
+		DbsyncTable *table = old ? dbsync_by_id_next(old->tables, &next, versions[i].captured_id) : NULL;
 		MemoryContext caller;
 
-		for (; old != NULL && next < list_length(old->tables); next++)
-		{
-			table = list_nth(old->tables, next);
-			if (table->captured_id >= versions[i].captured_id)
-				break;
-		}
-		if (table == NULL || table->captured_id != versions[i].captured_id ||
+		if (table == NULL ||
 			memcmp(table->version, versions[i].writers, sizeof(table->version)) != 0)
 		{
 			appendStringInfo(&others, "%c%d", others.len == 0 ? '{' : ',', versions[i].captured_id);
@@ -258,68 +254,19 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 	}
 }
 
+/* What batches ask of all tables, which may be ten thousand. */
 static void
-find_shape(DbsyncSubscription *subscription, DbsyncSegmentInfo *segment, int shape_id)
-{
-	DbsyncTable *table = dbsync_subscription_table(subscription, segment->captured_id);
-
-	if (table == NULL)
-		return;
-	segment->shape = dbsync_shapes_find(subscription->shapes, shape_id);
-	if (segment->shape == NULL)
-		elog(ERROR, "shape %d of table %s has gone", shape_id, table->qualified);
-}
-
-static void
-read_segments(DbsyncSubscription *subscription, const char *id)
-{
-	uint64		n;
-	MemoryContext old;
-	DbsyncSegmentInfo *segment;
-
-	n = dbsync_query("SELECT s.id, s.captured_id, s.relid, s.active, s.shape_id FROM dbsync.segment s"
-					 " WHERE s.captured_id = 0 OR s.captured_id IN"
-					 " (SELECT st.captured_id FROM dbsync.subscription_table st"
-					 "  WHERE st.subscription_id = $1::pg_catalog.int4)"
-					 " ORDER BY s.id", 1, &id);
-	old = MemoryContextSwitchTo(subscription->segments_context);
-	segment = palloc0(sizeof(DbsyncSegmentInfo) * Max(n, 1));
-	for (uint64 row = 0; row < n; row++, segment++)
-	{
-		subscription->segments = lappend(subscription->segments, segment);
-		segment->id = dbsync_query_int4(row, 1);
-		segment->captured_id = dbsync_query_int4(row, 2);
-		segment->relid = dbsync_query_oid(row, 3);
-		segment->active = dbsync_query_bool(row, 4);
-		find_shape(subscription, segment, dbsync_query_int4(row, 5));
-	}
-	MemoryContextSwitchTo(old);
-}
-
-/* What is being written now is of the table's present shape; of a dropped one, its last. */
-static void
-take_shapes(DbsyncSubscription *subscription)
+note_kinds(DbsyncSubscription *subscription)
 {
 	ListCell   *lc;
 
 	foreach(lc, subscription->tables)
-		((DbsyncTable *) lfirst(lc))->shape = &dbsync_shape_none;
-	foreach(lc, subscription->segments)
 	{
-		DbsyncSegmentInfo *segment = lfirst(lc);
-		DbsyncTable *table = dbsync_subscription_table(subscription, segment->captured_id);
+		const DbsyncTable *table = lfirst(lc);
 
-		if (table != NULL && (segment->active || table->dropped != 0))
-			table->shape = segment->shape;
-	}
-	/* one that nobody captures has no segment, and one shape */
-	foreach(lc, subscription->shapes)
-	{
-		const DbsyncTableShape *shape = lfirst(lc);
-		DbsyncTable *table = dbsync_subscription_table(subscription, shape->captured_id);
-
-		if (table != NULL && table->scan != NULL && table->shape == &dbsync_shape_none)
-			table->shape = shape;
+		subscription->any_scanned |= table->scan != NULL;
+		subscription->any_keys_only |= table->keys_only;
+		subscription->any_keys_kept |= table->keys_only && dbsync_table_keeps_rows(table);
 	}
 }
 
@@ -360,24 +307,6 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 	return true;
 }
 
-/* Nothing is read of segments and shapes where no segment, and no table, is another. */
-static void
-read_shapes(DbsyncSubscription *subscription, DbsyncSubscription *old, const char *id)
-{
-	if (!subscription->tables_changed && old->segments_generation == subscription->segments_generation)
-	{
-		subscription->segments_context = old->segments_context;
-		subscription->segments = old->segments;
-		subscription->shapes = old->shapes;
-		return;
-	}
-	subscription->segments_context = AllocSetContextCreate(subscription->context, "dbsync segments",
-														   ALLOCSET_DEFAULT_SIZES);
-	subscription->shapes = dbsync_shapes_read(subscription->segments_context, subscription->id,
-											  old ? old->shapes : NIL);
-	read_segments(subscription, id);
-}
-
 /* All is read: what was the old one's is ours from here on, and nothing can go wrong. */
 static void
 take_over(DbsyncSubscription *subscription, DbsyncSubscription *old)
@@ -389,7 +318,7 @@ take_over(DbsyncSubscription *subscription, DbsyncSubscription *old)
 	else
 	{
 		dbsync_shapes_take(subscription->segments_context, subscription->shapes);
-		take_shapes(subscription);
+		dbsync_subscription_take_shapes(subscription);
 	}
 	if (old == NULL)
 		return;
@@ -423,7 +352,8 @@ dbsync_subscription_read(MemoryContext parent, int id, DbsyncSubscription *old)
 	{
 		/* selections are read as their owner */
 		read_tables(subscription, old != NULL && old->owner == subscription->owner ? old : NULL, idtext);
-		read_shapes(subscription, old, idtext);
+		note_kinds(subscription);
+		dbsync_subscription_read_segments(subscription, old, idtext);
 		subscription->labels = dbsync_labels_renamed(context);
 		subscription->adopted = dbsync_node_is_adopted();
 	}

@@ -43,14 +43,7 @@ reads_tables(const DbsyncBatch *batch)
 	ListCell   *lc;
 
 	if (batch->cut == NULL)
-	{
-		foreach(lc, batch->work->subscription->tables)
-		{
-			if (((DbsyncTable *) lfirst(lc))->keys_only)
-				return true;
-		}
-		return false;
-	}
+		return batch->work->subscription->any_keys_only;
 	foreach(lc, batch->cut->tables)
 	{
 		if (((DbsyncCutTable *) lfirst(lc))->keys > 0)
@@ -70,29 +63,16 @@ may_be_sliced(const DbsyncBatch *batch)
 		(batch->cut == NULL || batch->cut->turns == 0) && !reads_tables(batch);
 }
 
-/* Is there a table of which rows are read again, and nothing may be deleted that has a unique value of theirs? */
-static bool
-reads_kept_tables(const DbsyncBatch *batch)
-{
-	ListCell   *lc;
-
-	foreach(lc, batch->work->subscription->tables)
-	{
-		const DbsyncTable *table = lfirst(lc);
-
-		if (table->keys_only && dbsync_table_keeps_rows(table))
-			return true;
-	}
-	return false;
-}
-
 int64
 dbsync_slice_first(const DbsyncBatch *batch)
 {
 	int64		slice = Max(dbsync_batch_rows / FIRST_SLICE_PART, FIRST_SLICE_MIN);
 
-	/* a row that is read again may reference one that comes behind the cut, or have its unique value: so none does, if that can be */
-	if ((batch->work->subscription->tied && reads_tables(batch)) || reads_kept_tables(batch))
+	/*
+	 * A row that is read again may reference one that comes behind the cut, or have its unique value, which is not
+	 * taken from others' rows: so none comes behind it, if that can be.
+	 */
+	if ((batch->work->subscription->tied && reads_tables(batch)) || batch->work->subscription->any_keys_kept)
 		return PG_INT64_MAX;
 	return may_be_sliced(batch) ? Min(slice, dbsync_batch_rows) : dbsync_batch_rows;
 }

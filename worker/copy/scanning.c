@@ -105,7 +105,7 @@ dbsync_scanning_look(DbsyncWork *work, uint64 asked)
 	ListCell   *lc;
 
 	/* one futile look after the other would leave the others no batch */
-	if (work->scan_failed || dbsync_subscription_is_settled(work->subscription) ||
+	if (work->scan_failed || !work->subscription->any_scanned ||
 		(table = needs_mark(work, asked)) == NULL)
 		return;
 	work->blamed = table->captured_id;
@@ -337,6 +337,8 @@ dbsync_scanning_answers(const DbsyncWork *work, uint64 asked)
 {
 	ListCell   *lc;
 
+	if (!work->subscription->any_scanned)
+		return true;
 	foreach(lc, work->subscription->tables)
 	{
 		const DbsyncTable *table = lfirst(lc);
@@ -355,7 +357,7 @@ dbsync_scanning_pause(const DbsyncWork *work)
 	long		pause = LONG_MAX;
 	ListCell   *lc;
 
-	if (dbsync_subscription_is_settled(work->subscription))
+	if (!work->subscription->any_scanned)
 		return pause;
 	foreach(lc, work->subscription->tables)
 	{
@@ -375,7 +377,7 @@ dbsync_scanning_is_any(const DbsyncWork *work)
 {
 	ListCell   *lc;
 
-	if (dbsync_subscription_is_settled(work->subscription))
+	if (!work->subscription->any_scanned)
 		return false;
 	foreach(lc, work->subscription->tables)
 	{
@@ -390,6 +392,8 @@ dbsync_scanning_begin_round(DbsyncWork *work)
 {
 	ListCell   *lc;
 
+	if (!work->subscription->any_scanned)
+		return;
 	foreach(lc, work->subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
