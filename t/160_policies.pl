@@ -41,12 +41,7 @@ sub nothing_travels
 	my $before = count_at_target();
 	my $batches = $pair->status('item')->{batches};
 
-	# other transactions end meanwhile, and it is polled for
-	for (1 .. 5)
-	{
-		$pair->sql('SELECT txid_current()');
-		$pair->sql("SELECT pg_sleep(0.1)");
-	}
+	$pair->let_poll(5);
 	return is(count_at_target(), $before, "$test: nothing travels")
 	  && is($pair->status('item')->{batches}, $batches, "$test: no batch is run");
 }

@@ -49,11 +49,7 @@ sub nothing_travels
 	my ($test) = @_;
 	my $before = count_at_target();
 
-	for (1 .. 4)
-	{
-		$pair->sql('SELECT txid_current()');
-		$pair->sql("SELECT pg_sleep(0.1)");
-	}
+	$pair->let_poll(4);
 	return is(count_at_target(), $before, "$test: nothing travels");
 }
 

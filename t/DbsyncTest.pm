@@ -176,6 +176,20 @@ sub status
 	return $row eq '' ? undef : JSON::PP::decode_json($row);
 }
 
+# Where nothing is to happen there is no state to wait for: a worker with a poll_interval of 100 ms is given
+# the time to look so often, while transactions end that it could hear of.
+sub let_poll
+{
+	my ($self, $times) = @_;
+
+	for (1 .. $times)
+	{
+		$self->sql('SELECT txid_current()');
+		$self->sql('SELECT pg_sleep(0.1)');
+	}
+	return;
+}
+
 # Tests that the subscription's status comes to satisfy a condition in SQL.
 sub status_becomes
 {

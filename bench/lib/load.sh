@@ -80,6 +80,15 @@ script()
 	echo "$work/$1.sql"
 }
 
+# Usage: one_row_updates ROWS.  The file of a script: an update of one row of so many, by chance.
+one_row_updates()
+{
+	script one_row <<-SQL
+		\\set id random(1, $1)
+		UPDATE t SET a = a + 1 WHERE id = :id;
+	SQL
+}
+
 # Threads of pgbench for so many clients: more than cores only get in the way.
 threads()
 {

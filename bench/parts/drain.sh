@@ -21,12 +21,7 @@ drain_backlog()
 		inserts) fill_table "$source" bench narrow "$bench_rows" ;;
 		updates) quietly "$source" bench <<<"UPDATE t SET a = a + 1, c = now();" ;;
 		"one-row updates")
-			run_pgbench "$source" bench -M prepared -c 4 -j "$(threads 4)" -t $((bench_rows / 20)) -f "$(
-				script one_row <<-SQL
-					\\set id random(1, $bench_rows)
-					UPDATE t SET a = a + 1 WHERE id = :id;
-				SQL
-			)"
+			run_pgbench "$source" bench -M prepared -c 4 -j "$(threads 4)" -t $((bench_rows / 20)) -f "$(one_row_updates "$bench_rows")"
 			;;
 		deletes) quietly "$source" bench <<<"DELETE FROM t;" ;;
 	esac

@@ -16,12 +16,7 @@ run_many_writers()
 	local file
 
 	server_up writers "fsync = off" "synchronous_commit = off"
-	file=$(
-		script one_row <<-SQL
-			\\set id random(1, $rows)
-			UPDATE t SET a = a + 1 WHERE id = :id;
-		SQL
-	)
+	file=$(one_row_updates "$rows")
 	for system in uncaptured dbsync; do
 		fresh_database writers "bench_$system"
 		narrow_table writers "bench_$system"

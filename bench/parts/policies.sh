@@ -86,12 +86,7 @@ policies_writers()
 	local file
 	local system
 
-	file=$(
-		script one_row <<-SQL
-			\\set id random(1, $rows)
-			UPDATE t SET a = a + 1 WHERE id = :id;
-		SQL
-	)
+	file=$(one_row_updates "$rows")
 	for system in immediate thresholds; do
 		fresh_database dbsync_source "bench_$system"
 		narrow_table dbsync_source "bench_$system"

@@ -350,7 +350,7 @@ DECLARE
     current_shape int := dbsync_internal.find_shape(captured.id, described, chosen_key);
 BEGIN
     IF EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = captured.id) THEN
-        PERFORM dbsync_internal.drop_triggers(captured.relid);
+        PERFORM dbsync_internal.drop_unwanted_triggers(captured);
         PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id = captured.id;
     END IF;
     DELETE FROM dbsync.turn t WHERE t.captured_id = captured.id;
