@@ -92,6 +92,7 @@ typedef struct DbsyncWork
 	/* retention */
 	TimestampTz retention_due;
 	bool		retention_needed;	/* something was captured, or was left over */
+	TimestampTz confirm_due;	/* when the target is asked to put what it has on its disk; 0: it has */
 	Bitmapset  *grown;			/* captured ids of which something was captured since segments
 								 * were looked at; in context */
 	bool		any_grown;		/* any of them may have more, as after a rollback */

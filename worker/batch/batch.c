@@ -218,6 +218,9 @@ pass(DbsyncBatch *batch)
 	foreach(lc, batch->emptied)
 		((DbsyncTable *) lfirst(lc))->ties.emptied = true;
 	dbsync_missing_gather(work);
+	/* it need not be on the target's disk yet */
+	if (work->confirm_due == 0)
+		work->confirm_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), dbsync_retention_interval);
 	if (batch->held)
 		dbsync_held_batch_pass(batch);
 	else

@@ -65,6 +65,9 @@ static bool planned;			/* that round was */
 static TimestampTz begun = 0;	/* the last round of any kind */
 static bool broken_off = false; /* it goes on as soon as it may */
 
+/* where the target was when a round was over; NULL: it need not be there again */
+static DbsyncSnapshot *reached = NULL;
+
 /* what is pending has been looked at when so many transactions had ended */
 static bool looked = false;
 static uint64 looked_completions;
@@ -284,6 +287,28 @@ break_off(DbsyncWork *work)
 }
 
 static void
+keep_reached(DbsyncWork *work)
+{
+	MemoryContext old = MemoryContextSwitchTo(work->context);
+
+	if (reached != NULL)
+		pfree(reached);
+	reached = work->position.after ? dbsync_snapshot_copy(work->position.after) : NULL;
+	MemoryContextSwitchTo(old);
+}
+
+/* A target that has crashed lacks what a round had brought: that round goes on. */
+static void
+look_at_position(DbsyncWork *work)
+{
+	if (reached == NULL || dbsync_snapshot_covers(work->position.after, reached))
+		return;
+	pfree(reached);
+	reached = NULL;
+	break_off(work);
+}
+
+static void
 begin(DbsyncWork *work, TimestampTz now, bool is_planned)
 {
 	under_way = true;
@@ -323,6 +348,7 @@ dbsync_rounds_go_on(DbsyncWork *work)
 	if (!under_way)
 	{
 		try_note(work);
+		look_at_position(work);
 		if (is_look_due())
 			look_at_pending(work);
 		if (!open || !is_due(work, now, &is_planned))
@@ -356,6 +382,7 @@ dbsync_rounds_end(DbsyncWork *work)
 	if (!dbsync_rounds_is_over(work))
 		return;
 	under_way = false;
+	keep_reached(work);
 	if (planned && (policy.ncrons > 0 || last_planned - noted >= NOTE_INTERVAL || noted > last_planned))
 	{
 		note_due = true;

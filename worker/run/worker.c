@@ -97,7 +97,7 @@ see_to_upkeep(bool *tidied)
 {
 	if (dbsync_dropped_leave(work))
 		return true;
-	if (*tidied || work->retention_due > GetCurrentTimestamp())
+	if (*tidied || !dbsync_retention_is_due(work))
 		return false;
 	dbsync_retention_run(work);
 	*tidied = true;
@@ -169,7 +169,7 @@ work_through(void)
 			dbsync_report_state(DBSYNC_WORKER_RUNNING);
 		if (dbsync_dropped_leave(work))
 			continue;
-		if (!tidied && (work->retention_due <= GetCurrentTimestamp() ||
+		if (!tidied && (dbsync_retention_is_due(work) ||
 						(work->retention_needed && dbsync_rounds_is_over(work))))
 		{
 			/*

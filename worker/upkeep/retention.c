@@ -165,6 +165,19 @@ see_to_segments(DbsyncWork *work, MemoryContext context)
 	dbsync_shapes_drop(shapes);
 }
 
+/*
+ * A target that crashes loses what it has committed last, and the ledger with it; who
+ * has nothing more to send to it would not notice. So it is asked, once it has had the time to crash.
+ */
+static void
+confirm(DbsyncWork *work)
+{
+	if (work->confirm_due == 0 || work->confirm_due > GetCurrentTimestamp() || work->target == NULL)
+		return;
+	dbsync_target_confirm(work->target, &work->subscription->uid);
+	work->confirm_due = 0;
+}
+
 static void
 run(void *arg)
 {
@@ -179,16 +192,31 @@ run(void *arg)
 		work->any_grown = true;
 	if (work->retention_needed || work->any_grown)
 		see_to_segments(work, context);
+	MemoryContextSwitchTo(context);
+	confirm(work);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+}
+
+bool
+dbsync_retention_is_due(const DbsyncWork *work)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return work->retention_due <= now || (work->confirm_due != 0 && work->confirm_due <= now);
 }
 
 long
 dbsync_retention_pause(const DbsyncWork *work)
 {
-	if (!work->retention_needed && !relations_changed)
-		return LONG_MAX;
-	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), work->retention_due);
+	TimestampTz now = GetCurrentTimestamp();
+	long		pause = LONG_MAX;
+
+	if (work->retention_needed || relations_changed)
+		pause = TimestampDifferenceMilliseconds(now, work->retention_due);
+	if (work->confirm_due != 0)
+		pause = Min(pause, TimestampDifferenceMilliseconds(now, work->confirm_due));
+	return pause;
 }
 
 void

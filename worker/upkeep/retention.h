@@ -16,6 +16,9 @@ extern void dbsync_retention_run(DbsyncWork *work);
 /* Somebody waits for all that is committed: are there tables of rules that nobody has seen yet? */
 extern void dbsync_retention_take_in(DbsyncWork *work);
 
+/* Is it time for dbsync_retention_run()? */
+extern bool dbsync_retention_is_due(const DbsyncWork *work);
+
 /* In how many ms there is a reason to look; LONG_MAX: in none, as far as is known. */
 extern long dbsync_retention_pause(const DbsyncWork *work);
 
