@@ -262,6 +262,22 @@ sub state_of
 	return $node->safe_psql('postgres', join(' UNION ALL ', map { "SELECT '$_', to_jsonb(t)::text FROM storm.$_ t" } 'keyless', map { "t$_" } 0 .. $#tables) . ' ORDER BY 1, 2');
 }
 
+# Are they equal?  Else which rows has one end alone?
+sub is_equal
+{
+	my ($test) = @_;
+	my @ends = map { [ split /\n/, state_of($_) ] } $pair->source, $pair->target;
+	my @lines = map {
+		my $i = $_;
+		my %other = map { $_ => 1 } @{ $ends[ 1 - $i ] };
+		map { ('at the source alone: ', 'at the target alone: ')[$i] . substr($_, 0, 300) } grep { !$other{$_} } @{ $ends[$i] };
+	} 0, 1;
+
+	ok("@{$ends[0]}" eq "@{$ends[1]}", $test) and return 1;
+	diag(join("\n", @lines));
+	return 0;
+}
+
 # One snapshot: are all rows there that stay?
 sub is_anything_gone
 {
@@ -309,9 +325,7 @@ sub run_round
 		$pair->target_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'dbsync %'") if $t % 20 == 17;
 		next if $t % 10 != 0 || $t % 20 == 10;
 		$pair->arrives("storm$n", "round $n: $t transactions arrive") or return 0;
-		my $here = state_of($pair->source);
-		my $there = state_of($pair->target);
-		ok($here eq $there, "round $n: tables are equal after $t transactions") or return 0;
+		is_equal("round $n: tables are equal after $t transactions") or return 0;
 	}
 	is($gone, 0, "round $n: no snapshot lacked a row that stays");
 	is($pair->target_sql('SELECT count(*) FROM storm.gone'), 0, "round $n: nor did any commit");

@@ -613,6 +613,13 @@ typedef struct DbsyncDriver
 	 */
 	bool		(*rows_together) (DbsyncTarget *target, bool clashed);
 
+	/*
+	 * Can a value of the table's go from one row to another, and take along rows that reference it, without any
+	 * row being in the way?  Then several rows that are put go in mode TOGETHER: what it is
+	 * to be kept from is a clash.  NULL: no.
+	 */
+	bool		(*table_is_followed) (const DbsyncTargetTable *table);
+
 	/* --- with DBSYNC_FEATURE_CLEAR --- */
 
 	/*
