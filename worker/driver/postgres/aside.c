@@ -252,8 +252,8 @@ refuse(Search *search)
 	return dbsync_postgres_refuse(search->target, ERRCODE_FOREIGN_KEY_VIOLATION,
 								  psprintf("rows of table \"%s\" at the target cannot be kept from what foreign key %s does there",
 										   key->label, key->name),
-								  psprintf("A value of column(s) %s goes from one row of target table %s to another, and rows that lead"
-										   " to it by column(s) %s would have %s done to them. %s",
+								  psprintf("A value of (%s) goes from one row of target table %s to another, and rows that lead to it by (%s)"
+										   " would have %s done to them. %s",
 										   key->parent_columns, search->one->table->label, key->child_columns, actions,
 										   reason_of(search)),
 								  psprintf("On the target, let the key be one of NO ACTION (what it does at the source is sent), or let"

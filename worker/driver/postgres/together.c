@@ -26,20 +26,23 @@
 #include "worker/driver/postgres/step.h"
 #include "worker/driver/postgres/together.h"
 
-void
-dbsync_postgres_together_staged(PostgresTarget *target)
+static PostgresTogether *
+note_staged(const PostgresRows *rows)
 {
-	const PostgresRows *rows = &target->rows;
-	PostgresTogether *staged = MemoryContextAlloc(target->base.context, sizeof(PostgresTogether));
-	MemoryContext old;
+	PostgresTogether *staged = palloc0(sizeof(PostgresTogether));
 
 	staged->table = rows->table;
 	staged->upserts = rows->inserts + rows->updates;
 	staged->deletes = rows->deletes;
-	staged->replaced = false;
-	staged->carried = NULL;
-	old = MemoryContextSwitchTo(target->base.context);
-	target->together = lappend(target->together, staged);
+	return staged;
+}
+
+void
+dbsync_postgres_together_staged(PostgresTarget *target)
+{
+	MemoryContext old = MemoryContextSwitchTo(target->base.context);
+
+	target->together = lappend(target->together, note_staged(&target->rows));
 	MemoryContextSwitchTo(old);
 }
 
@@ -282,6 +285,27 @@ write_staged(PostgresTarget *target, const List *staged, bool clashed)
 	answer = dbsync_postgres_query(target, sql.data, 0, NULL, shape.data);
 	return answer != NULL && check_counts(target, staged, answer) && check_gone(target, staged) &&
 		dbsync_postgres_put_back(target, asides);
+}
+
+bool
+dbsync_postgres_rows_are_mixed(const PostgresRows *rows)
+{
+	return rows->table->led_to != NIL && (rows->mode == DBSYNC_ROWS_MERGE || rows->mode == DBSYNC_ROWS_PATCH) &&
+		rows->deletes > 0 && rows->inserts + rows->updates > 0;
+}
+
+bool
+dbsync_postgres_together_alone(PostgresTarget *target)
+{
+	List	   *staged;
+
+	/* such a stage has whole rows only */
+	if (target->rows.mode == DBSYNC_ROWS_PATCH)
+		return dbsync_postgres_incomplete(target, target->rows.table);
+	if (!dbsync_postgres_merge_finish(target))
+		return false;
+	staged = list_make1(note_staged(&target->rows));
+	return write_staged(target, staged, true);
 }
 
 bool
