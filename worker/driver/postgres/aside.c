@@ -52,6 +52,7 @@ typedef struct Search
 	bool		any_key;
 	bool		in_part;
 	bool		lost;			/* rows that are in no stage, and could not be found again */
+	bool		left_out;		/* rows that have not been set aside, by whatever */
 } Search;
 
 static const char *
@@ -230,6 +231,8 @@ reason_of(const Search *search)
 
 	if (!key->allowed)
 		return "dbsync's user may not SELECT and UPDATE there, which it would have to, to take them off it meanwhile.";
+	if (search->left_out)
+		return "Meanwhile they would be taken off it, but a trigger there leaves rows out.";
 	if (search->lost)
 		return "Meanwhile they would be taken off it, but the table has no primary key by which they would be found again.";
 	if (search->in_part)
@@ -295,7 +298,8 @@ take_off(Search *search, List **asides)
 								  search->key->off, aside->saved, aside->found), &rows))
 			return false;
 		/* a trigger that leaves rows out would leave them to the key */
-		if (rows != aside->rows)
+		search->left_out = rows != aside->rows;
+		if (search->left_out)
 			return refuse(search);
 	}
 	return true;

@@ -11,7 +11,6 @@
 #include "nodes/pg_list.h"
 
 #include "worker/driver/postgres/internal.h"
-#include "worker/driver/postgres/together.h"
 
 /*
  * Before what is staged (PostgresTogether) is written, of which this one has values that move: set rows aside that foreign

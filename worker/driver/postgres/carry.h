@@ -9,7 +9,6 @@
 #define DBSYNC_WORKER_DRIVER_POSTGRES_CARRY_H
 
 #include "worker/driver/postgres/internal.h"
-#include "worker/driver/postgres/together.h"
 
 /* what a row of a stage is called that another row of the table becomes, which is in the stage no more */
 #define POSTGRES_CARRIED	"C"

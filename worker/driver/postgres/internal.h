@@ -226,6 +226,16 @@ struct DbsyncTargetTable
 	PostgresStage stages[POSTGRES_NSTAGES];
 };
 
+/* a table whose rows are in its stage, until all are written */
+typedef struct PostgresTogether
+{
+	DbsyncTargetTable *table;
+	int64		upserts;
+	int64		deletes;
+	bool		replaced;		/* each row is deleted and inserted */
+	const char *carried;		/* carry.h: a table of rows whose key changes; NULL: none does */
+} PostgresTogether;
+
 /* a row that waits for rows_end on the small road; values follow it */
 typedef struct PostgresWaitingRow
 {
