@@ -99,7 +99,7 @@ sub make_graph
 			  {
 				parent => $parent,
 				column => "r$k",
-				to => chance(35) ? 'code' : 'id',
+				to => chance(40) ? 'code' : 'id',
 				deferrable => $deferrable,
 				not_null => ($deferrable || $parent < $i) && chance(40)
 			  };
@@ -206,14 +206,8 @@ sub leaves
 {
 	my ($i) = @_;
 	my $id = id();
-	my @sql;
+	my @sql = let_go($i, $id, 1);
 
-	for my $j (0 .. $#tables)
-	{
-		push @sql, map { "UPDATE storm.t$j SET $_->{column} = " . (1 + random_below($kept)) . " WHERE $_->{column} = $id" }
-		  grep { $_->{parent} == $i } @{ $tables[$j] };
-	}
-	push @sql, "UPDATE storm.keyless SET r = 1 WHERE r = $id" if $i == 0;
 	push @sql, "DELETE FROM storm.t$i WHERE id = $id";
 	push @sql, "INSERT INTO storm.t$i VALUES " . values_of($i, chance(30) ? $id : id()) if chance(60);
 	return join('; ', @sql);
@@ -234,14 +228,44 @@ sub new_key
 	return "UPDATE storm.t$i SET code = " . (100 + random_below(50)) . ' WHERE code = ' . id();
 }
 
-# A row takes the key of another, which goes, or the value that it leaves.
+# What leads to a row by its key, or in any way, leads elsewhere.
+sub let_go
+{
+	my ($i, $id, $any) = @_;
+	my @sql;
+
+	for my $j (0 .. $#tables)
+	{
+		push @sql, map { "UPDATE storm.t$j SET $_->{column} = " . (1 + random_below($kept)) . " WHERE $_->{column} = $id" }
+		  grep { $_->{parent} == $i && ($any || $_->{to} eq 'id') } @{ $tables[$j] };
+	}
+	push @sql, "UPDATE storm.keyless SET r = 1 WHERE r = $id" if $i == 0;
+	return @sql;
+}
+
+# A row takes the key of another, which goes; or another one takes the value that it leaves.  What leads to the value stays, and
+# some more does then.
 sub takes_over
 {
 	my ($i) = @_;
 	my ($from, $to) = (id(), id());
+	my @sql = let_go($i, $from, 0);
 
-	return "DELETE FROM storm.t$i WHERE id = $to; UPDATE storm.t$i SET id = $to WHERE id = $from" if chance(60);
-	return "UPDATE storm.t$i SET code = " . (200 + random_below(50)) . " WHERE id = $from; INSERT INTO storm.t$i VALUES " . values_of($i, $to);
+	if (chance(60))
+	{
+		push @sql, let_go($i, $to, 1), "DELETE FROM storm.t$i WHERE id = $to", "UPDATE storm.t$i SET id = $to WHERE id = $from";
+	}
+	else
+	{
+		push @sql, "UPDATE storm.t$i SET code = " . (200 + random_below(50)) . " WHERE id = $from",
+		  "INSERT INTO storm.t$i (id, code, v) VALUES ($to, $from, 'has its code')";
+	}
+	for my $j (0 .. $#tables)
+	{
+		push @sql, map { "UPDATE storm.t$j SET $_->{column} = $from WHERE id % 9 = " . random_below(9) }
+		  grep { $_->{parent} == $i && $_->{to} eq 'code' && chance(40) } @{ $tables[$j] };
+	}
+	return join('; ', @sql);
 }
 
 sub keyless
@@ -259,7 +283,7 @@ sub transaction
 	for (1 .. 1 + random_below(6))
 	{
 		my $i = random_below(scalar @tables);
-		my $what = one_of(\&inserts, \&inserts, \&moves, \&moves, \&changes, \&passes_on, \&leaves, \&leaves, \&deletes, \&new_key, \&takes_over, \&keyless);
+		my $what = one_of(\&inserts, \&inserts, \&moves, \&moves, \&changes, \&passes_on, \&leaves, \&leaves, \&deletes, \&new_key, \&takes_over, \&takes_over, \&keyless);
 
 		push @sql, $what->($i);
 	}
