@@ -2,7 +2,7 @@
 -- what the target does then is done to nothing that leads to it.
 \set QUIET on
 \i sql/include/foreign_keys.psql
-\set ddl 'CREATE TABLE public.top (id int PRIMARY KEY, code int UNIQUE, note text); CREATE TABLE public.nulls (id int PRIMARY KEY, code int REFERENCES public.top (code) ON DELETE SET NULL ON UPDATE SET NULL, note text); CREATE TABLE public.defaults (id int PRIMARY KEY, code int DEFAULT 101 REFERENCES public.top (code) ON DELETE SET DEFAULT ON UPDATE SET DEFAULT); CREATE TABLE public.falls (id int PRIMARY KEY, code int REFERENCES public.top (code) ON DELETE CASCADE); CREATE TABLE public.deeper (id int PRIMARY KEY, falls int NOT NULL REFERENCES public.falls ON DELETE CASCADE); CREATE TABLE public.kept (id int PRIMARY KEY, code int UNIQUE); CREATE TABLE public.strict (id int PRIMARY KEY, code int REFERENCES public.kept (code) ON DELETE RESTRICT ON UPDATE RESTRICT); CREATE TABLE public.follows (id int PRIMARY KEY, code int UNIQUE REFERENCES public.top (code) ON UPDATE CASCADE, note text); CREATE TABLE public.must (id int PRIMARY KEY, code int NOT NULL REFERENCES public.top (code) ON DELETE CASCADE ON UPDATE CASCADE, note text); CREATE TABLE public.tree (id int PRIMARY KEY, code int UNIQUE, above int REFERENCES public.tree (code) ON DELETE CASCADE ON UPDATE CASCADE, note text); CREATE TABLE public.pair (id int PRIMARY KEY, a int, b text, UNIQUE (a, b)); CREATE TABLE public.full_pair (id int PRIMARY KEY, a int, b text, FOREIGN KEY (a, b) REFERENCES public.pair (a, b) MATCH FULL ON DELETE CASCADE); CREATE TABLE public.half_pair (id int PRIMARY KEY, a int NOT NULL, b text, FOREIGN KEY (a, b) REFERENCES public.pair (a, b) ON DELETE CASCADE);'
+\set ddl 'CREATE TABLE public.top (id int PRIMARY KEY, code int UNIQUE, note text); CREATE TABLE public.nulls (id int PRIMARY KEY, code int REFERENCES public.top (code) ON DELETE SET NULL ON UPDATE SET NULL, note text); CREATE TABLE public.defaults (id int PRIMARY KEY, code int DEFAULT 101 REFERENCES public.top (code) ON DELETE SET DEFAULT ON UPDATE SET DEFAULT); CREATE TABLE public.falls (id int PRIMARY KEY, code int REFERENCES public.top (code) ON DELETE CASCADE); CREATE TABLE public.deeper (id int PRIMARY KEY, falls int NOT NULL REFERENCES public.falls ON DELETE CASCADE); CREATE TABLE public.kept (id int PRIMARY KEY, code int UNIQUE); CREATE TABLE public.strict (id int PRIMARY KEY, code int REFERENCES public.kept (code) ON DELETE RESTRICT ON UPDATE RESTRICT); CREATE TABLE public.follows (id int PRIMARY KEY, code int UNIQUE REFERENCES public.top (code) ON UPDATE CASCADE, note text); CREATE TABLE public.must (id int PRIMARY KEY, code int NOT NULL REFERENCES public.top (code) ON DELETE CASCADE ON UPDATE CASCADE, note text); CREATE TABLE public.tree (id int PRIMARY KEY, code int UNIQUE, above int REFERENCES public.tree (code) ON DELETE CASCADE ON UPDATE CASCADE, note text); CREATE TABLE public.pair (id int PRIMARY KEY, a int, b text, UNIQUE (a, b)); CREATE TABLE public.full_pair (id int PRIMARY KEY, a int, b text, FOREIGN KEY (a, b) REFERENCES public.pair (a, b) MATCH FULL ON DELETE CASCADE); CREATE TABLE public.half_pair (id int PRIMARY KEY, a int NOT NULL, b text, FOREIGN KEY (a, b) REFERENCES public.pair (a, b) ON DELETE CASCADE); CREATE TABLE public.region (id int, a int, code int, PRIMARY KEY (id, a), UNIQUE (a, code)) PARTITION BY LIST (a); CREATE TABLE public.region1 PARTITION OF public.region FOR VALUES IN (1); CREATE TABLE public.region2 PARTITION OF public.region FOR VALUES IN (2); CREATE TABLE public.in_region (id int PRIMARY KEY, a int NOT NULL, code int NOT NULL, FOREIGN KEY (a, code) REFERENCES public.region (a, code) ON DELETE CASCADE); CREATE TABLE public.near_region (id int, a int, code int, PRIMARY KEY (id, a), FOREIGN KEY (a, code) REFERENCES public.region (a, code) ON DELETE CASCADE) PARTITION BY LIST (a); CREATE TABLE public.near_region1 PARTITION OF public.near_region FOR VALUES IN (1); CREATE TABLE public.near_region2 PARTITION OF public.near_region FOR VALUES IN (2);'
 :ddl
 \c :target regress_dbsync_keys
 :ddl
@@ -36,9 +36,12 @@ INSERT INTO public.tree SELECT i, 100 + i, nullif(100 + i / 2, 100) FROM generat
 INSERT INTO public.pair SELECT i, i, 'b' || i FROM generate_series(1, 10) i;
 INSERT INTO public.full_pair SELECT i, i, 'b' || i FROM generate_series(1, 10) i;
 INSERT INTO public.half_pair SELECT i, i, 'b' || i FROM generate_series(1, 10) i;
+INSERT INTO public.region SELECT i, 1 + i % 2, i FROM generate_series(1, 20) i;
+INSERT INTO public.in_region SELECT i, 1 + i % 2, i FROM generate_series(1, 4) i;
+INSERT INTO public.near_region SELECT i, 1 + i % 2, i FROM generate_series(1, 10) i;
 SELECT dbsync.create_target('keys_target', :'uri');
 SELECT dbsync.create_subscription('keys', 'keys_target',
-    tables => ARRAY['public.deeper', 'public.falls', 'public.nulls', 'public.defaults', 'public.strict', 'public.follows', 'public.must', 'public.tree', 'public.pair', 'public.full_pair', 'public.half_pair', 'public.top', 'public.kept'], ddl => 'apply');
+    tables => ARRAY['public.deeper', 'public.falls', 'public.nulls', 'public.defaults', 'public.strict', 'public.follows', 'public.must', 'public.tree', 'public.pair', 'public.full_pair', 'public.half_pair', 'public.region', 'public.in_region', 'public.near_region', 'public.top', 'public.kept'], ddl => 'apply');
 \set subscription keys
 \i sql/include/same_tree.psql
 \c :target regress_dbsync_keys
@@ -114,6 +117,23 @@ SELECT * FROM public.gone ORDER BY 1, 2;
 SELECT count(*), sum(code) FROM public.theirs;
 \c :source :me
 
+-- partitioned, at both ends of the key
+UPDATE public.region SET id = id + 1000 WHERE id IN (1, 2, 5);
+BEGIN;
+DELETE FROM public.region WHERE id IN (16, 17);
+UPDATE public.region SET id = 16 WHERE id = 6;
+UPDATE public.region SET id = 17 WHERE id = 7;
+UPDATE public.near_region SET id = 107 WHERE id = 7;
+INSERT INTO public.near_region VALUES (106, 1, 6);
+COMMIT;
+\i sql/include/same_tree.psql
+\c :target regress_dbsync_keys
+SELECT tableoid::regclass AS partition, count(*), sum(code) FROM public.region GROUP BY 1 ORDER BY 1;
+SELECT tableoid::regclass AS partition, count(*), sum(code) FROM public.near_region GROUP BY 1 ORDER BY 1;
+\c :source :me
+SELECT tableoid::regclass AS partition, count(*), sum(code) FROM public.region GROUP BY 1 ORDER BY 1;
+SELECT tableoid::regclass AS partition, count(*), sum(code) FROM public.near_region GROUP BY 1 ORDER BY 1;
+
 -- RESTRICT does nothing, and refuses what it would have to do
 UPDATE public.kept SET id = 1002 WHERE id = 2;
 BEGIN;
@@ -168,6 +188,6 @@ SELECT count(*), sum(code) FROM public.theirs;
 
 SELECT dbsync.drop_subscription('keys');
 SELECT dbsync.drop_target('keys_target');
-DROP TABLE public.nulls, public.defaults, public.deeper, public.falls, public.strict, public.follows, public.must, public.tree, public.full_pair, public.half_pair, public.pair, public.top, public.kept;
+DROP TABLE public.nulls, public.defaults, public.deeper, public.falls, public.strict, public.follows, public.must, public.tree, public.full_pair, public.half_pair, public.pair, public.in_region, public.near_region, public.region, public.top, public.kept;
 DROP DATABASE :target;
 DROP ROLE regress_dbsync_keys;

@@ -5,7 +5,8 @@
  *
  * Where a row goes and a new one has a value of it that foreign keys lead to, the target's row is given the
  * new key, and all else of the new row.  So the value never leaves its row, and what
- * the target does ON DELETE has no occasion.
+ * the target does ON DELETE has no occasion.  (A partitioned table's row stays in its partition then, as what
+ * keys lead to there says which that is.)
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +18,6 @@
 #include "worker/driver/postgres/sql.h"
 #include "worker/driver/postgres/step.h"
 
-/* Partitioned: an update that moves a row elsewhere is a delete there, to older servers. */
 static bool
 takes_other_keys(const DbsyncTargetTable *table)
 {
@@ -26,7 +26,7 @@ takes_other_keys(const DbsyncTargetTable *table)
 		if (table->columns[table->keys[k]].identity_always)
 			return false;
 	}
-	return !table->partitioned;
+	return true;
 }
 
 static char *
@@ -85,6 +85,9 @@ dbsync_postgres_carry(PostgresTarget *target, PostgresTogether *one)
 	{
 		int64		pairs;
 
+		/* a row that keeps the value could be moved to another partition, where the key does not lead */
+		if (((const PostgresLedTo *) lfirst(lc))->in_part)
+			continue;
 		if (!dbsync_postgres_execute(target, table, pairs_sql(table, carried, lfirst(lc)), &pairs))
 			return false;
 		if (pairs <= 0)

@@ -27,7 +27,9 @@
 const char *
 dbsync_postgres_look_at_led_to_sql(void)
 {
-	return "SELECT parent.same, bool_or(k.confupdtype IN ('c', 'n', 'd')) FROM" POSTGRES_ACTING_KEYS
+	return "SELECT parent.same, bool_or(k.confupdtype IN ('c', 'n', 'd')),"
+		" bool_or(k.confrelid <> CAST($1 AS oid) AND EXISTS (SELECT FROM pg_partition_tree(CAST($1 AS oid)) t"
+		"  WHERE t.relid = k.confrelid)) FROM" POSTGRES_ACTING_KEYS
 		" GROUP BY 1 ORDER BY 1";
 }
 
@@ -58,7 +60,7 @@ dbsync_postgres_look_at_led_to(PostgresTarget *target, DbsyncTargetTable *table)
 	if (target->replica_role || table->nkeys == 0)
 		return true;
 	dbsync_postgres_led_to_parameters(table, values);
-	answer = dbsync_postgres_query_fixed(target, POSTGRES_LOOK_AT_LED_TO, 3, values, "*tb");
+	answer = dbsync_postgres_query_fixed(target, POSTGRES_LOOK_AT_LED_TO, 3, values, "*tbb");
 	if (answer == NULL)
 		return false;
 	old = MemoryContextSwitchTo(table->context);
@@ -68,6 +70,7 @@ dbsync_postgres_look_at_led_to(PostgresTarget *target, DbsyncTargetTable *table)
 
 		led_to->same = pstrdup(dbsync_postgres_answer_text(answer, row, 0));
 		led_to->on_update = dbsync_postgres_answer_bool(answer, row, 1);
+		led_to->in_part = dbsync_postgres_answer_bool(answer, row, 2);
 		table->led_to = lappend(table->led_to, led_to);
 	}
 	MemoryContextSwitchTo(old);
