@@ -128,11 +128,11 @@ INSERT INTO public.near_region VALUES (106, 1, 6);
 COMMIT;
 \i sql/include/same_tree.psql
 \c :target regress_dbsync_keys
-SELECT tableoid::regclass AS partition, count(*), sum(code) FROM public.region GROUP BY 1 ORDER BY 1;
-SELECT tableoid::regclass AS partition, count(*), sum(code) FROM public.near_region GROUP BY 1 ORDER BY 1;
+SELECT tableoid::regclass::text COLLATE "C" AS partition, count(*), sum(code) FROM public.region GROUP BY 1 ORDER BY 1;
+SELECT tableoid::regclass::text COLLATE "C" AS partition, count(*), sum(code) FROM public.near_region GROUP BY 1 ORDER BY 1;
 \c :source :me
-SELECT tableoid::regclass AS partition, count(*), sum(code) FROM public.region GROUP BY 1 ORDER BY 1;
-SELECT tableoid::regclass AS partition, count(*), sum(code) FROM public.near_region GROUP BY 1 ORDER BY 1;
+SELECT tableoid::regclass::text COLLATE "C" AS partition, count(*), sum(code) FROM public.region GROUP BY 1 ORDER BY 1;
+SELECT tableoid::regclass::text COLLATE "C" AS partition, count(*), sum(code) FROM public.near_region GROUP BY 1 ORDER BY 1;
 
 -- RESTRICT does nothing, and refuses what it would have to do
 UPDATE public.kept SET id = 1002 WHERE id = 2;

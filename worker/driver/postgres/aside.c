@@ -242,6 +242,14 @@ reason_of(const Search *search)
 	return "Meanwhile they would be taken off it, but these columns may not be null.";
 }
 
+static const char *
+how_to_be_replica(const PostgresTarget *target)
+{
+	if (target->base.identity.version < DBSYNC_POSTGRES_GRANTS_SET)
+		return ", which takes a superuser there.";
+	return psprintf(": GRANT SET ON PARAMETER session_replication_role TO %s;", quote_identifier(target->base.identity.user));
+}
+
 static bool
 refuse(Search *search)
 {
@@ -260,8 +268,7 @@ refuse(Search *search)
 										   key->parent_columns, search->one->table->label, key->child_columns, actions,
 										   reason_of(search)),
 								  psprintf("On the target, let the key be one of NO ACTION (what it does at the source is sent), or let"
-										   " dbsync's user set session_replication_role: GRANT SET ON PARAMETER session_replication_role TO %s;",
-										   quote_identifier(search->target->base.identity.user)));
+										   " dbsync's user set session_replication_role%s", how_to_be_replica(search->target)));
 }
 
 /* Can what is found stay and be put right behind it?  Where it is no more than followed to another value. */
