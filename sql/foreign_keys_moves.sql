@@ -117,6 +117,20 @@ SELECT * FROM public.gone ORDER BY 1, 2;
 SELECT count(*), sum(code) FROM public.theirs;
 \c :source :me
 
+-- one row after the other takes what the last one has left, in either direction
+BEGIN;
+UPDATE public.top SET code = 9041 WHERE id = 41;
+UPDATE public.top SET code = id + 99 WHERE id = 42;
+UPDATE public.top SET code = id + 99 WHERE id = 43;
+UPDATE public.top SET code = id + 99 WHERE id = 44;
+UPDATE public.top SET code = 9050 WHERE id = 50;
+UPDATE public.top SET code = id + 101 WHERE id = 49;
+UPDATE public.top SET code = id + 101 WHERE id = 48;
+UPDATE public.top SET code = id + 101 WHERE id = 47;
+INSERT INTO public.nulls VALUES (141, 141), (143, 143), (149, 149);
+COMMIT;
+\i sql/include/same_tree.psql
+
 -- partitioned, at both ends of the key
 UPDATE public.region SET id = id + 1000 WHERE id IN (1, 2, 5);
 BEGIN;

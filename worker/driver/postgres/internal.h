@@ -235,6 +235,7 @@ typedef struct PostgresTogether
 	int64		deletes;
 	bool		replaced;		/* each row is deleted and inserted */
 	const char *carried;		/* carry.h: a table of rows whose key changes; NULL: none does */
+	int			levels;			/* levels.h: rows are updated in so many parts more */
 } PostgresTogether;
 
 /* a row that waits for rows_end on the small road; values follow it */

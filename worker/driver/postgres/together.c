@@ -21,6 +21,7 @@
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/led_to.h"
 #include "worker/driver/postgres/ledger_values.h"
+#include "worker/driver/postgres/levels.h"
 #include "worker/driver/postgres/merge.h"
 #include "worker/driver/postgres/sql.h"
 #include "worker/driver/postgres/step.h"
@@ -80,8 +81,10 @@ compose(const List *staged, StringInfo sql)
 			append_part(sql, &counts, 'd', n++, dbsync_postgres_merge_delete_sql(one->table, POSTGRES_STAGE_ROWS));
 		if (one->carried != NULL)
 			append_part(sql, &counts, 'c', n++, dbsync_postgres_carry_update_sql(one));
-		if (one->upserts > 0 && one->table->assignable)
-			append_part(sql, &counts, 'u', n++, dbsync_postgres_merge_update_sql(one->table, POSTGRES_STAGE_ROWS));
+		for (int level = 0; level <= one->levels && one->upserts > 0 && one->table->assignable; level++)
+			append_part(sql, &counts, 'u', n++,
+						psprintf("%s%s", dbsync_postgres_merge_update_sql(one->table, POSTGRES_STAGE_ROWS),
+								 one->levels > 0 ? dbsync_postgres_level_sql(one, level) : ""));
 		if (one->upserts > 0)
 			append_part(sql, &counts, 'i', n++, one->carried ? dbsync_postgres_carry_insert_sql(one)
 						: dbsync_postgres_merge_insert_sql(one->table, POSTGRES_STAGE_ROWS));
@@ -107,7 +110,7 @@ check_counts(PostgresTarget *target, const List *staged, const PostgresAnswer *a
 			written += dbsync_postgres_answer_int(answer, 0, n++);
 		if (one->replaced)
 			written = dbsync_postgres_answer_int(answer, 0, n++);
-		else if (one->upserts > 0 && one->table->assignable)
+		for (int level = 0; level <= one->levels && !one->replaced && one->upserts > 0 && one->table->assignable; level++)
 			written += dbsync_postgres_answer_int(answer, 0, n++);
 		if (!one->replaced && one->upserts > 0)
 			written += dbsync_postgres_answer_int(answer, 0, n++);
@@ -277,6 +280,13 @@ write_staged(PostgresTarget *target, const List *staged, bool clashed)
 	}
 	if (!keep_apart(target, staged, clashed, &asides))
 		return false;
+	foreach(lc, staged)
+	{
+		PostgresTogether *one = lfirst(lc);
+
+		if (clashed && !one->replaced && one->upserts > 1 && !dbsync_postgres_find_levels(target, one))
+			return false;
+	}
 	initStringInfo(&sql);
 	initStringInfo(&shape);
 	appendStringInfoChar(&shape, '1');
