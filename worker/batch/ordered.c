@@ -11,7 +11,9 @@
  *
  * Rows of one circle of keys, or of a table that references itself, are written by one statement, at
  * whose end keys are checked.  So is all that is tied, deletes included, when rows have clashed:
- * a unique value that moves, or a key that leads to other columns than the table's own key.
+ * a unique value that moves, or a key that leads to other columns than the table's own key.  The driver looks at what is
+ * written so whether such a value goes from row to row, as the target's own ON UPDATE could follow it: so
+ * upserts of a table to whose values that may happen are written by one statement as well, though no circle leads back to it.
  *
  *-------------------------------------------------------------------------
  */
