@@ -315,6 +315,12 @@ dbsync_target_rows_together(DbsyncTarget *target, bool clashed, const char *doin
 }
 
 bool
+dbsync_target_table_is_followed(const DbsyncTarget *target, const DbsyncTargetTable *table)
+{
+	return target->driver->table_is_followed != NULL && target->driver->table_is_followed(table);
+}
+
+bool
 dbsync_target_clears(const DbsyncTarget *target)
 {
 	return (target->driver->features & DBSYNC_FEATURE_CLEAR) != 0;

@@ -99,6 +99,7 @@ extern bool dbsync_target_has_foreign_keys(const DbsyncTarget *target);
 extern void dbsync_target_foreign_keys(DbsyncTarget *target, int ntables, const char **schemas,
 									   const char **tables, bool *checked, List **keys);
 extern void dbsync_target_rows_together(DbsyncTarget *target, bool clashed, const char *doing);
+extern bool dbsync_target_table_is_followed(const DbsyncTarget *target, const DbsyncTargetTable *table);
 /* Does it make room for rows?  Only then the other. */
 extern bool dbsync_target_clears(const DbsyncTarget *target);
 extern void dbsync_target_rows_clear(DbsyncTarget *target, DbsyncTargetTable *table, List *sets);

@@ -33,8 +33,9 @@ dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table, const 
 {
 	if (table->keys_only || (cut_table != NULL && cut_table->keys > 0))
 		return true;
-	/* what is worked out of a row may need any of its values; and rows of a circle are staged whole */
+	/* what is worked out of a row may need any of its values; and rows that are written together are staged whole */
 	return work->send_as >= DBSYNC_SEND_WHOLE_ROWS || table->ties.circle ||
+		(table->ties.checked && dbsync_target_table_is_followed(work->target, table->handle)) ||
 		(table->selection != NULL && dbsync_selection_runs(table->selection)) ||
 		!dbsync_target_table_takes_unchanged(work->target, table->handle);
 }

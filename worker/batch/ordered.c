@@ -11,7 +11,9 @@
  *
  * Rows of one circle of keys, or of a table that references itself, are written by one statement, at
  * whose end keys are checked.  So is all that is tied, deletes included, when rows have clashed:
- * a unique value that moves, or a key that leads to other columns than the table's own key.
+ * a unique value that moves, or a key that leads to other columns than the table's own key.  The driver looks at what is
+ * written so whether such a value goes from row to row, as the target's own ON UPDATE could follow it: so
+ * upserts of a table to whose values that may happen are written by one statement as well, though no circle leads back to it.
  *
  *-------------------------------------------------------------------------
  */
@@ -173,6 +175,14 @@ is_one_row(const Entry *entry)
 	return entry->single && dbsync_cut_table_rows(entry->cut_table) == 1;
 }
 
+/* Are its upserts to be written by one statement, with others of its circle or to be looked at before? */
+static bool
+is_put_together(const Order *order, const Entry *entry)
+{
+	return (entry->table->ties.circle || dbsync_target_table_is_followed(order->batch->target, entry->table->handle)) &&
+		!is_one_row(entry);
+}
+
 /* The last state of each row that there still is. */
 static void
 send_upserts(Order *order, Entry *entry)
@@ -200,7 +210,7 @@ send_upserts(Order *order, Entry *entry)
 	else
 	{
 		how.what = DBSYNC_RELAY_REMAINING;
-		mode = entry->table->ties.circle && !is_one_row(entry) ? DBSYNC_ROWS_TOGETHER
+		mode = is_put_together(order, entry) ? DBSYNC_ROWS_TOGETHER
 			: how.marks && !how.complete ? DBSYNC_ROWS_PATCH : DBSYNC_ROWS_MERGE;
 		batch->rows += dbsync_send_rows(batch, entry->cut_table, mode, &how);
 	}

@@ -367,7 +367,7 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
 
 /* of this contract; a driver that was made for another one is refused */
-#define DBSYNC_DRIVER_VERSION	6
+#define DBSYNC_DRIVER_VERSION	7
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
@@ -646,6 +646,13 @@ typedef struct DbsyncDriver
 	 * difference.  NULL: no.
 	 */
 	bool		(*table_wants_replace) (const DbsyncTargetTable *table, int64 rows);
+
+	/*
+	 * Where keys are checked: can a value of the table's go from one row to another, and take along rows that reference
+	 * it, without any row being in the way?  Then several rows that are put go in mode TOGETHER,
+	 * and the driver refuses with DBSYNC_FAULT_CLASH where it does.  NULL: no.
+	 */
+	bool		(*table_is_followed) (const DbsyncTargetTable *table);
 
 	/*
 	 * In a batch, between rows: delete the table's rows of which a condition of the

@@ -34,6 +34,14 @@ static const char *const indexes_sql =
 " AND k.n <= i.indnkeyatts AND i.indpred IS NULL AND i.indexprs IS NULL"
 " ORDER BY i.indexrelid, k.n";
 
+const PostgresAnswer *
+dbsync_postgres_unique_indexes(PostgresTarget *target, const DbsyncTargetTable *table)
+{
+	const char *values[1] = {psprintf("%u", table->relid)};
+
+	return dbsync_postgres_query(target, indexes_sql, 1, values, INDEXES_SHAPE);
+}
+
 static int
 find_column(const DbsyncTargetTable *table, const char *name)
 {
@@ -94,7 +102,6 @@ bool
 dbsync_postgres_rows_clear(DbsyncTarget *base, DbsyncTargetTable *table, List *sets)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
-	const char *values[1] = {psprintf("%u", table->relid)};
 	const PostgresAnswer *answer;
 	List	   *statements = NIL;
 	ListCell   *lc;
@@ -102,7 +109,7 @@ dbsync_postgres_rows_clear(DbsyncTarget *base, DbsyncTargetTable *table, List *s
 	/* no row has come */
 	if (table->stages[POSTGRES_STAGE_ROWS].filled != target->batches)
 		return true;
-	answer = dbsync_postgres_query(target, indexes_sql, 1, values, INDEXES_SHAPE);
+	answer = dbsync_postgres_unique_indexes(target, table);
 	if (answer == NULL)
 		return false;
 	for (int first = 0, n; first < dbsync_postgres_answer_rows(answer); first += n)

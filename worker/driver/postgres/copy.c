@@ -332,5 +332,7 @@ dbsync_postgres_copy_end(PostgresTarget *target)
 		dbsync_postgres_together_staged(target);
 		return true;
 	}
+	if (dbsync_postgres_rows_are_mixed(rows))
+		return dbsync_postgres_together_alone(target);
 	return dbsync_postgres_merge_begin(target, stage_of(rows->mode));
 }

@@ -64,6 +64,7 @@ typedef enum PostgresFixed
 	POSTGRES_LOOK_AT_COLUMNS,
 	POSTGRES_LOOK_AT_KEY,
 	POSTGRES_LOOK_AT_CHANGED,
+	POSTGRES_LOOK_AT_LED_TO,
 	POSTGRES_SEQUENCE,
 	POSTGRES_NFIXED
 } PostgresFixed;
@@ -171,6 +172,17 @@ typedef struct PostgresStage
 /* as many sets of untouched columns have prepared statements; others go without */
 #define POSTGRES_MAX_MASKS	32
 
+/*
+ * Columns beside the key that foreign keys lead to which do more than to check: their values can go from one
+ * row to another, and what references them with them.
+ */
+typedef struct PostgresLedTo
+{
+	const char *same;			/* condition: a row p of the table and a row n of its stage have one value */
+	bool		on_update;		/* one of the keys acts as it changes, and raises no error */
+	bool		in_part;		/* one leads to a partition of the table alone */
+} PostgresLedTo;
+
 struct DbsyncTargetTable
 {
 	MemoryContext context;		/* of everything below; reset by a new look */
@@ -196,6 +208,7 @@ struct DbsyncTargetTable
 	bool		independent;	/* inserts of different keys never wait for one another */
 	bool		replaceable;	/* delete and insert, in place of update, is as good */
 	bool		referenced;		/* by foreign keys that are checked */
+	List	   *led_to;			/* PostgresLedTo: what they lead to beside the key */
 	double		tuples;			/* rows, as far as the target's statistics know */
 	const char *facts;			/* what it was when it was looked up */
 	int64		guarded;		/* batch in which that was compared */
@@ -213,6 +226,17 @@ struct DbsyncTargetTable
 	const char *op_column;		/* of the stage of rows */
 	PostgresStage stages[POSTGRES_NSTAGES];
 };
+
+/* a table whose rows are in its stage, until all are written */
+typedef struct PostgresTogether
+{
+	DbsyncTargetTable *table;
+	int64		upserts;
+	int64		deletes;
+	bool		replaced;		/* each row is deleted and inserted */
+	const char *carried;		/* carry.h: a table of rows whose key changes; NULL: none does */
+	int			levels;			/* levels.h: rows are updated in so many parts more */
+} PostgresTogether;
 
 /* a row that waits for rows_end on the small road; values follow it */
 typedef struct PostgresWaitingRow
@@ -327,6 +351,7 @@ typedef struct PostgresTarget
 	PostgresMerge merge;
 	List	   *together;		/* of PostgresTogether: staged, and waiting for one another */
 	bool		defers;			/* there are foreign keys that can be checked at the end */
+	int			nasides;		/* numbers given out to temporary tables of aside.c */
 	List	   *sequences;		/* the worker's: to be set as the batch is committed */
 	int			nsequences;		/* of which so many have been answered */
 } PostgresTarget;

@@ -24,6 +24,7 @@
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/key.h"
+#include "worker/driver/postgres/led_to.h"
 #include "worker/driver/postgres/look.h"
 #include "worker/driver/postgres/narrow.h"
 #include "worker/driver/postgres/options.h"
@@ -357,7 +358,8 @@ dbsync_postgres_look(PostgresTarget *target, DbsyncTargetTable *table)
 	if (good)
 	{
 		draw_conclusions(target, table);
-		good = check_in_place(target, table);
+		good = check_in_place(target, table) &&
+			(!table->referenced || dbsync_postgres_look_at_led_to(target, table));
 	}
 	MemoryContextSwitchTo(old);
 	return good;

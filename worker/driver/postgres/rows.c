@@ -28,6 +28,7 @@
 #include "worker/driver/postgres/sql.h"
 #include "worker/driver/postgres/step.h"
 #include "worker/driver/postgres/table.h"
+#include "worker/driver/postgres/together.h"
 
 /*
  * Where a COPY into the stage and its merge begin to beat statements for single
@@ -284,12 +285,19 @@ queue_waiting(PostgresTarget *target)
 	return true;
 }
 
+/* these are written by one statement, from a stage */
+static bool
+change_road_for_mixed(PostgresTarget *target)
+{
+	return target->rows.copying || !dbsync_postgres_rows_are_mixed(&target->rows) || change_road(target);
+}
+
 bool
 dbsync_postgres_rows_end(DbsyncTarget *base)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
 	PostgresRows *rows = &target->rows;
-	bool		good = rows->ranging ? dbsync_postgres_ranges_end(target) :
+	bool		good = !change_road_for_mixed(target) ? false : rows->ranging ? dbsync_postgres_ranges_end(target) :
 		rows->copying ? dbsync_postgres_copy_end(target) : queue_waiting(target);
 
 	/*

@@ -30,6 +30,7 @@
 #include "worker/driver/postgres/enum.h"
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/led_to.h"
 #include "worker/driver/postgres/ledger.h"
 #include "worker/driver/postgres/merge.h"
 #include "worker/driver/postgres/options.h"
@@ -367,6 +368,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.sequences_advance = dbsync_postgres_sequences_advance,
 	.foreign_keys = dbsync_postgres_foreign_keys,
 	.rows_together = dbsync_postgres_rows_together,
+	.table_is_followed = dbsync_postgres_table_is_followed,
 	.rows_clear = dbsync_postgres_rows_clear,
 	.rows_go_between = dbsync_postgres_rows_go_between,
 	.rows_have_room = dbsync_postgres_rows_have_room,

@@ -23,7 +23,7 @@
 
 /* alias of target table and stage in merges */
 #define TARGET	"t"
-#define STAGE	"s"
+#define STAGE	DBSYNC_POSTGRES_STAGE_ALIAS
 
 static void
 append_columns(StringInfo buf, const DbsyncTargetTable *table, const char *alias)
@@ -80,16 +80,54 @@ append_on_conflict(StringInfo buf, const DbsyncTargetTable *table)
 	append_assignments(buf, table, "EXCLUDED");
 }
 
-static void
-append_key_match(StringInfo buf, const DbsyncTargetTable *table)
+char *
+dbsync_postgres_key_match(const DbsyncTargetTable *table, const char *left, const char *right)
 {
+	StringInfoData buf;
+
+	initStringInfo(&buf);
 	for (int k = 0; k < table->nkeys; k++)
 	{
 		const PostgresColumn *column = &table->columns[table->keys[k]];
 
-		appendStringInfo(buf, "%s" TARGET ".%s %s " STAGE ".%s", k > 0 ? " AND " : "",
-						 column->quoted, column->equals, column->quoted);
+		appendStringInfo(&buf, "%s%s.%s %s %s.%s", k > 0 ? " AND " : "",
+						 left, column->quoted, column->equals, right, column->quoted);
 	}
+	return buf.data;
+}
+
+char *
+dbsync_postgres_key_match_numbered(const DbsyncTargetTable *table, const char *left, const char *right)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int k = 0; k < table->nkeys; k++)
+	{
+		const PostgresColumn *column = &table->columns[table->keys[k]];
+
+		appendStringInfo(&buf, "%s%s.%s %s %s%d", k > 0 ? " AND " : "",
+						 left, column->quoted, column->equals, right, k + 1);
+	}
+	return buf.data;
+}
+
+char *
+dbsync_postgres_key_numbered(const DbsyncTargetTable *table, const char *alias, const char *prefix)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int k = 0; k < table->nkeys; k++)
+		appendStringInfo(&buf, "%s%s.%s AS %s%d", k > 0 ? ", " : "", alias,
+						 table->columns[table->keys[k]].quoted, prefix, k + 1);
+	return buf.data;
+}
+
+static void
+append_key_match(StringInfo buf, const DbsyncTargetTable *table)
+{
+	appendStringInfoString(buf, dbsync_postgres_key_match(table, TARGET, STAGE));
 }
 
 /* the table, and the row whose key is the parameters */

@@ -23,6 +23,9 @@ extern char *dbsync_postgres_stage_analyze_sql(const DbsyncTargetTable *table, P
 /* COPY into the table, or into the stage that the mode wants. */
 extern char *dbsync_postgres_copy_sql(const DbsyncTargetTable *table, DbsyncRowsMode mode);
 
+/* what the stage is called in the following */
+#define DBSYNC_POSTGRES_STAGE_ALIAS	"s"
+
 /* From stage to table; the insert leaves out rows whose keys are there already. */
 extern char *dbsync_postgres_merge_delete_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
 extern char *dbsync_postgres_merge_update_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
@@ -30,6 +33,14 @@ extern char *dbsync_postgres_merge_gone_sql(const DbsyncTargetTable *table, Post
 extern char *dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, PostgresStageKind kind);
 
 extern char *dbsync_postgres_gone_sql(const char *from);
+
+/*
+ * Have two rows one key?  By their aliases; numbered: the right one's key columns are called "prefix"1 and so on, as
+ * in "w.k" for w.k1, and as the last one names those of an alias.
+ */
+extern char *dbsync_postgres_key_match(const DbsyncTargetTable *table, const char *left, const char *right);
+extern char *dbsync_postgres_key_match_numbered(const DbsyncTargetTable *table, const char *left, const char *right);
+extern char *dbsync_postgres_key_numbered(const DbsyncTargetTable *table, const char *alias, const char *prefix);
 
 /*
  * All rows of the table whose keys are in its stage of rows; what the stage has that is not to be deleted, as rows

@@ -12,6 +12,7 @@
 #include "worker/driver/postgres/columns.h"
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/key.h"
+#include "worker/driver/postgres/led_to.h"
 #include "worker/driver/postgres/ledger.h"
 #include "worker/driver/postgres/look.h"
 #include "worker/driver/postgres/sequence.h"
@@ -57,6 +58,8 @@ sql_of(PostgresTarget *target, PostgresFixed fixed)
 			return dbsync_postgres_look_at_key_sql();
 		case POSTGRES_LOOK_AT_CHANGED:
 			return dbsync_postgres_look_at_changed_sql();
+		case POSTGRES_LOOK_AT_LED_TO:
+			return dbsync_postgres_look_at_led_to_sql();
 		case POSTGRES_SEQUENCE:
 			return dbsync_postgres_sequence_sql();
 		case POSTGRES_NFIXED:

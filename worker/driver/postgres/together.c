@@ -15,35 +15,35 @@
 
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/answer.h"
+#include "worker/driver/postgres/aside.h"
+#include "worker/driver/postgres/carry.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/led_to.h"
 #include "worker/driver/postgres/ledger_values.h"
+#include "worker/driver/postgres/levels.h"
 #include "worker/driver/postgres/merge.h"
 #include "worker/driver/postgres/sql.h"
 #include "worker/driver/postgres/step.h"
 #include "worker/driver/postgres/together.h"
 
-typedef struct PostgresTogether
+static PostgresTogether *
+note_staged(const PostgresRows *rows)
 {
-	DbsyncTargetTable *table;
-	int64		upserts;
-	int64		deletes;
-	bool		replaced;		/* each row is deleted and inserted */
-} PostgresTogether;
-
-void
-dbsync_postgres_together_staged(PostgresTarget *target)
-{
-	const PostgresRows *rows = &target->rows;
-	PostgresTogether *staged = MemoryContextAlloc(target->base.context, sizeof(PostgresTogether));
-	MemoryContext old;
+	PostgresTogether *staged = palloc0(sizeof(PostgresTogether));
 
 	staged->table = rows->table;
 	staged->upserts = rows->inserts + rows->updates;
 	staged->deletes = rows->deletes;
-	staged->replaced = false;
-	old = MemoryContextSwitchTo(target->base.context);
-	target->together = lappend(target->together, staged);
+	return staged;
+}
+
+void
+dbsync_postgres_together_staged(PostgresTarget *target)
+{
+	MemoryContext old = MemoryContextSwitchTo(target->base.context);
+
+	target->together = lappend(target->together, note_staged(&target->rows));
 	MemoryContextSwitchTo(old);
 }
 
@@ -79,10 +79,15 @@ compose(const List *staged, StringInfo sql)
 		}
 		if (one->deletes > 0)
 			append_part(sql, &counts, 'd', n++, dbsync_postgres_merge_delete_sql(one->table, POSTGRES_STAGE_ROWS));
-		if (one->upserts > 0 && one->table->assignable)
-			append_part(sql, &counts, 'u', n++, dbsync_postgres_merge_update_sql(one->table, POSTGRES_STAGE_ROWS));
+		if (one->carried != NULL)
+			append_part(sql, &counts, 'c', n++, dbsync_postgres_carry_update_sql(one));
+		for (int level = 0; level <= one->levels && one->upserts > 0 && one->table->assignable; level++)
+			append_part(sql, &counts, 'u', n++,
+						psprintf("%s%s", dbsync_postgres_merge_update_sql(one->table, POSTGRES_STAGE_ROWS),
+								 one->levels > 0 ? dbsync_postgres_level_sql(one, level) : ""));
 		if (one->upserts > 0)
-			append_part(sql, &counts, 'i', n++, dbsync_postgres_merge_insert_sql(one->table, POSTGRES_STAGE_ROWS));
+			append_part(sql, &counts, 'i', n++, one->carried ? dbsync_postgres_carry_insert_sql(one)
+						: dbsync_postgres_merge_insert_sql(one->table, POSTGRES_STAGE_ROWS));
 	}
 	appendStringInfo(sql, " SELECT %s", counts.data);
 	return n;
@@ -101,9 +106,11 @@ check_counts(PostgresTarget *target, const List *staged, const PostgresAnswer *a
 		int64		written = 0;
 
 		n += one->replaced || one->deletes > 0;
+		if (one->carried != NULL)
+			written += dbsync_postgres_answer_int(answer, 0, n++);
 		if (one->replaced)
 			written = dbsync_postgres_answer_int(answer, 0, n++);
-		else if (one->upserts > 0 && one->table->assignable)
+		for (int level = 0; level <= one->levels && !one->replaced && one->upserts > 0 && one->table->assignable; level++)
 			written += dbsync_postgres_answer_int(answer, 0, n++);
 		if (!one->replaced && one->upserts > 0)
 			written += dbsync_postgres_answer_int(answer, 0, n++);
@@ -211,12 +218,56 @@ free_values(PostgresTarget *target, PostgresTogether *one)
 		dbsync_postgres_queue_sql(target, table, POSTGRES_STEP_PLAIN, dbsync_postgres_stage_free_sql(table, columns));
 }
 
+/*
+ * Values move that foreign keys lead to: have that done without what these would do.  Where rows have not clashed, all that is
+ * tied comes once more, and at once.  *asides: what is to be put back.
+ */
+static bool
+keep_apart(PostgresTarget *target, const List *staged, bool clashed, List **asides)
+{
+	List	   *moving = NIL;
+	ListCell   *lc;
+
+	foreach(lc, staged)
+	{
+		PostgresTogether *one = lfirst(lc);
+		bool		move;
+
+		/* rarely; and somebody may have given it such a key since */
+		if (clashed && !dbsync_postgres_look_at_led_to(target, one->table))
+			return false;
+		if (one->upserts == 0)
+			continue;
+		if (!dbsync_postgres_values_move(target, one->table, &move))
+			return false;
+		if (move)
+			moving = lappend(moving, one);
+	}
+	if (moving != NIL && !clashed)
+		return dbsync_postgres_refuse(target, ERRCODE_FOREIGN_KEY_VIOLATION,
+									  psprintf("a value that foreign keys lead to goes from one row of target table %s to another",
+											   ((const PostgresTogether *) linitial(moving))->table->label),
+									  NULL, "The next attempt sends all rows together.");
+	foreach(lc, moving)
+	{
+		if (!dbsync_postgres_carry(target, lfirst(lc)))
+			return false;
+	}
+	foreach(lc, moving)
+	{
+		if (!dbsync_postgres_set_aside(target, staged, lfirst(lc), asides))
+			return false;
+	}
+	return true;
+}
+
 static bool
 write_staged(PostgresTarget *target, const List *staged, bool clashed)
 {
 	StringInfoData sql;
 	StringInfoData shape;
 	const PostgresAnswer *answer;
+	List	   *asides = NIL;
 	ListCell   *lc;
 
 	foreach(lc, staged)
@@ -227,13 +278,44 @@ write_staged(PostgresTarget *target, const List *staged, bool clashed)
 			(clashed && !free_values(target, one)))
 			return false;
 	}
+	if (!keep_apart(target, staged, clashed, &asides))
+		return false;
+	foreach(lc, staged)
+	{
+		PostgresTogether *one = lfirst(lc);
+
+		if (clashed && !one->replaced && one->upserts > 1 && !dbsync_postgres_find_levels(target, one))
+			return false;
+	}
 	initStringInfo(&sql);
 	initStringInfo(&shape);
 	appendStringInfoChar(&shape, '1');
 	for (int n = compose(staged, &sql); n > 0; n--)
 		appendStringInfoChar(&shape, 'l');
 	answer = dbsync_postgres_query(target, sql.data, 0, NULL, shape.data);
-	return answer != NULL && check_counts(target, staged, answer) && check_gone(target, staged);
+	return answer != NULL && check_counts(target, staged, answer) && check_gone(target, staged) &&
+		dbsync_postgres_put_back(target, asides);
+}
+
+bool
+dbsync_postgres_rows_are_mixed(const PostgresRows *rows)
+{
+	return rows->table->led_to != NIL && (rows->mode == DBSYNC_ROWS_MERGE || rows->mode == DBSYNC_ROWS_PATCH) &&
+		rows->deletes > 0 && rows->inserts + rows->updates > 0;
+}
+
+bool
+dbsync_postgres_together_alone(PostgresTarget *target)
+{
+	List	   *staged;
+
+	/* such a stage has whole rows only */
+	if (target->rows.mode == DBSYNC_ROWS_PATCH)
+		return dbsync_postgres_incomplete(target, target->rows.table);
+	if (!dbsync_postgres_merge_finish(target))
+		return false;
+	staged = list_make1(note_staged(&target->rows));
+	return write_staged(target, staged, true);
 }
 
 bool
