@@ -1,0 +1,119 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/upkeep/backlog.c
+ *	  What is kept for subscriptions does not become larger than they say.
+ *
+ * What is done about it is SQL (install/54_backlog.sql), as are limits and notes.  Here is when:
+ * each time that segments are looked at, by whichever worker, and back again when the worker
+ * of a subscription has brought its target all that it can have without.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "worker/query.h"
+#include "worker/snapshot.h"
+#include "worker/subscription.h"
+#include "worker/table.h"
+#include "worker/upkeep/backlog.h"
+#include "worker/upkeep/segments.h"
+
+PG_FUNCTION_INFO_V1(dbsync_snapshot_covers_sql);
+
+/* before a table that was locked is tried again, in ms */
+#define SHORT_PAUSE	1000
+
+static TimestampTz try_after = 0;
+
+/* dbsync_internal.snapshot_covers() */
+Datum
+dbsync_snapshot_covers_sql(PG_FUNCTION_ARGS)
+{
+	char	   *wide = DatumGetCString(DirectFunctionCall1(pg_snapshot_out, PG_GETARG_DATUM(0)));
+	char	   *narrow = DatumGetCString(DirectFunctionCall1(pg_snapshot_out, PG_GETARG_DATUM(1)));
+
+	PG_RETURN_BOOL(dbsync_snapshot_covers(dbsync_snapshot_parse(wide), dbsync_snapshot_parse(narrow)));
+}
+
+void
+dbsync_backlog_see_to(DbsyncWork *work)
+{
+	if (!work->subscription->any_limit)
+		return;
+	if (!dbsync_segments_begin_exclusively("seeing to backlogs"))
+	{
+		work->retention_needed = true;
+		return;
+	}
+	dbsync_query_run("SELECT dbsync_internal.keep_backlogs_low()", 0, NULL);
+	dbsync_query_commit();
+}
+
+static void
+copy_one(void *arg)
+{
+	const DbsyncTable *table = arg;
+	const char *uid = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&table->uid)));
+
+	dbsync_query_begin(false, "having a table copied anew");
+	dbsync_query_run("SELECT dbsync_internal.copy_after_backlog($1::pg_catalog.uuid)", 1, &uid);
+	dbsync_query_commit();
+}
+
+static bool
+is_any_waiting(const DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	/* as long as there is one it is not */
+	if (dbsync_subscription_is_settled(work->subscription))
+		return false;
+	foreach(lc, work->subscription->tables)
+	{
+		if (((DbsyncTable *) lfirst(lc))->awaits_copy)
+			return true;
+	}
+	return false;
+}
+
+bool
+dbsync_backlog_copy_anew(DbsyncWork *work)
+{
+	bool		done = false;
+	bool		all = true;
+	ListCell   *lc;
+
+	if (dbsync_backlog_pause(work) > 0)
+		return false;
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (!table->awaits_copy)
+			continue;
+		/* somebody may have locked it: the others meanwhile */
+		if (dbsync_query_attempt(copy_one, table))
+			done = true;
+		else
+			all = false;
+	}
+	if (!all)
+		try_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHORT_PAUSE);
+	return done;
+}
+
+long
+dbsync_backlog_pause(const DbsyncWork *work)
+{
+	if (!is_any_waiting(work))
+		return LONG_MAX;
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), try_after);
+}
