@@ -110,7 +110,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.give_up_table(dbsync.subscription, dbsync.subscription_table, dbsync.captured_table, bigint, bigint) IS 'suspends a table in a subscription, until it is copied anew, so that nothing is kept for it';
 
--- Its row is locked first: who adds a table does it, too, so that we see it or he sees us.
+-- Its row is locked first: who adds a table does it, too, so that we see it or he sees us.  Nobody is waited for:
+-- what is locked is left to the next time.
 CREATE FUNCTION dbsync_internal.give_up_backlog(of_subscription int, total bigint, goal bigint) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -119,13 +120,16 @@ DECLARE
     next record;
     remaining bigint := total;
 BEGIN
-    SELECT s.* INTO subscription FROM dbsync.subscription s WHERE s.id = of_subscription FOR NO KEY UPDATE;
+    SELECT s.* INTO subscription FROM dbsync.subscription s WHERE s.id = of_subscription FOR NO KEY UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
     FOR next IN
         SELECT a AS attached, c AS captured, coalesce(b.bytes, 0) AS bytes
         FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
         LEFT JOIN dbsync_internal.backlog(of_subscription) b ON b.captured_id = a.captured_id
         WHERE a.subscription_id = of_subscription AND a.state <> 'suspended' AND a.capture IS NULL
-        ORDER BY 3 DESC, c.id
+        ORDER BY 3 DESC, c.id FOR UPDATE OF a SKIP LOCKED
     LOOP
         EXIT WHEN remaining <= goal;
         PERFORM dbsync_internal.give_up_table(subscription, next.attached, next.captured, next.bytes, total);
@@ -257,13 +261,12 @@ CREATE FUNCTION dbsync_internal.backlog_in_words(subscription dbsync.subscriptio
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT nullif(concat_ws(' ',
-        format('Its backlog was larger than backlog_limit, %s: table %s is copied anew when the target is there and has the rest.',
-            coalesce(subscription.backlog_limit, 'which is none now'),
+        format('Given up, as its backlog was larger than backlog_limit, and copied anew when the target is there: %s.',
             string_agg(t.name, ', ' ORDER BY t.name) FILTER (WHERE t.awaits)) || CASE WHEN bool_or(t.awaits) THEN '' END,
         format('Given up, as its backlog was larger than backlog_limit, and not copied anew by itself: %s. To go on: SELECT dbsync.copy_table(%L, ...).',
             string_agg(t.name, ', ' ORDER BY t.name) FILTER (WHERE t.given_up AND NOT t.awaits), subscription.name)
             || CASE WHEN bool_or(t.given_up AND NOT t.awaits) THEN '' END,
-        format('Its backlog is large, or was: of table %s keys alone are captured until it is below a tenth of backlog_limit.',
+        format('Captured by keys alone until backlogs are below a tenth of backlog_limit: %s.',
             string_agg(t.name, ', ' ORDER BY t.name) FILTER (WHERE t.reduced)) || CASE WHEN bool_or(t.reduced) THEN '' END,
         CASE WHEN subscription.backlog_limit IS NOT NULL AND NOT subscription.enabled
             THEN 'While it is stopped its backlog_limit is seen to by workers of other subscriptions of this database alone: if none runs, its backlog grows.' END), '')

@@ -43,11 +43,11 @@ dbsync_snapshot_covers_sql(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(dbsync_snapshot_covers(dbsync_snapshot_parse(wide), dbsync_snapshot_parse(narrow)));
 }
 
-void
-dbsync_backlog_see_to(DbsyncWork *work)
+static void
+see_to(void *arg)
 {
-	if (!work->subscription->any_limit)
-		return;
+	DbsyncWork *work = arg;
+
 	if (!dbsync_segments_begin_exclusively("seeing to backlogs"))
 	{
 		work->retention_needed = true;
@@ -55,6 +55,14 @@ dbsync_backlog_see_to(DbsyncWork *work)
 	}
 	dbsync_query_run("SELECT dbsync_internal.keep_backlogs_low()", 0, NULL);
 	dbsync_query_commit();
+}
+
+void
+dbsync_backlog_see_to(DbsyncWork *work)
+{
+	/* segments are emptied even if somebody has a row of ours locked */
+	if (work->subscription->any_limit && !dbsync_query_attempt(see_to, work))
+		work->retention_needed = true;
 }
 
 static void
