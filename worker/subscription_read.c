@@ -190,7 +190,7 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 					 " st.operations, st.selection IS NOT NULL, st.xmin, c.xmin, st.indexes_due,"
 					 " CASE WHEN st.state = 'new' THEN st.note END, st.rows_excluded, st.bytes_copied,"
 					 " st.capture IS NULL AND c.capture IN ('keys', 'api'), st.capture IS NOT DISTINCT FROM 'timestamp',"
-					 " c.capture = 'api', dbsync_internal.awaits_copy(st, c)"
+					 " c.capture = 'api', st.backlog_at IS NOT NULL AND dbsync_internal.awaits_copy(st, c)"
 					 " FROM pg_catalog.unnest($2::pg_catalog.int4[]) o (id)"
 					 " JOIN dbsync.subscription_table st ON st.captured_id = o.id"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
