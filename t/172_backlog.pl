@@ -47,14 +47,14 @@ sub start_load
 	append_to_file($script, <<'SQL');
 \set mine random(0, 59) * 5 + :client_id + 1
 \set n random(1, 9)
-UPDATE public.wide SET t = repeat(md5(random()::text), 30 + :n * 4) WHERE id IN (:mine, :mine + 300);
+UPDATE public.wide SET t = repeat(md5(random()::text), 15 + :n * 4) WHERE id IN (:mine, :mine + 300);
 UPDATE public.less SET n = n + 1, t = repeat('x', 200) WHERE id % 60 = :mine / 5 AND id % 5 = :mine % 5;
 INSERT INTO public.keyless VALUES (:mine, repeat('k', 100 * :n));
 DELETE FROM public.keyless WHERE id = :mine AND :n < 3;
 DELETE FROM public.wide WHERE id = :mine AND :n = 1;
 INSERT INTO public.wide VALUES (:mine, repeat(md5(random()::text), 20)) ON CONFLICT (id) DO NOTHING;
 SQL
-	my @command = ('pgbench', '-n', '-h', $source->host, '-p', $source->port, '-c', 5, '-R', 150, '-T', 1000,
+	my @command = ('pgbench', '-n', '-h', $source->host, '-p', $source->port, '-c', 5, '-R', 70, '-T', 1000,
 		'--random-seed=' . ++$seed, '-f', $script, 'postgres');
 	my $log = "$folder/load.log";
 
@@ -124,9 +124,10 @@ sub is_equal
 
 $pair->subscribe('item', \@tables, backlog_limit => "'512 kB'");
 $pair->start_subscription('item');
+$pair->arrives('item', 'all is copied');
+is($pair->sql("SELECT count(*) $given_up"), '0', 'nothing was given up');
 start_load();
 $pair->arrives('item', 'all arrives under load');
-is($pair->sql("SELECT count(*) $given_up"), '0', 'nothing was given up');
 
 # --- away, twice
 
