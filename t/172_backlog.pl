@@ -8,6 +8,8 @@ use warnings;
 use lib 't';
 use DbsyncTest qw(ask becomes_true poll_until random_below uri_of);
 use DbsyncTest::Bank;
+use File::Path qw(rmtree);
+use PostgreSQL::Test::RecursiveCopy;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -326,6 +328,31 @@ is($pair->target_sql('SELECT (SELECT count(*) FROM public.archive), (SELECT coun
 	'beside what was there');
 is_equal('copied beside what was there', 'item');
 $pair->sql(q{SELECT dbsync.remove_table('item', t) FROM unnest('{public.archive,public.kept,public.uncopied}'::regclass[]) t});
+
+# --- a source that is put back to before it began anew is not believed
+
+$pair->target->stop('fast');
+$source->stop('fast');
+$source->backup_fs_cold('old');
+$source->start;
+start_load();
+becomes('SELECT begins_anew FROM dbsync.subscription', 'given up behind the backup');
+stop_load();
+$pair->target->start;
+becomes('SELECT NOT begins_anew FROM dbsync.subscription', 'it begins anew');
+$pair->arrives('item', 'and all arrives');
+$source->stop('fast');
+rmtree($source->data_dir . '.new');
+rename($source->data_dir, $source->data_dir . '.new');
+PostgreSQL::Test::RecursiveCopy::copypath($source->backup_dir . '/old', $source->data_dir);
+chmod(0700, $source->data_dir);
+$source->start;
+$pair->status_becomes('item', "last_error = 'the target is ahead of this server'", 'a source that was put back to before that is refused');
+$source->stop('fast');
+rmtree($source->data_dir);
+rename($source->data_dir . '.new', $source->data_dir);
+$source->start;
+is_equal('the source as it was', 'item');
 
 # --- whatever dies on the way there and back
 

@@ -12,6 +12,8 @@
 --				anything for them, and they are copied anew when the target is there.  When
 --				none is left headers are not kept for it either, and it begins anew
 --
+-- An UPDATE of nothing would be a change of the configuration to everybody, so rows are looked for before.
+--
 -- Called by workers, each for all subscriptions of the database, as those that are stopped or wait
 -- have none, or one that sleeps.  Who calls has the lock that those have who empty segments.
 
@@ -153,19 +155,17 @@ AS $$
 DECLARE
     reduced dbsync.captured_table;
 BEGIN
-    UPDATE dbsync.captured_table c SET capture = 'keys', reduced = true
-    WHERE c.id = (
-        SELECT t.id FROM dbsync.captured_table t JOIN dbsync.subscription_table a ON a.captured_id = t.id
-        LEFT JOIN dbsync_internal.backlog(subscription.id) b ON b.captured_id = t.id
-        WHERE a.subscription_id = subscription.id AND a.state <> 'suspended' AND a.capture IS NULL
-          AND t.capture = 'trigger' AND t.state = 'active' AND t.key_index <> 0
-          AND NOT EXISTS (SELECT FROM dbsync.subscription_table o WHERE o.captured_id = t.id AND o.state <> 'suspended' AND o.capture IS NULL
-                          AND ('insert' = ANY (o.operations)) <> ('update' = ANY (o.operations)))
-          AND (b.bytes IS NOT NULL OR (SELECT h.bytes FROM dbsync_internal.backlog(subscription.id) h WHERE h.captured_id = 0) > total / 2)
-        ORDER BY coalesce(b.bytes, 0) DESC, dbsync_internal.log_bytes(t.id) DESC, t.id
-        LIMIT 1 FOR UPDATE OF t SKIP LOCKED)
-    RETURNING c.* INTO reduced;
+    SELECT t.* INTO reduced FROM dbsync.captured_table t JOIN dbsync.subscription_table a ON a.captured_id = t.id
+    LEFT JOIN dbsync_internal.backlog(subscription.id) b ON b.captured_id = t.id
+    WHERE a.subscription_id = subscription.id AND a.state <> 'suspended' AND a.capture IS NULL
+      AND t.capture = 'trigger' AND t.state = 'active' AND t.key_index <> 0
+      AND NOT EXISTS (SELECT FROM dbsync.subscription_table o WHERE o.captured_id = t.id AND o.state <> 'suspended' AND o.capture IS NULL
+                      AND ('insert' = ANY (o.operations)) <> ('update' = ANY (o.operations)))
+      AND (b.bytes IS NOT NULL OR (SELECT h.bytes FROM dbsync_internal.backlog(subscription.id) h WHERE h.captured_id = 0) > total / 2)
+    ORDER BY coalesce(b.bytes, 0) DESC, dbsync_internal.log_bytes(t.id) DESC, t.id
+    LIMIT 1 FOR UPDATE OF t SKIP LOCKED;
     IF FOUND THEN
+        UPDATE dbsync.captured_table c SET capture = 'keys', reduced = true WHERE c.id = reduced.id;
         RAISE WARNING USING MESSAGE = format('backlog of subscription "%s" has %s: keys alone are captured of table %s',
                 subscription.name, pg_size_pretty(total), reduced.relid),
             DETAIL = format('That is more than half of its backlog_limit, %s. Whole rows are captured again when it is below a tenth.', subscription.backlog_limit);
@@ -173,7 +173,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.reduce_next(dbsync.subscription, bigint) IS 'turns the largest table of a subscription that is captured with whole rows to keys';
 
--- large: subscriptions that need it.
+-- large: subscriptions that need it.  Of one that all have given up nobody reads what is captured.
 CREATE FUNCTION dbsync_internal.restore_reduced(large int[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -181,14 +181,14 @@ DECLARE
     restored dbsync.captured_table;
 BEGIN
     FOR restored IN
-        UPDATE dbsync.captured_table c SET capture = 'trigger', reduced = false
-        WHERE c.id IN (
-            SELECT t.id FROM dbsync.captured_table t
-            WHERE t.reduced AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = t.id
-                AND (a.backlog_at IS NOT NULL OR (a.subscription_id = ANY (large) AND a.state <> 'suspended')))
-            ORDER BY t.id FOR UPDATE OF t SKIP LOCKED)
-        RETURNING c.*
+        SELECT t.* FROM dbsync.captured_table t
+        WHERE t.reduced
+          AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = t.id AND a.subscription_id = ANY (large) AND a.state <> 'suspended')
+          AND (EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = t.id AND a.capture IS NULL AND a.state <> 'suspended')
+               OR NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = t.id AND dbsync_internal.awaits_copy(a, t)))
+        ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
     LOOP
+        UPDATE dbsync.captured_table c SET capture = 'trigger', reduced = false WHERE c.id = restored.id;
         RAISE LOG USING MESSAGE = format('whole rows are captured again of table %s', dbsync_internal.name_of(restored)),
             DETAIL = 'No backlog is in need of less any more.';
     END LOOP;
@@ -225,6 +225,21 @@ COMMENT ON FUNCTION dbsync_internal.keep_backlogs_low() IS 'does what backlog_li
 
 -- ---------------------------------------------------------------------------
 -- And back
+
+-- Of those in the newest segment that has one: others closed before, but for who was open for long.
+CREATE FUNCTION dbsync_internal.last_header(shown pg_snapshot, OUT closing pg_lsn, OUT xid xid8)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    segment regclass;
+BEGIN
+    FOR segment IN SELECT s.relid::regclass FROM dbsync.segment s WHERE s.captured_id = 0 ORDER BY s.active DESC, s.id DESC LOOP
+        EXECUTE format('SELECT h.closing, h.xid FROM %s h WHERE pg_visible_in_snapshot(h.xid, $1) ORDER BY h.closing DESC, h.xid DESC LIMIT 1', segment)
+        INTO closing, xid USING shown;
+        EXIT WHEN closing IS NOT NULL;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.last_header(pg_snapshot) IS 'a captured transaction that this snapshot shows, of the newest; null: there is none any more';
 
 -- What copy_table() does, of the worker's own accord, as the target is there and has all else.  One that was never
 -- begun to be copied may have rows of somebody's at the target, and is copied as was said when it was added.

@@ -40,7 +40,25 @@
 
 #include "extension/compat.h"
 
-/* The last transaction that the target had stays: by it a source is known that was put back. */
+/*
+ * What the target has last, now that it is taken to have all: by it a source is known that was put back.  As
+ * long as nothing is captured that is what it was.
+ */
+static void
+find_last(DbsyncPosition *position)
+{
+	const char *after = dbsync_snapshot_text(position->after);
+
+	SPI_connect();
+	if (dbsync_query("SELECT (h.closing - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8, h.xid::pg_catalog.text::pg_catalog.int8"
+					 " FROM dbsync_internal.last_header($1::pg_catalog.pg_snapshot) h WHERE h.closing IS NOT NULL", 1, &after) == 1)
+	{
+		position->closing = (XLogRecPtr) dbsync_query_int(0, 1);
+		position->closing_xid = (uint64) dbsync_query_int(0, 2);
+	}
+	SPI_finish();
+}
+
 static void
 move_ledger(DbsyncWork *work, const DbsyncPosition *position)
 {
@@ -53,6 +71,8 @@ move_ledger(DbsyncWork *work, const DbsyncPosition *position)
 	ledger->batch++;
 	ledger->after = dbsync_snapshot_text(position->after);
 	ledger->upto = NULL;
+	ledger->closing = position->closing;
+	ledger->closing_xid = position->closing_xid;
 	ledger->checksum = dbsync_ledger_checksum(ledger);
 	dbsync_wal_flush(ledger->lsn);
 	dbsync_target_begin(work->target, ledger, dbsync_route_extend(NULL, dbsync_identity_own()), 0, 0);
@@ -75,6 +95,7 @@ dbsync_renew_position(DbsyncWork *work, DbsyncPosition *position)
 	if (position->after == NULL)
 		position->after = dbsync_snapshot_from(GetActiveSnapshot());
 	position->upto = NULL;
+	find_last(position);
 	PopActiveSnapshot();
 	move_ledger(work, position);
 	MemoryContextSwitchTo(old);
