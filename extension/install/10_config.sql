@@ -257,7 +257,7 @@ CREATE TABLE dbsync.subscription (
     -- it takes another one when its target is there
     begins_anew boolean NOT NULL DEFAULT false,
     -- how large what is kept for it may become, as it was given; null: as large as it does
-    backlog_limit text
+    backlog_limit text CHECK (pg_catalog.pg_size_bytes(backlog_limit) > 0)
 );
 COMMENT ON TABLE dbsync.subscription IS 'a named set of tables that flows to one target; its owner is that of function dbsync_internal.subscription_<id>()';
 COMMENT ON COLUMN dbsync.subscription.id IS 'number of the subscription in names of functions and workers';

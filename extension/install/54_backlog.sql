@@ -22,22 +22,24 @@ CREATE FUNCTION dbsync_internal.check_backlog_limit(backlog_limit text) RETURNS 
 AS $$
 DECLARE
     at_least bigint := 4 * pg_size_bytes(current_setting('dbsync.segment_size'));
+    bytes bigint;
 BEGIN
     IF coalesce(backlog_limit, '') = '' THEN
         RETURN;
-    ELSIF pg_size_bytes(backlog_limit) < at_least THEN
+    END IF;
+    BEGIN
+        bytes := pg_size_bytes(backlog_limit);
+    EXCEPTION WHEN numeric_value_out_of_range OR invalid_text_representation OR invalid_parameter_value THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('backlog_limit "%s" is no size', backlog_limit),
+            HINT = 'Give a number and a unit, kB, MB, GB or TB, such as "10 GB". In alter_subscription() an empty text takes the limit away.';
+    END;
+    IF bytes < at_least THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('backlog_limit "%s" is too small', backlog_limit),
             DETAIL = 'What is captured is emptied segment by segment.',
             HINT = format('It must be %s or more, which is four times dbsync.segment_size.', pg_size_pretty(at_least));
     END IF;
-EXCEPTION WHEN numeric_value_out_of_range OR invalid_text_representation OR invalid_parameter_value THEN
-    IF SQLERRM LIKE 'backlog_limit %' THEN
-        RAISE;
-    END IF;
-    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-        MESSAGE = format('backlog_limit "%s" is no size', backlog_limit),
-        HINT = 'Give a number and a unit, kB, MB, GB or TB, such as "10 GB". In alter_subscription() an empty text takes the limit away.';
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_backlog_limit(text) IS 'error unless it is a size that some segments have room in, empty or null';
 
@@ -243,7 +245,8 @@ COMMENT ON FUNCTION dbsync_internal.last_header(pg_snapshot) IS 'a captured tran
 
 -- What copy_table() does, of the worker's own accord, as the target is there and has all else.  One that was never
 -- begun to be copied may have rows of somebody's at the target, and is copied as was said when it was added.
-CREATE FUNCTION dbsync_internal.copy_after_backlog(attachment uuid) RETURNS void
+-- too: it does not wait itself, but references rows of one that does.
+CREATE FUNCTION dbsync_internal.copy_after_backlog(attachment uuid, too boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -255,21 +258,23 @@ BEGIN
     SELECT a.* INTO attached FROM dbsync.subscription_table a WHERE a.uid = attachment;
     SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.id = attached.captured_id;
     SELECT s.* INTO subscription FROM dbsync.subscription s WHERE s.id = attached.subscription_id;
-    IF NOT coalesce(dbsync_internal.awaits_copy(attached, captured), false) THEN
+    IF NOT coalesce(dbsync_internal.awaits_copy(attached, captured)
+        OR (too AND attached.state <> 'suspended' AND captured.state = 'active' AND dbsync_internal.is_replaceable(attached)), false) THEN
         RETURN;
     END IF;
     PERFORM dbsync_internal.copy_table(dbsync_internal.owner_of(subscription.id), subscription.name, captured.relid,
         CASE WHEN attached.rows_expected IS NULL THEN attached.existing_rows ELSE 'truncate' END);
-    RAISE LOG USING MESSAGE = format('table %s of subscription "%s" is copied anew, as its backlog was given up', captured.relid, subscription.name);
+    RAISE LOG USING MESSAGE = format('table %s of subscription "%s" is copied anew, as its backlog was given up%s', captured.relid, subscription.name,
+        CASE WHEN attached.backlog_at IS NULL THEN ', or that of a table that it references' END);
 EXCEPTION WHEN insufficient_privilege OR feature_not_supported OR wrong_object_type OR object_not_in_prerequisite_state
     OR invalid_parameter_value OR undefined_object OR undefined_table OR program_limit_exceeded THEN
     reason := SQLERRM;
     UPDATE dbsync.subscription_table a
     SET backlog_at = NULL, note = format('backlog: what was kept for it was given up, and it cannot be copied anew: %s', reason)
-    WHERE a.uid = attachment;
+    WHERE a.uid = attachment AND a.backlog_at IS NOT NULL;
     RAISE WARNING USING MESSAGE = format('table %s of subscription "%s" cannot be copied anew: %s', captured.relid, subscription.name, reason);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.copy_after_backlog(uuid) IS 'copies a table anew whose backlog was given up; one that cannot be says why';
+COMMENT ON FUNCTION dbsync_internal.copy_after_backlog(uuid, boolean) IS 'copies a table anew whose backlog was given up; one that cannot be says why';
 
 -- Loudest first; null: there is nothing to say.
 CREATE FUNCTION dbsync_internal.backlog_in_words(subscription dbsync.subscription) RETURNS text

@@ -69,11 +69,37 @@ static void
 copy_one(void *arg)
 {
 	const DbsyncTable *table = arg;
-	const char *uid = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&table->uid)));
+	const char *args[2];
 
+	args[0] = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&table->uid)));
+	args[1] = table->awaits_copy ? "false" : "true";
 	dbsync_query_begin(false, "having a table copied anew");
-	dbsync_query_run("SELECT dbsync_internal.copy_after_backlog($1::pg_catalog.uuid)", 1, &uid);
+	dbsync_query_run("SELECT dbsync_internal.copy_after_backlog($1::pg_catalog.uuid, $2::pg_catalog.bool)", 2, args);
 	dbsync_query_commit();
+}
+
+/*
+ * Those that wait; and where the target checks foreign keys all whose rows reference theirs, without which they could not be
+ * emptied.  In CurrentMemoryContext.
+ */
+static List *
+list_to_copy(const DbsyncWork *work)
+{
+	List	   *found = NIL;
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		if (((DbsyncTable *) lfirst(lc))->awaits_copy)
+			found = lappend(found, lfirst(lc));
+	}
+	/* the list grows as it is gone through */
+	for (int i = 0; i < list_length(found); i++)
+	{
+		foreach(lc, ((DbsyncTable *) list_nth(found, i))->ties.children)
+			found = list_append_unique_ptr(found, lfirst(lc));
+	}
+	return found;
 }
 
 static bool
@@ -97,21 +123,17 @@ dbsync_backlog_copy_anew(DbsyncWork *work)
 {
 	bool		done = false;
 	bool		all = true;
-	ListCell   *lc;
+	List	   *tables;
 
 	if (dbsync_backlog_pause(work) > 0)
 		return false;
-	foreach(lc, work->subscription->tables)
+	tables = list_to_copy(work);
+	/* those that wait last: whatever ends us, they still ask for the others */
+	for (int i = list_length(tables) - 1; i >= 0 && all; i--)
 	{
-		DbsyncTable *table = lfirst(lc);
-
-		if (!table->awaits_copy)
-			continue;
-		/* somebody may have locked it: the others meanwhile */
-		if (dbsync_query_attempt(copy_one, table))
-			done = true;
-		else
-			all = false;
+		/* somebody may have locked it: the rest later */
+		all = dbsync_query_attempt(copy_one, list_nth(tables, i));
+		done |= all;
 	}
 	if (!all)
 		try_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHORT_PAUSE);
