@@ -25,7 +25,7 @@ SELECT dbsync.create_target('one', 'postgresql://me@host.invalid:5433/db?sslmode
 SELECT dbsync.create_target('Odd ; # "T"=]', 'postgresql://', options => E'{"application_name": " two\\nlines ; here ", "host": "|x"}');
 SELECT dbsync.create_subscription('plain', 'one');
 SELECT dbsync.create_subscription('all options', 'Odd ; # "T"=]', forward => 'local', ddl => 'apply', on_partition_drop => 'delete',
-    policy => 'rows 10000 or age 1 min during Mon-Fri 20:00-06:00', time_zone => 'Europe/Berlin',
+    policy => 'rows 10000 or age 1 min during Mon-Fri 20:00-06:00', time_zone => 'Europe/Berlin', backlog_limit => '1.5 TB',
     copy_data => false, create_missing => true, schemas => ARRAY['con;fig = [x] "q" '], except_tables => '{config.customer,"config.\"Not There\""}');
 SELECT dbsync.create_subscription('keeps', 'one', existing_rows => 'keep', schemas => '{config}',
     except_tables => ARRAY(SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

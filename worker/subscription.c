@@ -47,7 +47,7 @@ dbsync_subscription_is_settled(DbsyncSubscription *subscription)
 	{
 		const DbsyncTable *table = lfirst(lc);
 
-		if (table->scan != NULL || table->part_dirty || table->note_due || table->dropped != 0 || table->indexing.due ||
+		if (table->scan != NULL || table->awaits_copy || table->part_dirty || table->note_due || table->dropped != 0 || table->indexing.due ||
 			(table->state != DBSYNC_TABLE_SUSPENDED &&
 			 (!(table->captured && table->part.live) || dbsync_table_is_held(table) ||
 			  table->hold.noted != NULL)))
@@ -135,7 +135,19 @@ dbsync_subscription_write_position(DbsyncSubscription *subscription, const char 
 
 	args[0] = position;
 	args[1] = psprintf("%d", subscription->id);
+	/* somebody may have found meanwhile that it begins anew: then headers behind this one may be gone */
 	dbsync_query_run("UPDATE dbsync.subscription SET position = $1::pg_catalog.pg_snapshot"
+					 " WHERE id = $2::pg_catalog.int4 AND NOT begins_anew", 2, args);
+}
+
+void
+dbsync_subscription_begin_anew(DbsyncSubscription *subscription, const char *position)
+{
+	const char *args[2];
+
+	args[0] = position;
+	args[1] = psprintf("%d", subscription->id);
+	dbsync_query_run("UPDATE dbsync.subscription SET position = $1::pg_catalog.pg_snapshot, begins_anew = false"
 					 " WHERE id = $2::pg_catalog.int4", 2, args);
 }
 

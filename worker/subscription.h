@@ -53,6 +53,9 @@ typedef struct DbsyncSubscription
 	bool		deletes_left;	/* rows of partitions that are detached or dropped */
 	const char *labels;			/* of enums, that had other names before: what says when they change */
 	char	   *position;		/* pg_snapshot text; NULL: never ran */
+	bool		begins_anew;	/* nothing is kept behind that any more, and no table needs it */
+	bool		any_limit;		/* of this database's subscriptions one has a backlog_limit, or a table is
+								 * captured by keys for the sake of one */
 	char	   *headers_discarded;	/* pg_snapshot text or NULL */
 	char	   *left_at;		/* pg_snapshot text: where it was when the last dropped table left it,
 								 * or NULL */
@@ -113,6 +116,9 @@ extern void dbsync_subscription_suspend(DbsyncSubscription *subscription,
 /* First position, or one that the target has on its disk (current transaction). */
 extern void dbsync_subscription_write_position(DbsyncSubscription *subscription,
 											   const char *position);
+
+/* A position instead of the one behind which nothing is kept any more (current transaction). */
+extern void dbsync_subscription_begin_anew(DbsyncSubscription *subscription, const char *position);
 
 /* When the last planned round began (current transaction). */
 extern void dbsync_subscription_write_last_run(DbsyncSubscription *subscription, TimestampTz begun);

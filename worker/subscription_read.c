@@ -190,7 +190,7 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 					 " st.operations, st.selection IS NOT NULL, st.xmin, c.xmin, st.indexes_due,"
 					 " CASE WHEN st.state = 'new' THEN st.note END, st.rows_excluded, st.bytes_copied,"
 					 " st.capture IS NULL AND c.capture IN ('keys', 'api'), st.capture IS NOT DISTINCT FROM 'timestamp',"
-					 " c.capture = 'api'"
+					 " c.capture = 'api', st.backlog_at IS NOT NULL AND dbsync_internal.awaits_copy(st, c)"
 					 " FROM pg_catalog.unnest($2::pg_catalog.int4[]) o (id)"
 					 " JOIN dbsync.subscription_table st ON st.captured_id = o.id"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
@@ -230,6 +230,7 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 		table->copied.bytes = dbsync_query_int(row, 29);
 		table->keys_only = dbsync_query_bool(row, 30);
 		table->recorded = dbsync_query_bool(row, 32);
+		table->awaits_copy = dbsync_query_bool(row, 33);
 		if (dbsync_query_bool(row, 23))
 			chosen = lappend(chosen, table);
 		if (dbsync_query_bool(row, 31))
@@ -283,7 +284,9 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 {
 	if (dbsync_query("SELECT s.uid, s.name, s.target, dbsync_internal.owner_of(s.id)::pg_catalog.oid,"
 					 " s.enabled, s.position, n.headers_discarded, s.forward, dbsync_internal.anchor_of(s.id), s.ddl,"
-					 " s.left_at, s.on_partition_drop, s.create_missing, s.policy, s.time_zone, s.last_run"
+					 " s.left_at, s.on_partition_drop, s.create_missing, s.policy, s.time_zone, s.last_run, s.begins_anew,"
+					 " EXISTS (SELECT FROM dbsync.subscription l WHERE l.backlog_limit IS NOT NULL)"
+					 " OR EXISTS (SELECT FROM dbsync.captured_table c WHERE c.reduced)"
 					 " FROM dbsync.subscription s, dbsync.node n"
 					 " WHERE s.id = $1::pg_catalog.int4", 1, &id) != 1)
 		return false;
@@ -302,6 +305,8 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 	subscription->policy = keep_text(subscription->context, 0, 14);
 	subscription->time_zone = keep_text(subscription->context, 0, 15);
 	subscription->last_run = read_time(0, 16);
+	subscription->begins_anew = dbsync_query_bool(0, 17);
+	subscription->any_limit = dbsync_query_bool(0, 18);
 	subscription->anchor_hash =
 		GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(dbsync_query_oid(0, 9)));
 	return true;

@@ -109,6 +109,7 @@ typedef struct DbsyncTable
 	int			operations;		/* and of what happens to them: DBSYNC_SENDS_... */
 	bool		keys_only;		/* keys are captured, and its rows read again */
 	bool		recorded;		/* by the application, which says no more than that something happened to a key */
+	bool		awaits_copy;	/* what was kept for it has been given up: see worker/upkeep/backlog.h */
 
 	/* state of the work, moved over when the configuration is read again */
 	DbsyncLedgerPart part;		/* what the target's ledger says */

@@ -60,7 +60,10 @@ CREATE TABLE dbsync.captured_table (
     lost_parent xid8,
     -- who finds out what changed, for all subscriptions that have it; and how
     capture text NOT NULL DEFAULT 'trigger',
-    capture_options jsonb NOT NULL DEFAULT '{}'
+    capture_options jsonb NOT NULL DEFAULT '{}',
+    -- keys alone are captured for now, for the sake of somebody's backlog (54_backlog.sql): what was
+    -- asked for is whole rows
+    reduced boolean NOT NULL DEFAULT false
 );
 CREATE INDEX captured_table_key ON dbsync.captured_table (key_index);
 -- most databases have none of these, and then DDL need not look for them
@@ -84,6 +87,7 @@ COMMENT ON COLUMN dbsync.captured_table.named_key IS 'columns that were named as
 COMMENT ON COLUMN dbsync.captured_table.by_row IS 'it has inheritance children or parents, and is captured row by row; null: its triggers are being changed';
 COMMENT ON COLUMN dbsync.captured_table.capture IS 'who finds out what changed: trigger; keys: triggers, which write keys alone; api: the application';
 COMMENT ON COLUMN dbsync.captured_table.capture_options IS 'options of this way to capture';
+COMMENT ON COLUMN dbsync.captured_table.reduced IS 'whole rows were asked for, and keys alone are captured until the backlog of a subscription is small again';
 COMMENT ON COLUMN dbsync.captured_table.lost_parent IS 'statements of transactions before this one may still write to it through an inheritance parent that it has no more';
 
 -- What captured tables looked like when rows of them were captured.  A shape never
@@ -248,7 +252,12 @@ CREATE TABLE dbsync.subscription (
     time_zone text,
     -- when the last round began that the policy had planned, or it came into force; null: it was
     -- never started.  What was planned since then has been missed
-    last_run timestamptz
+    last_run timestamptz,
+    -- none of its tables goes on from its position, since all are copied anew: nothing is kept for it, and
+    -- it takes another one when its target is there
+    begins_anew boolean NOT NULL DEFAULT false,
+    -- how large what is kept for it may become, as it was given; null: as large as it does
+    backlog_limit text CHECK (pg_catalog.pg_size_bytes(backlog_limit) > 0)
 );
 COMMENT ON TABLE dbsync.subscription IS 'a named set of tables that flows to one target; its owner is that of function dbsync_internal.subscription_<id>()';
 COMMENT ON COLUMN dbsync.subscription.id IS 'number of the subscription in names of functions and workers';
@@ -258,6 +267,8 @@ COMMENT ON COLUMN dbsync.subscription.target IS 'name of the target, which is a 
 COMMENT ON COLUMN dbsync.subscription.policy IS 'when changes travel: see docs/policies.md';
 COMMENT ON COLUMN dbsync.subscription.time_zone IS 'by whose clocks the policy goes; null: UTC';
 COMMENT ON COLUMN dbsync.subscription.last_run IS 'when the last round began that the policy had planned, or when it came into force; null: it was never started';
+COMMENT ON COLUMN dbsync.subscription.begins_anew IS 'what was kept for it has been given up with all of its tables: it takes another position when its target is there';
+COMMENT ON COLUMN dbsync.subscription.backlog_limit IS 'how large what is kept for it may become, as it was given; null: there is no limit';
 COMMENT ON COLUMN dbsync.subscription.enabled IS 'started; true also while the server is down';
 COMMENT ON COLUMN dbsync.subscription."position" IS 'transactions visible in this snapshot are on the disk of the target, as far as is known; null: it never ran';
 COMMENT ON COLUMN dbsync.subscription.created IS 'when it was created';
@@ -324,6 +335,8 @@ CREATE TABLE dbsync.subscription_table (
     -- a way to find changes that is this subscription's own; null: that of the captured table
     capture text,
     capture_options jsonb NOT NULL DEFAULT '{}',
+    -- when what was kept for it was given up (54_backlog.sql); null: it was not, or it has been copied anew
+    backlog_at timestamptz,
     PRIMARY KEY (subscription_id, captured_id)
 );
 -- no two of a subscription go to the same target table
@@ -346,6 +359,7 @@ COMMENT ON COLUMN dbsync.subscription_table.rows_expected IS 'rows that the firs
 COMMENT ON COLUMN dbsync.subscription_table.note IS 'why the subscription does not get the table any more; or what the target refused of making it, or an index of it';
 COMMENT ON COLUMN dbsync.subscription_table.capture IS 'a way to find changes that is this subscription''s own; null: that of the captured table';
 COMMENT ON COLUMN dbsync.subscription_table.capture_options IS 'options of that way';
+COMMENT ON COLUMN dbsync.subscription_table.backlog_at IS 'when what was kept for it was given up, as the backlog had become too large: it is suspended until it is copied anew; null: it was not';
 COMMENT ON COLUMN dbsync.subscription_table.indexes_due IS 'its target was made by create_missing, and its other indexes have yet to be made';
 COMMENT ON COLUMN dbsync.subscription_table.start_position IS 'without a copy: changes of transactions that are not visible in this snapshot are sent; null: with a copy, or capture has not begun yet';
 COMMENT ON COLUMN dbsync.subscription_table.target_given IS 'whether the target''s name was given, or is what the table was called when it was added';

@@ -331,7 +331,7 @@ CREATE FUNCTION dbsync_internal.settle_capture(captured_id int, wanted text DEFA
 AS $$
     UPDATE dbsync.captured_table c
     SET capture = CASE WHEN w.captures THEN wanted ELSE 'none' END,
-        capture_options = CASE WHEN w.captures THEN coalesce(options, '{}') ELSE '{}' END,
+        capture_options = CASE WHEN w.captures THEN coalesce(options, '{}') ELSE '{}' END, reduced = false,
         state = CASE c.state WHEN 'active' THEN 'installing' ELSE c.state END
     FROM (SELECT bool_or(a.capture IS NULL) AS captures FROM dbsync.subscription_table a
           WHERE a.captured_id = settle_capture.captured_id) w

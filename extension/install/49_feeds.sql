@@ -59,7 +59,14 @@ CREATE FUNCTION dbsync_internal.check_capture_operations(rel regclass, capture t
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF capture IN ('keys', 'api') AND ('insert' = ANY (operations)) <> ('update' = ANY (operations)) THEN
+    IF ('insert' = ANY (operations)) = ('update' = ANY (operations)) THEN
+        RETURN;
+    ELSIF capture IS DISTINCT FROM 'timestamp'
+        AND EXISTS (SELECT FROM dbsync.captured_table c WHERE c.relid = rel AND c.state <> 'dropped' AND c.reduced) THEN
+        PERFORM dbsync_internal.refuse(format('operations of table %s must have both insert and update, or neither, for now', rel),
+            'Try again when that backlog is small: see next_action in dbsync.status. Or take its backlog_limit away.', '55000',
+            'Keys alone are captured of it while the backlog of a subscription is above half of its backlog_limit: nobody knows which rows are new.');
+    ELSIF capture IN ('keys', 'api') THEN
         PERFORM dbsync_internal.refuse(format('operations of table %s must have both insert and update, or neither', rel),
             'Use capture => ''trigger''.', '0A000', format('With capture "%s" nobody knows which rows are new.', capture));
     END IF;
@@ -73,7 +80,7 @@ AS $$
 DECLARE
     other record;
 BEGIN
-    SELECT s.name AS subscription, c.capture INTO other
+    SELECT s.name AS subscription, CASE WHEN c.reduced THEN 'trigger' ELSE c.capture END AS capture INTO other
     FROM dbsync.captured_table c JOIN dbsync.subscription_table a ON a.captured_id = c.id JOIN dbsync.subscription s ON s.id = a.subscription_id
     WHERE c.relid = rel AND c.state <> 'dropped' AND a.capture IS NULL ORDER BY s.name LIMIT 1;
     -- who only reads the table is in nobody's way, and nobody in his
@@ -96,7 +103,8 @@ CREATE FUNCTION dbsync_internal.capture_in_words(captured dbsync.captured_table)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE captured.capture
-        WHEN 'keys' THEN 'keys: rows are read again as each batch is made, steps between are not seen'
+        WHEN 'keys' THEN CASE WHEN captured.reduced THEN 'backlog: keys alone are captured until it is small again; ' ELSE '' END ||
+            'keys: rows are read again as each batch is made, steps between are not seen'
         WHEN 'api' THEN 'api: changes that the application does not record are not sent, nor are TRUNCATE and what dbsync applies here; '
             'steps between batches are not seen' END
 $$;

@@ -2,7 +2,7 @@
 -- out when capture is in the way, copies of databases, uninstalling.
 
 CREATE FUNCTION dbsync_internal.alter_subscription(caller oid, name text, policy text, new_name text, forward text, ddl text,
-    on_partition_drop text, schemas text[], all_tables boolean, except_tables text[], create_missing boolean, time_zone text) RETURNS void
+    on_partition_drop text, schemas text[], all_tables boolean, except_tables text[], create_missing boolean, time_zone text, backlog_limit text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -13,6 +13,7 @@ BEGIN
         PERFORM dbsync_internal.check_policy(policy);
     END IF;
     PERFORM dbsync_internal.check_time_zone(nullif(time_zone, ''));
+    PERFORM dbsync_internal.check_backlog_limit(backlog_limit);
     IF forward IS NOT NULL THEN
         PERFORM dbsync_internal.check_forward(forward);
     END IF;
@@ -40,6 +41,7 @@ BEGIN
         on_partition_drop = coalesce(alter_subscription.on_partition_drop, s.on_partition_drop),
         create_missing = coalesce(alter_subscription.create_missing, s.create_missing),
         time_zone = zone,
+        backlog_limit = CASE WHEN alter_subscription.backlog_limit IS NULL THEN s.backlog_limit ELSE nullif(alter_subscription.backlog_limit, '') END,
         -- what another policy would have done before now it has not missed
         last_run = CASE WHEN (coalesce(alter_subscription.policy, s.policy), zone)
                 IS DISTINCT FROM (s.policy, s.time_zone) THEN dbsync_internal.policy_clock() ELSE s.last_run END
@@ -54,13 +56,14 @@ BEGIN
         PERFORM dbsync_internal.change_rules(subscription, schemas, all_tables, except_tables);
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, text, text, text, text[], boolean, text[], boolean, text) IS 'body of dbsync.alter_subscription()';
+COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, text, text, text, text[], boolean, text[], boolean, text, text) IS 'body of dbsync.alter_subscription()';
 
 CREATE FUNCTION dbsync.alter_subscription(name text, policy text DEFAULT NULL, new_name text DEFAULT NULL,
     forward text DEFAULT NULL, ddl text DEFAULT NULL, on_partition_drop text DEFAULT NULL, schemas text[] DEFAULT NULL,
-    all_tables boolean DEFAULT NULL, except_tables text[] DEFAULT NULL, create_missing boolean DEFAULT NULL, time_zone text DEFAULT NULL) RETURNS void
+    all_tables boolean DEFAULT NULL, except_tables text[] DEFAULT NULL, create_missing boolean DEFAULT NULL, time_zone text DEFAULT NULL,
+    backlog_limit text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text, text, text, text[], boolean, text[], boolean, text) IS 'changes a subscription''s policy, the time zone by which that goes, name, what it forwards, what becomes of changes of tables and of rows of partitions that go, by which rules it has tables (those that came by a rule and are of none any more leave it), or whether tables that the target lacks are made there; null: leave it';
+COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text, text, text, text[], boolean, text[], boolean, text, text) IS 'changes a subscription''s policy, the time zone by which that goes, name, what it forwards, what becomes of changes of tables and of rows of partitions that go, by which rules it has tables (those that came by a rule and are of none any more leave it), whether tables that the target lacks are made there, or how large what is kept for it may become; null: leave it';
 
 -- The new uid makes it another attachment: what the ledger says about the copy
 -- of the old one does not count.
@@ -96,7 +99,7 @@ BEGIN
     WHERE c.id = captured.id AND c.state = 'suspended';
     UPDATE dbsync.subscription_table a
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = copy_table.existing_rows,
-        rows_copied = 0, rows_expected = NULL, rows_excluded = 0, bytes_copied = 0, note = NULL, missing_rows = 0,
+        rows_copied = 0, rows_expected = NULL, rows_excluded = 0, bytes_copied = 0, note = NULL, missing_rows = 0, backlog_at = NULL,
         held = NULL, held_mark = NULL, held_since = NULL, held_for = NULL, held_action = NULL, held_done = false, held_asked = NULL
     WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id;
 END $$;
@@ -134,7 +137,7 @@ BEGIN
     IF operations IS NOT NULL THEN
         PERFORM dbsync_internal.check_scan_operations(attached.capture);
         PERFORM dbsync_internal.check_operations(rel, operations, dbsync_internal.key_numbers(rel, NULL));
-        PERFORM dbsync_internal.check_capture_operations(rel, captured.capture, operations);
+        PERFORM dbsync_internal.check_capture_operations(rel, CASE WHEN captured.reduced THEN 'trigger' ELSE captured.capture END, operations);
         PERFORM dbsync_internal.check_whole_rows(rel, selection, operations);
     END IF;
     PERFORM dbsync_internal.ask_about_selection(found_subscription, rel, attached.target_schema, attached.target_table, selection,
@@ -251,8 +254,9 @@ COMMENT ON FUNCTION dbsync.suspend_table(regclass) IS 'takes the capture trigger
 CREATE FUNCTION dbsync_internal.suspend_attachment(attachment uuid, note text) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-    UPDATE dbsync.subscription_table a SET state = 'suspended', note = suspend_attachment.note
-    WHERE a.uid = attachment AND a.state <> 'suspended'
+    -- one that waits to be copied anew by itself does so no more
+    UPDATE dbsync.subscription_table a SET state = 'suspended', note = suspend_attachment.note, backlog_at = NULL
+    WHERE a.uid = attachment AND (a.state <> 'suspended' OR a.backlog_at IS NOT NULL)
 $$;
 COMMENT ON FUNCTION dbsync_internal.suspend_attachment(uuid, text) IS 'takes a table out of one subscription until copy_table(), and says why in table_status';
 
@@ -293,10 +297,10 @@ BEGIN
     WHERE dbsync_internal.anchor_of(s.id) IS NULL;
     -- the rows of dropped tables were the other database's to send
     DELETE FROM dbsync.subscription_table a USING dbsync.captured_table c WHERE c.id = a.captured_id AND c.state = 'dropped';
-    UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL, note = NULL, left_at = NULL;
+    UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL, note = NULL, left_at = NULL, begins_anew = false;
     UPDATE dbsync.subscription_table a
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = adopt.existing_rows,
-        rows_copied = 0, rows_expected = NULL, rows_excluded = 0, bytes_copied = 0, note = NULL, missing_rows = 0, indexes_due = false,
+        rows_copied = 0, rows_expected = NULL, rows_excluded = 0, bytes_copied = 0, note = NULL, missing_rows = 0, indexes_due = false, backlog_at = NULL,
         held = NULL, held_mark = NULL, held_since = NULL, held_for = NULL, held_action = NULL, held_done = false, held_asked = NULL;
     PERFORM dbsync_internal.rebind_selections();
     UPDATE dbsync.captured_table c

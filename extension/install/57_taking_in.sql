@@ -70,7 +70,7 @@ BEGIN
         named_key = CASE WHEN c.state = 'active' OR EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = c.id)
             THEN c.named_key END,
         -- of one that is still somebody's it is this already (check_by_rule())
-        capture = EXCLUDED.capture, capture_options = EXCLUDED.capture_options;
+        capture = EXCLUDED.capture, capture_options = EXCLUDED.capture_options, reduced = false;
     INSERT INTO dbsync.subscription_table (subscription_id, captured_id, target_schema, target_table, copy_data, existing_rows, by_rule)
     SELECT subscription.id, c.id, n.nspname, r.relname, attach_all.copy_data, subscription.rule_existing_rows, true
     FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid JOIN pg_namespace n ON n.oid = r.relnamespace

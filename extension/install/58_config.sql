@@ -168,7 +168,7 @@ AS $$
             -- truncate was for one copy, of copy_table() perhaps: another target may have rows of somebody else
             'existing_rows', nullif(a.existing_rows, 'truncate'),
             'key', c.named_key,
-            'capture', nullif(coalesce(a.capture, c.capture), 'trigger'),
+            'capture', nullif(coalesce(a.capture, CASE WHEN c.reduced THEN 'trigger' ELSE c.capture END), 'trigger'),
             'options', nullif(CASE WHEN a.capture IS NULL THEN c.capture_options ELSE a.capture_options END, '{}'))
     FROM dbsync.subscription_table a JOIN sub u ON u.id = a.subscription_id
     JOIN dbsync.captured_table c ON c.id = a.captured_id AND c.state <> 'dropped'

@@ -86,7 +86,8 @@ BEGIN
     SELECT string_agg(dbsync_internal.name_of(c), ', ' ORDER BY dbsync_internal.name_of(c)), string_agg(DISTINCT a.note, '; ') INTO suspended, notes
     FROM dbsync.subscription s JOIN dbsync.subscription_table a ON a.subscription_id = s.id
     JOIN dbsync.captured_table c ON c.id = a.captured_id
-    WHERE s.name = subscription AND 'suspended' IN (c.state, a.state);
+    -- what was given up has words of its own
+    WHERE s.name = subscription AND 'suspended' IN (c.state, a.state) AND a.backlog_at IS NULL;
     IF suspended IS NOT NULL THEN
         RETURN concat_ws(' ', CASE WHEN message IS NOT NULL THEN hint END, format('Suspended: %s.', suspended), rtrim(notes, '.') || '.',
             format('To go on: SELECT dbsync.copy_table(%L, ...).', subscription));
@@ -130,7 +131,7 @@ BEGIN
             THEN greatest(extract(epoch FROM clock_timestamp() - w.oldest), 0)::float8 END,
         w.rows_per_second, w.batches, w.rows, w.last_batch,
         coalesce(n.note, w.message, held.trouble), CASE WHEN n.note IS NULL THEN w.detail END,
-        nullif(concat_ws(' ', dbsync_internal.next_action(s.name, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message),
+        nullif(concat_ws(' ', dbsync_internal.backlog_in_words(s), dbsync_internal.next_action(s.name, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message),
             w.waits_since), held.action, missing.action, pol.action), ''),
         w.failures, w.retry_at,
         dbsync_internal.log_bytes(0) +

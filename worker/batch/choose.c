@@ -209,7 +209,7 @@ dbsync_choose_all_live(DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (dbsync_held_is_under_way(table))
+		if (dbsync_held_is_under_way(table) || table->awaits_copy)
 			return false;
 		/* what it had is there; it has yet to leave */
 		if (table->dropped != 0 && !dbsync_table_is_held(table))

@@ -42,6 +42,7 @@
 #include "worker/batch/held_note.h"
 #include "worker/batch/ledger.h"
 #include "worker/batch/ledger_check.h"
+#include "worker/batch/renew.h"
 #include "worker/batch/wal.h"
 #include "worker/connection.h"
 #include "worker/copy/connections.h"
@@ -390,6 +391,15 @@ hold_segments(DbsyncWork *work)
 		subscription->position = MemoryContextStrdup(subscription->context, reached);
 }
 
+/* Where headers are not kept for us they may have been emptied since the configuration was read. */
+static void
+reread_discarded(DbsyncWork *work)
+{
+	dbsync_query_begin(false, "looking at what has been emptied");
+	dbsync_subscription_reread_discarded(work->subscription);
+	dbsync_query_commit();
+}
+
 void
 dbsync_ledger_attach(DbsyncWork *work)
 {
@@ -418,10 +428,14 @@ dbsync_ledger_attach(DbsyncWork *work)
 	check_same_source(work);
 	check_not_ahead(work);
 	dbsync_ledger_check_ids(work, &position);
+	if (subscription->begins_anew)
+		reread_discarded(work);
 	check_knows_last(work);
 	dbsync_ledger_check_untouched(work);
 	/* may add to the row, so only behind its checksum */
 	dbsync_identity_note(work);
+	if (subscription->begins_anew)
+		dbsync_renew_position(work, &position);
 	read_parts(work);
 	hold_segments(work);
 	check_not_behind(work, position.after);

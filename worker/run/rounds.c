@@ -36,6 +36,7 @@
 #include "worker/run/waiting.h"
 #include "worker/subscription.h"
 #include "worker/text.h"
+#include "worker/upkeep/backlog.h"
 #include "worker/upkeep/install.h"
 
 #include "extension/compat.h"
@@ -366,7 +367,7 @@ static bool
 is_waited_for(DbsyncWork *work)
 {
 	return dbsync_report_is_awaited() &&
-		(dbsync_schedule_is_pending(work) || dbsync_held_is_any_under_way(work));
+		(dbsync_schedule_is_pending(work) || dbsync_held_is_any_under_way(work) || dbsync_backlog_pause(work) != LONG_MAX);
 }
 
 bool

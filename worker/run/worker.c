@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
+#include "extension/settings.h"
 #include "extension/shmem.h"
 #include "worker/batch/batch.h"
 #include "worker/batch/catch_up.h"
@@ -54,6 +55,7 @@
 #include "worker/subscription.h"
 #include "worker/target.h"
 #include "worker/ties.h"
+#include "worker/upkeep/backlog.h"
 #include "worker/upkeep/dropped.h"
 #include "worker/upkeep/install.h"
 #include "worker/upkeep/retention.h"
@@ -71,7 +73,8 @@ static DbsyncWork *work = NULL;
 static void
 attach_if_needed(void)
 {
-	if (work->target != NULL && dbsync_connection_is_outdated())
+	/* somebody may have found that it begins anew, which is seen to where the ledger is read */
+	if (work->target != NULL && (dbsync_connection_is_outdated() || work->subscription->begins_anew))
 		dbsync_ledger_detach(work);
 	if (work->target != NULL)
 		return;
@@ -164,6 +167,8 @@ work_through(void)
 		dbsync_crashes_survived();
 		if (work->caught_up)
 			dbsync_sleep_tell_passed();
+		if (work->caught_up && dbsync_backlog_copy_anew(work))
+			continue;
 		/* it may sleep now, for as long as nobody writes */
 		if (!dbsync_schedule_is_pending(work))
 			dbsync_report_state(DBSYNC_WORKER_RUNNING);
@@ -303,9 +308,26 @@ recover_from_error(void)
 	return pause;
 }
 
-/* One round: true when all went well; false after an error, with its pause. */
+/* The source's disk is not to fill while the target is away. */
 static bool
-one_round(long *pause)
+see_to_backlog(void)
+{
+	AcceptInvalidationMessages();
+	if (!dbsync_configuration_read(work))
+	{
+		/* the next attempt is to find that, too */
+		if (work->subscription != NULL)
+			dbsync_subscription_forget(work->subscription);
+		return true;
+	}
+	if (work->subscription->any_limit)
+		dbsync_retention_run(work);
+	return true;
+}
+
+/* A round, or another step: true when all went well; false after an error, with its pause. */
+static bool
+try_step(bool (*step) (void), long *pause)
 {
 	sigjmp_buf *save_exception_stack = PG_exception_stack;
 	ErrorContextCallback *save_context_stack = error_context_stack;
@@ -319,11 +341,36 @@ one_round(long *pause)
 		return false;
 	}
 	PG_exception_stack = &buf;
-	if (!work_through())
+	if (!step())
 		dbsync_process_finish(work);
 	PG_exception_stack = save_exception_stack;
 	error_context_stack = save_context_stack;
 	return true;
+}
+
+/* Until the next attempt. */
+static void
+wait_after_error(long pause)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause);
+
+	while (pause > 0)
+	{
+		long		due = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), work->retention_due);
+
+		if (due <= 0)
+		{
+			long		longer = 0;
+
+			if (!try_step(see_to_backlog, &longer))
+				until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), longer);
+			/* it is another time in any case, where there is no limit, or there was an error */
+			work->retention_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), dbsync_retention_interval);
+		}
+		else
+			(void) dbsync_sleep_for(work, Min(pause, due), true);
+		pause = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+	}
 }
 
 static void
@@ -336,9 +383,9 @@ worker_loop(void)
 		dbsync_query_reset();
 		MemoryContextSwitchTo(work->context);
 		ResetLatch(MyLatch);
-		if (!one_round(&pause))
+		if (!try_step(work_through, &pause))
 		{
-			(void) dbsync_sleep_for(work, pause, true);
+			wait_after_error(pause);
 			continue;
 		}
 		if (!dbsync_schedule_is_put_off(work))

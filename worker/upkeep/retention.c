@@ -24,6 +24,9 @@
  * Rotation, sealing and emptying are done by one worker at a time.  DDL that a user has not
  * committed yet stands in the way of its own table only.
  *
+ * Where a subscription has a backlog_limit, that is seen to before segments are emptied (backlog.c), and
+ * whether or not the target is there.
+ *
  * Looking for something to do costs time in proportion to the tables there are, so
  * none of it happens while nobody has captured anything since the last look, and
  * triggers are looked after when the server has told of a change to some table.
@@ -48,15 +51,21 @@
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/target.h"
+#include "worker/upkeep/backlog.h"
 #include "worker/upkeep/retention.h"
 #include "worker/upkeep/segments.h"
 #include "worker/upkeep/shapes.h"
 #include "worker/work.h"
 
+#include "extension/compat.h"
+
 /* looks at triggers only, before segments are looked at without a reason */
 #define LOOKS_BETWEEN	30
 
 static int	looks = 0;
+
+/* transactions that had ended in this cluster at the last look */
+static uint64 completions = 0;
 
 /* so many relations are named one by one */
 #define MAX_CHANGED		64
@@ -156,10 +165,12 @@ see_to_segments(DbsyncWork *work, MemoryContext context)
 	MemoryContextSwitchTo(context);
 	shapes = dbsync_shapes_close(work);
 	MemoryContextSwitchTo(context);
+	if (sealed != NIL || shapes != NIL)
+		dbsync_segments_confirm(work, list_concat_copy(sealed, shapes));
+	dbsync_backlog_see_to(work);
+	MemoryContextSwitchTo(context);
 	if (sealed == NIL && shapes == NIL)
 		return;
-	dbsync_segments_confirm(work, list_concat_copy(sealed, shapes));
-	MemoryContextSwitchTo(context);
 	dbsync_segments_empty(sealed);
 	MemoryContextSwitchTo(context);
 	dbsync_shapes_drop(shapes);
@@ -185,10 +196,12 @@ run(void *arg)
 	MemoryContext context = AllocSetContextCreate(work->context, "dbsync retention",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
+
+	completions = dbsync_completions_compat();
 	tidy_captures();
 	MemoryContextSwitchTo(context);
 	/* what was rolled back has no header, and takes up room all the same */
-	if (++looks % LOOKS_BETWEEN == 0)
+	if (++looks % LOOKS_BETWEEN == 0 || work->subscription->any_limit)
 		work->any_grown = true;
 	if (work->retention_needed || work->any_grown)
 		see_to_segments(work, context);
@@ -212,7 +225,9 @@ dbsync_retention_pause(const DbsyncWork *work)
 	TimestampTz now = GetCurrentTimestamp();
 	long		pause = LONG_MAX;
 
-	if (work->retention_needed || relations_changed)
+	/* where batches wait, nobody notes what is captured */
+	if (work->retention_needed || relations_changed ||
+		(work->subscription != NULL && work->subscription->any_limit && completions != dbsync_completions_compat()))
 		pause = TimestampDifferenceMilliseconds(now, work->retention_due);
 	if (work->confirm_due != 0)
 		pause = Min(pause, TimestampDifferenceMilliseconds(now, work->confirm_due));

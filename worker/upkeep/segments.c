@@ -107,12 +107,14 @@ full_segments(DbsyncWork *work)
 	args[2] = list_grown(work);
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
+	/* of those that are stopped nobody else closes any, and their backlog may have a limit */
 	n = dbsync_query("SELECT s.captured_id FROM dbsync.segment s WHERE s.active"
 					 " AND ($3 IS NULL OR s.captured_id = ANY ($3::pg_catalog.int4[]))"
 					 " AND pg_catalog.pg_table_size(s.relid) >= $2::pg_catalog.int8"
 					 " AND (s.captured_id = 0 OR s.captured_id IN"
 					 "  (SELECT t.captured_id FROM dbsync.subscription_table t"
-					 "   WHERE t.subscription_id = $1::pg_catalog.int4))", 3, args);
+					 "   WHERE t.subscription_id = $1::pg_catalog.int4 OR ($3 IS NULL AND t.subscription_id IN"
+					 "    (SELECT l.id FROM dbsync.subscription l WHERE l.backlog_limit IS NOT NULL))))", 3, args);
 	for (uint64 row = 0; row < n; row++)
 	{
 		int			id = dbsync_query_int(row, 1);
@@ -272,7 +274,7 @@ dbsync_segments_confirm(DbsyncWork *work, List *sealed)
 	bool		useful = false;
 	ListCell   *lc;
 
-	if (work->target == NULL || work->subscription->position == NULL)
+	if (work->target == NULL || work->subscription->position == NULL || work->subscription->begins_anew)
 		return;
 	stored = dbsync_snapshot_parse(work->subscription->position);
 	foreach(lc, sealed)
@@ -309,14 +311,14 @@ dbsync_segments_passed_by_all(const DbsyncClosed *segment)
 
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	n = dbsync_query("SELECT s.position FROM dbsync.subscription s WHERE s.position IS NOT NULL"
+	n = dbsync_query("SELECT s.position FROM dbsync.subscription s WHERE s.position IS NOT NULL AND NOT s.begins_anew"
 					 " AND ($1::pg_catalog.int4 = 0 OR EXISTS"
 					 "  (SELECT FROM dbsync.subscription_table t WHERE t.subscription_id = s.id"
 					 "   AND t.captured_id = $1::pg_catalog.int4 AND t.state <> 'suspended'))"
 					 /* one that has not reached its target yet, and shall lack nothing from then on */
 					 " UNION ALL SELECT t.start_position FROM dbsync.subscription_table t"
 					 " JOIN dbsync.subscription s ON s.id = t.subscription_id"
-					 " WHERE s.position IS NULL AND t.start_position IS NOT NULL AND t.state <> 'suspended'"
+					 " WHERE (s.position IS NULL OR s.begins_anew) AND t.start_position IS NOT NULL AND t.state <> 'suspended'"
 					 " AND $1::pg_catalog.int4 IN (0, t.captured_id)"
 					 /* held tables are further back than their subscriptions */
 					 " UNION ALL SELECT t.held FROM dbsync.subscription_table t"
