@@ -1,0 +1,231 @@
+-- capture => 'shadow': a copy of the table is kept beside it, and workers compare the two.
+--
+-- The shadow is a member of the extension like a segment, and nobody else has a right on it.  Its
+-- columns have the numbers of the table's, and their names are made of those: so names may change at any time, and
+-- a row of the one is read as a row of the other.  It is filled in the transaction that begins capture, and
+-- first copies read it, not the table: see extension/capture/shadow.c for why.
+
+CREATE FUNCTION dbsync_internal.shadow_options(options jsonb, OUT scan interval, OUT exact boolean)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET "IntervalStyle" = 'postgres'
+AS $$
+DECLARE
+    wrong record;
+BEGIN
+    options := coalesce(options, '{}');
+    IF jsonb_typeof(options) <> 'object' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'options of capture "shadow" must be an object',
+            HINT = 'For example: {"scan": "interval 1 min", "exact": true}.';
+    END IF;
+    SELECT o.key INTO wrong FROM jsonb_object_keys(options) o (key) WHERE o.key NOT IN ('scan', 'exact') ORDER BY o.key COLLATE "C" LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('capture "shadow" has no option "%s"', wrong.key),
+            HINT = 'Its options are scan and exact.';
+    ELSIF jsonb_typeof(options -> 'scan') <> 'string' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('option "scan" of capture "shadow" must be a string, not %s', options -> 'scan');
+    ELSIF jsonb_typeof(options -> 'exact') <> 'boolean' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('option "exact" of capture "shadow" must be true or false, not %s', options -> 'exact');
+    END IF;
+    scan := dbsync_internal.scan_interval(coalesce(options ->> 'scan', 'interval 1 min'));
+    exact := coalesce((options -> 'exact')::boolean, false);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.shadow_options(jsonb) IS 'options of capture "shadow", with what is not given; error if there is one that it does not have, or a value that is none';
+
+-- ---------------------------------------------------------------------------
+-- May it be compared?
+
+-- A comparison cannot tell who wrote a row: what is applied here would go back, as older over newer.
+CREATE FUNCTION dbsync_internal.check_shadow(rel regclass, named boolean) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF (SELECT c.relkind FROM pg_class c WHERE c.oid = rel) <> 'r' THEN
+        PERFORM dbsync_internal.refuse(format('capture of table %s cannot be "shadow": it is partitioned', rel), 'Use capture => ''trigger''.');
+    ELSIF NOT named AND dbsync_internal.choose_key(rel) = 0 THEN
+        PERFORM dbsync_internal.refuse(format('capture of table %s cannot be "shadow": it has no key', rel),
+            'Add a primary key, or name the key: dbsync.add_table(..., key => ''{...}''). With capture => ''trigger'' it needs none.', '0A000',
+            'Its rows are found in the shadow by their keys.');
+    ELSIF dbsync_internal.is_applied_into(rel) THEN
+        PERFORM dbsync_internal.refuse(format('capture of table %s cannot be "shadow": a subscription of dbsync applies into it', rel),
+            'Use capture => ''trigger''.', '55000',
+            'A comparison cannot tell who wrote a row, so what comes from elsewhere would go back, as older over newer.');
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_shadow(regclass, boolean) IS 'error unless a table can be compared with a shadow; named: somebody has said which columns are its key';
+
+-- There is one shadow for all: whoever has it decides how it is compared.
+CREATE FUNCTION dbsync_internal.check_same_shadow(rel regclass, options jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    other record;
+BEGIN
+    SELECT s.name AS subscription, c.capture_options AS options INTO other
+    FROM dbsync.captured_table c JOIN dbsync.subscription_table a ON a.captured_id = c.id JOIN dbsync.subscription s ON s.id = a.subscription_id
+    WHERE c.relid = rel AND c.state <> 'dropped' AND c.capture = 'shadow' AND a.capture IS NULL ORDER BY s.name LIMIT 1;
+    IF FOUND AND dbsync_internal.shadow_options(other.options) IS DISTINCT FROM dbsync_internal.shadow_options(options) THEN
+        PERFORM dbsync_internal.refuse(format('table %s is compared with its shadow by other options', rel),
+            format('Use options => %L, or take the table out of the other subscription first: SELECT dbsync.remove_table(%L, %L).',
+                other.options, other.subscription, rel::text), '55000',
+            format('It is in subscription "%s", and all subscriptions of a table have one shadow.', other.subscription));
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_same_shadow(regclass, jsonb) IS 'error if a subscription has the table compared by other options';
+
+-- All that is asked when a table is added.
+CREATE FUNCTION dbsync_internal.check_compared(rel regclass, options jsonb, named boolean) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM dbsync_internal.check_shadow(rel, named
+        OR EXISTS (SELECT FROM dbsync.captured_table c WHERE c.relid = rel AND c.state <> 'dropped' AND c.named_key IS NOT NULL));
+    PERFORM dbsync_internal.check_same_shadow(rel, options);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_compared(regclass, jsonb, boolean) IS 'error unless a table can be added with capture "shadow" and these options';
+
+-- ---------------------------------------------------------------------------
+-- The shadow
+
+CREATE FUNCTION dbsync_internal.shadow_of(captured_id int) RETURNS regclass
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT to_regclass(format('dbsync_internal.%I', format('shadow_%s', captured_id)))
+$$;
+COMMENT ON FUNCTION dbsync_internal.shadow_of(int) IS 'the shadow of a captured table; null: it has none';
+
+CREATE FUNCTION dbsync_internal.drop_shadow(captured_id int) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    shadow regclass := dbsync_internal.shadow_of(captured_id);
+BEGIN
+    IF shadow IS NOT NULL THEN
+        PERFORM dbsync_internal.remove_member(shadow);
+        EXECUTE format('DROP TABLE %s', shadow);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.drop_shadow(int) IS 'removes the shadow of a captured table, if it has one';
+
+-- All columns that the table has, or had: those that are not captured are there to be dropped, so that
+-- the others get their numbers.  Types are those below domains, as in segments.
+CREATE FUNCTION dbsync_internal.shadow_columns(rel regclass) RETURNS TABLE (num int, captured boolean, definition text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+AS $$
+BEGIN
+    RETURN QUERY SELECT a.attnum::int, c.num IS NOT NULL,
+        format('%I %s', format('c%s', a.attnum), coalesce(format_type(c.type, c.typmod) || (
+            SELECT format(' COLLATE %I.%I', n.nspname, l.collname)
+            FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = c."collation"), format_type(c.type, c.typmod), 'int2'))
+    FROM pg_attribute a
+    LEFT JOIN dbsync_internal.shape_columns(dbsync_internal.describe_columns(rel)) c ON c.num = a.attnum AND NOT c.generated
+    WHERE a.attrelid = rel AND a.attnum > 0
+    ORDER BY a.attnum;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.shadow_columns(regclass) IS 'columns of a table as its shadow has them, by their numbers; those that are not captured are dropped again';
+
+-- No statistics: ANALYZE would run what types have of their owners' code, and nothing asks for them.
+CREATE FUNCTION dbsync_internal.create_shadow(captured_id int, rel regclass, key_index oid, key_columns int2vector) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET default_tablespace = ''
+AS $$
+DECLARE
+    name text := format('shadow_%s', captured_id);
+    shadow text := format('dbsync_internal.%I', name);
+    body text;
+    surplus text;
+    bare text;
+BEGIN
+    SELECT string_agg(c.definition, ', ' ORDER BY c.num),
+        string_agg(format('DROP COLUMN %I', format('c%s', c.num)), ', ' ORDER BY c.num) FILTER (WHERE NOT c.captured),
+        string_agg(format('ALTER COLUMN %I SET STATISTICS 0', format('c%s', c.num)), ', ' ORDER BY c.num) FILTER (WHERE c.captured)
+    INTO body, surplus, bare
+    FROM dbsync_internal.shadow_columns(rel) c;
+    EXECUTE format('CREATE TABLE %s (%s) USING heap', shadow, body);
+    IF surplus IS NOT NULL THEN
+        EXECUTE format('ALTER TABLE %s %s', shadow, surplus);
+    END IF;
+    EXECUTE format('ALTER TABLE %s %s, ADD CONSTRAINT %I PRIMARY KEY (%s)', shadow, bare, name || '_pkey', (
+        SELECT string_agg(format('%I', format('c%s', k.num)), ', ' ORDER BY k.n)
+        FROM unnest(string_to_array(key_columns::text, ' ')) WITH ORDINALITY k (num, n)));
+    EXECUTE format('COMMENT ON TABLE %s IS %L', shadow, format('what a captured table was when it was compared last; it belongs to table %s', rel));
+    PERFORM dbsync_internal.revoke_all(format('TABLE %s', shadow), c.relacl, c.relowner)
+    FROM pg_class c WHERE c.oid = shadow::regclass;
+    PERFORM dbsync_internal.add_member(shadow::regclass);
+    PERFORM dbsync_internal.fill_shadow(captured_id, rel, key_index);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.create_shadow(int, regclass, oid, int2vector) IS 'makes the shadow of a captured table that is locked, which has this key, and fills it';
+
+CREATE FUNCTION dbsync_internal.fill_shadow(captured_id int, rel oid, key_index oid) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_fill_shadow';
+COMMENT ON FUNCTION dbsync_internal.fill_shadow(int, oid, oid) IS 'has an empty shadow show what its table has';
+
+CREATE FUNCTION dbsync_internal.compare_shadow(captured_id int, rel oid, exact boolean) RETURNS bigint
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_compare_shadow';
+COMMENT ON FUNCTION dbsync_internal.compare_shadow(int, oid, boolean) IS 'captures all in which a table differs from its shadow, and returns how many rows those are; null: another session is at it';
+
+-- While capture begins: nobody has it yet who could rest on another shadow.
+CREATE FUNCTION dbsync_internal.install_shadow(captured_id int) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    PERFORM dbsync_internal.drop_shadow(captured_id);
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.id = captured_id AND c.capture = 'shadow';
+    IF FOUND THEN
+        PERFORM dbsync_internal.create_shadow(captured.id, captured.relid, captured.key_index, captured.key_columns);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.install_shadow(int) IS 'makes the shadow of a captured table anew, or removes it if the table is not captured so any more';
+
+-- What a worker calls, in a transaction of its own and on behalf of its subscription's owner.
+CREATE FUNCTION dbsync_internal.compare_shadow(captured_id int, role oid) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.id = captured_id AND c.capture = 'shadow' AND c.state = 'active';
+    -- who has it to himself may alter it, or wait for us
+    IF NOT FOUND OR NOT dbsync_internal.lock_at_once(captured.relid, 'ROW EXCLUSIVE') THEN
+        RETURN NULL;
+    END IF;
+    PERFORM dbsync_internal.check_readable(role, captured.relid);
+    RETURN dbsync_internal.compare_shadow(captured.id, captured.relid, (dbsync_internal.shadow_options(captured.capture_options)).exact);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.compare_shadow(int, oid) IS 'compares a table with its shadow, on behalf of a role; null: not at this moment';
+
+-- ---------------------------------------------------------------------------
+-- DDL
+
+-- What a command has made of the table, the shadow cannot always be made: the rows that the two
+-- have in common are known by their key, and by values of the same types.  Then the table is copied anew, and its shadow with it.
+CREATE FUNCTION dbsync_internal.follow_shadow(captured dbsync.captured_table) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    before dbsync.shape;
+    described jsonb := dbsync_internal.describe_columns(captured.relid);
+BEGIN
+    SELECT h.* INTO before FROM dbsync.shape h WHERE h.captured_id = captured.id ORDER BY h.id DESC LIMIT 1;
+    IF NOT EXISTS (SELECT FROM (
+            -- names, defaults and NOT NULL say nothing of what is in the rows
+            (SELECT c.num, c.type, c.typmod, c."collation", c.generated FROM dbsync_internal.shape_columns(before.columns) c
+             EXCEPT SELECT c.num, c.type, c.typmod, c."collation", c.generated FROM dbsync_internal.shape_columns(described) c)
+            UNION ALL
+            (SELECT c.num, c.type, c.typmod, c."collation", c.generated FROM dbsync_internal.shape_columns(described) c
+             EXCEPT SELECT c.num, c.type, c.typmod, c."collation", c.generated FROM dbsync_internal.shape_columns(before.columns) c)) d)
+        AND NOT EXISTS (SELECT FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id)
+        AND dbsync_internal.key_columns(dbsync_internal.current_key(captured.relid), cardinality(captured.named_key)) IS NOT DISTINCT FROM captured.key_columns THEN
+        RETURN true;
+    END IF;
+    DELETE FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id;
+    PERFORM dbsync_internal.note_suspended(captured.id, 'it was altered, and is compared with a shadow; to go on, change the target table likewise, and use dbsync.copy_table()');
+    RAISE NOTICE USING MESSAGE = format('table %s is suspended, as it is compared with a shadow and was altered', captured.relid),
+        DETAIL = dbsync_internal.subscriptions_of(captured.id),
+        HINT = 'Change the target table likewise, and use dbsync.copy_table().';
+    RETURN false;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.follow_shadow(dbsync.captured_table) IS 'can a table that a command has altered still be compared with its shadow?  If not it is suspended';
