@@ -200,32 +200,61 @@ COMMENT ON FUNCTION dbsync_internal.compare_shadow(int, oid) IS 'compares a tabl
 -- ---------------------------------------------------------------------------
 -- DDL
 
--- What a command has made of the table, the shadow cannot always be made: the rows that the two
--- have in common are known by their key, and by values of the same types.  Then the table is copied anew, and its shadow with it.
+-- Columns that come and go do so in the shadow; all else that a command has done to values the next
+-- comparison finds.  What that cannot do: know rows by another key, hold a value of one type against one of another, or against one
+-- that nobody can tell.  Null: nothing of that kind.
+CREATE FUNCTION dbsync_internal.shadow_obstacle(captured dbsync.captured_table, before jsonb, described jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF dbsync_internal.key_columns(dbsync_internal.current_key(captured.relid), cardinality(captured.named_key)) IS DISTINCT FROM captured.key_columns THEN
+        RETURN 'its key is another';
+    END IF;
+    RETURN (SELECT format('column %I %s', a.name, CASE WHEN b.num IS NOT NULL THEN 'is of another type' WHEN a.generated THEN 'is generated'
+                ELSE 'was filled' END)
+        FROM dbsync_internal.shape_columns(described) a LEFT JOIN dbsync_internal.shape_columns(before) b ON b.num = a.num
+        JOIN pg_attribute t ON t.attrelid = captured.relid AND t.attnum = a.num JOIN pg_type y ON y.oid = t.atttypid
+        WHERE CASE WHEN b.num IS NOT NULL THEN (a.type, a."collation", a.generated) IS DISTINCT FROM (b.type, b."collation", b.generated)
+            -- 16384: the first oid of what is no part of the system, whose input function anybody can have written
+            ELSE a.generated OR ((t.atthasdef OR t.attidentity <> '' OR y.typtype = 'd') AND (a.type >= 16384
+                OR EXISTS (SELECT FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id))) END
+        ORDER BY a.num LIMIT 1);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.shadow_obstacle(dbsync.captured_table, jsonb, jsonb) IS 'why a table cannot be compared with its shadow any more, by what its columns were and are; null: it can';
+
 CREATE FUNCTION dbsync_internal.follow_shadow(captured dbsync.captured_table) RETURNS boolean
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
 DECLARE
-    before dbsync.shape;
+    before jsonb := (SELECT h.columns FROM dbsync.shape h WHERE h.captured_id = captured.id ORDER BY h.id DESC LIMIT 1);
     described jsonb := dbsync_internal.describe_columns(captured.relid);
+    obstacle text := dbsync_internal.shadow_obstacle(captured, before, described);
+    shadow regclass := dbsync_internal.shadow_of(captured.id);
+    filled jsonb;
+    command text;
 BEGIN
-    SELECT h.* INTO before FROM dbsync.shape h WHERE h.captured_id = captured.id ORDER BY h.id DESC LIMIT 1;
-    IF NOT EXISTS (SELECT FROM (
-            -- names, defaults and NOT NULL say nothing of what is in the rows
-            (SELECT c.num, c.type, c.typmod, c."collation", c.generated FROM dbsync_internal.shape_columns(before.columns) c
-             EXCEPT SELECT c.num, c.type, c.typmod, c."collation", c.generated FROM dbsync_internal.shape_columns(described) c)
+    IF obstacle IS NULL AND shadow IS NOT NULL THEN
+        filled := dbsync_internal.missing_values(captured.relid, before);
+        FOR command IN
+            -- one that went with its type has gone here, too
+            SELECT format('DROP COLUMN IF EXISTS %I', format('c%s', b.num)) FROM dbsync_internal.shape_columns(before) b
+            WHERE NOT b.generated AND NOT EXISTS (SELECT FROM dbsync_internal.shape_columns(described) a WHERE a.num = b.num)
             UNION ALL
-            (SELECT c.num, c.type, c.typmod, c."collation", c.generated FROM dbsync_internal.shape_columns(described) c
-             EXCEPT SELECT c.num, c.type, c.typmod, c."collation", c.generated FROM dbsync_internal.shape_columns(before.columns) c)) d)
-        AND NOT EXISTS (SELECT FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id)
-        AND dbsync_internal.key_columns(dbsync_internal.current_key(captured.relid), cardinality(captured.named_key)) IS NOT DISTINCT FROM captured.key_columns THEN
+            SELECT v.command FROM dbsync_internal.shadow_columns(captured.relid) c CROSS JOIN LATERAL (VALUES
+                (1, format('ADD COLUMN %s', c.definition) || coalesce(format(' DEFAULT %L', filled ->> c.num::text), '')),
+                (2, format('ALTER COLUMN %I DROP DEFAULT, ALTER COLUMN %1$I SET STATISTICS 0', format('c%s', c.num)))) v (n, command)
+            WHERE c.captured AND NOT EXISTS (SELECT FROM dbsync_internal.shape_columns(before) b WHERE b.num = c.num)
+        LOOP
+            EXECUTE format('ALTER TABLE %s %s', shadow, command);
+        END LOOP;
         RETURN true;
     END IF;
     DELETE FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id;
-    PERFORM dbsync_internal.note_suspended(captured.id, 'it was altered, and is compared with a shadow; to go on, change the target table likewise, and use dbsync.copy_table()');
-    RAISE NOTICE USING MESSAGE = format('table %s is suspended, as it is compared with a shadow and was altered', captured.relid),
+    PERFORM dbsync_internal.note_suspended(captured.id, format('it was altered: %s, so it cannot be compared with its shadow; '
+        'to go on, change the target table likewise, and use dbsync.copy_table()', obstacle));
+    RAISE NOTICE USING MESSAGE = format('table %s is suspended, as it cannot be compared with its shadow any more: %s', captured.relid, obstacle),
         DETAIL = dbsync_internal.subscriptions_of(captured.id),
         HINT = 'Change the target table likewise, and use dbsync.copy_table().';
     RETURN false;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.follow_shadow(dbsync.captured_table) IS 'can a table that a command has altered still be compared with its shadow?  If not it is suspended';
+COMMENT ON FUNCTION dbsync_internal.follow_shadow(dbsync.captured_table) IS 'has the shadow be what a command has made of its table; false: that cannot be, and the table is suspended';
