@@ -518,7 +518,7 @@ try_lock(Oid shadow)
 }
 
 /*
- * compare_shadow(captured_id, table, exact): put all in which the table differs from its shadow into the log and into the
+ * compare_shadow(captured_id, table, key_index, exact): put all in which the table differs from its shadow into the log and into the
  * shadow.  The table is locked as writers lock it.  Returns how many rows; null: it is not captured any more, or another session
  * is at it.
  */
@@ -527,7 +527,6 @@ dbsync_compare_shadow(PG_FUNCTION_ARGS)
 {
 	Relation	rel = table_open(PG_GETARG_OID(1), RowExclusiveLock);
 	DbsyncEntry *entry = dbsync_cache_find(rel);
-	Oid			key_index = entry->captured.key_index;
 	Oid			shadow_index;
 	Relation	shadow;
 	DbsyncFeed	feed;
@@ -540,7 +539,7 @@ dbsync_compare_shadow(PG_FUNCTION_ARGS)
 		if (try_lock(RelationGetRelid(shadow)))
 		{
 			dbsync_feed_begin(&feed, rel);
-			differences = compare(rel, shadow, key_index, shadow_index, PG_GETARG_BOOL(2), &feed);
+			differences = compare(rel, shadow, PG_GETARG_OID(2), shadow_index, PG_GETARG_BOOL(3), &feed);
 			dbsync_feed_end(&feed);
 			done = true;
 		}

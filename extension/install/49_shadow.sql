@@ -161,9 +161,9 @@ CREATE FUNCTION dbsync_internal.fill_shadow(captured_id int, rel oid, key_index 
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_fill_shadow';
 COMMENT ON FUNCTION dbsync_internal.fill_shadow(int, oid, oid) IS 'has an empty shadow show what its table has';
 
-CREATE FUNCTION dbsync_internal.compare_shadow(captured_id int, rel oid, exact boolean) RETURNS bigint
+CREATE FUNCTION dbsync_internal.compare_shadow(captured_id int, rel oid, key_index oid, exact boolean) RETURNS bigint
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_compare_shadow';
-COMMENT ON FUNCTION dbsync_internal.compare_shadow(int, oid, boolean) IS 'captures all in which a table differs from its shadow, and returns how many rows those are; null: another session is at it';
+COMMENT ON FUNCTION dbsync_internal.compare_shadow(int, oid, oid, boolean) IS 'captures all in which a table differs from its shadow, and returns how many rows those are; null: another session is at it';
 
 -- While capture begins: nobody has it yet who could rest on another shadow.
 CREATE FUNCTION dbsync_internal.install_shadow(captured_id int) RETURNS void
@@ -193,7 +193,8 @@ BEGIN
         RETURN NULL;
     END IF;
     PERFORM dbsync_internal.check_readable(role, captured.relid);
-    RETURN dbsync_internal.compare_shadow(captured.id, captured.relid, (dbsync_internal.shadow_options(captured.capture_options)).exact);
+    RETURN dbsync_internal.compare_shadow(captured.id, captured.relid,
+        dbsync_internal.current_key(captured.relid), (dbsync_internal.shadow_options(captured.capture_options)).exact);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.compare_shadow(int, oid) IS 'compares a table with its shadow, on behalf of a role; null: not at this moment';
 
