@@ -37,14 +37,32 @@ COMMENT ON FUNCTION dbsync_internal.shadow_options(jsonb) IS 'options of capture
 -- ---------------------------------------------------------------------------
 -- May it be compared?
 
+-- The shadow's index is looked after by VACUUM, which compares keys as the shadow's owner.  An operator class takes a superuser,
+-- and may call functions of others.
+CREATE FUNCTION dbsync_internal.key_order_of_others(rel regclass, key name[]) RETURNS regprocedure
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT f.oid::regprocedure
+    FROM pg_attribute a, LATERAL (SELECT dbsync_internal.types_in(a.atttypid)) t (type)
+    JOIN LATERAL (SELECT o.opcfamily, o.opcintype FROM pg_opclass o
+        WHERE o.oid = dbsync_internal.default_opclass(t.type) OR o.oid = (SELECT g.rngsubopc FROM pg_range g WHERE g.rngtypid = t.type)) o ON true
+    JOIN pg_amproc p ON p.amprocfamily = o.opcfamily AND p.amproclefttype = o.opcintype
+    JOIN pg_proc f ON f.oid = p.amproc JOIN pg_roles r ON r.oid = f.proowner
+    WHERE a.attrelid = rel AND a.attnum = ANY (dbsync_internal.key_numbers(rel, key)) AND NOT r.rolsuper
+    ORDER BY f.oid::regprocedure::text COLLATE "C" LIMIT 1
+$$;
+COMMENT ON FUNCTION dbsync_internal.key_order_of_others(regclass, name[]) IS 'a function by which a table''s key, or what is in it, is ordered, and which belongs to a role that is no superuser; null: there is none';
+
 -- A comparison cannot tell who wrote a row: what is applied here would go back, as older over newer.
-CREATE FUNCTION dbsync_internal.check_shadow(rel regclass, named boolean) RETURNS void
+CREATE FUNCTION dbsync_internal.check_shadow(rel regclass, key name[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    foreign_order regprocedure;
 BEGIN
     IF (SELECT c.relkind FROM pg_class c WHERE c.oid = rel) <> 'r' THEN
         PERFORM dbsync_internal.refuse(format('capture of table %s cannot be "shadow": it is partitioned', rel), 'Use capture => ''trigger''.');
-    ELSIF NOT named AND dbsync_internal.choose_key(rel) = 0 THEN
+    ELSIF key IS NULL AND dbsync_internal.choose_key(rel) = 0 THEN
         PERFORM dbsync_internal.refuse(format('capture of table %s cannot be "shadow": it has no key', rel),
             'Add a primary key, or name the key: dbsync.add_table(..., key => ''{...}''). With capture => ''trigger'' it needs none.', '0A000',
             'Its rows are found in the shadow by their keys.');
@@ -53,8 +71,15 @@ BEGIN
             'Use capture => ''trigger''.', '55000',
             'A comparison cannot tell who wrote a row, so what comes from elsewhere would go back, as older over newer.');
     END IF;
+    foreign_order := dbsync_internal.key_order_of_others(rel, key);
+    IF foreign_order IS NOT NULL THEN
+        PERFORM dbsync_internal.refuse(format('capture of table %s cannot be "shadow": its key is ordered by a function of role "%s"', rel,
+                (SELECT pg_get_userbyid(p.proowner) FROM pg_proc p WHERE p.oid = foreign_order)),
+            'Use capture => ''trigger''.', '0A000',
+            format('VACUUM would run %s as the owner of the shadow, a superuser.', foreign_order));
+    END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.check_shadow(regclass, boolean) IS 'error unless a table can be compared with a shadow; named: somebody has said which columns are its key';
+COMMENT ON FUNCTION dbsync_internal.check_shadow(regclass, name[]) IS 'error unless a table can be compared with a shadow; key: as it was named, null: it was not';
 
 -- There is one shadow for all: whoever has it decides how it is compared.
 CREATE FUNCTION dbsync_internal.check_same_shadow(rel regclass, options jsonb) RETURNS void
@@ -76,15 +101,15 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.check_same_shadow(regclass, jsonb) IS 'error if a subscription has the table compared by other options';
 
 -- All that is asked when a table is added.
-CREATE FUNCTION dbsync_internal.check_compared(rel regclass, options jsonb, named boolean) RETURNS void
+CREATE FUNCTION dbsync_internal.check_compared(rel regclass, options jsonb, key name[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM dbsync_internal.check_shadow(rel, named
-        OR EXISTS (SELECT FROM dbsync.captured_table c WHERE c.relid = rel AND c.state <> 'dropped' AND c.named_key IS NOT NULL));
+    PERFORM dbsync_internal.check_shadow(rel, coalesce(key,
+        (SELECT c.named_key FROM dbsync.captured_table c WHERE c.relid = rel AND c.state <> 'dropped')));
     PERFORM dbsync_internal.check_same_shadow(rel, options);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.check_compared(regclass, jsonb, boolean) IS 'error unless a table can be added with capture "shadow" and these options';
+COMMENT ON FUNCTION dbsync_internal.check_compared(regclass, jsonb, name[]) IS 'error unless a table can be added with capture "shadow" and these options';
 
 -- ---------------------------------------------------------------------------
 -- The shadow

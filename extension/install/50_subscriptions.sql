@@ -348,7 +348,7 @@ BEGIN
         PERFORM dbsync_internal.check_scan(subscription, rel, scan, copy_data, key IS NOT NULL, operations);
     END IF;
     IF capture = 'shadow' THEN
-        PERFORM dbsync_internal.check_compared(rel, options, key IS NOT NULL);
+        PERFORM dbsync_internal.check_compared(rel, options, key);
     END IF;
     PERFORM dbsync_internal.check_capture_key(rel, capture, key);
     PERFORM dbsync_internal.check_keyless(rel, key IS NOT NULL, existing_rows);

@@ -86,7 +86,7 @@ BEGIN
     PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
     PERFORM dbsync_internal.check_supported(rel);
     IF captured.capture = 'shadow' THEN
-        PERFORM dbsync_internal.check_shadow(rel, captured.named_key IS NOT NULL);
+        PERFORM dbsync_internal.check_shadow(rel, captured.named_key);
     END IF;
     PERFORM dbsync_internal.check_keyless(rel, false, existing_rows);
     PERFORM dbsync_internal.check_moved(found_subscription, captured.id, rel);
