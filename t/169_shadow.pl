@@ -17,6 +17,7 @@ dbsync.retention_interval = '200ms'
 dbsync.retry_max = '1s'
 dbsync.copy_chunk_rows = 40
 dbsync.batch_rows = 15
+dbsync.poll_interval = '100ms'
 CONF
 my $source = $pair->source;
 my $feed = DbsyncTest::Feed->new($pair, 'shadow');
@@ -106,6 +107,28 @@ $holder->query_safe('COMMIT');
 $holder->quit;
 $pair->arrives('feed', 'and then it does');
 is($pair->target_sql("SELECT count(*) FROM storm.k WHERE v IS DISTINCT FROM 'cannot be compared'"), '0', 'when it is there');
+
+# policies: once a round where rounds are planned or asked for, and by its own clock otherwise
+my $seen = sub {
+	my ($value, $test) = @_;
+	ok(becomes_true($pair->target, "SELECT count(*) > 0 AND bool_and(v = '$value') FROM storm.k"), $test) or $pair->describe_state($test);
+};
+$pair->stop_subscription('chosen');
+$pair->sql("INSERT INTO storm.k VALUES (100000, NULL, 'there') ON CONFLICT DO NOTHING");
+$pair->sql("SELECT dbsync.alter_subscription('feed', policy => 'manual')");
+$pair->arrives('feed', 'manual: wait_for() has it compared');
+$pair->status_becomes('feed', "waits_for = 'dbsync.run_now()'", 'manual: the worker waits');
+$pair->sql("UPDATE storm.k SET v = 'by hand'");
+$pair->let_poll(3);
+is($pair->target_sql("SELECT count(*) FROM storm.k WHERE v = 'by hand'"), '0', 'manual: nothing is compared, whatever its own clock says');
+$pair->sql("SELECT dbsync.run_now('feed')");
+$seen->('by hand', 'manual: run_now()');
+foreach my $policy ('interval 300 ms', 'rows 1000000 or age 1 hour', 'immediate')
+{
+	$pair->sql("SELECT dbsync.alter_subscription('feed', policy => '$policy')");
+	$pair->sql("UPDATE storm.k SET v = '$policy'");
+	$seen->($policy, "$policy: it is found without anybody's asking");
+}
 
 # nothing of it is left
 $pair->sql("SELECT dbsync.stop_subscription(s), dbsync.drop_subscription(s) FROM unnest('{feed,chosen}'::text[]) s");
