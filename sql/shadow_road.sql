@@ -164,10 +164,29 @@ SELECT dbsync.run_once('road');
 \c :target
 SELECT count(*) = :here, md5(string_agg(n::text, ',' ORDER BY a, b COLLATE "C")) = :'sum' FROM public.named n;
 \c :source
+\echo a large table whose rows do not lie in the order of its key
+CREATE TABLE public.drawn (id uuid PRIMARY KEY, v text, w text);
+INSERT INTO public.drawn SELECT md5(i::text)::uuid, repeat('x', 50), CASE i % 10000 WHEN 0 THEN (SELECT string_agg(md5(j::text), '') FROM generate_series(1, 300) j) END
+FROM generate_series(1, 110000) i;
+ANALYZE public.drawn;
+SELECT dbsync.add_table('road', 'public.drawn', capture => 'shadow');
+SELECT id AS captured_id FROM dbsync.captured_table WHERE relid = 'public.drawn'::regclass \gset
+SELECT dbsync_internal.install_capture(:captured_id);
+SELECT dbsync_internal.compare_shadow(:captured_id, 10::oid);
+UPDATE public.drawn SET v = 'y' WHERE id < '01000000-0000-0000-0000-000000000000';
+UPDATE public.drawn SET w = w || 'z' WHERE w IS NOT NULL;
+DELETE FROM public.drawn WHERE id > 'ff000000-0000-0000-0000-000000000000';
+INSERT INTO public.drawn SELECT md5('new ' || i)::uuid, i FROM generate_series(1, 100) i;
+SELECT dbsync_internal.compare_shadow(:captured_id, 10::oid);
+SELECT op, count(*) FROM dbsync.changes('public.drawn') GROUP BY op ORDER BY op;
+SELECT dbsync_internal.compare_shadow(:captured_id, 10::oid);
+SELECT format('dbsync_internal.shadow_%s', :captured_id) AS shadow \gset
+SELECT count(*) FROM (TABLE public.drawn EXCEPT TABLE :shadow) x;
+SELECT count(*) FROM (TABLE :shadow EXCEPT TABLE public.drawn) x;
 SELECT dbsync.drop_subscription('road');
 SELECT dbsync.drop_target('road_target');
 SELECT count(*) FROM pg_class WHERE relnamespace = 'dbsync_internal'::regnamespace AND relname LIKE 'shadow%';
-DROP TABLE public.kinds, public.named;
+DROP TABLE public.kinds, public.named, public.drawn;
 DROP TYPE public.pair;
 DROP DOMAIN public.short;
 DROP COLLATION public.any_case;
