@@ -53,6 +53,16 @@ ALTER TABLE public.tab ALTER COLUMN short TYPE varchar(3) USING left(short, 3);
 \i sql/include/same_table.psql
 \i sql/include/same_table.psql
 
+\echo a column that goes with its type; another index in the place of the key's
+CREATE TYPE public.mood AS ENUM ('good', 'bad');
+ALTER TABLE public.tab ADD COLUMN m public.mood;
+SET client_min_messages = warning;
+DROP TYPE public.mood CASCADE;
+RESET client_min_messages;
+REINDEX TABLE CONCURRENTLY public.tab;
+UPDATE public.tab SET w = 'by another index' WHERE id = 1;
+\i sql/include/same_table.psql
+
 \echo TRUNCATE
 TRUNCATE public.tab;
 INSERT INTO public.tab (id, filled, short) VALUES (9, now(), 's');

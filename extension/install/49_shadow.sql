@@ -153,7 +153,7 @@ COMMENT ON FUNCTION dbsync_internal.shadow_columns(regclass) IS 'columns of a ta
 
 -- No statistics: ANALYZE would run what types have of their owners' code, and nothing asks for them.
 CREATE FUNCTION dbsync_internal.create_shadow(captured_id int, rel regclass, key_index oid, key_columns int2vector) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET default_tablespace = ''
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET default_tablespace = '' SET standard_conforming_strings = on
 AS $$
 DECLARE
     name text := format('shadow_%s', captured_id);
@@ -249,7 +249,9 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.shadow_obstacle(dbsync.captured_table, jsonb, jsonb) IS 'why a table cannot be compared with its shadow any more, by what its columns were and are; null: it can';
 
 CREATE FUNCTION dbsync_internal.follow_shadow(captured dbsync.captured_table) RETURNS boolean
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET standard_conforming_strings = on
+    -- values are read as missing_values() writes them
+    SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET "TimeZone" = 'UTC' SET lc_monetary = 'C'
 AS $$
 DECLARE
     before jsonb := (SELECT h.columns FROM dbsync.shape h WHERE h.captured_id = captured.id ORDER BY h.id DESC LIMIT 1);
