@@ -53,9 +53,16 @@ ALTER TABLE public.tab ALTER COLUMN short TYPE varchar(3) USING left(short, 3);
 \i sql/include/same_table.psql
 \i sql/include/same_table.psql
 
-\echo a column that goes with its type; another index in the place of the key's
+\echo a column that goes with its type; another index in the place of that of the key
 CREATE TYPE public.mood AS ENUM ('good', 'bad');
 ALTER TABLE public.tab ADD COLUMN m public.mood;
+\c :target
+CREATE TYPE public.mood AS ENUM ('good', 'bad');
+\c :source
+\pset format unaligned
+\pset tuples_only on
+\set SHOW_CONTEXT never
+\i sql/include/same_table.psql
 SET client_min_messages = warning;
 DROP TYPE public.mood CASCADE;
 RESET client_min_messages;
