@@ -29,6 +29,7 @@ my @parts = (
 	[ ordered => 'A target that checks its foreign keys.', \&ordered ],
 	[ many_tables => 'Ten thousand tables in one subscription.', \&many_tables ],
 	[ timestamp => 'Few new rows in a large table that is scanned.', \&timestamp ],
+	[ shadow => 'Few differences between a table and its shadow.', \&shadow ],
 	[ config => 'A configuration of two thousand tables.', \&config ],
 	[ keys => 'Keys captured alone, beside whole rows.', \&keys_alone ]);
 my %part = map { $_->[0] => $_ } @parts;
@@ -437,6 +438,23 @@ sub timestamp
 	return check('scan of 1 000 new rows', 'CPU of the source, ms', '<=', 50, [ $data->each_round(sub {
 		return scalar $data->at($name, 'scan of 1 000 new rows, CPU of the source', 'dbsync', $_[0]);
 	}) ]);
+}
+
+sub shadow
+{
+	my ($data, $name) = @_;
+	my $ratio = sub {
+		my ($over, $under) = @_;
+		return [ $data->each_round(sub {
+			my ($x, $y) = map { scalar $data->at($name, $_, 'dbsync', $_[0]) } $over, $under;
+			return $x && $y ? $x / $y : undef;
+		}) ];
+	};
+
+	return (
+		check('comparison that finds 100', '÷ the bare FULL JOIN', '<=', 2, $ratio->('comparison that finds 100', 'FULL JOIN that finds 100')),
+		check('comparison that finds 1000, WAL', '÷ that of 100', '<=', 12,
+			$ratio->('comparison that finds 1000, WAL', 'comparison that finds 100, WAL')));
 }
 
 1;

@@ -162,6 +162,7 @@ DECLARE
     last_shape int := (SELECT max(h.id) FROM dbsync.shape h WHERE h.captured_id = create_segment.captured_id);
     is_first boolean;
     segment text;
+    bare text;
 BEGIN
     segment := format('dbsync_internal.%I', format('%s_%s', CASE captured_id WHEN 0 THEN 'header' ELSE 'segment' END, new_id));
     IF captured_id <> 0 THEN
@@ -169,6 +170,13 @@ BEGIN
     END IF;
     EXECUTE format('CREATE TABLE %s (%s) USING heap WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off,
         vacuum_truncate = off, toast.vacuum_truncate = off)', segment, body);
+    -- an ANALYZE of everything would run what types have of their owners' code as the owner of the segment; 16384: the
+    -- first oid of what is no part of the system
+    SELECT string_agg(format('ALTER COLUMN %I SET STATISTICS 0', a.attname), ', ') INTO bare
+    FROM pg_attribute a WHERE a.attrelid = segment::regclass AND a.attnum > 0 AND a.atttypid >= 16384;
+    IF bare IS NOT NULL THEN
+        EXECUTE format('ALTER TABLE %s %s', segment, bare);
+    END IF;
     IF captured_id = 0 THEN
         EXECUTE format('CREATE INDEX %I ON %s (xid)', format('header_%s_xid', new_id), segment);
     END IF;

@@ -178,7 +178,7 @@ BEGIN
             HINT = 'Take it out of its subscriptions with dbsync.remove_table().';
     END IF;
     IF role IS NOT NULL THEN
-        PERFORM dbsync_internal.check_rights(role, captured.relid, captured.capture = 'none');
+        PERFORM dbsync_internal.check_rights(role, captured.relid, captured.capture IN ('none', 'shadow'));
     END IF;
     PERFORM dbsync_internal.check_supported(captured.relid);
     RETURN true;
@@ -250,6 +250,7 @@ BEGIN
     UPDATE dbsync.captured_table c
     SET key_index = chosen_key, key_columns = dbsync_internal.key_columns(chosen_key, cardinality(captured.named_key))
     WHERE c.id = captured.id;
+    PERFORM dbsync_internal.install_shadow(captured.id);
     UPDATE dbsync.captured_table c SET state = 'active', note = NULL, since = now(),
         shape = dbsync_internal.table_shape(captured.relid, described)
     WHERE c.id = captured.id;
@@ -280,6 +281,7 @@ BEGIN
     END IF;
     DELETE FROM dbsync.partition p WHERE p.captured_id = captured.id;
     DELETE FROM dbsync.kept_partition k WHERE k.captured_id = captured.id;
+    PERFORM dbsync_internal.drop_shadow(captured.id);
     PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id = captured.id;
     DELETE FROM dbsync.shape h WHERE h.captured_id = captured.id;
     DELETE FROM dbsync.turn t WHERE t.captured_id = captured.id;

@@ -145,10 +145,10 @@ AS $$
             JOIN dbsync.subscription_table a ON a.captured_id = t.id
             WHERE a.subscription_id = lost_tables.subscription_id AND a.state <> 'suspended') END) m
     JOIN dbsync.captured_table t ON t.relid = m.rel
-    -- who scans a table puts no trigger on it
-    WHERE NOT (m.lacks = 'TRIGGER' AND EXISTS (
+    -- who scans a table, or compares it, puts no trigger on it
+    WHERE NOT (m.lacks = 'TRIGGER' AND (t.capture = 'shadow' OR EXISTS (
         SELECT FROM dbsync.subscription_table a
-        WHERE a.subscription_id = lost_tables.subscription_id AND a.captured_id = t.id AND a.capture = 'timestamp'))
+        WHERE a.subscription_id = lost_tables.subscription_id AND a.captured_id = t.id AND a.capture = 'timestamp')))
 $$;
 COMMENT ON FUNCTION dbsync_internal.lost_tables(int, oid, oid[]) IS 'tables of a subscription, among these (null: all), on which its owner has lost a right';
 

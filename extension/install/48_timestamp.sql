@@ -351,6 +351,7 @@ DECLARE
 BEGIN
     IF EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = captured.id) THEN
         PERFORM dbsync_internal.drop_unwanted_triggers(captured);
+        PERFORM dbsync_internal.drop_shadow(captured.id);
         PERFORM dbsync_internal.drop_segment(s.id) FROM dbsync.segment s WHERE s.captured_id = captured.id;
     END IF;
     DELETE FROM dbsync.turn t WHERE t.captured_id = captured.id;
@@ -367,7 +368,9 @@ COMMENT ON FUNCTION dbsync_internal.install_scanned(dbsync.captured_table) IS 'w
 CREATE FUNCTION dbsync_internal.install_mode(captured_id int) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN c.capture <> 'none' THEN 'SHARE ROW EXCLUSIVE'
+    SELECT CASE WHEN c.capture = 'shadow' AND NOT EXISTS (
+            SELECT FROM pg_trigger g WHERE g.tgrelid = c.relid AND g.tgfoid = 'dbsync_internal.capture()'::regprocedure) THEN 'ACCESS SHARE'
+        WHEN c.capture <> 'none' THEN 'SHARE ROW EXCLUSIVE'
         WHEN EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = c.id) THEN 'ACCESS EXCLUSIVE' ELSE 'ACCESS SHARE' END
     FROM dbsync.captured_table c WHERE c.id = install_mode.captured_id
 $$;

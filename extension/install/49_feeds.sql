@@ -21,11 +21,15 @@ BEGIN
     IF capture = 'timestamp' THEN
         PERFORM dbsync_internal.scan_options(options);
         RETURN;
+    ELSIF capture = 'shadow' THEN
+        PERFORM dbsync_internal.shadow_options(options);
+        RETURN;
     ELSIF capture NOT IN ('trigger', 'keys', 'api') THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('capture "%s" is not supported', capture),
             HINT = 'There are "trigger", the default; "keys": triggers write keys alone, and rows are read again; '
-                '"api": the application calls dbsync.record_change(); "timestamp": the worker reads the table by a column of it.';
+                '"api": the application calls dbsync.record_change(); "timestamp": the worker reads the table by a column of it; '
+                '"shadow": the worker compares it with a copy.';
     ELSIF jsonb_typeof(options) <> 'object' THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('options of capture "%s" must be an object', capture),
@@ -106,7 +110,9 @@ AS $$
         WHEN 'keys' THEN CASE WHEN captured.reduced THEN 'backlog: keys alone are captured until it is small again; ' ELSE '' END ||
             'keys: rows are read again as each batch is made, steps between are not seen'
         WHEN 'api' THEN 'api: changes that the application does not record are not sent, nor are TRUNCATE and what dbsync applies here; '
-            'steps between batches are not seen' END
+            'steps between batches are not seen'
+        WHEN 'shadow' THEN 'shadow: the table is compared with a copy that is kept here; steps between two comparisons are not seen, nor who wrote a row'
+            || CASE WHEN coalesce((captured.capture_options -> 'exact')::boolean, false) THEN '' ELSE ', nor values that are equal to those before (1.0 and 1.00)' END END
 $$;
 COMMENT ON FUNCTION dbsync_internal.capture_in_words(dbsync.captured_table) IS 'what is not seen by the way in which a table is captured; null: all is';
 

@@ -334,7 +334,7 @@ DECLARE
     scan jsonb := CASE WHEN capture = 'timestamp' THEN options END;
 BEGIN
     PERFORM dbsync_internal.check_kind(rel);
-    PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel, scan IS NOT NULL);
+    PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel, scan IS NOT NULL OR capture = 'shadow');
     PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
     PERFORM dbsync_internal.check_supported(rel);
     IF subscription.on_partition_drop = 'delete' THEN
@@ -346,6 +346,9 @@ BEGIN
     END IF;
     IF scan IS NOT NULL THEN
         PERFORM dbsync_internal.check_scan(subscription, rel, scan, copy_data, key IS NOT NULL, operations);
+    END IF;
+    IF capture = 'shadow' THEN
+        PERFORM dbsync_internal.check_compared(rel, options, key);
     END IF;
     PERFORM dbsync_internal.check_capture_key(rel, capture, key);
     PERFORM dbsync_internal.check_keyless(rel, key IS NOT NULL, existing_rows);
@@ -452,4 +455,4 @@ CREATE FUNCTION dbsync.add_table(subscription text, "table" regclass, target_tab
     filter text DEFAULT NULL, copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, key name[] DEFAULT NULL,
     operations text[] DEFAULT NULL, capture text DEFAULT NULL, options jsonb DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[], text[], text, jsonb) IS 'adds a table to a subscription; columns: those that are sent, as in the list of a SELECT; filter: condition that is true of rows that are sent; operations: which of insert, update, delete and truncate are; key: NOT NULL columns by which its rows are known, with an index that begins with them; capture: who finds out what changed (trigger, keys, api, timestamp), options: how';
+COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[], text[], text, jsonb) IS 'adds a table to a subscription; columns: those that are sent, as in the list of a SELECT; filter: condition that is true of rows that are sent; operations: which of insert, update, delete and truncate are; key: NOT NULL columns by which its rows are known, with an index that begins with them; capture: who finds out what changed (trigger, keys, api, timestamp, shadow), options: how';

@@ -100,6 +100,9 @@ BEGIN
     reason := dbsync_internal.unsupported(captured.relid);
     IF reason IS NULL THEN
         PERFORM dbsync_internal.suspend_scans(captured.id);
+        IF captured.capture = 'shadow' AND NOT dbsync_internal.follow_shadow(captured) THEN
+            RETURN;
+        END IF;
         PERFORM dbsync_internal.follow(captured);
     ELSIF dbsync_internal.refuse_by_rule(captured, NULL, reason, NULL, 'It is taken in again when that is mended.') THEN
         -- nobody has asked for this table by its name: who alters it is not held up

@@ -84,6 +84,7 @@ BEGIN
         RETURN;
     END IF;
     DELETE FROM dbsync.partition p WHERE p.captured_id = captured.id;
+    PERFORM dbsync_internal.drop_shadow(captured.id);
     -- nobody writes to it any more: it is closed, and is emptied like any other
     UPDATE dbsync.segment s SET active = false, sealed = NULL WHERE s.captured_id = captured.id AND s.active;
     UPDATE dbsync.captured_table c

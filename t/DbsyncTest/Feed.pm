@@ -12,7 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 # Makes the tables at both ends, a subscription "feed" of them, one "chosen" of a part of storm.k, and
-# starts both.  "capture" is keys or api.
+# starts both.  "capture" is keys, api or shadow.
 sub new
 {
 	my ($class, $pair, $capture) = @_;
@@ -89,10 +89,14 @@ BEGIN
 END $$;
 SQL
 	$pair->sql(q{SELECT dbsync.create_subscription(s, 'far', ddl => 'apply') FROM unnest('{feed,chosen}'::text[]) s});
-	$pair->sql("SELECT dbsync.add_table('feed', t, capture => '$capture') FROM unnest('{storm.k,storm.p}'::regclass[]) t");
+	my $how = "capture => '$capture'" . ($capture eq 'shadow' ? q{, options => '{"scan": "interval 100 ms"}'} : '');
+
+	$pair->sql("SELECT dbsync.add_table('feed', 'storm.k', $how)");
+	# partitioned tables have no shadow
+	$pair->sql("SELECT dbsync.add_table('feed', 'storm.p', capture => '" . ($capture eq 'shadow' ? 'trigger' : $capture) . "')");
 	$pair->sql("SELECT dbsync.add_table('feed', 'storm.token')");
 	$pair->sql("SELECT dbsync.add_table('chosen', 'storm.k', 'storm.chosen', columns => '{id,upper(v) AS upper,length(w) AS size}', "
-		  . "filter => 'id % 2 = 0 AND v <> ''first''', capture => '$capture')");
+		  . "filter => 'id % 2 = 0 AND v <> ''first''', $how)");
 	return $self;
 }
 

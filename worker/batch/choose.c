@@ -22,6 +22,7 @@
 #include "worker/batch/choose.h"
 #include "worker/batch/held.h"
 #include "worker/batch/ledger.h"
+#include "worker/copy/comparing.h"
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
 #include "worker/position.h"
@@ -264,7 +265,7 @@ choose_cut(DbsyncBatch *batch)
 											   dbsync_catalog_header_segments(GetActiveSnapshot()));
 			/* one that is resumed from the ledger ends before S */
 			batch->fresh = (work->position.upto == NULL);
-			work->asked = batch->fresh ? batch->asked : 0;
+			work->asked = batch->fresh ? Min(batch->asked, dbsync_comparing_answered(work)) : 0;
 			work->retention_needed |= !dbsync_window_is_empty(work->window);
 		}
 

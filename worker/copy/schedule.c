@@ -347,11 +347,26 @@ concerns_table(const DbsyncTarget *target, const ErrorData *edata)
 		class != ERRCODE_INSUFFICIENT_RESOURCES;
 }
 
+/* Was it a table's comparison with its shadow that has failed?  All else goes on. */
+static bool
+put_off_comparison(DbsyncWork *work)
+{
+	DbsyncTable *table = work->comparing ? dbsync_subscription_table(work->subscription, work->comparing) : NULL;
+
+	work->comparing = 0;
+	if (table == NULL || table->shadow == NULL)
+		return false;
+	dbsync_table_shadow_put_off(table->shadow, dbsync_query_pause(COPY_RETRY_MIN, table->shadow->failures + 1));
+	return true;
+}
+
 bool
 dbsync_schedule_put_off(DbsyncWork *work, const ErrorData *edata)
 {
 	DbsyncTable *table = work->blamed ? dbsync_subscription_table(work->subscription, work->blamed) : NULL;
 
+	if (put_off_comparison(work))
+		return true;
 	work->blamed = 0;
 	work->scan_failed = table != NULL && table->scan != NULL;
 	if (table != NULL && table->scan != NULL && table->part.live && concerns_table(work->target, edata))
@@ -400,6 +415,8 @@ dbsync_schedule_is_put_off(DbsyncWork *work)
 		DbsyncTable *table = lfirst(lc);
 
 		if (table->scan != NULL && table->scan->failures > 0 && table->state != DBSYNC_TABLE_SUSPENDED)
+			return true;
+		if (table->shadow != NULL && table->shadow->failures > 0 && table->state != DBSYNC_TABLE_SUSPENDED)
 			return true;
 		if (table->copy_failures > 0 && table->dropped == 0 && !table->part.live && !dbsync_table_is_held(table) &&
 			table->state != DBSYNC_TABLE_SUSPENDED)

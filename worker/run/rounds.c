@@ -25,6 +25,7 @@
 #include "extension/settings.h"
 #include "extension/wake.h"
 #include "worker/batch/held.h"
+#include "worker/copy/comparing.h"
 #include "worker/copy/indexing.h"
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
@@ -117,6 +118,7 @@ take_policy(DbsyncWork *work)
 		work->scans_by_round = dbsync_policy_is_planned(&policy) ||
 			!(policy.immediate || policy.rows > 0 || policy.bytes > 0 || policy.age > 0 || policy.idle > 0);
 		dbsync_scanning_begin_round(work);
+		dbsync_comparing_begin_round(work);
 		keep(work->context, &policy_text, subscription->policy);
 		keep(work->context, &zone_name, subscription->time_zone);
 		looked = false;
@@ -188,7 +190,14 @@ static bool
 has_other_work(DbsyncWork *work)
 {
 	return dbsync_schedule_next_table(work) != NULL || dbsync_held_is_any_under_way(work) ||
-		dbsync_indexing_pause(work) == 0 || dbsync_scanning_pause(work) == 0;
+		dbsync_indexing_pause(work) == 0 || dbsync_scanning_pause(work) == 0 || dbsync_comparing_pause(work) == 0;
+}
+
+/* Has it tables of which nobody tells when they have changed? */
+static bool
+looks_for_itself(const DbsyncWork *work)
+{
+	return dbsync_scanning_is_any(work) || dbsync_comparing_is_any(work);
 }
 
 /* The planned round that is next, by its clock; DT_NOEND: none. */
@@ -211,7 +220,7 @@ is_planned_due(DbsyncWork *work, TimestampTz now, bool waiting)
 {
 	if (!dbsync_policy_is_planned(&policy) || next_planned(now) > now)
 		return false;
-	if (waiting || policy.interval == 0 || dbsync_scanning_is_any(work))
+	if (waiting || policy.interval == 0 || looks_for_itself(work))
 		return true;
 	return policy.ncrons > 0 && dbsync_policy_next_cron(&policy, zone, last_planned) <= now;
 }
@@ -314,7 +323,10 @@ begin(DbsyncWork *work, TimestampTz now, bool is_planned)
 {
 	under_way = true;
 	if (work->scans_by_round && !broken_off)
+	{
 		dbsync_scanning_begin_round(work);
+		dbsync_comparing_begin_round(work);
+	}
 	/* one that goes on is the one that it was */
 	planned = is_planned || (broken_off && planned);
 	broken_off = false;
@@ -422,8 +434,10 @@ dbsync_rounds_pause(DbsyncWork *work)
 		pause = Min(pause, SHORT_PAUSE);
 	if (opening > now)
 		return Min(pause, pause_until(opening, now));
-	pause = Min(pause, dbsync_scanning_pause(work));
-	if (policy.ncrons > 0 || (policy.interval > 0 && (waiting || dbsync_scanning_is_any(work))))
+	/* those that go by rounds begin none */
+	if (!work->scans_by_round)
+		pause = Min(pause, Min(dbsync_scanning_pause(work), dbsync_comparing_pause(work)));
+	if (policy.ncrons > 0 || (policy.interval > 0 && (waiting || looks_for_itself(work))))
 		pause = Min(pause, pause_until(next_planned(now), now));
 	if (policy.age > 0 && since != 0)
 		pause = Min(pause, pause_until(since + policy.age, now));

@@ -22,6 +22,7 @@
 #include "worker/batch/held.h"
 #include "worker/batch/sequence_look.h"
 #include "worker/connection.h"
+#include "worker/copy/comparing.h"
 #include "worker/copy/indexing.h"
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
@@ -137,6 +138,7 @@ idle_pause(const DbsyncWork *work)
 	pause = Min(pause, dbsync_indexing_pause(work));
 	pause = Min(pause, dbsync_scanning_pause(work));
 	pause = Min(pause, dbsync_backlog_pause(work));
+	pause = Min(pause, dbsync_comparing_pause(work));
 	return Min(pause, dbsync_retention_pause(work));
 }
 
@@ -153,7 +155,7 @@ dbsync_sleep_until_wanted(DbsyncWork *work)
 		if (dbsync_schedule_is_pending(work) || dbsync_schedule_note_is_due(work) ||
 			dbsync_held_is_any_under_way(work) || dbsync_sequence_look_is_due(work) ||
 			dbsync_retention_pause(work) == 0 || dbsync_indexing_pause(work) == 0 ||
-			dbsync_scanning_pause(work) == 0 || dbsync_backlog_pause(work) == 0 ||
+			dbsync_scanning_pause(work) == 0 || dbsync_backlog_pause(work) == 0 || dbsync_comparing_pause(work) == 0 ||
 			work->subscription->generation != dbsync_catalog_generation() ||
 			dbsync_connection_is_outdated() ||
 			completions != dbsync_completions_compat())

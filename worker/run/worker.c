@@ -34,6 +34,7 @@
 #include "worker/batch/ledger.h"
 #include "worker/batch/sequence_look.h"
 #include "worker/connection.h"
+#include "worker/copy/comparing.h"
 #include "worker/copy/connections.h"
 #include "worker/copy/creating.h"
 #include "worker/copy/indexing.h"
@@ -160,6 +161,7 @@ work_through(void)
 			return true;
 		}
 		dbsync_creating_run(work);
+		dbsync_comparing_run(work);
 		did = dbsync_catch_up_run(work);
 		did |= dbsync_batch_run(work);
 		did |= dbsync_indexing_run(work);
@@ -195,7 +197,7 @@ work_through(void)
 		tidied = false;
 		/* all that this round's snapshot shows is there; who commits later calls us */
 		if (work->caught_up && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work) &&
-			dbsync_indexing_pause(work) > 0 && dbsync_scanning_pause(work) > 0)
+			dbsync_indexing_pause(work) > 0 && dbsync_scanning_pause(work) > 0 && dbsync_comparing_pause(work) > 0)
 		{
 			/* a run was asked for what there was then; others may write on and on */
 			if (work->run != 0 || !dbsync_sleep_was_woken())

@@ -15,6 +15,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "extension/capture/shadow.h"
 #include "worker/shape.h"
 #include "worker/source/captured_table.h"
 #include "worker/table.h"
@@ -109,6 +110,18 @@ dbsync_captured_table_refuse(const DbsyncTable *table, const char *detail)
 			 detail ? errhint("Copy it anew with dbsync.copy_table().") : 0));
 }
 
+/* What is compared with a shadow is read there: in it is what the log knows of, and no more. */
+static Oid
+turn_to_shadow(DbsyncCapturedTable *source, const DbsyncTable *table)
+{
+	Oid			index;
+	Relation	shadow = dbsync_shadow_open(source->rel, table->captured_id, AccessShareLock, &index);
+
+	table_close(source->rel, NoLock);
+	source->rel = shadow;
+	return index;
+}
+
 void
 dbsync_captured_table_open(DbsyncCapturedTable *source, const DbsyncTable *table,
 						   const DbsyncTableShape *shape, bool whole)
@@ -123,12 +136,15 @@ dbsync_captured_table_open(DbsyncCapturedTable *source, const DbsyncTable *table
 			(find_columns(source->entry, shape, source->columns) || !whole) &&
 			(!whole || has_columns(source->entry, shape)) && has_key(source->entry, shape))
 		{
-			source->leaves = dbsync_leaves_begin(source->rel, shape->nkeys == 0 ? InvalidOid
-												 : source->entry->captured.key_index);
+			Oid			index = source->entry->captured.key_index;
+
+			if (table->shadow != NULL)
+				index = turn_to_shadow(source, table);
+			source->leaves = dbsync_leaves_begin(source->rel, shape->nkeys == 0 ? InvalidOid : index);
 			source->index = NULL;
 			if (shape->nkeys == 0)
 				return;
-			source->index = index_open(source->entry->captured.key_index, AccessShareLock);
+			source->index = index_open(index, AccessShareLock);
 			if (has_order(source->index, shape, source->columns))
 				return;
 		}

@@ -59,8 +59,9 @@ install_one(void *arg)
 
 /* for table_status; written once, whatever the number of attempts */
 static void
-note_waiting(DbsyncTable *table)
+note_waiting(void *arg)
 {
+	const DbsyncTable *table = arg;
 	const char *id = psprintf("%d", table->captured_id);
 
 	dbsync_query_begin(false, "installing capture");
@@ -78,8 +79,9 @@ try_install(Installation *installation)
 
 	if (dbsync_query_attempt(install_one, installation))
 		return true;
+	/* it may be another worker that installs it, which has locked the row, too */
 	if (table->install_failures++ == 0)
-		note_waiting(table);
+		(void) dbsync_query_attempt(note_waiting, table);
 	table->install_after =
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 									dbsync_query_pause(dbsync_install_lock_timeout,

@@ -1,0 +1,187 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/copy/comparing.c
+ *	  When tables are compared with their shadows.
+ *
+ * A shadow is the captured table's, and the workers of all its subscriptions compare it, one after the other: who finds
+ * another one at it passes by, and comes back.  Whatever one of them finds goes into the log, and to each
+ * subscription with its next batch.
+ *
+ * Who waits in wait_for() is answered when a comparison that began behind his call is on the target: the window that
+ * brings it has a snapshot from behind it, so it is looked at as windows begin how far comparisons are (dbsync_comparing_answered()).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "worker/copy/comparing.h"
+#include "worker/copy/reverse.h"
+#include "worker/query.h"
+#include "worker/report.h"
+#include "worker/subscription.h"
+#include "worker/table.h"
+
+/* before a table that somebody has locked, or is comparing, is tried again, in ms */
+#define LOCKED_PAUSE	200
+
+/* Is it compared, and nothing in the way of that?  One that is being copied waits until it is there. */
+static bool
+is_compared(const DbsyncTable *table)
+{
+	return table->shadow != NULL && table->captured && table->dropped == 0 &&
+		table->state != DBSYNC_TABLE_SUSPENDED;
+}
+
+static TimestampTz
+due_at(const DbsyncTable *table, uint64 asked)
+{
+	const DbsyncTableShadow *shadow = table->shadow;
+
+	return Max(shadow->answered < asked ? 0 : shadow->next_at, shadow->retry_at);
+}
+
+/* What is applied here would go back, as older over newer. */
+static void
+check_written_here(const DbsyncTable *table)
+{
+	if (dbsync_reverse_applies(table->qualified))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table %s cannot be compared with its shadow: a subscription of dbsync applies into it", table->qualified),
+				 errdetail("A comparison cannot tell who wrote a row, so what comes from elsewhere would go back, as older over newer."),
+				 errhint("Take the table out of one of the two subscriptions with dbsync.remove_table().")));
+}
+
+/* In a transaction of its own; false: somebody has the table to himself, or is comparing it. */
+static bool
+compare(DbsyncWork *work, const DbsyncTable *table)
+{
+	const char *args[2];
+	bool		done;
+
+	args[0] = psprintf("%d", table->captured_id);
+	args[1] = psprintf("%u", work->subscription->owner);
+	dbsync_query_begin(false, "comparing a table with its shadow");
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	check_written_here(table);
+	(void) dbsync_query("SELECT dbsync_internal.compare_shadow($1::pg_catalog.int4, $2::pg_catalog.oid)", 2, args);
+	done = dbsync_query_text(0, 1) != NULL;
+	PopActiveSnapshot();
+	SPI_finish();
+	dbsync_query_commit();
+	return done;
+}
+
+static void
+compare_one(DbsyncWork *work, DbsyncTable *table)
+{
+	DbsyncTableShadow *shadow = table->shadow;
+	uint64		asked = dbsync_report_asked();
+	TimestampTz now;
+	bool		done;
+
+	work->comparing = table->captured_id;
+	done = compare(work, table);
+	work->comparing = 0;
+	now = GetCurrentTimestamp();
+	shadow->failures = 0;
+	shadow->retry_at = done ? 0 : TimestampTzPlusMilliseconds(now, LOCKED_PAUSE);
+	if (!done)
+		return;
+	shadow->answered = asked;
+	shadow->next_at = work->scans_by_round ? DT_NOEND : now + shadow->every;
+}
+
+void
+dbsync_comparing_run(DbsyncWork *work)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	uint64		asked = dbsync_report_asked();
+	ListCell   *lc;
+
+	if (!work->subscription->any_compared)
+		return;
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (is_compared(table) && table->part.live && due_at(table, asked) <= now)
+			compare_one(work, table);
+	}
+}
+
+uint64
+dbsync_comparing_answered(const DbsyncWork *work)
+{
+	uint64		answered = PG_UINT64_MAX;
+	ListCell   *lc;
+
+	if (!work->subscription->any_compared)
+		return answered;
+	foreach(lc, work->subscription->tables)
+	{
+		const DbsyncTable *table = lfirst(lc);
+
+		if (is_compared(table))
+			answered = Min(answered, table->shadow->answered);
+	}
+	return answered;
+}
+
+long
+dbsync_comparing_pause(const DbsyncWork *work)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	uint64		asked = dbsync_report_asked();
+	long		pause = LONG_MAX;
+	ListCell   *lc;
+
+	if (!work->subscription->any_compared)
+		return pause;
+	foreach(lc, work->subscription->tables)
+	{
+		const DbsyncTable *table = lfirst(lc);
+
+		if (is_compared(table) && table->part.live)
+			pause = Min(pause, TimestampDifferenceMilliseconds(now, due_at(table, asked)));
+	}
+	return pause;
+}
+
+bool
+dbsync_comparing_is_any(const DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	if (!work->subscription->any_compared)
+		return false;
+	foreach(lc, work->subscription->tables)
+	{
+		if (is_compared(lfirst(lc)))
+			return true;
+	}
+	return false;
+}
+
+void
+dbsync_comparing_begin_round(DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	if (!work->subscription->any_compared)
+		return;
+	foreach(lc, work->subscription->tables)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (table->shadow != NULL)
+			table->shadow->next_at = 0;
+	}
+}
