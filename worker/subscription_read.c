@@ -189,8 +189,8 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 					 " c.dropped::pg_catalog.text::pg_catalog.int8, c.name, c.owner,"
 					 " st.operations, st.selection IS NOT NULL, st.xmin, c.xmin, st.indexes_due,"
 					 " CASE WHEN st.state = 'new' THEN st.note END, st.rows_excluded, st.bytes_copied,"
-					 " st.capture IS NULL AND c.capture IN ('keys', 'api'), st.capture IS NOT DISTINCT FROM 'timestamp',"
-					 " c.capture = 'api'"
+					 " st.capture IS NULL AND c.capture IN ('keys', 'api', 'wal'), st.capture IS NOT DISTINCT FROM 'timestamp',"
+					 " c.capture = 'api', st.capture IS NULL AND c.capture = 'wal' AND c.state <> 'dropped'"
 					 " FROM pg_catalog.unnest($2::pg_catalog.int4[]) o (id)"
 					 " JOIN dbsync.subscription_table st ON st.captured_id = o.id"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
@@ -230,6 +230,7 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 		table->copied.bytes = dbsync_query_int(row, 29);
 		table->keys_only = dbsync_query_bool(row, 30);
 		table->recorded = dbsync_query_bool(row, 32);
+		table->from_wal = dbsync_query_bool(row, 33);
 		if (dbsync_query_bool(row, 23))
 			chosen = lappend(chosen, table);
 		if (dbsync_query_bool(row, 31))
@@ -266,6 +267,7 @@ note_kinds(DbsyncSubscription *subscription)
 
 		subscription->any_scanned |= table->scan != NULL;
 		subscription->any_keys_only |= table->keys_only;
+		subscription->any_from_wal |= table->from_wal;
 		subscription->any_keys_kept |= table->keys_only && dbsync_table_keeps_rows(table);
 	}
 }

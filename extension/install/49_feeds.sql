@@ -21,11 +21,11 @@ BEGIN
     IF capture = 'timestamp' THEN
         PERFORM dbsync_internal.scan_options(options);
         RETURN;
-    ELSIF capture NOT IN ('trigger', 'keys', 'api') THEN
+    ELSIF capture NOT IN ('trigger', 'keys', 'api', 'wal') THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('capture "%s" is not supported', capture),
             HINT = 'There are "trigger", the default; "keys": triggers write keys alone, and rows are read again; '
-                '"api": the application calls dbsync.record_change(); "timestamp": the worker reads the table by a column of it.';
+                '"api": the application calls dbsync.record_change(); "wal": the worker reads keys from the WAL; "timestamp": the worker reads the table by a column of it.';
     ELSIF jsonb_typeof(options) <> 'object' THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('options of capture "%s" must be an object', capture),
@@ -45,7 +45,7 @@ CREATE FUNCTION dbsync_internal.check_capture_key(rel regclass, capture text, ke
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF capture NOT IN ('keys', 'api') OR key IS NOT NULL OR dbsync_internal.choose_key(rel) <> 0
+    IF capture NOT IN ('keys', 'api', 'wal') OR key IS NOT NULL OR dbsync_internal.choose_key(rel) <> 0
         OR EXISTS (SELECT FROM dbsync.captured_table c WHERE c.relid = rel AND c.state <> 'dropped' AND c.named_key IS NOT NULL) THEN
         RETURN;
     END IF;
@@ -59,7 +59,7 @@ CREATE FUNCTION dbsync_internal.check_capture_operations(rel regclass, capture t
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF capture IN ('keys', 'api') AND ('insert' = ANY (operations)) <> ('update' = ANY (operations)) THEN
+    IF capture IN ('keys', 'api', 'wal') AND ('insert' = ANY (operations)) <> ('update' = ANY (operations)) THEN
         PERFORM dbsync_internal.refuse(format('operations of table %s must have both insert and update, or neither', rel),
             'Use capture => ''trigger''.', '0A000', format('With capture "%s" nobody knows which rows are new.', capture));
     END IF;
@@ -98,7 +98,8 @@ AS $$
     SELECT CASE captured.capture
         WHEN 'keys' THEN 'keys: rows are read again as each batch is made, steps between are not seen'
         WHEN 'api' THEN 'api: changes that the application does not record are not sent, nor are TRUNCATE and what dbsync applies here; '
-            'steps between batches are not seen' END
+            'steps between batches are not seen'
+        WHEN 'wal' THEN 'wal: rows are read again as each batch is made, steps between are not seen; nor is who wrote them, so they go on as made here' END
 $$;
 COMMENT ON FUNCTION dbsync_internal.capture_in_words(dbsync.captured_table) IS 'what is not seen by the way in which a table is captured; null: all is';
 
