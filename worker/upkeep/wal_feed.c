@@ -24,8 +24,10 @@
 
 #include <limits.h>
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "executor/spi.h"
+#include "replication/slot.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -78,9 +80,25 @@ set_local(const char *name, const char *value)
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 }
 
+/*
+ * A session lets go of a slot behind an error in its main loop, which we do not have.  One that was being
+ * made is gone with it.
+ */
+static void
+let_go_of_slot(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT && MyReplicationSlot != NULL)
+		ReplicationSlotRelease();
+}
+
 static void
 begin(const char *activity)
 {
+	static bool registered = false;
+
+	if (!registered)
+		RegisterXactCallback(let_go_of_slot, NULL);
+	registered = true;
 	dbsync_query_begin(false, activity);
 	set_local("lock_timeout", psprintf("%d", dbsync_install_lock_timeout));
 	/* the slot is saved when it likes to be: what it has passed must be on disk by then */
