@@ -226,7 +226,10 @@ CREATE FUNCTION dbsync_internal.unpublish(captured dbsync.captured_table) RETURN
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF EXISTS (SELECT FROM dbsync_internal.published_table t JOIN pg_publication_rel r ON r.oid = t.entry WHERE t.captured_id = captured.id) THEN
+    -- also one that somebody has put there in its place
+    IF EXISTS (SELECT FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid
+               WHERE p.pubname = dbsync_internal.wal_name() AND r.prrelid = captured.relid)
+        AND EXISTS (SELECT FROM dbsync_internal.published_table t WHERE t.captured_id = captured.id) THEN
         EXECUTE format('ALTER PUBLICATION %I DROP TABLE %s', dbsync_internal.wal_name(), captured.relid);
     END IF;
     DELETE FROM dbsync_internal.published_table t WHERE t.captured_id = captured.id;

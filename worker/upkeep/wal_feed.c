@@ -60,6 +60,13 @@ static TimestampTz last_at = 0;
 static TimestampTz next_at = 0;
 static bool failed = false;
 
+/*
+ * Each look would leave four lines of the server's in its log, twice a second.  What it says with LOG
+ * as we look is not for people.
+ */
+static bool looking = false;
+static emit_log_hook_type next_hook = NULL;
+
 /* what peeks give, row by row */
 typedef struct Receiver
 {
@@ -87,18 +94,38 @@ set_local(const char *name, const char *value)
 static void
 let_go_of_slot(XactEvent event, void *arg)
 {
+	looking = false;
 	if (event == XACT_EVENT_ABORT && MyReplicationSlot != NULL)
 		ReplicationSlotRelease();
 }
 
 static void
+say_nothing_of_looks(ErrorData *edata)
+{
+	if (looking && edata->elevel == LOG)
+		edata->output_to_server = false;
+	if (next_hook != NULL)
+		next_hook(edata);
+}
+
+static void
+prepare_process(void)
+{
+	static bool prepared = false;
+
+	if (prepared)
+		return;
+	RegisterXactCallback(let_go_of_slot, NULL);
+	next_hook = emit_log_hook;
+	emit_log_hook = say_nothing_of_looks;
+	prepared = true;
+}
+
+static void
 begin(const char *activity)
 {
-	static bool registered = false;
-
-	if (!registered)
-		RegisterXactCallback(let_go_of_slot, NULL);
-	registered = true;
+	prepare_process();
+	looking = false;
 	dbsync_query_begin(false, activity);
 	set_local("lock_timeout", psprintf("%d", dbsync_install_lock_timeout));
 	/* the slot is saved when it likes to be: what it has passed must be on disk by then */
@@ -110,6 +137,16 @@ run(const char *activity, const char *sql)
 {
 	begin(activity);
 	dbsync_query_run(sql, 0, NULL);
+	dbsync_query_commit();
+}
+
+static void
+pass(void)
+{
+	begin("passing WAL that was read");
+	looking = true;
+	dbsync_query_run("SELECT dbsync_internal.advance_wal()", 0, NULL);
+	looking = false;
 	dbsync_query_commit();
 }
 
@@ -157,7 +194,9 @@ peek(const char *slot, XLogRecPtr upto, Receiver *receiver)
 	receiver->pub.rDestroy = finish;
 	receiver->pub.mydest = DestNone;
 	options.dest = &receiver->pub;
+	looking = true;
 	rc = SPI_execute_extended(sql, &options);
+	looking = false;
 	if (rc < 0)
 		elog(ERROR, "could not read from the replication slot: %s", SPI_result_code_string(rc));
 }
@@ -231,7 +270,7 @@ feed(void *arg)
 		SPI_finish();
 		dbsync_query_commit();
 		if (slot != NULL)
-			run("passing WAL that was read", "SELECT dbsync_internal.advance_wal()");
+			pass();
 	}
 	while (feeding->more);
 }
