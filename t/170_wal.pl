@@ -189,6 +189,9 @@ copy_all('too much WAL');
 
 # --- fed, and not passed: whatever dies then
 
+$writer->quit;
+$holder->quit;
+
 $pair->sql(<<'SQL');
 CREATE TABLE public.hold (n int);
 ALTER FUNCTION dbsync_internal.advance_wal() RENAME TO advance_wal_really;
@@ -236,14 +239,14 @@ like(($pair->source->psql('postgres', q{SELECT dbsync.add_table('s', 'plain', ca
 # --- what is refused
 
 $pair->sql(q{CREATE ROLE simple; GRANT USAGE ON SCHEMA dbsync TO simple; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA dbsync TO simple; GRANT USAGE ON FOREIGN SERVER far TO simple; CREATE USER MAPPING FOR simple SERVER far OPTIONS (user 'x', password 'y');
-CREATE TABLE own (id int PRIMARY KEY); ALTER TABLE own OWNER TO simple; CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE none (id int PRIMARY KEY); ALTER TABLE none REPLICA IDENTITY NOTHING});
+CREATE TABLE own (id int PRIMARY KEY); ALTER TABLE own OWNER TO simple; CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE bare (id int PRIMARY KEY); ALTER TABLE bare REPLICA IDENTITY NOTHING});
 $pair->sql(q{SET ROLE simple; SELECT dbsync.create_subscription('mine', 'far')});
 like(($pair->source->psql('postgres', q{SET ROLE simple; SELECT dbsync.add_table('mine', 'own', capture => 'wal')}))[2],
 	qr/capture "wal" needs role "simple" to have REPLICATION/, 'who might not make a slot does not get one');
 $pair->sql('ALTER ROLE simple REPLICATION');
 $pair->sql(q{SET ROLE simple; SELECT dbsync.add_table('mine', 'own', capture => 'wal'); SELECT dbsync.drop_subscription('mine')});
 like(($pair->source->psql('postgres', q{SELECT dbsync.add_table('s', 'parts', capture => 'wal')}))[2], qr/capture of partitioned table public\.parts cannot be "wal"/, 'partitioned tables');
-like(($pair->source->psql('postgres', q{SELECT dbsync.add_table('s', 'none', capture => 'wal')}))[2], qr/capture of table public\.none cannot be "wal": its replica identity is nothing/, 'no identity');
+like(($pair->source->psql('postgres', q{SELECT dbsync.add_table('s', 'bare', capture => 'wal')}))[2], qr/capture of table public\.bare cannot be "wal": its replica identity is nothing/, 'no identity');
 
 # --- and an end
 
@@ -266,6 +269,4 @@ $pair->sql('SELECT dbsync.uninstall()');
 is(slots(), '', 'uninstall() drops it');
 $pair->sql('DROP EXTENSION dbsync');
 
-$writer->quit;
-$holder->quit;
 $pair->finish;

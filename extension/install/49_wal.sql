@@ -91,7 +91,7 @@ AS $$
 BEGIN
     IF (SELECT c.relkind FROM pg_class c WHERE c.oid = rel) <> 'r' THEN
         PERFORM dbsync_internal.refuse(format('capture of partitioned table %s cannot be "wal"', rel),
-            'Use capture => ''keys'' or ''trigger''; or add its partitions, each as a table of its own.', '0A000',
+            'Use capture => ''keys'' or ''trigger''.', '0A000',
             'Of a partition that is emptied, attached or detached the WAL does not tell.');
     ELSIF dbsync_internal.identity_problem(rel, key) IS NOT NULL THEN
         PERFORM dbsync_internal.refuse(format('capture of table %s cannot be "wal": %s', rel, dbsync_internal.identity_problem(rel, key)),
@@ -132,13 +132,13 @@ BEGIN
     IF capture <> 'wal' THEN
         RETURN;
     END IF;
-    PERFORM dbsync_internal.check_wal_server(dbsync_internal.owner_of(subscription.id));
     PERFORM dbsync_internal.check_identity(rel, dbsync_internal.key_numbers(rel, key));
     IF dbsync_internal.is_applied_into(rel) THEN
         PERFORM dbsync_internal.refuse(format('capture of table %s cannot be "wal": a subscription of dbsync applies into it', rel),
             'Use capture => ''trigger''.', '55000',
             'The WAL does not say who wrote a row, so what comes from elsewhere would go back, as older over newer.');
     END IF;
+    PERFORM dbsync_internal.check_wal_server(dbsync_internal.owner_of(subscription.id));
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_wal(dbsync.subscription, regclass, text, name[]) IS 'error if a table is to be captured from the WAL and cannot be';
 
