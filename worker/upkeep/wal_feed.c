@@ -133,14 +133,6 @@ begin(const char *activity)
 }
 
 static void
-run(const char *activity, const char *sql)
-{
-	begin(activity);
-	dbsync_query_run(sql, 0, NULL);
-	dbsync_query_commit();
-}
-
-static void
 pass(void)
 {
 	begin("passing WAL that was read");
@@ -292,14 +284,18 @@ dbsync_wal_feed_run(DbsyncWork *work)
 	failed = true;
 	next_at = TimestampTzPlusMilliseconds(begun, PAUSE);
 	if (work->run != 0)
+	{
 		feed(&feeding);
-	else if (!dbsync_query_attempt(feed, &feeding))
-		return;
-	failed = false;
-	work->fed_asked = asked;
-	last_end = feeding.upto;
+		failed = false;
+	}
+	else
+		failed = !dbsync_query_attempt(feed, &feeding);
 	last_at = GetCurrentTimestamp();
 	next_at = Max(next_at, last_at + (last_at - begun) * PAUSE_TIMES);
+	if (failed)
+		return;
+	work->fed_asked = asked;
+	last_end = feeding.upto;
 }
 
 bool
@@ -309,9 +305,11 @@ dbsync_wal_feed_is_due(const DbsyncWork *work)
 
 	if (work->subscription == NULL || !work->subscription->any_from_wal)
 		return false;
-	if (!failed && dbsync_report_asked() > work->fed_asked)
-		return true;
 	now = GetCurrentTimestamp();
+	if (failed)
+		return now >= next_at;
+	if (dbsync_report_asked() > work->fed_asked)
+		return true;
 	if (now < next_at || (work->window != NULL && now < TimestampTzPlusMilliseconds(last_at, WINDOW_PAUSE)))
 		return false;
 	return dbsync_wal_end() != last_end;
@@ -344,11 +342,23 @@ is_to_be_made(void)
 	return answer;
 }
 
+/*
+ * The slot is there when all transactions that are writing now have ended.  That keeps nobody waiting but us, so
+ * each attempt has more patience than the one before.
+ */
 void
 dbsync_wal_feed_prepare(void)
 {
+	static int	attempts = 0;
+
 	if (!is_to_be_made())
 		return;
-	run("making a replication slot", "SELECT dbsync_internal.create_wal_slot()");
-	run("making a replication slot", "SELECT dbsync_internal.begin_wal()");
+	begin("making a replication slot");
+	set_local("lock_timeout", psprintf(INT64_FORMAT, dbsync_query_pause(dbsync_install_lock_timeout, ++attempts)));
+	dbsync_query_run("SELECT dbsync_internal.create_wal_slot()", 0, NULL);
+	dbsync_query_commit();
+	attempts = 0;
+	begin("making a replication slot");
+	dbsync_query_run("SELECT dbsync_internal.begin_wal()", 0, NULL);
+	dbsync_query_commit();
 }
