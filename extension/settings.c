@@ -201,8 +201,8 @@ define_worker_settings(void)
 	DefineCustomIntVariable("dbsync.wal_keep",
 							"How much WAL the replication slot of tables that are captured from the WAL may keep.",
 							"Beyond it the slot is dropped, and these tables must be copied anew; 0 means no limit.",
-							&dbsync_wal_keep, 10 * 1024, 0, INT_MAX,
-							PGC_SIGHUP, GUC_UNIT_MB, NULL, NULL, NULL);
+							&dbsync_wal_keep, 10 * 1024 * 1024, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 }
 
 /*

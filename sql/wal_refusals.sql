@@ -4,13 +4,15 @@
 \pset format unaligned
 \pset tuples_only on
 \set SHOW_CONTEXT never
-CREATE TABLE public.a (id int PRIMARY KEY, v text);
-CREATE TABLE public.keyless (v text);
-CREATE TABLE public.parted (id int PRIMARY KEY) PARTITION BY LIST (id);
-CREATE TABLE public.named (x int NOT NULL, y int NOT NULL, z int NOT NULL, PRIMARY KEY (x, y));
-CREATE INDEX ON public.named (z);
-CREATE UNIQUE INDEX named_other ON public.named (y, x);
-CREATE UNIQUE INDEX named_z ON public.named (z);
+CREATE SCHEMA wal_test;
+SET search_path = wal_test, public;
+CREATE TABLE wal_test.a (id int PRIMARY KEY, v text);
+CREATE TABLE wal_test.keyless (v text);
+CREATE TABLE wal_test.parted (id int PRIMARY KEY) PARTITION BY LIST (id);
+CREATE TABLE wal_test.named (x int NOT NULL, y int NOT NULL, z int NOT NULL, PRIMARY KEY (x, y));
+CREATE INDEX ON wal_test.named (z);
+CREATE UNIQUE INDEX named_other ON wal_test.named (y, x);
+CREATE UNIQUE INDEX named_z ON wal_test.named (z);
 SELECT dbsync.create_target('wal_target', :'uri');
 SELECT dbsync.create_subscription('one', 'wal_target');
 
@@ -24,19 +26,19 @@ SELECT dbsync.add_table('one', 'named', capture => 'wal', key => '{z}');
 CREATE FUNCTION pg_temp.problem(rel regclass, key name[] DEFAULT NULL) RETURNS text LANGUAGE sql
 AS $$SELECT coalesce(dbsync_internal.identity_problem(rel, dbsync_internal.key_numbers(rel, key)), 'it is right')$$;
 SELECT pg_temp.problem('named');
-ALTER TABLE public.named REPLICA IDENTITY USING INDEX named_other;
+ALTER TABLE wal_test.named REPLICA IDENTITY USING INDEX named_other;
 SELECT pg_temp.problem('named');
-ALTER TABLE public.named REPLICA IDENTITY USING INDEX named_z;
+ALTER TABLE wal_test.named REPLICA IDENTITY USING INDEX named_z;
 SELECT pg_temp.problem('named'), pg_temp.problem('named', '{z}');
-DROP INDEX public.named_z;
+DROP INDEX wal_test.named_z;
 SELECT pg_temp.problem('named');
-ALTER TABLE public.named REPLICA IDENTITY NOTHING;
+ALTER TABLE wal_test.named REPLICA IDENTITY NOTHING;
 SELECT pg_temp.problem('named');
-ALTER TABLE public.named REPLICA IDENTITY FULL;
+ALTER TABLE wal_test.named REPLICA IDENTITY FULL;
 SELECT pg_temp.problem('named'), pg_temp.problem('named', '{z}');
-ALTER TABLE public.a REPLICA IDENTITY NOTHING;
+ALTER TABLE wal_test.a REPLICA IDENTITY NOTHING;
 SELECT dbsync.add_table('one', 'a', capture => 'wal');
-ALTER TABLE public.a REPLICA IDENTITY DEFAULT;
+ALTER TABLE wal_test.a REPLICA IDENTITY DEFAULT;
 
 \echo the server, and who asks
 DO $$
@@ -68,7 +70,7 @@ DROP ROLE regress_wal;
 \echo whoever has it otherwise
 SELECT dbsync.add_table('one', 'a');
 SELECT dbsync.create_subscription('two', 'wal_target');
-ALTER TABLE public.a REPLICA IDENTITY FULL;
+ALTER TABLE wal_test.a REPLICA IDENTITY FULL;
 DO $$
 BEGIN
     PERFORM dbsync_internal.check_same_capture('a', 'wal');
@@ -78,5 +80,6 @@ END $$;
 
 SELECT dbsync.drop_subscription(s) FROM unnest('{one,two}'::text[]) s;
 SELECT count(*) FROM dbsync_internal.wal_slot;
-DROP SERVER wal_target CASCADE;
-DROP TABLE public.a, public.keyless, public.parted, public.named;
+SET client_min_messages = warning;
+SELECT dbsync.drop_target('wal_target');
+DROP SCHEMA wal_test CASCADE;

@@ -134,6 +134,11 @@ copy_all('another type of the key');
 unread_sql(q{DELETE FROM t WHERE id = 13}, q{DROP TABLE late});
 equal('a table that was dropped');
 
+unread(sub { $pair->sql(q{UPDATE t SET v = 'behind a lock' WHERE id = 30}); $writer->query_safe('BEGIN; LOCK TABLE t IN SHARE MODE') });
+is($pair->sql(q{SELECT dbsync.wait_for('s', '1 s')}), 'f', 'wait_for() does not say that all is there while it cannot be read');
+$writer->query_safe('COMMIT');
+equal('a lock');
+
 # --- a replica identity that is none
 
 $pair->sql('ALTER TABLE t REPLICA IDENTITY NOTHING');

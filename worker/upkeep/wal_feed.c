@@ -267,11 +267,22 @@ feed(void *arg)
 	while (feeding->more);
 }
 
+static void
+tell_of_lock(bool before)
+{
+	if (failed && !before)
+		ereport(LOG,
+				(errmsg("a lock is not to be had, and until it is nothing is read from the WAL for captured tables"),
+				 errdetail("Somebody keeps writers out of one of them, or takes long to read for another subscription."),
+				 errhint("pg_locks shows who waits. Meanwhile the server keeps its WAL, up to dbsync.wal_keep.")));
+}
+
 /* Where a lock is not to be had the other tables go on, and who waits is not answered. */
 void
 dbsync_wal_feed_run(DbsyncWork *work)
 {
 	TimestampTz begun = GetCurrentTimestamp();
+	bool		before = failed;
 	uint64		asked;
 	Feeding		feeding = {0};
 
@@ -292,6 +303,7 @@ dbsync_wal_feed_run(DbsyncWork *work)
 		failed = !dbsync_query_attempt(feed, &feeding);
 	last_at = GetCurrentTimestamp();
 	next_at = Max(next_at, last_at + (last_at - begun) * PAUSE_TIMES);
+	tell_of_lock(before);
 	if (failed)
 		return;
 	work->fed_asked = asked;
