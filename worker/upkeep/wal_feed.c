@@ -28,6 +28,7 @@
 #include "access/xlog.h"
 #include "executor/spi.h"
 #include "replication/slot.h"
+#include "storage/standby.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -54,11 +55,20 @@
 /* while a window is under way, which would have to begin again, in ms */
 #define WINDOW_PAUSE	10000
 
+/*
+ * Behind so much WAL the server is to write down which transactions are open: a look begins where it did that
+ * last, and by itself it does so each quarter of a minute.
+ */
+#define SNAPSHOT_BYTES	(4 * 1024 * 1024)
+
 /* the end of what was looked at last, when that was, and when we may look again */
 static XLogRecPtr last_end = InvalidXLogRecPtr;
 static TimestampTz last_at = 0;
 static TimestampTz next_at = 0;
 static bool failed = false;
+
+/* where the WAL was as the server wrote that down for us */
+static XLogRecPtr last_snapshot = InvalidXLogRecPtr;
 
 /*
  * Each look would leave four lines of the server's in its log, twice a second.  What it says with LOG
@@ -267,6 +277,24 @@ feed(void *arg)
 	while (feeding->more);
 }
 
+/*
+ * The end of what is to be read.  Nothing is decoded that is not on disk, and asynchronous commits can be
+ * seen before they are.
+ */
+static XLogRecPtr
+find_end(void)
+{
+	XLogRecPtr	end = dbsync_wal_end();
+
+	if (XLogLogicalInfoActive() && end - last_snapshot > SNAPSHOT_BYTES)
+	{
+		(void) LogStandbySnapshot();
+		end = last_snapshot = dbsync_wal_end();
+	}
+	XLogFlush(end);
+	return end;
+}
+
 static void
 tell_of_lock(bool before)
 {
@@ -289,9 +317,7 @@ dbsync_wal_feed_run(DbsyncWork *work)
 	if (!dbsync_wal_feed_is_due(work))
 		return;
 	asked = dbsync_report_asked();
-	feeding.upto = dbsync_wal_end();
-	/* nothing is decoded that is not on disk, and asynchronous commits can be seen before */
-	XLogFlush(feeding.upto);
+	feeding.upto = find_end();
 	failed = true;
 	next_at = TimestampTzPlusMilliseconds(begun, PAUSE);
 	if (work->run != 0)
