@@ -154,6 +154,8 @@ by_from_text(const char *capture)
 		return DBSYNC_BY_NOBODY;
 	if (strcmp(capture, "shadow") == 0)
 		return DBSYNC_BY_SHADOW;
+	if (strcmp(capture, "wal") == 0)
+		return DBSYNC_BY_WAL;
 	return strcmp(capture, "api") == 0 ? DBSYNC_BY_API : DBSYNC_BY_OTHERS;
 }
 

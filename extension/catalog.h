@@ -33,6 +33,7 @@ typedef enum DbsyncCapturedBy
 	DBSYNC_BY_TRIGGERS,			/* whole rows */
 	DBSYNC_BY_KEYS,				/* triggers, too, that write the key alone */
 	DBSYNC_BY_API,				/* the application, key by key */
+	DBSYNC_BY_WAL,				/* a worker, from the WAL, key by key */
 	DBSYNC_BY_NOBODY,			/* it is only read */
 	DBSYNC_BY_SHADOW,			/* workers, who compare it with a copy */
 	DBSYNC_BY_OTHERS			/* nobody in a session of users */

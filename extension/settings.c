@@ -40,6 +40,7 @@ int			dbsync_target_timeout;
 int			dbsync_call_timeout;
 int			dbsync_sequence_headroom;
 int			dbsync_idle_rate;
+int			dbsync_wal_keep;
 int			dbsync_max_subscriptions_per_role;
 
 /*
@@ -197,6 +198,11 @@ define_worker_settings(void)
 							"Those that have written count.",
 							&dbsync_idle_rate, 10, 1, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("dbsync.wal_keep",
+							"How much WAL the replication slot of tables that are captured from the WAL may keep.",
+							"Beyond it the slot is dropped, and these tables must be copied anew; 0 means no limit.",
+							&dbsync_wal_keep, 10 * 1024 * 1024, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 }
 
 /*

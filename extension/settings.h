@@ -43,6 +43,7 @@ extern int	dbsync_gather_max;	/* ms */
 extern int	dbsync_target_timeout;
 extern int	dbsync_sequence_headroom;	/* values */
 extern int	dbsync_idle_rate;	/* transactions a second */
+extern int	dbsync_wal_keep;	/* kB; 0: no limit */
 
 /* workers of one role's subscriptions; 0: no limit */
 extern int	dbsync_max_subscriptions_per_role;

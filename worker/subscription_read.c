@@ -189,10 +189,11 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 					 " c.dropped::pg_catalog.text::pg_catalog.int8, c.name, c.owner,"
 					 " st.operations, st.selection IS NOT NULL, st.xmin, c.xmin, st.indexes_due,"
 					 " CASE WHEN st.state = 'new' THEN st.note END, st.rows_excluded, st.bytes_copied,"
-					 " st.capture IS NULL AND c.capture IN ('keys', 'api'), st.capture IS NOT DISTINCT FROM 'timestamp',"
+					 " st.capture IS NULL AND c.capture IN ('keys', 'api', 'wal'), st.capture IS NOT DISTINCT FROM 'timestamp',"
 					 " c.capture = 'api', st.backlog_at IS NOT NULL AND dbsync_internal.awaits_copy(st, c),"
 					 " CASE WHEN st.capture IS NULL AND c.capture = 'shadow' THEN (extract(epoch FROM"
-					 " (dbsync_internal.shadow_options(c.capture_options)).scan) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8 END"
+					 " (dbsync_internal.shadow_options(c.capture_options)).scan) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8 END,"
+					 " st.capture IS NULL AND c.capture = 'wal' AND c.state <> 'dropped'"
 					 " FROM pg_catalog.unnest($2::pg_catalog.int4[]) o (id)"
 					 " JOIN dbsync.subscription_table st ON st.captured_id = o.id"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
@@ -235,6 +236,7 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 		table->awaits_copy = dbsync_query_bool(row, 33);
 		if (dbsync_query_text(row, 34) != NULL)
 			table->shadow = dbsync_table_shadow_make(context, dbsync_query_int(row, 34));
+		table->from_wal = dbsync_query_bool(row, 35);
 		if (dbsync_query_bool(row, 23))
 			chosen = lappend(chosen, table);
 		if (dbsync_query_bool(row, 31))
@@ -272,6 +274,7 @@ note_kinds(DbsyncSubscription *subscription)
 		subscription->any_scanned |= table->scan != NULL;
 		subscription->any_compared |= table->shadow != NULL;
 		subscription->any_keys_only |= table->keys_only;
+		subscription->any_from_wal |= table->from_wal;
 		subscription->any_keys_kept |= table->keys_only && dbsync_table_keeps_rows(table);
 	}
 }

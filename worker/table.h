@@ -109,6 +109,7 @@ typedef struct DbsyncTable
 	DbsyncSelection *selection; /* what is sent of its rows; NULL: everything */
 	int			operations;		/* and of what happens to them: DBSYNC_SENDS_... */
 	bool		keys_only;		/* keys are captured, and its rows read again */
+	bool		from_wal;		/* by a worker, who does so later than what they tell of is to be seen */
 	bool		recorded;		/* by the application, which says no more than that something happened to a key */
 	bool		awaits_copy;	/* what was kept for it has been given up: see worker/upkeep/backlog.h */
 

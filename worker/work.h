@@ -89,6 +89,7 @@ typedef struct DbsyncWork
 
 	/* answers to wait_for */
 	uint64		asked;			/* tickets known when the window was begun */
+	uint64		fed_asked;		/* and when keys were read from the WAL last */
 
 	/* retention */
 	TimestampTz retention_due;

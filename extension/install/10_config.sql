@@ -85,7 +85,7 @@ COMMENT ON COLUMN dbsync.captured_table.owner IS 'the owner that a dropped table
 COMMENT ON COLUMN dbsync.captured_table.dropped IS 'the transaction that dropped it';
 COMMENT ON COLUMN dbsync.captured_table.named_key IS 'columns that were named as the key; null: it is chosen among its unique indexes';
 COMMENT ON COLUMN dbsync.captured_table.by_row IS 'it has inheritance children or parents, and is captured row by row; null: its triggers are being changed';
-COMMENT ON COLUMN dbsync.captured_table.capture IS 'who finds out what changed: trigger; keys: triggers, which write keys alone; api: the application';
+COMMENT ON COLUMN dbsync.captured_table.capture IS 'who finds out what changed: trigger; keys: triggers, which write keys alone; api: the application; wal: a worker, from the WAL';
 COMMENT ON COLUMN dbsync.captured_table.capture_options IS 'options of this way to capture';
 COMMENT ON COLUMN dbsync.captured_table.reduced IS 'whole rows were asked for, and keys alone are captured until the backlog of a subscription is small again';
 COMMENT ON COLUMN dbsync.captured_table.lost_parent IS 'statements of transactions before this one may still write to it through an inheritance parent that it has no more';

@@ -246,6 +246,7 @@ BEGIN
     PERFORM dbsync_internal.drop_unwanted_triggers(captured);
     PERFORM dbsync_internal.create_triggers(captured.id, captured.relid);
     PERFORM dbsync_internal.install_members(captured);
+    PERFORM dbsync_internal.publish(captured, role);
 
     UPDATE dbsync.captured_table c
     SET key_index = chosen_key, key_columns = dbsync_internal.key_columns(chosen_key, cardinality(captured.named_key))
@@ -273,6 +274,7 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM dbsync_internal.lock_members(captured.relid, 'ACCESS EXCLUSIVE');
+    PERFORM dbsync_internal.leave_wal(captured);
     -- what is being removed is no concern of the guard's
     UPDATE dbsync.captured_table c SET state = 'removing' WHERE c.id = captured.id;
     IF EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN

@@ -24,12 +24,12 @@ BEGIN
     ELSIF capture = 'shadow' THEN
         PERFORM dbsync_internal.shadow_options(options);
         RETURN;
-    ELSIF capture NOT IN ('trigger', 'keys', 'api') THEN
+    ELSIF capture NOT IN ('trigger', 'keys', 'api', 'wal') THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('capture "%s" is not supported', capture),
             HINT = 'There are "trigger", the default; "keys": triggers write keys alone, and rows are read again; '
-                '"api": the application calls dbsync.record_change(); "timestamp": the worker reads the table by a column of it; '
-                '"shadow": the worker compares it with a copy.';
+                '"api": the application calls dbsync.record_change(); "wal": the worker reads keys from the WAL; '
+                '"timestamp": the worker reads the table by a column of it; "shadow": the worker compares it with a copy.';
     ELSIF jsonb_typeof(options) <> 'object' THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('options of capture "%s" must be an object', capture),
@@ -49,7 +49,7 @@ CREATE FUNCTION dbsync_internal.check_capture_key(rel regclass, capture text, ke
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF capture NOT IN ('keys', 'api') OR key IS NOT NULL OR dbsync_internal.choose_key(rel) <> 0
+    IF capture NOT IN ('keys', 'api', 'wal') OR key IS NOT NULL OR dbsync_internal.choose_key(rel) <> 0
         OR EXISTS (SELECT FROM dbsync.captured_table c WHERE c.relid = rel AND c.state <> 'dropped' AND c.named_key IS NOT NULL) THEN
         RETURN;
     END IF;
@@ -70,7 +70,7 @@ BEGIN
         PERFORM dbsync_internal.refuse(format('operations of table %s must have both insert and update, or neither, for now', rel),
             'Try again when that backlog is small: see next_action in dbsync.status. Or take its backlog_limit away.', '55000',
             'Keys alone are captured of it while the backlog of a subscription is above half of its backlog_limit: nobody knows which rows are new.');
-    ELSIF capture IN ('keys', 'api') THEN
+    ELSIF capture IN ('keys', 'api', 'wal') THEN
         PERFORM dbsync_internal.refuse(format('operations of table %s must have both insert and update, or neither', rel),
             'Use capture => ''trigger''.', '0A000', format('With capture "%s" nobody knows which rows are new.', capture));
     END IF;
@@ -111,6 +111,7 @@ AS $$
             'keys: rows are read again as each batch is made, steps between are not seen'
         WHEN 'api' THEN 'api: changes that the application does not record are not sent, nor are TRUNCATE and what dbsync applies here; '
             'steps between batches are not seen'
+        WHEN 'wal' THEN 'wal: rows are read again as each batch is made, steps between are not seen; nor is who wrote them, so they go on as made here'
         WHEN 'shadow' THEN 'shadow: the table is compared with a copy that is kept here; steps between two comparisons are not seen, nor who wrote a row'
             || CASE WHEN coalesce((captured.capture_options -> 'exact')::boolean, false) THEN '' ELSE ', nor values that are equal to those before (1.0 and 1.00)' END END
 $$;

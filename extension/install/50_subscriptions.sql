@@ -351,6 +351,7 @@ BEGIN
         PERFORM dbsync_internal.check_compared(rel, options, key);
     END IF;
     PERFORM dbsync_internal.check_capture_key(rel, capture, key);
+    PERFORM dbsync_internal.check_wal(subscription, rel, capture, key);
     PERFORM dbsync_internal.check_keyless(rel, key IS NOT NULL, existing_rows);
     IF key IS NULL THEN
         PERFORM dbsync_internal.notice_keyless(rel);
@@ -455,4 +456,4 @@ CREATE FUNCTION dbsync.add_table(subscription text, "table" regclass, target_tab
     filter text DEFAULT NULL, copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, key name[] DEFAULT NULL,
     operations text[] DEFAULT NULL, capture text DEFAULT NULL, options jsonb DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[], text[], text, jsonb) IS 'adds a table to a subscription; columns: those that are sent, as in the list of a SELECT; filter: condition that is true of rows that are sent; operations: which of insert, update, delete and truncate are; key: NOT NULL columns by which its rows are known, with an index that begins with them; capture: who finds out what changed (trigger, keys, api, timestamp, shadow), options: how';
+COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[], text[], text, jsonb) IS 'adds a table to a subscription; columns: those that are sent, as in the list of a SELECT; filter: condition that is true of rows that are sent; operations: which of insert, update, delete and truncate are; key: NOT NULL columns by which its rows are known, with an index that begins with them; capture: who finds out what changed (trigger, keys, api, wal, timestamp, shadow), options: how';

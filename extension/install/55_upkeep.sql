@@ -202,6 +202,7 @@ BEGIN
     PERFORM dbsync_internal.note_suspended(captured.id, reason);
     IF EXISTS (SELECT FROM pg_class c WHERE c.oid = captured.relid) THEN
         PERFORM dbsync_internal.drop_triggers(captured.relid);
+        PERFORM dbsync_internal.unpublish(captured);
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.suspend_captured(int, text) IS 'takes the triggers off a table; every subscription of it needs a new copy';
@@ -322,6 +323,8 @@ BEGIN
     DELETE FROM dbsync.skipped;
     DELETE FROM dbsync.sequence_progress;
     DELETE FROM dbsync_internal.refused_table;
+    -- publications come along; the slot that they were made for does not
+    PERFORM dbsync_internal.drop_wal();
     PERFORM dbsync_internal.adopt_rules();
     -- of those nothing is left
     DELETE FROM dbsync.captured_table c WHERE c.dropped IS NOT NULL;
@@ -370,6 +373,7 @@ BEGIN
     PERFORM dbsync_internal.remove_capture(c.id)
     FROM (SELECT t.id FROM dbsync.captured_table t ORDER BY t.id LIMIT dbsync_internal.tables_at_a_time()) c;
     UPDATE dbsync.captured_table c SET state = 'removing' WHERE c.state <> 'removing';
+    PERFORM dbsync_internal.drop_wal();
     IF EXISTS (SELECT FROM dbsync.captured_table) THEN
         RAISE NOTICE USING MESSAGE = format('%s tables still have capture triggers, which do nothing any more', (SELECT count(*) FROM dbsync.captured_table)),
             DETAIL = 'One transaction would need too many locks.',

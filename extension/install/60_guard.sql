@@ -295,6 +295,7 @@ BEGIN
         PERFORM dbsync_internal.check_shape(captured);
         CONTINUE WHEN NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured.id AND c.state = 'active');
         PERFORM dbsync_internal.check_triggers(captured);
+        PERFORM dbsync_internal.follow_wal(captured);
     END LOOP;
     PERFORM dbsync_internal.follow_rules(objects || dbsync_internal.guard_partition(), tg_tag IN ('CREATE SCHEMA', 'ALTER SCHEMA'));
     PERFORM dbsync_internal.tell_of_heirs(objects);

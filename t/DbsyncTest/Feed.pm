@@ -12,7 +12,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 # Makes the tables at both ends, a subscription "feed" of them, one "chosen" of a part of storm.k, and
-# starts both.  "capture" is keys, api or shadow.
+# starts both.  "capture" is keys, api, wal or shadow; a partitioned table has keys where it cannot be read from the
+# WAL, and triggers where it can have no shadow.
 sub new
 {
 	my ($class, $pair, $capture) = @_;
@@ -90,10 +91,10 @@ END $$;
 SQL
 	$pair->sql(q{SELECT dbsync.create_subscription(s, 'far', ddl => 'apply') FROM unnest('{feed,chosen}'::text[]) s});
 	my $how = "capture => '$capture'" . ($capture eq 'shadow' ? q{, options => '{"scan": "interval 100 ms"}'} : '');
+	my %of_partitioned = (shadow => 'trigger', wal => 'keys');
 
 	$pair->sql("SELECT dbsync.add_table('feed', 'storm.k', $how)");
-	# partitioned tables have no shadow
-	$pair->sql("SELECT dbsync.add_table('feed', 'storm.p', capture => '" . ($capture eq 'shadow' ? 'trigger' : $capture) . "')");
+	$pair->sql("SELECT dbsync.add_table('feed', 'storm.p', capture => '" . ($of_partitioned{$capture} // $capture) . "')");
 	$pair->sql("SELECT dbsync.add_table('feed', 'storm.token')");
 	$pair->sql("SELECT dbsync.add_table('chosen', 'storm.k', 'storm.chosen', columns => '{id,upper(v) AS upper,length(w) AS size}', "
 		  . "filter => 'id % 2 = 0 AND v <> ''first''', $how)");

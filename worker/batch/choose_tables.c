@@ -147,6 +147,9 @@ dbsync_choose_begin(DbsyncBatch *batch)
 	batch->past = batch->copying != NULL;
 	MemoryContextSwitchTo(old);
 	batch->asked = batch->past ? 0 : dbsync_report_asked();
+	/* who has asked since keys were read from the WAL may have written what is not among them */
+	if (work->subscription->any_from_wal)
+		batch->asked = Min(batch->asked, work->fed_asked);
 	work->mark.taken = false;
 	if (!batch->past && batch->held == NULL)
 	{

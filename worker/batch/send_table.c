@@ -130,7 +130,7 @@ make_room(DbsyncBatch *batch, const DbsyncCutTable *cut_table, const DbsyncReadC
 	DbsyncTable *table = batch->current;
 	List	   *sets;
 
-	if (!table->reads_again || batch->caught_up || table->ties.checked || dbsync_table_keeps_rows(table) ||
+	if (!table->reads_again || (batch->caught_up && !table->from_wal) || table->ties.checked || dbsync_table_keeps_rows(table) ||
 		!dbsync_target_clears(batch->target))
 		return;
 	sets = dbsync_unique_sets(table, dbsync_read_shape(batch->work->subscription, table, cut_table));

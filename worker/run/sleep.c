@@ -32,6 +32,7 @@
 #include "worker/run/sleep.h"
 #include "worker/upkeep/backlog.h"
 #include "worker/upkeep/retention.h"
+#include "worker/upkeep/wal_feed.h"
 
 #include "extension/compat.h"
 
@@ -139,6 +140,7 @@ idle_pause(const DbsyncWork *work)
 	pause = Min(pause, dbsync_scanning_pause(work));
 	pause = Min(pause, dbsync_backlog_pause(work));
 	pause = Min(pause, dbsync_comparing_pause(work));
+	pause = Min(pause, dbsync_wal_feed_pause(work));
 	return Min(pause, dbsync_retention_pause(work));
 }
 
@@ -156,6 +158,7 @@ dbsync_sleep_until_wanted(DbsyncWork *work)
 			dbsync_held_is_any_under_way(work) || dbsync_sequence_look_is_due(work) ||
 			dbsync_retention_pause(work) == 0 || dbsync_indexing_pause(work) == 0 ||
 			dbsync_scanning_pause(work) == 0 || dbsync_backlog_pause(work) == 0 || dbsync_comparing_pause(work) == 0 ||
+			dbsync_wal_feed_is_due(work) ||
 			work->subscription->generation != dbsync_catalog_generation() ||
 			dbsync_connection_is_outdated() ||
 			completions != dbsync_completions_compat())
@@ -168,10 +171,11 @@ void
 dbsync_sleep_until_allowed(DbsyncWork *work)
 {
 	while (!dbsync_sleep_was_woken() &&
-		   dbsync_sleep_for(work, Max(1, Min(dbsync_rounds_pause(work), dbsync_retention_pause(work))), false))
+		   dbsync_sleep_for(work, Max(1, Min(dbsync_rounds_pause(work), Min(dbsync_retention_pause(work), dbsync_wal_feed_pause(work)))), false))
 	{
 		AcceptInvalidationMessages();
 		if (dbsync_rounds_look(work) || dbsync_retention_pause(work) == 0 || dbsync_schedule_is_pending(work) ||
+			dbsync_wal_feed_is_due(work) ||
 			work->subscription->generation != dbsync_catalog_generation() || dbsync_connection_is_outdated())
 			return;
 	}

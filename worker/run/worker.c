@@ -60,6 +60,7 @@
 #include "worker/upkeep/dropped.h"
 #include "worker/upkeep/install.h"
 #include "worker/upkeep/retention.h"
+#include "worker/upkeep/wal_feed.h"
 #include "worker/work.h"
 
 /* first pause after a failure, in ms */
@@ -129,6 +130,10 @@ work_through(void)
 		dbsync_process_reload();
 		AcceptInvalidationMessages();
 		trim_caches();
+		if (!dbsync_configuration_read(work))
+			return false;
+		/* whether or not there is a round, or a target: what is not read keeps WAL from being removed */
+		dbsync_wal_feed_run(work);
 		if (!dbsync_configuration_read(work))
 			return false;
 		dbsync_retention_take_in(work);

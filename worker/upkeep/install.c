@@ -23,6 +23,7 @@
 #include "worker/table.h"
 #include "worker/uncopied.h"
 #include "worker/upkeep/install.h"
+#include "worker/upkeep/wal_feed.h"
 #include "worker/work.h"
 
 /* of very many tables some are installed before others flow again: for so long, in ms */
@@ -46,6 +47,8 @@ install_one(void *arg)
 	const char *args[2];
 	const char *timeout = psprintf("%d", dbsync_install_lock_timeout);
 
+	if (table->from_wal)
+		dbsync_wal_feed_prepare();
 	dbsync_query_begin(false, "installing capture");
 	(void) set_config_option("lock_timeout", timeout, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
