@@ -332,6 +332,21 @@ is($pair->target_sql('SELECT (SELECT count(*) FROM public.archive), (SELECT coun
 is_equal('copied beside what was there', 'item');
 $pair->sql(q{SELECT dbsync.remove_table('item', t) FROM unnest('{public.archive,public.kept,public.uncopied}'::regclass[]) t});
 
+# --- tables that come in while all others are given up: what is written to one without a copy is kept
+
+$pair->both('CREATE TABLE public.late (id int PRIMARY KEY, t text); CREATE TABLE public.later (id int PRIMARY KEY, t text)');
+$pair->target->stop('fast');
+start_load();
+becomes('SELECT begins_anew FROM dbsync.subscription', 'all are given up before tables come in');
+stop_load();
+$pair->sql("SELECT dbsync.add_table('item', 'public.late', copy_data => false), dbsync.add_table('item', 'public.later')");
+becomes(q{SELECT count(*) = 1 FROM dbsync.subscription_table WHERE start_position IS NOT NULL}, 'one without a copy has begun');
+$pair->sql("INSERT INTO public.$_ SELECT i, 'late' FROM generate_series(1, 50) i") foreach 'late', 'later';
+$pair->target->start;
+is_equal('tables that came in', 'item');
+$pair->same_at_both_ends('public.late', 'public.later');
+$pair->sql("SELECT dbsync.remove_table('item', t) FROM unnest('{public.late,public.later}'::regclass[]) t");
+
 # --- a source that is put back to before it began anew is not believed
 
 $pair->target->stop('fast');
