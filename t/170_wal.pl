@@ -274,4 +274,31 @@ $pair->sql('SELECT dbsync.uninstall()');
 is(slots(), '', 'uninstall() drops it');
 $pair->sql('DROP EXTENSION dbsync');
 
+# --- who drops the extension without it leaves slot and publication behind; a next one begins anew
+
+sub begin_anew
+{
+	my ($test) = @_;
+
+	$pair->sql('CREATE EXTENSION dbsync');
+	$pair->create_target('far', uri_of($pair->target));
+	$pair->sql(q{SELECT dbsync.create_subscription('s', 'far'); SELECT dbsync.add_table('s', 't', capture => 'wal', existing_rows => 'truncate')});
+	$pair->start_subscription('s');
+	$pair->arrives('s', "$test: the copy arrives");
+	$pair->sql(q{UPDATE t SET v = 'anew'; DELETE FROM t WHERE id % 2 = 0});
+	$pair->arrives('s', "$test: changes arrive");
+	DbsyncTest::Server::same_rows($pair->source, $pair->target, 'public.t', "$test: t is equal");
+	$pair->stop_subscription('s');
+	return;
+}
+
+begin_anew('another life');
+$pair->sql('DROP EXTENSION dbsync CASCADE');
+isnt(slots(), '', 'DROP EXTENSION leaves the slot behind');
+$pair->sql(q{INSERT INTO t SELECT g, 'meanwhile' FROM generate_series(30000, 30010) g});
+begin_anew('with what was left behind');
+$pair->sql('DROP EXTENSION dbsync CASCADE');
+$pair->sql(q{SELECT pg_drop_replication_slot('dbsync_' || oid) FROM pg_database WHERE datname = current_database()});
+is(slots(), '', 'as documented it goes');
+
 $pair->finish;
