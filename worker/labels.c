@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 #include "worker/labels.h"
@@ -100,7 +101,11 @@ dbsync_labels_of(const DbsyncTableSpec *spec)
 	ListCell   *lc;
 
 	for (int i = 0; i < spec->ncolumns; i++)
-		types = find_enums(spec->types[i], types);
+	{
+		/* one may have been dropped since, with its columns */
+		if (SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(spec->types[i])))
+			types = find_enums(spec->types[i], types);
+	}
 	foreach(lc, types)
 	{
 		DbsyncEnum *found;

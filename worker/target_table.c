@@ -11,6 +11,7 @@
 #include "nodes/makefuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "worker/driver/driver.h"
 #include "worker/identity.h"
@@ -169,6 +170,31 @@ take_chosen(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * Columns that have gone with their types (see batch/difference.c): no rows have them, and the target need not either.
+ * Are there any?
+ */
+static bool
+leave_out_gone(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
+{
+	int		   *sent = MemoryContextAlloc(work->target_context, sizeof(int) * Max(shape->ncolumns, 1));
+	int			n = 0;
+
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		if (is_key(shape, i) || SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(shape->types[i])))
+			sent[n++] = i;
+	}
+	if (n == shape->ncolumns)
+	{
+		pfree(sent);
+		return false;
+	}
+	table->sent = sent;
+	table->nsent = n;
+	return true;
+}
+
 void
 dbsync_target_table_choose_columns(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
 {
@@ -186,7 +212,8 @@ dbsync_target_table_choose_columns(DbsyncWork *work, DbsyncTable *table, const D
 	}
 	if (table->selection != NULL)
 		(void) dbsync_selection_read_columns(table->selection, shape, table->qualified);
-	if (work->subscription->ddl != DBSYNC_DDL_IGNORE || !dbsync_target_follows_changes(work->target))
+	if (leave_out_gone(work, table, shape) ||
+		work->subscription->ddl != DBSYNC_DDL_IGNORE || !dbsync_target_follows_changes(work->target))
 		return;
 	if (!dbsync_target_try_table_lacks(work->target, &spec, lacks))
 		dbsync_target_raise(work->target, psprintf("looking up target table \"%s.%s\"",

@@ -231,7 +231,7 @@ typedef struct DbsyncChange
 	Oid			type;			/* ADD, TYPE: as in DbsyncTableSpec */
 	int32		typmod;
 	Oid			collation;
-	Oid			old_type;		/* TYPE */
+	Oid			old_type;		/* TYPE; InvalidOid: that type has been dropped since */
 	int32		old_typmod;
 	bool		not_null;		/* ADD, NOT_NULL: from now on */
 	const char *value;			/* ADD, DEFAULT: expression in PostgreSQL's SQL; NULL: none */

@@ -359,7 +359,7 @@ follow_column(Changing *changing, const DbsyncChange *change)
 			break;
 		case DBSYNC_CHANGE_TYPE:
 			/* a column that was of another type on purpose stays what it is */
-			is_due = !found.there || (!found.same_type && found.old_type);
+			is_due = !found.there || (!found.same_type && (found.old_type || !OidIsValid(change->old_type)));
 			break;
 		case DBSYNC_CHANGE_DEFAULT:
 			is_due = making && !found.identity && !found.generated;
