@@ -303,6 +303,21 @@ is($pair->sql("SELECT string_agg(state, ' ') FROM dbsync.table_status WHERE \"ta
 $pair->target_sql('ALTER TABLE public.away RENAME TO rarely');
 is_equal('there again', 'item');
 
+# --- a table that is held, and to which hardly anything comes: headers are kept for it alone, and it alone goes
+
+$pair->target_sql('ALTER TABLE public.rarely RENAME TO away');
+$pair->sql("UPDATE public.rarely SET t = 'held' WHERE id = 1");
+becomes("SELECT state = 'held' FROM (" . state_of('public.rarely') . ') s', 'a table is held to which hardly anything comes');
+foreach (1 .. 400)
+{
+	$pair->sql(join("\n", map { "UPDATE public.less SET t = repeat(md5(random()::text), 4) WHERE id = $_;" } 1 .. 40));
+	last if $pair->sql("SELECT state <> 'held' FROM (" . state_of('public.rarely') . ') s') eq 't';
+}
+becomes("SELECT state NOT IN ('held', 'live') FROM (" . state_of('public.rarely') . ') s', 'headers are kept for it: it is to be copied anew');
+is($pair->sql("SELECT string_agg(state, ' ') FROM dbsync.table_status WHERE \"table\" <> 'public.rarely'::regclass"), 'live live live', 'the others are not');
+$pair->target_sql('ALTER TABLE public.away RENAME TO rarely');
+is_equal('there again, with headers', 'item');
+
 # --- what has rows at the target that no copy brings is not replaced without being asked
 
 $pair->both('CREATE TABLE public.archive (id int PRIMARY KEY, t text); CREATE TABLE public.kept (id int PRIMARY KEY, t text); CREATE TABLE public.uncopied (id int PRIMARY KEY, t text)');

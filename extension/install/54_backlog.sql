@@ -73,17 +73,24 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.backlog(int) IS 'what is kept for a subscription, by captured table (0: headers), in bytes; tables and headers of which nothing is kept are left out';
 
--- What is at the target was all copied from here, and so can be once more without anybody's asking.
+-- What is at the target was all copied from here, and so can be once more without anybody's asking.  Where others write
+-- to it, too, that is not so: another subscription, or people there, of whom the target sends us what they do.
 CREATE FUNCTION dbsync_internal.is_replaceable(attached dbsync.subscription_table) RETURNS boolean
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT attached.copy_data AND attached.existing_rows IS DISTINCT FROM 'keep'
         AND (attached.operations IS NULL OR attached.operations @> '{insert,update,delete,truncate}')
+        AND NOT EXISTS (
+            SELECT FROM dbsync.subscription_table o
+            JOIN dbsync.subscription os ON os.id = o.subscription_id
+            JOIN dbsync.subscription s ON s.id = attached.subscription_id AND s.target = os.target
+            WHERE o.uid <> attached.uid AND o.target_table = attached.target_table AND o.target_schema = attached.target_schema)
+        AND NOT (SELECT dbsync_internal.is_applied_into(c.relid) FROM dbsync.captured_table c WHERE c.id = attached.captured_id)
 $$;
 COMMENT ON FUNCTION dbsync_internal.is_replaceable(dbsync.subscription_table) IS 'has the target nothing of this table but what a copy brings?';
 
 CREATE FUNCTION dbsync_internal.awaits_copy(attached dbsync.subscription_table, captured dbsync.captured_table) RETURNS boolean
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT attached.state = 'suspended' AND attached.backlog_at IS NOT NULL AND captured.state IN ('installing', 'active')
         AND dbsync_internal.is_replaceable(attached)
@@ -114,6 +121,9 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.give_up_table(dbsync.subscription, dbsync.subscription_table, dbsync.captured_table, bigint, bigint) IS 'suspends a table in a subscription, until it is copied anew, so that nothing is kept for it';
 
+-- Headers are kept for a held table alone from where it stands: where most is in these it goes first, or all others
+-- would go for nothing.
+--
 -- Its row is locked first: who adds a table does it, too, so that we see it or he sees us.  Nobody is waited for:
 -- what is locked is left to the next time.
 CREATE FUNCTION dbsync_internal.give_up_backlog(of_subscription int, total bigint, goal bigint) RETURNS void
@@ -123,6 +133,7 @@ DECLARE
     subscription dbsync.subscription;
     next record;
     remaining bigint := total;
+    by_headers boolean := coalesce((SELECT b.bytes FROM dbsync_internal.backlog(of_subscription) b WHERE b.captured_id = 0), 0) > total / 2;
 BEGIN
     SELECT s.* INTO subscription FROM dbsync.subscription s WHERE s.id = of_subscription FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
@@ -133,11 +144,12 @@ BEGIN
         FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
         LEFT JOIN dbsync_internal.backlog(of_subscription) b ON b.captured_id = a.captured_id
         WHERE a.subscription_id = of_subscription AND a.state <> 'suspended' AND a.capture IS NULL
-        ORDER BY 3 DESC, c.id FOR UPDATE OF a SKIP LOCKED
+        ORDER BY CASE WHEN by_headers THEN pg_snapshot_xmin(a.held) END, 3 DESC, c.id FOR UPDATE OF a SKIP LOCKED
     LOOP
         EXIT WHEN remaining <= goal;
         PERFORM dbsync_internal.give_up_table(subscription, next.attached, next.captured, next.bytes, total);
-        remaining := remaining - next.bytes;
+        remaining := CASE WHEN (next.attached).held IS NOT NULL
+            THEN (SELECT coalesce(sum(b.bytes), 0) FROM dbsync_internal.backlog(of_subscription) b) ELSE remaining - next.bytes END;
     END LOOP;
     -- those that are scanned go by no position
     UPDATE dbsync.subscription s SET begins_anew = true
