@@ -40,6 +40,7 @@ typedef struct PostgresActing
 	const char *child_columns;
 	const char *columns;		/* the child's, as text[]; */
 	const char *off_columns;	/* and those that are null meanwhile, or NULL */
+	const char *form;			/* condition: p's value has another form than n's; NULL: it makes no difference */
 } PostgresActing;
 
 /* Those that lead to a table, beside its key (led_to.h): *keys, of PostgresActing, in CurrentMemoryContext. */

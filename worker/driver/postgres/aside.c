@@ -105,19 +105,19 @@ find_values(Search *search, int64 *values)
 	const DbsyncTargetTable *table = search->one->table;
 	const PostgresActing *key = search->key;
 	const char *stage = stage_of(table);
-	const char *match = dbsync_postgres_key_match(table, "p", "n");
 	StringInfoData sql;
 
 	search->moved = new_name(search, "moved");
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT * FROM (SELECT %s, EXISTS (SELECT FROM %s AS d WHERE d.%s = 'D' AND %s) AS gone",
 					 key->taken, stage, table->op_column, dbsync_postgres_key_match(table, "p", "d"));
-	appendStringInfo(&sql, " FROM %s AS n JOIN %s AS p ON %s WHERE n.%s <> 'D' AND NOT (%s)",
-					 stage, table->only, key->same, table->op_column, match);
+	appendStringInfo(&sql, " FROM %s AS n JOIN %s AS p ON %s WHERE n.%s <> 'D' AND %s",
+					 stage, table->only, key->same, table->op_column, dbsync_postgres_moves_sql(table, key->form));
+	/* those keep their value, but perhaps not its form */
 	if (search->one->carried != NULL)
-		appendStringInfo(&sql, " AND NOT EXISTS (SELECT FROM %s AS c WHERE %s AND %s)", search->one->carried,
+		appendStringInfo(&sql, " AND (NOT EXISTS (SELECT FROM %s AS c WHERE %s AND %s) OR %s)", search->one->carried,
 						 dbsync_postgres_key_match_numbered(table, "p", "c.o"),
-						 dbsync_postgres_key_match_numbered(table, "n", "c.n"));
+						 dbsync_postgres_key_match_numbered(table, "n", "c.n"), key->form ? key->form : "false");
 	appendStringInfo(&sql, ") m WHERE CASE WHEN m.gone THEN %s ELSE %s END",
 					 acts(key->on_delete) ? "true" : "false", acts(key->on_update) ? "true" : "false");
 	return run(search, table_of(search->moved, sql.data), values);

@@ -180,6 +180,7 @@ typedef struct PostgresLedTo
 {
 	const char *same;			/* condition: a row p of the table and a row n of its stage have one value */
 	bool		on_update;		/* one of the keys acts as it changes, and raises no error */
+	const char *form;			/* condition: p's value has another form than n's; NULL: it makes no difference */
 	bool		in_part;		/* one leads to a partition of the table alone */
 } PostgresLedTo;
 

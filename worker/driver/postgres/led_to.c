@@ -9,6 +9,9 @@
  * has the value.  Which tables have such keys is asked as they are looked up; that a value moves is seen in
  * a stage.
  *
+ * So does a value that stays in its row and takes another form that is equal (1.0 and 1.00, or 'a' and 'A' by some
+ * collations): ON UPDATE acts on what leads to it as if it had gone.  (CASCADE leaves it one that is equal.)
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -29,7 +32,7 @@ dbsync_postgres_look_at_led_to_sql(void)
 {
 	return "SELECT parent.same, bool_or(k.confupdtype IN ('c', 'n', 'd')),"
 		" bool_or(k.confrelid <> CAST($1 AS oid) AND EXISTS (SELECT FROM pg_partition_tree(CAST($1 AS oid)) t"
-		"  WHERE t.relid = k.confrelid)) FROM" POSTGRES_ACTING_KEYS
+		"  WHERE t.relid = k.confrelid)), max(parent.form) FROM" POSTGRES_ACTING_KEYS
 		" GROUP BY 1 ORDER BY 1";
 }
 
@@ -60,7 +63,7 @@ dbsync_postgres_look_at_led_to(PostgresTarget *target, DbsyncTargetTable *table)
 	if (target->replica_role || table->nkeys == 0)
 		return true;
 	dbsync_postgres_led_to_parameters(table, values);
-	answer = dbsync_postgres_query_fixed(target, POSTGRES_LOOK_AT_LED_TO, 3, values, "*tbb");
+	answer = dbsync_postgres_query_fixed(target, POSTGRES_LOOK_AT_LED_TO, 3, values, "*tbbT");
 	if (answer == NULL)
 		return false;
 	old = MemoryContextSwitchTo(table->context);
@@ -71,10 +74,19 @@ dbsync_postgres_look_at_led_to(PostgresTarget *target, DbsyncTargetTable *table)
 		led_to->same = pstrdup(dbsync_postgres_answer_text(answer, row, 0));
 		led_to->on_update = dbsync_postgres_answer_bool(answer, row, 1);
 		led_to->in_part = dbsync_postgres_answer_bool(answer, row, 2);
+		led_to->form = dbsync_postgres_field(answer, row, 3);
 		table->led_to = lappend(table->led_to, led_to);
 	}
 	MemoryContextSwitchTo(old);
 	return true;
+}
+
+char *
+dbsync_postgres_moves_sql(const DbsyncTargetTable *table, const char *form)
+{
+	const char *match = dbsync_postgres_key_match(table, "p", "n");
+
+	return form ? psprintf("(NOT (%s) OR %s)", match, form) : psprintf("NOT (%s)", match);
 }
 
 bool
@@ -89,11 +101,14 @@ dbsync_postgres_values_move(PostgresTarget *target, const DbsyncTargetTable *tab
 		return true;
 	initStringInfo(&sql);
 	foreach(lc, table->led_to)
-		appendStringInfo(&sql, "%s EXISTS (SELECT FROM %s AS n JOIN %s AS p ON %s WHERE n.%s <> 'D' AND NOT (%s))",
+	{
+		const PostgresLedTo *led_to = lfirst(lc);
+
+		appendStringInfo(&sql, "%s EXISTS (SELECT FROM %s AS n JOIN %s AS p ON %s WHERE n.%s <> 'D' AND %s)",
 						 foreach_current_index(lc) == 0 ? "SELECT" : " OR",
 						 dbsync_postgres_stage_name(table, POSTGRES_STAGE_ROWS), table->only,
-						 ((const PostgresLedTo *) lfirst(lc))->same, table->op_column,
-						 dbsync_postgres_key_match(table, "p", "n"));
+						 led_to->same, table->op_column, dbsync_postgres_moves_sql(table, led_to->form));
+	}
 	answer = dbsync_postgres_query(target, sql.data, 0, NULL, "1b");
 	if (answer == NULL)
 		return dbsync_postgres_refused_by(target, table->label);
