@@ -22,7 +22,7 @@
  * Columns that can be null meanwhile: of a key that takes a null for no reference one is enough, of MATCH FULL it is
  * all.  Rows are found again by the primary key, or else by another unique one over columns that are never null.
  */
-#define ACTING_SHAPE	"*tttotttttttTTTTTbbtttTT"
+#define ACTING_SHAPE	"*tttotttttttTTTTTbbtttTTtt"
 static const char *const acting_sql =
 "SELECT quote_ident(k.conname), concat_ws('.', e.nspname, c.relname),"
 " concat(CASE c.relkind WHEN 'r' THEN 'ONLY ' END, format('%I.%I', e.nspname, c.relname)), c.oid,"
@@ -32,11 +32,16 @@ static const char *const acting_sql =
 " CASE WHEN NOT coalesce(own.names && child.names, false) THEN child.again END, own.key, own.found, coalesce(child.fixed, false),"
 " has_schema_privilege(e.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'UPDATE'),"
 " array_to_string(parent.names, ', '), array_to_string(child.names, ', '), CAST(child.names AS text),"
-" CAST(CASE WHEN k.confmatchtype <> 'f' THEN child.off_names[1:1] WHEN child.loose THEN child.off_names END AS text), k.form"
+" CAST(CASE WHEN k.confmatchtype <> 'f' THEN child.off_names[1:1] WHEN child.loose THEN child.off_names END AS text), k.form,"
+" child.given, child.other"
 " FROM (SELECT k.*, parent.names, parent.same, parent.form FROM" POSTGRES_ACTING_KEYS ") k"
 " CROSS JOIN LATERAL (SELECT k.names, k.same) parent"
 " JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace e ON e.oid = c.relnamespace"
 " CROSS JOIN LATERAL (SELECT string_agg(format('p.%I AS v%s', z.attname, u.n), ', ' ORDER BY u.n) AS taken,"
+"  string_agg(format('n.%I AS f%s', z.attname, u.n), ', ' ORDER BY u.n) AS given,"
+"  format('CAST(ROW(%s) AS record) OPERATOR(pg_catalog.*<>) CAST(ROW(%s) AS record)',"
+"   string_agg(format('CAST(x.%I AS %s)', a.attname, format_type(z.atttypid, NULL)), ', ' ORDER BY u.n),"
+"   string_agg(format('m.f%s', u.n), ', ' ORDER BY u.n)) AS other,"
 "  string_agg(format('m.v%s OPERATOR(%I.%s) x.%I', u.n, fs.nspname, fo.oprname, a.attname), ' AND ' ORDER BY u.n) AS refs,"
 "  string_agg(format('x.%I AS r%s', a.attname, u.n), ', ' ORDER BY u.n) AS value,"
 "  string_agg(format('x.%I OPERATOR(%I.%s) w.r%s', a.attname, ss.nspname, so.oprname, u.n), ' AND ' ORDER BY u.n) AS unchanged,"
@@ -99,6 +104,8 @@ read_key(const PostgresAnswer *answer, int row)
 	key->columns = dbsync_postgres_field(answer, row, f++);
 	key->off_columns = dbsync_postgres_field(answer, row, f++);
 	key->form = dbsync_postgres_field(answer, row, f++);
+	key->given = dbsync_postgres_field(answer, row, f++);
+	key->other = dbsync_postgres_field(answer, row, f++);
 	return key;
 }
 

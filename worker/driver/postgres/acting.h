@@ -13,7 +13,8 @@
 #include "worker/driver/postgres/internal.h"
 
 /*
- * SQL in pieces: p is a row of the table that it leads to, n one of that table's stage, m one of a list of values (v1, ...), x a
+ * SQL in pieces: p is a row of the table that it leads to, n one of that table's stage, m one of a list of values (v1, ..., and f1, ... as
+ * the row has it afterwards), x a
  * row of the table that has it, and w one that was set aside (k1, ... of a row's own key, r1, ... of what it references).
  */
 typedef struct PostgresActing
@@ -41,6 +42,8 @@ typedef struct PostgresActing
 	const char *columns;		/* the child's, as text[]; */
 	const char *off_columns;	/* and those that are null meanwhile, or NULL */
 	const char *form;			/* condition: p's value has another form than n's; NULL: it makes no difference */
+	const char *given;			/* n's value AS f1, ... */
+	const char *other;			/* condition: x references m in another form than that */
 } PostgresActing;
 
 /* Those that lead to a table, beside its key (led_to.h): *keys, of PostgresActing, in CurrentMemoryContext. */

@@ -105,19 +105,26 @@ find_values(Search *search, int64 *values)
 	const DbsyncTargetTable *table = search->one->table;
 	const PostgresActing *key = search->key;
 	const char *stage = stage_of(table);
+	const char *stays = dbsync_postgres_key_match(table, "p", "n");
+	const char *carried = NULL;
 	StringInfoData sql;
 
+	if (search->one->carried != NULL)
+	{
+		carried = psprintf("EXISTS (SELECT FROM %s AS c WHERE %s AND %s)", search->one->carried,
+						   dbsync_postgres_key_match_numbered(table, "p", "c.o"),
+						   dbsync_postgres_key_match_numbered(table, "n", "c.n"));
+		stays = psprintf("(%s OR %s)", stays, carried);
+	}
 	search->moved = new_name(search, "moved");
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT * FROM (SELECT %s, EXISTS (SELECT FROM %s AS d WHERE d.%s = 'D' AND %s) AS gone",
-					 key->taken, stage, table->op_column, dbsync_postgres_key_match(table, "p", "d"));
+	appendStringInfo(&sql, "SELECT * FROM (SELECT %s, %s, %s AS stays, EXISTS (SELECT FROM %s AS d WHERE d.%s = 'D' AND %s) AS gone",
+					 key->taken, key->given, stays, stage, table->op_column, dbsync_postgres_key_match(table, "p", "d"));
 	appendStringInfo(&sql, " FROM %s AS n JOIN %s AS p ON %s WHERE n.%s <> 'D' AND %s",
 					 stage, table->only, key->same, table->op_column, dbsync_postgres_moves_sql(table, key->form));
 	/* those keep their value, but perhaps not its form */
 	if (search->one->carried != NULL)
-		appendStringInfo(&sql, " AND (NOT EXISTS (SELECT FROM %s AS c WHERE %s AND %s) OR %s)", search->one->carried,
-						 dbsync_postgres_key_match_numbered(table, "p", "c.o"),
-						 dbsync_postgres_key_match_numbered(table, "n", "c.n"), key->form ? key->form : "false");
+		appendStringInfo(&sql, " AND (NOT %s OR %s)", carried, key->form ? key->form : "false");
 	appendStringInfo(&sql, ") m WHERE CASE WHEN m.gone THEN %s ELSE %s END",
 					 acts(key->on_delete) ? "true" : "false", acts(key->on_update) ? "true" : "false");
 	return run(search, table_of(search->moved, sql.data), values);
@@ -171,9 +178,16 @@ save(Search *search, const char *query, const char *table, const char *stage, co
 static bool
 find_staged(Search *search, const DbsyncTargetTable *table)
 {
-	const char *query = psprintf("SELECT %s, %s FROM %s AS x JOIN %s AS m ON %s WHERE x.%s <> 'D'",
-								 dbsync_postgres_key_numbered(table, "x", "k"), search->key->value, stage_of(table),
-								 search->moved, search->key->references, table->op_column);
+	const PostgresActing *key = search->key;
+	const char *wanted = "true";
+	const char *query;
+
+	/* those that are to have the form that CASCADE gives need nothing; a key's own columns get it, which is equal */
+	if (key->on_update == 'c')
+		wanted = search->any_key ? "NOT m.stays" : psprintf("(NOT m.stays OR %s)", key->other);
+	query = psprintf("SELECT %s, %s FROM %s AS x JOIN %s AS m ON %s WHERE x.%s <> 'D' AND %s",
+					 dbsync_postgres_key_numbered(table, "x", "k"), key->value, stage_of(table),
+					 search->moved, key->references, table->op_column, wanted);
 
 	return save(search, query, table->only, stage_of(table), dbsync_postgres_key_match_numbered(table, "x", "w.k"));
 }
@@ -187,7 +201,9 @@ find_others(Search *search)
 	ListCell   *lc;
 
 	initStringInfo(&from);
-	appendStringInfo(&from, "FROM %s AS x JOIN %s AS m ON %s WHERE true", key->child, search->moved, key->references);
+	/* by CASCADE they get the other form, as they would at the source */
+	appendStringInfo(&from, "FROM %s AS x JOIN %s AS m ON %s WHERE %s", key->child, search->moved, key->references,
+					 key->on_update == 'c' ? "NOT m.stays" : "true");
 	foreach(lc, search->members)
 	{
 		const PostgresTogether *member = lfirst(lc);

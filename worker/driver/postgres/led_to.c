@@ -10,7 +10,7 @@
  * a stage.
  *
  * So does a value that stays in its row and takes another form that is equal (1.0 and 1.00, or 'a' and 'A' by some
- * collations): ON UPDATE acts on what leads to it as if it had gone.  (CASCADE leaves it one that is equal.)
+ * collations): ON UPDATE acts on what leads to it as if it had gone.
  *
  *-------------------------------------------------------------------------
  */

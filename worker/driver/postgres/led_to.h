@@ -20,7 +20,7 @@
 #define POSTGRES_ACTING_KEYS \
 	" pg_constraint k CROSS JOIN LATERAL (SELECT array_agg(CAST(a.attname AS text) ORDER BY u.n) AS names," \
 	"  string_agg(format('p.%I OPERATOR(%I.%s) n.%I', a.attname, s.nspname, o.oprname, a.attname), ' AND ' ORDER BY u.n) AS same," \
-	"  CASE WHEN k.confupdtype IN ('n', 'd', 'r') THEN format('CAST(ROW(%s) AS record) OPERATOR(pg_catalog.*<>) CAST(ROW(%s) AS record)'," \
+	"  CASE WHEN k.confupdtype <> 'a' THEN format('CAST(ROW(%s) AS record) OPERATOR(pg_catalog.*<>) CAST(ROW(%s) AS record)'," \
 	"   string_agg(format('p.%I', a.attname), ', ' ORDER BY u.n), string_agg(format('n.%I', a.attname), ', ' ORDER BY u.n)) END AS form," \
 	"  bool_or(a.atttypid NOT IN (16, 17, 18, 20, 21, 23, 26, 1082, 1083, 1114, 1184, 2950)" \
 	"   AND NOT (a.atttypid IN (25, 1043) AND EXISTS (SELECT FROM pg_collation l WHERE l.oid = a.attcollation AND l.collisdeterministic))) AS has_forms" \
@@ -36,7 +36,7 @@
 	"  UNION SELECT CAST(relid AS oid) FROM pg_partition_ancestors(CAST($1 AS oid))" \
 	"  UNION SELECT CAST(relid AS oid) FROM pg_partition_tree(CAST($1 AS oid)))" \
 	" AND to_jsonb(k) ->> 'conenforced' IS DISTINCT FROM 'false'" \
-	" AND (NOT CAST($2 AS text[]) <@ parent.names OR (parent.form IS NOT NULL AND parent.has_forms))" \
+	" AND (NOT CAST($2 AS text[]) <@ parent.names OR (k.confupdtype IN ('n', 'd', 'r') AND parent.has_forms))" \
 	" AND parent.names <@ CAST($3 AS text[])"
 
 /* Its three parameters. */
