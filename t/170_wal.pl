@@ -139,6 +139,15 @@ is($pair->sql(q{SELECT dbsync.wait_for('s', '1 s')}), 'f', 'wait_for() does not 
 $writer->query_safe('COMMIT');
 equal('a lock');
 
+# --- what was written before a table joined is read behind its copy
+
+unread(sub { $pair->sql(q{UPDATE pair SET v = 'behind a lock'}); $writer->query_safe('BEGIN; LOCK TABLE pair IN SHARE MODE') });
+$pair->sql($_) foreach q{TRUNCATE t; INSERT INTO t SELECT g, 'published' FROM generate_series(1, 50) g}, q{SELECT dbsync.suspend_table('t')},
+	q{INSERT INTO t SELECT g, 'not published' FROM generate_series(51, 100) g}, q{SELECT dbsync.copy_table('s', 't')};
+ok(becomes_true($pair->target, q{SELECT count(*) = 100 AND bool_and(v LIKE '%published') FROM t}), 'a copy of a table that was emptied before');
+$writer->query_safe('COMMIT');
+equal('a TRUNCATE of a former life');
+
 # --- a replica identity that is none
 
 $pair->sql('ALTER TABLE t REPLICA IDENTITY NOTHING');
