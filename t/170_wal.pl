@@ -148,6 +148,12 @@ ok(becomes_true($pair->target, q{SELECT count(*) = 100 AND bool_and(v LIKE '%pub
 $writer->query_safe('COMMIT');
 equal('a TRUNCATE of a former life');
 
+# --- a table that others inherit from, which are in no publication
+
+$pair->sql(q{CREATE TABLE heir () INHERITS (t); SELECT dbsync.suspend_table('t')});
+copy_all('out and in again, with a table that inherits from it');
+$pair->sql(q{DROP TABLE heir});
+
 # --- a replica identity that is none
 
 $pair->sql('ALTER TABLE t REPLICA IDENTITY NOTHING');

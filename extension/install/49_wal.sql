@@ -233,7 +233,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid
                WHERE p.pubname = dbsync_internal.wal_name() AND r.prrelid = captured.relid)
         AND EXISTS (SELECT FROM dbsync_internal.published_table t WHERE t.captured_id = captured.id) THEN
-        EXECUTE format('ALTER PUBLICATION %I DROP TABLE %s', dbsync_internal.wal_name(), captured.relid);
+        EXECUTE format('ALTER PUBLICATION %I DROP TABLE ONLY %s', dbsync_internal.wal_name(), captured.relid);
     END IF;
     DELETE FROM dbsync_internal.published_table t WHERE t.captured_id = captured.id;
 END $$;
