@@ -148,6 +148,12 @@ ok(becomes_true($pair->target, q{SELECT count(*) = 100 AND bool_and(v LIKE '%pub
 $writer->query_safe('COMMIT');
 equal('a TRUNCATE of a former life');
 
+# --- a table that is suspended for another reason, as a right was lost; in the publication it could not be written without a key
+
+$pair->sql(q{SELECT dbsync_internal.note_suspended(id, 'for a test') FROM dbsync.captured_table WHERE relid = 't'::regclass});
+ok(becomes_true($pair->source, q{SELECT NOT EXISTS (SELECT FROM pg_publication_rel WHERE prrelid = 't'::regclass)}), 'who is suspended leaves the publication');
+copy_all('suspended for another reason');
+
 # --- a table that others inherit from, which are in no publication
 
 $pair->sql(q{CREATE TABLE heir () INHERITS (t); SELECT dbsync.suspend_table('t')});
@@ -264,7 +270,10 @@ $pair->sql(q{SET ROLE simple; SELECT dbsync.create_subscription('mine', 'far')})
 like(($pair->source->psql('postgres', q{SET ROLE simple; SELECT dbsync.add_table('mine', 'own', capture => 'wal')}))[2],
 	qr/capture "wal" needs role "simple" to have REPLICATION/, 'who might not make a slot does not get one');
 $pair->sql('ALTER ROLE simple REPLICATION');
-$pair->sql(q{SET ROLE simple; SELECT dbsync.add_table('mine', 'own', capture => 'wal'); SELECT dbsync.drop_subscription('mine')});
+$pair->sql(q{SET ROLE simple; SELECT dbsync.add_table('mine', 'own', capture => 'wal')});
+$pair->sql('ALTER ROLE simple NOREPLICATION');
+is($pair->sql(q{SELECT lacks FROM dbsync.subscription s, dbsync_internal.lost_tables(s.id, 'simple'::regrole) WHERE s.name = 'mine'}), 'REPLICATION', 'and who may no longer loses it');
+$pair->sql(q{SET ROLE simple; SELECT dbsync.drop_subscription('mine')});
 like(($pair->source->psql('postgres', q{SELECT dbsync.add_table('s', 'parts', capture => 'wal')}))[2], qr/capture of partitioned table public\.parts cannot be "wal"/, 'partitioned tables');
 like(($pair->source->psql('postgres', q{SELECT dbsync.add_table('s', 'bare', capture => 'wal')}))[2], qr/capture of table public\.bare cannot be "wal": its replica identity is nothing/, 'no identity');
 

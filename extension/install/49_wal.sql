@@ -362,6 +362,15 @@ BEGIN
             PERFORM dbsync_internal.suspend_wal(captured, problem);
         END IF;
     END LOOP;
+    -- who has suspended others could not always lock them; if not now, then as we come again
+    FOR captured IN
+        SELECT c.* FROM dbsync_internal.published_table t JOIN dbsync.captured_table c ON c.id = t.captured_id
+        WHERE c.state = 'suspended' ORDER BY c.id
+    LOOP
+        IF dbsync_internal.lock_at_once(captured.relid, 'SHARE ROW EXCLUSIVE') THEN
+            PERFORM dbsync_internal.unpublish(captured);
+        END IF;
+    END LOOP;
     RETURN dbsync_internal.wal_name();
 END $$;
 COMMENT ON FUNCTION dbsync_internal.begin_feeding() IS 'name of the replication slot, if all that it shows can be trusted to be all; null: there is none, and its tables are suspended';

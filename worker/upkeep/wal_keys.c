@@ -338,7 +338,7 @@ take_row(DbsyncWalKeys *keys, const DbsyncPgoutput *message, XLogRecPtr lsn)
 		return;
 	if (table->ncolumns == NOT_DESCRIBED)
 	{
-		table->problem = "the WAL did not say which columns it has";
+		table->problem = "the WAL did not say the key of a row";
 		return;
 	}
 	if ((message->before.n != 0 && message->before.n != table->ncolumns) ||
