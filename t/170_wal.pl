@@ -139,6 +139,27 @@ is($pair->sql(q{SELECT dbsync.wait_for('s', '1 s')}), 'f', 'wait_for() does not 
 $writer->query_safe('COMMIT');
 equal('a lock');
 
+# --- what was written before a table joined is read behind its copy
+
+unread(sub { $pair->sql(q{UPDATE pair SET v = 'behind a lock'}); $writer->query_safe('BEGIN; LOCK TABLE pair IN SHARE MODE') });
+$pair->sql($_) foreach q{TRUNCATE t; INSERT INTO t SELECT g, 'published' FROM generate_series(1, 50) g}, q{SELECT dbsync.suspend_table('t')},
+	q{INSERT INTO t SELECT g, 'not published' FROM generate_series(51, 100) g}, q{SELECT dbsync.copy_table('s', 't')};
+ok(becomes_true($pair->target, q{SELECT count(*) = 100 AND bool_and(v LIKE '%published') FROM t}), 'a copy of a table that was emptied before');
+$writer->query_safe('COMMIT');
+equal('a TRUNCATE of a former life');
+
+# --- a table that is suspended for another reason, as a right was lost; in the publication it could not be written without a key
+
+$pair->sql(q{SELECT dbsync_internal.note_suspended(id, 'for a test') FROM dbsync.captured_table WHERE relid = 't'::regclass});
+ok(becomes_true($pair->source, q{SELECT NOT EXISTS (SELECT FROM pg_publication_rel WHERE prrelid = 't'::regclass)}), 'who is suspended leaves the publication');
+copy_all('suspended for another reason');
+
+# --- a table that others inherit from, which are in no publication
+
+$pair->sql(q{CREATE TABLE heir () INHERITS (t); SELECT dbsync.suspend_table('t')});
+copy_all('out and in again, with a table that inherits from it');
+$pair->sql(q{DROP TABLE heir});
+
 # --- a replica identity that is none
 
 $pair->sql('ALTER TABLE t REPLICA IDENTITY NOTHING');
@@ -249,7 +270,10 @@ $pair->sql(q{SET ROLE simple; SELECT dbsync.create_subscription('mine', 'far')})
 like(($pair->source->psql('postgres', q{SET ROLE simple; SELECT dbsync.add_table('mine', 'own', capture => 'wal')}))[2],
 	qr/capture "wal" needs role "simple" to have REPLICATION/, 'who might not make a slot does not get one');
 $pair->sql('ALTER ROLE simple REPLICATION');
-$pair->sql(q{SET ROLE simple; SELECT dbsync.add_table('mine', 'own', capture => 'wal'); SELECT dbsync.drop_subscription('mine')});
+$pair->sql(q{SET ROLE simple; SELECT dbsync.add_table('mine', 'own', capture => 'wal')});
+$pair->sql('ALTER ROLE simple NOREPLICATION');
+is($pair->sql(q{SELECT lacks FROM dbsync.subscription s, dbsync_internal.lost_tables(s.id, 'simple'::regrole) WHERE s.name = 'mine'}), 'REPLICATION', 'and who may no longer loses it');
+$pair->sql(q{SET ROLE simple; SELECT dbsync.drop_subscription('mine')});
 like(($pair->source->psql('postgres', q{SELECT dbsync.add_table('s', 'parts', capture => 'wal')}))[2], qr/capture of partitioned table public\.parts cannot be "wal"/, 'partitioned tables');
 like(($pair->source->psql('postgres', q{SELECT dbsync.add_table('s', 'bare', capture => 'wal')}))[2], qr/capture of table public\.bare cannot be "wal": its replica identity is nothing/, 'no identity');
 

@@ -177,6 +177,8 @@ CREATE TABLE dbsync.kept_partition (
     xid xid8 NOT NULL,
     kept boolean NOT NULL
 );
+-- rows of tables without a key are deleted, too, when somebody has a publication FOR ALL TABLES
+ALTER TABLE dbsync.kept_partition REPLICA IDENTITY FULL;
 CREATE INDEX kept_partition_captured ON dbsync.kept_partition (captured_id, subscription_id);
 CREATE INDEX kept_partition_relid ON dbsync.kept_partition (relid);
 COMMENT ON TABLE dbsync.kept_partition IS 'partitions that were detached or dropped, and whose rows are kept at a target';
@@ -381,6 +383,7 @@ CREATE TABLE dbsync.skipped (
     captured_id int NOT NULL,
     since timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
+ALTER TABLE dbsync.skipped REPLICA IDENTITY FULL;
 COMMENT ON TABLE dbsync.skipped IS 'tables written to while this copy of the database was dormant';
 COMMENT ON COLUMN dbsync.skipped.captured_id IS 'the captured table';
 COMMENT ON COLUMN dbsync.skipped.since IS 'when the transaction began that wrote to it';

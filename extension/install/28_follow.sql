@@ -16,6 +16,7 @@ CREATE TABLE dbsync_internal.rewritten (
     reason int NOT NULL,
     by_expression boolean NOT NULL
 );
+ALTER TABLE dbsync_internal.rewritten REPLICA IDENTITY FULL;
 COMMENT ON TABLE dbsync_internal.rewritten IS 'captured tables that the ALTER TABLE under way has written anew';
 COMMENT ON COLUMN dbsync_internal.rewritten.captured_id IS 'the captured table';
 COMMENT ON COLUMN dbsync_internal.rewritten.reason IS 'why, as pg_event_trigger_table_rewrite_reason() says it';

@@ -93,6 +93,10 @@ BEGIN
         message := format('row security hides rows of table %s from role "%s"', rel, pg_get_userbyid(role));
         detail := 'A subscription sends all rows of a table, so its owner must see them all.';
         cure := 'A superuser, a role with BYPASSRLS, or the table''s owner (without FORCE ROW LEVEL SECURITY) sees all rows.';
+    ELSIF lacks = 'REPLICATION' THEN
+        message := format('capture "wal" needs role "%s" to have REPLICATION', pg_get_userbyid(role));
+        detail := 'It keeps a replication slot, which can fill the disk of the server.';
+        cure := format('ALTER ROLE %I REPLICATION', pg_get_userbyid(role));
     ELSE
         message := format('permission denied for table %s', rel);
         detail := format(CASE lacks WHEN 'SELECT' THEN 'Role "%s" needs SELECT on all of the table.'
@@ -149,6 +153,13 @@ AS $$
     WHERE NOT (m.lacks = 'TRIGGER' AND (t.capture = 'shadow' OR EXISTS (
         SELECT FROM dbsync.subscription_table a
         WHERE a.subscription_id = lost_tables.subscription_id AND a.captured_id = t.id AND a.capture = 'timestamp')))
+    UNION ALL
+    -- whose slot it is that a table is read from: see check_wal_server()
+    SELECT t.id, t.relid::oid, 'REPLICATION'
+    FROM dbsync.subscription_table a JOIN dbsync.captured_table t ON t.id = a.captured_id JOIN pg_roles r ON r.oid = lost_tables.owner
+    WHERE a.subscription_id = lost_tables.subscription_id AND a.state <> 'suspended' AND a.capture IS NULL
+      AND t.capture = 'wal' AND t.state <> 'dropped' AND NOT (r.rolsuper OR r.rolreplication)
+      AND (among IS NULL OR t.relid = ANY (among))
 $$;
 COMMENT ON FUNCTION dbsync_internal.lost_tables(int, oid, oid[]) IS 'tables of a subscription, among these (null: all), on which its owner has lost a right';
 
@@ -193,6 +204,7 @@ BEGIN
           AND NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = t.id AND a.state <> 'suspended');
         IF FOUND AND locked THEN
             PERFORM dbsync_internal.drop_triggers(unwanted.relid);
+            PERFORM dbsync_internal.unpublish(t) FROM dbsync.captured_table t WHERE t.id = unwanted.id;
         END IF;
     END LOOP;
 END $$;

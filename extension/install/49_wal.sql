@@ -30,11 +30,13 @@ COMMENT ON COLUMN dbsync_internal.wal_slot.fed IS 'keys of all that was committe
 CREATE TABLE dbsync_internal.published_table (
     captured_id int PRIMARY KEY,
     entry oid NOT NULL,
+    since pg_lsn NOT NULL,
     key_names name[] NOT NULL
 );
 COMMENT ON TABLE dbsync_internal.published_table IS 'captured tables that are in the publication';
 COMMENT ON COLUMN dbsync_internal.published_table.captured_id IS 'the captured table';
 COMMENT ON COLUMN dbsync_internal.published_table.entry IS 'its row of pg_publication_rel: of a table that was taken out and put back it is another one';
+COMMENT ON COLUMN dbsync_internal.published_table.since IS 'where the WAL was as it was put in, locked against writers: what lies before is in its copy, or of a former life';
 COMMENT ON COLUMN dbsync_internal.published_table.key_names IS 'names of the columns of its key as it was put in';
 
 CREATE FUNCTION dbsync_internal.key_names(captured dbsync.captured_table) RETURNS name[]
@@ -212,9 +214,10 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = publication AND r.prrelid = captured.relid) THEN
         EXECUTE format('ALTER PUBLICATION %I ADD TABLE ONLY %s', dbsync_internal.wal_name(), captured.relid);
     END IF;
-    INSERT INTO dbsync_internal.published_table (captured_id, entry, key_names)
-    SELECT captured.id, r.oid, dbsync_internal.key_names(captured) FROM pg_publication_rel r WHERE r.prpubid = publication AND r.prrelid = captured.relid
-    ON CONFLICT ON CONSTRAINT published_table_pkey DO UPDATE SET (entry, key_names) = (EXCLUDED.entry, EXCLUDED.key_names);
+    INSERT INTO dbsync_internal.published_table (captured_id, entry, since, key_names)
+    SELECT captured.id, r.oid, pg_current_wal_insert_lsn(), dbsync_internal.key_names(captured)
+    FROM pg_publication_rel r WHERE r.prpubid = publication AND r.prrelid = captured.relid
+    ON CONFLICT ON CONSTRAINT published_table_pkey DO UPDATE SET (entry, since, key_names) = (EXCLUDED.entry, EXCLUDED.since, EXCLUDED.key_names);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.publish(dbsync.captured_table, oid) IS 'adds a table to the publication, if it is to be captured from the WAL';
 
@@ -230,7 +233,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid
                WHERE p.pubname = dbsync_internal.wal_name() AND r.prrelid = captured.relid)
         AND EXISTS (SELECT FROM dbsync_internal.published_table t WHERE t.captured_id = captured.id) THEN
-        EXECUTE format('ALTER PUBLICATION %I DROP TABLE %s', dbsync_internal.wal_name(), captured.relid);
+        EXECUTE format('ALTER PUBLICATION %I DROP TABLE ONLY %s', dbsync_internal.wal_name(), captured.relid);
     END IF;
     DELETE FROM dbsync_internal.published_table t WHERE t.captured_id = captured.id;
 END $$;
@@ -357,6 +360,15 @@ BEGIN
         problem := dbsync_internal.published_problem(captured);
         IF problem IS NOT NULL THEN
             PERFORM dbsync_internal.suspend_wal(captured, problem);
+        END IF;
+    END LOOP;
+    -- who has suspended others could not always lock them; if not now, then as we come again
+    FOR captured IN
+        SELECT c.* FROM dbsync_internal.published_table t JOIN dbsync.captured_table c ON c.id = t.captured_id
+        WHERE c.state = 'suspended' ORDER BY c.id
+    LOOP
+        IF dbsync_internal.lock_at_once(captured.relid, 'SHARE ROW EXCLUSIVE') THEN
+            PERFORM dbsync_internal.unpublish(captured);
         END IF;
     END LOOP;
     RETURN dbsync_internal.wal_name();

@@ -20,6 +20,7 @@ CREATE TABLE dbsync.subscription_rule (
     relid oid,
     name name NOT NULL DEFAULT ''
 );
+ALTER TABLE dbsync.subscription_rule REPLICA IDENTITY FULL;
 CREATE INDEX subscription_rule_subscription ON dbsync.subscription_rule (subscription_id);
 -- C goes through it for each table that is made
 CREATE INDEX subscription_rule_schema ON dbsync.subscription_rule (schema_oid) WHERE kind <> 'except';

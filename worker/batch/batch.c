@@ -82,12 +82,14 @@ describe_batch(void *arg)
 
 /*
  * How far the source's WAL must be on disk before the target commits.  Rows come from
- * the cut's transactions alone when it has all that S shows, and nothing is copied.
+ * the cut's transactions alone when it has all that S shows, and nothing is copied.  Of tables that
+ * are read from the WAL rows are read again, and S shows what nobody has told of yet.
  */
 static XLogRecPtr
 needed_wal(const DbsyncBatch *batch)
 {
-	if (!batch->caught_up || batch->cut == NULL || batch->with_chunk || batch->with_scans || batch->sliced)
+	if (!batch->caught_up || batch->cut == NULL || batch->with_chunk || batch->with_scans || batch->sliced ||
+		batch->work->subscription->any_from_wal)
 		return dbsync_wal_end();
 	return dbsync_wal_needed(batch->cut, batch->now);
 }

@@ -9,6 +9,9 @@
  * for certain which columns of the table as it is now the values belong to, the table is
  * given up, and copied anew.
  *
+ * What was written before the table joined is passed over: its copy has it.  A TRUNCATE of a former
+ * life would take away at the target what was copied since.
+ *
  * Columns are told by their place among those of the replica identity, which is the order
  * of their numbers; where that is all of the row, by their names.
  *
@@ -18,17 +21,23 @@
 
 #include "access/table.h"
 #include "catalog/pg_class.h"
+#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/pg_lsn.h"
 #include "utils/rel.h"
 
 #include "extension/capture/cache.h"
 #include "extension/capture/feed.h"
 #include "extension/log/segment.h"
 #include "extension/owner.h"
+#include "worker/query.h"
 #include "worker/upkeep/pgoutput.h"
 #include "worker/upkeep/wal_keys.h"
+
+/* it was, but not as it is since it joined */
+#define NOT_DESCRIBED	(-1)
 
 /* a column of a key */
 typedef struct KeyColumn
@@ -48,7 +57,8 @@ typedef struct DbsyncWalTable
 	Relation	rel;			/* open and locked as by writers, or NULL */
 	TupleTableSlot *slot;
 	int			captured_id;
-	int			ncolumns;		/* of rows of messages */
+	XLogRecPtr	since;			/* what lies before is not for us */
+	int			ncolumns;		/* of rows of messages; NOT_DESCRIBED */
 	int			nkeys;
 	KeyColumn	keys[INDEX_MAX_KEYS];
 } DbsyncWalTable;
@@ -99,6 +109,23 @@ learn_key(DbsyncWalTable *table, const DbsyncShape *shape)
 	}
 }
 
+/* Where the WAL was as it joined.  It is locked, so it cannot leave and join again meanwhile. */
+static XLogRecPtr
+find_since(int captured_id)
+{
+	const char *args[1] = {psprintf("%d", captured_id)};
+	uint64		found;
+	XLogRecPtr	since;
+
+	SPI_connect();
+	found = dbsync_query_latest("SELECT t.since FROM dbsync_internal.published_table t"
+								" WHERE t.captured_id = $1::pg_catalog.int4", 1, args);
+	since = found == 0 ? PG_UINT64_MAX
+		: DatumGetLSN(DirectFunctionCall1(pg_lsn_in, CStringGetDatum(dbsync_query_text(0, 1))));
+	SPI_finish();
+	return since;
+}
+
 /* A table that is not captured so by now is passed over: whoever goes on with it copies it first. */
 static void
 open_table(DbsyncWalTable *table)
@@ -114,6 +141,7 @@ open_table(DbsyncWalTable *table)
 	table->captured_id = entry->captured.id;
 	if (!table->wanted)
 		return;
+	table->since = find_since(table->captured_id);
 	table->slot = MakeSingleTupleTableSlot(RelationGetDescr(table->rel), &TTSOpsVirtual);
 	if (entry->shape.nkeys == 0)
 		table->problem = "it has no key any more";
@@ -172,8 +200,15 @@ learn_places(DbsyncWalTable *table, const DbsyncPgoutput *message)
 	}
 }
 
+static bool
+is_wanted(const DbsyncWalTable *table)
+{
+	return table->wanted && table->problem == NULL;
+}
+
+/* As it was before it joined is of no concern; if it is as it was then, nobody has described it since. */
 static void
-learn_table(DbsyncWalKeys *keys, const DbsyncPgoutput *message)
+learn_table(DbsyncWalKeys *keys, const DbsyncPgoutput *message, XLogRecPtr lsn)
 {
 	bool		found;
 	DbsyncWalTable *table = hash_search(keys->tables, &message->relid, HASH_ENTER, &found);
@@ -184,7 +219,9 @@ learn_table(DbsyncWalKeys *keys, const DbsyncPgoutput *message)
 		memset((char *) table + sizeof(Oid), 0, sizeof(DbsyncWalTable) - sizeof(Oid));
 		open_table(table);
 	}
-	if (table->wanted && table->problem == NULL)
+	if (is_wanted(table) && lsn < table->since)
+		table->ncolumns = NOT_DESCRIBED;
+	else if (is_wanted(table))
 		learn_places(table, message);
 	MemoryContextSwitchTo(old);
 }
@@ -200,12 +237,6 @@ find_table(DbsyncWalKeys *keys, Oid relid)
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
 				 errmsg("the output plugin \"pgoutput\" tells of table %u, which it has not described", relid)));
 	return table;
-}
-
-static bool
-is_wanted(const DbsyncWalTable *table)
-{
-	return table->wanted && table->problem == NULL;
 }
 
 static void
@@ -299,12 +330,17 @@ has_same_key(const DbsyncWalTable *table, const DbsyncPgoutputRow *row, const Db
 }
 
 static void
-take_row(DbsyncWalKeys *keys, const DbsyncPgoutput *message)
+take_row(DbsyncWalKeys *keys, const DbsyncPgoutput *message, XLogRecPtr lsn)
 {
 	DbsyncWalTable *table = find_table(keys, message->relid);
 
-	if (!is_wanted(table))
+	if (!is_wanted(table) || lsn < table->since)
 		return;
+	if (table->ncolumns == NOT_DESCRIBED)
+	{
+		table->problem = "the WAL did not say the key of a row";
+		return;
+	}
 	if ((message->before.n != 0 && message->before.n != table->ncolumns) ||
 		(message->after.n != 0 && message->after.n != table->ncolumns))
 		ereport(ERROR,
@@ -336,19 +372,19 @@ dbsync_wal_keys_take(DbsyncWalKeys *keys, XLogRecPtr lsn, const char *data, Size
 			keys->end = lsn;
 			break;
 		case DBSYNC_PGOUTPUT_RELATION:
-			learn_table(keys, &message);
+			learn_table(keys, &message, lsn);
 			break;
 		case DBSYNC_PGOUTPUT_INSERT:
 		case DBSYNC_PGOUTPUT_UPDATE:
 		case DBSYNC_PGOUTPUT_DELETE:
-			take_row(keys, &message);
+			take_row(keys, &message, lsn);
 			break;
 		case DBSYNC_PGOUTPUT_TRUNCATE:
 			for (int i = 0; i < message.nrelids; i++)
 			{
 				DbsyncWalTable *table = find_table(keys, message.relids[i]);
 
-				if (is_wanted(table))
+				if (is_wanted(table) && lsn >= table->since)
 					put(keys, table, DBSYNC_OP_TRUNCATE, NULL);
 			}
 			break;

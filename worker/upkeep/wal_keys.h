@@ -26,7 +26,7 @@ typedef struct DbsyncWalKeys
 
 extern void dbsync_wal_keys_begin(DbsyncWalKeys *keys);
 
-/* A message that ends at "lsn"; error if it is none. */
+/* A message of what lies at "lsn"; error if it is none. */
 extern void dbsync_wal_keys_take(DbsyncWalKeys *keys, XLogRecPtr lsn, const char *data, Size size);
 
 /*
