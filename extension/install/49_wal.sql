@@ -51,7 +51,7 @@ COMMENT ON FUNCTION dbsync_internal.key_names(dbsync.captured_table) IS 'names o
 CREATE FUNCTION dbsync_internal.wal_name() RETURNS name
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT ('dbsync_' || d.oid)::name FROM pg_database d WHERE d.datname = current_database()
+    SELECT format('dbsync_%s', d.oid)::name FROM pg_database d WHERE d.datname = current_database()
 $$;
 COMMENT ON FUNCTION dbsync_internal.wal_name() IS 'name of the slot and the publication of this database';
 
