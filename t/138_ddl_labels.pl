@@ -74,17 +74,22 @@ foreach my $subscription (@subscriptions)
 
 # One more rename, while the worker looks at what the target calls its labels: what it knows of names
 # that labels had is older than that, and must not make the new name a label that is new.
+#
+# Who connects while pg_enum is locked may have to read it, and would wait as long as it is: so it is looked by a
+# session that was there before.
+my $looks = $target->background_psql('postgres');
+my $locks = sub { my ($what) = @_; return $looks->query("SELECT count(*) FROM pg_locks WHERE relation = 3501 AND $what") };
 my $blocker = $target->background_psql('postgres');
-$blocker->query_until(qr/begun/, "\\echo begun\nBEGIN; LOCK TABLE pg_catalog.pg_enum IN ACCESS EXCLUSIVE MODE;\n");
-ok(becomes_true($target, "SELECT count(*) = 1 FROM pg_locks WHERE relation = 'pg_catalog.pg_enum'::regclass AND mode = 'AccessExclusiveLock' AND granted"),
-	'the target\'s labels cannot be looked at');
+$blocker->query("SET idle_in_transaction_session_timeout = '5min'");
+$blocker->query("BEGIN; LOCK TABLE pg_catalog.pg_enum IN ACCESS EXCLUSIVE MODE");
+is($locks->("mode = 'AccessExclusiveLock' AND granted"), 1, 'the target\'s labels cannot be looked at');
 my $next = $renames + 1;
 $pair->sql("ALTER TYPE public.one_mood RENAME VALUE 'a$renames' TO 'a$next'");
 $pair->sql("UPDATE public.one SET m = 'a$next' WHERE id = 1");
-ok(becomes_true($target, "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'pg_catalog.pg_enum'::regclass AND NOT granted"),
-	'the worker waits for them');
+ok(poll_until(sub { $locks->('NOT granted') > 0 }, 'the worker waits for them'), 'the worker waits for them');
 $pair->sql("ALTER TYPE public.one_mood RENAME VALUE 'a$next' TO 'a" . ++$next . "'");
 $blocker->quit;
+$looks->quit;
 ok(becomes_true($source, "SELECT state = 'live' FROM dbsync.table_status WHERE subscription = 'applies'"), 'renamed while it looks: it is not held');
 $pair->arrives('applies', 'renamed while it looks: all arrives');
 $pair->same_at_both_ends('public.one');
