@@ -8,7 +8,7 @@ use strict;
 use warnings;
 
 use lib 't';
-use DbsyncTest qw(poll_until random_below uri_of);
+use DbsyncTest qw(poll_until random_below);
 use DbsyncTest::Changing qw(chance one_of);
 use Test::More;
 
@@ -18,10 +18,7 @@ my $kept = 5;    # rows with ids up to here are never deleted
 
 my $pair = DbsyncTest->new(
 	source_conf => "dbsync.copy_chunk_rows = 10\ndbsync.retention_interval = '200ms'\ndbsync.retry_max = '1s'",
-	uri => sub {
-		$_[0]->target_sql('CREATE ROLE plain LOGIN; ALTER DATABASE postgres OWNER TO plain');
-		return uri_of($_[0]->target, user => 'plain');
-	});
+	uri => \&DbsyncTest::uri_that_checks_keys);
 
 # What chance brings about may fail for these reasons; whatever else is said is a failure.
 my %may_fail = map { $_ => 1 } (

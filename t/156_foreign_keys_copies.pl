@@ -5,15 +5,12 @@ use strict;
 use warnings;
 
 use lib 't';
-use DbsyncTest qw(uri_of);
+use DbsyncTest qw();
 use Test::More;
 
 my $pair = DbsyncTest->new(
 	source_conf => "dbsync.retry_max = '1s'",
-	uri => sub {
-		$_[0]->target_sql('CREATE ROLE plain LOGIN; ALTER DATABASE postgres OWNER TO plain');
-		return uri_of($_[0]->target, user => 'plain');
-	});
+	uri => \&DbsyncTest::uri_that_checks_keys);
 my @tables = map { "public.$_" } qw(land town street free);
 my $ddl = <<'SQL';
 CREATE TABLE land (id int PRIMARY KEY, v text);

@@ -28,32 +28,14 @@ $feed->start_load(%emptied);
 $pair->start_subscription($_) foreach 'feed', 'chosen';
 $feed->goes_on(20);
 
-my $column = 0;
 my %accidents = (
-	(map { ($_->[0] => $_->[1]) } $pair->victims('feed')),
+	$feed->accidents,
 	'whole rows for a while' => sub {
 		foreach my $capture ('trigger', 'keys', 'trigger', 'keys')
 		{
 			$pair->sql("UPDATE dbsync.captured_table SET capture = '$capture' WHERE relid = 'storm.k'::regclass");
 			$feed->goes_on(10);
 		}
-	},
-	'a column that comes, changes its type, and goes' => sub {
-		my $name = 'c' . ++$column;
-		foreach my $change ("ADD $name int DEFAULT $column", "ALTER $name TYPE bigint", "DROP $name")
-		{
-			DbsyncTest::poll_until(sub { defined ask($pair->source, "SET lock_timeout = '1s'; ALTER TABLE storm.k $change") }, $change);
-			$feed->goes_on(10);
-		}
-	},
-	'copies anew' => sub {
-		DbsyncTest::poll_until(sub { defined ask($pair->source, "SELECT dbsync.copy_table('feed', '$_')") }, "copy of $_")
-		  foreach 'storm.k', 'storm.p';
-	},
-	'a target that is away' => sub {
-		$pair->target->stop('fast');
-		$pair->sql('SELECT storm.write() FROM generate_series(1, 300)');
-		$pair->target->start;
 	});
 
 $feed->survives($rounds, \%accidents, %emptied);

@@ -219,6 +219,7 @@ $writer->quit;
 $holder->quit;
 
 $pair->sql(<<'SQL');
+-- the worker waits there for as long as there is a row; it dies meanwhile, so nobody could hold a lock for it
 CREATE TABLE public.hold (n int);
 ALTER FUNCTION dbsync_internal.advance_wal() RENAME TO advance_wal_really;
 CREATE FUNCTION dbsync_internal.advance_wal() RETURNS void LANGUAGE plpgsql AS $$

@@ -5,7 +5,7 @@ use strict;
 use warnings;
 
 use lib 't';
-use DbsyncTest qw(becomes_true uri_of);
+use DbsyncTest qw(becomes_true);
 use Test::More;
 
 my $pair = DbsyncTest->new(
@@ -14,10 +14,7 @@ dbsync.segment_size = '64kB'
 dbsync.retention_interval = '50ms'
 dbsync.retry_max = '500ms'
 CONF
-	uri => sub {
-		$_[0]->target_sql('CREATE ROLE plain LOGIN; ALTER DATABASE postgres OWNER TO plain');
-		return uri_of($_[0]->target, user => 'plain');
-	});
+	uri => \&DbsyncTest::uri_that_checks_keys);
 my @tables = map { "public.$_" } qw(land town street free);
 my $ddl = <<'SQL';
 CREATE TABLE land (id int PRIMARY KEY, v text);

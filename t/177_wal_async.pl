@@ -7,7 +7,6 @@ use warnings;
 use lib 't';
 use DbsyncTest qw(ask becomes_true poll_until);
 use Test::More;
-use Time::HiRes qw(sleep);
 
 # the source's own WAL writer would have it on disk too soon
 my $pair = DbsyncTest->new(source_conf => <<'CONF');
@@ -46,11 +45,7 @@ $pair->sql(q{BEGIN; INSERT INTO plain SELECT repeat(md5(g::text), 60) FROM gener
 ok(becomes_true($pair->source, q{SELECT bool_or(query = 'passing WAL that was read' AND wait_event = 'advisory') FROM pg_stat_activity}), 'the key was read');
 $writer->query_safe(q{UPDATE t SET v = 'not on disk' WHERE id = 5; COMMIT});
 $holder->query_safe('SELECT pg_advisory_unlock(4711)');
-foreach (1 .. 500)
-{
-	last if $pair->target_sql('SELECT v FROM t WHERE id = 5') eq 'not on disk';
-	sleep(0.01);
-}
+poll_until(sub { $pair->target_sql('SELECT v FROM t WHERE id = 5') eq 'not on disk' }, 'the row as it was later');
 $pair->source->stop('immediate');
 is($pair->target_sql('SELECT v FROM t WHERE id = 5'), 'not on disk', 'the row came as it was later');
 $pair->source->start;

@@ -176,6 +176,16 @@ sub status
 	return $row eq '' ? undef : JSON::PP::decode_json($row);
 }
 
+# For new(uri => ...): of a role that owns the target's database and is nothing else, so that its sessions
+# cannot be in replica role, and foreign keys are checked there.
+sub uri_that_checks_keys
+{
+	my ($self) = @_;
+
+	$self->target_sql('CREATE ROLE plain LOGIN; ALTER DATABASE postgres OWNER TO plain');
+	return uri_of($self->target, user => 'plain');
+}
+
 # Where nothing is to happen there is no state to wait for: a worker with a poll_interval of 100 ms is given
 # the time to look so often, while transactions end that it could hear of.
 sub let_poll

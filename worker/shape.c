@@ -11,6 +11,7 @@
 #include "lib/stringinfo.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 
 #include "worker/by_id.h"
 #include "worker/query.h"
@@ -207,6 +208,12 @@ dbsync_shape_find_column(const DbsyncTableShape *shape, AttrNumber number)
 			return i;
 	}
 	return -1;
+}
+
+bool
+dbsync_shape_column_is_gone(const DbsyncTableShape *shape, int column)
+{
+	return !SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(shape->types[column]));
 }
 
 AttrNumber

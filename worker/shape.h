@@ -57,6 +57,12 @@ extern const DbsyncTableShape *dbsync_shapes_find(const List *shapes, int id);
 /* The place of the column with this number, which a table never gives twice; -1: it has none. */
 extern int	dbsync_shape_find_column(const DbsyncTableShape *shape, AttrNumber number);
 
+/*
+ * Has the type of a column been dropped since?  That goes only with all columns that are of it, and not while there
+ * are rows in segments that have them: so a later shape has this column no more, and nobody needs it at the target.
+ */
+extern bool dbsync_shape_column_is_gone(const DbsyncTableShape *shape, int column);
+
 /* The number of the column with this name; InvalidAttrNumber: it has none. */
 extern AttrNumber dbsync_shape_find_number(const DbsyncTableShape *shape, const char *name);
 

@@ -75,7 +75,7 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 	if (table->scan != NULL && old->scan != NULL)
 		dbsync_table_scan_move(table->scan, old->scan);
 	if (table->shadow != NULL && old->shadow != NULL)
-		dbsync_table_shadow_move(table->shadow, old->shadow);
+		dbsync_table_clock_move(table->shadow, old->shadow);
 	if (old->copied_for != NULL && !old->copied_for_noted)
 	{
 		table->copied_for = MemoryContextStrdup(table->context, old->copied_for);

@@ -235,7 +235,10 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 		table->recorded = dbsync_query_bool(row, 32);
 		table->awaits_copy = dbsync_query_bool(row, 33);
 		if (dbsync_query_text(row, 34) != NULL)
-			table->shadow = dbsync_table_shadow_make(context, dbsync_query_int(row, 34));
+		{
+			table->shadow = MemoryContextAllocZero(context, sizeof(DbsyncTableClock));
+			table->shadow->every = dbsync_query_int(row, 34);
+		}
 		table->from_wal = dbsync_query_bool(row, 35);
 		if (dbsync_query_bool(row, 23))
 			chosen = lappend(chosen, table);

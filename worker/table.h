@@ -15,7 +15,7 @@
 #include "worker/selection.h"
 #include "worker/shape.h"
 #include "worker/table_scan.h"
-#include "worker/table_shadow.h"
+#include "worker/table_clock.h"
 
 typedef enum DbsyncTableState
 {
@@ -144,7 +144,7 @@ typedef struct DbsyncTable
 								 * could, or was not tried */
 	DbsyncTableTies ties;
 	DbsyncTableScan *scan;		/* it is read by a column of its own; NULL: its changes are captured */
-	DbsyncTableShadow *shadow;	/* they are found by comparing it with a copy; NULL: they are told */
+	DbsyncTableClock *shadow;	/* they are found by comparing it with a copy; NULL: they are told */
 } DbsyncTable;
 
 /* Learn name and owner of the table; in CurrentMemoryContext.  False if it is gone. */

@@ -36,7 +36,7 @@ dbsync_table_scan_read(MemoryContext context, const char *id, int captured_id)
 	zone = dbsync_query_text(0, 2);
 	scan->time_zone = zone ? MemoryContextStrdup(context, zone) : NULL;
 	scan->overlap = dbsync_query_int(0, 3);
-	scan->every = dbsync_query_int(0, 4);
+	scan->clock.every = dbsync_query_int(0, 4);
 	return scan;
 }
 
@@ -44,10 +44,7 @@ void
 dbsync_table_scan_move(DbsyncTableScan *scan, const DbsyncTableScan *old)
 {
 	scan->mark = old->mark;
-	scan->next_at = old->next_at;
-	scan->retry_at = old->retry_at;
-	scan->failures = old->failures;
-	scan->answered = old->answered;
+	dbsync_table_clock_move(&scan->clock, &old->clock);
 	scan->expected = old->expected;
 }
 
@@ -99,11 +96,4 @@ dbsync_table_scan_problem(const DbsyncLedgerPart *part)
 			return "column \"boundary\" does not end with two moments";
 	}
 	return NULL;
-}
-
-void
-dbsync_table_scan_put_off(DbsyncTableScan *scan, int64 pause)
-{
-	scan->failures++;
-	scan->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause);
 }

@@ -20,6 +20,7 @@
 #include "utils/palloc.h"
 
 #include "worker/driver/driver.h"
+#include "worker/table_clock.h"
 
 /* values of the boundary that are not of the key */
 #define DBSYNC_SCAN_MARKS	2
@@ -38,14 +39,10 @@ typedef struct DbsyncTableScan
 	const char *column;
 	const char *time_zone;		/* of a column without; NULL: its type has one */
 	int64		overlap;		/* in microseconds */
-	int64		every;			/* the same */
+	DbsyncTableClock clock;
 
 	/* state of the work, moved over when the configuration is read again */
 	const DbsyncScanMark *mark; /* of the batch that is under way, or was last; NULL: there was none */
-	TimestampTz next_at;		/* 0: at once */
-	TimestampTz retry_at;		/* it failed; not before */
-	int			failures;
-	uint64		answered;		/* tickets of wait_for() up to this one were drawn before the last scan */
 	int64		expected;		/* rows that the next one is likely to have */
 } DbsyncTableScan;
 
@@ -67,8 +64,5 @@ extern void dbsync_table_scan_put(DbsyncLedgerPart *part, char **key, int nkeys,
 
 /* What is wrong with a boundary that a ledger has; NULL: nothing. */
 extern const char *dbsync_table_scan_problem(const DbsyncLedgerPart *part);
-
-/* It failed: not again for so many milliseconds. */
-extern void dbsync_table_scan_put_off(DbsyncTableScan *scan, int64 pause);
 
 #endif							/* DBSYNC_WORKER_TABLE_SCAN_H */

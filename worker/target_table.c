@@ -11,7 +11,6 @@
 #include "nodes/makefuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 #include "worker/driver/driver.h"
 #include "worker/identity.h"
@@ -171,7 +170,7 @@ take_chosen(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
 }
 
 /*
- * Columns that have gone with their types (see batch/difference.c): no rows have them, and the target need not either.
+ * Columns that have gone with their types (dbsync_shape_column_is_gone()): no rows have them, and the target need not either.
  * Are there any?
  */
 static bool
@@ -182,7 +181,7 @@ leave_out_gone(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *sha
 
 	for (int i = 0; i < shape->ncolumns; i++)
 	{
-		if (is_key(shape, i) || SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(shape->types[i])))
+		if (is_key(shape, i) || !dbsync_shape_column_is_gone(shape, i))
 			sent[n++] = i;
 	}
 	if (n == shape->ncolumns)

@@ -108,11 +108,12 @@ COMMENT ON FUNCTION dbsync_internal.check_identity(regclass, smallint[]) IS 'err
 CREATE FUNCTION dbsync_internal.check_wal_server(owner oid) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    words record;
 BEGIN
     IF NOT (SELECT r.rolsuper OR r.rolreplication FROM pg_roles r WHERE r.oid = owner) THEN
-        PERFORM dbsync_internal.refuse(format('capture "wal" needs role "%s" to have REPLICATION', pg_get_userbyid(owner)),
-            format('A superuser can ALTER ROLE %I REPLICATION; or use another capture.', pg_get_userbyid(owner)), '42501',
-            'It keeps a replication slot, which can fill the disk of the server.');
+        words := dbsync_internal.describe_right(owner, NULL, 'REPLICATION');
+        PERFORM dbsync_internal.refuse(words.message, format('A superuser can %s; or use another capture.', words.cure), '42501', words.detail);
     ELSIF current_setting('wal_level') <> 'logical' THEN
         PERFORM dbsync_internal.refuse('capture "wal" needs wal_level = logical',
             'ALTER SYSTEM SET wal_level = logical, and restart the server; or use another capture.', '55000',

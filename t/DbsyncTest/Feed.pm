@@ -184,6 +184,34 @@ sub failed_for_reasons
 	return;
 }
 
+# What a captured table, a worker and a target meet with, whatever the way to capture; by name, as survives() takes them.
+sub accidents
+{
+	my ($self) = @_;
+	my $pair = $self->{pair};
+	my $column = 0;
+
+	return (
+		(map { ($_->[0] => $_->[1]) } $pair->victims('feed')),
+		'a column that comes, changes its type, and goes' => sub {
+			my $name = 'c' . ++$column;
+			foreach my $change ("ADD $name int DEFAULT $column", "ALTER $name TYPE bigint", "DROP $name")
+			{
+				poll_until(sub { defined ask($pair->source, "SET lock_timeout = '1s'; ALTER TABLE storm.k $change") }, $change);
+				$self->goes_on(10);
+			}
+		},
+		'copies anew' => sub {
+			poll_until(sub { defined ask($pair->source, "SELECT dbsync.copy_table('feed', '$_')") }, "copy of $_")
+			  foreach 'storm.k', 'storm.p';
+		},
+		'a target that is away' => sub {
+			$pair->target->stop('fast');
+			$pair->sql('SELECT storm.write() FROM generate_series(1, 300)');
+			$pair->target->start;
+		});
+}
+
 # Each of these accidents once a round, in an order by chance, under load ("load": as for start_load);
 # behind each, at rest, both ends are equal.  False as soon as they are not.
 sub survives

@@ -13,7 +13,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/syscache.h"
 
 #include "worker/batch/difference.h"
 #include "worker/text.h"
@@ -27,16 +26,6 @@ has_name(const DbsyncTableShape *shape, const char *name)
 			return true;
 	}
 	return false;
-}
-
-/*
- * A type can only be dropped with all columns that are of it, and not while there are rows in segments that have
- * them: so a later shape has this column no more, nobody needs it at the target, and it could not be made.
- */
-static bool
-is_of_gone_type(const DbsyncTableShape *shape, int column)
-{
-	return !SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(shape->types[column]));
 }
 
 static DbsyncChange *
@@ -136,7 +125,7 @@ find_renamed(DbsyncDifference *difference, const DbsyncTableShape *before,
 	{
 		int			was = dbsync_shape_find_column(before, after->numbers[i]);
 
-		if (was < 0 || strcmp(before->columns[was], after->columns[i]) == 0 || is_of_gone_type(after, i))
+		if (was < 0 || strcmp(before->columns[was], after->columns[i]) == 0 || dbsync_shape_column_is_gone(after, i))
 			continue;
 		difference->taken |= has_name(before, after->columns[i]) || has_name(after, before->columns[was]);
 		renames.from[renames.n] = before->columns[was];
@@ -169,11 +158,11 @@ find_retyped(DbsyncDifference *difference, const DbsyncTableShape *before,
 		int			was = dbsync_shape_find_column(before, after->numbers[i]);
 		DbsyncChange *change;
 
-		if (was < 0 || same_type(before, was, after, i) || is_of_gone_type(after, i))
+		if (was < 0 || same_type(before, was, after, i) || dbsync_shape_column_is_gone(after, i))
 			continue;
 		change = add_change(difference, DBSYNC_CHANGE_TYPE, after->columns[i]);
 		set_type(change, after, i);
-		if (!is_of_gone_type(before, was))
+		if (!dbsync_shape_column_is_gone(before, was))
 		{
 			change->old_type = before->types[was];
 			change->old_typmod = before->typmods[was];
@@ -206,7 +195,7 @@ find_added(DbsyncDifference *difference, const DbsyncTableShape *before,
 	{
 		DbsyncChange *change;
 
-		if (dbsync_shape_find_column(before, after->numbers[i]) >= 0 || is_of_gone_type(after, i))
+		if (dbsync_shape_find_column(before, after->numbers[i]) >= 0 || dbsync_shape_column_is_gone(after, i))
 			continue;
 		change = add_change(difference, DBSYNC_CHANGE_ADD, after->columns[i]);
 		set_type(change, after, i);
@@ -223,7 +212,7 @@ find_defaults(DbsyncDifference *difference, const DbsyncTableShape *before, cons
 	{
 		int			was = dbsync_shape_find_column(before, after->numbers[i]);
 
-		if (was >= 0 && !dbsync_text_is_same(before->defaults[was], after->defaults[i]) && !is_of_gone_type(after, i))
+		if (was >= 0 && !dbsync_text_is_same(before->defaults[was], after->defaults[i]) && !dbsync_shape_column_is_gone(after, i))
 			add_change(difference, DBSYNC_CHANGE_DEFAULT, after->columns[i])->value = after->defaults[i];
 	}
 }
@@ -236,7 +225,7 @@ find_nulls(DbsyncDifference *difference, const DbsyncTableShape *before, const D
 	{
 		int			was = dbsync_shape_find_column(before, after->numbers[i]);
 
-		if (was >= 0 && before->not_null[was] != not_null && after->not_null[i] == not_null && !is_of_gone_type(after, i))
+		if (was >= 0 && before->not_null[was] != not_null && after->not_null[i] == not_null && !dbsync_shape_column_is_gone(after, i))
 			add_change(difference, DBSYNC_CHANGE_NOT_NULL, after->columns[i])->not_null = not_null;
 	}
 }

@@ -38,14 +38,6 @@ is_compared(const DbsyncTable *table)
 		table->state != DBSYNC_TABLE_SUSPENDED;
 }
 
-static TimestampTz
-due_at(const DbsyncTable *table, uint64 asked)
-{
-	const DbsyncTableShadow *shadow = table->shadow;
-
-	return Max(shadow->answered < asked ? 0 : shadow->next_at, shadow->retry_at);
-}
-
 /* What is applied here would go back, as older over newer. */
 static void
 check_written_here(const DbsyncTable *table)
@@ -82,21 +74,20 @@ compare(DbsyncWork *work, const DbsyncTable *table)
 static void
 compare_one(DbsyncWork *work, DbsyncTable *table)
 {
-	DbsyncTableShadow *shadow = table->shadow;
+	DbsyncTableClock *clock = table->shadow;
 	uint64		asked = dbsync_report_asked();
-	TimestampTz now;
 	bool		done;
 
 	work->comparing = table->captured_id;
 	done = compare(work, table);
 	work->comparing = 0;
-	now = GetCurrentTimestamp();
-	shadow->failures = 0;
-	shadow->retry_at = done ? 0 : TimestampTzPlusMilliseconds(now, LOCKED_PAUSE);
-	if (!done)
+	if (done)
+	{
+		dbsync_table_clock_reached(clock, asked, work->scans_by_round);
 		return;
-	shadow->answered = asked;
-	shadow->next_at = work->scans_by_round ? DT_NOEND : now + shadow->every;
+	}
+	clock->failures = 0;
+	clock->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOCKED_PAUSE);
 }
 
 void
@@ -112,7 +103,7 @@ dbsync_comparing_run(DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (is_compared(table) && table->part.live && due_at(table, asked) <= now)
+		if (is_compared(table) && table->part.live && dbsync_table_clock_due(table->shadow, asked) <= now)
 			compare_one(work, table);
 	}
 }
@@ -150,7 +141,7 @@ dbsync_comparing_pause(const DbsyncWork *work)
 		const DbsyncTable *table = lfirst(lc);
 
 		if (is_compared(table) && table->part.live)
-			pause = Min(pause, TimestampDifferenceMilliseconds(now, due_at(table, asked)));
+			pause = Min(pause, TimestampDifferenceMilliseconds(now, dbsync_table_clock_due(table->shadow, asked)));
 	}
 	return pause;
 }

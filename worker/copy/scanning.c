@@ -58,8 +58,7 @@ is_scanned(const DbsyncTable *table)
 static bool
 is_due(const DbsyncTable *table, uint64 asked, TimestampTz now)
 {
-	return is_scanned(table) && table->part.live && table->scan->retry_at <= now &&
-		(table->scan->next_at <= now || table->scan->answered < asked);
+	return is_scanned(table) && table->part.live && dbsync_table_clock_due(&table->scan->clock, asked) <= now;
 }
 
 /* Its first copy is to begin, and needs to know from when on scans are to look. */
@@ -148,7 +147,7 @@ dbsync_scanning_lock(DbsyncWork *work, uint64 asked)
 		if (dbsync_table_lock(table))
 			tables = lappend(tables, table);
 		else
-			table->scan->retry_at = TimestampTzPlusMilliseconds(now, LOCKED_PAUSE);
+			table->scan->clock.retry_at = TimestampTzPlusMilliseconds(now, LOCKED_PAUSE);
 	}
 	return tables;
 }
@@ -300,19 +299,11 @@ dbsync_scanning_send(DbsyncWork *work, List *tables)
 void
 dbsync_scanning_reach(DbsyncWork *work, List *tables, uint64 asked)
 {
-	TimestampTz now = GetCurrentTimestamp();
 	ListCell   *lc;
 
 	work->blamed = 0;
 	foreach(lc, tables)
-	{
-		DbsyncTableScan *scan = ((DbsyncTable *) lfirst(lc))->scan;
-
-		scan->next_at = work->scans_by_round ? DT_NOEND : now + scan->every;
-		scan->retry_at = 0;
-		scan->failures = 0;
-		scan->answered = asked;
-	}
+		dbsync_table_clock_reached(&((DbsyncTable *) lfirst(lc))->scan->clock, asked, work->scans_by_round);
 }
 
 /* A copy that goes on keeps the moments of its beginning. */
@@ -343,7 +334,7 @@ dbsync_scanning_answers(const DbsyncWork *work, uint64 asked)
 	{
 		const DbsyncTable *table = lfirst(lc);
 
-		if (is_scanned(table) && table->scan->answered < asked)
+		if (is_scanned(table) && table->scan->clock.answered < asked)
 			return false;
 	}
 	return true;
@@ -362,12 +353,9 @@ dbsync_scanning_pause(const DbsyncWork *work)
 	foreach(lc, work->subscription->tables)
 	{
 		const DbsyncTable *table = lfirst(lc);
-		TimestampTz due;
 
-		if (!is_scanned(table) || !table->part.live)
-			continue;
-		due = table->scan->answered < asked ? 0 : table->scan->next_at;
-		pause = Min(pause, TimestampDifferenceMilliseconds(now, Max(due, table->scan->retry_at)));
+		if (is_scanned(table) && table->part.live)
+			pause = Min(pause, TimestampDifferenceMilliseconds(now, dbsync_table_clock_due(&table->scan->clock, asked)));
 	}
 	return pause;
 }
@@ -399,6 +387,6 @@ dbsync_scanning_begin_round(DbsyncWork *work)
 		DbsyncTable *table = lfirst(lc);
 
 		if (table->scan != NULL)
-			table->scan->next_at = 0;
+			table->scan->clock.next_at = 0;
 	}
 }

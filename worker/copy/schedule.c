@@ -347,6 +347,12 @@ concerns_table(const DbsyncTarget *target, const ErrorData *edata)
 		class != ERRCODE_INSUFFICIENT_RESOURCES;
 }
 
+static void
+put_off_look(DbsyncTableClock *clock)
+{
+	dbsync_table_clock_put_off(clock, dbsync_query_pause(COPY_RETRY_MIN, clock->failures + 1));
+}
+
 /* Was it a table's comparison with its shadow that has failed?  All else goes on. */
 static bool
 put_off_comparison(DbsyncWork *work)
@@ -356,7 +362,7 @@ put_off_comparison(DbsyncWork *work)
 	work->comparing = 0;
 	if (table == NULL || table->shadow == NULL)
 		return false;
-	dbsync_table_shadow_put_off(table->shadow, dbsync_query_pause(COPY_RETRY_MIN, table->shadow->failures + 1));
+	put_off_look(table->shadow);
 	return true;
 }
 
@@ -371,7 +377,7 @@ dbsync_schedule_put_off(DbsyncWork *work, const ErrorData *edata)
 	work->scan_failed = table != NULL && table->scan != NULL;
 	if (table != NULL && table->scan != NULL && table->part.live && concerns_table(work->target, edata))
 	{
-		dbsync_table_scan_put_off(table->scan, dbsync_query_pause(COPY_RETRY_MIN, table->scan->failures + 1));
+		put_off_look(&table->scan->clock);
 		return true;
 	}
 	/* without a copy, the others must not go on past its start position */
@@ -414,7 +420,7 @@ dbsync_schedule_is_put_off(DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (table->scan != NULL && table->scan->failures > 0 && table->state != DBSYNC_TABLE_SUSPENDED)
+		if (table->scan != NULL && table->scan->clock.failures > 0 && table->state != DBSYNC_TABLE_SUSPENDED)
 			return true;
 		if (table->shadow != NULL && table->shadow->failures > 0 && table->state != DBSYNC_TABLE_SUSPENDED)
 			return true;

@@ -261,6 +261,9 @@ dbsync_retention_run(DbsyncWork *work)
 	}
 	work->retention_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  dbsync_retention_interval);
+	/* what could not be done is not tried again at once */
+	if (work->confirm_due != 0 && work->confirm_due <= GetCurrentTimestamp())
+		work->confirm_due = work->retention_due;
 }
 
 static void

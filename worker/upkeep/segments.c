@@ -294,6 +294,7 @@ dbsync_segments_confirm(DbsyncWork *work, List *sealed)
 	 */
 	dbsync_batch_write_position(work);
 	dbsync_target_confirm(work->target, &work->subscription->uid);
+	work->confirm_due = 0;
 	text = dbsync_snapshot_text(reached);
 	dbsync_query_begin(false, "storing the position");
 	dbsync_subscription_write_position(work->subscription, text);
