@@ -55,6 +55,12 @@ insert into p values (1,1,'q',6);
 select kind, bound, missing from dbsync.turn order by xid, no;
 alter table p1 disable trigger all;
 alter table p disable trigger all;
+-- what scripts that load data do, of the root and of a partition: ours stay what they are
+alter table p enable trigger all;
+alter table p2 enable trigger all;
+alter table p2 enable trigger user;
+insert into p values (2,2,'q',7),(3,1,'q',8);
+select capture_test.verdict('p');
 select tgrelid::regclass, regexp_replace(tgname, '\d+', 'N') AS trigger, tgenabled from pg_trigger where tgname like 'dbsync%' and tgenabled not in ('A') order by 1,2;
 SELECT format('DROP TRIGGER dbsync_%s_insert ON p1', id) AS drop FROM dbsync.captured_table WHERE relid = 'p'::regclass \gset
 \set VERBOSITY sqlstate

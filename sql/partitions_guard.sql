@@ -34,8 +34,13 @@ SELECT dbsync.add_table('guard', 'public.leaf');
 -- what comes
 CREATE UNLOGGED TABLE public.unlogged PARTITION OF public.root FOR VALUES IN (9);
 ALTER TABLE public.root ATTACH PARTITION public.other FOR VALUES IN (10);
+CREATE UNLOGGED TABLE public.was_unlogged (id int NOT NULL, k int NOT NULL, v text);
+ALTER TABLE public.root ATTACH PARTITION public.was_unlogged FOR VALUES IN (9);
+DROP TABLE public.was_unlogged;
 ALTER TABLE public.leaf SET UNLOGGED;
 ALTER TABLE public.hashed SET UNLOGGED;
+-- (temporary ones PostgreSQL refuses itself)
+CREATE TEMP TABLE short PARTITION OF public.root FOR VALUES IN (9);
 ALTER TABLE public.another ATTACH PARTITION public.root FOR VALUES IN (1, 2);
 CREATE TABLE public.subtree (id int NOT NULL, k int NOT NULL, v text, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
 ALTER TABLE public.subtree ATTACH PARTITION public.other FOR VALUES IN (10);
@@ -44,6 +49,13 @@ ALTER TABLE public.subtree ATTACH PARTITION public.plain FOR VALUES IN (11);
 ALTER TABLE public.root ATTACH PARTITION public.subtree FOR VALUES IN (10, 11);
 SELECT p.relid::regclass, p.parent::regclass, p.leaf, p.bound IS NOT NULL AS travels FROM dbsync.partition p ORDER BY 1;
 DROP TABLE public.subtree;
+-- a root above one that is captured, which came to it unseen
+SELECT dbsync.remove_table('guard', 'public.another');
+ALTER EVENT TRIGGER dbsync_guard_command DISABLE;
+ALTER TABLE public.another ATTACH PARTITION public.other FOR VALUES IN (5);
+ALTER EVENT TRIGGER dbsync_guard_command ENABLE ALWAYS;
+SELECT dbsync.add_table('guard', 'public.another');
+ALTER TABLE public.another DETACH PARTITION public.other;
 -- a subscription that deletes needs bounds that can be told
 SELECT dbsync.drop_subscription('guard');
 CREATE TABLE public.ranged (id int NOT NULL, k text NOT NULL, PRIMARY KEY (id, k)) PARTITION BY LIST (id);
@@ -62,6 +74,17 @@ SELECT dbsync_internal.bound_of('public.words_1'::regclass);
 CREATE TABLE public.bytes (w text COLLATE "C" NOT NULL PRIMARY KEY) PARTITION BY RANGE (w);
 CREATE TABLE public.bytes_1 PARTITION OF public.bytes FOR VALUES FROM ('a') TO ('b''c');
 SELECT dbsync_internal.bound_of('public.bytes_1'::regclass);
+-- of types whose order is the database's own
+CREATE TABLE public.documents (j jsonb NOT NULL PRIMARY KEY) PARTITION BY RANGE (j);
+CREATE TABLE public.documents_1 PARTITION OF public.documents FOR VALUES FROM ('"a"') TO ('"b"');
+SELECT dbsync_internal.bound_of('public.documents_1'::regclass);
+CREATE TABLE public.objects (o regclass[] NOT NULL PRIMARY KEY) PARTITION BY RANGE (o);
+CREATE TABLE public.objects_1 PARTITION OF public.objects FOR VALUES FROM (MINVALUE) TO ('{pg_class}');
+SELECT dbsync_internal.bound_of('public.objects_1'::regclass);
+CREATE TABLE public.listed (j jsonb NOT NULL PRIMARY KEY) PARTITION BY LIST (j);
+CREATE TABLE public.listed_1 PARTITION OF public.listed FOR VALUES IN ('"a"');
+SELECT dbsync_internal.bound_of('public.listed_1'::regclass);
+DROP TABLE public.documents, public.objects, public.listed;
 CREATE TYPE public.mood AS ENUM ('low', 'high');
 CREATE TABLE public.moods (m public.mood NOT NULL PRIMARY KEY) PARTITION BY LIST (m);
 CREATE TABLE public.moods_1 PARTITION OF public.moods FOR VALUES IN ('low');

@@ -50,6 +50,13 @@ SELECT dbsync.run_once('kept');
 \c :target
 SELECT id FROM public.log WHERE k = 6;
 \c :source
+-- TRUNCATE takes along what is kept within the bound of what it empties
+CREATE TABLE public.log_6 PARTITION OF public.log FOR VALUES IN (6);
+TRUNCATE public.log_6;
+SELECT dbsync.run_once('kept') >= 0;
+\c :target
+SELECT id FROM public.log WHERE k = 6;
+\c :source
 -- a copy anew makes an end of it: asked for, or after DDL that no trigger saw
 SELECT dbsync.copy_table('kept', 'public.log');
 SELECT note FROM dbsync.table_status;

@@ -49,6 +49,18 @@ TRUNCATE public.p;
 INSERT INTO public.p VALUES (1, 'behind', NULL), (1, 'behind', NULL), (15, 'behind', NULL), (25, 'behind', NULL);
 COMMIT;
 \i sql/include/same_table.psql
+-- one that has partitions by hash below it, and a bound of its own; with one of these
+BEGIN;
+INSERT INTO public.p SELECT 20 + g % 4, 'hashed ' || g, NULL FROM generate_series(1, 20) g;
+INSERT INTO public.p VALUES (NULL, NULL, NULL), (NULL, 'a', NULL);
+COMMIT;
+\i sql/include/same_table.psql
+BEGIN;
+INSERT INTO public.p VALUES (22, 'before', NULL);
+TRUNCATE public.p3b, public.p3;
+INSERT INTO public.p VALUES (22, 'behind', NULL), (NULL, 'behind', NULL);
+COMMIT;
+\i sql/include/same_table.psql
 -- written to in the middle of a TRUNCATE
 CREATE FUNCTION public.writes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

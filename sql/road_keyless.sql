@@ -8,6 +8,9 @@ CREATE TABLE public.odd (j json, p point, x xml, f float8, y bytea, t text, n nu
 CREATE TABLE public.none (id int PRIMARY KEY DEFERRABLE, v text);
 CREATE TABLE public.wide_there (n numeric, t text);
 CREATE TABLE public.keyed (id int PRIMARY KEY, v text);
+CREATE EXTENSION citext;
+CREATE TABLE public.folded (c citext, n numeric);
+INSERT INTO public.folded SELECT CASE g % 3 WHEN 0 THEN 'Same' ELSE 'same' END, CASE WHEN g % 2 = 0 THEN 1.0 ELSE 1.00 END FROM generate_series(1, 12) g;
 INSERT INTO public.plain VALUES (1, 'one', 1.0), (1, 'one', 1.0), (1, 'one', 1.0), (1, 'one', 1.00), (NULL, NULL, NULL), (NULL, NULL, NULL);
 INSERT INTO public.odd (j, p, x, f, y, t) VALUES ('{"a":  1}', '(1,2)', '<a/>', -0.0::float8, '\x00ff', repeat('large', 5000)),
   ('{"a": 1}', '(1,2)', '<a/>', 0, '\x00ff', repeat('large', 5000));
@@ -21,6 +24,9 @@ CREATE TABLE public.wide_there (n numeric(10, 1), t varchar(10), own int DEFAULT
 CREATE TABLE public.wide_1 PARTITION OF public.wide_there FOR VALUES IN ('x', 'y');
 CREATE TABLE public.wide_2 PARTITION OF public.wide_there DEFAULT;
 CREATE TABLE public.keyed (id int PRIMARY KEY, v text);
+CREATE EXTENSION citext;
+CREATE TABLE public.folded (c citext, n numeric);
+CREATE INDEX ON public.folded (c, n);
 \c :source
 SELECT dbsync.create_target('keyless_target', :'uri');
 \set VERBOSITY default
@@ -31,6 +37,7 @@ SELECT dbsync.add_table('road', 'public.plain');
 SELECT dbsync.add_table('road', 'public.odd');
 SELECT dbsync.add_table('road', 'public.wide_there');
 SELECT dbsync.add_table('road', 'public.keyed');
+SELECT dbsync.add_table('road', 'public.folded');
 \set subscription road
 SELECT dbsync.run_once('road');
 \set tab public.plain
@@ -83,6 +90,21 @@ SELECT j::text, p::text, x::text, f, y, length(t), md5(t), n, late, count(*) FRO
 \c :target
 SELECT j::text, p::text, x::text, f, y, length(t), md5(t), n, late, count(*) FROM public.odd GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9 ORDER BY 1, 6, 9;
 \c :source
+SET client_min_messages = warning;
+\set VERBOSITY terse
+
+-- rows whose values are equal, and not the same: one of them goes, few and many
+DELETE FROM public.folded WHERE ctid = (SELECT min(ctid) FROM public.folded WHERE c::text = 'Same' AND n::text = '1.0');
+UPDATE public.folded SET c = 'SAME' WHERE ctid = (SELECT max(ctid) FROM public.folded WHERE c::text = 'same' AND n::text = '1.00');
+UPDATE public.folded SET n = 1.000 WHERE ctid = (SELECT min(ctid) FROM public.folded WHERE c::text = 'same' AND n::text = '1.00');
+\set tab public.folded
+\i sql/include/same_table.psql
+SET client_min_messages = warning;
+\set VERBOSITY terse
+INSERT INTO public.folded SELECT CASE g % 3 WHEN 0 THEN 'Same' ELSE 'same' END, CASE WHEN g % 2 = 0 THEN 1.0 ELSE 1.00 END FROM generate_series(1, 3000) g;
+UPDATE public.folded SET c = upper(c::text) WHERE ctid IN (SELECT ctid FROM public.folded WHERE c::text = 'Same' AND n::text = '1.0' LIMIT 200);
+DELETE FROM public.folded WHERE ctid IN (SELECT ctid FROM public.folded WHERE c::text = 'same' AND n::text = '1.00' LIMIT 400);
+\i sql/include/same_table.psql
 SET client_min_messages = warning;
 \set VERBOSITY terse
 
@@ -177,5 +199,6 @@ SELECT dbsync.copy_table('road', 'public.plain');
 SELECT "table", state, rows_copied, missing_rows FROM dbsync.table_status WHERE "table" = 'public.plain'::regclass;
 SELECT dbsync.drop_subscription('road');
 SELECT dbsync.drop_target('keyless_target');
-DROP TABLE public.plain, public.odd, public.none, public.wide_there, public.keyed;
+DROP TABLE public.plain, public.odd, public.none, public.wide_there, public.keyed, public.folded;
+DROP EXTENSION citext;
 DROP DATABASE :target;

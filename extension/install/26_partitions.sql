@@ -51,6 +51,8 @@ AS $$
         -- 16384: the first oid of what is no part of the system
         WHERE a.atttypid >= 16384 OR t.typtype <> 'b' OR a.attgenerated <> ''
            OR NOT EXISTS (SELECT FROM pg_opclass o WHERE o.oid = p.partclass[k.n] AND o.opcdefault)
+           -- jsonb orders its strings by the database's collation, and these the oids that names have in it
+           OR (p.partstrat = 'r' AND EXISTS (SELECT FROM pg_type e WHERE e.oid IN (t.oid, t.typelem) AND (e.typname = 'jsonb' OR e.typname LIKE 'reg%')))
            -- 950, 951: "C" and "POSIX"
            OR (p.partcollation[k.n] <> 0 AND p.partcollation[k.n] NOT IN (950, 951)
                AND (p.partstrat = 'r' OR EXISTS (SELECT FROM pg_collation l WHERE l.oid = p.partcollation[k.n] AND NOT l.collisdeterministic))))

@@ -65,25 +65,32 @@ COMMENT ON FUNCTION dbsync_internal.refuse_ddl(dbsync.captured_table, text, text
 -- ---------------------------------------------------------------------------
 -- After a command
 
--- What would be refused if the table were added now.
-CREATE FUNCTION dbsync_internal.unsupported(rel regclass) RETURNS text
+-- What would be refused if the table were added now, and so cannot be got round by adding it again.
+CREATE FUNCTION dbsync_internal.unsupported(rel regclass, OUT reason text, OUT hint text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM dbsync_internal.check_kind(rel);
     PERFORM dbsync_internal.check_types(rel);
     PERFORM dbsync_internal.check_width(rel);
-    RETURN CASE WHEN dbsync_internal.usable_key(rel) IS NULL THEN format('cannot alter captured table %s: its key was named, and would be one no more', rel) END;
+    IF dbsync_internal.usable_key(rel) IS NULL THEN
+        reason := format('cannot alter captured table %s: its key was named, and would be one no more', rel);
+    END IF;
 EXCEPTION WHEN feature_not_supported OR program_limit_exceeded OR too_many_columns THEN
-    RETURN format('cannot alter captured table %s: %s', rel, sqlerrm);
+    GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+    reason := format('cannot alter captured table %s: %s', rel, sqlerrm);
+    hint := CASE WHEN (SELECT c.relispartition FROM pg_class c WHERE c.oid = rel)
+        THEN 'Take it out with dbsync.remove_table() first: its rows are the partitioned table''s then.'
+        ELSE concat_ws(' ', nullif(hint, ''), 'Or take it out with dbsync.remove_table() first.') END;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.unsupported(regclass) IS 'why a captured table cannot be captured as it is now; null: it can';
+COMMENT ON FUNCTION dbsync_internal.unsupported(regclass) IS 'why a captured table cannot be captured as it is now, and what helps; nulls: it can';
 
 CREATE FUNCTION dbsync_internal.check_shape(captured dbsync.captured_table) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     reason text;
+    hint text;
 BEGIN
     IF captured.capture = 'none' THEN
         PERFORM dbsync_internal.follow_scanned(captured);
@@ -97,7 +104,7 @@ BEGIN
         END IF;
         RETURN;
     END IF;
-    reason := dbsync_internal.unsupported(captured.relid);
+    SELECT u.reason, u.hint INTO reason, hint FROM dbsync_internal.unsupported(captured.relid) u;
     IF reason IS NULL THEN
         PERFORM dbsync_internal.suspend_scans(captured.id);
         IF captured.capture = 'shadow' AND NOT dbsync_internal.follow_shadow(captured) THEN
@@ -109,7 +116,7 @@ BEGIN
         RAISE NOTICE USING MESSAGE = format('table %s is out of the subscriptions that had it by a rule', captured.relid),
             DETAIL = replace(reason, format('cannot alter captured table %s: ', captured.relid), '') || '.', HINT = 'Their targets keep what they have. dbsync.refused shows it.';
     ELSE
-        PERFORM dbsync_internal.refuse_ddl(captured, reason);
+        PERFORM dbsync_internal.refuse_ddl(captured, reason, hint);
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_shape(dbsync.captured_table) IS 'has capture go on with what the table is now; error if it cannot';
