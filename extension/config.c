@@ -70,13 +70,17 @@ line_of_error(const ErrorData *edata, int line, ArrayType *keys, ArrayType *line
 	int			nlines;
 	Datum	   *key = dbsync_array_values(PointerGetDatum(keys), TEXTOID, &nkeys);
 	Datum	   *number = dbsync_array_values(PointerGetDatum(lines), INT4OID, &nlines);
+	int			n = Min(nkeys, nlines);
 
-	for (int i = 0; i < Min(nkeys, nlines); i++)
+	/* as it is written; or as people write it, "time zone" */
+	for (int i = 0; i < 2 * n; i++)
 	{
-		char	   *name = TextDatumGetCString(key[i]);
+		char	   *name = TextDatumGetCString(key[i % n]);
 
+		for (char *p = name; i >= n && *p != '\0'; p++)
+			*p = *p == '_' ? ' ' : *p;
 		if (names_key(edata->message, name) || names_key(edata->detail, name))
-			return DatumGetInt32(number[i]);
+			return DatumGetInt32(number[i % n]);
 	}
 	return line;
 }

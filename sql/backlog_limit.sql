@@ -65,6 +65,18 @@ SELECT state, backlog_at, note, existing_rows FROM dbsync.subscription_table a W
 SELECT dbsync_internal.keep_backlogs_low();
 SELECT capture, reduced FROM dbsync.captured_table WHERE relid = 'orders'::regclass;
 
+-- one that cannot be copied any more says why
+SELECT dbsync_internal.give_up_table(s, a, c, 6000000000, 11000000000)
+FROM dbsync.subscription s JOIN dbsync.subscription_table a ON a.subscription_id = s.id JOIN dbsync.captured_table c ON c.id = a.captured_id
+WHERE c.relid = 'orders'::regclass;
+BEGIN;
+DO $$ BEGIN EXECUTE format('ALTER FUNCTION dbsync_internal.subscription_%s() OWNER TO pg_monitor', (SELECT id FROM dbsync.subscription WHERE name = 's')); END $$;
+SELECT dbsync_internal.copy_after_backlog(a.uid) FROM dbsync.subscription_table a WHERE a.backlog_at IS NOT NULL;
+SELECT a.state, a.backlog_at IS NULL AS left_alone, a.note FROM dbsync.subscription_table a WHERE a.captured_id = (SELECT c.id FROM dbsync.captured_table c WHERE c.relid = 'orders'::regclass);
+SELECT next_action FROM dbsync.status WHERE subscription = 's';
+ROLLBACK;
+SELECT dbsync_internal.copy_after_backlog(a.uid) FROM dbsync.subscription_table a WHERE a.backlog_at IS NOT NULL;
+
 -- one that somebody suspends is not copied anew by itself
 SELECT dbsync_internal.give_up_table(s, a, c, 6000000000, 11000000000)
 FROM dbsync.subscription s JOIN dbsync.subscription_table a ON a.subscription_id = s.id JOIN dbsync.captured_table c ON c.id = a.captured_id

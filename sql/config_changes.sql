@@ -5,6 +5,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA config;
 CREATE TABLE config.a (id int PRIMARY KEY, v text, w text);
 CREATE TABLE config.b (id int PRIMARY KEY, v text);
+CREATE TABLE config.d (id int PRIMARY KEY, v text);
 CREATE TABLE config.c (x int NOT NULL, y int NOT NULL);
 CREATE INDEX ON config.c (x);
 CREATE INDEX ON config.c (y);
@@ -118,6 +119,33 @@ key = y');
 CALL config.load('[subscription two]
 target = t
 [table two / config.c]');
+-- a table is captured once: who asks for keys is served by whole rows, and for the same in other words
+CALL config.load('[subscription three]
+target = t
+[table three / config.a]
+target_table = x.a
+capture = keys');
+CALL config.load('[table three / config.a]
+target_table = x.a');
+CALL config.load('[subscription four]
+target = t
+[table four / config.d]
+capture = shadow
+options.scan = interval 1 hour
+[table three / config.d]
+capture = shadow
+target_table = x.d
+options.scan = interval 60 min');
+-- both of them at once
+CALL config.load('[table three / config.d]
+target_table = x.d
+capture = keys
+[table four / config.d]
+capture = keys');
+SELECT relid, capture, capture_options FROM dbsync.captured_table WHERE relid = 'config.d'::regclass;
+SELECT dbsync.drop_subscription(s) FROM unnest('{three,four}'::text[]) s;
+DROP TABLE config.d;
+-- a rule beside it
 CALL config.load('[subscription two]
 schemas = config
 except_tables = config.a

@@ -17,6 +17,8 @@ CREATE TABLE :n63 (:n63 int PRIMARY KEY);
 CREATE TABLE wide (id int PRIMARY KEY, document text);
 CREATE TABLE stamped (id int PRIMARY KEY, at timestamptz NOT NULL);
 CREATE INDEX ON stamped (at);
+CREATE TABLE told (id int PRIMARY KEY);
+CREATE TABLE compared (id int PRIMARY KEY, n numeric);
 CREATE SEQUENCE numbers;
 CREATE SEQUENCE "con;fig = [x] ""q"" "."s ; #
 ]";
@@ -36,6 +38,8 @@ SELECT dbsync.add_table('plain', 'orders', target_table => '"Ord;ers ]".";#"', c
 SELECT dbsync.add_table('plain', 'customer', copy_data => false, capture => 'trigger', operations => '{update,insert}');
 SELECT dbsync.add_table('plain', 'wide', capture => 'keys');
 SELECT dbsync.add_table('plain', 'stamped', capture => 'timestamp', options => '{"column": "at", "overlap": "7 s"}');
+SELECT dbsync.add_table('plain', 'told', capture => 'api');
+SELECT dbsync.add_table('plain', 'compared', capture => 'shadow', options => '{"scan": "interval 7 min", "exact": true}');
 -- not written: where the file is loaded next it would empty what is there
 SELECT dbsync.add_table('plain', 'log', existing_rows => 'truncate', target_table => 'log');
 SELECT dbsync.add_table('plain', 'keyless', key => '{"B, c",a}', filter => 'a > 0');
@@ -68,6 +72,11 @@ SELECT * FROM dbsync.load_config(:'second');
 -- with what Windows makes of it
 SELECT * FROM dbsync.load_config(convert_from('\xefbbbf', current_setting('server_encoding'))
     || replace(regexp_replace(:'second', '^([a-z_]+) = ([^|])', E'\\1\t=  \\2', 'gn'), E'\n', E'\r\n'));
+-- what a line cannot have
+BEGIN;
+SELECT dbsync.alter_table('keeps', 'orders', filter => E'name <> ''two\r\nlines''', existing_rows => 'keep');
+SELECT dbsync.dump_config();
+ROLLBACK;
 -- passwords were in no file, and are where there is none to read
 SELECT m.srvname, m.umoptions FROM pg_user_mappings m ORDER BY m.srvname COLLATE "C";
 

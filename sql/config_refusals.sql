@@ -106,6 +106,10 @@ SELECT * FROM config.load('port = topsecret');
 -- what functions refuse, with the line of it
 SELECT * FROM config.load(E'[subscription x]\ntarget=config\n\non_partition_drop = maybe');
 SELECT * FROM config.load(E'[subscription x]\ntarget=config\nddl = no');
+SELECT * FROM config.load(E'[subscription x]\ntarget=config\n\npolicy = rows 5 or age 1 minuet');
+SELECT * FROM config.load(E'[subscription x]\ntarget=config\npolicy = cron 0 0 30 2 *');
+SELECT * FROM config.load(E'[subscription x]\ntarget=config\ntime_zone = Europe/Berlim');
+SELECT * FROM config.load(E'[subscription x]\ntarget=config\nbacklog_limit = much');
 SELECT * FROM config.load(E'[subscription x]\ntarget=config\nschemas = nowhere');
 SELECT * FROM config.load(E'[subscription x]\ntarget=config\nexcept_tables = config.t');
 SELECT * FROM config.load(E'[subscription x]\ntarget=config\n[table x / config.t]\nfilter = nothing > 1');
@@ -113,6 +117,10 @@ SELECT * FROM config.load(E'[subscription x]\ntarget=config\n[table x / config.t
 SELECT * FROM config.load(E'[subscription x]\ntarget=config\n[table x / config.t]\ncolumns = id, v # b');
 SELECT * FROM config.load(E'[subscription x]\ntarget=config\n[table x / config.t]\n# how\nexisting_rows = maybe');
 SELECT * FROM config.load(E'[subscription x]\ntarget=config\n[table x / config.a_view]');
+SELECT * FROM config.load(E'[subscription x]\ntarget=config\n[table x / config.t]\ncapture = magic');
+SELECT * FROM config.load(E'[subscription x]\ntarget=config\n[table x / config.t]\ncapture = keys\noptions.scan = daily');
+SELECT * FROM config.load(E'[subscription x]\ntarget=config\n[table x / config.t]\ncapture = timestamp\noptions.column = w');
+SELECT * FROM config.load(E'[subscription x]\ntarget=config\n[table x / config.t]\ncapture = shadow\noptions.exact = yes');
 
 -- what is not there
 SELECT * FROM config.load(E'[subscription x]\ndbname = x');

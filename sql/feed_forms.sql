@@ -118,6 +118,12 @@ BEGIN;
 SELECT dbsync.record_change('app', '{"id": 5}');
 ROLLBACK;
 SELECT op, key, "row" FROM dbsync.changes('app');
+-- with the tag of its transaction, like any other
+BEGIN;
+SET LOCAL dbsync.tag = 'job 7';
+SELECT dbsync.record_change('app', '{"id": 6}');
+COMMIT;
+SELECT op, key, tag, role = current_user AS mine FROM dbsync.changes('app') WHERE tag IS NOT NULL;
 SELECT count(*) FROM (SELECT dbsync.record_changes('app', array_agg(jsonb_build_object('id', i))) FROM generate_series(1, 3000) i) n;
 SELECT op, count(*) FROM dbsync.changes('app') GROUP BY op;
 

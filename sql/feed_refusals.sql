@@ -151,6 +151,9 @@ SET ROLE regress_dbsync_app;
 SELECT dbsync.record_change('b', '{"id": 1}');
 SET row_security = off;
 SELECT dbsync.record_change('b', '{"id": 1}');
+\set VERBOSITY sqlstate
+SELECT dbsync.record_changes('b', ARRAY['{"id": 1}']::jsonb[]);
+\set VERBOSITY default
 RESET row_security;
 RESET ROLE;
 SELECT dbsync.record_change('b', '{"id": 13}');

@@ -68,6 +68,11 @@ SELECT dbsync.drop_subscription('scanner');
 SELECT dbsync.drop_target('scanner');
 RESET ROLE;
 
+-- whose open transactions keep scans from moving on: of those that write
+SELECT t AS backend_type, dbsync_internal.may_write(0, t)
+FROM unnest('{client backend,background worker,logical replication worker,logical replication apply worker,walsender,autovacuum worker,parallel worker,dbsync worker}'::text[]) t
+ORDER BY t COLLATE "C";
+
 -- rows that come from elsewhere
 SET client_min_messages = error;
 CREATE SUBSCRIPTION regress_dbsync_native CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE);

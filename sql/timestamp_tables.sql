@@ -118,6 +118,21 @@ SELECT dbsync.run_once('scans') > 0 AS sent;
 SELECT * FROM public.chosen ORDER BY id;
 \c :source
 
+-- a subscription begins to apply into it later: what it brings is not sent back, and nothing is lost
+CREATE SCHEMA dbsync_ledger;
+CREATE TABLE dbsync_ledger.position (id uuid, subscription uuid, system_identifier bigint, database_oid oid, live boolean, rows bigint, relation text);
+INSERT INTO dbsync_ledger.position VALUES (gen_random_uuid(), gen_random_uuid(), 1, 1, true, 0, 'public.item');
+UPDATE public.item SET name = 'applied', at = clock_timestamp() WHERE id = 1;
+SELECT dbsync.run_once('scans');
+\c :target
+SELECT * FROM public.chosen ORDER BY id;
+\c :source
+DROP SCHEMA dbsync_ledger CASCADE;
+SELECT dbsync.run_once('scans') > 0 AS sent;
+\c :target
+SELECT * FROM public.chosen ORDER BY id;
+\c :source
+
 -- another choice copies it anew; operations cannot be chosen
 SELECT dbsync.alter_table('scans', 'public.item', operations => '{insert}');
 SELECT dbsync.alter_table('scans', 'public.item', filter => '');

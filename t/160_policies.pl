@@ -97,6 +97,22 @@ nothing_travels('rows 50, 49 small commits');
 write_rows(1);
 travels('rows 50, the fiftieth');
 
+# a worker that waits for more is left alone by those who commit
+SKIP:
+{
+	my $pid = $pair->wait_for_worker('item');
+	my $switches = sub { open(my $file, '<', "/proc/$pid/status") or return; return (join('', <$file>) =~ /^voluntary_ctxt_switches:\s*(\d+)/m)[0]; };
+
+	skip 'the system does not say how often a process has slept', 1 if !defined $switches->();
+	policy('rows 1000000');
+	my $slept = $switches->();
+	$pair->sql(q{DO $$ BEGIN FOR i IN 1 .. 3000 LOOP UPDATE public.item SET t = 'again' WHERE id = 1; COMMIT; END LOOP; END $$});
+	cmp_ok($switches->() - $slept, '<', 1000, 'rows: of 3000 commits most have not called the worker');
+	$pair->sql("SELECT dbsync.run_now('item')");
+	$pair->arrives('item');
+	policy('rows 50');
+}
+
 # a TRUNCATE, DDL and a rollback are what they are
 $pair->sql('BEGIN; INSERT INTO public.item SELECT -i FROM generate_series(1, 100) i; ROLLBACK');
 nothing_travels('rows 50, what was rolled back');

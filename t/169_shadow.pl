@@ -103,10 +103,12 @@ $pair->sql("UPDATE storm.k SET v = 'cannot be compared'");
 $holder->query_safe('BEGIN');
 $holder->query_safe('LOCK TABLE storm.k IN SHARE MODE');
 is($pair->sql("SELECT dbsync.wait_for('feed', timeout => '1500 ms')"), 'f', 'wait_for() does not answer while it cannot be compared');
+$pair->status_becomes('feed', q{next_action ~ '^Table storm\.k is locked by process [0-9]+, so it is not compared with its shadow\.$'}, 'status says who is in the way');
 $holder->query_safe('COMMIT');
 $holder->quit;
 $pair->arrives('feed', 'and then it does');
 is($pair->target_sql("SELECT count(*) FROM storm.k WHERE v IS DISTINCT FROM 'cannot be compared'"), '0', 'when it is there');
+$pair->status_becomes('feed', 'next_action IS NULL', 'and nobody is in the way any more');
 
 # policies: once a round where rounds are planned or asked for, and by its own clock otherwise
 my $seen = sub {

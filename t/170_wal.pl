@@ -136,8 +136,10 @@ equal('a table that was dropped');
 
 unread(sub { $pair->sql(q{UPDATE t SET v = 'behind a lock' WHERE id = 30}); $writer->query_safe('BEGIN; LOCK TABLE t IN SHARE MODE') });
 is($pair->sql(q{SELECT dbsync.wait_for('s', '1 s')}), 'f', 'wait_for() does not say that all is there while it cannot be read');
+$pair->status_becomes('s', q{next_action ~ '^Table public\.t is locked by process [0-9]+, so nothing is read from the WAL\.$'}, 'status says who is in the way');
 $writer->query_safe('COMMIT');
 equal('a lock');
+$pair->status_becomes('s', 'next_action IS NULL', 'and that he is not any more');
 
 # --- what was written before a table joined is read behind its copy
 
@@ -160,6 +162,20 @@ $pair->sql(q{CREATE TABLE heir () INHERITS (t); SELECT dbsync.suspend_table('t')
 copy_all('out and in again, with a table that inherits from it');
 $pair->sql(q{DROP TABLE heir});
 
+# --- another key, which is its replica identity at once
+
+$pair->both('CREATE TABLE public.keyed (id int PRIMARY KEY, other int NOT NULL UNIQUE)');
+$pair->sql(q{INSERT INTO keyed SELECT g, g FROM generate_series(1, 10) g; SELECT dbsync.add_table('s', 'keyed', capture => 'wal')});
+$pair->arrives('s', 'one more');
+$pair->sql('BEGIN; ALTER TABLE keyed DROP CONSTRAINT keyed_pkey, ADD PRIMARY KEY (other); COMMIT');
+note_becomes('it got another key', 'another key suspends it', 'keyed');
+$pair->sql(q{UPDATE keyed SET id = -id; SELECT dbsync.copy_table('s', 'keyed')});
+$pair->arrives('s', 'copied anew by it');
+$pair->sql('UPDATE keyed SET other = -other; DELETE FROM keyed WHERE id = -5');
+$pair->arrives('s', 'by the other key');
+DbsyncTest::Server::same_rows($pair->source, $pair->target, 'public.keyed', 'by the other key both ends are equal');
+$pair->sql(q{SELECT dbsync.remove_table('s', 'keyed')});
+
 # --- a replica identity that is none
 
 $pair->sql('ALTER TABLE t REPLICA IDENTITY NOTHING');
@@ -178,7 +194,20 @@ copy_all('without that index');
 # --- whatever somebody does to the publication or the slot, tables are copied anew
 
 my $slot = slots();
+
+# The server's own limit: what is not read by then is lost, and the slot with it.
+sub outrun_slot
+{
+	$pair->sql($_) foreach q{ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'}, 'SELECT pg_reload_conf()', 'DELETE FROM t WHERE id = 26';
+	$pair->sql(q{INSERT INTO plain SELECT 100000 + $_, 'more WAL'; SELECT pg_switch_wal()} =~ s/\$_/$_/r) foreach 1 .. 4;
+	$pair->sql('CHECKPOINT');
+	is($pair->sql("SELECT wal_status FROM pg_replication_slots WHERE slot_name = '$slot'"), 'lost', 'WAL that the slot needed is gone');
+	$pair->sql($_) foreach 'ALTER SYSTEM RESET max_slot_wal_keep_size', 'SELECT pg_reload_conf()';
+	return;
+}
+
 my %accidents = (
+	'WAL removed by the server' => [ 'has removed WAL', sub { unread(\&outrun_slot) } ],
 	'ALTER PUBLICATION ... SET' => [ 'was altered or dropped', sub { $pair->sql("ALTER PUBLICATION $slot SET (publish = 'insert')") } ],
 	'and back at once' => [ 'was altered or dropped', sub { unread_sql("ALTER PUBLICATION $slot SET (publish = 'insert')", 'DELETE FROM t WHERE id = 21', "ALTER PUBLICATION $slot SET (publish = 'insert, update, delete, truncate')") } ],
 	'DROP PUBLICATION' => [ 'was altered or dropped', sub { $pair->sql("DROP PUBLICATION $slot") } ],
@@ -212,6 +241,31 @@ $pair->source->append_conf('postgresql.conf', "dbsync.wal_keep = '1GB'");
 $pair->source->reload;
 $pair->target->start;
 copy_all('too much WAL');
+
+# --- nobody reads, as nobody is started
+
+$pair->both('CREATE TABLE public.watched (id int PRIMARY KEY)');
+$pair->status_becomes('s', 'next_action IS NULL', 'there is nothing to do');
+$pair->stop_subscription('s');
+$pair->sql(q{INSERT INTO plain SELECT g, repeat(md5(g::text), 50) FROM generate_series(20000, 23000) g});
+like($pair->status('s')->{next_action},
+	qr/Nobody reads from the WAL, .*: replication slot "dbsync_\d+" keeps \d+ \w+ of it, of the whole server, and nobody looks at dbsync\.wal_keep, as none of this database has one\./,
+	'who is stopped keeps WAL, and status says how much');
+$pair->subscribe('other', ['public.watched']);
+$pair->start_subscription('other');
+$pair->arrives('other', 'somebody else');
+like($pair->status('s')->{next_action}, qr/keeps \d+ \w+ of it, of the whole server\. Start one/, 'and that it is looked at');
+$pair->source->append_conf('postgresql.conf', "dbsync.wal_keep = '1MB'");
+$pair->source->reload;
+$pair->sql(q{INSERT INTO plain SELECT g, 'more' FROM generate_series(30000, 30010) g});
+note_becomes('dbsync.wal_keep', 'a worker of somebody else looks at it');
+is(slots(), '', 'and drops the slot');
+$pair->source->append_conf('postgresql.conf', "dbsync.wal_keep = '1GB'");
+$pair->source->reload;
+$pair->start_subscription('s');
+copy_all('nobody had read');
+$pair->stop_subscription('other');
+$pair->sql(q{SELECT dbsync.drop_subscription('other')});
 
 # --- fed, and not passed: whatever dies then
 
@@ -325,5 +379,15 @@ begin_anew('with what was left behind');
 $pair->sql('DROP EXTENSION dbsync CASCADE');
 $pair->sql(q{SELECT pg_drop_replication_slot('dbsync_' || oid) FROM pg_database WHERE datname = current_database()});
 is(slots(), '', 'as documented it goes');
+
+# --- a server that does not write what is needed
+
+$pair->source->append_conf('postgresql.conf', 'wal_level = replica');
+$pair->source->restart;
+$pair->sql('CREATE EXTENSION dbsync');
+$pair->create_target('far', uri_of($pair->target));
+$pair->sql(q{SELECT dbsync.create_subscription('s', 'far')});
+like(($pair->source->psql('postgres', q{SELECT dbsync.add_table('s', 't', capture => 'wal')}))[2],
+	qr/ERROR:  capture "wal" needs wal_level = logical\nDETAIL:  It is replica\.\nHINT:  ALTER SYSTEM SET wal_level = logical, and restart the server/, 'another wal_level is refused, with the setting');
 
 $pair->finish;

@@ -275,6 +275,24 @@ ok(becomes_true($source, "SELECT bool_and(note ~ 'as the transaction of process 
 	'table_status names the transaction that holds scans up');
 $writer->query_safe('COMMIT');
 
+# --- so is who has the table to himself, prepared or not
+
+foreach my $how ('COMMIT', "PREPARE TRANSACTION 'alone'")
+{
+	my $id = $how eq 'COMMIT' ? 80001 : 80002;
+
+	$pair->sql("INSERT INTO public.note VALUES ($id, 0, now() + '1 min')");
+	$writer->query_safe('BEGIN; LOCK TABLE public.note');
+	$writer->query_safe($how) if $how ne 'COMMIT';
+	my $who = $how eq 'COMMIT' ? 'process [0-9]+' : 'prepared transaction "alone"';
+	$pair->status_becomes('scans', "next_action ~ 'Table public\\.note is locked by $who, so it is not scanned\\.'", "$how: status names who has the table locked");
+	is($pair->sql("SELECT dbsync.wait_for('scans', timeout => '300 ms')"), 'f', "$how: wait_for() does not say that all is there");
+	$writer->query_safe($how eq 'COMMIT' ? $how : "ROLLBACK PREPARED 'alone'");
+	$pair->arrives('scans', "$how: scans go on");
+	is($pair->target_sql("SELECT count(*) FROM public.note WHERE id = $id"), '1', "$how: it is there");
+	$pair->status_becomes('scans', 'next_action IS NULL', "$how: nobody is in the way any more");
+}
+
 # --- without anybody who calls: by the interval alone
 
 $pair->sql('INSERT INTO public.note VALUES (70000, 0, now())');

@@ -47,4 +47,15 @@ foreach my $round (1 .. 3)
 }
 note("tables that had lost rows, as seen after the restarts: $lost");
 
+# whoever had it run once is told that all is there, and no worker is left that would look
+$pair->stop_subscription('s1');
+foreach my $round (1 .. 3)
+{
+	$pair->sql("UPDATE public.t1 SET v = 'run $round'");
+	$pair->sql("SELECT dbsync.run_once('s1')");
+	$pair->target->stop('immediate');
+	$pair->target->start;
+	$pair->same_at_both_ends('public.t1');
+}
+
 $pair->finish;

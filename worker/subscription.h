@@ -56,6 +56,7 @@ typedef struct DbsyncSubscription
 	bool		begins_anew;	/* nothing is kept behind that any more, and no table needs it */
 	bool		any_limit;		/* of this database's subscriptions one has a backlog_limit, or a table is
 								 * captured by keys for the sake of one */
+	bool		any_wal_kept;	/* of this database some table is captured from the WAL, whoever's it is */
 	char	   *headers_discarded;	/* pg_snapshot text or NULL */
 	char	   *left_at;		/* pg_snapshot text: where it was when the last dropped table left it,
 								 * or NULL */

@@ -70,13 +70,23 @@ BEGIN
     END IF;
     scan := dbsync_internal.scan_interval(coalesce(options ->> 'scan', 'interval 1 min'));
     time_zone := options ->> 'time_zone';
-    IF time_zone IS NOT NULL AND NOT EXISTS (SELECT FROM pg_timezone_names z WHERE lower(z.name) = lower(scan_options.time_zone)) THEN
+END $$;
+COMMENT ON FUNCTION dbsync_internal.scan_options(jsonb) IS 'options of capture "timestamp", with what is not given; error if there is one that it does not have, or a value that is none';
+
+-- Of options that are given: a zone that goes later stops the scans of this table, and is not to stop whoever reads them.
+CREATE FUNCTION dbsync_internal.check_scan_options(options jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    zone text := (dbsync_internal.scan_options(options)).time_zone;
+BEGIN
+    IF zone IS NOT NULL AND NOT EXISTS (SELECT FROM pg_timezone_names z WHERE lower(z.name) = lower(zone)) THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('time zone "%s" is not known', time_zone),
+            MESSAGE = format('time zone "%s" is not known', zone),
             HINT = 'The view pg_timezone_names lists those that are.';
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.scan_options(jsonb) IS 'options of capture "timestamp", with what is not given; error if there is one that it does not have, or a value that is none';
+COMMENT ON FUNCTION dbsync_internal.check_scan_options(jsonb) IS 'error unless these can be options of capture "timestamp"';
 
 -- ---------------------------------------------------------------------------
 -- May it be scanned?

@@ -19,7 +19,7 @@ DECLARE
     unknown text;
 BEGIN
     IF capture = 'timestamp' THEN
-        PERFORM dbsync_internal.scan_options(options);
+        PERFORM dbsync_internal.check_scan_options(options);
         RETURN;
     ELSIF capture = 'shadow' THEN
         PERFORM dbsync_internal.shadow_options(options);

@@ -31,13 +31,15 @@ CREATE TABLE dbsync_internal.published_table (
     captured_id int PRIMARY KEY,
     entry oid NOT NULL,
     since pg_lsn NOT NULL,
-    key_names name[] NOT NULL
+    key_names name[] NOT NULL,
+    key_numbers smallint[] NOT NULL
 );
 COMMENT ON TABLE dbsync_internal.published_table IS 'captured tables that are in the publication';
 COMMENT ON COLUMN dbsync_internal.published_table.captured_id IS 'the captured table';
 COMMENT ON COLUMN dbsync_internal.published_table.entry IS 'its row of pg_publication_rel: of a table that was taken out and put back it is another one';
 COMMENT ON COLUMN dbsync_internal.published_table.since IS 'where the WAL was as it was put in, locked against writers: what lies before is in its copy, or of a former life';
 COMMENT ON COLUMN dbsync_internal.published_table.key_names IS 'names of the columns of its key as it was put in';
+COMMENT ON COLUMN dbsync_internal.published_table.key_numbers IS 'their numbers: another key would be read from what the WAL says of this one';
 
 CREATE FUNCTION dbsync_internal.key_names(captured dbsync.captured_table) RETURNS name[]
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -46,6 +48,13 @@ AS $$
                  WHERE a.attrelid = captured.relid AND a.attnum = ANY (dbsync_internal.key_numbers(captured.relid, captured.named_key)) ORDER BY a.attnum)
 $$;
 COMMENT ON FUNCTION dbsync_internal.key_names(dbsync.captured_table) IS 'names of the columns of a captured table''s key, as they are now';
+
+CREATE FUNCTION dbsync_internal.sorted_key(captured dbsync.captured_table) RETURNS smallint[]
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT ARRAY(SELECT k.num FROM unnest(dbsync_internal.key_numbers(captured.relid, captured.named_key)) k (num) ORDER BY k.num)
+$$;
+COMMENT ON FUNCTION dbsync_internal.sorted_key(dbsync.captured_table) IS 'numbers of the columns of a captured table''s key, as it is now, in the order of the table';
 
 -- A copy of the database has a slot of its own.
 CREATE FUNCTION dbsync_internal.wal_name() RETURNS name
@@ -215,10 +224,11 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = publication AND r.prrelid = captured.relid) THEN
         EXECUTE format('ALTER PUBLICATION %I ADD TABLE ONLY %s', dbsync_internal.wal_name(), captured.relid);
     END IF;
-    INSERT INTO dbsync_internal.published_table (captured_id, entry, since, key_names)
-    SELECT captured.id, r.oid, pg_current_wal_insert_lsn(), dbsync_internal.key_names(captured)
+    INSERT INTO dbsync_internal.published_table (captured_id, entry, since, key_names, key_numbers)
+    SELECT captured.id, r.oid, pg_current_wal_insert_lsn(), dbsync_internal.key_names(captured), dbsync_internal.sorted_key(captured)
     FROM pg_publication_rel r WHERE r.prpubid = publication AND r.prrelid = captured.relid
-    ON CONFLICT ON CONSTRAINT published_table_pkey DO UPDATE SET (entry, since, key_names) = (EXCLUDED.entry, EXCLUDED.since, EXCLUDED.key_names);
+    ON CONFLICT ON CONSTRAINT published_table_pkey DO UPDATE SET (entry, since, key_names, key_numbers)
+        = (EXCLUDED.entry, EXCLUDED.since, EXCLUDED.key_names, EXCLUDED.key_numbers);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.publish(dbsync.captured_table, oid) IS 'adds a table to the publication, if it is to be captured from the WAL';
 
@@ -315,6 +325,8 @@ AS $$
     SELECT CASE
         WHEN r.oid IS NULL OR r.prqual IS NOT NULL OR r.prattrs IS NOT NULL
             THEN format('it was taken out of publication "%s", or altered there', dbsync_internal.wal_name())
+        -- one that was replaced within one command, too: that is seen as a drop first, and then as an ALTER that changes nothing
+        WHEN t.key_numbers <> dbsync_internal.sorted_key(captured) AND dbsync_internal.sorted_key(captured) <> '{}' THEN 'it got another key'
         -- by a full replica identity columns are known by their names alone, and two may have changed theirs
         WHEN c.relreplident = 'f' AND t.key_names <> dbsync_internal.key_names(captured) THEN 'columns of its key got other names'
         ELSE dbsync_internal.identity_problem(captured.relid, dbsync_internal.key_numbers(captured.relid, captured.named_key)) END
@@ -400,6 +412,18 @@ BEGIN
     WHERE s.confirmed_flush_lsn < w.fed AND s.wal_status <> 'lost';
 END $$;
 COMMENT ON FUNCTION dbsync_internal.advance_wal() IS 'lets the replication slot pass what has been fed';
+
+-- By a worker that has no such tables itself: theirs may all be stopped.
+CREATE FUNCTION dbsync_internal.watch_wal() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- somebody who reads may have moved the slot between two of our looks; so it is asked again under his lock
+    IF dbsync_internal.wal_problem() IS NOT NULL THEN
+        PERFORM dbsync_internal.begin_feeding();
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.watch_wal() IS 'gives tables up that are captured from the WAL, whoever has them, if too much of it is kept for them';
 
 -- The guard's: DDL on such a table.
 CREATE FUNCTION dbsync_internal.follow_wal(captured dbsync.captured_table) RETURNS void

@@ -131,6 +131,26 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.config_place(text, text, text) IS 'the name at the target: as given, or where it is now, or as it is called here';
 
+-- A table is captured once: who asks for less than another subscription has, or for the same in other words, is served by
+-- that, as add_table() says, and has what he asked for.
+CREATE FUNCTION dbsync_internal.config_is_served(subscription name, object oid, key text, wanted jsonb, present jsonb) RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+BEGIN
+    SELECT c.* INTO captured FROM dbsync.captured_table c
+    JOIN dbsync.subscription_table a ON a.captured_id = c.id AND a.capture IS NULL JOIN dbsync.subscription s ON s.id = a.subscription_id
+    WHERE c.relid = object AND c.state <> 'dropped' AND s.name <> config_is_served.subscription LIMIT 1;
+    RETURN CASE WHEN captured.id IS NULL THEN false
+        WHEN key = 'capture' THEN wanted = '"keys"' AND present = 'null'
+        ELSE captured.capture = 'shadow' AND dbsync_internal.shadow_options(nullif(wanted, 'null')) = dbsync_internal.shadow_options(nullif(present, 'null')) END;
+EXCEPTION WHEN invalid_parameter_value THEN
+    -- who is to take it says so
+    RETURN false;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.config_is_served(name, oid, text, jsonb, jsonb) IS 'has a subscription by another one what it wants of how a table is captured, though that is said otherwise?';
+
 CREATE FUNCTION dbsync_internal.config_compare(sections dbsync_internal.config_section[]) RETURNS SETOF dbsync_internal.config_compared
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -159,7 +179,9 @@ AS $$
         WHERE a.kind = w.kind AND v.wanted <> v.present
           AND NOT (p.shared AND a.key IN ('key', 'capture', 'options') AND NOT w.keys ? a.key)
           AND NOT (a.key = 'target' AND NOT w.keys ? 'target')
-          AND dbsync_internal.config_normal(a.key, v.wanted) IS DISTINCT FROM dbsync_internal.config_normal(a.key, v.present)) d ON p.kind IS NOT NULL
+          AND dbsync_internal.config_normal(a.key, v.wanted) IS DISTINCT FROM dbsync_internal.config_normal(a.key, v.present)
+          AND NOT (p.shared AND a.key IN ('capture', 'options')
+                   AND dbsync_internal.config_is_served(w.subscription, w.object, a.key, v.wanted, v.present))) d ON p.kind IS NOT NULL
 $$;
 COMMENT ON FUNCTION dbsync_internal.config_compare(dbsync_internal.config_section[]) IS 'sections beside what there is, and in what they differ';
 

@@ -132,7 +132,8 @@ BEGIN
         w.rows_per_second, w.batches, w.rows, w.last_batch,
         coalesce(n.note, w.message, held.trouble), CASE WHEN n.note IS NULL THEN w.detail END,
         nullif(concat_ws(' ', dbsync_internal.backlog_in_words(s), dbsync_internal.next_action(s.name, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message),
-            w.waits_since), held.action, missing.action, pol.action), ''),
+            w.waits_since), dbsync_internal.unread_wal_in_words(s.id), CASE WHEN w.pid IS NOT NULL THEN dbsync_internal.lock_in_words(s.id) END,
+            held.action, missing.action, pol.action), ''),
         w.failures, w.retry_at,
         dbsync_internal.log_bytes(0) +
         (SELECT coalesce(sum(dbsync_internal.log_bytes(a.captured_id)), 0)::bigint

@@ -219,12 +219,18 @@ bool
 dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 {
 	bool		catching = work->catching != 0;
-	int			selecting = selecting_table(work);
-	int			id = catching ? catching_table(work)
+	int			selecting;
+	int			id;
+	DbsyncTable *table;
+
+	/* the configuration could not be read */
+	if (work->subscription == NULL)
+		return false;
+	selecting = selecting_table(work);
+	id = catching ? catching_table(work)
 		: is_beyond_completion(work, edata) ? work->completing
 		: work->asking ? work->asking : selecting ? selecting : retyped_table(work);
-	DbsyncTable *table = id ? dbsync_subscription_table(work->subscription, id) : NULL;
-
+	table = id ? dbsync_subscription_table(work->subscription, id) : NULL;
 	/* what is scanned has no place in the log to stand still at */
 	if (table != NULL && table->scan != NULL)
 		table = NULL;

@@ -273,6 +273,14 @@ wait_after_error(long pause)
 	}
 }
 
+/* Its caller is told that all is at the target, and nobody comes back to look whether it has stayed there. */
+static bool
+confirm_run(void)
+{
+	dbsync_retention_confirm(work);
+	return true;
+}
+
 static void
 worker_loop(void)
 {
@@ -291,7 +299,12 @@ worker_loop(void)
 		if (!dbsync_schedule_is_put_off(work))
 			dbsync_report_trouble(NULL, 0);
 		if (work->run != 0 && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work))
-			dbsync_process_finish(work);
+		{
+			if (try_step(confirm_run, &pause))
+				dbsync_process_finish(work);
+			wait_after_error(pause);
+			continue;
+		}
 		if (dbsync_rounds_wait(work))
 			dbsync_sleep_until_allowed(work);
 		else

@@ -96,7 +96,8 @@ local_time(const DbsyncTable *table, TimestampTz moment, TimestampTz now)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("time zone \"%s\" is not known any more", table->scan->time_zone),
-				 errdetail("Table %s is scanned by a column whose values are in it.", table->qualified)));
+				 errdetail("Table %s is scanned by a column whose values are in it.", table->qualified),
+				 errhint("Take it out with dbsync.remove_table(), and add it again with another time zone.")));
 	ahead = Min(ahead_at(moment, zone), ahead_at(now, zone));
 	if (now - moment > DAYS_OF_ONE_CHANGE * USECS_PER_DAY)
 		ahead -= USECS_PER_DAY;

@@ -189,6 +189,15 @@ confirm(DbsyncWork *work)
 	work->confirm_due = 0;
 }
 
+void
+dbsync_retention_confirm(DbsyncWork *work)
+{
+	if (work->confirm_due == 0)
+		return;
+	work->confirm_due = GetCurrentTimestamp();
+	confirm(work);
+}
+
 static void
 run(void *arg)
 {

@@ -18,6 +18,9 @@
  * spend a fifth of our time on it at most, since each look begins where the oldest open
  * transaction does.
  *
+ * Where a worker has no such tables and others have, who may be stopped, it looks whether more WAL is kept than
+ * dbsync.wal_keep.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -66,6 +69,9 @@ static XLogRecPtr last_end = InvalidXLogRecPtr;
 static TimestampTz last_at = 0;
 static TimestampTz next_at = 0;
 static bool failed = false;
+
+/* when we look whether others' tables keep too much */
+static TimestampTz watch_at = 0;
 
 /* where the WAL was as the server wrote that down for us */
 static XLogRecPtr last_snapshot = InvalidXLogRecPtr;
@@ -296,6 +302,23 @@ find_end(void)
 }
 
 static void
+watch_kept(void *arg)
+{
+	begin("looking at the WAL that is kept");
+	dbsync_query_run("SELECT dbsync_internal.watch_wal()", 0, NULL);
+	dbsync_query_commit();
+}
+
+/* Of others' tables; whoever has them does it himself, if he is there. */
+static void
+watch(void)
+{
+	last_end = dbsync_wal_end();
+	(void) dbsync_query_attempt(watch_kept, NULL);
+	watch_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), dbsync_retention_interval);
+}
+
+static void
 tell_of_lock(bool before)
 {
 	if (failed && !before)
@@ -316,6 +339,11 @@ dbsync_wal_feed_run(DbsyncWork *work)
 
 	if (!dbsync_wal_feed_is_due(work))
 		return;
+	if (!work->subscription->any_from_wal)
+	{
+		watch();
+		return;
+	}
 	asked = dbsync_report_asked();
 	feeding.upto = find_end();
 	failed = true;
@@ -341,9 +369,11 @@ dbsync_wal_feed_is_due(const DbsyncWork *work)
 {
 	TimestampTz now;
 
-	if (work->subscription == NULL || !work->subscription->any_from_wal)
+	if (work->subscription == NULL || !work->subscription->any_wal_kept)
 		return false;
 	now = GetCurrentTimestamp();
+	if (!work->subscription->any_from_wal)
+		return now >= watch_at && dbsync_wal_end() != last_end;
 	if (failed)
 		return now >= next_at;
 	if (dbsync_report_asked() > work->fed_asked)
@@ -358,9 +388,11 @@ dbsync_wal_feed_pause(const DbsyncWork *work)
 {
 	TimestampTz now;
 
-	if (work->subscription == NULL || !work->subscription->any_from_wal)
+	if (work->subscription == NULL || !work->subscription->any_wal_kept)
 		return LONG_MAX;
 	now = GetCurrentTimestamp();
+	if (!work->subscription->any_from_wal)
+		return now < watch_at ? Max(1, TimestampDifferenceMilliseconds(now, watch_at)) : dbsync_retention_interval;
 	return now < next_at ? Max(1, TimestampDifferenceMilliseconds(now, next_at)) : PAUSE;
 }
 
