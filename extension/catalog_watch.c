@@ -29,7 +29,7 @@
 /* the tables whose changes are changes of the configuration; DbsyncWatched has their places */
 static const char *const watched_names[] = {
 	"node", "captured_table", "segment", "subscription", "subscription_table", "former_label",
-	"subscription_sequence"
+	"former_attribute", "subscription_sequence"
 };
 
 /* the index that leads to header segments */

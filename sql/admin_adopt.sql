@@ -36,9 +36,11 @@ DROP TABLE u;
 -- a table that is gone with its row: what is left of it is taken away
 DELETE FROM dbsync.subscription_table a USING dbsync.captured_table c
 WHERE c.id = a.captured_id AND NOT EXISTS (SELECT FROM pg_class r WHERE r.oid = c.relid);
+UPDATE dbsync.subscription_table SET held = '10:20:', held_since = now(), held_for = 'the other''s target refuses it', held_done = true;
 SELECT dbsync.adopt(existing_rows => 'merge');
 SELECT dbsync.adopt(existing_rows => 'truncate');
-SELECT s.name, s.enabled, s.position, a.state, a.copy_data, a.existing_rows, a.rows_copied
+SELECT s.name, s.enabled, s.position, a.state, a.copy_data, a.existing_rows, a.rows_copied,
+    num_nonnulls(a.held, a.held_since, a.held_for) AS held, a.held_done
 FROM dbsync.subscription s JOIN dbsync.subscription_table a ON a.subscription_id = s.id;
 SELECT count(*) AS same FROM before WHERE uid IN (SELECT s.uid FROM dbsync.subscription s UNION ALL SELECT a.uid FROM dbsync.subscription_table a);
 SELECT state, since, shape, count(*) FROM dbsync.captured_table GROUP BY 1, 2, 3 ORDER BY 1;

@@ -89,12 +89,21 @@ SELECT * FROM labels ORDER BY was;
 DROP VIEW labels;
 SELECT dbsync.add_table('guard_val', 'f');
 SELECT count(dbsync_internal.install_capture(id)) FROM dbsync.captured_table;
--- P17: attributes of composites, and of tables whose rows are values
+-- P17: attributes of composites are followed, those of tables whose rows are values are not
+CREATE VIEW attributes AS SELECT f.type::regtype, f.name, f.num FROM dbsync.former_attribute f;
 ALTER TYPE pair ADD ATTRIBUTE y int;
 ALTER TYPE pair DROP ATTRIBUTE x;
+ALTER TYPE pair ADD ATTRIBUTE x int;
+ALTER TYPE pair DROP ATTRIBUTE y, ADD ATTRIBUTE y text;
+ALTER TYPE pair RENAME ATTRIBUTE y TO x;
+SELECT * FROM attributes ORDER BY num, name;
+-- but for what cannot travel
+ALTER TYPE pair ADD ATTRIBUTE bad pg_mcv_list;
 ALTER TABLE rowed ADD y int;
 ALTER TABLE rowed DROP m;
-ALTER TYPE pair RENAME ATTRIBUTE x TO z;
+ALTER TYPE pair RENAME ATTRIBUTE y TO z;
+SELECT * FROM attributes ORDER BY num, name;
+DROP VIEW attributes;
 ALTER TABLE rowed RENAME id TO key;
 ALTER TABLE rowed ALTER m SET DEFAULT 'sad';
 ALTER TYPE lone ADD ATTRIBUTE z int;
@@ -236,7 +245,7 @@ SET ROLE regress_dbsync_maker;
 CREATE TYPE guard_val.theirs AS (a int);
 CREATE DOMAIN guard_val.their_int AS int;
 RESET ROLE;
-CREATE TABLE made (id int PRIMARY KEY, v theirs, d their_int);
+CREATE TABLE made (id int, v theirs, d their_int, PRIMARY KEY (id, v));
 SELECT dbsync.add_table('guard_val', 'made');
 SELECT count(dbsync_internal.install_capture(id)) FROM dbsync.captured_table WHERE state = 'installing';
 INSERT INTO made VALUES (1, ROW(1), 1);

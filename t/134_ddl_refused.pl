@@ -127,9 +127,14 @@ catches_up('a table of somebody else');
 
 # --- another policy, while the worker runs: what was left out is left out no more
 
+my $log = -s $pair->source->logfile;
 $pair->sql("SELECT dbsync.alter_subscription('storm', ddl => 'ignore')");
 $pair->sql('ALTER TABLE storm.changing ADD late int; INSERT INTO storm.changing (id, x, late) VALUES (500, 5, 5)');
 $pair->arrives('storm', 'a column that is ignored: rows arrive without it');
+$pair->sql('UPDATE storm.changing SET late = 6 WHERE id = 500');
+$pair->arrives('storm', 'a column that is ignored: further rows, too');
+my @said = PostgreSQL::Test::Utils::slurp_file($pair->source->logfile, $log) =~ /columns of table storm\.changing are left out, as target table "storm\.changing" does not have them: late/g;
+is(scalar(@said), 1, 'a column that is ignored: the log says so once');
 $pair->sql("SELECT dbsync.alter_subscription('storm', ddl => 'apply')");
 $quiet++;
 $pair->sql("INSERT INTO storm.changing (id, x, late) VALUES (501, 5, 6); INSERT INTO storm.quiet VALUES ($quiet)");

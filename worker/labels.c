@@ -7,15 +7,12 @@
  */
 #include "postgres.h"
 
-#include "access/tupdesc.h"
 #include "catalog/pg_type.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
-#include "utils/typcache.h"
 
 #include "worker/labels.h"
 #include "worker/query.h"
+#include "worker/type_parts.h"
 
 const char *
 dbsync_labels_renamed(MemoryContext context)
@@ -24,42 +21,6 @@ dbsync_labels_renamed(MemoryContext context)
 				 " ORDER BY f.type, f.name), '')"
 				 " FROM dbsync.former_label f JOIN pg_catalog.pg_enum e ON e.oid = f.label", 0, NULL);
 	return MemoryContextStrdup(context, dbsync_query_text(0, 1));
-}
-
-static List *find_enums(Oid type, List *enums);
-
-static List *
-find_in_attributes(Oid type, List *enums)
-{
-	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
-
-	for (int i = 0; i < desc->natts; i++)
-	{
-		if (!TupleDescAttr(desc, i)->attisdropped)
-			enums = find_enums(TupleDescAttr(desc, i)->atttypid, enums);
-	}
-	return enums;
-}
-
-/* Enums that values of the type are made of, however deep inside; a type cannot be in itself. */
-static List *
-find_enums(Oid type, List *enums)
-{
-	Oid			base = getBaseType(type);
-
-	switch (get_typtype(base))
-	{
-		case TYPTYPE_ENUM:
-			return list_append_unique_oid(enums, base);
-		case TYPTYPE_COMPOSITE:
-			return find_in_attributes(base, enums);
-		case TYPTYPE_RANGE:
-			return find_enums(get_range_subtype(base), enums);
-		case TYPTYPE_MULTIRANGE:
-			return find_enums(get_range_subtype(get_multirange_range(base)), enums);
-		default:
-			return OidIsValid(get_element_type(base)) ? find_enums(get_element_type(base), enums) : enums;
-	}
 }
 
 /* Rows of one label follow each other: one for each name that it had, or one without such a name. */
@@ -96,17 +57,10 @@ List *
 dbsync_labels_of(const DbsyncTableSpec *spec)
 {
 	MemoryContext context = CurrentMemoryContext;
-	List	   *types = NIL;
 	List	   *enums = NIL;
 	ListCell   *lc;
 
-	for (int i = 0; i < spec->ncolumns; i++)
-	{
-		/* one may have been dropped since, with its columns */
-		if (SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(spec->types[i])))
-			types = find_enums(spec->types[i], types);
-	}
-	foreach(lc, types)
+	foreach(lc, dbsync_type_parts(spec, TYPTYPE_ENUM))
 	{
 		DbsyncEnum *found;
 		MemoryContext old;

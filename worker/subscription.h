@@ -52,6 +52,7 @@ typedef struct DbsyncSubscription
 	bool		create_missing; /* tables that the target lacks are made there */
 	bool		deletes_left;	/* rows of partitions that are detached or dropped */
 	const char *labels;			/* of enums, that had other names before: what says when they change */
+	const char *row_types;		/* the same of composite types whose attributes have changed */
 	char	   *position;		/* pg_snapshot text; NULL: never ran */
 	bool		begins_anew;	/* nothing is kept behind that any more, and no table needs it */
 	bool		any_limit;		/* of this database's subscriptions one has a backlog_limit, or a table is

@@ -95,7 +95,8 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 void
 dbsync_subscription_move_work(DbsyncSubscription *subscription, DbsyncSubscription *old)
 {
-	bool		renamed = strcmp(subscription->labels, old->labels) != 0;
+	bool		other_types = strcmp(subscription->labels, old->labels) != 0 ||
+		strcmp(subscription->row_types, old->row_types) != 0;
 	bool		same_policy = subscription->ddl == old->ddl;
 	int			next = 0;
 	ListCell   *lc;
@@ -122,7 +123,7 @@ dbsync_subscription_move_work(DbsyncSubscription *subscription, DbsyncSubscripti
 		if (subscription->create_missing != old->create_missing)
 			table->copy_after = 0;
 		/* the target's types are looked at as a table is looked up */
-		if (renamed)
+		if (other_types)
 			table->handle = NULL;
 	}
 }

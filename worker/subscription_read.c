@@ -21,6 +21,7 @@
 #include "worker/by_id.h"
 #include "worker/labels.h"
 #include "worker/query.h"
+#include "worker/row_types.h"
 #include "worker/selection.h"
 #include "worker/shape.h"
 #include "worker/subscription.h"
@@ -373,6 +374,7 @@ dbsync_subscription_read(MemoryContext parent, int id, DbsyncSubscription *old)
 		note_kinds(subscription);
 		dbsync_subscription_read_segments(subscription, old, idtext);
 		subscription->labels = dbsync_labels_renamed(context);
+		subscription->row_types = dbsync_row_types_changed(context);
 		subscription->adopted = dbsync_node_is_adopted();
 	}
 	PopActiveSnapshot();

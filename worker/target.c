@@ -182,9 +182,9 @@ dbsync_target_try_table_change(DbsyncTarget *target, DbsyncTargetTable *before,
 }
 
 bool
-dbsync_target_try_types_follow(DbsyncTarget *target, List *enums, bool make)
+dbsync_target_try_types_follow(DbsyncTarget *target, List *enums, List *row_types, bool make)
 {
-	return target->driver->types_follow(target, enums, make);
+	return target->driver->types_follow(target, enums, row_types, make);
 }
 
 bool

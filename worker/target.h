@@ -66,7 +66,7 @@ extern DbsyncTargetTable *dbsync_target_try_table_change(DbsyncTarget *target,
 														 DbsyncTargetTable *before,
 														 const DbsyncTableSpec *spec,
 														 List *changes, int how);
-extern bool dbsync_target_try_types_follow(DbsyncTarget *target, List *enums, bool make);
+extern bool dbsync_target_try_types_follow(DbsyncTarget *target, List *enums, List *row_types, bool make);
 extern bool dbsync_target_try_table_lacks(DbsyncTarget *target, const DbsyncTableSpec *spec,
 										  bool *lacks);
 /* As in the contract; of targets that make tables. */

@@ -15,6 +15,7 @@
 #include "worker/driver/driver.h"
 #include "worker/identity.h"
 #include "worker/labels.h"
+#include "worker/row_types.h"
 #include "worker/selection.h"
 #include "worker/shape.h"
 #include "worker/table.h"
@@ -303,6 +304,7 @@ dbsync_target_table_follow_types(DbsyncWork *work, DbsyncTable *table, const Dbs
 {
 	DbsyncTableSpec spec = whole_spec(table, shape);
 	List	   *enums;
+	List	   *row_types;
 
 	if (!dbsync_target_follows_changes(work->target))
 		return;
@@ -312,8 +314,9 @@ dbsync_target_table_follow_types(DbsyncWork *work, DbsyncTable *table, const Dbs
 		spec = dbsync_target_table_spec(table, shape);
 	}
 	enums = dbsync_labels_of(&spec);
-	if (enums != NIL &&
-		!dbsync_target_try_types_follow(work->target, enums, work->subscription->ddl == DBSYNC_DDL_APPLY))
+	row_types = dbsync_row_types_of(work, &spec);
+	if ((enums != NIL || row_types != NIL) &&
+		!dbsync_target_try_types_follow(work->target, enums, row_types, work->subscription->ddl == DBSYNC_DDL_APPLY))
 		dbsync_target_raise(work->target, psprintf("changing types of target table \"%s.%s\"",
 												  table->target_schema, table->target_table));
 }

@@ -43,6 +43,7 @@ typedef struct DbsyncWork
 	List	   *target_identities;	/* all whom the target has been: what has been
 									 * there does not go back */
 	List	   *stale_parts;	/* of DbsyncLedgerPart: of tables no longer in it */
+	List	   *row_types;		/* by which rows are written out; see worker/row_types.c */
 	DbsyncLedger ledger;		/* its row, as last read or written */
 
 	/* where the target is, and the window being worked off */

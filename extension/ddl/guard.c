@@ -41,6 +41,7 @@
 #include "nodes/parsenodes.h"
 #include "parser/parse_type.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -52,6 +53,7 @@ PG_FUNCTION_INFO_V1(dbsync_guard_has_using);
 PG_FUNCTION_INFO_V1(dbsync_guard_is_ours);
 PG_FUNCTION_INFO_V1(dbsync_guard_no_inherit);
 PG_FUNCTION_INFO_V1(dbsync_guard_label);
+PG_FUNCTION_INFO_V1(dbsync_guard_attributes);
 
 /* the command, while what it did is judged */
 static const Node *judged = NULL;
@@ -204,22 +206,29 @@ judge_drop(const DropStmt *command)
 			  RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)), NoLock, true));
 }
 
+/* The same, where more of the command is asked for than its kind: by guard_label(), guard_attributes(). */
 static void
-judge_enum(const AlterEnumStmt *command)
+judge_by_tree(const Node *command, const char *kind, Oid type)
 {
 	const Node *outer = judged;
 
-	judged = (const Node *) command;
+	judged = command;
 	PG_TRY();
 	{
-		judge("label", TypeRelationId,
-			  LookupTypeNameOid(NULL, makeTypeNameFromNameList(command->typeName), true));
+		judge(kind, TypeRelationId, type);
 	}
 	PG_FINALLY();
 	{
 		judged = outer;
 	}
 	PG_END_TRY();
+}
+
+static void
+judge_enum(const AlterEnumStmt *command)
+{
+	judge_by_tree((const Node *) command, "label",
+				  LookupTypeNameOid(NULL, makeTypeNameFromNameList(command->typeName), true));
 }
 
 /* Which label of an enum gets which name?  For follow_label(); ADD VALUE has no old one. */
@@ -236,6 +245,38 @@ dbsync_guard_label(PG_FUNCTION_ARGS)
 	if (command->oldVal != NULL)
 		values[0] = CStringGetTextDatum(command->oldVal);
 	values[1] = CStringGetTextDatum(command->newVal);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/* Which attribute of a composite type gets another name, and which names does it get?  For follow_attributes(). */
+Datum
+dbsync_guard_attributes(PG_FUNCTION_ARGS)
+{
+	ArrayBuildState *names = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+	TupleDesc	desc;
+	Datum		values[2] = {0};
+	bool		nulls[2] = {true, false};
+	ListCell   *lc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (IsA(judged, RenameStmt))
+	{
+		values[0] = CStringGetTextDatum(((const RenameStmt *) judged)->subname);
+		nulls[0] = false;
+		names = accumArrayResult(names, CStringGetTextDatum(((const RenameStmt *) judged)->newname), false,
+								 TEXTOID, CurrentMemoryContext);
+	}
+	else
+		foreach(lc, castNode(AlterTableStmt, unconstify(Node *, judged))->cmds)
+		{
+			const AlterTableCmd *part = lfirst_node(AlterTableCmd, lc);
+
+			if (part->subtype == AT_AddColumn)
+				names = accumArrayResult(names, CStringGetTextDatum(castNode(ColumnDef, part->def)->colname), false,
+										 TEXTOID, CurrentMemoryContext);
+		}
+	values[1] = makeArrayResult(names, CurrentMemoryContext);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
@@ -270,10 +311,12 @@ judge_attributes(const AlterTableStmt *command)
 		if (kind != AT_AddColumn && kind != AT_DropColumn && kind != AT_AlterColumnType)
 			continue;
 		relid = RangeVarGetRelid(command->relation, NoLock, true);
-		/* of ALTER TYPE it is CASCADE that says so, and without it the server refuses */
-		if (OidIsValid(relid))
-			judge(command->objtype == OBJECT_TYPE || (command->relation->inh && has_heirs(relid))
-				  ? "attributes" : "own attributes",
+		if (!OidIsValid(relid))
+			return;
+		if (command->objtype == OBJECT_TYPE)
+			judge_by_tree((const Node *) command, "composite", get_rel_type_id(relid));
+		else
+			judge(command->relation->inh && has_heirs(relid) ? "attributes" : "own attributes",
 				  TypeRelationId, get_rel_type_id(relid));
 		return;
 	}
@@ -336,6 +379,13 @@ judge_rename(const RenameStmt *command)
 {
 	if (command->renameType == OBJECT_TABLE && command->relation != NULL)
 		judge("rename", RelationRelationId, RangeVarGetRelid(command->relation, NoLock, true));
+	else if (command->renameType == OBJECT_ATTRIBUTE && command->relation != NULL)
+	{
+		Oid			relid = RangeVarGetRelid(command->relation, NoLock, true);
+
+		if (OidIsValid(relid))
+			judge_by_tree((const Node *) command, "composite", get_rel_type_id(relid));
+	}
 	else if (command->renameType == OBJECT_SCHEMA)
 		judge("rename schema", NamespaceRelationId, get_namespace_oid(command->subname, true));
 	else if (command->renameType == OBJECT_FOREIGN_SERVER)

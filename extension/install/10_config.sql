@@ -203,6 +203,21 @@ COMMENT ON COLUMN dbsync.former_label.type IS 'the enum';
 COMMENT ON COLUMN dbsync.former_label.name IS 'the name that one of its labels had';
 COMMENT ON COLUMN dbsync.former_label.label IS 'which label, by its oid in pg_enum';
 
+-- The same of attributes of composite types, of types that were changed: rows that wait are written
+-- out with the attributes of today.  Also those that have been dropped are here, and those that are
+-- called so today.
+CREATE TABLE dbsync.former_attribute (
+    type oid NOT NULL,
+    name name NOT NULL,
+    -- in pg_attribute, where no number is given twice
+    num int2 NOT NULL,
+    PRIMARY KEY (type, name)
+);
+COMMENT ON TABLE dbsync.former_attribute IS 'names that attributes of composite types had when they were changed while columns of captured tables had the type';
+COMMENT ON COLUMN dbsync.former_attribute.type IS 'the composite type';
+COMMENT ON COLUMN dbsync.former_attribute.name IS 'a name that one of its attributes had';
+COMMENT ON COLUMN dbsync.former_attribute.num IS 'which attribute, by its number in pg_attribute';
+
 -- Segments are the tracking tables: several for each captured table, which take turns,
 -- all of one shape.  captured_id 0 is the transaction headers' own row of segments.
 CREATE TABLE dbsync.segment (
@@ -451,6 +466,7 @@ SELECT dbsync_internal.watch_config('dbsync.captured_table');
 SELECT dbsync_internal.watch_config('dbsync.segment');
 SELECT dbsync_internal.watch_config('dbsync.subscription');
 SELECT dbsync_internal.watch_config('dbsync.former_label');
+SELECT dbsync_internal.watch_config('dbsync.former_attribute');
 -- How far a copy has come, and what a table is held for, is news for people only, and there
 -- is much of it.  Who suspends a table changes captured_table too.
 SELECT dbsync_internal.watch_config('dbsync.subscription_table',

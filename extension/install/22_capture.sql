@@ -292,6 +292,8 @@ BEGIN
     -- most databases have none, and no table needs to be looked into
     DELETE FROM dbsync.former_label f
     WHERE NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE dbsync_internal.has_type(c, f.type));
+    DELETE FROM dbsync.former_attribute f
+    WHERE NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE dbsync_internal.has_type(c, f.type));
     RETURN true;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.remove_capture(int) IS 'takes triggers and segments off a table that no subscription wants; false: one wants it';

@@ -317,6 +317,7 @@ BEGIN
     DELETE FROM dbsync.partition;
     DELETE FROM dbsync.kept_partition;
     DELETE FROM dbsync.former_label;
+    DELETE FROM dbsync.former_attribute;
     FOR header IN SELECT s.relid::regclass FROM dbsync.segment s WHERE s.captured_id = 0 LOOP
         EXECUTE format('TRUNCATE %s', header);
     END LOOP;

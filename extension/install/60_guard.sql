@@ -234,6 +234,33 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_segments(oid[]) IS 'error if one of these objects has changed a segment';
 
+-- A composite type can get an attribute that cannot travel.
+CREATE FUNCTION dbsync_internal.check_composites(objects oid[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    types oid[];
+    captured dbsync.captured_table;
+    reason text;
+BEGIN
+    -- most are in nothing else: then there is no need to go through all tables
+    SELECT array_agg(t.oid) INTO types FROM pg_class k JOIN pg_type t ON t.oid = k.reltype
+    WHERE k.oid = ANY (objects) AND k.relkind = 'c'
+      AND EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.oid, t.typarray) AND d.deptype <> 'i');
+    FOR captured IN
+        SELECT c.* FROM dbsync.captured_table c
+        WHERE types IS NOT NULL AND c.state = 'active' AND dbsync_internal.is_adopted()
+          AND EXISTS (SELECT FROM dbsync_internal.types_within(c.relid) w WHERE w.typ = ANY (types))
+        ORDER BY c.id
+    LOOP
+        reason := dbsync_internal.unsupported(captured.relid);
+        IF reason IS NOT NULL THEN
+            PERFORM dbsync_internal.refuse_ddl(captured, reason);
+        END IF;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_composites(oid[]) IS 'error if a composite type has an attribute for which captured tables with values of it would be refused';
+
 -- A command can have touched the tables it names; those that an index or a trigger
 -- belongs to; those above and below in inheritance, which ATTACH PARTITION and
 -- INHERIT report only one of, and all below, which get what a parent gets; those of which NO
@@ -265,6 +292,9 @@ BEGIN
         RETURN;
     END IF;
     PERFORM dbsync_internal.check_segments(objects);
+    IF tg_tag = 'ALTER TYPE' THEN
+        PERFORM dbsync_internal.check_composites(objects);
+    END IF;
     FOR captured IN
         SELECT c.* FROM dbsync.captured_table c
         WHERE c.state = 'active' AND c.relid = ANY (ARRAY(

@@ -155,6 +155,89 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_changed_attributes(oid) IS 'error if a captured table has values of the row type, however deep inside';
 
+CREATE FUNCTION dbsync_internal.guard_attributes(OUT was text, OUT becomes text[]) RETURNS record
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'dbsync_guard_attributes';
+COMMENT ON FUNCTION dbsync_internal.guard_attributes() IS 'the attribute of a composite type that is about to be renamed (null: none), and the names that attributes get';
+
+-- What is to be done where attributes cannot come and go on account of this table; null: they can.
+CREATE FUNCTION dbsync_internal.attribute_problem(captured dbsync.captured_table, composite oid, taken name) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH why (problem) AS (
+        SELECT CASE
+            WHEN taken IS NOT NULL
+            THEN format('Another attribute has or had the name %I, and what the target has under it cannot be told by looking.', taken)
+            WHEN EXISTS (SELECT FROM dbsync.shape h, dbsync_internal.shape_columns(h.columns) c
+                         WHERE h.captured_id = captured.id AND c.num = ANY (h.key) AND composite IN (SELECT dbsync_internal.types_in(c.type)))
+            THEN 'It is in the key.'
+            WHEN EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.captured_id = captured.id AND a.selection IS NOT NULL)
+            THEN 'Columns or a filter were chosen for the table, which may look into it.'
+            WHEN EXISTS (SELECT FROM dbsync.turn t JOIN dbsync.shape h ON h.id = t.shape_id, jsonb_each_text(t.missing) m,
+                             dbsync_internal.shape_columns(h.columns) c
+                         WHERE t.captured_id = captured.id AND c.num = m.key::int AND m.value IS NOT NULL
+                           AND composite IN (SELECT dbsync_internal.types_in(c.type)))
+            THEN 'A column was added with a value of it, which is written down.'
+        END)
+    SELECT CASE WHEN captured.state = 'dropped' OR NOT EXISTS (SELECT FROM dbsync_internal.types_within(captured.relid) w WHERE w.typ = composite)
+        THEN 'Rows that were captured before have it, and would say something else. Wait until all subscriptions have got them; '
+            'or take the table out of its subscriptions with dbsync.remove_table().'
+        ELSE problem || CASE WHEN taken IS NULL THEN ' Use' ELSE ' Take another name, or use' END
+            || ' dbsync.suspend_table(), make the change on both sides, and copy the table anew with dbsync.copy_table().'
+    END FROM why
+$$;
+COMMENT ON FUNCTION dbsync_internal.attribute_problem(dbsync.captured_table, oid, name) IS 'hint of why attributes of a composite type cannot change on account of a captured table; null: they can. taken: a name that would be used twice';
+
+-- An attribute is known by its number here and by its name at the target.  As with labels, which of
+-- them has which name there can be told by looking as long as no name is given twice.
+CREATE FUNCTION dbsync_internal.follow_attributes(composite oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured dbsync.captured_table;
+    change record := dbsync_internal.guard_attributes();
+    rel oid := (SELECT t.typrelid FROM pg_type t WHERE t.oid = composite);
+    taken name;
+    problem text;
+    used boolean := false;
+BEGIN
+    -- typed tables hand what they get on to values of their rows
+    IF change.was IS NULL THEN
+        PERFORM dbsync_internal.check_changed_attributes(t.oid) FROM dbsync_internal.row_types_below(composite) t (oid) WHERE t.oid <> composite;
+    END IF;
+    -- most types are in nothing else: then there is no need to go through all tables
+    IF NOT EXISTS (SELECT FROM pg_type t JOIN pg_depend d ON d.refobjid IN (t.oid, t.typarray)
+                   WHERE t.oid = composite AND d.refclassid = 'pg_type'::regclass AND d.deptype <> 'i') THEN
+        RETURN;
+    END IF;
+    SELECT n.name INTO taken
+    FROM (SELECT a.attname, a.attnum FROM pg_attribute a WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped
+          UNION SELECT f.name, f.num FROM dbsync.former_attribute f WHERE f.type = composite) n (name, num)
+    WHERE n.name = ANY (change.becomes)
+      AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = rel AND a.attname = change.was AND a.attnum = n.num)
+    ORDER BY 1 LIMIT 1;
+    FOR captured IN SELECT c.* FROM dbsync.captured_table c WHERE dbsync_internal.has_type(c, composite) ORDER BY c.id LOOP
+        used := true;
+        -- those are copied anew, if they go on
+        CONTINUE WHEN captured.state IN ('suspended', 'removing');
+        -- text has values, and not their names
+        CONTINUE WHEN change.was IS NOT NULL AND taken IS NULL;
+        problem := dbsync_internal.attribute_problem(captured, composite, taken);
+        IF problem IS NOT NULL THEN
+            PERFORM dbsync_internal.refuse_ddl(captured,
+                format('cannot change attributes of type %s, which is in column %s of captured table %s', format_type(composite, NULL),
+                    quote_ident(dbsync_internal.column_of_type(captured, composite)), dbsync_internal.name_of(captured)), problem);
+        END IF;
+    END LOOP;
+    -- twice: who alters the type beside us is waited for by the first, and seen by the second
+    FOR i IN 1 .. 2 LOOP
+        EXIT WHEN NOT used;
+        INSERT INTO dbsync.former_attribute (type, name, num)
+        SELECT composite, a.attname, a.attnum FROM pg_attribute a WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped
+        ON CONFLICT (type, name) DO UPDATE SET num = excluded.num;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.follow_attributes(oid) IS 'writes down what attributes of a composite type are called before they change; error if they cannot, or if names were used twice';
+
 -- No user's code may run in a command that has switched capture off: it could write to the
 -- table, and the command is over when capture is switched on again (check_triggers()).
 CREATE FUNCTION dbsync_internal.check_triggers_alone(rel oid) RETURNS void
@@ -226,6 +309,8 @@ BEGIN
             PERFORM dbsync_internal.follow_label(object);
         WHEN 'triggers' THEN
             PERFORM dbsync_internal.check_triggers_alone(object);
+        WHEN 'composite' THEN
+            PERFORM dbsync_internal.follow_attributes(object);
         WHEN 'attributes' THEN
             PERFORM dbsync_internal.check_changed_attributes(t.oid) FROM dbsync_internal.row_types_below(object) t (oid);
         WHEN 'own attributes' THEN

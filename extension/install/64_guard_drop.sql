@@ -198,7 +198,9 @@ BEGIN
     -- what else has lost a column, or an attribute, may be the type of a captured one
     PERFORM dbsync_internal.check_changed_attributes(c.reltype)
     FROM pg_event_trigger_dropped_objects() d JOIN pg_class c ON c.oid = d.objid
-    WHERE d.classid = 'pg_class'::regclass AND d.objsubid <> 0 AND NOT d.is_temporary AND dbsync_internal.is_adopted();
+    WHERE d.classid = 'pg_class'::regclass AND d.objsubid <> 0 AND NOT d.is_temporary AND dbsync_internal.is_adopted()
+      -- follow_attributes() has seen to that
+      AND NOT (tg_tag = 'ALTER TYPE' AND c.relkind = 'c');
 END $$;
 COMMENT ON FUNCTION dbsync_internal.judge_drop() IS 'body of dbsync_internal.guard_drop()';
 

@@ -54,6 +54,7 @@
 #include "worker/report.h"
 #include "worker/rights.h"
 #include "worker/row_size.h"
+#include "worker/row_types.h"
 #include "worker/snapshot.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
@@ -203,6 +204,7 @@ commit_further_chunks(DbsyncBatch *batch)
 		move_ledger(batch);
 		dbsync_target_fence(target, &work->ledger);
 		write_parts(batch, target);
+		dbsync_row_types_check(work);
 		commit_target(batch, target);
 		dbsync_copy_reach(batch->copying);
 		batch->rows += rows;
@@ -316,6 +318,7 @@ dbsync_batch_apply(DbsyncBatch *batch)
 		batch->rows += dbsync_scanning_send(work, batch->scans);
 	write_ledger(batch);
 	dbsync_sequences_advance(batch);
+	dbsync_row_types_check(work);
 	commit_target(batch, batch->target);
 	dbsync_sequences_answered(work);
 	if (batch->with_scans)

@@ -167,7 +167,7 @@ how_to_change(const DbsyncBatch *batch, const DbsyncDifference *difference, bool
 		how |= DBSYNC_CHANGE_MAKE;
 	if (difference->taken)
 		how |= DBSYNC_CHANGE_TAKEN;
-	if (copies && !dbsync_table_keeps_rows(table))
+	if (copies)
 		how |= DBSYNC_CHANGE_EMPTY;
 	if (fed || dbsync_table_keeps_rows(table))
 		how |= DBSYNC_CHANGE_SHARED;
@@ -195,9 +195,26 @@ copy_anew(DbsyncBatch *batch, const char *reason)
 			 errdetail("%s", table->copied_for)));
 }
 
+/* What somebody has to do, who can say what becomes of rows at the target. */
+static const char *
+say_how_to_copy(const DbsyncBatch *batch, bool fed)
+{
+	const DbsyncTable *table = batch->current;
+	bool		keeps = !fed && table->copy_data;
+
+	return psprintf("%s dbsync.copy_table(%s, %s, existing_rows => '%s').",
+					fed ? "The target feeds it, too: stop writing there, let both ends catch up, alter the target's table, and use"
+					: keeps ? "The target table may have rows of others, and is not emptied: what is deleted here before the copy has ended stays there,"
+					" to be deleted by hand. Alter the target's table, and use"
+					: "It was added without a copy. Use",
+					quote_literal_cstr(batch->work->subscription->name), quote_literal_cstr(table->qualified),
+					keeps ? "keep" : "truncate");
+}
+
 /*
- * Where nobody has said that the table may be copied, nor where the target feeds it: what was
- * written there and is on its way here would be written over, and never sent again.
+ * Not where nobody has said that the table may be copied; nor where the target feeds it: what was
+ * written there and is on its way here would be written over, and never sent again; nor where rows of
+ * others are kept: those that go meanwhile would be taken for theirs.
  */
 static void
 check_copies(const DbsyncBatch *batch, const char *reason, bool fed)
@@ -212,16 +229,13 @@ check_copies(const DbsyncBatch *batch, const char *reason, bool fed)
 				 reason ? errdetail("%s", reason) : 0,
 				 errhint("The target's table is as it was before that. To leave it so: SELECT dbsync.remove_table(%s, '%u').",
 						 quote_literal_cstr(batch->work->subscription->name), table->relid)));
-	if (table->copy_data && !fed)
+	if (table->copy_data && !fed && !dbsync_table_keeps_rows(table))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("table %s must be copied anew", table->qualified),
 			 reason ? errdetail("%s", reason) : 0,
-			 errhint("%s dbsync.copy_table(%s, %s, existing_rows => 'truncate').",
-					 fed ? "The target feeds it, too: stop writing there, let both ends catch up, alter the target's table, and use"
-					 : "It was added without a copy. Use",
-					 quote_literal_cstr(batch->work->subscription->name), quote_literal_cstr(table->qualified))));
+			 errhint("%s", say_how_to_copy(batch, fed))));
 }
 
 /* A copy that is under way went by the old key's order. */

@@ -170,6 +170,27 @@ retyped_table(const DbsyncWork *work)
 	return 0;
 }
 
+/*
+ * Is it another table's rows that were refused, and not what the target was asked of this one?  They go ahead
+ * of that in one pipeline, and answers come when somebody waits for one.
+ */
+static bool
+is_of_another(const DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	if (!dbsync_target_has_fault(work->target) || work->target->fault.rows_of == NULL)
+		return false;
+	foreach(lc, work->subscription->tables)
+	{
+		const DbsyncTable *table = lfirst(lc);
+
+		if (table->handle == work->target->fault.rows_of)
+			return table->captured_id != work->asking;
+	}
+	return false;
+}
+
 /* The table whose columns or filter were being worked out when it failed; 0: none. */
 static int
 selecting_table(DbsyncWork *work)
@@ -227,6 +248,8 @@ dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 	if (work->subscription == NULL)
 		return false;
 	selecting = selecting_table(work);
+	if (work->asking && is_of_another(work))
+		work->asking = 0;
 	id = catching ? catching_table(work)
 		: is_beyond_completion(work, edata) ? work->completing
 		: work->asking ? work->asking : selecting ? selecting : retyped_table(work);

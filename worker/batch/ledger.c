@@ -50,6 +50,7 @@
 #include "worker/identity.h"
 #include "worker/position.h"
 #include "worker/query.h"
+#include "worker/row_types.h"
 #include "worker/sequence.h"
 #include "worker/snapshot.h"
 #include "worker/source/source.h"
@@ -115,6 +116,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 	if (work->target_context != NULL)
 		MemoryContextDelete(work->target_context);
 	work->target_context = NULL;
+	dbsync_row_types_forget(work);
 	work->target_identities = work->stale_parts = NIL;
 }
 

@@ -62,6 +62,8 @@ typedef struct DbsyncFault
 	char	   *statement;		/* to be run on the remote, or refused by it; NULL: none known */
 	const struct DbsyncTargetTable *table;	/* where a type of it has become another one than
 											 * the source's, so that its rows are refused; or NULL */
+	const struct DbsyncTargetTable *rows_of;	/* whose rows were refused, which may have been given before
+												 * the function that says so was called; or NULL */
 } DbsyncFault;
 
 /* where and how to connect; built by the worker from server and user mapping */
@@ -201,6 +203,24 @@ typedef struct DbsyncEnum
 	int			nlabels;
 	DbsyncLabel *labels;
 } DbsyncEnum;
+
+/* an attribute of a composite type, and the names that it had before, none of which another one has or had */
+typedef struct DbsyncAttribute
+{
+	const char *name;			/* NULL: it was dropped */
+	List	   *former;			/* of char *; its name of today may be among them */
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+} DbsyncAttribute;
+
+/* a composite type of the source that was changed: all attributes that it ever had, in their order */
+typedef struct DbsyncRowType
+{
+	Oid			type;
+	int			nattributes;
+	DbsyncAttribute *attributes;
+} DbsyncRowType;
 
 /*
  * An index, to be made for a table at the target.  "definition" is what comes behind the table's
@@ -367,7 +387,7 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
 
 /* of this contract; a driver that was made for another one is refused */
-#define DBSYNC_DRIVER_VERSION	7
+#define DBSYNC_DRIVER_VERSION	8
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
@@ -527,10 +547,12 @@ typedef struct DbsyncDriver
 	/*
 	 * Before a table is looked up: let the enums that its columns are made of (a list of DbsyncEnum)
 	 * follow those of the source, where labels have got other names, and where there are more of
-	 * them.  Transactions of its own.  Without "make" it refuses with DBSYNC_FAULT_CHANGE_DUE if the
-	 * target has a label under an old name, as above; labels that are missing are waited for.
+	 * them; and composite types (a list of DbsyncRowType), where attributes have come, gone, or got
+	 * other names.  Transactions of its own.  Without "make" it refuses with DBSYNC_FAULT_CHANGE_DUE if the
+	 * target has a label under an old name, or has not the attributes, as above; labels that are missing are
+	 * waited for, and names of attributes do not matter.
 	 */
-	bool		(*types_follow) (DbsyncTarget *target, List *enums, bool make);
+	bool		(*types_follow) (DbsyncTarget *target, List *enums, List *row_types, bool make);
 
 	/*
 	 * Which columns of the spec does the target's table lack?  In a transaction of its own, or

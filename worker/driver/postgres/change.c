@@ -23,6 +23,7 @@
 #include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/merge.h"
+#include "worker/driver/postgres/pending.h"
 #include "worker/driver/postgres/pins.h"
 #include "worker/driver/postgres/step.h"
 #include "worker/driver/postgres/table.h"
@@ -406,14 +407,6 @@ empty(Changing *changing)
 		dbsync_postgres_refused_by(changing->target, changing->quoted);
 }
 
-/* What waits for the end of the transaction stands in the way of ALTER TABLE. */
-static bool
-set_constraints(PostgresTarget *target, const char *when)
-{
-	return target->replica_role ||
-		dbsync_postgres_execute(target, NULL, psprintf("SET CONSTRAINTS ALL %s", when), NULL);
-}
-
 DbsyncTargetTable *
 dbsync_postgres_table_change(DbsyncTarget *base, DbsyncTargetTable *before,
 							 const DbsyncTableSpec *spec, List *changes, int how)
@@ -426,7 +419,7 @@ dbsync_postgres_table_change(DbsyncTarget *base, DbsyncTargetTable *before,
 	changing.only = changing.quoted;
 	initStringInfo(&changing.due);
 	if (!dbsync_postgres_merge_finish(target) || !dbsync_postgres_guard_touched(target) ||
-		!set_constraints(target, "IMMEDIATE") ||
+		!dbsync_postgres_pending_now(&changing) ||
 		!dbsync_postgres_execute(target, NULL, "SET LOCAL lock_timeout = '" CHANGE_LOCK_TIMEOUT "'", NULL))
 		return NULL;
 	if (!dbsync_postgres_look_at_type(&changing))
@@ -439,7 +432,7 @@ dbsync_postgres_table_change(DbsyncTarget *base, DbsyncTargetTable *before,
 	if ((how & DBSYNC_CHANGE_EMPTY) && !(how & DBSYNC_CHANGE_MAKE) && !empty(&changing))
 		return NULL;
 	if (!dbsync_postgres_execute(target, NULL, "SET LOCAL lock_timeout = '" POSTGRES_LOCK_TIMEOUT "'", NULL) ||
-		!set_constraints(target, "DEFERRED"))
+		!dbsync_postgres_pending_later(&changing))
 		return NULL;
 	return dbsync_postgres_table_renew(target, before, spec);
 }

@@ -22,6 +22,8 @@ typedef struct Changing
 	char	   *only;			/* the same, without inheritance children */
 	bool		has_heirs;		/* others inherit from it, whose rows are not ours to touch */
 	char	   *of_type;		/* the composite type that it is of, for SQL, or NULL */
+	const char *deferred;		/* constraints whose triggers may wait for the end of the transaction, for SQL, or
+								 * NULL: see pending.h */
 	List	   *changes;
 	StringInfoData due;			/* statements that are due, if they are not to be made: */
 	List	   *given_up;		/* those among them that take a name away from a column */

@@ -19,6 +19,7 @@
 
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/change_sql.h"
+#include "worker/driver/postgres/composite.h"
 #include "worker/driver/postgres/enum.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/internal.h"
@@ -153,13 +154,18 @@ follow_enum(PostgresTarget *target, const DbsyncEnum *enumeration, bool make)
 }
 
 bool
-dbsync_postgres_types_follow(DbsyncTarget *base, List *enums, bool make)
+dbsync_postgres_types_follow(DbsyncTarget *base, List *enums, List *row_types, bool make)
 {
 	ListCell   *lc;
 
 	foreach(lc, enums)
 	{
 		if (!follow_enum((PostgresTarget *) base, lfirst(lc), make))
+			return false;
+	}
+	foreach(lc, row_types)
+	{
+		if (!dbsync_postgres_row_type_follow((PostgresTarget *) base, lfirst(lc), make))
 			return false;
 	}
 	return true;

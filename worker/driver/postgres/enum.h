@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * worker/driver/postgres/enum.h
- *	  PostgreSQL driver: enums get the labels that they have at the source.
+ *	  PostgreSQL driver: enums get the labels that they have at the source, and composite types the
+ *	  attributes (composite.h).
  *
  *-------------------------------------------------------------------------
  */
@@ -10,6 +11,6 @@
 
 #include "worker/driver/driver.h"
 
-extern bool dbsync_postgres_types_follow(DbsyncTarget *base, List *enums, bool make);
+extern bool dbsync_postgres_types_follow(DbsyncTarget *base, List *enums, List *row_types, bool make);
 
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_ENUM_H */

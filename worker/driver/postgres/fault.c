@@ -361,8 +361,9 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 	fault->detail = keep(target, dbsync_postgres_error_field(target, result, PG_DIAG_MESSAGE_DETAIL));
 	fault->hint = keep(target, hint_of(target, result, step, sqlstate, message));
 	fault->context = context_of(target, result, step);
-	if (step && step->table && is_of_type(sqlstate, message))
-		fault->table = step->table;
+	fault->rows_of = step ? step->table : NULL;
+	if (is_of_type(sqlstate, message))
+		fault->table = fault->rows_of;
 
 	/*
 	 * An ERROR of COMMIT means that it did not happen.  A FATAL may have come

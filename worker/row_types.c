@@ -1,0 +1,203 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/row_types.c
+ *	  Attributes of the source's composite types, and what they were called before.
+ *
+ * Values are written out by what this process has cached of their types, which may be older than what
+ * is committed.  Attributes have numbers, none of which is given twice, so a type never is again what
+ * it was.  If the cache has the same attributes when a table is looked up and when its rows have been
+ * written out, they were these all the time; and if the catalog has them, too, then no row that is
+ * visible has others.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "worker/query.h"
+#include "worker/row_types.h"
+#include "worker/type_parts.h"
+
+/* a type that values are written out by, and its attributes as their numbers and types */
+typedef struct NotedType
+{
+	Oid			type;
+	char	   *attributes;
+} NotedType;
+
+const char *
+dbsync_row_types_changed(MemoryContext context)
+{
+	dbsync_query("SELECT coalesce(pg_catalog.string_agg(pg_catalog.format('%s %s %I', f.type, a.attnum, a.attname), ', ' ORDER BY f.type, a.attnum), '')"
+				 " FROM (SELECT DISTINCT type FROM dbsync.former_attribute) f"
+				 " JOIN pg_catalog.pg_type t ON t.oid = f.type"
+				 " JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0", 0, NULL);
+	return MemoryContextStrdup(context, dbsync_query_text(0, 1));
+}
+
+/* As the catalog has them, committed, in the words of cached_attributes(); NULL: there is no such type. */
+static const char *
+committed_attributes(Oid type)
+{
+	const char *values[1] = {psprintf("%u", type)};
+
+	dbsync_query_latest("SELECT pg_catalog.string_agg(pg_catalog.format('%s %s', a.attnum, a.atttypid::pg_catalog.oid), ', ' ORDER BY a.attnum)"
+						" FROM pg_catalog.pg_type t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid"
+						" WHERE t.oid = $1::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped", 1, values);
+	return dbsync_query_text(0, 1);
+}
+
+/* As values are written out by now. */
+static const char *
+cached_attributes(Oid type)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		if (!attribute->attisdropped)
+			appendStringInfo(&text, "%s%d %u", text.len > 0 ? ", " : "", attribute->attnum, attribute->atttypid);
+	}
+	return text.data;
+}
+
+static void
+complain(Oid type)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("attributes of type %s have just changed", format_type_extended(type, -1, FORMAT_TYPE_FORCE_QUALIFY)),
+			 errdetail("Rows with values of it may have been written out with those of before. None of them is at the target.")));
+}
+
+/* Does the type, which may have been dropped with its columns, have other attributes than that? */
+static bool
+is_another(Oid type, const char *attributes)
+{
+	const char *committed;
+
+	if (!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type)))
+		return false;
+	committed = committed_attributes(type);
+	return strcmp(cached_attributes(type), attributes) != 0 || strcmp(committed ? committed : "", attributes) != 0;
+}
+
+void
+dbsync_row_types_check(const DbsyncWork *work)
+{
+	ListCell   *lc;
+
+	foreach(lc, work->row_types)
+	{
+		const NotedType *noted = lfirst(lc);
+
+		if (is_another(noted->type, noted->attributes))
+			complain(noted->type);
+	}
+}
+
+void
+dbsync_row_types_forget(DbsyncWork *work)
+{
+	work->row_types = NIL;
+}
+
+/* What was noted before is of rows that have been sent, or of tables that are looked up anew. */
+static void
+note(DbsyncWork *work, Oid type)
+{
+	const char *attributes = cached_attributes(type);
+	MemoryContext old = MemoryContextSwitchTo(work->target_context);
+	NotedType  *noted = NULL;
+	ListCell   *lc;
+
+	foreach(lc, work->row_types)
+	{
+		if (((NotedType *) lfirst(lc))->type == type)
+			noted = lfirst(lc);
+	}
+	if (noted == NULL)
+	{
+		noted = palloc0(sizeof(NotedType));
+		noted->type = type;
+		work->row_types = lappend(work->row_types, noted);
+	}
+	noted->attributes = pstrdup(attributes);
+	MemoryContextSwitchTo(old);
+	if (is_another(type, noted->attributes))
+		complain(type);
+}
+
+/*
+ * The type as it is, with all names that its attributes had; NULL: it was never changed.  Rows of one
+ * attribute follow each other: one for each name that it had.
+ */
+static DbsyncRowType *
+read_row_type(Oid type, MemoryContext context)
+{
+	const char *values[1] = {psprintf("%u", type)};
+	uint64		n = dbsync_query_latest("SELECT a.attnum, CASE WHEN NOT a.attisdropped THEN a.attname END, a.atttypid, a.atttypmod, a.attcollation, f.name"
+										" FROM pg_catalog.pg_type t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0"
+										" LEFT JOIN dbsync.former_attribute f ON f.type = t.oid AND f.num = a.attnum"
+										" WHERE t.oid = $1::pg_catalog.oid AND EXISTS (SELECT FROM dbsync.former_attribute c WHERE c.type = t.oid)"
+										" ORDER BY a.attnum, f.name", 1, values);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	DbsyncRowType *found = palloc0(sizeof(DbsyncRowType));
+	int			last = 0;
+
+	found->type = type;
+	found->attributes = palloc0(sizeof(DbsyncAttribute) * Max(n, 1));
+	for (uint64 row = 0; row < n; row++)
+	{
+		const char *former = dbsync_query_text(row, 6);
+		DbsyncAttribute *attribute;
+
+		if (dbsync_query_int4(row, 1) != last)
+			found->nattributes++;
+		last = dbsync_query_int4(row, 1);
+		attribute = &found->attributes[found->nattributes - 1];
+		attribute->name = dbsync_query_text(row, 2);
+		attribute->type = dbsync_query_oid(row, 3);
+		attribute->typmod = dbsync_query_int4(row, 4);
+		attribute->collation = dbsync_query_oid(row, 5);
+		if (former != NULL)
+			attribute->former = lappend(attribute->former, unconstify(char *, former));
+	}
+	MemoryContextSwitchTo(old);
+	return n > 0 ? found : NULL;
+}
+
+List *
+dbsync_row_types_of(DbsyncWork *work, const DbsyncTableSpec *spec)
+{
+	MemoryContext context = CurrentMemoryContext;
+	List	   *found = NIL;
+	ListCell   *lc;
+
+	foreach(lc, dbsync_type_parts(spec, TYPTYPE_COMPOSITE))
+	{
+		DbsyncRowType *row_type;
+		MemoryContext old;
+
+		SPI_connect();
+		note(work, lfirst_oid(lc));
+		row_type = read_row_type(lfirst_oid(lc), context);
+		SPI_finish();
+		old = MemoryContextSwitchTo(context);
+		if (row_type != NULL)
+			found = lappend(found, row_type);
+		MemoryContextSwitchTo(old);
+	}
+	return found;
+}
