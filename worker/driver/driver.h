@@ -129,6 +129,10 @@ typedef struct DbsyncLedger
 	const char *null_column;	/* as read: a column that is null and must not be */
 	const char *identities;		/* that the target has had, as a route names them;
 								 * NULL: not known */
+
+	/* of a position that came in bundles; of all others 0 and NULL */
+	int64		chain;			/* theirs; the fence compares it, too */
+	const char *note;			/* of the receiver's: which of them was the last */
 } DbsyncLedger;
 
 /*
@@ -170,6 +174,12 @@ typedef struct DbsyncTableSpec
 	const char **other_schemas; /* not be part of one of them, nor they of it */
 	const char **other_tables;
 	bool		chosen;			/* somebody has said what each column gets: refuse types that do not go together */
+
+	/* for targets that pass on what they get; who has it from there knows no oids but of built-in types */
+	pg_uuid_t	attachment;
+	const char *source;			/* qualified and quoted name at the source */
+	const char **type_names;	/* of the columns' types as SQL says them, with modifiers; NULL: "types" says it */
+	const bool *not_null;		/* of the columns; NULL: not known */
 } DbsyncTableSpec;
 
 /*
@@ -229,6 +239,7 @@ typedef struct DbsyncChange
 	const char *column;			/* RENAME: before it; of keys NULL */
 	const char *new_name;		/* RENAME */
 	Oid			type;			/* ADD, TYPE: as in DbsyncTableSpec */
+	const char *type_name;		/* as in DbsyncTableSpec: NULL: "type" says it */
 	int32		typmod;
 	Oid			collation;
 	Oid			old_type;		/* TYPE; InvalidOid: that type has been dropped since */
@@ -367,7 +378,7 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
 
 /* of this contract; a driver that was made for another one is refused */
-#define DBSYNC_DRIVER_VERSION	7
+#define DBSYNC_DRIVER_VERSION	8
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
@@ -623,6 +634,18 @@ typedef struct DbsyncDriver
 	bool		(*rows_clear) (DbsyncTarget *target, DbsyncTargetTable *table, List *sets);
 
 	/* --- optional --- */
+
+	/*
+	 * Replace a subscription's row by this one, of a higher chain, and forget its parts, in one transaction of its own;
+	 * refused with LEDGER_MOVED if the row is of this chain or a higher one by now.  NULL: it takes nothing from bundles.
+	 */
+	bool		(*ledger_restart) (DbsyncTarget *target, const DbsyncLedger *ledger);
+
+	/*
+	 * Outside of batches, after a batch and while there is nothing to do: what the driver has to see to by itself.
+	 * *pause: ms after which it wants to be called again; left alone where it does not matter.  NULL: nothing.
+	 */
+	bool		(*upkeep) (DbsyncTarget *target, long *pause);
 
 	/*
 	 * Does this connection option lend the identity of the server's own account, or
