@@ -20,7 +20,7 @@ ISOLATION_OPTS = --inputdir=. --load-extension=dbsync
 EXTRA_CLEAN = dbsync--$(EXTVERSION).sql tmp_check
 
 PG_CFLAGS = -I$(CURDIR) -std=gnu99 $(WERROR)
-SHLIB_LINK = $(libpq)
+SHLIB_LINK = $(libpq) -lzstd -lcrypto
 PG_CPPFLAGS = -I$(libpq_srcdir)
 # bitcode would want clang on the build machine and gains nothing here
 override with_llvm = no
