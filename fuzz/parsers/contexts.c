@@ -244,11 +244,6 @@ pg_fsync(int fd)
 	return 0;
 }
 
-void
-pg_flush_data(int fd, off_t offset, off_t amount)
-{
-}
-
 int
 errcode_for_file_access(void)
 {

@@ -111,8 +111,8 @@ dbsync_folder_make(const char *path, mode_t mode)
 	/* the server's umask takes away what others are to have; what the folder above hands down stays */
 	if (stat(path, &status) != 0 || chmod(path, mode | (status.st_mode & S_ISGID)) != 0)
 		raise_for_file("set the mode of folder", path);
-	fsync_fname(path, true);
-	fsync_fname(parent_of(path), true);
+	dbsync_folder_sync(path);
+	dbsync_folder_sync(parent_of(path));
 }
 
 static int
@@ -140,21 +140,21 @@ dbsync_folder_list(const char *path)
 	return names;
 }
 
-/* True: it has been read; false: it is larger. */
-static bool
-read_to_limit(int fd, const char *path, char *data, size_t limit, size_t *length)
+/* So many bytes, or less if there are no more. */
+static size_t
+read_bytes(int fd, const char *path, char *data, size_t wanted)
 {
+	size_t		length = 0;
 	ssize_t		n;
 
-	*length = 0;
 	do
 	{
-		n = read(fd, data + *length, limit + 1 - *length);
+		n = read(fd, data + length, wanted - length);
 		if (n < 0)
 			raise_for_file("read file", path);
-		*length += n;
-	} while (n > 0 && *length <= limit);
-	return *length <= limit;
+		length += n;
+	} while (n > 0 && length < wanted);
+	return length;
 }
 
 char *
@@ -172,13 +172,13 @@ dbsync_folder_read(const char *path, size_t limit, size_t *length)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is no ordinary file", path)));
-	/* one that grows meanwhile is as large as it was */
-	limit = Min(limit, status.st_size);
-	data = palloc(limit + 2);
-	if ((size_t) status.st_size > limit || !read_to_limit(fd, path, data, limit, length))
+	if ((size_t) status.st_size > limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("file \"%s\" is larger than %zu bytes", path, limit)));
+	/* one that grows meanwhile is as large as it was */
+	data = palloc(status.st_size + 1);
+	*length = read_bytes(fd, path, data, status.st_size);
 	CloseTransientFile(fd);
 	data[*length] = '\0';
 	return data;
@@ -272,7 +272,8 @@ dbsync_folder_remove(const char *path)
 void
 dbsync_folder_sync(const char *path)
 {
-	fsync_fname(path, true);
+	/* not fsync_fname(): what is lost here is made again, and no reason for the server to panic */
+	(void) fsync_fname_ext(path, true, false, ERROR);
 }
 
 static void

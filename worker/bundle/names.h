@@ -20,8 +20,11 @@
 #define DBSYNC_NAMES_SIGNATURE	"SHA256SUMS.sig"
 #define DBSYNC_NAMES_SEALED		".cms"
 
-/* members in a bundle, at most: the longest folder leaves room for six digits */
-#define DBSYNC_NAMES_LIMIT		900000
+/*
+ * Members in a bundle, at most: what a reader keeps of each before it knows who made it must not be much; the longest
+ * folder leaves room for six digits.
+ */
+#define DBSYNC_NAMES_LIMIT		100000
 
 /* What stands behind the number of a member with rows. */
 extern const char *dbsync_names_suffix(bool zipped, bool sealed);
