@@ -6,13 +6,16 @@ use strict;
 use warnings;
 
 use DbsyncTest::Server qw(ask);
+use Cwd qw(getcwd);
+use Digest::SHA ();
 use Exporter 'import';
 use IPC::Run ();
 use JSON::PP ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT_OK = qw(bundle_functions check_bundle contents_text head_text make_bundle members_of quoted slurp spew tar_of);
+our @EXPORT_OK = qw(
+	bundle_functions check_bundle check_forgeries contents_text head_text make_bundle members_of quoted run_tool sign_again slurp spew tar_of);
 
 my $database = 'postgres';
 
@@ -44,15 +47,15 @@ sub spew
 # The functions of t/bundle in a node's database, in schema bundle_test.  The module is built where it lies.
 sub bundle_functions
 {
-	my ($node) = @_;
-	my $folder = "$ENV{PWD}/t/bundle";
+	my ($node, $in) = @_;
+	my $folder = getcwd() . '/t/bundle';
 	my $log = '';
 
 	IPC::Run::run([ 'make', '-s', '-C', $folder, "PG_CONFIG=$ENV{PG_CONFIG}", 'all' ], '&>', \$log)
 	  or die "t/bundle does not build:\n$log";
 	my $module = "$folder/dbsync_bundle_test";
 	my $c = "LANGUAGE c AS '$module'";
-	$node->safe_psql($database, <<"SQL");
+	$node->safe_psql($in // $database, <<"SQL");
 CREATE SCHEMA bundle_test;
 CREATE FUNCTION bundle_test.make_key(path text) RETURNS text STRICT $c;
 CREATE FUNCTION bundle_test.make_bundle(path text, key text, head text, contents text, queries text[] DEFAULT '{}',
@@ -122,6 +125,57 @@ sub check_bundle
 	my ($node, $path, @keys) = @_;
 	my $keys = join ', ', map { quoted($_) } @keys;
 	return split /\|/, ask($node, 'SELECT verdict, reason FROM dbsync.check_bundle(' . quoted($path) . ", ARRAY[$keys]::text[])"), 2;
+}
+
+# What it says of many files' bytes: a hash of verdicts, each with the names of the forgeries that got it.
+sub check_forgeries
+{
+	my ($node, $folder, $key, @forgeries) = @_;
+	my %found;
+	while (my @some = splice @forgeries, 0, 1000)
+	{
+		my $n = 0;
+		spew("$folder/forged-" . $n++, $_->[1]) foreach @some;
+		my $last = $n - 1;
+		my $said = ask($node, "SELECT i || ' ' || verdict FROM generate_series(0, $last) i, dbsync.check_bundle('$folder/forged-' || i, ARRAY[" .
+			quoted($key) . ']) c ORDER BY i');
+		foreach (split /\n/, $said)
+		{
+			my ($i, $verdict) = split ' ', $_, 2;
+			push @{ $found{$verdict} }, $some[$i][0];
+		}
+		unlink "$folder/forged-$_" foreach 0 .. $last;
+	}
+	return %found;
+}
+
+# Run a program of others in a folder: did it succeed, and what did it say?
+sub run_tool
+{
+	my ($folder, @command) = @_;
+	my ($out, $err) = ('', '');
+	my $ok = IPC::Run::run(\@command, '<', '/dev/null', '>', \$out, '2>', \$err, init => sub { chdir $folder or die $!; });
+	return ($ok, $out . $err);
+}
+
+# Members with sums and signature made anew, as somebody who has the key would.
+sub sign_again
+{
+	my ($folder, $key, @members) = @_;
+	my $sums = '';
+
+	@members = grep { $_->{name} !~ m{/SHA256SUMS} } @members;
+	my ($directory) = $members[0]{name} =~ m{^(.*)/};
+	foreach my $member (@members)
+	{
+		my ($name) = $member->{name} =~ m{^.*/(.*)};
+		$sums .= Digest::SHA::sha256_hex($member->{content}) . "  $name\n";
+	}
+	spew("$folder/sums", $sums);
+	my ($ok, $said) = run_tool($folder, 'openssl', 'pkeyutl', '-sign', '-rawin', '-inkey', $key, '-in', 'sums', '-out', 'sums.sig');
+	die $said if !$ok;
+	return (@members, { name => "$directory/SHA256SUMS", content => $sums },
+		{ name => "$directory/SHA256SUMS.sig", content => slurp("$folder/sums.sig") });
 }
 
 # The bytes of a bundle, taken apart: members, each its path, header, content, padding.
