@@ -25,6 +25,7 @@ struct DbsyncBundleReader
 {
 	MemoryContextCallback cleanup;
 	MemoryContext context;
+	MemoryContext work;			/* while its head is read */
 	const char *path;
 	int			fd;				/* -1: closed */
 	DbsyncProof proof;
@@ -91,7 +92,7 @@ open_file(DbsyncBundleReader *reader, const char **reason)
 	return S_ISREG(status.st_mode);
 }
 
-/* All of a small member. */
+/* All of a small member; buffers and all stay in CurrentMemoryContext. */
 static char *
 read_member(DbsyncBundleReader *reader, int i, DbsyncUnsealer *unsealer, size_t *length)
 {
@@ -193,9 +194,13 @@ read_head(DbsyncBundleReader *reader, const char **reason)
 	size_t		length;
 	char	   *text = read_member(reader, reader->head_member, NULL, &length);
 	char	   *name;
-	const char *problem = dbsync_head_read(text, length, &reader->head, &name);
-	const DbsyncBundleHead *head = reader->head;
+	const char *problem;
+	const DbsyncBundleHead *head;
 
+	MemoryContextSwitchTo(reader->context);
+	problem = dbsync_head_read(text, length, &reader->head, &name);
+	MemoryContextSwitchTo(reader->work);
+	head = reader->head;
 	if (problem != NULL)
 	{
 		*reason = psprintf("bundle.json: %s", problem);
@@ -211,16 +216,12 @@ read_head(DbsyncBundleReader *reader, const char **reason)
 	return check_requires(reader, reason);
 }
 
+/* Of what is signed: is it a bundle that we can read? */
 static DbsyncBundleVerdict
-open_reader(DbsyncBundleReader *reader, List *keys, const char **reason)
+check_signed(DbsyncBundleReader *reader, const char **reason)
 {
-	DbsyncBundleVerdict verdict;
+	DbsyncBundleVerdict verdict = check_format(reader, reason);
 
-	if (!open_file(reader, reason))
-		return DBSYNC_BUNDLE_BAD;
-	verdict = dbsync_prove(reader->fd, reader->path, keys, &reader->proof, reason);
-	if (verdict == DBSYNC_BUNDLE_GOOD)
-		verdict = check_format(reader, reason);
 	if (verdict != DBSYNC_BUNDLE_GOOD)
 		return verdict;
 	if (!are_members_right(reader))
@@ -229,6 +230,28 @@ open_reader(DbsyncBundleReader *reader, List *keys, const char **reason)
 		return DBSYNC_BUNDLE_BAD;
 	}
 	return read_head(reader, reason);
+}
+
+static DbsyncBundleVerdict
+open_reader(DbsyncBundleReader *reader, List *keys, const char **reason)
+{
+	DbsyncBundleVerdict verdict;
+	MemoryContext old;
+
+	if (!open_file(reader, reason))
+		return DBSYNC_BUNDLE_BAD;
+	verdict = dbsync_prove(reader->fd, reader->path, keys, &reader->proof, reason);
+	if (verdict != DBSYNC_BUNDLE_GOOD)
+		return verdict;
+	/* somebody may have many of them open: what is needed for this alone does not stay */
+	reader->work = AllocSetContextCreate(reader->context, "dbsync head of a bundle", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(reader->work);
+	verdict = check_signed(reader, reason);
+	MemoryContextSwitchTo(old);
+	if (verdict != DBSYNC_BUNDLE_GOOD)
+		*reason = pstrdup(*reason);
+	MemoryContextDelete(reader->work);
+	return verdict;
 }
 
 DbsyncBundleReader *
