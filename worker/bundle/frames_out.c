@@ -83,29 +83,15 @@ dbsync_frames_out(DbsyncFlowOut *flow, DbsyncEncoding form, int nfields)
 }
 
 /* The letter behind the backslash by which COPY writes a byte; 0: it is written as it is. */
-static inline char
-letter_of(char byte)
-{
-	switch (byte)
-	{
-		case '\\':
-			return '\\';
-		case '\b':
-			return 'b';
-		case '\f':
-			return 'f';
-		case '\n':
-			return 'n';
-		case '\r':
-			return 'r';
-		case '\t':
-			return 't';
-		case '\v':
-			return 'v';
-		default:
-			return 0;
-	}
-}
+static const char letters[256] = {
+	['\\'] = '\\',
+	['\b'] = 'b',
+	['\f'] = 'f',
+	['\n'] = 'n',
+	['\r'] = 'r',
+	['\t'] = 't',
+	['\v'] = 'v'
+};
 
 static void
 put_escaped(DbsyncFramesOut *frames, const char *text, size_t length)
@@ -115,11 +101,8 @@ put_escaped(DbsyncFramesOut *frames, const char *text, size_t length)
 
 	for (; text < end; text++)
 	{
-		char		letter;
+		char		letter = letters[(unsigned char) *text];
 
-		if ((unsigned char) (*text - '\b') > '\\' - '\b')
-			continue;
-		letter = letter_of(*text);
 		if (letter == 0)
 			continue;
 		put_bytes(frames, start, text - start);
