@@ -44,8 +44,8 @@ CREATE TABLE before AS SELECT * FROM ($query) x ($columns);
 CREATE TABLE after (LIKE before);
 COPY after FROM '$folder/rows' (FORMAT $form, ENCODING 'UTF8');
 SQL
-		is(ask($node, "SELECT count(*) FROM before b WHERE NOT EXISTS (SELECT FROM after a WHERE ROW(a.*) IS NOT DISTINCT FROM ROW(b.*))"), 0, "$test, $form: COPY takes it");
-		my $digest = $form eq 'text' ? join(' || ', map { "coalesce('+' || c$_\::text, '-')" } 1 .. $n) : undef;
+		is(ask($node, 'SELECT count(*) FROM (SELECT b::text FROM before b EXCEPT ALL SELECT a::text FROM after a) x'), 0, "$test, $form: COPY takes it");
+		my $digest = $form eq 'text' ? join(' || ', map { "CASE WHEN c$_ IS NULL THEN '-' ELSE '+' || format('%s', c$_) END" } 1 .. $n) : undef;
 		is(ask($node, "SELECT bundle_test.bundle_digest('$path', $key, 1, $n)"),
 			ask($node, "SELECT count(*) || ' ' || encode(sha256(convert_to(coalesce(string_agg($digest, '' ORDER BY o), ''), 'UTF8')), 'hex') FROM (SELECT *, row_number() OVER () AS o FROM before) x"),
 			"$test, $form: our reader takes it") if $digest;
@@ -60,10 +60,10 @@ comes_through('one column, null or empty', q{VALUES (NULL::text), (''), ('\N'), 
 comes_through('what COPY escapes', q{SELECT E'\\\\' || c, c || E'\\\\.', '\.' || c || '\.', c || E'\r\n' || c FROM (VALUES (E'\b'), (E'\f'), (E'\n'), (E'\r'), (E'\t'), (E'\v'), ('\\'), ('\N'), ('\.'), ('\x41'), ('\101'), (E'\x7f'), (E'\x01')) x (c)}, 4);
 comes_through('all ASCII', q{SELECT chr(i), repeat(chr(i), 3) FROM generate_series(1, 127) i}, 2);
 comes_through('all characters', q{SELECT i, (SELECT string_agg(chr(j), '') FROM generate_series(i, i + 255) j WHERE j NOT BETWEEN 55296 AND 57343 AND j > 0) FROM generate_series(0, 65536, 256) i}, 2);
-comes_through('large values', q{SELECT i, repeat('ab\' || chr(i), 2500000), repeat(md5(i::text), 300000) FROM generate_series(9, 12) i}, 3);
+comes_through('large values', q{SELECT i, repeat('ab\' || chr(i), 2500000), repeat(md5(i::text), 300000) FROM generate_series(9, 10) i}, 3);
 comes_through('values about the size of buffers', q{SELECT i, repeat('x', 65536 - i), repeat(E'\n', 131072 - i), repeat('y', i) FROM generate_series(0, 40) i}, 4);
 comes_through('kinds of types', q{SELECT 1::smallint, 2::bigint, 1.5::numeric, 'NaN'::float8, '-0'::float4, true, decode('00ff0a5c', 'hex'), '2026-01-01'::date, 'infinity'::timestamptz, '\x00'::bytea, ARRAY[1, NULL], ARRAY['a,b', NULL, '"', '\'], '{"a": 1}'::jsonb, '[1,2)'::int4range, '00000000-0000-0000-0000-000000000001'::uuid, B'101', '10.0.0.1'::inet}, 17);
-comes_through('many rows', q{SELECT i, md5(i::text), CASE WHEN i % 3 = 0 THEN NULL ELSE i END FROM generate_series(1, 100000) i}, 3);
+comes_through('many rows', q{SELECT i, md5(i::text), CASE WHEN i % 3 = 0 THEN NULL ELSE i END FROM generate_series(1, 30000) i}, 3);
 comes_through('not zipped', q{SELECT i, md5(i::text) FROM generate_series(1, 1000) i}, 2, level => 0);
 comes_through("level $_", q{SELECT i, md5(i::text) FROM generate_series(1, 1000) i}, 2, level => $_) foreach -5, 3, 22;
 comes_through('1 600 columns', 'SELECT ' . join(', ', map { $_ % 7 ? $_ : 'NULL::int' } 1 .. 1600), 1600);

@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -40,6 +41,15 @@ static char *
 text_or_null(FunctionCallInfo fcinfo, int i)
 {
 	return PG_ARGISNULL(i) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(i));
+}
+
+/* JSON is UTF-8 */
+static char *
+utf8_of(FunctionCallInfo fcinfo, int i)
+{
+	char	   *text = text_or_null(fcinfo, i);
+
+	return pg_server_to_any(text, strlen(text), PG_UTF8);
 }
 
 static const char *
@@ -141,10 +151,10 @@ make_bundle(PG_FUNCTION_ARGS)
 	char		hex[DBSYNC_BUNDLE_HEX];
 
 	check_superuser();
-	text = text_or_null(fcinfo, 2);
+	text = utf8_of(fcinfo, 2);
 	if ((problem = dbsync_head_read(text, strlen(text), &head, &name)) != NULL)
 		elog(ERROR, "head: %s", problem);
-	text = text_or_null(fcinfo, 3);
+	text = utf8_of(fcinfo, 3);
 	if ((problem = dbsync_contents_read(text, strlen(text), ".copy", &contents)) != NULL)
 		elog(ERROR, "contents: %s", problem);
 	writing.path = text_or_null(fcinfo, 0);
