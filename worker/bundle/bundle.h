@@ -161,4 +161,14 @@ typedef struct DbsyncBundleContents
 	List	   *parts;			/* of DbsyncLedgerPart: those that the batch has changed; in its last file */
 } DbsyncBundleContents;
 
+/* what a file is found to be */
+typedef enum DbsyncBundleVerdict
+{
+	DBSYNC_BUNDLE_GOOD,
+	DBSYNC_BUNDLE_PARTIAL,		/* all right as far as it goes, but it has no end yet */
+	DBSYNC_BUNDLE_BAD,			/* can never become good */
+	DBSYNC_BUNDLE_UNSIGNED,		/* by nobody whose key we have */
+	DBSYNC_BUNDLE_TOO_NEW		/* proved, but of a later format, or requires what we do not know */
+} DbsyncBundleVerdict;
+
 #endif							/* DBSYNC_WORKER_BUNDLE_BUNDLE_H */

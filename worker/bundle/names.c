@@ -7,10 +7,7 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
-
 #include "worker/bundle/names.h"
-#include "worker/bundle/writer.h"
 
 /* bytes of the subscription's name that a folder has */
 #define NAME_BYTES	40
@@ -37,12 +34,4 @@ dbsync_names_folder(const char *name, const pg_uuid_t *subscription, int64 chain
 	}
 	return psprintf("%s-%02x%02x%02x%02x-" INT64_FORMAT "-%012lld", safe, id[0], id[1], id[2], id[3],
 					chain, (long long) number);
-}
-
-char *
-dbsync_bundle_folder(const char *subscription_name, const pg_uuid_t *subscription, int64 chain, int64 number)
-{
-	char	   *utf8 = pg_server_to_any(subscription_name, strlen(subscription_name), PG_UTF8);
-
-	return dbsync_names_folder(utf8, subscription, chain, number);
 }

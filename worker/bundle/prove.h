@@ -8,7 +8,7 @@
 #ifndef DBSYNC_WORKER_BUNDLE_PROVE_H
 #define DBSYNC_WORKER_BUNDLE_PROVE_H
 
-#include "worker/bundle/reader.h"
+#include "worker/bundle/bundle.h"
 
 typedef struct DbsyncProveMember
 {

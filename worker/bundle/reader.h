@@ -14,15 +14,6 @@
 #include "worker/bundle/bundle.h"
 #include "worker/bundle/seal.h"
 
-typedef enum DbsyncBundleVerdict
-{
-	DBSYNC_BUNDLE_GOOD,
-	DBSYNC_BUNDLE_PARTIAL,		/* all right as far as it goes, but it has no end yet */
-	DBSYNC_BUNDLE_BAD,			/* can never become good */
-	DBSYNC_BUNDLE_UNSIGNED,		/* by nobody whose key we have */
-	DBSYNC_BUNDLE_TOO_NEW		/* proved, but of a later format, or requires what we do not know */
-} DbsyncBundleVerdict;
-
 typedef struct DbsyncBundleReader DbsyncBundleReader;
 typedef struct DbsyncBundleRows DbsyncBundleRows;
 
@@ -44,7 +35,10 @@ extern const uint8 *dbsync_bundle_sums(const DbsyncBundleReader *reader);
 /* Has it members that are encrypted?  Then contents and rows want an unsealer. */
 extern bool dbsync_bundle_is_sealed(const DbsyncBundleReader *reader);
 
-/* What it contains; in CurrentMemoryContext.  Raises an error for what cannot be. */
+/*
+ * What it contains; in CurrentMemoryContext, strings in the server's encoding.  Raises an error for what cannot be: numbers of
+ * tables, columns and members are of what is there.
+ */
 extern DbsyncBundleContents *dbsync_bundle_contents(DbsyncBundleReader *reader, DbsyncUnsealer *unsealer);
 
 /*

@@ -38,6 +38,14 @@ struct DbsyncBundleWriter
 	DbsyncEncoding form;
 };
 
+char *
+dbsync_bundle_folder(const char *subscription_name, const pg_uuid_t *subscription, int64 chain, int64 number)
+{
+	char	   *utf8 = pg_server_to_any(subscription_name, strlen(subscription_name), PG_UTF8);
+
+	return dbsync_names_folder(utf8, subscription, chain, number);
+}
+
 /* Begin a member: its header comes when its size is known. */
 static void
 begin_member(DbsyncBundleWriter *writer, const char *name, bool zipped, bool sealed)
