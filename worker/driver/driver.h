@@ -352,6 +352,10 @@ typedef struct DbsyncSequenceGoal
 #define DBSYNC_BATCH_BESIDE		0x02	/* ... whose rows go while another connection's
 										 * batch is open; its fence comes behind them */
 
+/* what upkeep() wants of the worker */
+#define DBSYNC_UPKEEP_POSITION	0x01	/* write the position once more, by a batch of its own */
+#define DBSYNC_UPKEEP_RESTART	0x02	/* begin another chain: all is copied anew */
+
 /* how values travel: in which form the worker hands them over */
 typedef enum DbsyncEncoding
 {
@@ -373,6 +377,13 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURE_CREATE		0x80	/* makes tables that are missing, and their indexes */
 #define DBSYNC_FEATURE_FOREIGN_KEYS	0x100	/* says which foreign keys are checked there */
 #define DBSYNC_FEATURE_CLEAR		0x200	/* makes room for rows, mode CLEAR */
+
+/*
+ * Its targets are folders of this server, which it writes to as the server's own account: who uses one must be a member
+ * of pg_write_server_files.  What is sent goes in chains (DbsyncLedger.chain), and a root is known by its key,
+ * which the worker hands over as option "public_key".
+ */
+#define DBSYNC_FEATURE_FILES		0x400
 
 /* the worker cannot do without these yet */
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
@@ -458,7 +469,8 @@ typedef struct DbsyncDriver
 
 	/*
 	 * Make the ledger if it is missing, and read the subscription's row into
-	 * *ledger; *found says whether there is one.  Allocates in target->context.
+	 * *ledger; *found says whether there is one.  Allocates in target->context.  With FEATURE_FILES: what is
+	 * of a lower chain than ledger->chain counts as none, and is not even read.
 	 */
 	bool		(*ledger_read) (DbsyncTarget *target, const pg_uuid_t *subscription,
 								DbsyncLedger *ledger, bool *found);
@@ -643,9 +655,10 @@ typedef struct DbsyncDriver
 
 	/*
 	 * Outside of batches, after a batch and while there is nothing to do: what the driver has to see to by itself.
-	 * *pause: ms after which it wants to be called again; left alone where it does not matter.  NULL: nothing.
+	 * *pause: ms after which it wants to be called again; left alone where it does not matter.  *wants: what the
+	 * worker is to do for it, DBSYNC_UPKEEP_...  NULL: nothing.
 	 */
-	bool		(*upkeep) (DbsyncTarget *target, long *pause);
+	bool		(*upkeep) (DbsyncTarget *target, long *pause, int *wants);
 
 	/*
 	 * Does this connection option lend the identity of the server's own account, or
