@@ -39,7 +39,7 @@ refuse_same_table(DbsyncWork *work, DbsyncTable *table)
 static DbsyncTableSpec
 whole_spec(const DbsyncTable *table, const DbsyncTableShape *shape)
 {
-	DbsyncTableSpec spec;
+	DbsyncTableSpec spec = {0};
 
 	spec.schema = table->target_schema;
 	spec.table = table->target_table;
@@ -54,6 +54,9 @@ whole_spec(const DbsyncTable *table, const DbsyncTableShape *shape)
 	spec.generated = shape->generated;
 	spec.nothers = 0;
 	spec.chosen = false;
+	spec.attachment = table->uid;
+	spec.source = table->qualified;
+	spec.not_null = shape->not_null;
 	return spec;
 }
 
@@ -112,6 +115,7 @@ dbsync_target_table_spec(const DbsyncTable *table, const DbsyncTableShape *shape
 	int32	   *typmods;
 	Oid		   *collations;
 	int		   *keys;
+	bool	   *not_null;
 	int			nexpressions = 0;
 
 	if (table->sent == NULL)
@@ -122,8 +126,10 @@ dbsync_target_table_spec(const DbsyncTable *table, const DbsyncTableShape *shape
 	spec.typmods = typmods = palloc(sizeof(int32) * Max(spec.ncolumns, 1));
 	spec.collations = collations = palloc(sizeof(Oid) * Max(spec.ncolumns, 1));
 	spec.keys = keys = palloc(sizeof(int) * Max(spec.nkeys, 1));
+	spec.not_null = not_null = palloc(sizeof(bool) * Max(spec.ncolumns, 1));
 	for (int i = 0; i < table->nsent; i++)
 	{
+		not_null[i] = table->sent[i] >= 0 && shape->not_null[table->sent[i]];
 		take_column(table, shape, i, &nexpressions, &columns[i], &types[i], &typmods[i], &collations[i]);
 		for (int k = 0; k < shape->nkeys; k++)
 		{

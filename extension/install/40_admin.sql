@@ -166,6 +166,18 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.split_options(jsonb) IS 'options, those of the user mapping apart';
 
+CREATE FUNCTION dbsync_internal.uri_options(uri text) RETURNS TABLE (option text, value text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF lower(left(uri, 5)) = 'file:' THEN
+        RETURN QUERY SELECT * FROM dbsync_internal.parse_file_uri(uri);
+    ELSE
+        RETURN QUERY SELECT * FROM dbsync_internal.parse_uri(uri);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.uri_options(text) IS 'the options that a target''s URI sets';
+
 CREATE FUNCTION dbsync_internal.split_uri(uri text, OUT server jsonb, OUT mapping jsonb)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -173,7 +185,7 @@ DECLARE
     secret text;
 BEGIN
     SELECT p.server, p.mapping INTO server, mapping
-    FROM (SELECT jsonb_object_agg(o.option, o.value) AS all FROM dbsync_internal.parse_uri(uri) o) u,
+    FROM (SELECT jsonb_object_agg(o.option, o.value) AS all FROM dbsync_internal.uri_options(uri) o) u,
         dbsync_internal.split_options(u.all) p;
     SELECT o.option INTO secret FROM jsonb_object_keys(mapping) o (option)
     WHERE o.option <> 'user' ORDER BY o.option LIMIT 1;
@@ -270,6 +282,9 @@ BEGIN
     EXECUTE format('ALTER SERVER %I OWNER TO %I', server, pg_get_userbyid(caller));
     PERFORM dbsync_internal.set_mapping(server_id, caller,
         part.mapping || option.mapping || jsonb_strip_nulls(jsonb_build_object('password', password)));
+    -- of one that was dropped by DROP SERVER
+    DELETE FROM dbsync.file_target f WHERE f.target = server;
+    PERFORM dbsync_internal.pin_file_target(caller, server, false);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.create_target(oid, text, text, text, jsonb) IS 'body of dbsync.create_target()';
 
@@ -301,7 +316,9 @@ AS $$
 DECLARE
     server pg_foreign_server := dbsync_internal.find_own_server(caller, name);
     part record;
-    option record := dbsync_internal.split_options(options);
+    -- it says what may become of the key, and is no option of the server's
+    new_key boolean := coalesce(jsonb_typeof(options) = 'object' AND (options ->> 'new_key')::boolean, false);
+    option record := dbsync_internal.split_options(CASE WHEN jsonb_typeof(options) = 'object' THEN options - 'new_key' ELSE options END);
     role oid := dbsync_internal.mapped_role(caller, server);
     wanted jsonb;
     mapping jsonb;
@@ -330,6 +347,7 @@ BEGIN
     PERFORM dbsync_internal.set_server(server.oid, (wanted - gone) || option.server);
     PERFORM dbsync_internal.set_mapping(server.oid, role,
         (mapping - gone) || option.mapping || jsonb_strip_nulls(jsonb_build_object('password', password)));
+    PERFORM dbsync_internal.pin_file_target(role, server.srvname, new_key);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.alter_target(oid, text, text, text, jsonb) IS 'body of dbsync.alter_target()';
 
@@ -354,6 +372,7 @@ BEGIN
         EXECUTE format('DROP USER MAPPING FOR %s SERVER %I', role, server);
     END LOOP;
     EXECUTE format('DROP SERVER %I', server);
+    DELETE FROM dbsync.file_target f WHERE f.target = server;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.drop_server(name) IS 'drops a foreign server with its user mappings';
 
