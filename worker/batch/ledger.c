@@ -116,6 +116,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 	if (work->target_context != NULL)
 		MemoryContextDelete(work->target_context);
 	work->target_context = NULL;
+	work->upkeep_due = 0;
 	work->target_identities = work->stale_parts = NIL;
 }
 

@@ -48,6 +48,7 @@
 #include "worker/run/recovery.h"
 #include "worker/run/rounds.h"
 #include "worker/run/sleep.h"
+#include "worker/run/target_upkeep.h"
 #include "worker/run/waiting.h"
 #include "worker/subscription.h"
 #include "worker/ties.h"
@@ -138,6 +139,8 @@ work_through(void)
 		if (!dbsync_rights_ask(work))
 			continue;
 		attach_if_needed();
+		if (dbsync_target_upkeep_run(work))
+			continue;
 		dbsync_ties_look(work);
 		dbsync_catch_up_see_to(work);
 		/* some could not be noted before, or the ledger knows of more */

@@ -121,6 +121,7 @@ const DbsyncDriver dbsync_file_driver = {
 	.table_missing = missing,
 	.sequences_advance = dbsync_file_sequences_advance,
 	.rows_clear = dbsync_file_rows_clear,
+	.upkeep = dbsync_file_upkeep,
 	.tables_close = dbsync_file_tables_close,
 	.table_encoding = dbsync_file_table_encoding,
 	.delete_where = dbsync_file_delete_where,

@@ -108,6 +108,9 @@ typedef struct FileTarget
 	TimestampTz written;		/* when the newest was */
 
 	FileBatch  *batch;			/* NULL: none has begun */
+	TimestampTz pruned;			/* when what is kept was looked at last */
+	List	   *ignored;		/* of char *: files among receipts that were named as none */
+	int64		gone_told;		/* up to this number, what somebody lacks that is not kept any more */
 	List	   *enums;			/* of DbsyncBundleEnum: those that receivers know, or are told of next */
 	List	   *enums_due;		/* of them, those that they are to be told of */
 } FileTarget;
@@ -241,5 +244,9 @@ extern void dbsync_file_publish(FileTarget *target, const FileName *name);
 
 /* The files of the newest batch. */
 extern void dbsync_file_publish_newest(FileTarget *target);
+
+/* --- upkeep.c --- */
+
+extern bool dbsync_file_upkeep(DbsyncTarget *base, long *pause, int *wants);
 
 #endif							/* DBSYNC_WORKER_DRIVER_FILE_INTERNAL_H */
