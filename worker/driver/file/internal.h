@@ -55,6 +55,7 @@ typedef struct FileWriting
 	DbsyncBundleHead head;
 	DbsyncBundleContents contents;
 	List	   *handles;		/* of DbsyncTargetTable, as contents.tables: whose they are */
+	int			columns;		/* of all of them */
 } FileWriting;
 
 /* between rows_begin() and rows_end() */

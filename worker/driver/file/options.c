@@ -24,6 +24,7 @@ PG_FUNCTION_INFO_V1(dbsync_parse_file_uri);
 #define SCHEME			"file://"
 #define LEVEL_MAX		19
 #define PART_SIZE_MIN	(64 * 1024)
+#define PART_SIZE_MAX	(INT64CONST(4) * 1024 * 1024 * 1024)	/* a member has 8 GB at most */
 #define REPEATS_MAX		100
 #define SUFFIX_MAX		16
 #define USECS_PER_MS	1000
@@ -152,6 +153,8 @@ static void
 take_part_size(FileOptions *read, DefElem *def)
 {
 	read->part_size = read_size(def, PART_SIZE_MIN);
+	if (read->part_size > PART_SIZE_MAX)
+		refuse(def, "a size of 4 GB at most");
 }
 
 static void

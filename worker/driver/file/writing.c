@@ -11,6 +11,10 @@
 
 #include "worker/driver/file/internal.h"
 
+/* of all tables and steps in one file: its description is to stay far below what a reader takes */
+#define MAX_COLUMNS		100000
+#define MAX_STEPS		50000
+
 static FileName
 name_of(const FileTarget *target)
 {
@@ -84,6 +88,7 @@ dbsync_file_writing_table(FileTarget *target, DbsyncTargetTable *table)
 	old = MemoryContextSwitchTo(file->context);
 	file->handles = lappend(file->handles, table);
 	file->contents.tables = lappend(file->contents.tables, &table->table);
+	file->columns += table->table.ncolumns;
 	MemoryContextSwitchTo(old);
 	return list_length(file->handles) - 1;
 }
@@ -105,32 +110,6 @@ dbsync_file_writing_step(FileTarget *target, DbsyncBundleDo what)
 	return step;
 }
 
-/* What a reader has to know beyond the first steps. */
-static List *
-requires(const FileTarget *target)
-{
-	static const char *const names[] = {
-		[DBSYNC_BUNDLE_COUNT] = "count",
-		[DBSYNC_BUNDLE_CLEAR] = "clear",
-		[DBSYNC_BUNDLE_DELETE_WHERE] = "delete_where",
-		[DBSYNC_BUNDLE_CHANGE] = "change",
-		[DBSYNC_BUNDLE_TYPES] = "types",
-		[DBSYNC_BUNDLE_SEQUENCES] = "sequences",
-	};
-	bool		used[lengthof(names)] = {false};
-	List	   *list = target->sealer ? list_make1("cms") : NIL;
-	ListCell   *lc;
-
-	foreach(lc, target->batch->file.contents.steps)
-		used[((const DbsyncBundleStep *) lfirst(lc))->what] = true;
-	for (int i = 0; i < lengthof(names); i++)
-	{
-		if (used[i] && names[i] != NULL)
-			list = lappend(list, unconstify(char *, names[i]));
-	}
-	return list;
-}
-
 void
 dbsync_file_writing_finish(FileTarget *target, bool last)
 {
@@ -143,7 +122,6 @@ dbsync_file_writing_finish(FileTarget *target, bool last)
 	old = MemoryContextSwitchTo(file->context);
 	file->head.last = last;
 	file->head.position = last ? &batch->ledger : NULL;
-	file->head.requires = requires(target);
 	if (last)
 		file->contents.parts = batch->changed;
 	dbsync_bundle_finish(file->writer, &file->head, &file->contents, NULL, sums);
@@ -160,5 +138,7 @@ dbsync_file_writing_is_full(const FileTarget *target)
 {
 	const FileWriting *file = &target->batch->file;
 
-	return file->context != NULL && dbsync_bundle_written(file->writer) >= target->options.part_size;
+	return file->context != NULL &&
+		(dbsync_bundle_written(file->writer) >= target->options.part_size ||
+		 file->columns >= MAX_COLUMNS || list_length(file->contents.steps) >= MAX_STEPS);
 }
