@@ -218,8 +218,8 @@ Datum
 dbsync_file_acknowledge(PG_FUNCTION_ARGS)
 {
 	FileTarget *target = make_target(fcinfo);
-	char	   *text = text_to_cstring(PG_GETARG_TEXT_PP(4));
-	char	   *line = pnstrdup(text, strcspn(text, "\r\n"));
+	char	   *said = text_to_cstring(PG_GETARG_TEXT_PP(4));
+	char	   *line = pnstrdup(said, strcspn(said, "\r\n"));
 	FileReceipt *receipt = dbsync_file_receipt_parse(line);
 	const char *named = psprintf(" %s ", dbsync_file_uuid(&target->subscription));
 	char	   *name;
@@ -235,6 +235,6 @@ dbsync_file_acknowledge(PG_FUNCTION_ARGS)
 				 errmsg("the receipt is of another subscription than \"%s\"", target->ledger.subscription_name)));
 	name = psprintf("by-hand-%s-" INT64_FORMAT, receipt->receiver, receipt->count);
 	dbsync_folder_write(psprintf("%s/tmp/%s-%s", target->options.root, dbsync_file_uuid(&target->subscription), name),
-						psprintf("%s/receipts/%s", target->options.root, name), text, strlen(text), RECEIPT_MODE);
+						psprintf("%s/receipts/%s", target->options.root, name), said, strlen(said), RECEIPT_MODE);
 	PG_RETURN_VOID();
 }
