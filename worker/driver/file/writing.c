@@ -9,6 +9,7 @@
 
 #include "miscadmin.h"
 
+#include "worker/bundle/load_sql.h"
 #include "worker/driver/file/internal.h"
 
 /* of all tables and steps in one file: its description is to stay far below what a reader takes */
@@ -124,7 +125,8 @@ dbsync_file_writing_finish(FileTarget *target, bool last)
 	file->head.position = last ? &batch->ledger : NULL;
 	if (last)
 		file->contents.parts = batch->changed;
-	dbsync_bundle_finish(file->writer, &file->head, &file->contents, NULL, sums);
+	dbsync_bundle_finish(file->writer, &file->head, &file->contents,
+						 dbsync_bundle_load_sql(&file->head, &file->contents), sums);
 	strlcpy(batch->sums, dbsync_file_hex(sums), DBSYNC_BUNDLE_HEX);
 	MemoryContextSwitchTo(batch->context);
 	batch->finished = lappend(batch->finished, file->path);
