@@ -14,12 +14,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "miscadmin.h"
 #include "storage/fd.h"
+#include "storage/latch.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #include "worker/bundle/folder.h"
 #include "worker/bundle/reader.h"
 #include "worker/driver/file/internal.h"
+
+/* before somebody else's lock is taken for one that stays */
+#define LOCK_TRIES		50
+#define LOCK_PAUSE		100		/* ms */
 
 static char *
 copy(const char *text)
@@ -88,6 +95,23 @@ free_part(DbsyncLedgerPart *part)
 
 /* --- what is there --- */
 
+/* Who has had it may be about to end. */
+static bool
+try_lock(const char *path)
+{
+	for (int i = 0; i < LOCK_TRIES; i++)
+	{
+		if (dbsync_folder_lock(path))
+			return true;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOCK_PAUSE, PG_WAIT_EXTENSION);
+		/* whoever sets it looks again when we are through */
+		CHECK_FOR_INTERRUPTS();
+		if (MyLatch->is_set)
+			pg_usleep(LOCK_PAUSE * 1000L);
+	}
+	return false;
+}
+
 /* The subscription's folder is ours alone, until the target is closed. */
 static bool
 take_folder(FileTarget *target, const pg_uuid_t *subscription)
@@ -107,7 +131,7 @@ take_folder(FileTarget *target, const pg_uuid_t *subscription)
 	target->subscription = *subscription;
 	target->keep = psprintf("%s/keep/%s", target->options.root, dbsync_file_uuid(subscription));
 	dbsync_folder_make(target->keep, 0700);
-	locked = dbsync_folder_lock(psprintf("%s/lock", target->keep));
+	locked = try_lock(psprintf("%s/lock", target->keep));
 	MemoryContextSwitchTo(old);
 	if (!locked)
 		return dbsync_file_refuse(target, DBSYNC_FAULT_LOCKED, ERRCODE_LOCK_NOT_AVAILABLE,
