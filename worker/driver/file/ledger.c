@@ -131,6 +131,7 @@ take_folder(FileTarget *target, const pg_uuid_t *subscription)
 	target->subscription = *subscription;
 	target->keep = psprintf("%s/keep/%s", target->options.root, dbsync_file_uuid(subscription));
 	dbsync_folder_make(target->keep, 0700);
+	dbsync_folder_make(dbsync_file_tmp_folder(target), 0700);
 	locked = try_lock(psprintf("%s/lock", target->keep));
 	MemoryContextSwitchTo(old);
 	if (!locked)
@@ -144,15 +145,11 @@ take_folder(FileTarget *target, const pg_uuid_t *subscription)
 static void
 clear_tmp(const FileTarget *target)
 {
-	char	   *tmp = psprintf("%s/tmp", target->options.root);
-	char	   *prefix = dbsync_file_uuid(&target->subscription);
+	char	   *tmp = dbsync_file_tmp_folder(target);
 	ListCell   *lc;
 
 	foreach(lc, dbsync_folder_list(tmp))
-	{
-		if (strncmp(lfirst(lc), prefix, strlen(prefix)) == 0)
-			dbsync_folder_remove(psprintf("%s/%s", tmp, (char *) lfirst(lc)));
-	}
+		dbsync_folder_remove(psprintf("%s/%s", tmp, (char *) lfirst(lc)));
 }
 
 /* The last of the list that does not lie behind this one; NULL: none does. */

@@ -234,7 +234,6 @@ dbsync_file_acknowledge(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the receipt is of another subscription than \"%s\"", target->ledger.subscription_name)));
 	name = psprintf("by-hand-%s-" INT64_FORMAT, receipt->receiver, receipt->count);
-	dbsync_folder_write(psprintf("%s/tmp/%s-%s", target->options.root, dbsync_file_uuid(&target->subscription), name),
-						psprintf("%s/receipts/%s", target->options.root, name), said, strlen(said), RECEIPT_MODE);
+	dbsync_folder_write(psprintf("%s/tmp", target->options.root), psprintf("%s/receipts/%s", target->options.root, name), said, strlen(said), RECEIPT_MODE);
 	PG_RETURN_VOID();
 }

@@ -50,9 +50,15 @@ dbsync_file_out_path(const FileTarget *target, const char *subscription_name, co
 }
 
 char *
+dbsync_file_tmp_folder(const FileTarget *target)
+{
+	return psprintf("%s/tmp/%s", target->options.root, dbsync_file_uuid(&target->subscription));
+}
+
+char *
 dbsync_file_tmp_path(const FileTarget *target, const FileName *name, const char *suffix)
 {
-	return psprintf("%s/tmp/%s-%lld-" NUMBER_FORMAT "%s", target->options.root, dbsync_file_uuid(&target->subscription),
+	return psprintf("%s/%lld-" NUMBER_FORMAT "%s", dbsync_file_tmp_folder(target),
 					(long long) name->chain, (long long) name->number, suffix);
 }
 

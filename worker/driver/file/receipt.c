@@ -188,8 +188,7 @@ dbsync_file_receipts_write(FileTarget *target, const FileReceipts *receipts)
 		appendStringInfo(&buf, "resent " INT64_FORMAT " " INT64_FORMAT " %d " INT64_FORMAT "\n",
 						 resent->name.chain, resent->name.number, resent->times, resent->last);
 	}
-	dbsync_folder_write(psprintf("%s/tmp/%s-receipts", target->options.root, dbsync_file_uuid(&target->subscription)),
-						path_of(target), buf.data, buf.len, RECEIPTS_MODE);
+	dbsync_folder_write(dbsync_file_tmp_folder(target), path_of(target), buf.data, buf.len, RECEIPTS_MODE);
 	pfree(buf.data);
 }
 

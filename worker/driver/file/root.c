@@ -78,7 +78,7 @@ make_key(FileTarget *target)
 	if (!is_there(path_in(target, PUBLIC_KEY)))
 		dbsync_folder_remove(path_in(target, PRIVATE_KEY));
 	dbsync_sign_make(path_in(target, PRIVATE_KEY), &pem);
-	dbsync_folder_write(path_in(target, "tmp/" PUBLIC_KEY), path_in(target, PUBLIC_KEY), pem, strlen(pem), MARK_MODE);
+	dbsync_folder_write(path_in(target, "tmp"), path_in(target, PUBLIC_KEY), pem, strlen(pem), MARK_MODE);
 }
 
 /* The mark comes last: what has none was not made to its end. */
@@ -88,7 +88,7 @@ make_root(FileTarget *target)
 	dbsync_folder_make(target->options.root, ROOT_MODE);
 	make_folders(target);
 	make_key(target);
-	dbsync_folder_write(path_in(target, "tmp/" ROOT_MARK), path_in(target, ROOT_MARK), ROOT_MARK_TEXT,
+	dbsync_folder_write(path_in(target, "tmp"), path_in(target, ROOT_MARK), ROOT_MARK_TEXT,
 						strlen(ROOT_MARK_TEXT), MARK_MODE);
 }
 

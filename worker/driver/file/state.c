@@ -116,8 +116,7 @@ dbsync_file_state_write(FileTarget *target, const FileName *name, const char *su
 	foreach(lc, parts)
 		put_part(&buf, lfirst(lc));
 	appendStringInfo(&buf, "end\t%08x\n", sum_of(buf.data, buf.len));
-	dbsync_folder_write(dbsync_file_tmp_path(target, name, ".state"), dbsync_file_keep_path(target, name, ".state"),
-						buf.data, buf.len, STATE_MODE);
+	dbsync_folder_write(dbsync_file_tmp_folder(target), dbsync_file_keep_path(target, name, ".state"), buf.data, buf.len, STATE_MODE);
 	pfree(buf.data);
 }
 

@@ -146,8 +146,7 @@ repeat(FileTarget *target)
 		if (times > 0 && written + times * target->options.resend_after * 1000 > last)
 			dbsync_file_publish(target, name);
 	}
-	dbsync_folder_write(psprintf("%s/tmp/%s-repeated", target->options.root, dbsync_file_uuid(&target->subscription)),
-						mark, "", 0, 0600);
+	dbsync_folder_write(dbsync_file_tmp_folder(target), mark, "", 0, 0600);
 }
 
 /* --- all of it --- */
