@@ -150,6 +150,10 @@ extern bool dbsync_file_caught(FileTarget *target, MemoryContext context);
 /* The root, made if there is none; its keys, and what is wrong with them.  False: the fault says what. */
 extern bool dbsync_file_root_open(FileTarget *target);
 
+/* Public keys (List of uint8 *): that the root has, or has had; all that are in a file, one PEM behind the other. */
+extern List *dbsync_file_own_keys(const FileTarget *target);
+extern List *dbsync_file_read_keys(const char *path);
+
 /* --- names.c --- */
 
 extern char *dbsync_file_uuid(const pg_uuid_t *uuid);

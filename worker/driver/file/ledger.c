@@ -186,8 +186,7 @@ open_kept(FileTarget *target, const char *path)
 {
 	DbsyncBundleVerdict verdict;
 	const char *reason = NULL;
-	List	   *keys = list_make1(unconstify(uint8 *, dbsync_sign_public_key(target->signer)));
-	DbsyncBundleReader *reader = dbsync_bundle_open(path, keys, &verdict, &reason);
+	DbsyncBundleReader *reader = dbsync_bundle_open(path, dbsync_file_own_keys(target), &verdict, &reason);
 
 	if (reader == NULL)
 		ereport(ERROR,

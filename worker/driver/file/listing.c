@@ -125,8 +125,7 @@ put_bundle(FileTarget *target, const FileReceipts *receipts, const FileName *nam
 	DbsyncBundleVerdict verdict;
 	const char *reason = NULL;
 	DbsyncBundleReader *reader = dbsync_bundle_open(dbsync_file_keep_path(target, name, ".tar"),
-													list_make1(unconstify(uint8 *, dbsync_sign_public_key(target->signer))),
-													&verdict, &reason);
+													dbsync_file_own_keys(target), &verdict, &reason);
 	const DbsyncBundleHead *head = reader ? dbsync_bundle_head(reader) : NULL;
 	const char *note = reader ? note_of(receipts, name) : psprintf("does not prove itself: %s", reason);
 	int			n = 0;

@@ -24,8 +24,6 @@
 
 #define RECEIPT_LIMIT	(64 * 1024)
 #define MAX_IGNORED		1000
-#define KEYS_LIMIT		(1024 * 1024)
-#define PEM_END			"-----END PUBLIC KEY-----"
 
 /* The text of a file that others have made; NULL: it is none that we read. */
 static char *
@@ -51,27 +49,12 @@ read_foreign(const char *path, struct stat *status)
 	return data;
 }
 
-/* The keys of receivers, one PEM behind the other. */
+/* The keys of receivers. */
 static List *
 read_keys(const char *path)
 {
-	List	   *keys = NIL;
-	size_t		length;
-	char	   *data = dbsync_folder_read(path, KEYS_LIMIT, &length);
-	char	   *end;
+	List	   *keys = dbsync_file_read_keys(path);
 
-	while (data != NULL && (end = strstr(data, PEM_END)) != NULL)
-	{
-		char	   *pem = pnstrdup(data, end + strlen(PEM_END) - data);
-		uint8	   *key = dbsync_sign_read_public(psprintf("%s\n", pem));
-
-		if (key == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("public key %d in file \"%s\" is no Ed25519 key", list_length(keys) + 1, path)));
-		keys = lappend(keys, key);
-		data = end + strlen(PEM_END);
-	}
 	if (keys == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -149,8 +132,7 @@ check_hash(FileTarget *target, const FileReceipt *receipt)
 
 		if (stat(path, &status) != 0)
 			return;
-		reader = dbsync_bundle_open(path, list_make1(unconstify(uint8 *, dbsync_sign_public_key(target->signer))),
-									&verdict, &reason);
+		reader = dbsync_bundle_open(path, dbsync_file_own_keys(target), &verdict, &reason);
 		if (reader == NULL)
 			return;
 		strlcpy(sums, dbsync_file_hex(dbsync_bundle_sums(reader)), sizeof(sums));

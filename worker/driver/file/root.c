@@ -25,6 +25,11 @@
 #define SHARED_MODE		02770	/* the gateway's group writes there */
 #define OWN_MODE		0700
 #define MARK_MODE		0644
+#define PRIVATE_MODE	0600
+
+#define FORMER_KEYS		"keep/former.pub"
+#define KEYS_LIMIT		(1024 * 1024)
+#define PEM_END			"-----END PUBLIC KEY-----"
 
 static char *
 path_in(const FileTarget *target, const char *name)
@@ -103,6 +108,53 @@ refuse_key(FileTarget *target, const char *detail)
 									   target->options.root, target->name, target->name));
 }
 
+/* What was signed with the key before is ours as well, and may be the ledger. */
+static void
+remember_key(FileTarget *target)
+{
+	const char *former = target->options.public_key;
+	size_t		length;
+	char	   *known;
+
+	if (former == NULL || strcmp(former, dbsync_sign_public_pem(target->signer)) == 0)
+		return;
+	known = dbsync_folder_read(path_in(target, FORMER_KEYS), KEYS_LIMIT, &length);
+	if (known != NULL && strstr(known, former) != NULL)
+		return;
+	known = psprintf("%s%s", known ? known : "", former);
+	dbsync_folder_write(path_in(target, "tmp"), path_in(target, FORMER_KEYS), known, strlen(known), PRIVATE_MODE);
+}
+
+List *
+dbsync_file_read_keys(const char *path)
+{
+	List	   *keys = NIL;
+	size_t		length;
+	char	   *data = dbsync_folder_read(path, KEYS_LIMIT, &length);
+	char	   *end;
+
+	while (data != NULL && (end = strstr(data, PEM_END)) != NULL)
+	{
+		char	   *pem = pnstrdup(data, end + strlen(PEM_END) - data);
+		uint8	   *key = dbsync_sign_read_public(psprintf("%s\n", pem));
+
+		if (key == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("public key %d in file \"%s\" is no Ed25519 key", list_length(keys) + 1, path)));
+		keys = lappend(keys, key);
+		data = end + strlen(PEM_END);
+	}
+	return keys;
+}
+
+List *
+dbsync_file_own_keys(const FileTarget *target)
+{
+	return lcons(unconstify(uint8 *, dbsync_sign_public_key(target->signer)),
+				 dbsync_file_read_keys(path_in(target, FORMER_KEYS)));
+}
+
 bool
 dbsync_file_root_open(FileTarget *target)
 {
@@ -128,6 +180,8 @@ dbsync_file_root_open(FileTarget *target)
 		strcmp(options->public_key, dbsync_sign_public_pem(target->signer)) != 0)
 		return refuse_key(target, psprintf("That of \"%s\" does not go with the public key that is known here.",
 										   path_in(target, PRIVATE_KEY)));
+	if (options->new_key)
+		remember_key(target);
 	if (options->recipients != NULL)
 		target->sealer = dbsync_seal_load(options->recipients, "the file of recipients");
 	return true;
