@@ -247,6 +247,12 @@ foreach my $of ([ 'server', 'pg_foreign_server' ], [ 'user mapping', 'pg_user_ma
 	same('the hint', "options of a $of->[0]", \@names, \@taken);
 }
 
+# those of file targets, as the hint has them
+my ($out_of, undef, $said) = $node->psql('postgres', q{SELECT dbsync_internal.file_validator(ARRAY['no_such_option=1'], 'pg_foreign_server'::regclass)});
+my ($file_options) = $said =~ /context are: (.*)/;
+same($reference, 'options of file targets', [ map { $_->[0] } tables($text, 'file option', 'default', 'what it says') ],
+	[ split /, /, $file_options // '' ]);
+
 my %known;
 $known{ $_->[3] }{ defined $accepted{ $_->[0] } ? 'known' : 'unknown' } = 1 foreach grep { $_->[3] ne '' } @options;
 my @of_this_libpq = grep { $_->[3] eq '' || $known{ $_->[3] }{known} } @options;

@@ -15,6 +15,33 @@ CREATE FUNCTION dbsync_internal.parse_file_uri(uri text)
 COMMENT ON FUNCTION dbsync_internal.parse_file_uri(text)
     IS 'the options that the URI of a file target sets';
 
+-- Asked again where a connection is opened (check_folder(), C), with whatever of the server's files is to be read.
+CREATE FUNCTION dbsync_internal.check_file_rights(role oid, server pg_foreign_server) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    member oid;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_foreign_data_wrapper w WHERE w.oid = server.srvfdw AND w.fdwname = 'dbsync_file') THEN
+        RETURN;
+    END IF;
+    FOREACH member IN ARRAY ARRAY[server.srvowner, role] LOOP
+        IF NOT pg_has_role(member, 'pg_write_server_files', 'USAGE') THEN
+            RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+                MESSAGE = format('permission denied for target "%s"', server.srvname),
+                DETAIL = format('Its root is a folder of this server, and role "%s" may not have the server write files.', pg_get_userbyid(member)),
+                HINT = format('A superuser can GRANT pg_write_server_files TO %I.', pg_get_userbyid(member));
+        END IF;
+    END LOOP;
+    IF NOT has_foreign_data_wrapper_privilege(server.srvowner, server.srvfdw, 'USAGE') THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('permission denied for target "%s"', server.srvname),
+            DETAIL = format('Role "%s", which owns it, needs USAGE on its foreign data wrapper.', pg_get_userbyid(server.srvowner)),
+            HINT = format('A superuser can GRANT USAGE ON FOREIGN DATA WRAPPER dbsync_file TO %I.', pg_get_userbyid(server.srvowner));
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_file_rights(oid, pg_foreign_server) IS 'error unless the role, and the owner of a file target, may have the server write files';
+
 -- By its key a root is known: one that was lost, or was never there, as after a failover, would get
 -- another by which nobody knows us.
 CREATE TABLE dbsync.file_target (

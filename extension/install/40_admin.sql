@@ -118,6 +118,7 @@ BEGIN
             HINT = format('CREATE USER MAPPING FOR %I SERVER %I OPTIONS (user ..., password ...).',
                 pg_get_userbyid(role), target);
     END IF;
+    PERFORM dbsync_internal.check_file_rights(role, server);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_target(oid, text) IS 'error unless the role may use the target and has a user mapping there';
 

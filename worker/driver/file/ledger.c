@@ -210,6 +210,14 @@ read_newest(FileTarget *target, const FileName *name)
 	reader = open_kept(target, path);
 	head = dbsync_bundle_head(reader);
 	last = head->last;
+	if (head->chain != name->chain || head->number != name->number ||
+		memcmp(&head->subscription, &target->subscription, UUID_LEN) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("kept bundle \"%s\" is another one than its name says", path),
+				 errdetail("It is number " INT64_FORMAT " of chain " INT64_FORMAT " of subscription %s.",
+						   head->number, head->chain, dbsync_file_uuid(&head->subscription)),
+				 errhint("Does somebody else write to this folder?")));
 	if (last && head->position == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
