@@ -109,7 +109,8 @@ typedef struct FileTarget
 	TimestampTz written;		/* when the newest was */
 
 	FileBatch  *batch;			/* NULL: none has begun */
-	TimestampTz pruned;			/* when what is kept was looked at last */
+	TimestampTz pruned;			/* when what is kept was looked at last, */
+	TimestampTz unanswered;		/* and what nobody has acknowledged */
 	List	   *ignored;		/* of char *: files among receipts that were named as none */
 	int64		gone_told;		/* up to this number, what somebody lacks that is not kept any more */
 	List	   *enums;			/* of DbsyncBundleEnum: those that receivers know, or are told of next */

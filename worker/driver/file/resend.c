@@ -18,6 +18,9 @@
 
 #include "worker/driver/file/receipts.h"
 
+/* ms between two looks at all that is kept */
+#define LOOK_PAUSE		INT64CONST(10000)
+
 static bool
 is_kept(const FileTarget *target, const FileName *name)
 {
@@ -158,7 +161,10 @@ dbsync_file_resend(FileTarget *target, FileReceipts *receipts)
 		if (receipt->chain == target->newest.chain)
 			any |= send_missing(target, receipts, receipt);
 	}
+	if (GetCurrentTimestamp() - target->unanswered < Min(target->options.resend_after, LOOK_PAUSE) * 1000)
+		return any;
 	foreach(lc, target->options.receivers)
 		any |= send_unanswered(target, receipts, lfirst(lc));
+	target->unanswered = GetCurrentTimestamp();
 	return any;
 }
