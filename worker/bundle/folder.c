@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,8 +51,9 @@ parent_of(const char *path)
 static bool
 is_in_data_directory(const char *path)
 {
-	char		real[MAXPGPATH];
-	char		data[MAXPGPATH];
+	/* realpath() writes up to so many bytes, whatever we ask it about */
+	char		real[PATH_MAX];
+	char		data[PATH_MAX];
 	char	   *existing = pstrdup(path);
 
 	/* what is not there yet is made where its parent is */
