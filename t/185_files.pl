@@ -31,9 +31,9 @@ SQL
 $pair->create_target('gate', "file://$root?compression=zstd");
 ok(-f "$root/dbsync.json", 'the root is made');
 my @modes = map { sprintf '%04o', (stat($_))[2] & 07777 } "$root", map { "$root/$_" } qw(tmp keep out receipts signing.key);
-is("@modes", '2711 0700 0700 2770 2770 0600', 'its folders are for whom they are for') or diag("@modes");
+is("@modes", '2711 2700 2700 2770 2770 0600', 'its folders are for whom they are for') or diag("@modes");
 my $public = $pair->sql("SELECT dbsync.public_key('gate')");
-is("$public\n", DbsyncTest::Outbox::slurp("$root/signing.pub"), 'its public key is told');
+is($public, DbsyncTest::Outbox::slurp("$root/signing.pub"), 'its public key is told');
 like($pair->sql("SELECT version FROM dbsync.test_target('gate')"), qr/bundles of format 1/, 'test_target answers');
 
 # --- first copies
@@ -82,7 +82,7 @@ ok($did{count}, 'rows without a key are counted');
 ok($did{sequences}, 'sequences are told of');
 my ($goal) = map { @{ $_->{sequences} } } grep { $_->{do} eq 'sequences' } map { @{ $_->{contents}{steps} } } @played;
 is("$goal->{schema}.$goal->{relation}.$goal->{column}", 'crm.empty.id', 'by the column that they belong to');
-is($pair->sql("SELECT DISTINCT state FROM dbsync.sequence_status"), 'ok', 'and count as ahead') or diag($pair->sql('SELECT * FROM dbsync.sequence_status'));
+is($pair->sql("SELECT count(*) || ' ' || count(note) FROM dbsync.sequence_status"), '1 0', 'and count as ahead') or diag($pair->sql('SELECT * FROM dbsync.sequence_status'));
 
 $pair->sql('TRUNCATE crm.pair, crm.heap; INSERT INTO crm.heap VALUES (99, $$x$$)');
 same('TRUNCATE');
