@@ -279,6 +279,7 @@ read_state(FileTarget *target)
 	List	   *states = dbsync_file_list(target, ".state");
 	FileName   *name;
 	DbsyncLedger position;
+	List	   *parts;
 	char		sums[DBSYNC_BUNDLE_HEX];
 	MemoryContext old;
 	ListCell   *lc;
@@ -294,12 +295,16 @@ read_state(FileTarget *target)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("folder \"%s\" has bundles, and no file that says how far first copies are", target->keep),
 				 errhint("Put it back as it was, or begin anew: dbsync.restart_chain().")));
+	(void) dbsync_file_state_read(target, name, sums, &position, &parts);
 	old = MemoryContextSwitchTo(target->base.context);
-	(void) dbsync_file_state_read(target, name, sums, &position, &target->parts);
+	/* each by itself, as they go one by one */
+	target->parts = NIL;
+	foreach(lc, parts)
+		target->parts = lappend(target->parts, copy_part(lfirst(lc)));
 	if (target->newest.number == 0)
 	{
 		position.subscription = target->subscription;
-		target->ledger = position;
+		dbsync_file_copy_ledger(&target->ledger, &position);
 		target->sums[0] = '\0';
 	}
 	MemoryContextSwitchTo(old);
