@@ -172,6 +172,7 @@ is($pair->sql("SELECT dbsync.publish('orders', $number)"), '1', 'is published ag
 ok(-f "$root/out/$newest", 'under its name');
 
 # --- and no more
+$pair->stop_subscription('orders');
 $pair->sql("SELECT dbsync.drop_subscription('orders')");
 is(scalar(grep { /\.(tar|state)$/ } glob("$root/keep/*/*")), 0, 'with the subscription, what was kept goes');
 ok(-f "$root/out/$newest", 'and what is in out stays');
