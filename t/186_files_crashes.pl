@@ -12,12 +12,11 @@ use Test::More;
 
 my $io = DbsyncTest::Io->new;
 my $root = PostgreSQL::Test::Utils::tempdir() . '/outbox';
-my $pair = DbsyncTest->new(source_only => 1, source_conf => "fsync = on\ndbsync.copy_chunk_rows = 200");
+my $pair = $io->around(sub { DbsyncTest->new(source_only => 1, source_conf => "fsync = on\ndbsync.copy_chunk_rows = 200") });
 my $source = $pair->source;
 my $outbox = DbsyncTest::Outbox->new($root);
 my @columns = ('binary', 'int4send(id)', 'textsend(v)');
 
-$io->leave_others_alone;
 $pair->sql(<<'SQL');
 CREATE TABLE item (id int PRIMARY KEY, v text);
 CREATE TABLE later (id int PRIMARY KEY, v text);
@@ -65,7 +64,7 @@ sub dies
 		poll_until(sub { !-e $source->data_dir . '/postmaster.pid' || !kill(0, (split /\n/, DbsyncTest::Outbox::slurp($source->data_dir . '/postmaster.pid'))[0]) }, 'end of the server');
 		$look->($before);
 		$source->{_pid} = undef;
-		$source->start;
+		$io->around(sub { $source->start });
 		$pair->sql('ALTER SYSTEM RESET restart_after_crash');
 		$pair->sql('SELECT pg_reload_conf()');
 	}

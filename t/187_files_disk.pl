@@ -13,12 +13,11 @@ use Test::More;
 
 my $io = DbsyncTest::Io->new;
 my $root = PostgreSQL::Test::Utils::tempdir() . '/outbox';
-my $pair = DbsyncTest->new(source_only => 1, source_conf => "fsync = on\ndbsync.copy_chunk_rows = 200");
+my $pair = $io->around(sub { DbsyncTest->new(source_only => 1, source_conf => "fsync = on\ndbsync.copy_chunk_rows = 200") });
 my $source = $pair->source;
 my $outbox = DbsyncTest::Outbox->new($root);
 my @columns = ('binary', 'int4send(id)', 'textsend(v)');
 
-$io->leave_others_alone;
 $pair->sql(<<'SQL');
 CREATE TABLE item (id int PRIMARY KEY, v text);
 INSERT INTO item SELECT i, 'v' || i FROM generate_series(1, 300) i;

@@ -6,7 +6,7 @@ use warnings;
 
 use PostgreSQL::Test::Utils;
 
-# To be called before servers are started: the library is built, and loaded by all of them.
+# The library is built.
 sub new
 {
 	my ($class) = @_;
@@ -17,15 +17,15 @@ sub new
 	system($compiler, '-shared', '-fPIC', '-O1', '-o', $library, 't/io/io.c') == 0
 	  or die "could not build t/io/io.c";
 	$ENV{DBSYNC_TEST_IO} = "$folder/rules";
-	$ENV{LD_PRELOAD} = $library;
-	return bless { rules => "$folder/rules" }, $class;
+	return bless { rules => "$folder/rules", library => $library }, $class;
 }
 
-# For programs that are not to be troubled.
-sub leave_others_alone
+# Do this, which starts servers: they are in for it, and nobody else is.
+sub around
 {
-	delete $ENV{LD_PRELOAD};
-	return;
+	my ($self, $start) = @_;
+	local $ENV{LD_PRELOAD} = $self->{library};
+	return $start->();
 }
 
 # Lines of rules, from now on.
