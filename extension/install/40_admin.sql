@@ -112,7 +112,9 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('permission denied for target "%s"', target),
             HINT = format('Its owner can GRANT USAGE ON FOREIGN SERVER %I TO %I.', target, pg_get_userbyid(role));
-    ELSIF NOT EXISTS (SELECT FROM pg_user_mappings m WHERE m.srvid = server.oid AND m.umuser IN (role, 0)) THEN
+    -- there is nothing to log in to where the target is a folder
+    ELSIF NOT EXISTS (SELECT FROM pg_foreign_data_wrapper w WHERE w.oid = server.srvfdw AND w.fdwname = 'dbsync_file')
+        AND NOT EXISTS (SELECT FROM pg_user_mappings m WHERE m.srvid = server.oid AND m.umuser IN (role, 0)) THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('target "%s" has no user mapping for role "%s"', target, pg_get_userbyid(role)),
             HINT = format('CREATE USER MAPPING FOR %I SERVER %I OPTIONS (user ..., password ...).',

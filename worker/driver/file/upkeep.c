@@ -169,14 +169,16 @@ see_to(FileTarget *target, long *pause, int *wants)
 		return true;
 	receipts = dbsync_file_receipts_read(target);
 	see_to_receipts(target, receipts);
-	if (has_passed(target->pruned, KEEP_PAUSE))
+	if (has_passed(target->pruned, Min(KEEP_PAUSE, options->resend_after)))
 	{
 		repeat(target);
 		prune_bundles(target, receipts);
 		prune_states(target);
 		target->pruned = GetCurrentTimestamp();
 	}
-	*pause = RECEIPTS_PAUSE;
+	*pause = Min(RECEIPTS_PAUSE, options->resend_after);
+	if (options->heartbeat > 0)
+		*pause = Min(*pause, options->heartbeat);
 	if (options->full_every > 0 &&
 		has_passed(time_t_to_timestamptz((pg_time_t) target->newest.chain), options->full_every))
 		*wants |= DBSYNC_UPKEEP_RESTART;
