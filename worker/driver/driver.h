@@ -208,6 +208,7 @@ typedef struct DbsyncLabel
 typedef struct DbsyncEnum
 {
 	Oid			type;
+	const char *type_name;		/* as SQL says it; NULL: "type" says it */
 	int			nlabels;
 	DbsyncLabel *labels;
 } DbsyncEnum;
@@ -349,6 +350,7 @@ typedef struct DbsyncSequenceGoal
 
 #define DBSYNC_BATCH_CHUNK		0x01	/* carries a chunk of a first copy */
 #define DBSYNC_BATCH_CHANGES	0x04	/* table_change() is to come */
+#define DBSYNC_BATCH_CAREFUL	0x08	/* with DBSYNC_FEATURE_CAREFUL */
 #define DBSYNC_BATCH_BESIDE		0x02	/* ... whose rows go while another connection's
 										 * batch is open; its fence comes behind them */
 
@@ -384,6 +386,14 @@ typedef enum DbsyncEncoding
  * which the worker hands over as option "public_key".
  */
 #define DBSYNC_FEATURE_FILES		0x400
+
+/*
+ * Takes batches with DBSYNC_BATCH_CAREFUL.  In these, modes MERGE, PATCH and TOGETHER take rows with untouched columns
+ * of any table, and complete them with what the target's own rows have; a row that is not there is ROW_MISSING, with
+ * its key.  Then rows of MERGE and PATCH take the place of those that are there: all of their keys are deleted before the
+ * first is inserted.  For who has no source to ask for whole rows.
+ */
+#define DBSYNC_FEATURE_CAREFUL		0x800
 
 /* the worker cannot do without these yet */
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)

@@ -17,6 +17,7 @@
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/between.h"
+#include "worker/driver/postgres/careful.h"
 #include "worker/driver/postgres/copy.h"
 #include "worker/driver/postgres/count.h"
 #include "worker/driver/postgres/fault.h"
@@ -46,8 +47,8 @@ stage_of(DbsyncRowsMode mode)
 	}
 }
 
-static bool
-make_stage(PostgresTarget *target, DbsyncTargetTable *table, PostgresStageKind kind)
+bool
+dbsync_postgres_stage_make(PostgresTarget *target, DbsyncTargetTable *table, PostgresStageKind kind)
 {
 	PostgresStage *stage = &table->stages[kind];
 
@@ -81,7 +82,7 @@ dbsync_postgres_copy_begin(PostgresTarget *target)
 	if (rows->mode == DBSYNC_ROWS_APPEND && !dbsync_postgres_guard(target, rows->table))
 		return false;
 	if (!dbsync_postgres_settle(target) ||
-		(rows->mode != DBSYNC_ROWS_APPEND && !make_stage(target, rows->table, stage_of(rows->mode))))
+		(rows->mode != DBSYNC_ROWS_APPEND && !dbsync_postgres_stage_make(target, rows->table, stage_of(rows->mode))))
 		return false;
 	if (PQsendQuery(target->conn, dbsync_postgres_copy_sql(rows->table, rows->mode)) == 0 ||
 		!dbsync_postgres_flush(target))
@@ -327,6 +328,8 @@ dbsync_postgres_copy_end(PostgresTarget *target)
 		return true;
 	if (rows->mode == DBSYNC_ROWS_COUNT)
 		return dbsync_postgres_count_stage(target);
+	if (rows->careful)
+		return dbsync_postgres_careful_staged(target);
 	if (rows->mode == DBSYNC_ROWS_TOGETHER)
 	{
 		dbsync_postgres_together_staged(target);

@@ -163,15 +163,55 @@ takes(const KeyType *ours, const KeyType *theirs)
 	return ours->type >= FirstGenbkiObjectId && strcmp(ours->name, theirs->name) == 0;
 }
 
+/* The name of a type without schema, quotes and modifier; *array: it is an array of that. */
+static char *
+bare_name(const char *name, bool *array)
+{
+	char	   *bare = palloc(strlen(name) + 1);
+	int			n = 0;
+	bool		quoted = false;
+
+	*array = strlen(name) > 2 && strcmp(name + strlen(name) - 2, "[]") == 0;
+	for (const char *p = name; *p && (quoted || (*p != '(' && *p != '[')); p++)
+	{
+		if (*p == '"')
+			quoted = !quoted;
+		else if (*p == '.' && !quoted)
+			n = 0;
+		else
+			bare[n++] = *p;
+	}
+	bare[n] = '\0';
+	return bare;
+}
+
+/* A type of the source's that is not built in is all but its name to who has it from a file. */
+static bool
+named_type_takes(const DbsyncTargetTable *table, int i)
+{
+	const PostgresColumn *column = &table->columns[i];
+	bool		array;
+	char	   *name;
+
+	if (table->spec.type_names == NULL || table->spec.type_names[i] == NULL)
+		return false;
+	name = bare_name(table->spec.type_names[i], &array);
+	if (array != OidIsValid(column->element))
+		return false;
+	return strcmp(name, array ? column->element_name : column->type_name) == 0;
+}
+
 static bool
 type_takes(const DbsyncTargetTable *table, int i)
 {
 	const PostgresColumn *column = &table->columns[i];
-	Oid			our_element = get_element_type(table->spec.types[i]);
+	Oid			our_element = OidIsValid(table->spec.types[i]) ? get_element_type(table->spec.types[i]) : InvalidOid;
 	KeyType		ours;
 	KeyType		theirs = {.type = column->base_type,.name = column->type_name,
 	.kind = column->type_kind,.typmod = column->typmod};
 
+	if (!OidIsValid(table->spec.types[i]))
+		return named_type_takes(table, i) || IS_AMONG(column->base_type, TEXTOID);
 	/* text takes arrays as well */
 	if (OidIsValid(column->element))
 	{
