@@ -15,6 +15,7 @@
 
 #include <ctype.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "common/base64.h"
 #include "utils/builtins.h"
@@ -143,7 +144,7 @@ dbsync_receipt_write(DbsyncReceiving *receiving)
 	char	   *line;
 	char	   *text;
 
-	if (!receiver->knows_subscription || (receiving->place.chain == 0 && receiving->waits_chain == 0))
+	if (!receiver->knows_subscription || !receiving->place_known || (receiving->place.chain == 0 && receiving->waits_chain == 0))
 		return;
 	says = compose(receiving);
 	if (written != NULL && strcmp(written, says) == 0 &&

@@ -97,7 +97,8 @@ read_configuration(void)
 	pose_as_subscription(receiver);
 	if (old != NULL)
 		MemoryContextDelete(old->context);
-	if (receiver->knows_subscription && (old == NULL || !receiving.place_known))
+	/* until the ledger says it */
+	if (old == NULL)
 	{
 		receiving.place.chain = receiver->chain;
 		receiving.place.number = receiver->number;
@@ -233,7 +234,10 @@ run_round(void)
 		pose_as_subscription(receiving.receiver);
 		/* what it was refused for is said before it is tried again */
 		if (receiving.refused_number != 0)
+		{
+			dbsync_receiver_attach(&receiving);
 			dbsync_receipt_write(&receiving);
+		}
 	} while (play_all());
 	if (receiving.receiver->knows_subscription)
 		settle();

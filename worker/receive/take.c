@@ -182,7 +182,7 @@ judge(const DbsyncReceiving *receiving, const DbsyncCached *bundle)
 
 	if (bundle->chain < place->chain)
 		return knows_chain(receiving->receiver, bundle->chain) ? FOUND_DONE : FOUND_OLDER;
-	if (applied && bundle->number == place->number && strcmp(bundle->sums, place->sums) != 0)
+	if (applied && bundle->number == place->number && place->sums[0] != '\0' && strcmp(bundle->sums, place->sums) != 0)
 		return FOUND_FORK;
 	if (there != NULL && dbsync_cache_learn(receiving->receiver, (DbsyncCached *) there))
 		return strcmp(there->sums, bundle->sums) == 0 ? FOUND_DONE : FOUND_FORK;
