@@ -383,11 +383,13 @@ COMMENT ON FUNCTION dbsync_internal.drop_server(name) IS 'drops a foreign server
 CREATE FUNCTION dbsync_internal.target_users(target name) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format('Used by: %s.', string_agg(format('subscription "%s"', s.name), ', ' ORDER BY s.name))
-    FROM dbsync.subscription s WHERE s.target = target_users.target
+    SELECT format('Used by: %s.', string_agg(format('%s "%s"', s.kind, s.name), ', ' ORDER BY s.kind DESC, s.name))
+    FROM (SELECT 'subscription' AS kind, b.name, b.target FROM dbsync.subscription b
+          UNION ALL SELECT 'receiver', r.name, r.target FROM dbsync.receiver r) s
+    WHERE s.target = target_users.target
     HAVING count(*) > 0
 $$;
-COMMENT ON FUNCTION dbsync_internal.target_users(name) IS 'subscriptions to a target, in words; null: none';
+COMMENT ON FUNCTION dbsync_internal.target_users(name) IS 'subscriptions and receivers that go to a target, in words; null: none';
 
 CREATE FUNCTION dbsync_internal.drop_target(caller oid, name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

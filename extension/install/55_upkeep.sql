@@ -299,6 +299,10 @@ BEGIN
     -- a dump may have been restored without the functions that say who owns what
     PERFORM dbsync_internal.create_anchor(s.id, caller) FROM dbsync.subscription s
     WHERE dbsync_internal.anchor_of(s.id) IS NULL;
+    PERFORM dbsync_internal.create_anchor(r.id, caller) FROM dbsync.receiver r
+    WHERE dbsync_internal.anchor_of(r.id) IS NULL;
+    -- their folders may be the other database's
+    UPDATE dbsync.receiver r SET uid = gen_random_uuid(), enabled = false, note = NULL, receipts = 0;
     -- the rows of dropped tables were the other database's to send
     DELETE FROM dbsync.subscription_table a USING dbsync.captured_table c WHERE c.id = a.captured_id AND c.state = 'dropped';
     UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL, note = NULL, left_at = NULL, begins_anew = false;
@@ -329,7 +333,7 @@ BEGIN
     -- of those nothing is left
     DELETE FROM dbsync.captured_table c WHERE c.dropped IS NOT NULL;
     PERFORM setval(pg_get_serial_sequence('dbsync.captured_table', 'id'), max(c.id)) FROM dbsync.captured_table c HAVING max(c.id) > 0;
-    PERFORM setval(pg_get_serial_sequence('dbsync.subscription', 'id'), max(s.id)) FROM dbsync.subscription s HAVING max(s.id) > 0;
+    PERFORM setval(pg_get_serial_sequence('dbsync.subscription', 'id'), max(s.id)) FROM (SELECT b.id FROM dbsync.subscription b UNION ALL SELECT r.id FROM dbsync.receiver r) s HAVING max(s.id) > 0;
 
     UPDATE dbsync.node n SET system_identifier = c.system_identifier, database_oid = d.oid, headers_discarded = NULL
     FROM pg_control_system() c, pg_database d WHERE d.datname = current_database();

@@ -87,7 +87,7 @@ dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 		dbsync_folder_make(receiver->in, S_IRWXU | S_IRWXG);
 	lock_folder(receiving);
 	clear_tmp(receiver);
-	dbsync_cache_forget();
+	dbsync_bundles_forget();
 	dbsync_take_forget();
 }
 

@@ -64,7 +64,7 @@ place_of(int64 chain, int64 number)
 }
 
 DbsyncCached *
-dbsync_cache_find(int64 chain, int64 number)
+dbsync_bundles_find(int64 chain, int64 number)
 {
 	int			at = place_of(chain, number);
 
@@ -72,7 +72,7 @@ dbsync_cache_find(int64 chain, int64 number)
 }
 
 char *
-dbsync_cache_path(const DbsyncReceiver *receiver, int64 chain, int64 number)
+dbsync_bundles_path(const DbsyncReceiver *receiver, int64 chain, int64 number)
 {
 	return psprintf("%s/" INT64_FORMAT "-%012lld.tar", receiver->cache, chain, (long long) number);
 }
@@ -88,7 +88,7 @@ make_room(void)
 }
 
 void
-dbsync_cache_add(const DbsyncCached *cached)
+dbsync_bundles_add(const DbsyncCached *cached)
 {
 	int			at = place_of(cached->chain, cached->number);
 
@@ -108,7 +108,7 @@ take_away(const DbsyncReceiver *receiver, const DbsyncCached *cached)
 {
 	int			at = place_of(cached->chain, cached->number);
 
-	dbsync_folder_remove(dbsync_cache_path(receiver, cached->chain, cached->number));
+	dbsync_folder_remove(dbsync_bundles_path(receiver, cached->chain, cached->number));
 	memmove(&files[at], &files[at + 1], sizeof(DbsyncCached) * (nfiles - at - 1));
 	nfiles--;
 }
@@ -129,7 +129,7 @@ read_name(const char *name, int64 *chain, int64 *number)
 }
 
 void
-dbsync_cache_forget(void)
+dbsync_bundles_forget(void)
 {
 	if (cache_context != NULL)
 		MemoryContextReset(cache_context);
@@ -139,7 +139,7 @@ dbsync_cache_forget(void)
 }
 
 void
-dbsync_cache_load(const DbsyncReceiver *receiver)
+dbsync_bundles_load(const DbsyncReceiver *receiver)
 {
 	List	   *names;
 	ListCell   *lc;
@@ -148,7 +148,7 @@ dbsync_cache_load(const DbsyncReceiver *receiver)
 		return;
 	if (cache_context == NULL)
 		cache_context = AllocSetContextCreate(TopMemoryContext, "dbsync cache", ALLOCSET_DEFAULT_SIZES);
-	dbsync_cache_forget();
+	dbsync_bundles_forget();
 	dbsync_folder_make(receiver->cache, S_IRWXU);
 	names = dbsync_folder_list(receiver->cache);
 	foreach(lc, names)
@@ -157,17 +157,17 @@ dbsync_cache_load(const DbsyncReceiver *receiver)
 		struct stat st;
 
 		if (!read_name(lfirst(lc), &cached.chain, &cached.number) ||
-			lstat(dbsync_cache_path(receiver, cached.chain, cached.number), &st) != 0 || !S_ISREG(st.st_mode))
+			lstat(dbsync_bundles_path(receiver, cached.chain, cached.number), &st) != 0 || !S_ISREG(st.st_mode))
 			continue;
 		cached.size = st.st_size;
-		dbsync_cache_add(&cached);
+		dbsync_bundles_add(&cached);
 	}
 	list_free_deep(names);
 	loaded = MemoryContextStrdup(cache_context, receiver->cache);
 }
 
 DbsyncCached
-dbsync_cache_describe(const DbsyncBundleReader *reader, int64 size)
+dbsync_bundles_describe(const DbsyncBundleReader *reader, int64 size)
 {
 	const DbsyncBundleHead *head = dbsync_bundle_head(reader);
 	const uint8 *sums = dbsync_bundle_sums(reader);
@@ -189,7 +189,7 @@ dbsync_cache_describe(const DbsyncBundleReader *reader, int64 size)
 }
 
 bool
-dbsync_cache_learn(const DbsyncReceiver *receiver, DbsyncCached *cached)
+dbsync_bundles_learn(const DbsyncReceiver *receiver, DbsyncCached *cached)
 {
 	char	   *path;
 	DbsyncBundleReader *reader;
@@ -199,11 +199,11 @@ dbsync_cache_learn(const DbsyncReceiver *receiver, DbsyncCached *cached)
 
 	if (cached->known)
 		return true;
-	path = dbsync_cache_path(receiver, cached->chain, cached->number);
+	path = dbsync_bundles_path(receiver, cached->chain, cached->number);
 	reader = dbsync_bundle_open(path, receiver->keys, &verdict, &reason);
 	if (reader != NULL)
 	{
-		found = dbsync_cache_describe(reader, cached->size);
+		found = dbsync_bundles_describe(reader, cached->size);
 		dbsync_bundle_close(reader);
 		if (compare(&found, cached) == 0)
 		{
@@ -222,7 +222,7 @@ dbsync_cache_learn(const DbsyncReceiver *receiver, DbsyncCached *cached)
 }
 
 int64
-dbsync_cache_highest(int64 chain)
+dbsync_bundles_highest(int64 chain)
 {
 	int			at = place_of(chain + 1, 0);
 
@@ -230,7 +230,7 @@ dbsync_cache_highest(int64 chain)
 }
 
 int64
-dbsync_cache_first_gap(int64 chain, int64 number)
+dbsync_bundles_first_gap(int64 chain, int64 number)
 {
 	int			at = place_of(chain, number + 1);
 
@@ -240,7 +240,7 @@ dbsync_cache_first_gap(int64 chain, int64 number)
 }
 
 int
-dbsync_cache_waiting(const DbsyncPlace *place, int64 *bytes)
+dbsync_bundles_waiting(const DbsyncPlace *place, int64 *bytes)
 {
 	int			n = 0;
 
@@ -295,10 +295,10 @@ gather(DbsyncReceiving *receiving, int64 chain, int64 number, const char *previo
 
 		CHECK_FOR_INTERRUPTS();
 		number++;
-		cached = dbsync_cache_find(chain, number);
-		if (cached == NULL || !dbsync_cache_learn(receiving->receiver, cached))
+		cached = dbsync_bundles_find(chain, number);
+		if (cached == NULL || !dbsync_bundles_learn(receiving->receiver, cached))
 		{
-			next.kind = next.nfiles > 0 || dbsync_cache_highest(chain) > number ? DBSYNC_NEXT_WAIT : DBSYNC_NEXT_NOTHING;
+			next.kind = next.nfiles > 0 || dbsync_bundles_highest(chain) > number ? DBSYNC_NEXT_WAIT : DBSYNC_NEXT_NOTHING;
 			next.number = number;
 			return next;
 		}
@@ -334,7 +334,7 @@ find_new_chain(DbsyncReceiving *receiving, int64 above)
 		int64		chain = files[at - 1].chain;
 		DbsyncNext	next;
 
-		if (dbsync_cache_find(chain, 1) != NULL)
+		if (dbsync_bundles_find(chain, 1) != NULL)
 		{
 			next = gather(receiving, chain, 0, "", -1);
 			if (next.kind == DBSYNC_NEXT_BATCH)
@@ -395,7 +395,7 @@ refuse_too_new(DbsyncReceiving *receiving)
 }
 
 DbsyncNext
-dbsync_cache_next(DbsyncReceiving *receiving)
+dbsync_bundles_next(DbsyncReceiving *receiving)
 {
 	const DbsyncPlace *place = &receiving->place;
 	const DbsyncReceiver *receiver = receiving->receiver;
@@ -426,13 +426,13 @@ is_old(const DbsyncReceiver *receiver, const DbsyncCached *cached)
 {
 	struct stat st;
 
-	if (stat(dbsync_cache_path(receiver, cached->chain, cached->number), &st) != 0)
+	if (stat(dbsync_bundles_path(receiver, cached->chain, cached->number), &st) != 0)
 		return true;
 	return time_t_to_timestamptz(st.st_mtime) + receiver->keep_applied <= GetCurrentTimestamp();
 }
 
 void
-dbsync_cache_tidy(DbsyncReceiving *receiving)
+dbsync_bundles_tidy(DbsyncReceiving *receiving)
 {
 	const DbsyncPlace *place = &receiving->place;
 	const DbsyncReceiver *receiver = receiving->receiver;

@@ -76,7 +76,7 @@ dbsync_receipt_missing(const DbsyncReceiving *receiving)
 	if (number == 0 || receiving->waits_since == 0 ||
 		receiving->waits_since + receiving->receiver->gap_after > GetCurrentTimestamp())
 		return buf.data;
-	highest = dbsync_cache_highest(receiving->waits_chain);
+	highest = dbsync_bundles_highest(receiving->waits_chain);
 	/* that a batch is not whole is known without one behind it */
 	if (highest < number)
 		highest = number;
@@ -84,12 +84,12 @@ dbsync_receipt_missing(const DbsyncReceiving *receiving)
 	{
 		int64		from = number;
 
-		while (number <= highest && dbsync_cache_find(receiving->waits_chain, number) == NULL)
+		while (number <= highest && dbsync_bundles_find(receiving->waits_chain, number) == NULL)
 			number++;
 		appendStringInfo(&buf, "%s" INT64_FORMAT, buf.len > 0 ? "," : "", from);
 		if (number - 1 > from)
 			appendStringInfo(&buf, "-" INT64_FORMAT, number - 1);
-		number = dbsync_cache_first_gap(receiving->waits_chain, number - 1);
+		number = dbsync_bundles_first_gap(receiving->waits_chain, number - 1);
 	}
 	return buf.data;
 }

@@ -130,7 +130,7 @@ report(const char *state)
 	told.number = receiving.place.number;
 	told.batch = receiving.place.batch;
 	told.time = receiving.played_time;
-	told.cached = dbsync_cache_waiting(&receiving.place, &bytes);
+	told.cached = dbsync_bundles_waiting(&receiving.place, &bytes);
 	told.rejected = receiving.rejected;
 	told.duplicates = receiving.duplicates;
 	told.partial = receiving.partial;
@@ -192,7 +192,7 @@ play_all(void)
 		CHECK_FOR_INTERRUPTS();
 		AcceptInvalidationMessages();
 		dbsync_receiver_attach(&receiving);
-		next = dbsync_cache_next(&receiving);
+		next = dbsync_bundles_next(&receiving);
 		note_waiting(&next);
 		if (next.kind != DBSYNC_NEXT_BATCH && next.kind != DBSYNC_NEXT_CHAIN)
 			return any;
@@ -214,7 +214,7 @@ settle(void)
 		dbsync_target_confirm(work->target, &receiving.receiver->subscription);
 	dbsync_receiver_write_progress(&receiving);
 	dbsync_receipt_write(&receiving);
-	dbsync_cache_tidy(&receiving);
+	dbsync_bundles_tidy(&receiving);
 }
 
 static bool
@@ -225,7 +225,7 @@ run_round(void)
 	check_rights(receiving.receiver);
 	dbsync_receiver_open_folder(&receiving);
 	if (receiving.receiver->knows_subscription)
-		dbsync_cache_load(receiving.receiver);
+		dbsync_bundles_load(receiving.receiver);
 	do
 	{
 		(void) dbsync_take(&receiving);

@@ -370,7 +370,7 @@ play(DbsyncTape *tape)
 	DbsyncReceiving *receiving = tape->receiving;
 	DbsyncTarget *target = receiving->work->target;
 	const DbsyncBundleHead *head = tape->last->head;
-	DbsyncCached end = dbsync_cache_describe(tape->last->reader, 0);
+	DbsyncCached end = dbsync_bundles_describe(tape->last->reader, 0);
 	bool		passes = has_been_there(tape);
 	DbsyncLedger ledger;
 	int			flags;

@@ -177,14 +177,14 @@ static Found
 judge(const DbsyncReceiving *receiving, const DbsyncCached *bundle)
 {
 	const DbsyncPlace *place = &receiving->place;
-	const DbsyncCached *there = dbsync_cache_find(bundle->chain, bundle->number);
+	const DbsyncCached *there = dbsync_bundles_find(bundle->chain, bundle->number);
 	bool		applied = bundle->chain == place->chain && bundle->number <= place->number;
 
 	if (bundle->chain < place->chain)
 		return knows_chain(receiving->receiver, bundle->chain) ? FOUND_DONE : FOUND_OLDER;
 	if (applied && bundle->number == place->number && place->sums[0] != '\0' && strcmp(bundle->sums, place->sums) != 0)
 		return FOUND_FORK;
-	if (there != NULL && dbsync_cache_learn(receiving->receiver, (DbsyncCached *) there))
+	if (there != NULL && dbsync_bundles_learn(receiving->receiver, (DbsyncCached *) there))
 		return strcmp(there->sums, bundle->sums) == 0 ? FOUND_DONE : FOUND_FORK;
 	return applied ? FOUND_DONE : FOUND_NEW;
 }
@@ -196,7 +196,7 @@ take_good(DbsyncReceiving *receiving, Seen *entry, const char *path, const struc
 {
 	const DbsyncReceiver *receiver = receiving->receiver;
 	const DbsyncBundleHead *head = dbsync_bundle_head(reader);
-	DbsyncCached bundle = dbsync_cache_describe(reader, st->st_size);
+	DbsyncCached bundle = dbsync_bundles_describe(reader, st->st_size);
 	pg_uuid_t	subscription = head->subscription;
 
 	dbsync_bundle_close(reader);
@@ -229,8 +229,8 @@ take_good(DbsyncReceiving *receiving, Seen *entry, const char *path, const struc
 		}
 		return 0;
 	}
-	durable_rename(copy, dbsync_cache_path(receiver, bundle.chain, bundle.number), ERROR);
-	dbsync_cache_add(&bundle);
+	durable_rename(copy, dbsync_bundles_path(receiver, bundle.chain, bundle.number), ERROR);
+	dbsync_bundles_add(&bundle);
 	remove_from_inbox(receiver, entry, path, st);
 	return 1;
 }
@@ -267,12 +267,12 @@ may_come(const DbsyncReceiving *receiving, const DbsyncLook *look)
 
 	if (!receiving->receiver->knows_subscription)
 		return true;
-	(void) dbsync_cache_waiting(place, &bytes);
+	(void) dbsync_bundles_waiting(place, &bytes);
 	if (bytes < receiving->receiver->cache_size || look->number == 0)
 		return true;
 	if (look->chain > place->chain)
-		return look->number == dbsync_cache_first_gap(look->chain, 0);
-	return look->chain == place->chain && look->number == dbsync_cache_first_gap(place->chain, place->number);
+		return look->number == dbsync_bundles_first_gap(look->chain, 0);
+	return look->chain == place->chain && look->number == dbsync_bundles_first_gap(place->chain, place->number);
 }
 
 static int
@@ -384,7 +384,7 @@ dbsync_take(DbsyncReceiving *receiving)
 	if (candidates.n == 1)
 	{
 		dbsync_receiver_write_subscription(receiving, &candidates.uuid);
-		dbsync_cache_load(receiving->receiver);
+		dbsync_bundles_load(receiving->receiver);
 		taken = take_all(receiving, &candidates);
 	}
 	sum_up(receiving);

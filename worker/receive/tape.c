@@ -39,8 +39,8 @@ open_file(DbsyncTape *tape, int i, int64 chain, int64 number)
 {
 	const DbsyncReceiver *receiver = tape->receiving->receiver;
 	DbsyncTapeFile *file = &tape->files[i];
-	const DbsyncCached *cached = dbsync_cache_find(chain, number);
-	char	   *path = dbsync_cache_path(receiver, chain, number);
+	const DbsyncCached *cached = dbsync_bundles_find(chain, number);
+	char	   *path = dbsync_bundles_path(receiver, chain, number);
 	DbsyncBundleVerdict verdict;
 	const char *reason = NULL;
 	DbsyncCached found;
@@ -49,13 +49,13 @@ open_file(DbsyncTape *tape, int i, int64 chain, int64 number)
 	if (file->reader == NULL)
 	{
 		/* it is looked at anew, and taken away if it is still so */
-		dbsync_cache_forget();
+		dbsync_bundles_forget();
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("file \"%s\" cannot be proved any more", path),
 				 errdetail("%s", reason ? reason : "")));
 	}
-	found = dbsync_cache_describe(file->reader, 0);
+	found = dbsync_bundles_describe(file->reader, 0);
 	if (cached == NULL || strcmp(cached->sums, found.sums) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
