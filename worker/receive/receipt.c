@@ -6,7 +6,7 @@
  *		dbsync-receipt 1 <subscription> <receiver's uuid> <its name> <count> <UTC time> chain=<c> applied=<number>
  *		batch=<b> sha256=<16 hex> missing=<3-5,9|-> refused=<number:SQLSTATE|-> target=<system/database|->
  *
- * all in one line; a second one has the signature over the first one and its newline, in base64, if the receiver signs.
+ * all in one line; a second one has the signature over the first one, without its newline, in base64, if the receiver signs.
  * Of several the one with the highest count counts.
  *
  *-------------------------------------------------------------------------
@@ -150,9 +150,9 @@ dbsync_receipt_write(DbsyncReceiving *receiving)
 	if (written != NULL && strcmp(written, says) == 0 &&
 		written_at + receiver->receipt_every > GetCurrentTimestamp())
 		return;
-	line = psprintf("dbsync-receipt 1 %s %s %s " INT64_FORMAT " %s %s\n", uuid_text(&receiver->subscription),
+	line = psprintf("dbsync-receipt 1 %s %s %s " INT64_FORMAT " %s %s", uuid_text(&receiver->subscription),
 					uuid_text(&receiver->uid), word(receiver->name), dbsync_receiver_count_receipt(receiving), utc_now(), says);
-	text = receiver->receipt_key_file ? psprintf("%s%s\n", line, sign(receiver, line)) : line;
+	text = receiver->receipt_key_file ? psprintf("%s\n%s\n", line, sign(receiver, line)) : psprintf("%s\n", line);
 	dbsync_folder_write(receiver->tmp, dbsync_receipt_path(receiver), text, strlen(text), S_IRUSR | S_IWUSR | S_IRGRP);
 	if (written != NULL)
 		pfree(written);
