@@ -17,11 +17,11 @@
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/careful.h"
-#include "worker/driver/postgres/copy.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/merge.h"
 #include "worker/driver/postgres/sql.h"
+#include "worker/driver/postgres/stage.h"
 #include "worker/driver/postgres/step.h"
 #include "worker/driver/postgres/together.h"
 

@@ -28,6 +28,7 @@
 #include "worker/driver/postgres/merge.h"
 #include "worker/driver/postgres/patch.h"
 #include "worker/driver/postgres/sql.h"
+#include "worker/driver/postgres/stage.h"
 #include "worker/driver/postgres/step.h"
 #include "worker/driver/postgres/wait.h"
 
@@ -45,26 +46,6 @@ stage_of(DbsyncRowsMode mode)
 		default:
 			return POSTGRES_STAGE_ROWS;
 	}
-}
-
-bool
-dbsync_postgres_stage_make(PostgresTarget *target, DbsyncTargetTable *table, PostgresStageKind kind)
-{
-	PostgresStage *stage = &table->stages[kind];
-
-	if (!stage->made)
-	{
-		if (!dbsync_postgres_execute(target, table, dbsync_postgres_stage_create_sql(table, kind), NULL))
-			return false;
-		stage->made = true;
-	}
-	else if (stage->filled == target->batches &&
-			 !dbsync_postgres_execute(target, table,
-									  psprintf("TRUNCATE %s", dbsync_postgres_stage_name(table, kind)),
-									  NULL))
-		return false;			/* filled earlier in this very transaction */
-	stage->filled = target->batches;
-	return true;
 }
 
 /* what a binary COPY begins with: signature, no flags, no header extension */

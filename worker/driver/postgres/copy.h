@@ -15,7 +15,4 @@ extern bool dbsync_postgres_copy_begin(PostgresTarget *target);
 extern bool dbsync_postgres_copy_row(PostgresTarget *target, const DbsyncRow *row);
 extern bool dbsync_postgres_copy_end(PostgresTarget *target);
 
-/* Have a stage, and have it empty. */
-extern bool dbsync_postgres_stage_make(PostgresTarget *target, DbsyncTargetTable *table, PostgresStageKind kind);
-
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_COPY_H */
