@@ -356,11 +356,17 @@ AS $$
 DECLARE
     started text;
     gone_ids int[];
+    gone_receivers int[];
 BEGIN
     PERFORM dbsync_internal.require_superuser(caller, 'uninstall');
     SELECT string_agg(format('"%s"', s.name), ', ' ORDER BY s.name) INTO started
     FROM dbsync.subscription s WHERE s.enabled;
-    IF started IS NOT NULL THEN
+    IF started IS NULL AND EXISTS (SELECT FROM dbsync.receiver r WHERE r.enabled) THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+            MESSAGE = 'cannot uninstall while receivers are started',
+            DETAIL = format('Started: %s.', (SELECT string_agg(format('"%s"', r.name), ', ' ORDER BY r.name) FROM dbsync.receiver r WHERE r.enabled)),
+            HINT = 'Use dbsync.stop_receiver() for each, and dbsync.drop_receiver() to clear its ledger on the target.';
+    ELSIF started IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'object_in_use',
             MESSAGE = 'cannot uninstall while subscriptions are started',
             DETAIL = format('Started: %s.', started),
@@ -374,6 +380,9 @@ BEGIN
     WITH gone AS (DELETE FROM dbsync.subscription s RETURNING s.id)
     SELECT coalesce(array_agg(g.id), '{}') INTO gone_ids FROM gone g;
     PERFORM dbsync_internal.drop_anchor(g.id) FROM unnest(gone_ids) g (id);
+    WITH gone AS (DELETE FROM dbsync.receiver r RETURNING r.id)
+    SELECT coalesce(array_agg(g.id), '{}') INTO gone_receivers FROM gone g;
+    PERFORM dbsync_internal.drop_anchor(g.id) FROM unnest(gone_receivers) g (id);
     PERFORM dbsync_internal.remove_capture(c.id)
     FROM (SELECT t.id FROM dbsync.captured_table t ORDER BY t.id LIMIT dbsync_internal.tables_at_a_time()) c;
     UPDATE dbsync.captured_table c SET state = 'removing' WHERE c.state <> 'removing';

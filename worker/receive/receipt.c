@@ -103,13 +103,14 @@ compose(const DbsyncReceiving *receiving)
 	char	   *missing = dbsync_receipt_missing(receiving);
 	const char *origin = target && target->identity.origin ? target->identity.origin : "-";
 	char	   *refused = "-";
-	int64		chain = place->chain != 0 ? place->chain : receiving->waits_chain;
+	/* what is missing of a chain that is to begin is said of that one */
+	bool		begins = receiving->waits_for != 0 && receiving->waits_chain != place->chain;
 
 	if (receiving->refused_number != 0)
 		refused = psprintf(INT64_FORMAT ":%s", receiving->refused_number, unpack_sql_state(receiving->refused_sqlstate));
 	return psprintf("chain=" INT64_FORMAT " applied=" INT64_FORMAT " batch=" INT64_FORMAT " sha256=%.16s missing=%s refused=%s target=%s",
-					chain, place->number, place->batch, place->sums[0] ? place->sums : "-", missing[0] ? missing : "-",
-					refused, origin);
+					begins ? receiving->waits_chain : place->chain, begins ? 0 : place->number, begins ? 0 : place->batch,
+					place->sums[0] && !begins ? place->sums : "-", missing[0] ? missing : "-", refused, origin);
 }
 
 static char *

@@ -190,6 +190,10 @@ play_all(void)
 
 		dbsync_process_exit_if_asked(work);
 		CHECK_FOR_INTERRUPTS();
+		/* there may be thousands of batches in a round */
+		dbsync_query_reset();
+		MemoryContextSwitchTo(work->batch_context);
+		MemoryContextReset(work->batch_context);
 		AcceptInvalidationMessages();
 		dbsync_receiver_attach(&receiving);
 		next = dbsync_bundles_next(&receiving);
@@ -484,7 +488,9 @@ dbsync_receiver_main(Datum arg)
 	/* commits are nothing to it */
 	dbsync_wake_at(dbsync_report_wake(), 0, 0, false);
 	/* receive functions read text in it; drivers say for themselves what they speak */
+	dbsync_query_begin(false, "setting the encoding");
 	SetConfigOption("client_encoding", "UTF8", PGC_SUSET, PGC_S_OVERRIDE);
+	dbsync_query_commit();
 	if (args.run == 0 && dbsync_crashes_begin(id) >= 2)
 		leave_stopped(id);
 	work = MemoryContextAllocZero(TopMemoryContext, sizeof(DbsyncWork));
