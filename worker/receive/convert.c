@@ -7,7 +7,8 @@
  * are.  Where they are of other types, values go there as text; where the target would take binary, and the source could not
  * make it, text becomes that.  All by the server's own functions of the type, which is built in, and so the same here.
  *
- * Text is UTF-8.  A database in another encoding has drivers that speak that one, so there all goes as text.
+ * Text is UTF-8, and so is what is text within a binary form.  In a database of another encoding drivers speak that one, so there each
+ * value goes through its type.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,16 +35,10 @@ struct DbsyncConverter
 	int			ncolumns;
 	DbsyncEncoding form;
 	DbsyncEncoding wanted;
-	bool		recodes;		/* text, to the database's encoding */
+	bool		recodes;		/* to the database's encoding */
 	Column	   *columns;		/* NULL: they stay in the form that they have */
 	const Column *current;		/* for messages */
 };
-
-bool
-dbsync_converter_tells_types(void)
-{
-	return GetDatabaseEncoding() == PG_UTF8;
-}
 
 static void
 learn_column(const DbsyncConverter *converter, Column *column, const DbsyncBundleColumn *from)
@@ -79,9 +74,8 @@ dbsync_converter_create(const DbsyncBundleTable *table, const int *columns, int 
 	converter->ncolumns = ncolumns;
 	converter->form = form;
 	converter->wanted = wanted;
-	converter->recodes = wanted == DBSYNC_ENCODING_TEXT &&
-		GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII;
-	if (form == wanted)
+	converter->recodes = GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII;
+	if (form == wanted && (!converter->recodes || form == DBSYNC_ENCODING_TEXT))
 		return converter;
 	converter->columns = palloc0(sizeof(Column) * Max(ncolumns, 1));
 	for (int i = 0; i < ncolumns; i++)
@@ -99,37 +93,6 @@ describe(void *arg)
 }
 
 static const char *
-convert_value(const DbsyncConverter *converter, Column *column, const char *value, int *length)
-{
-	Datum		datum;
-	bytea	   *bytes;
-	char	   *text;
-
-	if (converter->form == DBSYNC_ENCODING_BINARY)
-	{
-		StringInfoData buf;
-
-		buf.data = unconstify(char *, value);
-		buf.len = *length;
-		buf.maxlen = *length + 1;
-		buf.cursor = 0;
-		datum = ReceiveFunctionCall(&column->read, &buf, column->param, -1);
-		if (buf.cursor != buf.len)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-					 errmsg("incorrect binary data format")));
-		text = OutputFunctionCall(&column->write, datum);
-		*length = strlen(text);
-		return text;
-	}
-	datum = InputFunctionCall(&column->read, unconstify(char *, value), column->param, -1);
-	bytes = SendFunctionCall(&column->write, datum);
-	*length = VARSIZE(bytes) - VARHDRSZ;
-	return VARDATA(bytes);
-}
-
-/* Text of ours or of the bundle's is in UTF-8, or the client encoding that the process has: see the head. */
-static const char *
 recode(const char *value, int *length)
 {
 	char	   *recoded = pg_any_to_server(value, *length, PG_UTF8);
@@ -139,6 +102,49 @@ recode(const char *value, int *length)
 	return recoded;
 }
 
+/* Receive functions read text in the client's encoding, which is UTF-8 in this process. */
+static Datum
+read_value(const DbsyncConverter *converter, Column *column, const char *value, int length)
+{
+	StringInfoData buf;
+	Datum		datum;
+
+	if (converter->form == DBSYNC_ENCODING_TEXT)
+		return InputFunctionCall(&column->read, unconstify(char *, recode(value, &length)), column->param, -1);
+	buf.data = unconstify(char *, value);
+	buf.len = length;
+	buf.maxlen = length + 1;
+	buf.cursor = 0;
+	datum = ReceiveFunctionCall(&column->read, &buf, column->param, -1);
+	if (buf.cursor != buf.len)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+				 errmsg("incorrect binary data format")));
+	return datum;
+}
+
+/* Send functions write it so as well; but the driver speaks the database's. */
+static const char *
+write_value(const DbsyncConverter *converter, Column *column, Datum datum, int *length)
+{
+	bytea	   *bytes;
+	char	   *text;
+
+	if (converter->wanted == DBSYNC_ENCODING_TEXT)
+	{
+		text = OutputFunctionCall(&column->write, datum);
+		*length = strlen(text);
+		return text;
+	}
+	if (converter->recodes)
+		(void) SetClientEncoding(GetDatabaseEncoding());
+	bytes = SendFunctionCall(&column->write, datum);
+	if (converter->recodes)
+		(void) SetClientEncoding(PG_UTF8);
+	*length = VARSIZE(bytes) - VARHDRSZ;
+	return VARDATA(bytes);
+}
+
 void
 dbsync_converter_row(DbsyncConverter *converter, const char **values, int *lengths)
 {
@@ -146,6 +152,9 @@ dbsync_converter_row(DbsyncConverter *converter, const char **values, int *lengt
 
 	if (converter->columns == NULL && !converter->recodes)
 		return;
+	/* an error may have passed over write_value() */
+	if (converter->recodes)
+		(void) SetClientEncoding(PG_UTF8);
 	callback.callback = describe;
 	callback.arg = converter;
 	callback.previous = error_context_stack;
@@ -155,9 +164,9 @@ dbsync_converter_row(DbsyncConverter *converter, const char **values, int *lengt
 		if (values[i] == NULL)
 			continue;
 		converter->current = converter->columns ? &converter->columns[i] : NULL;
-		/* receive functions read the client's encoding, and their output is in the server's */
 		if (converter->columns != NULL)
-			values[i] = convert_value(converter, &converter->columns[i], values[i], &lengths[i]);
+			values[i] = write_value(converter, &converter->columns[i],
+									read_value(converter, &converter->columns[i], values[i], lengths[i]), &lengths[i]);
 		else
 			values[i] = recode(values[i], &lengths[i]);
 	}

@@ -25,7 +25,4 @@ extern DbsyncConverter *dbsync_converter_create(const DbsyncBundleTable *table, 
  */
 extern void dbsync_converter_row(DbsyncConverter *converter, const char **values, int *lengths);
 
-/* Can values of it come in binary form to this database?  Else a spec should not say what type it is. */
-extern bool dbsync_converter_tells_types(void);
-
 #endif							/* DBSYNC_WORKER_RECEIVE_CONVERT_H */

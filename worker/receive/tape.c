@@ -180,7 +180,7 @@ dbsync_tape_spec(const DbsyncBundleTable *table)
 
 		columns[i] = column->name;
 		type_names[i] = column->type;
-		types[i] = dbsync_converter_tells_types() ? column->oid : InvalidOid;
+		types[i] = column->oid;
 		typmods[i] = column->typmod;
 		not_null[i] = column->not_null;
 	}

@@ -163,15 +163,14 @@ takes(const KeyType *ours, const KeyType *theirs)
 	return ours->type >= FirstGenbkiObjectId && strcmp(ours->name, theirs->name) == 0;
 }
 
-/* The name of a type without schema, quotes and modifier; *array: it is an array of that. */
+/* The name of a type without schema, quotes, modifier and brackets. */
 static char *
-bare_name(const char *name, bool *array)
+bare_name(const char *name)
 {
 	char	   *bare = palloc(strlen(name) + 1);
 	int			n = 0;
 	bool		quoted = false;
 
-	*array = strlen(name) > 2 && strcmp(name + strlen(name) - 2, "[]") == 0;
 	for (const char *p = name; *p && (quoted || (*p != '(' && *p != '[')); p++)
 	{
 		if (*p == '"')
@@ -181,8 +180,16 @@ bare_name(const char *name, bool *array)
 		else
 			bare[n++] = *p;
 	}
+	while (n > 0 && bare[n - 1] == ' ')
+		n--;
 	bare[n] = '\0';
 	return bare;
+}
+
+static bool
+is_array(const char *name)
+{
+	return strlen(name) > 2 && strcmp(name + strlen(name) - 2, "[]") == 0;
 }
 
 /* A type of the source's that is not built in is all but its name to who has it from a file. */
@@ -190,15 +197,14 @@ static bool
 named_type_takes(const DbsyncTargetTable *table, int i)
 {
 	const PostgresColumn *column = &table->columns[i];
-	bool		array;
-	char	   *name;
+	const char *ours = table->spec.type_names ? table->spec.type_names[i] : NULL;
+	const char *theirs = column->cast_type;
 
-	if (table->spec.type_names == NULL || table->spec.type_names[i] == NULL)
+	if (ours == NULL || is_array(ours) != is_array(theirs) || strcmp(bare_name(ours), bare_name(theirs)) != 0)
 		return false;
-	name = bare_name(table->spec.type_names[i], &array);
-	if (array != OidIsValid(column->element))
-		return false;
-	return strcmp(name, array ? column->element_name : column->type_name) == 0;
+	/* one with a modifier may cut off what makes a difference */
+	return strchr(theirs, '(') == NULL ||
+		(strchr(ours, '(') != NULL && strcmp(strchr(ours, '('), strchr(theirs, '(')) == 0);
 }
 
 static bool
