@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $pair = DbsyncTest::Receiving->new;
-my @tables = qw(public.plain public.typed public.two_keys public."odd ""name""");
+my @tables = (qw(public.plain public.typed public.two_keys), 'public."odd ""name"""');
 
 $pair->both(<<'SQL');
 CREATE TABLE public.plain (id int PRIMARY KEY, v text, n numeric);
