@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "catalog/namespace.h"
 #include "nodes/makefuncs.h"
 #include "utils/builtins.h"
@@ -324,12 +325,33 @@ dbsync_target_table_follow_types(DbsyncWork *work, DbsyncTable *table, const Dbs
 												  table->target_schema, table->target_table));
 }
 
+/*
+ * Where rows are recorded nothing refuses a label that is new, upon which the table would be looked up anew: so labels
+ * are told before rows that have them.
+ */
+static void
+tell_labels(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
+{
+	if (!dbsync_target_is_folder(work->target))
+		return;
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		if (shape->types[i] < FirstGenbkiObjectId)
+			continue;
+		dbsync_target_table_follow_types(work, table, shape);
+		return;
+	}
+}
+
 void
 dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
 {
 	table->used = work->uses;
 	if (dbsync_target_table_is_open(table, shape))
+	{
+		tell_labels(work, table, shape);
 		return;
+	}
 	work->opened++;
 	work->openings++;
 	work->cached++;

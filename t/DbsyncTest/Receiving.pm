@@ -129,16 +129,24 @@ sub travels
 	my ($self, $subscription, $test) = @_;
 
 	$self->arrives($subscription, ($test // $subscription) . ': is out') or return 0;
-	$self->carry;
 	return $self->reaches_newest($subscription, $test);
 }
 
 sub reaches_newest
 {
 	my ($self, $subscription, $test) = @_;
-	my $newest = $self->sql("SELECT chain || ' AND number = ' || number FROM dbsync.bundles('$subscription') ORDER BY chain DESC, number DESC LIMIT 1");
+	my ($chain, $number) = split /\|/,
+	  $self->sql("SELECT chain, number FROM dbsync.bundles('$subscription') ORDER BY chain DESC, number DESC LIMIT 1");
+	my $reached = ok(poll_until(
+		sub {
+			# there may be more by then
+			$self->carry;
+			return (ask($self->target, "SELECT (chain, number) >= ($chain, $number) FROM dbsync.receivers WHERE receiver = 'in'") // '') eq 't';
+		},
+		"bundle $number of chain $chain"), ($test // $subscription) . ': is played');
 
-	return $self->receiver_becomes("chain = $newest", ($test // $subscription) . ': is played');
+	diag(ask($self->target, 'SELECT to_json(r) FROM dbsync.receivers r') // '') unless $reached;
+	return $reached;
 }
 
 1;
