@@ -61,7 +61,9 @@ $pair->travels('s', 'a column goes');
 $pair->same_at_both_ends(@tables);
 
 # the receiver waits for somebody
+$pair->stop_receiver;
 $pair->target_sql(q{SELECT dbsync.alter_receiver('in', options => '{"ddl": "wait"}')});
+$pair->start_receiver;
 $pair->sql('ALTER TABLE public.t ADD COLUMN x text');
 $pair->sql("UPDATE public.t SET x = 'x' || id");
 $pair->arrives('s', 'it is out');

@@ -54,6 +54,9 @@
 /* of a policy that is immediate: nobody calls when a file comes */
 #define IMMEDIATE_MS	100
 
+/* for so long batches are played before the inbox is looked at again, in ms */
+#define PLAY_MS			1000
+
 /* before a receiver that stands still looks again, in ms, at least */
 #define STOPPED_MS		1000
 
@@ -178,10 +181,11 @@ note_waiting(const DbsyncNext *next)
 	receiving.waits_since = GetCurrentTimestamp();
 }
 
-/* Play what is whole; true: something was. */
+/* Play what is whole, for a while; true: something was, and there may be more. */
 static bool
 play_all(void)
 {
+	TimestampTz start = GetCurrentTimestamp();
 	bool		any = false;
 
 	for (;;)
@@ -207,6 +211,9 @@ play_all(void)
 		receiving.stop = DBSYNC_STOP_NONE;
 		dbsync_crashes_survived();
 		any = true;
+		/* more may have come, and somebody may have said something else */
+		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), PLAY_MS))
+			return true;
 	}
 }
 
@@ -224,14 +231,14 @@ settle(void)
 static bool
 run_round(void)
 {
-	if (!read_configuration())
-		return false;
-	check_rights(receiving.receiver);
-	dbsync_receiver_open_folder(&receiving);
-	if (receiving.receiver->knows_subscription)
-		dbsync_bundles_load(receiving.receiver);
 	do
 	{
+		if (!read_configuration())
+			return false;
+		check_rights(receiving.receiver);
+		dbsync_receiver_open_folder(&receiving);
+		if (receiving.receiver->knows_subscription)
+			dbsync_bundles_load(receiving.receiver);
 		(void) dbsync_take(&receiving);
 		if (!receiving.receiver->knows_subscription)
 			break;
