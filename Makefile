@@ -20,8 +20,8 @@ ISOLATION_OPTS = --inputdir=. --load-extension=dbsync
 EXTRA_CLEAN = dbsync--$(EXTVERSION).sql tmp_check
 
 PG_CFLAGS = -I$(CURDIR) -std=gnu99 $(WERROR)
-SHLIB_LINK = $(libpq)
-PG_CPPFLAGS = -I$(libpq_srcdir)
+SHLIB_LINK = $(libpq) -lzstd -lcrypto
+PG_CPPFLAGS = -I$(libpq_srcdir) -DDBSYNC_VERSION='"$(EXTVERSION)"'
 # bitcode would want clang on the build machine and gains nothing here
 override with_llvm = no
 

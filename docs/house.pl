@@ -17,6 +17,9 @@ my %purpose = (
 	'extension/selection' => 'columns and filters that were chosen',
 	'worker/driver' => 'the contract',
 	'worker/driver/postgres' => 'one driver',
+	'worker/driver/file' => 'the driver that records',
+	'worker/bundle' => 'batches as files that prove themselves',
+	'worker/receive' => 'playing them to a target',
 	'worker' => 'what its rooms share',
 	'worker/source' => 'what changed, and reading it',
 	'worker/copy' => 'first copies',
@@ -70,11 +73,11 @@ sub escape
 	return $text;
 }
 
-# What runs in users' sessions alone on the left, drivers on the right, all else between.
+# What runs in users' sessions alone on the left, drivers and files on the right, all else between.
 sub column
 {
 	my ($room) = @_;
-	return $room =~ m{^extension/(capture|ddl|selection)} ? 0 : $room =~ m{/driver} ? 2 : 1;
+	return $room =~ m{^extension/(capture|ddl|selection)} ? 0 : $room =~ m{/(bundle|receive|file)$} ? 3 : $room =~ m{/driver} ? 2 : 1;
 }
 
 my (%place, %row);
@@ -91,7 +94,7 @@ foreach my $depth (keys %row)
 	}
 }
 
-my $total_x = 2 * $margin + 3 * ($width + $gap_x) - $gap_x;
+my $total_x = 2 * $margin + 4 * ($width + $gap_x) - $gap_x;
 my $total_y = 2 * $margin + ($top + 1) * ($height + $gap_y) - $gap_y;
 
 print <<"SVG";

@@ -1,6 +1,7 @@
 -- The ledger of dbsync on a PostgreSQL target, for targets whose administrator
 -- does not let dbsync make it (which takes CREATE on the database).  The same
--- as in worker/driver/postgres/install.c.  Schema and table must belong to a
+-- as in worker/driver/postgres/install.c, which adds the last two columns when
+-- the first position comes in bundles.  Schema and table must belong to a
 -- superuser, to the database's owner, or to the target's user: run it as one of
 -- them.  Then grant, to the role that the target's user mapping names:
 --
@@ -29,7 +30,9 @@ CREATE TABLE dbsync_ledger.position (
     rows bigint,
     checksum bigint NOT NULL,
     relation text,
-    updated timestamptz NOT NULL DEFAULT now()
+    updated timestamptz NOT NULL DEFAULT now(),
+    chain bigint,
+    note text
 ) WITH (fillfactor = 10);
 COMMENT ON TABLE dbsync_ledger.position IS 'dbsync: one row per subscription that writes to this database (id = subscription), and one per table of it; written in the same transaction as the data: do not touch';
 COMMENT ON COLUMN dbsync_ledger.position.id IS 'the subscription, or the attachment of a table to it';
@@ -48,3 +51,5 @@ COMMENT ON COLUMN dbsync_ledger.position.boundary IS 'table: key of the last row
 COMMENT ON COLUMN dbsync_ledger.position.rows IS 'table: rows copied';
 COMMENT ON COLUMN dbsync_ledger.position.checksum IS 'over the row but for name, batch and updated: one that was edited is refused';
 COMMENT ON COLUMN dbsync_ledger.position.relation IS 'table: which one here';
+COMMENT ON COLUMN dbsync_ledger.position.chain IS 'of a position that came in bundles: in which chain of them';
+COMMENT ON COLUMN dbsync_ledger.position.note IS 'of a position that came in bundles: which one was the last';

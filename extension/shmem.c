@@ -186,6 +186,7 @@ dbsync_shmem_slot(int subscription, bool create)
 	memset(&slot->trouble, 0, sizeof(slot->trouble));
 	memset(&slot->progress, 0, sizeof(slot->progress));
 	memset(&slot->round, 0, sizeof(slot->round));
+	memset(&slot->receiving, 0, sizeof(slot->receiving));
 	slot->subscription = subscription;
 	shared->used = Max(shared->used, (int) (slot - shared->slots) + 1);
 	slot->database = MyDatabaseId;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * extension/shmem.h
- *	  What sessions, workers and the launcher share: one slot per subscription.
+ *	  What sessions, workers and the launcher share: one slot per subscription, or receiver.
  *
  * The state is small enough to be made at first use without preloading (it
  * fits the slack that the server keeps); slots outlive their worker, so that
@@ -128,6 +128,22 @@ typedef struct DbsyncRound
 	TimestampTz begun;			/* the last one, by the clock of policies; 0: none by this worker */
 } DbsyncRound;
 
+/* How a receiver goes; written by its process only, under the lock. */
+typedef struct DbsyncReceivingReport
+{
+	char		state[64];		/* in words; empty: it has not told yet */
+	int64		chain;			/* where the target is; 0: nowhere yet */
+	int64		number;
+	int64		batch;
+	TimestampTz time;			/* at the source, when that batch began; 0: not since it started */
+	int			cached;			/* bundles that are to be played */
+	int64		rejected;		/* files, since it started */
+	int64		duplicates;
+	int			partial;		/* files that have been incomplete for too long */
+	int			older;			/* of chains that came before, and are not known */
+	char		missing[128];	/* numbers, clipped */
+} DbsyncReceivingReport;
+
 typedef struct DbsyncSlot
 {
 	Oid			database;		/* InvalidOid: slot is free */
@@ -151,6 +167,7 @@ typedef struct DbsyncSlot
 	DbsyncProgress progress;
 	DbsyncWake	wake;
 	DbsyncRound round;
+	DbsyncReceivingReport receiving;	/* of receivers */
 } DbsyncSlot;
 
 /* Called from _PG_init: when preloaded, ask for the memory in time. */

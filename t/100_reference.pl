@@ -155,7 +155,7 @@ same($reference, 'explained arguments', \@listed,
 
 # what the views show is explained with the views
 same($reference, 'explained columns of results', \@explained, [
-	grep { !/^subscription_((table_|sequence_)?status|selections|refused|progress): / }
+	grep { !/^(subscription_((table_|sequence_)?status|selections|refused|progress)|receiver_status): / }
 	catalog('dbsync', q{format('%s: %s %s %s', p.proname, c.n - p.pronargs, p.proargnames[c.n], format_type(c.type, NULL))},
 		q{JOIN LATERAL unnest(p.proallargtypes) WITH ORDINALITY c (type, n) ON p.proargmodes[c.n] = 't'}) ]);
 
@@ -246,6 +246,12 @@ foreach my $of ([ 'server', 'pg_foreign_server' ], [ 'user mapping', 'pg_user_ma
 	push @{ $accepted{$_} }, $of->[0] foreach @taken;
 	same('the hint', "options of a $of->[0]", \@names, \@taken);
 }
+
+# those of file targets, as the hint has them
+my ($out_of, undef, $said) = $node->psql('postgres', q{SELECT dbsync_internal.file_validator(ARRAY['no_such_option=1'], 'pg_foreign_server'::regclass)});
+my ($file_options) = $said =~ /context are: (.*)/;
+same($reference, 'options of file targets', [ map { $_->[0] } tables($text, 'file option', 'default', 'what it says') ],
+	[ split /, /, $file_options // '' ]);
 
 my %known;
 $known{ $_->[3] }{ defined $accepted{ $_->[0] } ? 'known' : 'unknown' } = 1 foreach grep { $_->[3] ne '' } @options;

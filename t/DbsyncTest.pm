@@ -45,7 +45,8 @@ sub quoted
 # A pair of servers; the source has the extension and a target "far".  Options:
 # preload (default 1), source_conf, target_conf, streaming (source can have
 # standbys), uri (of the target; a function of the pair is called for it),
-# prefix (of the nodes' names), target_path (of the target's PostgreSQL, if it is not ours).
+# prefix (of the nodes' names), target_path (of the target's PostgreSQL, if it is not ours), source_only (there is
+# no target, and no server for one).
 sub new
 {
 	my ($class, %options) = @_;
@@ -56,6 +57,11 @@ sub new
 		conf => $options{source_conf},
 		streaming => $options{streaming},
 		preload => $options{preload} // 1);
+	if ($options{source_only})
+	{
+		$self->sql('CREATE EXTENSION dbsync');
+		return $self;
+	}
 	$self->{target} = new_node("${prefix}target",
 		conf => $options{target_conf},
 		path => $options{target_path});

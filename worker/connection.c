@@ -19,12 +19,15 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "catalog/pg_foreign_server.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/inval.h"
 #include "utils/syscache.h"
 
@@ -141,6 +144,95 @@ check_lent(const ForeignServer *server, const char *wrapper, List *options)
 	}
 }
 
+/* --- folders of this server --- */
+
+static void
+check_file_role(const ForeignServer *server, Oid role)
+{
+	const char *name = GetUserNameFromId(role, false);
+
+	if (!has_privs_of_role(role, ROLE_PG_WRITE_SERVER_FILES))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for target \"%s\"", server->servername),
+				 errdetail("Its root is a folder of this server, and role \"%s\" may not have the server write files.", name),
+				 errhint("A superuser can GRANT pg_write_server_files TO %s.", quote_identifier(name))));
+}
+
+static void
+check_wrapper(const ForeignServer *server, Oid role)
+{
+	Datum		usage = DirectFunctionCall3(has_foreign_data_wrapper_privilege_id_id, ObjectIdGetDatum(role),
+											ObjectIdGetDatum(server->fdwid), CStringGetTextDatum("USAGE"));
+
+	if (!DatumGetBool(usage))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for target \"%s\"", server->servername),
+				 errdetail("Role \"%s\", which owns it, needs USAGE on its foreign data wrapper.", GetUserNameFromId(role, false)),
+				 errhint("A superuser can GRANT USAGE ON FOREIGN DATA WRAPPER dbsync_file TO %s.",
+						 quote_identifier(GetUserNameFromId(role, false)))));
+}
+
+/* Somebody else's certificates and keys are read, too. */
+static void
+check_files_named(const ForeignServer *server, Oid role)
+{
+	ListCell   *lc;
+
+	foreach(lc, server->options)
+	{
+		const DefElem *def = lfirst_node(DefElem, lc);
+
+		if ((strcmp(def->defname, "recipients") == 0 || strcmp(def->defname, "receipt_keys") == 0) &&
+			!has_privs_of_role(role, ROLE_PG_READ_SERVER_FILES))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied for target \"%s\"", server->servername),
+					 errdetail("Option \"%s\" names a file of this server, and role \"%s\" may not have the server read files.",
+							   def->defname, GetUserNameFromId(role, false)),
+					 errhint("A superuser can GRANT pg_read_server_files TO %s.",
+							 quote_identifier(GetUserNameFromId(role, false)))));
+	}
+}
+
+/* Who owns the server says where the folder is, and whose subscription it is, what is written there. */
+static void
+check_folder(const ForeignServer *server, Oid owner)
+{
+	check_wrapper(server, server->owner);
+	check_file_role(server, server->owner);
+	check_file_role(server, owner);
+	check_files_named(server, server->owner);
+}
+
+/* By which the root is known; NULL: not yet. */
+static char *
+read_public_key(const ForeignServer *server)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char *args[1] = {server->servername};
+	char	   *key = NULL;
+
+	SPI_connect();
+	if (dbsync_query_latest("SELECT f.public_key FROM dbsync.file_target f WHERE f.target = $1::pg_catalog.name", 1, args) == 1)
+		key = MemoryContextStrdup(context, dbsync_query_text(0, 1));
+	SPI_finish();
+	return key;
+}
+
+static List *
+add_option(List *options, const char *name, const char *value)
+{
+	return lappend(list_copy(options), makeDefElem(pstrdup(name), (Node *) makeString(pstrdup(value)), -1));
+}
+
+static bool
+is_folder(const DbsyncTargetConfig *config)
+{
+	return (dbsync_target_driver(config->driver)->features & DBSYNC_FEATURE_FILES) != 0;
+}
+
 static void
 tell_waits(TimestampTz since)
 {
@@ -160,8 +252,8 @@ timeout(void)
 	return &of_session;
 }
 
-DbsyncTargetConfig *
-dbsync_connection_config(const char *server_name, Oid owner)
+static DbsyncTargetConfig *
+make_config(const char *server_name, Oid owner)
 {
 	ForeignServer *server = find_server(server_name);
 	List	   *mapping = mapping_options(owner, server->serverid);
@@ -172,12 +264,49 @@ dbsync_connection_config(const char *server_name, Oid owner)
 	config->options = list_concat(server->options, mapping);
 	check_usage(server, owner);
 	check_lent(server, config->driver, config->options);
+	if (is_folder(config))
+		check_folder(server, owner);
 	/* a superuser's own account is not for others to send where they like, either */
 	config->password_required = !superuser_arg(server->owner) ||
 		(!superuser_arg(owner) && !waives_password(mapping));
 	config->application_name = "dbsync";
 	config->waits = tell_waits;
 	config->timeout = timeout();
+	return config;
+}
+
+DbsyncTargetConfig *
+dbsync_connection_config(const char *server_name, Oid owner)
+{
+	DbsyncTargetConfig *config = make_config(server_name, owner);
+	char	   *key;
+
+	if (!is_folder(config))
+		return config;
+	key = read_public_key(find_server(server_name));
+	if (key == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the key of target \"%s\" is not known yet", server_name),
+				 errhint("Have its root made, or looked at: SELECT dbsync.public_key(%s).", quote_literal_cstr(server_name))));
+	config->options = add_option(config->options, "public_key", key);
+	return config;
+}
+
+DbsyncTargetConfig *
+dbsync_connection_config_to_pin(const char *server_name, Oid owner, bool new_key)
+{
+	DbsyncTargetConfig *config = make_config(server_name, owner);
+	char	   *key = read_public_key(find_server(server_name));
+
+	if (!is_folder(config))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("target \"%s\" is no folder, and has no key", server_name)));
+	if (key != NULL)
+		config->options = add_option(config->options, "public_key", key);
+	if (new_key)
+		config->options = add_option(config->options, "new_key", "true");
 	return config;
 }
 

@@ -21,6 +21,12 @@
 extern DbsyncTargetConfig *dbsync_connection_config(const char *server_name, Oid owner);
 
 /*
+ * The same for a target that is a folder, before its key is known here, or where it may be another one: a root
+ * that is known, and has lost its key, gets another with new_key alone.
+ */
+extern DbsyncTargetConfig *dbsync_connection_config_to_pin(const char *server_name, Oid owner, bool new_key);
+
+/*
  * Connect for a subscription's worker, outside a transaction; the target and what it needs
  * are allocated in "context".  purpose: what follows the subscription's name in the session's
  * application_name.  *ok: is it connected?  Else its fault says why not, and

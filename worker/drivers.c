@@ -9,12 +9,14 @@
 
 #include "fmgr.h"
 
+#include "worker/driver/file/driver.h"
 #include "worker/driver/postgres/session.h"
 #include "worker/drivers.h"
 
 /* drivers that are part of this library */
 static const DbsyncDriver *const built_in[] = {
 	&dbsync_postgres_driver,
+	&dbsync_file_driver,
 };
 
 /* Does it have what its features promise, and what all must have? */

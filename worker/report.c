@@ -375,6 +375,18 @@ dbsync_report_round(bool under_way, TimestampTz begun)
 }
 
 void
+dbsync_report_receiving(const DbsyncReceivingReport *told)
+{
+	bool		news = strcmp(mine->receiving.state, told->state) != 0;
+
+	dbsync_shmem_lock(true);
+	mine->receiving = *told;
+	dbsync_shmem_unlock();
+	if (news)
+		ConditionVariableBroadcast(&mine->changed);
+}
+
+void
 dbsync_report_run_done(int64 rows)
 {
 	dbsync_shmem_lock(true);

@@ -79,6 +79,9 @@ extern DbsyncWake *dbsync_report_wake(void);
 /* A round has begun, or is not under way any more. */
 extern void dbsync_report_round(bool under_way, TimestampTz begun);
 
+/* Of receivers: how it goes. */
+extern void dbsync_report_receiving(const DbsyncReceivingReport *told);
+
 /* A run_once has ended well. */
 extern void dbsync_report_run_done(int64 rows);
 

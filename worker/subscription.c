@@ -132,13 +132,27 @@ dbsync_subscription_suspend(DbsyncSubscription *subscription, DbsyncTable *table
 void
 dbsync_subscription_write_position(DbsyncSubscription *subscription, const char *position)
 {
-	const char *args[2];
+	const char *args[3];
 
 	args[0] = position;
 	args[1] = psprintf("%d", subscription->id);
+	args[2] = psprintf(INT64_FORMAT, subscription->chain);
 	/* somebody may have found meanwhile that it begins anew: then headers behind this one may be gone */
 	dbsync_query_run("UPDATE dbsync.subscription SET position = $1::pg_catalog.pg_snapshot"
-					 " WHERE id = $2::pg_catalog.int4 AND NOT begins_anew", 2, args);
+					 " WHERE id = $2::pg_catalog.int4 AND NOT begins_anew AND coalesce(chain, 0) = $3::pg_catalog.int8", 3, args);
+}
+
+void
+dbsync_subscription_write_chain(DbsyncSubscription *subscription, int64 chain)
+{
+	const char *args[3];
+
+	args[0] = psprintf(INT64_FORMAT, chain);
+	args[1] = psprintf("%d", subscription->id);
+	args[2] = psprintf(INT64_FORMAT, subscription->chain);
+	dbsync_query_run("UPDATE dbsync.subscription SET chain = $1::pg_catalog.int8"
+					 " WHERE id = $2::pg_catalog.int4 AND coalesce(chain, 0) = $3::pg_catalog.int8", 3, args);
+	subscription->chain = chain;
 }
 
 void

@@ -54,6 +54,7 @@ typedef struct DbsyncSubscription
 	const char *labels;			/* of enums, that had other names before: what says when they change */
 	const char *row_types;		/* the same of composite types whose attributes have changed */
 	char	   *position;		/* pg_snapshot text; NULL: never ran */
+	int64		chain;			/* where the target is a folder: of its bundles; 0: none was begun */
 	bool		begins_anew;	/* nothing is kept behind that any more, and no table needs it */
 	bool		any_limit;		/* of this database's subscriptions one has a backlog_limit, or a table is
 								 * captured by keys for the sake of one */
@@ -117,9 +118,15 @@ extern void dbsync_subscription_write_table(DbsyncSubscription *subscription,
 extern void dbsync_subscription_suspend(DbsyncSubscription *subscription,
 										DbsyncTable *table, const char *note);
 
-/* First position, or one that the target has on its disk (current transaction). */
+/*
+ * First position, or one that the target has on its disk (current transaction).  Not of a chain that somebody has
+ * given up since.
+ */
 extern void dbsync_subscription_write_position(DbsyncSubscription *subscription,
 											   const char *position);
+
+/* The chain that was begun (current transaction), before the position that it begins with. */
+extern void dbsync_subscription_write_chain(DbsyncSubscription *subscription, int64 chain);
 
 /* A position instead of the one behind which nothing is kept any more (current transaction). */
 extern void dbsync_subscription_begin_anew(DbsyncSubscription *subscription, const char *position);

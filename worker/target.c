@@ -169,6 +169,19 @@ dbsync_target_tables_close(DbsyncTarget *target, List *tables)
 }
 
 bool
+dbsync_target_is_folder(const DbsyncTarget *target)
+{
+	return (target->driver->features & DBSYNC_FEATURE_FILES) != 0;
+}
+
+void
+dbsync_target_upkeep(DbsyncTarget *target, long *pause, int *wants)
+{
+	if (target->driver->upkeep != NULL)
+		require(target->driver->upkeep(target, pause, wants), target, "seeing to the target");
+}
+
+bool
 dbsync_target_follows_changes(const DbsyncTarget *target)
 {
 	return (target->driver->features & DBSYNC_FEATURE_CHANGE) != 0;

@@ -54,6 +54,12 @@ extern void dbsync_target_confirm(DbsyncTarget *target, const pg_uuid_t *subscri
 extern DbsyncTargetTable *dbsync_target_try_table_open(DbsyncTarget *target,
 													   const DbsyncTableSpec *spec);
 
+/* Are its targets folders of this server, and what goes there in chains? */
+extern bool dbsync_target_is_folder(const DbsyncTarget *target);
+
+/* As in the contract; nothing where the driver has nothing to see to. */
+extern void dbsync_target_upkeep(DbsyncTarget *target, long *pause, int *wants);
+
 /* As in the contract; does nothing where the driver keeps them.  False: it has not. */
 extern bool dbsync_target_tables_close(DbsyncTarget *target, List *tables);
 /* Does it take tables without a key? */

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "catalog/namespace.h"
 #include "nodes/makefuncs.h"
 #include "utils/builtins.h"
@@ -40,7 +41,7 @@ refuse_same_table(DbsyncWork *work, DbsyncTable *table)
 static DbsyncTableSpec
 whole_spec(const DbsyncTable *table, const DbsyncTableShape *shape)
 {
-	DbsyncTableSpec spec;
+	DbsyncTableSpec spec = {0};
 
 	spec.schema = table->target_schema;
 	spec.table = table->target_table;
@@ -55,6 +56,9 @@ whole_spec(const DbsyncTable *table, const DbsyncTableShape *shape)
 	spec.generated = shape->generated;
 	spec.nothers = 0;
 	spec.chosen = false;
+	spec.attachment = table->uid;
+	spec.source = table->qualified;
+	spec.not_null = shape->not_null;
 	return spec;
 }
 
@@ -113,6 +117,7 @@ dbsync_target_table_spec(const DbsyncTable *table, const DbsyncTableShape *shape
 	int32	   *typmods;
 	Oid		   *collations;
 	int		   *keys;
+	bool	   *not_null;
 	int			nexpressions = 0;
 
 	if (table->sent == NULL)
@@ -123,8 +128,10 @@ dbsync_target_table_spec(const DbsyncTable *table, const DbsyncTableShape *shape
 	spec.typmods = typmods = palloc(sizeof(int32) * Max(spec.ncolumns, 1));
 	spec.collations = collations = palloc(sizeof(Oid) * Max(spec.ncolumns, 1));
 	spec.keys = keys = palloc(sizeof(int) * Max(spec.nkeys, 1));
+	spec.not_null = not_null = palloc(sizeof(bool) * Max(spec.ncolumns, 1));
 	for (int i = 0; i < table->nsent; i++)
 	{
+		not_null[i] = table->sent[i] >= 0 && shape->not_null[table->sent[i]];
 		take_column(table, shape, i, &nexpressions, &columns[i], &types[i], &typmods[i], &collations[i]);
 		for (int k = 0; k < shape->nkeys; k++)
 		{
@@ -321,12 +328,33 @@ dbsync_target_table_follow_types(DbsyncWork *work, DbsyncTable *table, const Dbs
 												  table->target_schema, table->target_table));
 }
 
+/*
+ * Where rows are recorded nothing refuses a label that is new, upon which the table would be looked up anew: so labels
+ * are told before rows that have them.
+ */
+static void
+tell_labels(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
+{
+	if (!dbsync_target_is_folder(work->target))
+		return;
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		if (shape->types[i] < FirstGenbkiObjectId)
+			continue;
+		dbsync_target_table_follow_types(work, table, shape);
+		return;
+	}
+}
+
 void
 dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
 {
 	table->used = work->uses;
 	if (dbsync_target_table_is_open(table, shape))
+	{
+		tell_labels(work, table, shape);
 		return;
+	}
 	work->opened++;
 	work->openings++;
 	work->cached++;

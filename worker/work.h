@@ -92,6 +92,8 @@ typedef struct DbsyncWork
 	uint64		asked;			/* tickets known when the window was begun */
 	uint64		fed_asked;		/* and when keys were read from the WAL last */
 
+	TimestampTz upkeep_due;		/* when the target's driver wants to see to things; see worker/run/target_upkeep.h */
+
 	/* retention */
 	TimestampTz retention_due;
 	bool		retention_needed;	/* something was captured, or was left over */

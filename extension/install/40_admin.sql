@@ -112,12 +112,15 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('permission denied for target "%s"', target),
             HINT = format('Its owner can GRANT USAGE ON FOREIGN SERVER %I TO %I.', target, pg_get_userbyid(role));
-    ELSIF NOT EXISTS (SELECT FROM pg_user_mappings m WHERE m.srvid = server.oid AND m.umuser IN (role, 0)) THEN
+    -- there is nothing to log in to where the target is a folder
+    ELSIF NOT EXISTS (SELECT FROM pg_foreign_data_wrapper w WHERE w.oid = server.srvfdw AND w.fdwname = 'dbsync_file')
+        AND NOT EXISTS (SELECT FROM pg_user_mappings m WHERE m.srvid = server.oid AND m.umuser IN (role, 0)) THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('target "%s" has no user mapping for role "%s"', target, pg_get_userbyid(role)),
             HINT = format('CREATE USER MAPPING FOR %I SERVER %I OPTIONS (user ..., password ...).',
                 pg_get_userbyid(role), target);
     END IF;
+    PERFORM dbsync_internal.check_file_rights(role, server);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_target(oid, text) IS 'error unless the role may use the target and has a user mapping there';
 
@@ -166,6 +169,18 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.split_options(jsonb) IS 'options, those of the user mapping apart';
 
+CREATE FUNCTION dbsync_internal.uri_options(uri text) RETURNS TABLE (option text, value text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF lower(left(uri, 5)) = 'file:' THEN
+        RETURN QUERY SELECT * FROM dbsync_internal.parse_file_uri(uri);
+    ELSE
+        RETURN QUERY SELECT * FROM dbsync_internal.parse_uri(uri);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.uri_options(text) IS 'the options that a target''s URI sets';
+
 CREATE FUNCTION dbsync_internal.split_uri(uri text, OUT server jsonb, OUT mapping jsonb)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -173,7 +188,7 @@ DECLARE
     secret text;
 BEGIN
     SELECT p.server, p.mapping INTO server, mapping
-    FROM (SELECT jsonb_object_agg(o.option, o.value) AS all FROM dbsync_internal.parse_uri(uri) o) u,
+    FROM (SELECT jsonb_object_agg(o.option, o.value) AS all FROM dbsync_internal.uri_options(uri) o) u,
         dbsync_internal.split_options(u.all) p;
     SELECT o.option INTO secret FROM jsonb_object_keys(mapping) o (option)
     WHERE o.option <> 'user' ORDER BY o.option LIMIT 1;
@@ -270,6 +285,9 @@ BEGIN
     EXECUTE format('ALTER SERVER %I OWNER TO %I', server, pg_get_userbyid(caller));
     PERFORM dbsync_internal.set_mapping(server_id, caller,
         part.mapping || option.mapping || jsonb_strip_nulls(jsonb_build_object('password', password)));
+    -- of one that was dropped by DROP SERVER
+    DELETE FROM dbsync.file_target f WHERE f.target = server;
+    PERFORM dbsync_internal.pin_file_target(caller, server, false);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.create_target(oid, text, text, text, jsonb) IS 'body of dbsync.create_target()';
 
@@ -301,7 +319,9 @@ AS $$
 DECLARE
     server pg_foreign_server := dbsync_internal.find_own_server(caller, name);
     part record;
-    option record := dbsync_internal.split_options(options);
+    -- it says what may become of the key, and is no option of the server's
+    new_key boolean := coalesce(jsonb_typeof(options) = 'object' AND (options ->> 'new_key')::boolean, false);
+    option record := dbsync_internal.split_options(CASE WHEN jsonb_typeof(options) = 'object' THEN options - 'new_key' ELSE options END);
     role oid := dbsync_internal.mapped_role(caller, server);
     wanted jsonb;
     mapping jsonb;
@@ -330,6 +350,7 @@ BEGIN
     PERFORM dbsync_internal.set_server(server.oid, (wanted - gone) || option.server);
     PERFORM dbsync_internal.set_mapping(server.oid, role,
         (mapping - gone) || option.mapping || jsonb_strip_nulls(jsonb_build_object('password', password)));
+    PERFORM dbsync_internal.pin_file_target(role, server.srvname, new_key);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.alter_target(oid, text, text, text, jsonb) IS 'body of dbsync.alter_target()';
 
@@ -354,6 +375,7 @@ BEGIN
         EXECUTE format('DROP USER MAPPING FOR %s SERVER %I', role, server);
     END LOOP;
     EXECUTE format('DROP SERVER %I', server);
+    DELETE FROM dbsync.file_target f WHERE f.target = server;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.drop_server(name) IS 'drops a foreign server with its user mappings';
 
@@ -361,11 +383,13 @@ COMMENT ON FUNCTION dbsync_internal.drop_server(name) IS 'drops a foreign server
 CREATE FUNCTION dbsync_internal.target_users(target name) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format('Used by: %s.', string_agg(format('subscription "%s"', s.name), ', ' ORDER BY s.name))
-    FROM dbsync.subscription s WHERE s.target = target_users.target
+    SELECT format('Used by: %s.', string_agg(format('%s "%s"', s.kind, s.name), ', ' ORDER BY s.kind DESC, s.name))
+    FROM (SELECT 'subscription' AS kind, b.name, b.target FROM dbsync.subscription b
+          UNION ALL SELECT 'receiver', r.name, r.target FROM dbsync.receiver r) s
+    WHERE s.target = target_users.target
     HAVING count(*) > 0
 $$;
-COMMENT ON FUNCTION dbsync_internal.target_users(name) IS 'subscriptions to a target, in words; null: none';
+COMMENT ON FUNCTION dbsync_internal.target_users(name) IS 'subscriptions and receivers that go to a target, in words; null: none';
 
 CREATE FUNCTION dbsync_internal.drop_target(caller oid, name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -299,6 +299,10 @@ BEGIN
     -- a dump may have been restored without the functions that say who owns what
     PERFORM dbsync_internal.create_anchor(s.id, caller) FROM dbsync.subscription s
     WHERE dbsync_internal.anchor_of(s.id) IS NULL;
+    PERFORM dbsync_internal.create_anchor(r.id, caller) FROM dbsync.receiver r
+    WHERE dbsync_internal.anchor_of(r.id) IS NULL;
+    -- their folders may be the other database's
+    UPDATE dbsync.receiver r SET uid = gen_random_uuid(), enabled = false, note = NULL, receipts = 0;
     -- the rows of dropped tables were the other database's to send
     DELETE FROM dbsync.subscription_table a USING dbsync.captured_table c WHERE c.id = a.captured_id AND c.state = 'dropped';
     UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL, note = NULL, left_at = NULL, begins_anew = false;
@@ -330,7 +334,7 @@ BEGIN
     -- of those nothing is left
     DELETE FROM dbsync.captured_table c WHERE c.dropped IS NOT NULL;
     PERFORM setval(pg_get_serial_sequence('dbsync.captured_table', 'id'), max(c.id)) FROM dbsync.captured_table c HAVING max(c.id) > 0;
-    PERFORM setval(pg_get_serial_sequence('dbsync.subscription', 'id'), max(s.id)) FROM dbsync.subscription s HAVING max(s.id) > 0;
+    PERFORM setval(pg_get_serial_sequence('dbsync.subscription', 'id'), max(s.id)) FROM (SELECT b.id FROM dbsync.subscription b UNION ALL SELECT r.id FROM dbsync.receiver r) s HAVING max(s.id) > 0;
 
     UPDATE dbsync.node n SET system_identifier = c.system_identifier, database_oid = d.oid, headers_discarded = NULL
     FROM pg_control_system() c, pg_database d WHERE d.datname = current_database();
@@ -353,11 +357,17 @@ AS $$
 DECLARE
     started text;
     gone_ids int[];
+    gone_receivers int[];
 BEGIN
     PERFORM dbsync_internal.require_superuser(caller, 'uninstall');
     SELECT string_agg(format('"%s"', s.name), ', ' ORDER BY s.name) INTO started
     FROM dbsync.subscription s WHERE s.enabled;
-    IF started IS NOT NULL THEN
+    IF started IS NULL AND EXISTS (SELECT FROM dbsync.receiver r WHERE r.enabled) THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+            MESSAGE = 'cannot uninstall while receivers are started',
+            DETAIL = format('Started: %s.', (SELECT string_agg(format('"%s"', r.name), ', ' ORDER BY r.name) FROM dbsync.receiver r WHERE r.enabled)),
+            HINT = 'Use dbsync.stop_receiver() for each, and dbsync.drop_receiver() to clear its ledger on the target.';
+    ELSIF started IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'object_in_use',
             MESSAGE = 'cannot uninstall while subscriptions are started',
             DETAIL = format('Started: %s.', started),
@@ -371,6 +381,9 @@ BEGIN
     WITH gone AS (DELETE FROM dbsync.subscription s RETURNING s.id)
     SELECT coalesce(array_agg(g.id), '{}') INTO gone_ids FROM gone g;
     PERFORM dbsync_internal.drop_anchor(g.id) FROM unnest(gone_ids) g (id);
+    WITH gone AS (DELETE FROM dbsync.receiver r RETURNING r.id)
+    SELECT coalesce(array_agg(g.id), '{}') INTO gone_receivers FROM gone g;
+    PERFORM dbsync_internal.drop_anchor(g.id) FROM unnest(gone_receivers) g (id);
     PERFORM dbsync_internal.remove_capture(c.id)
     FROM (SELECT t.id FROM dbsync.captured_table t ORDER BY t.id LIMIT dbsync_internal.tables_at_a_time()) c;
     UPDATE dbsync.captured_table c SET state = 'removing' WHERE c.state <> 'removing';

@@ -42,7 +42,7 @@ BEGIN
     END IF;
     IF section.keys ? 'uri' THEN
         BEGIN
-            given := (SELECT coalesce(jsonb_object_agg(o.option, o.value), '{}') FROM dbsync_internal.parse_uri(section.keys ->> 'uri') o) || given;
+            given := (SELECT coalesce(jsonb_object_agg(o.option, o.value), '{}') FROM dbsync_internal.uri_options(section.keys ->> 'uri') o) || given;
         EXCEPTION WHEN invalid_parameter_value THEN
             PERFORM dbsync_internal.config_refuse((section.lines ->> 'uri')::int, sqlerrm, 'Write postgresql://user@host:port/dbname?option=value.', sqlstate);
         END;

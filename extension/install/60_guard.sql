@@ -189,7 +189,18 @@ DECLARE
 BEGIN
     SELECT s.name INTO orphan FROM dbsync.subscription s
     WHERE s.id = subscription_id AND dbsync_internal.anchor_of(s.id) IS NULL;
-    IF FOUND AND dbsync_internal.is_adopted() THEN
+    IF NOT FOUND THEN
+        SELECT r.name INTO orphan FROM dbsync.receiver r
+        WHERE r.id = subscription_id AND dbsync_internal.anchor_of(r.id) IS NULL;
+        IF FOUND AND dbsync_internal.is_adopted() THEN
+            RAISE EXCEPTION USING ERRCODE = 'dependent_objects_still_exist',
+                MESSAGE = format('cannot drop or rename what receiver "%s" belongs to', orphan),
+                DETAIL = 'The owner of the receiver is the owner of that function.',
+                HINT = 'Use dbsync.drop_receiver(), or let a superuser REASSIGN OWNED to another role, first.';
+        END IF;
+        RETURN;
+    END IF;
+    IF dbsync_internal.is_adopted() THEN
         RAISE EXCEPTION USING ERRCODE = 'dependent_objects_still_exist',
             MESSAGE = format('cannot drop or rename what subscription "%s" belongs to', orphan),
             DETAIL = 'The owner of the subscription is the owner of that function.',
@@ -275,7 +286,7 @@ DECLARE
     captured dbsync.captured_table;
 BEGIN
     IF tg_tag IN ('ALTER FUNCTION', 'ALTER ROUTINE') THEN
-        PERFORM dbsync_internal.check_anchor(s.id) FROM dbsync.subscription s
+        PERFORM dbsync_internal.check_anchor(s.id) FROM (SELECT b.id FROM dbsync.subscription b UNION ALL SELECT r.id FROM dbsync.receiver r) s
         WHERE EXISTS (SELECT FROM pg_event_trigger_ddl_commands() e
                       WHERE e.classid = 'pg_proc'::regclass AND dbsync_internal.is_anchor(e.objid));
     END IF;

@@ -352,6 +352,8 @@ LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 	PG_exception_stack = &here;
 	if (sigsetjmp(here, 0) == 0)
 		fuzz_one(copy, size);
+	if (fuzz_end != NULL)
+		fuzz_end();
 	while (chunks.next != &chunks)
 		pfree(chunks.next + 1);
 	free(copy);

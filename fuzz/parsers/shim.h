@@ -20,6 +20,9 @@
  */
 extern void fuzz_one(const char *data, Size size);
 
+/* What a run leaves beside its memory goes; only where contexts.c is. */
+extern void fuzz_end(void) __attribute__((weak));
+
 /* What must hold; a crash with its text else. */
 #define fuzz_check(condition) \
 	((condition) ? (void) 0 : fuzz_fail(#condition, __FILE__, __LINE__))

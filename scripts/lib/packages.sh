@@ -113,17 +113,29 @@ has_libfuzzer()
 # The packages for one major; all kinds but "demo" add what only they need.
 package_list()
 {
-	echo "postgresql-$1 postgresql-server-dev-$1 libpq-dev build-essential"
+	echo "postgresql-$1 postgresql-server-dev-$1 libpq-dev libzstd-dev libssl-dev build-essential"
 	if [ "$2" = tests ]; then
-		echo "perl libipc-run-perl postgresql-plperl-$1"
+		echo "perl libipc-run-perl postgresql-plperl-$1 openssl zstd"
 	elif [ "$2" = bench ]; then
 		echo "perl gnuplot-nox"
 	elif [ "$2" = fuzz ]; then
 		echo "perl clang libclang-rt-dev"
 	elif [ "$2" = sanitize ]; then
-		echo "perl libipc-run-perl postgresql-plperl-$1 pkg-config"
-		echo "libssl-dev zlib1g-dev libicu-dev libxml2-dev libperl-dev"
+		echo "perl libipc-run-perl postgresql-plperl-$1 openssl zstd pkg-config"
+		echo "zlib1g-dev libicu-dev libxml2-dev libperl-dev"
 	fi
+}
+
+# What bundles are made with: zipped, hashed, signed, encrypted (libzstd-dev and libssl-dev, or
+# libzstd-devel and openssl-devel).
+missing_libraries()
+{
+	local compiler
+
+	compiler=$(command -v cc || command -v gcc) || return 0
+	echo '#include <zstd.h>' | "$compiler" -E - >/dev/null 2>&1 || echo "the headers of libzstd"
+	printf '#include <openssl/opensslv.h>\n#if OPENSSL_VERSION_NUMBER < 0x30000000L\n#error\n#endif\n' |
+		"$compiler" -E - >/dev/null 2>&1 || echo "the headers of OpenSSL 3.0 or newer"
 }
 
 # Anything missing?  Says what, for the message on systems without apt.
@@ -132,6 +144,7 @@ missing_things()
 	command -v make >/dev/null || echo "make"
 	command -v gcc >/dev/null || command -v cc >/dev/null || echo "a C compiler"
 	find_postgres || echo "PostgreSQL 15 or newer, with its server headers and libpq's"
+	missing_libraries
 	if [ "$1" = bench ]; then
 		command -v perl >/dev/null || echo "perl"
 		command -v gnuplot >/dev/null || echo "gnuplot"
@@ -145,6 +158,8 @@ missing_things()
 	fi
 	[ "$1" = tests ] || [ "$1" = sanitize ] || return 0
 	command -v prove >/dev/null || echo "perl with Test::More and prove"
+	command -v openssl >/dev/null || echo "openssl"
+	command -v zstd >/dev/null || echo "zstd"
 	has_perl_module IPC::Run || echo "perl's IPC::Run"
 	if find_postgres && [ ! -e "$("$pg_config" --pkglibdir)/plperl.so" ]; then
 		echo "PostgreSQL's PL/Perl"
@@ -156,7 +171,7 @@ missing_for_server()
 {
 	local header
 
-	for header in openssl/ssl.h zlib.h unicode/ucol.h libxml2/libxml/tree.h; do
+	for header in zlib.h unicode/ucol.h libxml2/libxml/tree.h; do
 		[ -e "/usr/include/$header" ] || echo "$header"
 	done
 	has_perl_module ExtUtils::Embed || echo "perl's ExtUtils::Embed"
@@ -226,9 +241,11 @@ need_packages()
 	say "$("$pg_config" --version), $pg_config"
 }
 
-# What single tests use, and are skipped without: pg_partman.  A root is not written to.
+# What single tests use, and are skipped without: pg_partman, and busybox, another set of tools for scripts/receive.  A root is
+# not written to.
 offer_extras()
 {
+	[ -n "${DBSYNC_OUTSIDE:-}" ] || command -v busybox >/dev/null || offer_packages busybox
 	[ -n "${DBSYNC_OUTSIDE:-}" ] || [ -e "$("$pg_config" --sharedir)/extension/pg_partman.control" ] || offer_packages "postgresql-$major-partman"
 }
 

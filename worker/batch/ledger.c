@@ -31,6 +31,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -117,7 +118,18 @@ dbsync_ledger_detach(DbsyncWork *work)
 		MemoryContextDelete(work->target_context);
 	work->target_context = NULL;
 	dbsync_row_types_forget(work);
+	work->upkeep_due = 0;
 	work->target_identities = work->stale_parts = NIL;
+}
+
+/* What is to be done where the position is of no use any more. */
+static const char *
+how_to_recreate(const DbsyncWork *work)
+{
+	if (!dbsync_target_is_folder(work->target))
+		return RECREATE_HINT;
+	return psprintf("Begin another chain, by which all is copied anew: SELECT dbsync.restart_chain(%s).",
+					quote_literal_cstr(work->subscription->name));
 }
 
 static void
@@ -187,13 +199,13 @@ check_not_ahead(DbsyncWork *work)
 		if (!known)
 			refuse(work, "the target was fed from a timeline that is not in this server's history",
 				   psprintf("The ledger was written on timeline %u, this server is on timeline %u.",
-							ledger->timeline, tli), RECREATE_HINT);
+							ledger->timeline, tli), how_to_recreate(work));
 	}
 	if (Max(ledger->lsn, ledger->closing) > limit)
 		refuse(work, "the target is ahead of this server",
 			   psprintf("It has changes up to %X/%X of timeline %u, which this server left at %X/%X.",
 						LSN_FORMAT_ARGS(Max(ledger->lsn, ledger->closing)), ledger->timeline,
-						LSN_FORMAT_ARGS(limit)), RECREATE_HINT);
+						LSN_FORMAT_ARGS(limit)), how_to_recreate(work));
 }
 
 /*
@@ -222,7 +234,7 @@ check_knows_last(DbsyncWork *work)
 		refuse(work, "the target is ahead of this server",
 			   psprintf("Its last transaction, " UINT64_FORMAT " closed at %X/%X, is not known here: this server was put back to an older state.",
 						ledger->closing_xid, LSN_FORMAT_ARGS(ledger->closing)),
-			   RECREATE_HINT);
+			   how_to_recreate(work));
 }
 
 /* hazard 37: what the target lacks must still be in our segments */
@@ -247,7 +259,7 @@ check_not_behind(DbsyncWork *work, const DbsyncSnapshot *after)
 		refuse(work, psprintf("target \"%s\" is older than what this server still holds",
 							  work->subscription->target),
 			   "The target seems to have been restored or promoted to an earlier state.",
-			   RECREATE_HINT);
+			   how_to_recreate(work));
 	foreach(lc, work->subscription->tables)
 	{
 		DbsyncTable *table = lfirst(lc);
@@ -281,6 +293,32 @@ tell_of_dropped(const DbsyncWork *work, const DbsyncSnapshot *after)
 					   subscription->name)));
 }
 
+/* Chains go up, whatever the clock has done. */
+static int64
+new_chain(const DbsyncWork *work)
+{
+	if (!dbsync_target_is_folder(work->target))
+		return 0;
+	return Max((int64) timestamptz_to_time_t(GetCurrentTimestamp()), work->subscription->chain);
+}
+
+/* Somebody has begun another chain there who knows more than we do: this database is a copy, or was put back. */
+static void
+check_chain(DbsyncWork *work)
+{
+	const DbsyncSubscription *subscription = work->subscription;
+
+	if (!dbsync_target_is_folder(work->target) || subscription->chain == 0 || work->ledger.chain <= subscription->chain)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("target \"%s\" has a newer chain of bundles than this database knows of", subscription->target),
+			 errdetail("There it is chain " INT64_FORMAT ", here " INT64_FORMAT ": this database was put back to an older state.",
+					   work->ledger.chain, subscription->chain),
+			 errhint("Begin another chain, by which all is copied anew: SELECT dbsync.restart_chain(%s, " INT64_FORMAT ").",
+					 quote_literal_cstr(subscription->name), work->ledger.chain + 1)));
+}
+
 /*
  * First contact: take the first position under a lock that keeps retention
  * out, write it to the ledger, then to the source.
@@ -309,12 +347,15 @@ create_ledger(DbsyncWork *work)
 	ledger->lsn = dbsync_wal_end();
 	dbsync_wal_flush(ledger->lsn);
 	ledger->server_start = PgStartTime;
+	ledger->chain = new_chain(work);
 	dbsync_identity_note(work);
 	ledger->after = dbsync_snapshot_text(after);
 	ledger->checksum = dbsync_ledger_checksum(ledger);
 	PopActiveSnapshot();
 	dbsync_target_ledger_create(target, ledger);
 	MemoryContextSwitchTo(old);
+	if (ledger->chain != 0)
+		dbsync_subscription_write_chain(work->subscription, ledger->chain);
 	dbsync_subscription_write_position(work->subscription, ledger->after);
 	dbsync_query_commit();
 	work->subscription->position =
@@ -411,6 +452,7 @@ dbsync_ledger_attach(DbsyncWork *work)
 
 	connect_target(work);
 	dbsync_identity_check(work);
+	work->ledger.chain = subscription->chain;
 	dbsync_target_ledger_read(work->target, &subscription->uid, &work->ledger, &found);
 
 	/* a first contact that broke off before the source knew of it */
@@ -423,9 +465,11 @@ dbsync_ledger_attach(DbsyncWork *work)
 		refuse(work, psprintf("target \"%s\" has lost its ledger for subscription \"%s\"",
 							  subscription->target, subscription->name),
 			   "The subscription has run before, but the ledger there has no row for it.",
+			   dbsync_target_is_folder(work->target) ? how_to_recreate(work) :
 			   "Is the target's address right? If the target was replaced, drop the subscription with force => true and create it again.");
 	if (!found)
 		create_ledger(work);
+	check_chain(work);
 	dbsync_ledger_check_row(work, &position);
 	check_same_source(work);
 	check_not_ahead(work);

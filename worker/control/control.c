@@ -30,6 +30,7 @@
 #include "extension/node.h"
 #include "extension/settings.h"
 #include "extension/shmem.h"
+#include "worker/control/control.h"
 #include "worker/control/lookup.h"
 #include "worker/control/pending.h"
 #include "worker/control/policies.h"
@@ -62,37 +63,50 @@ static DbsyncFound
 find_argument(FunctionCallInfo fcinfo)
 {
 	dbsync_admin_check_arguments(fcinfo);
-	return dbsync_lookup_owned(NameStr(*PG_GETARG_NAME(0)));
+	return dbsync_lookup_owned(DBSYNC_JOB_SUBSCRIPTION, NameStr(*PG_GETARG_NAME(0)));
+}
+
+void
+dbsync_control_start(const DbsyncFound *found)
+{
+	DbsyncSlot *slot;
+
+	check_adopted();
+	dbsync_lookup_check_limit(found);
+	dbsync_lookup_begin_change();
+	dbsync_shmem_lock(true);
+	slot = dbsync_shmem_slot(found->id, false);
+	if (slot != NULL)
+		slot->stop = false;
+	dbsync_shmem_unlock();
+
+	dbsync_crashes_forget(found->id);
+	dbsync_lookup_set_enabled(found, true);
+	dbsync_pending_start(found->id);
 }
 
 Datum
 dbsync_start_subscription(PG_FUNCTION_ARGS)
 {
 	DbsyncFound found = find_argument(fcinfo);
-	DbsyncSlot *slot;
 
-	check_adopted();
-	dbsync_lookup_check_limit(&found);
-	dbsync_lookup_begin_change();
-	dbsync_shmem_lock(true);
-	slot = dbsync_shmem_slot(found.id, false);
-	if (slot != NULL)
-		slot->stop = false;
-	dbsync_shmem_unlock();
-
-	dbsync_crashes_forget(found.id);
-	dbsync_lookup_set_enabled(found.id, true);
-	dbsync_pending_start(found.id);
+	dbsync_control_start(&found);
 	PG_RETURN_VOID();
 }
 
+static const char *
+word_of(const DbsyncFound *found)
+{
+	return found->kind == DBSYNC_JOB_RECEIVER ? "receiver" : "subscription";
+}
+
 static void
-refuse_to_wait(const char *name, pid_t pid)
+refuse_to_wait(const DbsyncFound *found, const char *name, pid_t pid)
 {
 	ConditionVariableCancelSleep();
 	ereport(ERROR,
 			(errcode(ERRCODE_QUERY_CANCELED),
-			 errmsg("worker of subscription \"%s\" has not ended", name),
+			 errmsg("worker of %s \"%s\" has not ended", word_of(found), name),
 			 errdetail("It has been asked to, and process %d is still there.", (int) pid),
 			 errhint("It ends as soon as it can; what it waits for is in pg_stat_activity. Call this again then."
 					 " dbsync.call_timeout sets how long to wait.")));
@@ -100,8 +114,9 @@ refuse_to_wait(const char *name, pid_t pid)
 
 /* wait for the slot's worker to end; it has been asked to */
 static void
-wait_until_gone(const char *name, int id)
+wait_until_gone(const DbsyncFound *found, const char *name)
 {
+	int			id = found->id;
 	int			limit = dbsync_call_timeout;
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), limit);
 
@@ -118,7 +133,7 @@ wait_until_gone(const char *name, int id)
 		if (pid == 0)
 			break;
 		if (limit > 0 && GetCurrentTimestamp() >= until)
-			refuse_to_wait(name, pid);
+			refuse_to_wait(found, name, pid);
 		ConditionVariablePrepareToSleep(&slot->changed);
 		kill(pid, SIGTERM);
 		(void) ConditionVariableTimedSleep(&slot->changed, 100, PG_WAIT_EXTENSION);
@@ -126,22 +141,29 @@ wait_until_gone(const char *name, int id)
 	ConditionVariableCancelSleep();
 }
 
-Datum
-dbsync_stop_subscription(PG_FUNCTION_ARGS)
+void
+dbsync_control_stop(const DbsyncFound *found, const char *name)
 {
-	DbsyncFound found = find_argument(fcinfo);
 	DbsyncSlot *slot;
 
 	/* whom it would wait for behind the worker's end, and perhaps in vain */
 	dbsync_lookup_begin_change();
-	dbsync_pending_cancel_start(found.id);
+	dbsync_pending_cancel_start(found->id);
 	dbsync_shmem_lock(true);
-	slot = dbsync_shmem_slot(found.id, true);
+	slot = dbsync_shmem_slot(found->id, true);
 	if (slot != NULL)
 		slot->stop = true;
 	dbsync_shmem_unlock();
-	wait_until_gone(NameStr(*PG_GETARG_NAME(0)), found.id);
-	dbsync_lookup_set_enabled(found.id, false);
+	wait_until_gone(found, name);
+	dbsync_lookup_set_enabled(found, false);
+}
+
+Datum
+dbsync_stop_subscription(PG_FUNCTION_ARGS)
+{
+	DbsyncFound found = find_argument(fcinfo);
+
+	dbsync_control_stop(&found, NameStr(*PG_GETARG_NAME(0)));
 	PG_RETURN_VOID();
 }
 
@@ -291,6 +313,12 @@ raise_trouble(const DbsyncTrouble *trouble)
 			 trouble->hint[0] ? errhint("%s", trouble->hint) : 0));
 }
 
+static const char *
+name_of_run(const DbsyncFound *found)
+{
+	return found->kind == DBSYNC_JOB_RECEIVER ? "receive_once" : "run_once";
+}
+
 /*
  * What this transaction has written would not be sent, and the worker could wait for
  * it for ever.  Its isolation level does not matter: the worker has one of its own, and
@@ -303,15 +331,16 @@ check_can_run(const char *name, const DbsyncFound *found)
 	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("run_once() cannot be called in a transaction that has written"),
-				 errdetail("It sends what is committed; what this transaction has done is not."),
+				 errmsg("%s() cannot be called in a transaction that has written", name_of_run(found)),
+				 found->kind == DBSYNC_JOB_RECEIVER ? 0 : errdetail("It sends what is committed; what this transaction has done is not."),
 				 errhint("COMMIT first, then call it.")));
 	check_adopted();
 	if (found->enabled)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("subscription \"%s\" is running", name),
-				 errhint("Use dbsync.wait_for(), or stop it first with dbsync.stop_subscription().")));
+				 errmsg("%s \"%s\" is running", word_of(found), name),
+				 errhint(found->kind == DBSYNC_JOB_RECEIVER ? "Stop it first with dbsync.stop_receiver()."
+						 : "Use dbsync.wait_for(), or stop it first with dbsync.stop_subscription().")));
 }
 
 static void
@@ -320,13 +349,14 @@ start_run(const DbsyncFound *found, uint64 run, BackgroundWorkerHandle **handle)
 	DbsyncWorkerArgs args = {0};
 
 	dbsync_lookup_check_limit(found);
+	args.kind = found->kind;
 	args.database = MyDatabaseId;
 	args.run = run;
 	args.owner = dbsync_limited_role(found->owner);
 	if (!dbsync_launcher_start_worker(found->id, &args, handle))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not start a worker for run_once()"),
+				 errmsg("could not start a worker for %s()", name_of_run(found)),
 				 errdetail("No background worker slot is free."),
 				 errhint(DBSYNC_NO_SLOT_HINT)));
 }
@@ -345,20 +375,20 @@ run_result(const char *name, const DbsyncFound *found, uint64 run)
 	if (copy.run != run)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("another worker is working on subscription \"%s\"", name)));
+				 errmsg("another worker is working on %s \"%s\"", word_of(found), name)));
 	if (!copy.run_done && copy.trouble.sqlstate != 0)
 		raise_trouble(&copy.trouble);
 	if (!copy.run_done)
 		ereport(ERROR,
 				(errcode(ERRCODE_QUERY_CANCELED),
-				 errmsg("the work on subscription \"%s\" was broken off", name),
+				 errmsg("the work on %s \"%s\" was broken off", word_of(found), name),
 				 errhint("The server log may say more.")));
 	return copy.run_rows;
 }
 
 /* The postmaster sets our latch when the worker has ended. */
 static void
-wait_for_run(BackgroundWorkerHandle *handle, const Interval *timeout)
+wait_for_run(const DbsyncFound *found, BackgroundWorkerHandle *handle, const Interval *timeout)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout ? interval_ms(timeout) : 0);
 	pid_t		pid;
@@ -373,7 +403,7 @@ wait_for_run(BackgroundWorkerHandle *handle, const Interval *timeout)
 		if (left == 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_QUERY_CANCELED),
-					 errmsg("run_once() has not come to an end in time"),
+					 errmsg("%s() has not come to an end in time", name_of_run(found)),
 					 errdetail("What has been committed on the target stays there."),
 					 errhint("The next call goes on from there. dbsync.progress shows, while it runs, how far it is and what it waits for.")));
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout ? WL_TIMEOUT : 0), left, PG_WAIT_EXTENSION);
@@ -381,20 +411,17 @@ wait_for_run(BackgroundWorkerHandle *handle, const Interval *timeout)
 	}
 }
 
-Datum
-dbsync_run_once(PG_FUNCTION_ARGS)
+int64
+dbsync_control_run_once(const DbsyncFound *found, const char *name, const Interval *timeout)
 {
-	DbsyncFound found = find_argument(fcinfo);
-	char	   *name = NameStr(*PG_GETARG_NAME(0));
 	uint64		run = dbsync_shmem_next_run();
 	BackgroundWorkerHandle *handle;
-	int64		rows;
 
-	check_can_run(name, &found);
-	start_run(&found, run, &handle);
+	check_can_run(name, found);
+	start_run(found, run, &handle);
 	PG_TRY();
 	{
-		wait_for_run(handle, PG_ARGISNULL(1) ? NULL : PG_GETARG_INTERVAL_P(1));
+		wait_for_run(found, handle, timeout);
 	}
 	PG_CATCH();
 	{
@@ -402,7 +429,16 @@ dbsync_run_once(PG_FUNCTION_ARGS)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	rows = run_result(name, &found, run);
+	return run_result(name, found, run);
+}
+
+Datum
+dbsync_run_once(PG_FUNCTION_ARGS)
+{
+	DbsyncFound found = find_argument(fcinfo);
+	char	   *name = NameStr(*PG_GETARG_NAME(0));
+	int64		rows = dbsync_control_run_once(&found, name, PG_ARGISNULL(1) ? NULL : PG_GETARG_INTERVAL_P(1));
+
 	check_none_held(name, &found);
 	(void) warn_of_suspended(name, &found);
 	PG_RETURN_INT64(rows);

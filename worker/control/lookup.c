@@ -75,10 +75,15 @@ read_found(const char *where, const char *arg, DbsyncFound *found)
 	memset(found, 0, sizeof(*found));
 	caller_role = become_owner();
 	SPI_connect();
-	if (dbsync_query_latest(psprintf("SELECT id, enabled, position IS NOT NULL,"
-									 " dbsync_internal.owner_of(id)::pg_catalog.oid, target, uid, policy, time_zone"
-									 " FROM dbsync.subscription WHERE %s", where), 1, &arg) == 1)
+	if (dbsync_query_latest(psprintf("SELECT * FROM (SELECT id, enabled, position IS NOT NULL,"
+									 " dbsync_internal.owner_of(id)::pg_catalog.oid, target, uid, policy, time_zone, 0 AS kind, name"
+									 " FROM dbsync.subscription UNION ALL"
+									 /* in the ledgers of targets it is the subscription whose bundles it plays */
+									 " SELECT id, enabled, chain IS NOT NULL,"
+									 " dbsync_internal.owner_of(id)::pg_catalog.oid, target, coalesce(subscription, uid), policy, NULL, 1, name"
+									 " FROM dbsync.receiver) job WHERE %s", where), 1, &arg) == 1)
 	{
+		found->kind = dbsync_query_int4(0, 9) == 0 ? DBSYNC_JOB_SUBSCRIPTION : DBSYNC_JOB_RECEIVER;
 		found->id = dbsync_query_int(0, 1);
 		found->enabled = dbsync_query_bool(0, 2);
 		found->has_run = dbsync_query_bool(0, 3);
@@ -94,12 +99,24 @@ read_found(const char *where, const char *arg, DbsyncFound *found)
 	become_caller(&caller_role);
 }
 
+static const char *
+word_of(DbsyncJob kind)
+{
+	return kind == DBSYNC_JOB_RECEIVER ? "receiver" : "subscription";
+}
+
 DbsyncFound
-dbsync_lookup_owned(const char *name)
+dbsync_lookup_owned(DbsyncJob kind, const char *name)
 {
 	DbsyncFound found;
 
-	read_found("name = $1::pg_catalog.name", name, &found);
+	read_found(kind == DBSYNC_JOB_RECEIVER ? "kind = 1 AND name = $1::pg_catalog.name"
+			   : "kind = 0 AND name = $1::pg_catalog.name", name, &found);
+	if (found.id == 0 && kind == DBSYNC_JOB_RECEIVER)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("receiver \"%s\" does not exist", name),
+				 errhint("dbsync.receivers lists the receivers of this database.")));
 	if (found.id == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -108,7 +125,7 @@ dbsync_lookup_owned(const char *name)
 	if (OidIsValid(found.owner) ? !has_privs_of_role(GetUserId(), found.owner) : !superuser())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("must be owner of subscription \"%s\"", name)));
+				 errmsg("must be owner of %s \"%s\"", word_of(kind), name)));
 	return found;
 }
 
@@ -123,7 +140,8 @@ dbsync_lookup_enabled_of(Oid owner, int id)
 	args[1] = psprintf("%d", id);
 	caller = become_owner();
 	SPI_connect();
-	(void) dbsync_query_latest("SELECT count(*) FROM dbsync.subscription s"
+	(void) dbsync_query_latest("SELECT count(*) FROM (SELECT id, enabled FROM dbsync.subscription"
+							   " UNION ALL SELECT id, enabled FROM dbsync.receiver) s"
 							   " WHERE s.enabled AND s.id <> $2::pg_catalog.int4"
 							   " AND dbsync_internal.owner_of(s.id) = $1::pg_catalog.oid", 2, args);
 	n = (int) dbsync_query_int(0, 1);
@@ -199,21 +217,25 @@ dbsync_lookup_begin_change(void)
 }
 
 void
-dbsync_lookup_set_enabled(int id, bool enabled)
+dbsync_lookup_set_enabled(const DbsyncFound *found, bool enabled)
 {
 	Caller		caller;
 	const char *args[2];
 	ErrorContextCallback callback = {.callback = advise, .previous = error_context_stack};
 
 	args[0] = enabled ? "true" : "false";
-	args[1] = psprintf("%d", id);
+	args[1] = psprintf("%d", found->id);
 	caller = become_owner();
 	error_context_stack = &callback;
+	if (found->kind == DBSYNC_JOB_RECEIVER)
+		dbsync_query_run("UPDATE dbsync.receiver SET enabled = $1::pg_catalog.bool,"
+						 " note = CASE WHEN NOT $1::pg_catalog.bool THEN note END WHERE id = $2::pg_catalog.int4", 2, args);
 	/* what it is to do by the clock counts from its first start on */
-	dbsync_query_run("UPDATE dbsync.subscription SET enabled = $1::pg_catalog.bool,"
-					 " note = CASE WHEN NOT $1::pg_catalog.bool THEN note END,"
-					 " last_run = CASE WHEN $1::pg_catalog.bool THEN coalesce(last_run, dbsync_internal.policy_clock()) ELSE last_run END"
-					 " WHERE id = $2::pg_catalog.int4", 2, args);
+	else
+		dbsync_query_run("UPDATE dbsync.subscription SET enabled = $1::pg_catalog.bool,"
+						 " note = CASE WHEN NOT $1::pg_catalog.bool THEN note END,"
+						 " last_run = CASE WHEN $1::pg_catalog.bool THEN coalesce(last_run, dbsync_internal.policy_clock()) ELSE last_run END"
+						 " WHERE id = $2::pg_catalog.int4", 2, args);
 	error_context_stack = callback.previous;
 	become_caller(&caller);
 }

@@ -13,9 +13,13 @@
 
 #include "utils/uuid.h"
 
+#include "worker/run/launcher.h"
+
+/* a subscription, or a receiver */
 typedef struct DbsyncFound
 {
 	int			id;				/* 0: there is none */
+	DbsyncJob	kind;
 	bool		enabled;
 	bool		has_run;
 	Oid			owner;
@@ -25,13 +29,13 @@ typedef struct DbsyncFound
 	char	   *time_zone;		/* NULL: UTC */
 } DbsyncFound;
 
-/* The subscription of this name; error if there is none or it is not the caller's. */
-extern DbsyncFound dbsync_lookup_owned(const char *name);
+/* The subscription, or receiver, of this name; error if there is none or it is not the caller's. */
+extern DbsyncFound dbsync_lookup_owned(DbsyncJob kind, const char *name);
 
-/* The subscription with this id; asks for no rights. */
+/* The subscription, or the receiver, with this id; asks for no rights. */
 extern DbsyncFound dbsync_lookup_id(int id);
 
-/* How many subscriptions of this role are switched on, this one aside. */
+/* How many subscriptions and receivers of this role are switched on, this one aside. */
 extern int	dbsync_lookup_enabled_of(Oid owner, int id);
 
 /*
@@ -47,7 +51,7 @@ extern char *dbsync_lookup_suspended(int id);
 extern void dbsync_lookup_begin_change(void);
 
 /* Switch it on or off; the caller has seen to the rights, and has begun the change. */
-extern void dbsync_lookup_set_enabled(int id, bool enabled);
+extern void dbsync_lookup_set_enabled(const DbsyncFound *found, bool enabled);
 
 /*
  * Error (53400) if the owner has as many started subscriptions, and workers in other

@@ -49,10 +49,12 @@ start_pending(void)
 	foreach(lc, starting)
 	{
 		DbsyncWorkerArgs args = {0};
+		DbsyncFound found = dbsync_lookup_id(lfirst_int(lc));
 
+		args.kind = found.kind;
 		args.database = MyDatabaseId;
 		args.starter = GetTopTransactionId();
-		args.owner = dbsync_limited_role(dbsync_lookup_id(lfirst_int(lc)).owner);
+		args.owner = dbsync_limited_role(found.owner);
 		if (!dbsync_launcher_start_worker(lfirst_int(lc), &args, NULL))
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),

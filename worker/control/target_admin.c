@@ -27,6 +27,7 @@
 
 PG_FUNCTION_INFO_V1(dbsync_probe_target);
 PG_FUNCTION_INFO_V1(dbsync_set_options);
+PG_FUNCTION_INFO_V1(dbsync_open_file_root);
 
 /* columns of probe_target */
 #define PROBE_COLUMNS	8
@@ -204,4 +205,28 @@ dbsync_probe_target(PG_FUNCTION_ARGS)
 	row = identity_row(&target->identity, BlessTupleDesc(desc));
 	dbsync_target_close(target);
 	PG_RETURN_DATUM(row);
+}
+
+/*
+ * The public key of a target that is a folder, which is made, or looked at; that may be another one than
+ * before only with "new_key".
+ */
+Datum
+dbsync_open_file_root(PG_FUNCTION_ARGS)
+{
+	DbsyncTargetConfig *config = dbsync_connection_config_to_pin(NameStr(*PG_GETARG_NAME(0)), PG_GETARG_OID(1),
+																 PG_GETARG_BOOL(2));
+	DbsyncTarget *target;
+	const char *key;
+	bool		ok;
+
+	target = dbsync_target_try_open(config, &ok);
+	if (!ok)
+		dbsync_target_raise(target, NULL);
+	key = find_property(&target->identity, "public_key");
+	if (key == NULL)
+		elog(ERROR, "a target has told no key");
+	key = pstrdup(key);
+	dbsync_target_close(target);
+	PG_RETURN_TEXT_P(cstring_to_text(key));
 }

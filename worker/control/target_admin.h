@@ -16,6 +16,7 @@
 #include "fmgr.h"
 
 extern PGDLLEXPORT Datum dbsync_parse_uri(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum dbsync_open_file_root(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum dbsync_probe_target(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum dbsync_is_mapping_option(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum dbsync_is_superuser_option(PG_FUNCTION_ARGS);

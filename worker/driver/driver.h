@@ -131,6 +131,10 @@ typedef struct DbsyncLedger
 	const char *null_column;	/* as read: a column that is null and must not be */
 	const char *identities;		/* that the target has had, as a route names them;
 								 * NULL: not known */
+
+	/* of a position that came in bundles; of all others 0 and NULL */
+	int64		chain;			/* theirs; the fence compares it, too */
+	const char *note;			/* of the receiver's: which of them was the last */
 } DbsyncLedger;
 
 /*
@@ -172,6 +176,12 @@ typedef struct DbsyncTableSpec
 	const char **other_schemas; /* not be part of one of them, nor they of it */
 	const char **other_tables;
 	bool		chosen;			/* somebody has said what each column gets: refuse types that do not go together */
+
+	/* for targets that pass on what they get; who has it from there knows no oids but of built-in types */
+	pg_uuid_t	attachment;
+	const char *source;			/* qualified and quoted name at the source */
+	const char **type_names;	/* of the columns' types as SQL says them, with modifiers; NULL: "types" says it */
+	const bool *not_null;		/* of the columns; NULL: not known */
 } DbsyncTableSpec;
 
 /*
@@ -200,6 +210,7 @@ typedef struct DbsyncLabel
 typedef struct DbsyncEnum
 {
 	Oid			type;
+	const char *type_name;		/* as SQL says it; NULL: "type" says it */
 	int			nlabels;
 	DbsyncLabel *labels;
 } DbsyncEnum;
@@ -210,6 +221,7 @@ typedef struct DbsyncAttribute
 	const char *name;			/* NULL: it was dropped */
 	List	   *former;			/* of char *; its name of today may be among them */
 	Oid			type;
+	const char *type_name;		/* as SQL says it; NULL: "type" says it */
 	int32		typmod;
 	Oid			collation;
 } DbsyncAttribute;
@@ -218,6 +230,7 @@ typedef struct DbsyncAttribute
 typedef struct DbsyncRowType
 {
 	Oid			type;
+	const char *type_name;		/* as SQL says it; NULL: "type" says it */
 	int			nattributes;
 	DbsyncAttribute *attributes;
 } DbsyncRowType;
@@ -249,6 +262,7 @@ typedef struct DbsyncChange
 	const char *column;			/* RENAME: before it; of keys NULL */
 	const char *new_name;		/* RENAME */
 	Oid			type;			/* ADD, TYPE: as in DbsyncTableSpec */
+	const char *type_name;		/* as in DbsyncTableSpec: NULL: "type" says it */
 	int32		typmod;
 	Oid			collation;
 	Oid			old_type;		/* TYPE; InvalidOid: that type has been dropped since */
@@ -358,8 +372,13 @@ typedef struct DbsyncSequenceGoal
 
 #define DBSYNC_BATCH_CHUNK		0x01	/* carries a chunk of a first copy */
 #define DBSYNC_BATCH_CHANGES	0x04	/* table_change() is to come */
+#define DBSYNC_BATCH_CAREFUL	0x08	/* with DBSYNC_FEATURE_CAREFUL */
 #define DBSYNC_BATCH_BESIDE		0x02	/* ... whose rows go while another connection's
 										 * batch is open; its fence comes behind them */
+
+/* what upkeep() wants of the worker */
+#define DBSYNC_UPKEEP_POSITION	0x01	/* write the position once more, by a batch of its own */
+#define DBSYNC_UPKEEP_RESTART	0x02	/* begin another chain: all is copied anew */
 
 /* how values travel: in which form the worker hands them over */
 typedef enum DbsyncEncoding
@@ -382,6 +401,21 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURE_CREATE		0x80	/* makes tables that are missing, and their indexes */
 #define DBSYNC_FEATURE_FOREIGN_KEYS	0x100	/* says which foreign keys are checked there */
 #define DBSYNC_FEATURE_CLEAR		0x200	/* makes room for rows, mode CLEAR */
+
+/*
+ * Its targets are folders of this server, which it writes to as the server's own account: who uses one must be a member
+ * of pg_write_server_files.  What is sent goes in chains (DbsyncLedger.chain), and a root is known by its key,
+ * which the worker hands over as option "public_key".
+ */
+#define DBSYNC_FEATURE_FILES		0x400
+
+/*
+ * Takes batches with DBSYNC_BATCH_CAREFUL.  In these, modes MERGE, PATCH and TOGETHER take rows with untouched columns
+ * of any table, and complete them with what the target's own rows have; a row that is not there is ROW_MISSING, with
+ * its key.  Then rows of MERGE and PATCH take the place of those that are there: all of their keys are deleted before the
+ * first is inserted.  For who has no source to ask for whole rows.
+ */
+#define DBSYNC_FEATURE_CAREFUL		0x800
 
 /* the worker cannot do without these yet */
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
@@ -467,7 +501,8 @@ typedef struct DbsyncDriver
 
 	/*
 	 * Make the ledger if it is missing, and read the subscription's row into
-	 * *ledger; *found says whether there is one.  Allocates in target->context.
+	 * *ledger; *found says whether there is one.  Allocates in target->context.  With FEATURE_FILES: what is
+	 * of a lower chain than ledger->chain counts as none, and is not even read.
 	 */
 	bool		(*ledger_read) (DbsyncTarget *target, const pg_uuid_t *subscription,
 								DbsyncLedger *ledger, bool *found);
@@ -645,6 +680,19 @@ typedef struct DbsyncDriver
 	bool		(*rows_clear) (DbsyncTarget *target, DbsyncTargetTable *table, List *sets);
 
 	/* --- optional --- */
+
+	/*
+	 * Replace a subscription's row by this one, of a higher chain, and forget its parts, in one transaction of its own;
+	 * refused with LEDGER_MOVED if the row is of this chain or a higher one by now.  NULL: it takes nothing from bundles.
+	 */
+	bool		(*ledger_restart) (DbsyncTarget *target, const DbsyncLedger *ledger);
+
+	/*
+	 * Outside of batches, after a batch and while there is nothing to do: what the driver has to see to by itself.
+	 * *pause: ms after which it wants to be called again; left alone where it does not matter.  *wants: what the
+	 * worker is to do for it, DBSYNC_UPKEEP_...  NULL: nothing.
+	 */
+	bool		(*upkeep) (DbsyncTarget *target, long *pause, int *wants);
 
 	/*
 	 * Does this connection option lend the identity of the server's own account, or

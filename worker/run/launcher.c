@@ -77,8 +77,16 @@ dbsync_launcher_start_worker(int subscription, const DbsyncWorkerArgs *args,
 	BackgroundWorker worker;
 	BackgroundWorkerHandle *ours;
 
-	fill_worker(&worker, "dbsync_worker_main", "dbsync worker");
-	snprintf(worker.bgw_name, BGW_MAXLEN, "dbsync worker for subscription %d", subscription);
+	if (args->kind == DBSYNC_JOB_RECEIVER)
+	{
+		fill_worker(&worker, "dbsync_receiver_main", "dbsync receiver");
+		snprintf(worker.bgw_name, BGW_MAXLEN, "dbsync receiver %d", subscription);
+	}
+	else
+	{
+		fill_worker(&worker, "dbsync_worker_main", "dbsync worker");
+		snprintf(worker.bgw_name, BGW_MAXLEN, "dbsync worker for subscription %d", subscription);
+	}
 	worker.bgw_main_arg = Int32GetDatum(subscription);
 	memcpy(worker.bgw_extra, args, sizeof(*args));
 	if (args->run != 0)
@@ -210,13 +218,16 @@ start_enabled(void)
 
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	n = dbsync_query("SELECT id, name, dbsync_internal.owner_of(id)::pg_catalog.oid"
-					 " FROM dbsync.subscription WHERE enabled ORDER BY id",
+	n = dbsync_query("SELECT id, name, dbsync_internal.owner_of(id)::pg_catalog.oid, false"
+					 " FROM dbsync.subscription WHERE enabled"
+					 " UNION ALL SELECT id, name, dbsync_internal.owner_of(id)::pg_catalog.oid, true"
+					 " FROM dbsync.receiver WHERE enabled ORDER BY 1",
 					 0, NULL);
 	for (uint64 row = 0; row < n; row++)
 	{
 		DbsyncWorkerArgs args = {0};
 
+		args.kind = dbsync_query_bool(row, 4) ? DBSYNC_JOB_RECEIVER : DBSYNC_JOB_SUBSCRIPTION;
 		args.database = MyDatabaseId;
 		args.owner = dbsync_limited_role(dbsync_query_oid(row, 3));
 		if (has_worker(dbsync_query_int(row, 1)) ||
@@ -225,7 +236,8 @@ start_enabled(void)
 		dbsync_shmem_set_unstarted(true);
 		ereport(WARNING,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("no worker for subscription \"%s\"", dbsync_query_text(row, 2)),
+				 errmsg(args.kind == DBSYNC_JOB_RECEIVER ? "no worker for receiver \"%s\"" : "no worker for subscription \"%s\"",
+						dbsync_query_text(row, 2)),
 				 errdetail("No background worker slot is free."),
 				 errhint(DBSYNC_NO_SLOT_HINT)));
 	}

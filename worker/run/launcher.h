@@ -10,9 +10,17 @@
 
 #include "postmaster/bgworker.h"
 
+/* what a worker works on; ids are from one sequence */
+typedef enum DbsyncJob
+{
+	DBSYNC_JOB_SUBSCRIPTION,
+	DBSYNC_JOB_RECEIVER
+} DbsyncJob;
+
 /* what a worker is told at its start, in bgw_extra */
 typedef struct DbsyncWorkerArgs
 {
+	DbsyncJob	kind;
 	Oid			database;
 	TransactionId starter;		/* wait for it to end first; 0: none */
 	uint64		run;			/* number of a run_once call, or 0 */
@@ -23,7 +31,7 @@ typedef struct DbsyncWorkerArgs
 extern void dbsync_launcher_register(void);
 
 /*
- * Start a worker for a subscription of this database.  False when the server
+ * Start a worker for a subscription, or a receiver, of this database.  False when the server
  * has no worker slot left.
  */
 extern bool dbsync_launcher_start_worker(int subscription, const DbsyncWorkerArgs *args,

@@ -48,6 +48,7 @@
 #include "worker/run/recovery.h"
 #include "worker/run/rounds.h"
 #include "worker/run/sleep.h"
+#include "worker/run/target_upkeep.h"
 #include "worker/run/waiting.h"
 #include "worker/subscription.h"
 #include "worker/ties.h"
@@ -68,7 +69,8 @@ static void
 attach_if_needed(void)
 {
 	/* somebody may have found that it begins anew, which is seen to where the ledger is read */
-	if (work->target != NULL && (dbsync_connection_is_outdated() || work->subscription->begins_anew))
+	if (work->target != NULL && (dbsync_connection_is_outdated() || work->subscription->begins_anew ||
+								 work->subscription->chain > work->ledger.chain))
 		dbsync_ledger_detach(work);
 	if (work->target != NULL)
 		return;
@@ -137,6 +139,8 @@ work_through(void)
 		if (!dbsync_rights_ask(work))
 			continue;
 		attach_if_needed();
+		if (dbsync_target_upkeep_run(work))
+			continue;
 		dbsync_ties_look(work);
 		dbsync_catch_up_see_to(work);
 		/* some could not be noted before, or the ledger knows of more */

@@ -116,9 +116,9 @@ find(Changing *changing, const char *column, const DbsyncChange *change, Found *
 	/* the column that has the name is not the one that is meant */
 	if (strcmp(present, column) == 0 && is_given_up(changing, column))
 		return true;
-	if (OidIsValid(change->type))
+	if (OidIsValid(change->type) || change->type_name != NULL)
 	{
-		values[3] = dbsync_postgres_type_sql(change->type, -1);
+		values[3] = OidIsValid(change->type) ? dbsync_postgres_type_sql(change->type, -1) : change->type_name;
 		values[4] = psprintf("%d", change->typmod);
 	}
 	if (OidIsValid(change->old_type))

@@ -24,6 +24,15 @@ dbsync_postgres_type_sql(Oid type, int32 typmod)
 	return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 }
 
+/* A type that the source has and we do not is called by its name. */
+char *
+dbsync_postgres_type_of_change_sql(const DbsyncChange *change)
+{
+	if (!OidIsValid(change->type) && change->type_name != NULL)
+		return pstrdup(change->type_name);
+	return dbsync_postgres_type_sql(change->type, change->typmod);
+}
+
 /* " COLLATE x" of a column that has another collation than its type, or "" */
 static char *
 collate_sql(const DbsyncChange *change)
@@ -32,7 +41,7 @@ collate_sql(const DbsyncChange *change)
 	Form_pg_collation form;
 	char	   *sql;
 
-	if (!OidIsValid(change->collation) || change->collation == get_typcollation(change->type))
+	if (!OidIsValid(change->collation) || !OidIsValid(change->type) || change->collation == get_typcollation(change->type))
 		return "";
 	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(change->collation));
 	if (!HeapTupleIsValid(tuple))
@@ -49,7 +58,7 @@ char *
 dbsync_postgres_column_sql(const DbsyncChange *change)
 {
 	return psprintf("%s %s%s", quote_identifier(change->column),
-					dbsync_postgres_type_sql(change->type, change->typmod), collate_sql(change));
+					dbsync_postgres_type_of_change_sql(change), collate_sql(change));
 }
 
 char *
@@ -58,7 +67,7 @@ dbsync_postgres_missing_sql(const DbsyncChange *change)
 	if (change->missing == NULL)
 		return "NULL";
 	return psprintf("CAST(%s AS %s)", quote_literal_cstr(change->missing),
-					dbsync_postgres_type_sql(change->type, change->typmod));
+					dbsync_postgres_type_of_change_sql(change));
 }
 
 char *
@@ -127,7 +136,7 @@ static List *
 type_sql(const char *quoted, const DbsyncChange *change, bool emptied, bool identity)
 {
 	const char *column = quote_identifier(change->column);
-	char	   *type = dbsync_postgres_type_sql(change->type, change->typmod);
+	char	   *type = dbsync_postgres_type_of_change_sql(change);
 
 	/* of no rows nothing is converted, and nothing has to be convertible */
 	if (emptied)
@@ -183,10 +192,10 @@ dbsync_postgres_change_type_sql(const char *type, const DbsyncChange *change)
 									   quote_identifier(change->new_name)));
 		case DBSYNC_CHANGE_TYPE:
 			return list_make1(psprintf("ALTER TYPE %s ALTER ATTRIBUTE %s TYPE %s%s CASCADE", type, column,
-									   dbsync_postgres_type_sql(change->type, change->typmod), collate_sql(change)));
+									   dbsync_postgres_type_of_change_sql(change), collate_sql(change)));
 		case DBSYNC_CHANGE_ADD:
 			return list_make1(psprintf("ALTER TYPE %s ADD ATTRIBUTE %s %s%s CASCADE", type, column,
-									   dbsync_postgres_type_sql(change->type, change->typmod), collate_sql(change)));
+									   dbsync_postgres_type_of_change_sql(change), collate_sql(change)));
 		default:
 			return NIL;
 	}

@@ -24,6 +24,9 @@ extern char *dbsync_postgres_column_sql(const DbsyncChange *change);
 /* A type as a column is given it, with its modifier. */
 extern char *dbsync_postgres_type_sql(Oid type, int32 typmod);
 
+/* The type that a change gives a column, likewise: one that only the source has is called by its name. */
+extern char *dbsync_postgres_type_of_change_sql(const DbsyncChange *change);
+
 /* The value that rows have which were there before a column was added. */
 extern char *dbsync_postgres_missing_sql(const DbsyncChange *change);
 

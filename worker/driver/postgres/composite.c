@@ -164,6 +164,7 @@ attribute_sql(const DbsyncAttribute *attribute)
 
 	column.column = attribute->name;
 	column.type = attribute->type;
+	column.type_name = attribute->type_name;
 	column.typmod = attribute->typmod;
 	column.collation = attribute->collation;
 	return dbsync_postgres_column_sql(&column);
@@ -198,7 +199,7 @@ dbsync_postgres_row_type_follow(PostgresTarget *target, const DbsyncRowType *row
 
 	following.target = target;
 	following.row_type = row_type;
-	following.type = dbsync_postgres_type_sql(row_type->type, -1);
+	following.type = OidIsValid(row_type->type) ? dbsync_postgres_type_sql(row_type->type, -1) : pstrdup(row_type->type_name);
 	if (!read_attributes(&following))
 		return false;
 	/* not ours to change */

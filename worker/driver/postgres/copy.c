@@ -17,6 +17,7 @@
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/between.h"
+#include "worker/driver/postgres/careful.h"
 #include "worker/driver/postgres/copy.h"
 #include "worker/driver/postgres/count.h"
 #include "worker/driver/postgres/fault.h"
@@ -27,6 +28,7 @@
 #include "worker/driver/postgres/merge.h"
 #include "worker/driver/postgres/patch.h"
 #include "worker/driver/postgres/sql.h"
+#include "worker/driver/postgres/stage.h"
 #include "worker/driver/postgres/step.h"
 #include "worker/driver/postgres/wait.h"
 
@@ -46,26 +48,6 @@ stage_of(DbsyncRowsMode mode)
 	}
 }
 
-static bool
-make_stage(PostgresTarget *target, DbsyncTargetTable *table, PostgresStageKind kind)
-{
-	PostgresStage *stage = &table->stages[kind];
-
-	if (!stage->made)
-	{
-		if (!dbsync_postgres_execute(target, table, dbsync_postgres_stage_create_sql(table, kind), NULL))
-			return false;
-		stage->made = true;
-	}
-	else if (stage->filled == target->batches &&
-			 !dbsync_postgres_execute(target, table,
-									  psprintf("TRUNCATE %s", dbsync_postgres_stage_name(table, kind)),
-									  NULL))
-		return false;			/* filled earlier in this very transaction */
-	stage->filled = target->batches;
-	return true;
-}
-
 /* what a binary COPY begins with: signature, no flags, no header extension */
 static const char binary_head[11 + 4 + 4] = "PGCOPY\n\377\r\n";
 
@@ -81,7 +63,7 @@ dbsync_postgres_copy_begin(PostgresTarget *target)
 	if (rows->mode == DBSYNC_ROWS_APPEND && !dbsync_postgres_guard(target, rows->table))
 		return false;
 	if (!dbsync_postgres_settle(target) ||
-		(rows->mode != DBSYNC_ROWS_APPEND && !make_stage(target, rows->table, stage_of(rows->mode))))
+		(rows->mode != DBSYNC_ROWS_APPEND && !dbsync_postgres_stage_make(target, rows->table, stage_of(rows->mode))))
 		return false;
 	if (PQsendQuery(target->conn, dbsync_postgres_copy_sql(rows->table, rows->mode)) == 0 ||
 		!dbsync_postgres_flush(target))
@@ -327,6 +309,8 @@ dbsync_postgres_copy_end(PostgresTarget *target)
 		return true;
 	if (rows->mode == DBSYNC_ROWS_COUNT)
 		return dbsync_postgres_count_stage(target);
+	if (rows->careful)
+		return dbsync_postgres_careful_staged(target);
 	if (rows->mode == DBSYNC_ROWS_TOGETHER)
 	{
 		dbsync_postgres_together_staged(target);

@@ -129,7 +129,8 @@ follow_label(PostgresTarget *target, const char *type, const DbsyncLabel *label,
 static bool
 follow_enum(PostgresTarget *target, const DbsyncEnum *enumeration, bool make)
 {
-	char	   *type = dbsync_postgres_type_sql(enumeration->type, -1);
+	const char *type = OidIsValid(enumeration->type) ? dbsync_postgres_type_sql(enumeration->type, -1)
+		: enumeration->type_name;
 	char	  **there;
 	int			n;
 

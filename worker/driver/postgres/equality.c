@@ -163,15 +163,61 @@ takes(const KeyType *ours, const KeyType *theirs)
 	return ours->type >= FirstGenbkiObjectId && strcmp(ours->name, theirs->name) == 0;
 }
 
+/* The name of a type without schema, quotes, modifier and brackets. */
+static char *
+bare_name(const char *name)
+{
+	char	   *bare = palloc(strlen(name) + 1);
+	int			n = 0;
+	bool		quoted = false;
+
+	for (const char *p = name; *p && (quoted || (*p != '(' && *p != '[')); p++)
+	{
+		if (*p == '"')
+			quoted = !quoted;
+		else if (*p == '.' && !quoted)
+			n = 0;
+		else
+			bare[n++] = *p;
+	}
+	while (n > 0 && bare[n - 1] == ' ')
+		n--;
+	bare[n] = '\0';
+	return bare;
+}
+
+static bool
+is_array(const char *name)
+{
+	return strlen(name) > 2 && strcmp(name + strlen(name) - 2, "[]") == 0;
+}
+
+/* A type of the source's that is not built in is all but its name to who has it from a file. */
+static bool
+named_type_takes(const DbsyncTargetTable *table, int i)
+{
+	const PostgresColumn *column = &table->columns[i];
+	const char *ours = table->spec.type_names ? table->spec.type_names[i] : NULL;
+	const char *theirs = column->cast_type;
+
+	if (ours == NULL || is_array(ours) != is_array(theirs) || strcmp(bare_name(ours), bare_name(theirs)) != 0)
+		return false;
+	/* one with a modifier may cut off what makes a difference */
+	return strchr(theirs, '(') == NULL ||
+		(strchr(ours, '(') != NULL && strcmp(strchr(ours, '('), strchr(theirs, '(')) == 0);
+}
+
 static bool
 type_takes(const DbsyncTargetTable *table, int i)
 {
 	const PostgresColumn *column = &table->columns[i];
-	Oid			our_element = get_element_type(table->spec.types[i]);
+	Oid			our_element = OidIsValid(table->spec.types[i]) ? get_element_type(table->spec.types[i]) : InvalidOid;
 	KeyType		ours;
 	KeyType		theirs = {.type = column->base_type,.name = column->type_name,
 	.kind = column->type_kind,.typmod = column->typmod};
 
+	if (!OidIsValid(table->spec.types[i]))
+		return named_type_takes(table, i) || IS_AMONG(column->base_type, TEXTOID);
 	/* text takes arrays as well */
 	if (OidIsValid(column->element))
 	{

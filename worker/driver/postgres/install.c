@@ -61,7 +61,13 @@ static const struct
 	{"checksum", "bigint", "NOT NULL", "", "over the row but for name, batch and updated: one that was edited is refused"},
 	{"relation", "text", "", "", "table: which one here"},
 	{"updated", "timestamp with time zone", "NOT NULL", " DEFAULT now()", NULL},
+	/* added when the first position comes in bundles: ADDED_COLUMNS of them */
+	{"chain", "bigint", "", "", "of a position that came in bundles: in which chain of them"},
+	{"note", "text", "", "", "of a position that came in bundles: which one was the last"},
 };
+
+#define ADDED_COLUMNS	2
+#define FIRST_COLUMNS	(lengthof(columns) - ADDED_COLUMNS)
 
 static const char *const table_comment =
 "dbsync: one row per subscription that writes to this database (id = subscription), and one per"
@@ -148,14 +154,14 @@ refuse_form(PostgresTarget *target, const char *detail)
 								  " and is made anew.");
 }
 
-/* the list of columns, as look_sql makes it */
+/* the list of the first n columns, as look_sql makes it */
 static char *
-expected_columns(void)
+expected_columns(int n)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	for (int i = 0; i < lengthof(columns); i++)
+	for (int i = 0; i < n; i++)
 		appendStringInfo(&buf, "%s%s %s%s%s", i > 0 ? ", " : "", columns[i].name, columns[i].type,
 						 columns[i].constraint[0] ? " " : "", columns[i].constraint);
 	return buf.data;
@@ -175,7 +181,8 @@ check_ledger(PostgresTarget *target, const PostgresAnswer *answer)
 		return refuse_rights(target);
 	if (dbsync_postgres_answer_is_null(answer, 0, 4) || !dbsync_postgres_answer_bool(answer, 0, 4))
 		return refuse_form(target, "It is no ordinary table.");
-	if (found == NULL || strcmp(found, expected_columns()) != 0)
+	target->ledger_has_chain = found != NULL && strcmp(found, expected_columns(lengthof(columns))) == 0;
+	if (found == NULL || (!target->ledger_has_chain && strcmp(found, expected_columns(FIRST_COLUMNS)) != 0))
 		return refuse_form(target, psprintf("Its columns are: %s.", found ? found : "none"));
 	if (dbsync_postgres_answer_is_null(answer, 0, 5) || !dbsync_postgres_answer_bool(answer, 0, 5))
 		return refuse_form(target, "Its only index must be that of its primary key, id.");
@@ -226,7 +233,7 @@ create_table_sql(void)
 
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, "CREATE TABLE dbsync_ledger.position (");
-	for (int i = 0; i < lengthof(columns); i++)
+	for (int i = 0; i < FIRST_COLUMNS; i++)
 		appendStringInfo(&buf, "%s%s %s %s%s", i > 0 ? ", " : "", columns[i].name, columns[i].type,
 						 columns[i].constraint, columns[i].rest);
 	appendStringInfoString(&buf, ") WITH (fillfactor = 10)");
@@ -266,6 +273,20 @@ revoke_defaults(PostgresTarget *target)
 	return true;
 }
 
+/* Comments on columns from this one to the one before that. */
+static bool
+comment_on_columns(PostgresTarget *target, int from, int to)
+{
+	for (int i = from; i < to; i++)
+	{
+		if (columns[i].comment &&
+			!run_install(target, psprintf("COMMENT ON COLUMN dbsync_ledger.position.%s IS '%s'",
+										  columns[i].name, columns[i].comment)))
+			return false;
+	}
+	return true;
+}
+
 static bool
 create_ledger(PostgresTarget *target)
 {
@@ -275,13 +296,8 @@ create_ledger(PostgresTarget *target)
 		!run_install(target, "COMMENT ON SCHEMA dbsync_ledger IS 'dbsync: how far this target has come'") ||
 		!run_install(target, psprintf("COMMENT ON TABLE dbsync_ledger.position IS '%s'", table_comment)))
 		return false;
-	for (int i = 0; i < lengthof(columns); i++)
-	{
-		if (columns[i].comment &&
-			!run_install(target, psprintf("COMMENT ON COLUMN dbsync_ledger.position.%s IS '%s'",
-										  columns[i].name, columns[i].comment)))
-			return false;
-	}
+	if (!comment_on_columns(target, 0, FIRST_COLUMNS))
+		return false;
 	/* somebody may have been faster with the schema, and not let it go */
 	return look_for_ledger(target) == LEDGER_READY;
 }
@@ -299,4 +315,31 @@ dbsync_postgres_ledger_install(PostgresTarget *target)
 		state = look_for_ledger(target);
 	}
 	return state == LEDGER_MISSING ? create_ledger(target) : state == LEDGER_READY;
+}
+
+bool
+dbsync_postgres_ledger_add_chain(PostgresTarget *target)
+{
+	StringInfoData sql;
+
+	if (target->ledger_has_chain)
+		return true;
+	/* another one may come for it at the same time: it is looked at again with the lock */
+	if (dbsync_postgres_query(target, LOCK_SQL, 0, NULL, POSTGRES_ANY_ROWS) == NULL ||
+		look_for_ledger(target) != LEDGER_READY)
+		return false;
+	if (target->ledger_has_chain)
+		return true;
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "ALTER TABLE dbsync_ledger.position");
+	for (int i = FIRST_COLUMNS; i < lengthof(columns); i++)
+		appendStringInfo(&sql, "%s ADD COLUMN %s %s", i > FIRST_COLUMNS ? "," : "", columns[i].name, columns[i].type);
+	if (!dbsync_postgres_execute(target, NULL, sql.data, NULL))
+	{
+		if (target->base.fault.sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE)
+			dbsync_postgres_advise(target, psprintf("On the target, as the owner of the table: %s;", sql.data));
+		return false;
+	}
+	target->ledger_has_chain = true;
+	return comment_on_columns(target, FIRST_COLUMNS, lengthof(columns));
 }

@@ -51,6 +51,7 @@ typedef enum PostgresFixed
 	POSTGRES_PINS,
 	POSTGRES_FENCE,
 	POSTGRES_WHOLE_FENCE,
+	POSTGRES_BUNDLE_FENCE,
 	POSTGRES_POSITION,
 	POSTGRES_PART,
 	POSTGRES_FORGET_PART,
@@ -261,6 +262,8 @@ typedef struct PostgresRows
 {
 	DbsyncTargetTable *table;	/* NULL: not between them */
 	DbsyncRowsMode mode;
+	bool		careful;		/* they are completed in the stage: careful.h; the mode is PATCH then, */
+	bool		waits;			/* or was TOGETHER */
 	int			ncolumns;		/* that each row has: in mode DELETE its keys */
 	bool		large;			/* expected to be: takes the large road at once */
 	bool		ranging;		/* large road, mode DELETE: keys are kept as runs */
@@ -340,12 +343,14 @@ typedef struct PostgresTarget
 	bool		pinned;			/* the session keeps what does not change, */
 	char	   *pinned_commit;	/* and these parameters of POSTGRES_PINS too; */
 	char	   *pinned_origin;	/* NULL: not sent yet */
+	bool		ledger_has_chain;	/* it has columns for positions that come in bundles */
 	char	   *ledger_name;	/* that the ledger has; NULL: not written yet */
 
 	List	   *tables;			/* of DbsyncTargetTable */
 	int			ntables;		/* numbers given out */
 
 	int64		batches;		/* begun on this connection */
+	bool		careful;		/* this one was begun with DBSYNC_BATCH_CAREFUL */
 	List	   *touched;		/* tables (DbsyncTargetTable) that the batch writes to */
 	int64		joined_by_index;	/* batch whose transaction allows no other joins */
 	PostgresRows rows;

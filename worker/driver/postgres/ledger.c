@@ -29,6 +29,9 @@
 /* columns of a subscription's row, as parameters 2 ... 14; 1 is its id */
 #define POSITION_PARAMETERS	14
 
+/* those of a position that came in bundles, which are written as a whole each time */
+#define BUNDLE_PARAMETERS	16
+
 /* those that differ from batch to batch come last: 2 ... 8 of the usual fence */
 #define FENCE_PARAMETERS	8
 
@@ -38,17 +41,24 @@
 #define MOVING_ASSIGNMENTS \
 	"lsn = $2, batch = $3, after = $4, upto = $5, closing = $6, closing_xid = $7, checksum = $8"
 
+#define WHOLE_ASSIGNMENTS \
+	"name = $2, system_identifier = $3, database_oid = $4, timeline = $5," \
+	" server_start = " FROM_MICROSECONDS("$6") "," \
+	" identities = $7," \
+	" lsn = $8, batch = $9, after = $10, upto = $11, closing = $12, closing_xid = $13," \
+	" checksum = $14"
+
 /* EXISTS keeps the planner from working the cast out beforehand */
-#define FENCE(assignments, batch) \
+#define FENCE(assignments, batch, chain) \
 	"WITH moved AS (UPDATE dbsync_ledger.position SET " assignments ", updated = now()" \
-	" WHERE id = $1 AND batch = " batch " - 1 RETURNING true)" \
+	" WHERE id = $1 AND batch = " batch " - 1" chain " RETURNING true)" \
 	" SELECT CAST(CASE WHEN EXISTS (SELECT FROM moved) THEN '1'" \
 	" ELSE '" POSTGRES_LEDGER_MOVED "' END AS integer)"
 
 const char *
 dbsync_postgres_fence_sql(void)
 {
-	return FENCE(MOVING_ASSIGNMENTS, "$3");
+	return FENCE(MOVING_ASSIGNMENTS, "$3", "");
 }
 
 const char *
@@ -60,12 +70,14 @@ dbsync_postgres_position_sql(void)
 const char *
 dbsync_postgres_whole_fence_sql(void)
 {
-	return FENCE("name = $2, system_identifier = $3, database_oid = $4, timeline = $5,"
-				 " server_start = " FROM_MICROSECONDS("$6") ","
-				 " identities = $7,"
-				 " lsn = $8, batch = $9, after = $10, upto = $11, closing = $12, closing_xid = $13,"
-				 " checksum = $14",
-				 "$9");
+	return FENCE(WHOLE_ASSIGNMENTS, "$9", "");
+}
+
+/* A batch of an old chain must not follow on one of a new chain that has the number before. */
+const char *
+dbsync_postgres_bundle_fence_sql(void)
+{
+	return FENCE(WHOLE_ASSIGNMENTS ", chain = $15, note = $16", "$9", " AND chain = $15");
 }
 
 /* of a subscription's row, what differs from batch to batch */
@@ -97,12 +109,21 @@ position_values(const DbsyncLedger *ledger, const char **values)
 	moving_values(ledger, values + n);
 }
 
+/* the same of a position that came in bundles */
+static void
+bundle_values(const DbsyncLedger *ledger, const char **values)
+{
+	position_values(ledger, values);
+	values[POSITION_PARAMETERS] = psprintf(INT64_FORMAT, ledger->chain);
+	values[POSITION_PARAMETERS + 1] = ledger->note;
+}
+
 /* columns of the query below as they come; NULL: this one may be null */
 static const char *const ledger_columns[] = {NULL, "system_identifier", "database_oid",
-	"timeline", "lsn", "server_start", "batch", "after", NULL, NULL, NULL, "checksum", NULL};
+	"timeline", "lsn", "server_start", "batch", "after", NULL, NULL, NULL, "checksum", NULL, NULL, NULL};
 
 /* a null where there must be none is refused by the worker, in words that name the column */
-#define LEDGER_SHAPE	"?TLOLTLLTTTLLT"
+#define LEDGER_SHAPE	"?TLOLTLLTTTLLTLT"
 
 static void
 ledger_from_answer(const PostgresAnswer *answer, DbsyncLedger *ledger)
@@ -123,6 +144,8 @@ ledger_from_answer(const PostgresAnswer *answer, DbsyncLedger *ledger)
 	ledger->closing_xid = (uint64) dbsync_postgres_number_field(answer, 0, f++);
 	ledger->checksum = dbsync_postgres_number_field(answer, 0, f++);
 	ledger->identities = dbsync_postgres_field(answer, 0, f++);
+	ledger->chain = dbsync_postgres_number_field(answer, 0, f++);
+	ledger->note = dbsync_postgres_field(answer, 0, f++);
 }
 
 bool
@@ -142,11 +165,12 @@ dbsync_postgres_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription,
 	if (!dbsync_postgres_begin(target, "on", NULL) ||
 		!dbsync_postgres_ledger_install(target))
 		return false;
-	answer = dbsync_postgres_query(target,
+	answer = dbsync_postgres_query(target, psprintf(
 								   "SELECT name, system_identifier, database_oid, timeline, lsn,"
 								   " CAST(extract(epoch FROM server_start) * 1000000 AS bigint),"
-								   " batch, after, upto, closing, closing_xid, checksum, identities"
+								   " batch, after, upto, closing, closing_xid, checksum, identities, %s"
 								   " FROM dbsync_ledger.position WHERE id = $1 AND subscription = $1",
+								   target->ledger_has_chain ? "chain, note" : "CAST(NULL AS bigint), CAST(NULL AS text)"),
 								   1, values, LEDGER_SHAPE);
 	if (answer == NULL)
 		return false;
@@ -164,17 +188,53 @@ bool
 dbsync_postgres_ledger_create(DbsyncTarget *base, const DbsyncLedger *ledger)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
-	const char *values[POSITION_PARAMETERS];
+	const char *values[BUNDLE_PARAMETERS];
+	bool		bundles = ledger->chain != 0;
 
-	position_values(ledger, values);
+	bundle_values(ledger, values);
 	return dbsync_postgres_begin(target, "on", NULL) &&
-		dbsync_postgres_query(target,
+		(!bundles || dbsync_postgres_ledger_add_chain(target)) &&
+		dbsync_postgres_query(target, psprintf(
 							  "INSERT INTO dbsync_ledger.position (id, subscription, name,"
 							  " system_identifier, database_oid, timeline, server_start, identities, lsn,"
-							  " batch, after, upto, closing, closing_xid, checksum)"
+							  " batch, after, upto, closing, closing_xid, checksum%s)"
 							  " VALUES ($1, $1, $2, $3, $4, $5, " FROM_MICROSECONDS("$6") ","
-							  " $7, $8, $9, $10, $11, $12, $13, $14)",
-							  POSITION_PARAMETERS, values, NULL) != NULL &&
+							  " $7, $8, $9, $10, $11, $12, $13, $14%s)",
+							  bundles ? ", chain, note" : "", bundles ? ", $15, $16" : ""),
+							  bundles ? BUNDLE_PARAMETERS : POSITION_PARAMETERS, values, NULL) != NULL &&
+		dbsync_postgres_commit(target);
+}
+
+/* Two receivers may come with the same chain: one of them is late. */
+static bool
+refuse_restart(PostgresTarget *target)
+{
+	(void) dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+								  "the ledger on the target has moved on to this chain, or a later one", NULL, NULL);
+	target->base.fault.kind = DBSYNC_FAULT_LEDGER_MOVED;
+	return false;
+}
+
+bool
+dbsync_postgres_ledger_restart(DbsyncTarget *base, const DbsyncLedger *ledger)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	const char *values[BUNDLE_PARAMETERS];
+	const PostgresAnswer *answer;
+
+	bundle_values(ledger, values);
+	if (!dbsync_postgres_begin(target, "on", NULL) || !dbsync_postgres_ledger_add_chain(target))
+		return false;
+	answer = dbsync_postgres_query(target, "UPDATE dbsync_ledger.position SET " WHOLE_ASSIGNMENTS
+								   ", chain = $15, note = $16, updated = now()"
+								   " WHERE id = $1 AND subscription = $1 AND coalesce(chain, 0) < $15",
+								   BUNDLE_PARAMETERS, values, NULL);
+	if (answer == NULL)
+		return false;
+	if (dbsync_postgres_answer_affected(answer) != 1)
+		return refuse_restart(target);
+	return dbsync_postgres_query(target, "DELETE FROM dbsync_ledger.position WHERE subscription = $1 AND id <> subscription",
+								 1, values, NULL) != NULL &&
 		dbsync_postgres_commit(target);
 }
 
@@ -193,8 +253,13 @@ dbsync_postgres_ledger_forget(DbsyncTarget *base, const pg_uuid_t *subscription)
 bool
 dbsync_postgres_queue_fence(PostgresTarget *target, const DbsyncLedger *ledger)
 {
-	const char *values[POSITION_PARAMETERS];
+	const char *values[BUNDLE_PARAMETERS];
 
+	if (ledger->chain != 0)
+	{
+		bundle_values(ledger, values);
+		return dbsync_postgres_queue_fixed(target, POSTGRES_BUNDLE_FENCE, BUNDLE_PARAMETERS, values);
+	}
 	/* of the rest, only the name can change while we are connected */
 	if (target->ledger_name != NULL && strcmp(target->ledger_name, ledger->subscription_name) == 0)
 	{

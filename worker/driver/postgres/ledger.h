@@ -13,6 +13,7 @@
 
 extern const char *dbsync_postgres_fence_sql(void);
 extern const char *dbsync_postgres_whole_fence_sql(void);
+extern const char *dbsync_postgres_bundle_fence_sql(void);
 extern const char *dbsync_postgres_position_sql(void);
 
 /* Queue fence and position: the first statement of a batch after its pins. */
@@ -21,6 +22,7 @@ extern bool dbsync_postgres_queue_fence(PostgresTarget *target, const DbsyncLedg
 extern bool dbsync_postgres_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription,
 										DbsyncLedger *ledger, bool *found);
 extern bool dbsync_postgres_ledger_create(DbsyncTarget *base, const DbsyncLedger *ledger);
+extern bool dbsync_postgres_ledger_restart(DbsyncTarget *base, const DbsyncLedger *ledger);
 extern bool dbsync_postgres_ledger_forget(DbsyncTarget *base, const pg_uuid_t *subscription);
 extern bool dbsync_postgres_ledger_move(DbsyncTarget *base, const DbsyncLedger *ledger);
 extern bool dbsync_postgres_confirm(DbsyncTarget *base, const pg_uuid_t *subscription);

@@ -323,7 +323,9 @@ draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 		column->is_assigned = !column->identity_always && !(column->is_key && column->same_if_equal);
 		if (column->is_assigned)
 			table->assignable = true;
-		column->can_be_unchanged = !column->is_key && get_typlen(table->spec.types[i]) == -1;
+		/* of a type that is known by its name alone, they may */
+		column->can_be_unchanged = !column->is_key && 
+			(!OidIsValid(table->spec.types[i]) || get_typlen(table->spec.types[i]) == -1);
 	}
 
 	table->narrow = table->narrow && !table->binary;

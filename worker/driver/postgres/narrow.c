@@ -63,7 +63,8 @@ holds_char(Oid type)
 void
 dbsync_postgres_learn_narrow(PostgresColumn *column, Oid source)
 {
-	column->holds_char = holds_char(source);
+	/* of a type that is known by its name alone nobody can tell */
+	column->holds_char = OidIsValid(source) && holds_char(source);
 }
 
 /*

@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/careful.h"
 #include "worker/driver/postgres/copy.h"
 #include "worker/driver/postgres/count.h"
 #include "worker/driver/postgres/guard.h"
@@ -67,8 +68,8 @@ dbsync_postgres_rows_begin(DbsyncTarget *base, DbsyncTargetTable *table,
 	PostgresRows *rows = &target->rows;
 
 	Assert(rows->table == NULL);
-	Assert(mode != DBSYNC_ROWS_MERGE || table->upsertable);
-	Assert(mode != DBSYNC_ROWS_PATCH || dbsync_postgres_table_takes_unchanged(table));
+	Assert(mode != DBSYNC_ROWS_MERGE || table->upsertable || target->careful);
+	Assert(mode != DBSYNC_ROWS_PATCH || dbsync_postgres_table_takes_unchanged(table) || target->careful);
 	MemoryContextReset(rows->context);
 	dbsync_postgres_touch(target, table);
 	rows->table = table;
@@ -76,6 +77,7 @@ dbsync_postgres_rows_begin(DbsyncTarget *base, DbsyncTargetTable *table,
 	rows->ncolumns = mode == DBSYNC_ROWS_DELETE ? table->nkeys : table->ncolumns;
 	rows->large = dbsync_postgres_is_large(expected_rows) || mode == DBSYNC_ROWS_TOGETHER || mode == DBSYNC_ROWS_CLEAR ||
 		(mode == DBSYNC_ROWS_COUNT && dbsync_postgres_count_is_large(table, expected_rows));
+	dbsync_postgres_careful_begin(target);
 	rows->ranging = mode == DBSYNC_ROWS_DELETE && rows->large && dbsync_postgres_ranges_apply(table);
 	rows->nruns = 0;
 	rows->copying = rows->between = false;
@@ -289,7 +291,7 @@ queue_waiting(PostgresTarget *target)
 static bool
 change_road_for_mixed(PostgresTarget *target)
 {
-	return target->rows.copying || !dbsync_postgres_rows_are_mixed(&target->rows) || change_road(target);
+	return target->rows.copying || target->rows.careful || !dbsync_postgres_rows_are_mixed(&target->rows) || change_road(target);
 }
 
 bool

@@ -263,7 +263,7 @@ postgres_begin(DbsyncTarget *base, const DbsyncLedger *ledger,
 	const char *synchronous_commit = (flags & DBSYNC_BATCH_CHUNK) ? "local" : "off";
 	/* what is altered is looked at in between */
 	bool		large = dbsync_postgres_is_large(expected_rows) ||
-		(flags & DBSYNC_BATCH_CHANGES) != 0;
+		(flags & (DBSYNC_BATCH_CHANGES | DBSYNC_BATCH_CAREFUL)) != 0;
 	bool		begun;
 
 	target->batches++;
@@ -272,6 +272,7 @@ postgres_begin(DbsyncTarget *base, const DbsyncLedger *ledger,
 	target->sequences = NIL;
 	target->together = NIL;
 	target->batch_rows = 0;
+	target->careful = (flags & DBSYNC_BATCH_CAREFUL) != 0;
 	begun = large ? dbsync_postgres_begin(target, synchronous_commit, origin)
 		: dbsync_postgres_begin_short(target, synchronous_commit, origin);
 
@@ -328,13 +329,14 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.features = DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK | DBSYNC_FEATURE_PATCH |
 		DBSYNC_FEATURE_SEVERAL | DBSYNC_FEATURE_CHANGE | DBSYNC_FEATURE_COUNT |
 		DBSYNC_FEATURE_SEQUENCES | DBSYNC_FEATURE_CREATE | DBSYNC_FEATURE_FOREIGN_KEYS |
-		DBSYNC_FEATURE_CLEAR,
+		DBSYNC_FEATURE_CLEAR | DBSYNC_FEATURE_CAREFUL,
 	.open = postgres_open,
 	.close = postgres_close,
 	.ledger_read = dbsync_postgres_ledger_read,
 	.ledger_read_parts = dbsync_postgres_ledger_read_parts,
 	.ledger_create = dbsync_postgres_ledger_create,
 	.ledger_forget = dbsync_postgres_ledger_forget,
+	.ledger_restart = dbsync_postgres_ledger_restart,
 	.table_open = dbsync_postgres_table_open,
 	.table_change = dbsync_postgres_table_change,
 	.types_follow = dbsync_postgres_types_follow,

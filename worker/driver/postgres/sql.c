@@ -372,6 +372,17 @@ dbsync_postgres_stage_delete_all_sql(const DbsyncTargetTable *table)
 }
 
 char *
+dbsync_postgres_stage_left_sql(const DbsyncTargetTable *table)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "%s AS " TARGET, table->only);
+	append_staged(&buf, table, ",");
+	return buf.data;
+}
+
+char *
 dbsync_postgres_stage_insert_all_sql(const DbsyncTargetTable *table)
 {
 	StringInfoData buf;

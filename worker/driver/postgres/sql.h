@@ -50,6 +50,9 @@ extern char *dbsync_postgres_stage_delete_all_sql(const DbsyncTargetTable *table
 extern char *dbsync_postgres_stage_insert_all_sql(const DbsyncTargetTable *table);
 extern char *dbsync_postgres_stage_free_sql(const DbsyncTargetTable *table, List *columns);
 
+/* Rows that the first of them should have deleted, as a FROM list and a condition. */
+extern char *dbsync_postgres_stage_left_sql(const DbsyncTargetTable *table);
+
 /* Deletes rows that have these columns as one in the stage of rows has them, by so many operators, and another key. */
 extern char *dbsync_postgres_stage_clear_sql(const DbsyncTargetTable *table, int n, const int *columns,
 											 const char **operators);

@@ -31,6 +31,7 @@ kind_of(PostgresFixed fixed)
 	{
 		case POSTGRES_FENCE:
 		case POSTGRES_WHOLE_FENCE:
+		case POSTGRES_BUNDLE_FENCE:
 			return POSTGRES_STEP_FENCE;
 		case POSTGRES_SAME_FACTS:
 		case POSTGRES_SAME_BARE_TABLE:

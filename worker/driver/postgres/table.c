@@ -36,6 +36,10 @@ same_spec(const DbsyncTableSpec *a, const DbsyncTableSpec *b)
 	{
 		if (strcmp(a->columns[i], b->columns[i]) != 0)
 			return false;
+		/* else the oid says all, where it is known */
+		if (!OidIsValid(a->types[i]) && !OidIsValid(b->types[i]) &&
+			strcmp(a->type_names[i], b->type_names[i]) != 0)
+			return false;
 	}
 	return memcmp(a->types, b->types, sizeof(Oid) * a->ncolumns) == 0 &&
 		memcmp(a->typmods, b->typmods, sizeof(int32) * a->ncolumns) == 0 &&
@@ -58,6 +62,14 @@ copy_spec(DbsyncTableSpec *to, const DbsyncTableSpec *from)
 						 sizeof(int32) * from->ncolumns);
 	to->collations = memcpy(palloc(sizeof(Oid) * Max(from->ncolumns, 1)), from->collations,
 							sizeof(Oid) * from->ncolumns);
+	if (from->type_names != NULL)
+	{
+		to->type_names = palloc(sizeof(char *) * Max(from->ncolumns, 1));
+		for (int i = 0; i < from->ncolumns; i++)
+			to->type_names[i] = from->type_names[i] ? pstrdup(from->type_names[i]) : NULL;
+	}
+	to->source = NULL;
+	to->not_null = NULL;
 	to->generated = palloc(sizeof(char *) * Max(from->ngenerated, 1));
 	for (int i = 0; i < from->ngenerated; i++)
 		to->generated[i] = pstrdup(from->generated[i]);

@@ -1,0 +1,149 @@
+-- Subscriptions to file targets: their bundles, and chains.
+
+CREATE FUNCTION dbsync_internal.find_file_subscription(caller oid, subscription text) RETURNS dbsync.subscription
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found dbsync.subscription := dbsync_internal.find_subscription(caller, subscription);
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+                   WHERE s.srvname = found.target AND w.fdwname = 'dbsync_file') THEN
+        RAISE EXCEPTION USING ERRCODE = 'wrong_object_type',
+            MESSAGE = format('subscription "%s" has no bundles', subscription),
+            DETAIL = format('Its target "%s" is no file target.', found.target);
+    END IF;
+    RETURN found;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.find_file_subscription(oid, text) IS 'a subscription of the caller''s to a file target';
+
+-- ---------------------------------------------------------------------------
+-- Another chain
+
+-- All tables are copied anew, into a chain of which number 1 is the first that a receiver needs.
+CREATE FUNCTION dbsync_internal.begin_chain(of_subscription int, chain bigint) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    subscription dbsync.subscription;
+    attached record;
+BEGIN
+    SELECT s.* INTO STRICT subscription FROM dbsync.subscription s WHERE s.id = of_subscription;
+    FOR attached IN
+        SELECT c.relid FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
+        WHERE a.subscription_id = of_subscription AND c.state <> 'dropped' ORDER BY c.id
+    LOOP
+        PERFORM dbsync_internal.copy_table(dbsync_internal.owner_of(of_subscription), subscription.name, attached.relid, 'truncate');
+    END LOOP;
+    UPDATE dbsync.subscription s
+    SET position = NULL, begins_anew = false, left_at = NULL,
+        chain = greatest(begin_chain.chain, extract(epoch FROM clock_timestamp())::bigint, s.chain + 1)
+    WHERE s.id = of_subscription;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.begin_chain(int, bigint) IS 'has a subscription to a file target begin another chain, with copies of all of its tables';
+
+CREATE FUNCTION dbsync_internal.restart_chain(caller oid, subscription text, chain bigint) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found dbsync.subscription;
+BEGIN
+    PERFORM dbsync_internal.require_adopted();
+    found := dbsync_internal.find_file_subscription(caller, subscription);
+    IF chain <= coalesce(found.chain, 0) THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('chain %s is not above that of subscription "%s", which is %s', chain, subscription, coalesce(found.chain, 0)),
+            HINT = 'Receivers go to higher chains only. Without a number it is the present second, or one more than the last.';
+    -- nobody could begin one behind it
+    ELSIF chain > 9999999999 THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('chain %s lies too far ahead', chain),
+            HINT = 'A chain is a second since 1970, or a few more than the last chain.';
+    END IF;
+    PERFORM dbsync_internal.begin_chain(found.id, chain);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.restart_chain(oid, text, bigint) IS 'body of dbsync.restart_chain()';
+
+CREATE FUNCTION dbsync.restart_chain(subscription text, chain bigint DEFAULT NULL) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.restart_chain(text, bigint) IS 'has a subscription to a file target begin another chain of bundles, with copies of all of its tables: where a gap cannot be filled, the root was lost, or the source put back';
+
+-- ---------------------------------------------------------------------------
+-- What is kept
+
+CREATE FUNCTION dbsync_internal.file_bundles(options text[], subscription uuid, name text, present bigint)
+    RETURNS TABLE (chain bigint, number bigint, batch bigint, part int, last boolean, "time" timestamptz, rows bigint, bytes bigint,
+        state text, published int, acknowledged text[], note text)
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_file_bundles';
+COMMENT ON FUNCTION dbsync_internal.file_bundles(text[], uuid, text, bigint) IS 'what is kept of a subscription''s bundles; each is proved as it is read';
+
+CREATE FUNCTION dbsync_internal.file_publish(options text[], subscription uuid, name text, present bigint, first bigint, last bigint) RETURNS int
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_file_publish_again';
+COMMENT ON FUNCTION dbsync_internal.file_publish(text[], uuid, text, bigint, bigint, bigint) IS 'puts kept bundles into out again: how many';
+
+CREATE FUNCTION dbsync_internal.file_acknowledge(options text[], subscription uuid, name text, present bigint, receipt text) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_file_acknowledge';
+COMMENT ON FUNCTION dbsync_internal.file_acknowledge(text[], uuid, text, bigint, text) IS 'puts a receipt where receipts come in';
+
+-- The root is looked at first, with all that is asked of whoever uses it.
+CREATE FUNCTION dbsync_internal.file_options(subscription dbsync.subscription) RETURNS text[]
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM dbsync_internal.open_file_root(subscription.target, dbsync_internal.owner_of(subscription.id), false);
+    RETURN (SELECT s.srvoptions FROM pg_foreign_server s WHERE s.srvname = subscription.target);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.file_options(dbsync.subscription) IS 'options of the file target of a subscription whose owner may use it';
+
+CREATE FUNCTION dbsync_internal.bundles(caller oid, subscription text)
+    RETURNS TABLE (chain bigint, number bigint, batch bigint, part int, last boolean, "time" timestamptz, rows bigint, bytes bigint,
+        state text, published int, acknowledged text[], note text)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found dbsync.subscription := dbsync_internal.find_file_subscription(caller, subscription);
+BEGIN
+    RETURN QUERY SELECT * FROM dbsync_internal.file_bundles(dbsync_internal.file_options(found), found.uid, found.name, coalesce(found.chain, 0));
+END $$;
+COMMENT ON FUNCTION dbsync_internal.bundles(oid, text) IS 'body of dbsync.bundles()';
+
+CREATE FUNCTION dbsync.bundles(subscription text)
+    RETURNS TABLE (chain bigint, number bigint, batch bigint, part int, last boolean, "time" timestamptz, rows bigint, bytes bigint,
+        state text, published int, acknowledged text[], note text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.bundles(text) IS 'bundles of a subscription to a file target that are kept: what became of each, who has it, and what was said of it';
+
+CREATE FUNCTION dbsync_internal.publish(caller oid, subscription text, first bigint, last bigint) RETURNS int
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found dbsync.subscription := dbsync_internal.find_file_subscription(caller, subscription);
+    n int := dbsync_internal.file_publish(dbsync_internal.file_options(found), found.uid, found.name, coalesce(found.chain, 0),
+        first, coalesce(last, first));
+BEGIN
+    IF n IS DISTINCT FROM coalesce(last, first) - first + 1 THEN
+        RAISE WARNING USING MESSAGE = format('%s bundles of subscription "%s" were published again', coalesce(n, 0), subscription),
+            DETAIL = 'The others are not kept any more, or were never written.',
+            HINT = format('Look with: SELECT * FROM dbsync.bundles(%L).', subscription);
+    END IF;
+    RETURN n;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.publish(oid, text, bigint, bigint) IS 'body of dbsync.publish()';
+
+CREATE FUNCTION dbsync.publish(subscription text, first bigint, last bigint DEFAULT NULL) RETURNS int
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.publish(text, bigint, bigint) IS 'puts bundles that are kept into out once more, by their numbers in the present chain: how many';
+
+CREATE FUNCTION dbsync_internal.acknowledge(caller oid, subscription text, receipt text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found dbsync.subscription := dbsync_internal.find_file_subscription(caller, subscription);
+BEGIN
+    PERFORM dbsync_internal.file_acknowledge(dbsync_internal.file_options(found), found.uid, found.name, coalesce(found.chain, 0), receipt);
+END $$;
+COMMENT ON FUNCTION dbsync_internal.acknowledge(oid, text, text) IS 'body of dbsync.acknowledge()';
+
+CREATE FUNCTION dbsync.acknowledge(subscription text, receipt text) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
+COMMENT ON FUNCTION dbsync.acknowledge(text, text) IS 'takes a receipt that has come by another way than the folder for receipts, signed or not';

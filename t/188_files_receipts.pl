@@ -1,0 +1,194 @@
+# With a way back: receipts, what is sent again, what is kept no longer.  Without one: retention by age and size, repeats,
+# heartbeats, another chain by the clock.  Hazards 10, 16 to 18, 22 of files.
+use strict;
+use warnings;
+
+use lib 't';
+use DbsyncTest qw(ask becomes_true poll_until quoted);
+use DbsyncTest::Outbox;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $base = PostgreSQL::Test::Utils::tempdir();
+my $root = "$base/outbox";
+my $pair = DbsyncTest->new(source_only => 1);
+my $source = $pair->source;
+my $outbox = DbsyncTest::Outbox->new($root);
+my @columns = ('binary', 'int4send(id)', 'textsend(v)');
+my $receiver = '5f1c0000-0000-4000-8000-000000000001';
+my $count = 0;
+
+$pair->sql('CREATE TABLE item (id int PRIMARY KEY, v text); INSERT INTO item SELECT i, $$v$$ FROM generate_series(1, 100) i');
+$pair->create_target('gate', "file://$root?receivers=branch&resend_after=1%20h");
+$pair->subscribe('s', ['item'], target => 'gate');
+$pair->start_subscription('s');
+my $uid = $pair->sql("SELECT uid FROM dbsync.subscription WHERE name = 's'");
+my $keep = "$root/keep/$uid";
+
+sub changes
+{
+	my ($n) = @_;
+	foreach (1 .. $n)
+	{
+		$pair->sql("UPDATE item SET v = 'v' || clock_timestamp() WHERE id = 1");
+		$pair->arrives('s', 'a batch');
+	}
+	return;
+}
+
+sub newest { return $pair->sql("SELECT max(number) FROM dbsync.bundles('s') b WHERE b.state <> 'given up'"); }
+sub chain { return $pair->sql("SELECT chain FROM dbsync.subscription WHERE name = 's'"); }
+
+sub receipt
+{
+	my (%say) = @_;
+	my ($bundle) = grep { $_->{head}{number} == ($say{applied} // 0) } $outbox->bundles("keep/$uid");
+	my $sha256 = $say{sha256} // ($bundle ? substr($bundle->{sums}, 0, 16) : '-');
+	$count = $say{count} // $count + 1;
+	return sprintf 'dbsync-receipt 1 %s %s %s %d 2026-11-30T00:00:00Z chain=%s applied=%s batch=%s sha256=%s missing=%s refused=%s target=1/1',
+		$say{subscription} // $uid, $say{receiver} // $receiver, $say{name} // 'branch', $count, $say{chain} // chain(), $say{applied} // 0,
+		$say{applied} // 0, $sha256, $say{missing} // '-', $say{refused} // '-';
+}
+
+# Into the folder that they come into, whole, as by a rename.
+my $file = 0;
+sub comes
+{
+	my ($text) = @_;
+	my $path = "$root/receipts/r" . ++$file;
+	open(my $out, '>', "$base/receipt") or die $!;
+	print $out "$text\n";
+	close($out);
+	chmod(0644, "$base/receipt");
+	rename("$base/receipt", $path) or die $!;
+	return $path;
+}
+
+sub is_taken
+{
+	my ($path, $test) = @_;
+	ok(poll_until(sub { !-e $path }, "receipt to be taken"), $test);
+	return;
+}
+
+sub is_ignored
+{
+	my ($path, $why, $test) = @_;
+	ok(poll_until(sub { DbsyncTest::Outbox::slurp($source->logfile) =~ /file "\Q$path\E" is ignored: $why/ }, 'a line in the log'), $test);
+	ok(-e $path, "$test: it is left where it is");
+	unlink($path);
+	return;
+}
+
+$pair->arrives('s', 'the first copy is on disk');
+changes(5);
+my $all = newest();
+
+# --- acknowledged
+is_taken(comes(receipt(applied => $all - 2)), 'a receipt is taken');
+ok(poll_until(sub { $pair->sql("SELECT min(number) FROM dbsync.bundles('s')") == $all - 1 }, 'acknowledged bundles to go'), 'what the receiver has is not kept any more');
+is(join(' ', sort map { /-0*(\d+)\.tar$/ } $outbox->files('out')), join(' ', $all - 1, $all), 'nor in out');
+is_taken(comes(receipt(applied => $all)), 'the next receipt');
+ok(poll_until(sub { $pair->sql("SELECT string_agg(number || ' ' || state, ',') FROM dbsync.bundles('s')") eq "$all acknowledged" }, 'all but the newest to go'),
+	'the newest stays: it is the ledger');
+is($pair->sql("SELECT acknowledged FROM dbsync.bundles('s')"), '{branch}', 'and says who has it');
+changes(3);
+
+# --- missing, once and twice
+$outbox->play if 0;
+my $first = $all + 1;
+unlink(glob("$root/out/*"));
+is_taken(comes(receipt(applied => $all, missing => "$first-" . ($first + 1))), 'a receipt that lacks something');
+ok(poll_until(sub { 2 == grep { /\.tar$/ } $outbox->files('out') }, 'two bundles to come again'), 'that is sent again');
+is($pair->sql("SELECT note FROM dbsync.bundles('s') WHERE number = $first"), 'asked for, and sent again', 'which is noted');
+unlink(glob("$root/out/*"));
+is_taken(comes(receipt(applied => $all, missing => "$first")), 'a later one that still lacks it');
+changes(1);
+is(scalar(grep { /-0*$first\.tar$/ } $outbox->files('out')), 0, 'not again at once');
+$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"resend_after": "1 ms"}')});
+ok(poll_until(sub { grep { /-0*$first\.tar$/ } $outbox->files('out') }, 'the bundle to come a third time'), 'but after resend_after');
+ok(poll_until(sub { DbsyncTest::Outbox::slurp($source->logfile) =~ /bundle $first of subscription "s" was sent again, and is asked for once more/ }, 'a warning'),
+	'with a warning');
+$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"resend_after": "1 h"}')});
+
+# --- refused, and by hand
+$pair->sql('SELECT dbsync.acknowledge($$s$$, ' . quoted(receipt(applied => $first, refused => ($first + 1) . ':23505')) . ')');
+ok(poll_until(sub { ($pair->sql("SELECT note FROM dbsync.bundles('s') WHERE number = $first + 1") // '') =~ /^refused at receiver "branch": 23505/ }, 'a note'),
+	'what a target refuses is noted, of a receipt on paper');
+
+# --- forged, old, other
+my $before = $pair->sql("SELECT string_agg(number || state, ',') FROM dbsync.bundles('s')");
+is_ignored(comes('hello'), 'it is no receipt', 'no receipt');
+is_ignored(comes(receipt(applied => newest() + 5)), 'it names a bundle that was never written', 'a number that was never sent');
+is_ignored(comes(receipt(chain => chain() + 100, applied => 1)), 'it names a bundle that was never written', 'a chain that was never begun');
+is_ignored(comes('x' x 70000), 'it is no ordinary file of 64 kB at most', 'a large file');
+symlink('/etc/passwd', "$root/receipts/link") or die $!;
+is_ignored("$root/receipts/link", 'it is no ordinary file', 'a symbolic link');
+my $foreign = comes(receipt(subscription => '00000000-0000-4000-8000-000000000000', applied => 1));
+is_taken(comes(receipt(count => 1, applied => newest())), 'an older count is taken, and says nothing');
+is($pair->sql("SELECT string_agg(number || state, ',') FROM dbsync.bundles('s')"), $before, 'none of them removes a bundle');
+ok(-e $foreign, "another subscription's receipt is left for its worker");
+unlink($foreign);
+my ($error) = ($source->psql('postgres', "SELECT dbsync.acknowledge('s', 'dbsync-receipt 1 nonsense')"))[2];
+like($error, qr/that is no receipt/, 'no receipt on paper');
+
+# --- a fork
+$count = 100;
+comes(receipt(applied => newest(), sha256 => '0123456789abcdef'));
+$pair->status_becomes('s', "last_error ~ 'has played another bundle'", 'a receiver that has played another bundle of the number is a fork');
+like($pair->status('s')->{next_action}, qr/restart_chain/, 'which only another chain mends');
+
+# --- another chain
+my $old = chain();
+unlink(glob("$root/receipts/*"));
+$pair->sql("SELECT dbsync.restart_chain('s')");
+$pair->arrives('s', 'another chain is begun');
+@$outbox{qw(chain number)} = ($old, 1_000_000);
+cmp_ok(chain(), '>', $old, 'it is higher');
+is($pair->sql("SELECT min(number) FROM dbsync.bundles('s')"), '1', 'and begins with 1');
+$outbox->play('what comes is a chain from its beginning');
+$outbox->same_as($source, 'public.item', @columns);
+$pair->sql("SELECT dbsync.restart_chain('s')");
+$pair->sql("SELECT dbsync.restart_chain('s')");
+$pair->arrives('s', 'and again, twice in a second');
+$outbox->play('a chain once more');
+$outbox->same_as($source, 'public.item', @columns);
+($error) = ($source->psql('postgres', "SELECT dbsync.restart_chain('s', 17)"))[2];
+like($error, qr/chain 17 is not above/, 'chains go up only');
+changes(1);
+
+# --- no way back
+$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"receivers": null, "keep_for": "0 s", "heartbeat": "300 ms"}')});
+changes(3);
+ok(poll_until(sub { $pair->sql("SELECT count(*) FROM dbsync.bundles('s')") == 1 }, 'old bundles to go'), 'kept by age');
+my $number = newest();
+ok(poll_until(sub { newest() > $number + 2 }, 'heartbeats'), 'silence has a heartbeat');
+$outbox->{number} = 0;
+$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"keep_for": "1 day", "heartbeat": "0", "keep_size": "100 kB"}')});
+foreach (1 .. 3)
+{
+	$pair->sql("UPDATE item SET v = (SELECT string_agg(md5(random()::text || item.id), '') FROM generate_series(1, 100))");
+	$pair->arrives('s', 'large batches');
+}
+ok(poll_until(sub { $pair->sql("SELECT count(*) FROM dbsync.bundles('s')") <= 2 }, 'large bundles to go'), 'kept by size');
+like(DbsyncTest::Outbox::slurp($source->logfile), qr/is removed before all have it/, 'with a warning');
+$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"keep_size": null, "repeats": "2", "resend_after": "4 s"}')});
+changes(1);
+$number = newest();
+foreach my $time (1, 2)
+{
+	unlink(glob("$root/out/*"));
+	ok(poll_until(sub { grep { /-0*$number\.tar$/ } $outbox->files('out') }, 'a repeat'), "repeat $time");
+}
+
+# --- by the clock
+$old = chain();
+$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"full_every": "2 s"}')});
+ok(poll_until(sub { chain() > $old }, 'another chain'), 'full_every begins another chain');
+$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"full_every": null}')});
+$pair->arrives('s', 'with copies');
+@$outbox{qw(chain number)} = ($old, 1_000_000);
+$outbox->play('which is whole');
+$outbox->same_as($source, 'public.item', @columns);
+
+DbsyncTest::finish();

@@ -1,0 +1,215 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/bundle/contents_types.c
+ *	  contents.json: what types of columns look like, written and read: labels of enums,
+ *	  attributes of composite types.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_attribute.h"
+
+#include "worker/bundle/contents.h"
+
+/* --- out --- */
+
+static void
+put_enum(StringInfo out, const DbsyncBundleEnum *type)
+{
+	dbsync_json_item(out);
+	appendStringInfoChar(out, '{');
+	dbsync_json_put_string(out, "type", type->type);
+	dbsync_json_key(out, "labels");
+	appendStringInfoChar(out, '[');
+	for (int i = 0; i < type->nlabels; i++)
+	{
+		dbsync_json_item(out);
+		appendStringInfoChar(out, '{');
+		dbsync_json_put_string(out, "name", type->labels[i].name);
+		dbsync_extras_put_words(out, "former", type->labels[i].former);
+		appendStringInfoChar(out, '}');
+	}
+	appendStringInfoString(out, "]}");
+}
+
+static void
+put_row_type(StringInfo out, const DbsyncRowType *type)
+{
+	dbsync_json_item(out);
+	appendStringInfoChar(out, '{');
+	dbsync_json_put_string(out, "type", type->type_name);
+	dbsync_json_key(out, "attributes");
+	appendStringInfoChar(out, '[');
+	for (int i = 0; i < type->nattributes; i++)
+	{
+		const DbsyncAttribute *attribute = &type->attributes[i];
+
+		dbsync_json_item(out);
+		appendStringInfoChar(out, '{');
+		dbsync_json_put_string(out, "name", attribute->name);
+		dbsync_extras_put_words(out, "former", attribute->former);
+		dbsync_json_put_string(out, "type", attribute->type_name);
+		dbsync_json_put_int(out, "oid", dbsync_extras_same_everywhere(attribute->type));
+		dbsync_json_put_int(out, "typmod", attribute->typmod);
+		dbsync_json_put_int(out, "collation", dbsync_extras_same_everywhere(attribute->collation));
+		appendStringInfoChar(out, '}');
+	}
+	appendStringInfoString(out, "]}");
+}
+
+void
+dbsync_types_write(StringInfo out, const DbsyncBundleStep *step)
+{
+	ListCell   *lc;
+
+	dbsync_json_key(out, "enums");
+	appendStringInfoChar(out, '[');
+	foreach(lc, step->enums)
+		put_enum(out, lfirst(lc));
+	appendStringInfoChar(out, ']');
+	dbsync_json_key(out, "row_types");
+	appendStringInfoChar(out, '[');
+	foreach(lc, step->row_types)
+		put_row_type(out, lfirst(lc));
+	appendStringInfoChar(out, ']');
+}
+
+/* --- in --- */
+
+static void
+read_label_member(DbsyncJson *json, const char *key, void *arg)
+{
+	DbsyncLabel *label = arg;
+
+	if (strcmp(key, "name") == 0)
+		label->name = dbsync_json_string(json);
+	else if (strcmp(key, "former") == 0)
+		dbsync_json_array(json, dbsync_extras_read_word, &label->former);
+	else
+		dbsync_json_skip(json);
+}
+
+static void
+read_label(DbsyncJson *json, void *arg)
+{
+	DbsyncBundleEnum *type = arg;
+	DbsyncLabel *label;
+
+	/* twice as many at 1, 2, 4 ... */
+	if ((type->nlabels & (type->nlabels - 1)) == 0)
+		type->labels = type->labels ? repalloc(type->labels, sizeof(DbsyncLabel) * 2 * type->nlabels)
+			: palloc(sizeof(DbsyncLabel));
+	label = &type->labels[type->nlabels++];
+	memset(label, 0, sizeof(DbsyncLabel));
+	dbsync_json_object(json, read_label_member, label);
+	if (label->name == NULL)
+		dbsync_json_wrong(json, "a label has no name");
+}
+
+static void
+read_enum_member(DbsyncJson *json, const char *key, void *arg)
+{
+	DbsyncBundleEnum *type = arg;
+
+	if (strcmp(key, "type") == 0)
+		type->type = dbsync_json_string(json);
+	else if (strcmp(key, "labels") == 0)
+		dbsync_json_array(json, read_label, type);
+	else
+		dbsync_json_skip(json);
+}
+
+static void
+read_enum(DbsyncJson *json, void *arg)
+{
+	DbsyncBundleStep *step = arg;
+	DbsyncBundleEnum *type = palloc0(sizeof(DbsyncBundleEnum));
+
+	dbsync_json_object(json, read_enum_member, type);
+	if (type->type == NULL)
+		dbsync_json_wrong(json, "an enum has no name");
+	step->enums = lappend(step->enums, type);
+}
+
+static void
+read_attribute_member(DbsyncJson *json, const char *key, void *arg)
+{
+	DbsyncAttribute *attribute = arg;
+
+	if (strcmp(key, "name") == 0)
+		attribute->name = dbsync_json_string(json);
+	else if (strcmp(key, "former") == 0)
+		dbsync_json_array(json, dbsync_extras_read_word, &attribute->former);
+	else if (strcmp(key, "type") == 0)
+		attribute->type_name = dbsync_json_string(json);
+	else if (strcmp(key, "oid") == 0)
+		attribute->type = dbsync_extras_same_everywhere((Oid) dbsync_json_int(json, 0, PG_UINT32_MAX));
+	else if (strcmp(key, "typmod") == 0)
+		attribute->typmod = (int32) dbsync_json_int(json, -1, PG_INT32_MAX);
+	else if (strcmp(key, "collation") == 0)
+		attribute->collation = dbsync_extras_same_everywhere((Oid) dbsync_json_int(json, 0, PG_UINT32_MAX));
+	else
+		dbsync_json_skip(json);
+}
+
+static void
+read_attribute(DbsyncJson *json, void *arg)
+{
+	DbsyncRowType *type = arg;
+	DbsyncAttribute *attribute;
+
+	/* as PostgreSQL's own limit, dropped ones counted */
+	if (type->nattributes >= MaxAttrNumber)
+	{
+		dbsync_json_wrong(json, "a type has too many attributes");
+		return;
+	}
+	if ((type->nattributes & (type->nattributes - 1)) == 0)
+		type->attributes = type->attributes ? repalloc(type->attributes, sizeof(DbsyncAttribute) * 2 * type->nattributes)
+			: palloc(sizeof(DbsyncAttribute));
+	attribute = &type->attributes[type->nattributes++];
+	memset(attribute, 0, sizeof(DbsyncAttribute));
+	attribute->typmod = -1;
+	dbsync_json_object(json, read_attribute_member, attribute);
+	/* one that was dropped has neither name nor, perhaps, a type any more */
+	if (attribute->name != NULL && attribute->type_name == NULL && !OidIsValid(attribute->type))
+		dbsync_json_wrong(json, "an attribute has no type");
+}
+
+static void
+read_row_type_member(DbsyncJson *json, const char *key, void *arg)
+{
+	DbsyncRowType *type = arg;
+
+	if (strcmp(key, "type") == 0)
+		type->type_name = dbsync_json_string(json);
+	else if (strcmp(key, "attributes") == 0)
+		dbsync_json_array(json, read_attribute, type);
+	else
+		dbsync_json_skip(json);
+}
+
+static void
+read_row_type(DbsyncJson *json, void *arg)
+{
+	DbsyncBundleStep *step = arg;
+	DbsyncRowType *type = palloc0(sizeof(DbsyncRowType));
+
+	dbsync_json_object(json, read_row_type_member, type);
+	if (type->type_name == NULL)
+		dbsync_json_wrong(json, "a composite type has no name");
+	step->row_types = lappend(step->row_types, type);
+}
+
+bool
+dbsync_types_read(DbsyncJson *json, const char *key, DbsyncBundleStep *step)
+{
+	if (strcmp(key, "enums") == 0)
+		dbsync_json_array(json, read_enum, step);
+	else if (strcmp(key, "row_types") == 0)
+		dbsync_json_array(json, read_row_type, step);
+	else
+		return false;
+	return true;
+}

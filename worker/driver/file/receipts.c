@@ -1,0 +1,226 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/file/receipts.c
+ *	  File driver: receipts are taken out of the folder that they come into.
+ *
+ * Others write there: a file is opened as what it is, read up to a limit, and taken away if it is a receipt of
+ * our subscription that says something new, or something old.  All else is left alone, and named once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base64.h"
+#include "storage/fd.h"
+#include "utils/timestamp.h"
+
+#include "worker/bundle/folder.h"
+#include "worker/bundle/reader.h"
+#include "worker/driver/file/receipts.h"
+
+#define RECEIPT_LIMIT	(64 * 1024)
+#define MAX_IGNORED		1000
+
+/* The text of a file that others have made; NULL: it is none that we read. */
+static char *
+read_foreign(const char *path, struct stat *status)
+{
+	int			fd = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | PG_BINARY);
+	char	   *data;
+	ssize_t		length;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, status) != 0 || !S_ISREG(status->st_mode) || status->st_size > RECEIPT_LIMIT)
+	{
+		(void) CloseTransientFile(fd);
+		return NULL;
+	}
+	data = palloc(RECEIPT_LIMIT + 1);
+	length = read(fd, data, RECEIPT_LIMIT);
+	(void) CloseTransientFile(fd);
+	if (length < 0)
+		return NULL;
+	data[length] = '\0';
+	return data;
+}
+
+/* The keys of receivers. */
+static List *
+read_keys(const char *path)
+{
+	List	   *keys = dbsync_file_read_keys(path);
+
+	if (keys == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is no public key in file \"%s\"", path)));
+	return keys;
+}
+
+/* Is the line signed by one of the receivers' keys?  Where none are given, none need be. */
+static bool
+is_signed(const FileTarget *target, const char *line, const char *signature)
+{
+	uint8		bytes[DBSYNC_BUNDLE_SIGNATURE + 8];
+	ListCell   *lc;
+
+	if (target->options.receipt_keys == NULL)
+		return true;
+	if (signature == NULL ||
+		pg_b64_decode(signature, strlen(signature), (void *) bytes, sizeof(bytes)) != DBSYNC_BUNDLE_SIGNATURE)
+		return false;
+	foreach(lc, read_keys(target->options.receipt_keys))
+	{
+		if (dbsync_sign_holds(lfirst(lc), line, strlen(line), bytes))
+			return true;
+	}
+	return false;
+}
+
+/* It may be another file by now. */
+static void
+take_away(const char *path, const struct stat *status)
+{
+	struct stat now;
+
+	if (lstat(path, &now) == 0 && now.st_ino == status->st_ino && now.st_dev == status->st_dev)
+		(void) unlink(path);
+}
+
+static void
+ignore(FileTarget *target, const char *path, const struct stat *status, const char *why)
+{
+	char	   *seen = psprintf("%s %lld", path, (long long) status->st_mtime);
+	MemoryContext old;
+	ListCell   *lc;
+
+	foreach(lc, target->ignored)
+	{
+		if (strcmp(lfirst(lc), seen) == 0)
+			return;
+	}
+	old = MemoryContextSwitchTo(target->base.context);
+	/* whoever makes a million of them is named a million times, and fills no memory */
+	if (list_length(target->ignored) >= MAX_IGNORED)
+		target->ignored = NIL;
+	target->ignored = lappend(target->ignored, pstrdup(seen));
+	MemoryContextSwitchTo(old);
+	ereport(LOG,
+			(errmsg("file \"%s\" is ignored: %s", path, why)));
+}
+
+/* Has the receiver played the bundle that we have under this number? */
+static void
+check_hash(FileTarget *target, const FileReceipt *receipt)
+{
+	FileName	name = {receipt->chain, receipt->applied};
+	DbsyncBundleVerdict verdict;
+	const char *reason;
+	const char *path = dbsync_file_keep_path(target, &name, ".tar");
+	char		sums[DBSYNC_BUNDLE_HEX];
+	struct stat status;
+
+	strlcpy(sums, target->sums, sizeof(sums));
+	if (name.number != target->newest.number)
+	{
+		DbsyncBundleReader *reader;
+
+		if (stat(path, &status) != 0)
+			return;
+		reader = dbsync_bundle_open(path, dbsync_file_own_keys(target), &verdict, &reason);
+		if (reader == NULL)
+			return;
+		strlcpy(sums, dbsync_file_hex(dbsync_bundle_sums(reader)), sizeof(sums));
+		dbsync_bundle_close(reader);
+	}
+	if (strlen(receipt->sha256) < 16 || strncmp(sums, receipt->sha256, strlen(receipt->sha256)) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("receiver \"%s\" has played another bundle " INT64_FORMAT " of chain " INT64_FORMAT " than is kept here",
+					receipt->name, receipt->applied, receipt->chain),
+			 errdetail("Its hash there begins with %s, here with %.16s: this database or its root was copied, or put back.",
+					   receipt->sha256, sums),
+			 errhint("Begin another chain: dbsync.restart_chain().")));
+}
+
+/* In place of what the receiver has said before; false: it is older. */
+static bool
+replace(FileReceipts *receipts, FileReceipt *receipt)
+{
+	ListCell   *lc;
+
+	foreach(lc, receipts->receipts)
+	{
+		FileReceipt *old = lfirst(lc);
+
+		if (strcmp(old->receiver, receipt->receiver) != 0)
+			continue;
+		if (old->count >= receipt->count)
+			return false;
+		receipts->receipts = foreach_delete_current(receipts->receipts, lc);
+	}
+	receipts->receipts = lappend(receipts->receipts, receipt);
+	return true;
+}
+
+static void
+take_file(FileTarget *target, FileReceipts *receipts, const char *path)
+{
+	struct stat status = {0};
+	char	   *data = read_foreign(path, &status);
+	char	   *next = NULL;
+	char	   *line;
+	char	   *uuid = dbsync_file_uuid(&target->subscription);
+	FileReceipt *receipt;
+	bool		is_new;
+
+	if (data == NULL)
+	{
+		ignore(target, path, &status, "it is no ordinary file of 64 kB at most");
+		return;
+	}
+	line = strtok_r(data, "\r\n", &next);
+	receipt = line ? dbsync_file_receipt_parse(line) : NULL;
+	if (receipt == NULL)
+	{
+		ignore(target, path, &status, "it is no receipt");
+		return;
+	}
+	/* of another subscription, whose worker comes for it */
+	if (strstr(line, psprintf(" %s ", uuid)) != line + strlen("dbsync-receipt 1"))
+		return;
+	if (!is_signed(target, line, strtok_r(NULL, "\r\n", &next)))
+	{
+		ignore(target, path, &status, "it is not signed by a key in the file that option \"receipt_keys\" names");
+		return;
+	}
+	if (receipt->chain > target->newest.chain ||
+		(receipt->chain == target->newest.chain && receipt->applied > target->newest.number))
+	{
+		ignore(target, path, &status, "it names a bundle that was never written");
+		return;
+	}
+	receipt->taken = GetCurrentTimestamp();
+	is_new = replace(receipts, receipt);
+	if (is_new && receipt->chain == target->newest.chain && receipt->applied > 0)
+		check_hash(target, receipt);
+	if (is_new)
+		dbsync_file_receipts_write(target, receipts);
+	take_away(path, &status);
+}
+
+void
+dbsync_file_receipts_take(FileTarget *target, FileReceipts *receipts)
+{
+	char	   *folder = psprintf("%s/receipts", target->options.root);
+	ListCell   *lc;
+
+	foreach(lc, dbsync_folder_list(folder))
+		take_file(target, receipts, psprintf("%s/%s", folder, (char *) lfirst(lc)));
+}

@@ -1,0 +1,208 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/file/upkeep.c
+ *	  File driver: between batches: receipts, what is published again, what is not kept any more, silence.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "utils/timestamp.h"
+
+#include "worker/bundle/folder.h"
+#include "worker/driver/file/receipts.h"
+
+/* ms between two looks at receipts, and at what is kept */
+#define RECEIPTS_PAUSE	1000
+#define KEEP_PAUSE		10000
+
+static bool
+has_passed(TimestampTz since, int64 ms)
+{
+	return GetCurrentTimestamp() - since >= ms * 1000;
+}
+
+/* --- what is kept --- */
+
+/* Both names of it, or it frees nothing. */
+static void
+remove_bundle(FileTarget *target, const FileName *name)
+{
+	char	   *path = dbsync_file_keep_path(target, name, ".tar");
+	char	   *out = dbsync_file_out_path(target, target->ledger.subscription_name, name);
+	struct stat of_path;
+	struct stat of_out;
+
+	if (lstat(path, &of_path) == 0 && lstat(out, &of_out) == 0 &&
+		of_path.st_dev == of_out.st_dev && of_path.st_ino == of_out.st_ino && unlink(out) != 0 && errno != ENOENT)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not remove file \"%s\": %m", out)));
+	dbsync_folder_remove(path);
+}
+
+static int64
+total_size(FileTarget *target, List *names)
+{
+	int64		total = 0;
+	struct stat status;
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		if (stat(dbsync_file_keep_path(target, lfirst(lc), ".tar"), &status) == 0)
+			total += status.st_size;
+	}
+	return total;
+}
+
+/* Has everybody got it, as far as can be known? */
+static bool
+is_done_with(const FileTarget *target, const FileReceipts *receipts, const FileName *name, const struct stat *status)
+{
+	if (target->options.receivers != NIL)
+		return name->chain < target->newest.chain || name->number <= dbsync_file_receipts_applied(target, receipts);
+	return has_passed(time_t_to_timestamptz(status->st_mtime), target->options.keep_for);
+}
+
+/* The newest batch stays, as it is the ledger. */
+static bool
+is_of_newest(const FileTarget *target, const FileName *name)
+{
+	return name->chain == target->newest.chain && name->number > target->newest.number - target->newest_part;
+}
+
+static void
+prune_bundles(FileTarget *target, const FileReceipts *receipts)
+{
+	List	   *names = dbsync_file_list(target, ".tar");
+	int64		limit = target->options.keep_size;
+	int64		size = limit > 0 ? total_size(target, names) : 0;
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		const FileName *name = lfirst(lc);
+		struct stat status;
+		bool		done;
+
+		if (is_of_newest(target, name) || stat(dbsync_file_keep_path(target, name, ".tar"), &status) != 0)
+			break;
+		done = is_done_with(target, receipts, name, &status);
+		if (!done && size <= limit)
+			break;
+		if (!done)
+			ereport(WARNING,
+					(errmsg("bundle " INT64_FORMAT " of subscription \"%s\" is removed before all have it",
+							name->number, target->ledger.subscription_name),
+					 errdetail("Kept bundles have more than keep_size.")));
+		remove_bundle(target, name);
+		size -= status.st_size;
+	}
+}
+
+/* All but the newest. */
+static void
+prune_states(FileTarget *target)
+{
+	List	   *names = dbsync_file_list(target, ".state");
+
+	for (int i = 0; i < list_length(names) - 1; i++)
+		dbsync_folder_remove(dbsync_file_keep_path(target, list_nth(names, i), ".state"));
+}
+
+/* --- no way back --- */
+
+/*
+ * Each is published "repeats" times more, resend_after apart: what became due since the last look.  That is told by a
+ * file's own time, so that none is left out while nobody runs.
+ */
+static void
+repeat(FileTarget *target)
+{
+	char	   *mark = psprintf("%s/repeated", target->keep);
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz last = 0;
+	struct stat status;
+	ListCell   *lc;
+
+	if (target->options.repeats == 0 || target->options.receivers != NIL)
+		return;
+	if (stat(mark, &status) == 0)
+		last = time_t_to_timestamptz(status.st_mtime);
+	foreach(lc, dbsync_file_list(target, ".tar"))
+	{
+		const FileName *name = lfirst(lc);
+		TimestampTz written;
+		int64		times;
+
+		if (name->chain < target->newest.chain || stat(dbsync_file_keep_path(target, name, ".tar"), &status) != 0)
+			continue;
+		written = time_t_to_timestamptz(status.st_mtime);
+		times = Min((now - written) / (target->options.resend_after * 1000), target->options.repeats);
+		if (times > 0 && written + times * target->options.resend_after * 1000 > last)
+			dbsync_file_publish(target, name);
+	}
+	dbsync_folder_write(dbsync_file_tmp_folder(target), mark, "", 0, 0600);
+}
+
+/* --- all of it --- */
+
+static void
+see_to_receipts(FileTarget *target, FileReceipts *receipts)
+{
+	dbsync_file_receipts_take(target, receipts);
+	if (dbsync_file_resend(target, receipts))
+		dbsync_file_receipts_write(target, receipts);
+}
+
+static bool
+see_to(FileTarget *target, long *pause, int *wants)
+{
+	const FileOptions *options = &target->options;
+	FileReceipts *receipts;
+
+	if (!target->found)
+		return true;
+	receipts = dbsync_file_receipts_read(target);
+	see_to_receipts(target, receipts);
+	if (has_passed(target->pruned, Min(KEEP_PAUSE, options->resend_after)))
+	{
+		repeat(target);
+		prune_bundles(target, receipts);
+		prune_states(target);
+		target->pruned = GetCurrentTimestamp();
+	}
+	*pause = Min(RECEIPTS_PAUSE, options->resend_after);
+	if (options->heartbeat > 0)
+		*pause = Min(*pause, options->heartbeat);
+	if (options->full_every > 0 &&
+		has_passed(time_t_to_timestamptz((pg_time_t) target->newest.chain), options->full_every))
+		*wants |= DBSYNC_UPKEEP_RESTART;
+	else if (options->heartbeat > 0 && target->newest.number > 0 && has_passed(target->written, options->heartbeat))
+		*wants |= DBSYNC_UPKEEP_POSITION;
+	return true;
+}
+
+static bool
+see_to_in_scratch(FileTarget *target, long *pause, int *wants)
+{
+	MemoryContext scratch = AllocSetContextCreate(target->base.context, "dbsync file upkeep", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+
+	(void) see_to(target, pause, wants);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+	return true;
+}
+
+bool
+dbsync_file_upkeep(DbsyncTarget *base, long *pause, int *wants)
+{
+	FileTarget *target = (FileTarget *) base;
+
+	DBSYNC_FILE_GUARDED(target, see_to_in_scratch(target, pause, wants));
+}

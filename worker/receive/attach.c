@@ -1,0 +1,194 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/receive/attach.c
+ *	  The two ends of a receiver: its folder, which nobody else may work on, and its target.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "worker/batch/ledger.h"
+#include "worker/batch/ledger_check.h"
+#include "worker/bundle/folder.h"
+#include "worker/connection.h"
+#include "worker/identity.h"
+#include "worker/query.h"
+#include "worker/receive/attach.h"
+#include "worker/receive/cache.h"
+#include "worker/receive/replay.h"
+#include "worker/receive/take.h"
+#include "worker/target.h"
+
+/* --- the folder --- */
+
+/* What somebody has left who died. */
+static void
+clear_tmp(const DbsyncReceiver *receiver)
+{
+	List	   *names = dbsync_folder_list(receiver->tmp);
+	ListCell   *lc;
+
+	foreach(lc, names)
+		(void) unlink(psprintf("%s/%s", receiver->tmp, (char *) lfirst(lc)));
+	list_free_deep(names);
+}
+
+static void
+lock_folder(DbsyncReceiving *receiving)
+{
+	DbsyncReceiver *receiver = receiving->receiver;
+	MemoryContext old;
+	bool		locked;
+
+	receiving->lock_context = AllocSetContextCreate(TopMemoryContext, "dbsync lock of a receiver", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(receiving->lock_context);
+	locked = dbsync_folder_lock(psprintf("%s/cache/lock", receiver->root));
+	receiving->locked = pstrdup(receiver->root);
+	MemoryContextSwitchTo(old);
+	if (locked)
+		return;
+	MemoryContextDelete(receiving->lock_context);
+	receiving->lock_context = NULL;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("another receiver works on folder \"%s\"", receiver->root),
+			 errhint("Give each receiver a root of its own; they may share an inbox, by the options \"in\" and remove 'false'.")));
+}
+
+void
+dbsync_receiver_open_folder(DbsyncReceiving *receiving)
+{
+	DbsyncReceiver *receiver = receiving->receiver;
+	const char *problem;
+
+	if (receiving->lock_context != NULL && strcmp(receiving->locked, receiver->root) == 0)
+		return;
+	if (receiving->lock_context != NULL)
+		MemoryContextDelete(receiving->lock_context);
+	receiving->lock_context = NULL;
+	problem = dbsync_folder_problem(receiver->root);
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("folder \"%s\" cannot be the root of a receiver", receiver->root),
+				 errdetail("%s", problem)));
+	dbsync_folder_make(receiver->root, S_IRWXU | S_IXGRP | S_IXOTH);
+	dbsync_folder_make(psprintf("%s/cache", receiver->root), S_IRWXU);
+	dbsync_folder_make(receiver->tmp, S_IRWXU);
+	dbsync_folder_make(receiver->rejected, S_IRWXU);
+	dbsync_folder_make(receiver->receipts, S_IRWXU | S_IRWXG);
+	if (strcmp(receiver->in, psprintf("%s/in", receiver->root)) == 0)
+		dbsync_folder_make(receiver->in, S_IRWXU | S_IRWXG);
+	lock_folder(receiving);
+	clear_tmp(receiver);
+	dbsync_bundles_forget();
+	dbsync_take_forget();
+}
+
+/* --- the target --- */
+
+void
+dbsync_receiver_detach(DbsyncReceiving *receiving)
+{
+	dbsync_replay_forget_tables();
+	dbsync_ledger_detach(receiving->work);
+	receiving->place_known = false;
+}
+
+static void
+connect_target(DbsyncReceiving *receiving)
+{
+	DbsyncWork *work = receiving->work;
+	bool		ok;
+
+	work->target_context = AllocSetContextCreate(work->context, "dbsync target", ALLOCSET_DEFAULT_SIZES);
+	dbsync_connection_watch();
+	work->target = dbsync_connection_open(work->subscription, "", work->target_context, &ok);
+	if (!ok)
+		dbsync_target_raise(work->target, psprintf("connecting to target \"%s\"", work->subscription->target));
+}
+
+static void
+refuse_ledger(DbsyncReceiving *receiving, const char *problem)
+{
+	receiving->stop = DBSYNC_STOP_LEDGER;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("the ledger on target \"%s\" cannot be believed: %s", receiving->receiver->target, problem),
+			 errdetail("It is the row of dbsync_ledger.position there with id %s.",
+					   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&receiving->receiver->subscription)))),
+			 errhint("Put the row back as it was; or at the source: SELECT dbsync.restart_chain(...), which copies all anew.")));
+}
+
+/* "chain c number n sha256 h" */
+static void
+read_note(DbsyncReceiving *receiving)
+{
+	const DbsyncLedger *ledger = &receiving->work->ledger;
+	DbsyncPlace *place = &receiving->place;
+	long long	chain;
+	long long	number;
+	char		sums[DBSYNC_BUNDLE_HEX] = "";
+
+	if (ledger->chain == 0)
+		refuse_ledger(receiving, "a live subscription feeds it");
+	if (ledger->note == NULL ||
+		sscanf(ledger->note, "chain %lld number %lld sha256 %64s", &chain, &number, sums) != 3 ||
+		chain != ledger->chain || number < 0)
+		refuse_ledger(receiving, "column \"note\" names no bundle");
+	place->chain = chain;
+	place->number = number;
+	place->batch = ledger->batch;
+	strlcpy(place->sums, strcmp(sums, "-") == 0 ? "" : sums, sizeof(place->sums));
+}
+
+/* The catalog remembers more: it is said, and played again from there. */
+static void
+tell_of_return(const DbsyncReceiving *receiving)
+{
+	const DbsyncReceiver *receiver = receiving->receiver;
+	const DbsyncPlace *place = &receiving->place;
+
+	if (place->chain > receiver->chain || (place->chain == receiver->chain && place->number >= receiver->number))
+		return;
+	ereport(LOG,
+			(errmsg("target \"%s\" was put back: it has bundle " INT64_FORMAT " of chain " INT64_FORMAT " last",
+					receiver->target, place->number, place->chain),
+			 errdetail("It had bundle " INT64_FORMAT " of chain " INT64_FORMAT ". What followed is played again, and asked for where it is not kept.",
+					   receiver->number, receiver->chain)));
+}
+
+void
+dbsync_receiver_attach(DbsyncReceiving *receiving)
+{
+	DbsyncWork *work = receiving->work;
+	bool		found;
+
+	if (work->target != NULL && (dbsync_connection_is_outdated() || !receiving->place_known))
+		dbsync_receiver_detach(receiving);
+	if (work->target != NULL)
+		return;
+	connect_target(receiving);
+	dbsync_identity_check(work);
+	dbsync_target_ledger_read(work->target, &receiving->receiver->subscription, &work->ledger, &found);
+	memset(&receiving->place, 0, sizeof(DbsyncPlace));
+	if (found)
+	{
+		if (work->ledger.null_column != NULL)
+			refuse_ledger(receiving, psprintf("column \"%s\" is null", work->ledger.null_column));
+		if (work->ledger.checksum != dbsync_ledger_checksum(&work->ledger))
+			refuse_ledger(receiving, "somebody has edited it");
+		read_note(receiving);
+		tell_of_return(receiving);
+	}
+	dbsync_identity_note(work);
+	receiving->place_known = true;
+	receiving->progress_due = found && (receiving->place.chain != receiving->receiver->chain ||
+										receiving->place.number != receiving->receiver->number);
+}

@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/receive/attach.h
+ *	  The two ends of a receiver: its folder, which nobody else may work on, and its target.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_RECEIVE_ATTACH_H
+#define DBSYNC_WORKER_RECEIVE_ATTACH_H
+
+#include "worker/receive/receive.h"
+
+/* Make the folders, and take the lock; error if another receiver has it, or the root cannot be one. */
+extern void dbsync_receiver_open_folder(DbsyncReceiving *receiving);
+
+/* Connect to the target if need be, and read where it is. */
+extern void dbsync_receiver_attach(DbsyncReceiving *receiving);
+
+/* Close the connection; the place is the catalog's then. */
+extern void dbsync_receiver_detach(DbsyncReceiving *receiving);
+
+#endif							/* DBSYNC_WORKER_RECEIVE_ATTACH_H */

@@ -1,0 +1,183 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/receive/look.c
+ *	  A file of the inbox as it lies there, before anything of it is proved.
+ *
+ * Who fills the inbox may be anybody: links, FIFOs and devices are not opened, and what a name says is not believed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+#include "storage/fd.h"
+
+#include "worker/bundle/bundle.h"
+#include "worker/receive/look.h"
+
+/* where the headers of archives have their magic */
+#define MAGIC_AT		257
+#define MAGIC			"ustar"
+
+#define COPY_PIECE		(256 * 1024)
+
+/* "<name>-<8 of uuid>-<chain>-<number>/FORMAT" */
+static void
+read_folder(const char *block, DbsyncLook *look)
+{
+	char		name[101];
+	char	   *slash;
+	char	   *dash;
+
+	memcpy(name, block, 100);
+	name[100] = '\0';
+	slash = strchr(name, '/');
+	if (slash == NULL || strcmp(slash, "/FORMAT") != 0)
+		return;
+	look->ours = true;
+	*slash = '\0';
+	dash = strrchr(name, '-');
+	if (dash == NULL)
+		return;
+	look->number = strtoll(dash + 1, NULL, 10);
+	*dash = '\0';
+	dash = strrchr(name, '-');
+	if (dash != NULL)
+		look->chain = strtoll(dash + 1, NULL, 10);
+}
+
+static bool
+ends(int fd, off_t size)
+{
+	char		blocks[2 * DBSYNC_BUNDLE_BLOCK];
+
+	if (size < (off_t) sizeof(blocks) || size % DBSYNC_BUNDLE_BLOCK != 0 ||
+		pread(fd, blocks, sizeof(blocks), size - sizeof(blocks)) != sizeof(blocks))
+		return false;
+	for (int i = 0; i < sizeof(blocks); i++)
+	{
+		if (blocks[i] != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Opened without following a link, and without waiting; < 0: it has gone, or is no regular file. */
+static int
+open_regular(const char *path, struct stat *st)
+{
+	int			fd = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | PG_BINARY);
+
+	if (fd < 0)
+	{
+		/* ELOOP: a link; ENXIO: a socket */
+		if (errno == ENOENT || errno == ELOOP || errno == ENXIO || errno == EMLINK)
+			return -1;
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not open file \"%s\": %m", path)));
+	}
+	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
+		return fd;
+	CloseTransientFile(fd);
+	return -1;
+}
+
+bool
+dbsync_look(const char *path, DbsyncLook *look)
+{
+	char		block[DBSYNC_BUNDLE_BLOCK] = "";
+	struct stat st;
+	ssize_t		got;
+	int			fd;
+
+	memset(look, 0, sizeof(DbsyncLook));
+	/* what cannot be opened is no reason to stop, if it is none for us */
+	if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
+		return false;
+	fd = open_regular(path, &look->st);
+	if (fd < 0)
+		return false;
+	got = pread(fd, block, sizeof(block), 0);
+	if (got == sizeof(block))
+	{
+		/* one changed byte leaves one of the two as it was */
+		read_folder(block, look);
+		look->ours |= memcmp(block + MAGIC_AT, MAGIC, strlen(MAGIC)) == 0;
+		look->has_end = ends(fd, look->st.st_size);
+	}
+	else
+		look->ours = look->st.st_size < (off_t) sizeof(block);
+	CloseTransientFile(fd);
+	return true;
+}
+
+bool
+dbsync_look_is_same(const char *path, const struct stat *st)
+{
+	struct stat now;
+
+	return lstat(path, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino;
+}
+
+static void
+copy_bytes(int in, int out, const char *from, const char *to)
+{
+	char	   *piece = palloc(COPY_PIECE);
+
+	for (;;)
+	{
+		ssize_t		got;
+
+		CHECK_FOR_INTERRUPTS();
+		got = read(in, piece, COPY_PIECE);
+		if (got < 0)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not read file \"%s\": %m", from)));
+		if (got == 0)
+			break;
+		errno = 0;
+		if (write(out, piece, got) != got)
+		{
+			/* if write has not set it, assume the disk is full */
+			if (errno == 0)
+				errno = ENOSPC;
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not write file \"%s\": %m", to)));
+		}
+	}
+	pfree(piece);
+}
+
+bool
+dbsync_look_copy(const char *from, const struct stat *st, const char *to)
+{
+	struct stat opened;
+	int			in = open_regular(from, &opened);
+	int			out;
+
+	if (in < 0)
+		return false;
+	if (opened.st_dev != st->st_dev || opened.st_ino != st->st_ino)
+	{
+		CloseTransientFile(in);
+		return false;
+	}
+	out = OpenTransientFilePerm(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | PG_BINARY, S_IRUSR | S_IWUSR);
+	if (out < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create file \"%s\": %m", to)));
+	copy_bytes(in, out, from, to);
+	CloseTransientFile(in);
+	if (CloseTransientFile(out) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not close file \"%s\": %m", to)));
+	return true;
+}

@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/receive/look.h
+ *	  A file of the inbox as it lies there, before anything of it is proved.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_RECEIVE_LOOK_H
+#define DBSYNC_WORKER_RECEIVE_LOOK_H
+
+#include "postgres.h"
+
+#include <sys/stat.h>
+
+/* what its first and last bytes say, which may be lies */
+typedef struct DbsyncLook
+{
+	struct stat st;
+	bool		ours;			/* it may be a bundle, or what has come of one */
+	bool		has_end;		/* it ends as bundles do */
+	int64		chain;			/* by the name of its folder; 0: it does not say */
+	int64		number;
+} DbsyncLook;
+
+/* Look at a regular file; false: it is none, or has gone.  Never follows a link, nor waits for a FIFO. */
+extern bool dbsync_look(const char *path, DbsyncLook *look);
+
+/* Is this file there still, and the one that was looked at? */
+extern bool dbsync_look_is_same(const char *path, const struct stat *st);
+
+/*
+ * Copy it to a file that must not be there, mode 0600, which need not be on the disk yet.  False: it has gone, or is
+ * another file than the one that was looked at.  Errors of the copy are raised.
+ */
+extern bool dbsync_look_copy(const char *from, const struct stat *st, const char *to);
+
+#endif							/* DBSYNC_WORKER_RECEIVE_LOOK_H */

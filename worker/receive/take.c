@@ -1,0 +1,392 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/receive/take.c
+ *	  From the inbox to the cache: files are copied, proved, and taken, refused, or left alone.
+ *
+ * Who can write to the inbox could change a file between the moment when it is proved and the one when it is read.  So it is copied
+ * first, and only the copy is proved and read again.
+ *
+ * A file that is not right may be one that is still being written, in whatever order: some set the size first.  So nothing is
+ * bad before it has stood still for a while.  And a name may be used again: a file is taken away from the inbox only if
+ * it is the one that was copied.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "worker/bundle/folder.h"
+#include "worker/bundle/reader.h"
+#include "worker/receive/cache.h"
+#include "worker/receive/look.h"
+#include "worker/receive/receiver_config.h"
+#include "worker/receive/rejected.h"
+#include "worker/receive/take.h"
+
+/* longer names are no files of a gateway's */
+#define NAME_LIMIT	255
+
+typedef enum Found
+{
+	FOUND_NEW,					/* to be looked at */
+	FOUND_NOT_OURS,
+	FOUND_PARTIAL,
+	FOUND_BAD,					/* if it stays as it is */
+	FOUND_TOO_NEW,
+	FOUND_FOREIGN,				/* another subscription's */
+	FOUND_OLDER,				/* of a chain that came before, and is not known */
+	FOUND_FORK,
+	FOUND_DONE					/* taken, refused, or a duplicate: and left there, as nothing is removed */
+} Found;
+
+/* a file as it was looked at last */
+typedef struct Seen
+{
+	char		name[NAME_LIMIT + 1];	/* key */
+	dev_t		device;
+	ino_t		inode;
+	off_t		size;
+	time_t		mtime;
+	TimestampTz since;			/* it has been as it is now */
+	Found		found;
+	char		reason[200];
+	int64		number;			/* FORK: of it */
+	int64		chain;			/* OLDER, FORK: of it */
+	bool		here;			/* it is there in this round */
+	bool		told;			/* PARTIAL: that it has been so for long */
+} Seen;
+
+/* whose bundles are there, while nobody has said whose are to come */
+typedef struct Candidates
+{
+	int			n;				/* 2: several */
+	pg_uuid_t	uuid;
+} Candidates;
+
+static HTAB *seen = NULL;
+static MemoryContext seen_context = NULL;
+static int	copies = 0;			/* makes names of copies */
+
+void
+dbsync_take_forget(void)
+{
+	if (seen_context != NULL)
+		MemoryContextReset(seen_context);
+	seen = NULL;
+}
+
+static void
+make_table(void)
+{
+	HASHCTL		control = {.keysize = NAME_LIMIT + 1,.entrysize = sizeof(Seen)};
+
+	if (seen != NULL)
+		return;
+	if (seen_context == NULL)
+		seen_context = AllocSetContextCreate(TopMemoryContext, "dbsync inbox", ALLOCSET_DEFAULT_SIZES);
+	control.hcxt = seen_context;
+	seen = hash_create("dbsync inbox", 256, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+}
+
+/* What is known of it; new, if it has become another file. */
+static Seen *
+find_seen(const char *name, const struct stat *st)
+{
+	bool		found;
+	Seen	   *entry = hash_search(seen, name, HASH_ENTER, &found);
+
+	if (!found || entry->device != st->st_dev || entry->inode != st->st_ino || entry->size != st->st_size ||
+		entry->mtime != st->st_mtime)
+	{
+		entry->device = st->st_dev;
+		entry->inode = st->st_ino;
+		entry->size = st->st_size;
+		entry->mtime = st->st_mtime;
+		entry->since = GetCurrentTimestamp();
+		entry->found = FOUND_NEW;
+		entry->told = false;
+		entry->reason[0] = '\0';
+	}
+	entry->here = true;
+	return entry;
+}
+
+static bool
+has_stood_still(const Seen *entry, int64 time)
+{
+	return entry->since + time <= GetCurrentTimestamp();
+}
+
+/* Is there a reason to look at it again?  Chains become known, and what is bad is refused when it has stood still. */
+static bool
+is_due(const DbsyncReceiving *receiving, const Seen *entry)
+{
+	switch (entry->found)
+	{
+		case FOUND_NEW:
+			return true;
+		case FOUND_BAD:
+			return has_stood_still(entry, receiving->receiver->settle_after);
+		case FOUND_FORK:
+		case FOUND_OLDER:
+			/* the target may have gone on to its chain, or beyond */
+			return entry->chain != 0 && receiving->place.chain != 0 &&
+				(entry->found == FOUND_FORK) != (entry->chain == receiving->place.chain);
+		default:
+			return false;
+	}
+}
+
+static bool
+knows_chain(const DbsyncReceiver *receiver, int64 chain)
+{
+	for (int i = 0; i < receiver->nchains; i++)
+	{
+		if (receiver->chains[i] == chain)
+			return true;
+	}
+	return false;
+}
+
+/* Take a file out of the inbox, if it is still the one that was copied. */
+static void
+remove_from_inbox(const DbsyncReceiver *receiver, Seen *entry, const char *path, const struct stat *st)
+{
+	entry->found = FOUND_DONE;
+	if (!receiver->remove || !dbsync_look_is_same(path, st))
+		return;
+	if (unlink(path) != 0 && errno != ENOENT)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not remove file \"%s\": %m", path),
+				 errhint("The server's account must be able to remove files of the inbox; or give the receiver the option remove 'false'.")));
+	(void) hash_search(seen, entry->name, HASH_REMOVE, NULL);
+}
+
+/* What it is, of those that can be taken: is it wanted? */
+static Found
+judge(const DbsyncReceiving *receiving, const DbsyncCached *bundle)
+{
+	const DbsyncPlace *place = &receiving->place;
+	const DbsyncCached *there = dbsync_bundles_find(bundle->chain, bundle->number);
+	bool		applied = bundle->chain == place->chain && bundle->number <= place->number;
+
+	if (bundle->chain < place->chain)
+		return knows_chain(receiving->receiver, bundle->chain) ? FOUND_DONE : FOUND_OLDER;
+	if (applied && bundle->number == place->number && place->sums[0] != '\0' && strcmp(bundle->sums, place->sums) != 0)
+		return FOUND_FORK;
+	if (there != NULL && dbsync_bundles_learn(receiving->receiver, (DbsyncCached *) there))
+		return strcmp(there->sums, bundle->sums) == 0 ? FOUND_DONE : FOUND_FORK;
+	return applied ? FOUND_DONE : FOUND_NEW;
+}
+
+/* It proves itself. */
+static int
+take_good(DbsyncReceiving *receiving, Seen *entry, const char *path, const struct stat *st, const char *copy,
+		  DbsyncBundleReader *reader, Candidates *candidates)
+{
+	const DbsyncReceiver *receiver = receiving->receiver;
+	const DbsyncBundleHead *head = dbsync_bundle_head(reader);
+	DbsyncCached bundle = dbsync_bundles_describe(reader, st->st_size);
+	pg_uuid_t	subscription = head->subscription;
+
+	dbsync_bundle_close(reader);
+	if (!receiver->knows_subscription)
+	{
+		if (candidates->n == 0)
+			candidates->uuid = subscription;
+		if (candidates->n == 0 || memcmp(&candidates->uuid, &subscription, sizeof(pg_uuid_t)) != 0)
+			candidates->n++;
+		entry->found = FOUND_NEW;
+		unlink(copy);
+		return 0;
+	}
+	if (memcmp(&receiver->subscription, &subscription, sizeof(pg_uuid_t)) != 0)
+	{
+		entry->found = FOUND_FOREIGN;
+		unlink(copy);
+		return 0;
+	}
+	entry->found = judge(receiving, &bundle);
+	entry->chain = bundle.chain;
+	entry->number = bundle.number;
+	if (entry->found != FOUND_NEW)
+	{
+		unlink(copy);
+		if (entry->found == FOUND_DONE)
+		{
+			receiving->duplicates++;
+			remove_from_inbox(receiver, entry, path, st);
+		}
+		return 0;
+	}
+	durable_rename(copy, dbsync_bundles_path(receiver, bundle.chain, bundle.number), ERROR);
+	dbsync_bundles_add(&bundle);
+	remove_from_inbox(receiver, entry, path, st);
+	return 1;
+}
+
+/* It does not: it may yet, or never will. */
+static void
+take_other(DbsyncReceiving *receiving, Seen *entry, const char *path, const struct stat *st, const char *copy,
+		   DbsyncBundleVerdict verdict, const char *reason)
+{
+	const DbsyncReceiver *receiver = receiving->receiver;
+
+	strlcpy(entry->reason, reason ? reason : "", sizeof(entry->reason));
+	entry->found = verdict == DBSYNC_BUNDLE_PARTIAL ? FOUND_PARTIAL : verdict == DBSYNC_BUNDLE_TOO_NEW ? FOUND_TOO_NEW : FOUND_BAD;
+	if (entry->found != FOUND_BAD || !has_stood_still(entry, receiver->settle_after))
+	{
+		unlink(copy);
+		return;
+	}
+	ereport(LOG,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("receiver \"%s\" rejects file \"%s\"", receiver->name, path),
+			 errdetail("%s", entry->reason)));
+	dbsync_rejected_put(receiver, copy, entry->name, entry->reason);
+	receiving->rejected++;
+	remove_from_inbox(receiver, entry, path, st);
+}
+
+/* The cache is full: only what the batch lacks that is being gathered may come. */
+static bool
+may_come(const DbsyncReceiving *receiving, const DbsyncLook *look)
+{
+	const DbsyncPlace *place = &receiving->place;
+	int64		bytes;
+
+	if (!receiving->receiver->knows_subscription)
+		return true;
+	(void) dbsync_bundles_waiting(place, &bytes);
+	if (bytes < receiving->receiver->cache_size || look->number == 0)
+		return true;
+	if (look->chain > place->chain)
+		return look->number == dbsync_bundles_first_gap(look->chain, 0);
+	return look->chain == place->chain && look->number == dbsync_bundles_first_gap(place->chain, place->number);
+}
+
+static int
+take_file(DbsyncReceiving *receiving, const char *name, Candidates *candidates)
+{
+	const DbsyncReceiver *receiver = receiving->receiver;
+	char	   *path = psprintf("%s/%s", receiver->in, name);
+	char	   *copy;
+	DbsyncLook	look;
+	Seen	   *entry;
+	DbsyncBundleReader *reader;
+	DbsyncBundleVerdict verdict;
+	const char *reason = NULL;
+
+	if (strlen(name) > NAME_LIMIT || !dbsync_look(path, &look))
+		return 0;
+	entry = find_seen(name, &look.st);
+	if (!is_due(receiving, entry))
+		return 0;
+	if (!look.ours || !look.has_end)
+	{
+		entry->found = look.ours ? FOUND_PARTIAL : FOUND_NOT_OURS;
+		return 0;
+	}
+	if (!may_come(receiving, &look))
+		return 0;
+	copy = psprintf("%s/in-%d-%d", receiver->tmp, MyProcPid, ++copies);
+	if (!dbsync_look_copy(path, &look.st, copy))
+		return 0;
+	reader = dbsync_bundle_open(copy, receiver->keys, &verdict, &reason);
+	if (reader != NULL)
+		return take_good(receiving, entry, path, &look.st, copy, reader, candidates);
+	take_other(receiving, entry, path, &look.st, copy, verdict, reason);
+	return 0;
+}
+
+/* What has gone is forgotten, and what is there adds up. */
+static void
+sum_up(DbsyncReceiving *receiving)
+{
+	const DbsyncReceiver *receiver = receiving->receiver;
+	HASH_SEQ_STATUS status;
+	Seen	   *entry;
+
+	receiving->fork_number = 0;
+	receiving->too_new = NULL;
+	receiving->partial = receiving->older = 0;
+	hash_seq_init(&status, seen);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		if (!entry->here)
+		{
+			(void) hash_search(seen, entry->name, HASH_REMOVE, NULL);
+			continue;
+		}
+		entry->here = false;
+		if (entry->found == FOUND_FORK && entry->chain == receiving->place.chain)
+			receiving->fork_number = entry->number;
+		receiving->older += entry->found == FOUND_OLDER;
+		if (entry->found == FOUND_TOO_NEW)
+			receiving->too_new = entry->reason;
+		if (entry->found != FOUND_PARTIAL || !has_stood_still(entry, receiver->partial_after))
+			continue;
+		receiving->partial++;
+		if (!entry->told)
+			ereport(LOG,
+					(errmsg("file \"%s/%s\" has been incomplete for a long time", receiver->in, entry->name),
+					 errhint("It is left where it is, and taken when it is whole.")));
+		entry->told = true;
+	}
+}
+
+static int
+take_all(DbsyncReceiving *receiving, Candidates *candidates)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "dbsync file of the inbox", ALLOCSET_DEFAULT_SIZES);
+	List	   *names = dbsync_folder_list(receiving->receiver->in);
+	ListCell   *lc;
+	int			taken = 0;
+
+	foreach(lc, names)
+	{
+		MemoryContext old = MemoryContextSwitchTo(scratch);
+
+		CHECK_FOR_INTERRUPTS();
+		taken += take_file(receiving, lfirst(lc), candidates);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(scratch);
+	}
+	list_free_deep(names);
+	MemoryContextDelete(scratch);
+	return taken;
+}
+
+int
+dbsync_take(DbsyncReceiving *receiving)
+{
+	Candidates	candidates = {0};
+	int			taken;
+
+	make_table();
+	taken = take_all(receiving, &candidates);
+	if (candidates.n > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_AMBIGUOUS_PARAMETER),
+				 errmsg("the inbox of receiver \"%s\" has bundles of several subscriptions", receiving->receiver->name),
+				 errdetail("It was not said whose are to be received, and whoever fills the inbox is not to choose."),
+				 errhint("Drop the receiver, and create it again with subscription => '...'. dbsync.inbox() shows whose they are.")));
+	if (candidates.n == 1)
+	{
+		dbsync_receiver_write_subscription(receiving, &candidates.uuid);
+		dbsync_bundles_load(receiving->receiver);
+		taken = take_all(receiving, &candidates);
+	}
+	sum_up(receiving);
+	return taken;
+}
