@@ -286,13 +286,13 @@ read_change_type(DbsyncJson *json, const char *key, DbsyncChange *change)
 	if (strcmp(key, "type") == 0)
 		change->type_name = dbsync_json_string(json);
 	else if (strcmp(key, "oid") == 0)
-		change->type = same_everywhere(dbsync_json_int(json, 0, PG_UINT32_MAX));
+		change->type = dbsync_extras_same_everywhere(dbsync_json_int(json, 0, PG_UINT32_MAX));
 	else if (strcmp(key, "typmod") == 0)
 		change->typmod = dbsync_json_int(json, -1, PG_INT32_MAX);
 	else if (strcmp(key, "collation") == 0)
-		change->collation = same_everywhere(dbsync_json_int(json, 0, PG_UINT32_MAX));
+		change->collation = dbsync_extras_same_everywhere(dbsync_json_int(json, 0, PG_UINT32_MAX));
 	else if (strcmp(key, "old_oid") == 0)
-		change->old_type = same_everywhere(dbsync_json_int(json, 0, PG_UINT32_MAX));
+		change->old_type = dbsync_extras_same_everywhere(dbsync_json_int(json, 0, PG_UINT32_MAX));
 	else if (strcmp(key, "old_typmod") == 0)
 		change->old_typmod = dbsync_json_int(json, -1, PG_INT32_MAX);
 	else
