@@ -241,9 +241,11 @@ need_packages()
 	say "$("$pg_config" --version), $pg_config"
 }
 
-# What single tests use, and are skipped without: pg_partman.  A root is not written to.
+# What single tests use, and are skipped without: pg_partman, and busybox, another set of tools for scripts/receive.  A root is
+# not written to.
 offer_extras()
 {
+	[ -n "${DBSYNC_OUTSIDE:-}" ] || command -v busybox >/dev/null || offer_packages busybox
 	[ -n "${DBSYNC_OUTSIDE:-}" ] || [ -e "$("$pg_config" --sharedir)/extension/pg_partman.control" ] || offer_packages "postgresql-$major-partman"
 }
 
