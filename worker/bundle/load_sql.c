@@ -150,7 +150,9 @@ append_label(StringInfo text, const DbsyncBundleEnum *type, int label)
 		dbsync_load_quote(text, '\'', type->type);
 		appendStringInfoString(text, ") AND enumlabel = ");
 		dbsync_load_quote(text, '\'', lfirst(lc));
-		appendStringInfoString(text, RUN_IT);
+		appendStringInfoString(text, " AND NOT EXISTS (SELECT FROM pg_enum o WHERE o.enumtypid = pg_enum.enumtypid AND o.enumlabel = ");
+		dbsync_load_quote(text, '\'', type->labels[label].name);
+		appendStringInfoString(text, ")" RUN_IT);
 	}
 	resetStringInfo(&statement);
 	appendStringInfo(&statement, "ALTER TYPE %s ADD VALUE IF NOT EXISTS ", type->type);
