@@ -222,17 +222,19 @@ is($verdict_of{'unknown keys'}, 'good', 'keys that are not known are read over')
 is($verdict_of{$_}, 'too new', "too new: $_") foreach 'a later format', 'a requirement';
 is($verdict_of{'signed by another'}, 'unsigned', 'unsigned');
 is_deeply([ grep { /^(flipped|cut|without)|twice|before/ && $verdict_of{$_} !~ /^(bad|partial)$/ } sort keys %verdict_of ], [], 'nothing that was changed is good');
+# one of the shells looks at all of them, by the folder, the others at some
 foreach my $shell (@shells)
 {
-	my ($ok, $said) = receive($shell, 'verify', '-k', $key, $folder);
+	my @looked_at = $shell == $shells[0] ? sort keys %name_of : (shuffle(keys %name_of))[ 0 .. 29 ];
+	my ($ok, $said) = receive($shell, 'verify', '-k', $key, $shell == $shells[0] ? $folder : @looked_at);
 	my %said = map { my $line = $_; map { $name_of{$_} => $line =~ s/: .*//r } grep { index($line, ": $_") >= 0 } keys %name_of } split /\n/, $said;
-	my @differ = grep { ($said{$_} // '') ne $verdict_of{$_} } sort keys %verdict_of;
+	my @differ = grep { ($said{$_} // '') ne $verdict_of{$_} } map { $name_of{$_} } @looked_at;
 
 	ok(!$ok, "$shell->[0] is not content");
-	is(scalar(@differ), 0, "$shell->[0] says the same of all " . scalar(keys %verdict_of));
+	is(scalar(@differ), 0, "$shell->[0] says the same of " . scalar(@looked_at) . ' files');
 	diag("$_: $verdict_of{$_}, and $shell->[0] says " . ($said{$_} // 'nothing')) foreach @differ;
-	($ok, $said) = receive($shell, 'list', '-k', $key, @bundles);
-	ok($ok && $said =~ /truncate|append "public"."account"/, "$shell->[0] lists all bundles") or diag($said);
+	($ok, $said) = receive($shell, 'list', '-k', $key, @bundles[ 0, -1 ]);
+	ok($ok && $said =~ /append "public"."account"/, "$shell->[0] lists bundles") or diag($said);
 }
 
 # --- loading
