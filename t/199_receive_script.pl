@@ -122,6 +122,11 @@ sub verdicts_of
 my %of_bundles = verdicts_of(@bundles);
 is((grep { $of_bundles{$_} !~ /^good/ } @bundles), 0, 'all of them are good');
 cmp_ok((grep { $of_bundles{$_} =~ /goes on/ } @bundles), '>', 0, 'and there are batches of several files');
+# what was looked at may have been published in part
+foreach my $list (@sent)
+{
+	pop @$list while $of_bundles{ $list->[-1] } =~ /goes on/;
+}
 
 # --- verdicts
 
