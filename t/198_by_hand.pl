@@ -149,4 +149,29 @@ cmp_ok(scalar(@loaded), '>', 5, scalar(@loaded) . ' bundles');
 	($ok, $said) = load_by_hand("$work/a:b.tar");
 	ok(!$ok && $said =~ /load\.sql: FAILED/, 'a byte that was changed, in a file that is called like a host') or diag($said);
 }
+
+# --- encrypted, to somebody whose key is at hand
+{
+	my ($ignored, $good) = ('', 1);
+	my $sealed = "$work/sealed";
+
+	IPC::Run::run([ qw(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=hand -keyout), "$work/key.pem", '-out', "$work/certificate.pem" ], '&>', \$ignored)
+	  or die $ignored;
+	my $identity = spew("$work/identity.pem", slurp("$work/key.pem") . slurp("$work/certificate.pem"));
+	$pair->create_target('sealed', "file://$sealed?recipients=$work/certificate.pem");
+	my $sealed_key = spew("$work/sealed.pem", ask($source, "SELECT dbsync.public_key('sealed')") . "\n");
+	# more than a message of 1 MB can have
+	$pair->sql("CREATE TABLE public.secret (id int PRIMARY KEY, words text); INSERT INTO public.secret SELECT i, 'classified ' || (SELECT string_agg(md5((i * j)::text), '') FROM generate_series(1, 100) j) FROM generate_series(1, 1500) i");
+	$pair->subscribe('t', ['public.secret'], target => 'sealed');
+	$pair->start_subscription('t');
+	$pair->arrives('t', 'encrypted bundles are on disk');
+	foreach my $bundle (sort glob("$sealed/out/*.tar"))
+	{
+		my ($ok, $said) = load_by_hand($bundle, key => $sealed_key, identity => $identity);
+		$good &&= ok($ok, "encrypted: $bundle is loaded");
+		diag($said) if !$ok;
+		unlike(slurp($bundle), qr/public|secret|classified/, 'nobody else can read it');
+	}
+	same_rows($source, $hand, 'public.secret', 'encrypted: public.secret');
+}
 $pair->finish;

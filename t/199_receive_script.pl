@@ -5,9 +5,8 @@ use strict;
 use warnings;
 
 use lib 't';
-use DbsyncTest qw(ask becomes_true quoted random_below);
+use DbsyncTest qw(ask quoted random_below);
 use DbsyncTest::Bundle qw(members_of slurp spew tar_of);
-use DbsyncTest::Server qw(same_rows);
 use Digest::SHA qw(sha256_hex);
 use File::Copy qw(copy);
 use IPC::Run ();
@@ -128,6 +127,25 @@ foreach my $list (@sent)
 	pop @$list while $of_bundles{ $list->[-1] } =~ /goes on/;
 }
 
+# --- one that is encrypted
+
+sub openssl
+{
+	my (@arguments) = @_;
+	my $said = '';
+	IPC::Run::run([ 'openssl', @arguments ], '&>', \$said) or die "openssl @arguments: $said";
+	return;
+}
+
+openssl(qw(req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=branch -keyout), "$work/own.key", '-out', "$work/own.pem");
+spew("$work/identity.pem", slurp("$work/own.key") . slurp("$work/own.pem"));
+$pair->create_target('sealed', "file://$work/sealed?recipients=$work/own.pem");
+spew("$work/sealed.pem", ask($source, "SELECT dbsync.public_key('sealed')") . "\n");
+$pair->sql("CREATE TABLE public.secret (id int PRIMARY KEY, words text); INSERT INTO public.secret SELECT i, string_agg(md5((i * j)::text), '') FROM generate_series(1, 1500) i, generate_series(1, 100) j GROUP BY i");
+$pair->subscribe('t', ['public.secret'], target => 'sealed');
+$pair->start_subscription('t');
+$pair->arrives('t', 'encrypted bundles are on disk');
+
 # --- verdicts
 
 sub signed_by
@@ -135,10 +153,9 @@ sub signed_by
 	my ($private, @members) = @_;
 	my ($folder) = $members[0]{name} =~ m{^(.*?)/};
 	my $sums = join '', map { my $name = $_->{name} =~ s{^[^/]*/}{}r; sha256_hex($_->{content}) . "  $name\n" } @members;
-	my $ignored;
 
 	spew("$work/sums", $sums);
-	IPC::Run::run([ 'openssl', 'pkeyutl', '-sign', '-inkey', $private, '-rawin', '-in', "$work/sums", '-out', "$work/sums.sig" ], '&>', \$ignored) or die $ignored;
+	openssl('pkeyutl', '-sign', '-inkey', $private, '-rawin', '-in', "$work/sums", '-out', "$work/sums.sig");
 	return (@members, { name => "$folder/SHA256SUMS", content => $sums }, { name => "$folder/SHA256SUMS.sig", content => slurp("$work/sums.sig") });
 }
 
@@ -154,7 +171,7 @@ my $bytes = slurp($bundles[1]);
 my @members = members_of($bytes);
 my $own = "$spool/signing.key";
 my $other = "$work/other.key";
-IPC::Run::run([ 'openssl', 'genpkey', '-algorithm', 'ed25519', '-out', $other ], '&>', \my $nothing) or die;
+openssl('genpkey', '-algorithm', 'ed25519', '-out', $other);
 my %forged = (
 	'nothing' => '',
 	'a block' => "\0" x 512,
@@ -300,5 +317,13 @@ foreach my $shell (@shells)
 	($ok, $said) = receive($shell, 'load', '-k', $key, "$inbox/fork.tar");
 	ok(!$ok && $said =~ /^receive: broken chain: number $next /m, "$name finds a broken chain") or diag($said);
 	is(ask($target, 'SELECT number FROM public.dbsync_bundle', $database), $number, "$name stays where it was");
+
+	my @sealed = ('-k', "$work/sealed.pem", '-c', "$work/sealed/out");
+	($ok, $said) = receive($shell, 'load', @sealed);
+	ok(!$ok && $said =~ /^receive: number 1 is encrypted/m, "$name cannot open what is encrypted without a key") or diag($said);
+	($ok, $said) = receive($shell, 'load', '-i', "$work/identity.pem", @sealed);
+	ok($ok, "$name opens what is encrypted") or diag($said);
+	is(ask($target, "SELECT count(*) || ' ' || sum(hashtext(t::text)::bigint) FROM public.secret t", $database),
+		ask($source, "SELECT count(*) || ' ' || sum(hashtext(t::text)::bigint) FROM public.secret t"), "$name has what was in it");
 }
 $pair->finish;
