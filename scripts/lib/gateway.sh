@@ -13,6 +13,11 @@ gateway()
 	local file
 
 	late=$(mktemp -d "$work/late.XXXXXX")
+	# what it brings is for others to read
+	umask 022
+	until [ -d "$to" ]; do
+		sleep 0.2
+	done
 	while true; do
 		for file in "$from"/*.tar; do
 			if [ -e "$file" ]; then
@@ -46,7 +51,6 @@ gateway_takes()
 			;;
 		2 | 3)
 			head -c $(($(wc -c <"$1") / 2)) "$1" >"$to/$(basename "$1")"
-			chmod 644 "$to/$(basename "$1")"
 			cp "$1" "$late/"
 			echo torn >>"$log"
 			;;
@@ -64,7 +68,7 @@ gateway_takes()
 # Usage: gateway_delivers FILE [PREFIX]: byte by byte, as far as who reads the folder can tell
 gateway_delivers()
 {
-	cat "$1" >"$to/${2:-}$(basename "$1")" && chmod 644 "$to/${2:-}$(basename "$1")"
+	cat "$1" >"$to/${2:-}$(basename "$1")"
 }
 
 # Usage: gateway_report LOG
