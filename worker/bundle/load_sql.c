@@ -18,7 +18,9 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "nodes/bitmapset.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 #include "worker/bundle/load_rows.h"
 #include "worker/bundle/load_sql.h"
@@ -112,20 +114,21 @@ append_create(StringInfo text, const DbsyncBundleTable *table)
 	appendStringInfoString(text, RUN_IT);
 }
 
-/* Does a step make the table from another one that is here, too? */
-static bool
-is_changed(const DbsyncBundleContents *contents, int table)
+/* Which tables does a step make from another one that is here, too? */
+static Bitmapset *
+find_changed(const DbsyncBundleContents *contents)
 {
+	Bitmapset  *changed = NULL;
 	ListCell   *lc;
 
 	foreach(lc, contents->steps)
 	{
 		const DbsyncBundleStep *step = lfirst(lc);
 
-		if (step->what == DBSYNC_BUNDLE_CHANGE && step->table == table && step->before >= 0)
-			return true;
+		if (step->what == DBSYNC_BUNDLE_CHANGE && step->before >= 0)
+			changed = bms_add_member(changed, step->table);
 	}
-	return false;
+	return changed;
 }
 
 /* --- enums, which must have their labels before a transaction begins that uses them --- */
@@ -316,12 +319,39 @@ append_step(StringInfo text, const DbsyncBundleContents *contents, const DbsyncB
 	}
 }
 
+/* Tables that are missing, and steps; what is used for one of them is given up before the next. */
+static void
+append_all(StringInfo text, const DbsyncBundleContents *contents)
+{
+	Bitmapset  *changed = find_changed(contents);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dbsync load.sql", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	ListCell   *lc;
+	int			number = 0;
+
+	append_labels(text, contents);
+	appendStringInfoString(text, "BEGIN;\n");
+	foreach(lc, contents->tables)
+	{
+		if (!bms_is_member(number++, changed))
+			append_create(text, lfirst(lc));
+		MemoryContextReset(context);
+	}
+	number = 0;
+	foreach(lc, contents->steps)
+	{
+		appendStringInfo(text, "\n-- step %d\n", ++number);
+		append_step(text, contents, lfirst(lc));
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
 char *
 dbsync_bundle_load_sql(const DbsyncBundleHead *head, const DbsyncBundleContents *contents)
 {
 	StringInfoData text;
-	ListCell   *lc;
-	int			number = 0;
 
 	initStringInfo(&text);
 	appendStringInfo(&text,
@@ -329,19 +359,7 @@ dbsync_bundle_load_sql(const DbsyncBundleHead *head, const DbsyncBundleContents 
 					 "--   psql -X -f load.sql\n"
 					 "-- docs/bundles.md of dbsync says how, step by step.\n%s",
 					 head->number, head->chain, settings);
-	append_labels(&text, contents);
-	appendStringInfoString(&text, "BEGIN;\n");
-	foreach(lc, contents->tables)
-	{
-		if (!is_changed(contents, number++))
-			append_create(&text, lfirst(lc));
-	}
-	number = 0;
-	foreach(lc, contents->steps)
-	{
-		appendStringInfo(&text, "\n-- step %d\n", ++number);
-		append_step(&text, contents, lfirst(lc));
-	}
+	append_all(&text, contents);
 	appendStringInfoString(&text, "\nCOMMIT;\n");
 	return text.data;
 }
