@@ -42,6 +42,9 @@ static const char settings[] =
 "SET array_nulls = on;\n"
 "SET row_security = off;\n";
 
+/* a bundle of more tables and steps than fit into so many bytes does without */
+#define LENGTH_LIMIT	(16 * 1024 * 1024)
+
 /* a statement that is put together by SQL ends so; the line is for psql, and has nothing of anybody else's in it */
 #define RUN_IT	"\n\\gexec\n"
 
@@ -319,8 +322,10 @@ append_step(StringInfo text, const DbsyncBundleContents *contents, const DbsyncB
 	}
 }
 
-/* Tables that are missing, and steps; what is used for one of them is given up before the next. */
-static void
+/*
+ * Tables that are missing, and steps; what is used for one of them is given up before the next.  False: it is too long.
+ */
+static bool
 append_all(StringInfo text, const DbsyncBundleContents *contents)
 {
 	Bitmapset  *changed = find_changed(contents);
@@ -333,6 +338,8 @@ append_all(StringInfo text, const DbsyncBundleContents *contents)
 	appendStringInfoString(text, "BEGIN;\n");
 	foreach(lc, contents->tables)
 	{
+		if (text->len > LENGTH_LIMIT)
+			break;
 		if (!bms_is_member(number++, changed))
 			append_create(text, lfirst(lc));
 		MemoryContextReset(context);
@@ -340,12 +347,15 @@ append_all(StringInfo text, const DbsyncBundleContents *contents)
 	number = 0;
 	foreach(lc, contents->steps)
 	{
+		if (text->len > LENGTH_LIMIT)
+			break;
 		appendStringInfo(text, "\n-- step %d\n", ++number);
 		append_step(text, contents, lfirst(lc));
 		MemoryContextReset(context);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+	return text->len <= LENGTH_LIMIT;
 }
 
 char *
@@ -359,7 +369,11 @@ dbsync_bundle_load_sql(const DbsyncBundleHead *head, const DbsyncBundleContents 
 					 "--   psql -X -f load.sql\n"
 					 "-- docs/bundles.md of dbsync says how, step by step.\n%s",
 					 head->number, head->chain, settings);
-	append_all(&text, contents);
+	if (!append_all(&text, contents))
+	{
+		pfree(text.data);
+		return NULL;
+	}
 	appendStringInfoString(&text, "\nCOMMIT;\n");
 	return text.data;
 }

@@ -13,7 +13,7 @@
 /*
  * A psql script, palloc'd, in the server's encoding, for dbsync_bundle_finish(): it makes tables that are missing, and
  * does the bundle's steps with the row members that lie unzipped in the current folder, in one transaction.
- * Raises an error if it would be too long for memory.
+ * NULL: it would take too much memory, as the bundle has very many tables.
  */
 extern char *dbsync_bundle_load_sql(const DbsyncBundleHead *head, const DbsyncBundleContents *contents);
 

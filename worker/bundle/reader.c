@@ -102,7 +102,8 @@ read_member(DbsyncBundleReader *reader, int i, DbsyncUnsealer *unsealer, size_t 
 										DBSYNC_BUNDLE_JSON_LIMIT);
 	char	   *data;
 
-	*length = dbsync_flow_get(flow, DBSYNC_BUNDLE_JSON_LIMIT + 1, &data);
+	/* what is sealed becomes less, and nothing is zipped: so there is no more than the member has, and room for that is enough */
+	*length = dbsync_flow_get(flow, (size_t) Min(member->size, DBSYNC_BUNDLE_JSON_LIMIT) + 1, &data);
 	return data;
 }
 
