@@ -40,7 +40,7 @@
 
 int			LLVMFuzzerInitialize(int *argc, char ***argv);
 
-static char file[64];			/* where bundles lie */
+static char file[64];			/* where bundles lie, in the folder of the run */
 static char identity[64];		/* key and certificate */
 static char signing[64];
 static uint8 public_key[DBSYNC_BUNDLE_KEY];
@@ -55,14 +55,6 @@ write_pem(const char *path, EVP_PKEY *key, X509 *certificate)
 	fclose(out);
 }
 
-static void
-remove_files(void)
-{
-	unlink(file);
-	unlink(identity);
-	unlink(signing);
-}
-
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -72,9 +64,9 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	X509_NAME  *name = X509_get_subject_name(certificate);
 	size_t		length = sizeof(public_key);
 
-	snprintf(file, sizeof(file), "/dev/shm/dbsync-fuzz-%d.tar", (int) getpid());
-	snprintf(identity, sizeof(identity), "/dev/shm/dbsync-fuzz-%d.id", (int) getpid());
-	snprintf(signing, sizeof(signing), "/dev/shm/dbsync-fuzz-%d.key", (int) getpid());
+	snprintf(file, sizeof(file), "bundle-%d.tar", (int) getpid());
+	snprintf(identity, sizeof(identity), "bundle-%d.id", (int) getpid());
+	snprintf(signing, sizeof(signing), "bundle-%d.key", (int) getpid());
 	ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
 	X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
 	X509_gmtime_adj(X509_getm_notAfter(certificate), 1000000);
@@ -88,7 +80,6 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	EVP_PKEY_free(key);
 	EVP_PKEY_free(signer);
 	X509_free(certificate);
-	atexit(remove_files);
 	return 0;
 }
 

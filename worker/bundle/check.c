@@ -23,7 +23,7 @@
 #include "worker/bundle/reader.h"
 #include "worker/bundle/sign.h"
 
-PG_FUNCTION_INFO_V1(dbsync_check_bundle);
+PG_FUNCTION_INFO_V1(dbsync_bundle_verdict);
 
 static const char *const verdicts[] = {
 	[DBSYNC_BUNDLE_GOOD] = "good",
@@ -94,9 +94,9 @@ tell(const DbsyncBundleReader *reader, Datum *values, bool *nulls)
 	memset(nulls + 2, 0, 9 * sizeof(bool));
 }
 
-/* dbsync_internal.check_bundle(caller, path, public_keys) */
+/* dbsync_internal.bundle_verdict(caller, path, public_keys) */
 Datum
-dbsync_check_bundle(PG_FUNCTION_ARGS)
+dbsync_bundle_verdict(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	char	   *path = checked_path(PG_GETARG_OID(0), PG_GETARG_TEXT_PP(1));
