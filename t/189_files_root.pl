@@ -167,4 +167,33 @@ $pair->sql("SELECT dbsync.run_once('s')");
 $outbox->play('and does not stand in the way of another chain');
 $outbox->same_as($source, 'app.item', 'binary', 'int4send(id)', 'textsend(v)');
 
+# --- encrypted: what the sender must read again is not, and nothing else can be read
+foreach my $of (1, 2)
+{
+	DbsyncTest::Outbox::run_on('', 'openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '10',
+		'-subj', "/CN=receiver $of", '-keyout', "$base/receiver$of.key", '-out', "$base/receiver$of.crt");
+}
+open($file, '>', "$base/recipients.pem") or die $!;
+print $file DbsyncTest::Outbox::slurp("$base/receiver$_.crt") foreach 1, 2;
+close($file);
+$pair->sql("SELECT dbsync.create_target('sealed', 'file://$base/sealed?recipients=$base/recipients.pem&part_size=64kB')");
+$pair->sql("CREATE TABLE app.secret (id int PRIMARY KEY, v text); INSERT INTO app.secret SELECT i, 'topsecret' || i FROM generate_series(1, 5000) i");
+$pair->sql("SELECT dbsync.create_subscription('sealed', 'sealed', tables => ARRAY['app.secret'])");
+foreach my $round (1 .. 3)
+{
+	$pair->sql("UPDATE app.secret SET v = 'topsecret ' || $round WHERE id % 3 = 0");
+	$pair->sql("SELECT dbsync.run_once('sealed')");
+}
+is($pair->sql("SELECT max(batch) >= 3 AND bool_and(note IS NULL) FROM dbsync.bundles('sealed')"), 't', 'encrypted, it goes on after each start');
+my $sealed = DbsyncTest::Outbox->new("$base/sealed");
+my @sealed = $sealed->bundles;
+ok(!grep({ DbsyncTest::Outbox::slurp($_->{path}) =~ /topsecret|app\.secret/ } @sealed), 'neither rows nor names of tables can be read');
+is_deeply([ sort grep { !/^\d|load/ } keys %{ $sealed[0]{members} } ], [ sort qw(FORMAT bundle.json contents.json.cms SHA256SUMS SHA256SUMS.sig) ], 'what is sealed is called so');
+is_deeply($sealed[0]{head}{requires}, ['cms'], 'and required');
+open($file, '>:raw', "$base/contents.cms") or die $!;
+print $file $sealed[0]{members}{'contents.json.cms'};
+close($file);
+like(DbsyncTest::Outbox::run_on('', 'openssl', 'cms', '-decrypt', '-inform', 'DER', '-in', "$base/contents.cms", '-inkey', "$base/receiver$_.key", '-recip', "$base/receiver$_.crt"),
+	qr/"steps"/, "receiver $_ opens it by openssl alone") foreach 1, 2;
+
 DbsyncTest::finish();
