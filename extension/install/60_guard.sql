@@ -253,6 +253,7 @@ DECLARE
     types oid[];
     captured dbsync.captured_table;
     reason text;
+    hint text;
 BEGIN
     -- most are in nothing else: then there is no need to go through all tables
     SELECT array_agg(t.oid) INTO types FROM pg_class k JOIN pg_type t ON t.oid = k.reltype
@@ -264,9 +265,9 @@ BEGIN
           AND EXISTS (SELECT FROM dbsync_internal.types_within(c.relid) w WHERE w.typ = ANY (types))
         ORDER BY c.id
     LOOP
-        reason := dbsync_internal.unsupported(captured.relid);
+        SELECT u.reason, u.hint INTO reason, hint FROM dbsync_internal.unsupported(captured.relid) u;
         IF reason IS NOT NULL THEN
-            PERFORM dbsync_internal.refuse_ddl(captured, reason);
+            PERFORM dbsync_internal.refuse_ddl(captured, reason, hint);
         END IF;
     END LOOP;
 END $$;
