@@ -121,7 +121,8 @@ sign(const DbsyncReceiver *receiver, const char *line)
 	char	   *text = palloc0(pg_b64_enc_len(sizeof(signature)) + 1);
 
 	dbsync_sign(signer, line, strlen(line), signature);
-	(void) pg_b64_encode((const void *) signature, sizeof(signature), text, pg_b64_enc_len(sizeof(signature)));
+	if (pg_b64_encode((const void *) signature, sizeof(signature), text, pg_b64_enc_len(sizeof(signature))) < 0)
+		elog(ERROR, "could not write a signature as base64");
 	return text;
 }
 
