@@ -72,6 +72,7 @@ open_file(DbsyncTape *tape, int i, int64 chain, int64 number)
 		tape->unsealer = dbsync_unseal_load(receiver->identity_file, "identity_file");
 	}
 	file->contents = dbsync_bundle_contents(file->reader, tape->unsealer);
+	dbsync_bundle_rest(file->reader);
 }
 
 static const DbsyncBundleTable *
