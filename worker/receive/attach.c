@@ -62,6 +62,14 @@ lock_folder(DbsyncReceiving *receiving)
 }
 
 void
+dbsync_receiver_close_folder(DbsyncReceiving *receiving)
+{
+	if (receiving->lock_context != NULL)
+		MemoryContextDelete(receiving->lock_context);
+	receiving->lock_context = NULL;
+}
+
+void
 dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 {
 	DbsyncReceiver *receiver = receiving->receiver;
@@ -69,9 +77,7 @@ dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 
 	if (receiving->lock_context != NULL && strcmp(receiving->locked, receiver->root) == 0)
 		return;
-	if (receiving->lock_context != NULL)
-		MemoryContextDelete(receiving->lock_context);
-	receiving->lock_context = NULL;
+	dbsync_receiver_close_folder(receiving);
 	problem = dbsync_folder_problem(receiver->root);
 	if (problem != NULL)
 		ereport(ERROR,

@@ -432,7 +432,7 @@ is_old(const DbsyncReceiver *receiver, const DbsyncCached *cached)
 }
 
 void
-dbsync_bundles_tidy(DbsyncReceiving *receiving)
+dbsync_bundles_tidy(DbsyncReceiving *receiving, bool lacks_room)
 {
 	const DbsyncPlace *place = &receiving->place;
 	const DbsyncReceiver *receiver = receiving->receiver;
@@ -447,7 +447,7 @@ dbsync_bundles_tidy(DbsyncReceiving *receiving)
 						  (files[0].chain == place->chain && files[0].number <= place->number)))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (kept <= receiver->cache_size && !is_old(receiver, &files[0]))
+		if (!lacks_room && kept <= receiver->cache_size && !is_old(receiver, &files[0]))
 			break;
 		kept -= files[0].size;
 		take_away(receiver, &files[0]);

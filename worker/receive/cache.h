@@ -63,7 +63,10 @@ extern int64 dbsync_bundles_highest(int64 chain);
 /* The first number behind this one that is not there. */
 extern int64 dbsync_bundles_first_gap(int64 chain, int64 number);
 
-/* Take away what was played long enough ago, oldest first, or is of a chain that was given up. */
-extern void dbsync_bundles_tidy(DbsyncReceiving *receiving);
+/*
+ * Take away what was played long enough ago, oldest first, or is of a chain that was given up; all of it, where there is no
+ * room for what comes.
+ */
+extern void dbsync_bundles_tidy(DbsyncReceiving *receiving, bool lacks_room);
 
 #endif							/* DBSYNC_WORKER_RECEIVE_CACHE_H */

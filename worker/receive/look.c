@@ -45,8 +45,13 @@ read_folder(const char *block, DbsyncLook *look)
 	look->number = strtoll(dash + 1, NULL, 10);
 	*dash = '\0';
 	dash = strrchr(name, '-');
-	if (dash != NULL)
-		look->chain = strtoll(dash + 1, NULL, 10);
+	if (dash == NULL)
+		return;
+	look->chain = strtoll(dash + 1, NULL, 10);
+	*dash = '\0';
+	dash = strrchr(name, '-');
+	if (dash != NULL && strlen(dash + 1) == 8)
+		strlcpy(look->id, dash + 1, sizeof(look->id));
 }
 
 static bool
@@ -120,7 +125,14 @@ dbsync_look_is_same(const char *path, const struct stat *st)
 {
 	struct stat now;
 
-	return lstat(path, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino;
+	return lstat(path, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino &&
+		now.st_size == st->st_size && dbsync_look_written(&now) == dbsync_look_written(st);
+}
+
+int64
+dbsync_look_written(const struct stat *st)
+{
+	return (int64) st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 
 static void
