@@ -299,8 +299,11 @@ play_steps(DbsyncTape *tape)
 	foreach(lc, tape->steps)
 	{
 		DbsyncTapeStep *step = lfirst(lc);
-		bool		together = goes_together(tape, step) && step->handle != NULL;
+		bool		together = goes_together(tape, step);
 
+		/* a step before this one has given the table its shape */
+		if (together && step->handle == NULL)
+			step->handle = dbsync_tape_table(tape, step->table);
 		if (waiting != NIL && (!together || has_handle(waiting, step->handle)))
 		{
 			dbsync_target_rows_together(target, tape->careful, doing);
