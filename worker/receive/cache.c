@@ -371,6 +371,18 @@ refuse_lost_ledger(DbsyncReceiving *receiving)
 					 RESTART_HINT, receiving->work->subscription->name)));
 }
 
+void
+dbsync_bundles_refuse_ledger(DbsyncReceiving *receiving, const char *problem)
+{
+	receiving->stop = DBSYNC_STOP_LEDGER;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("the ledger on target \"%s\" cannot be believed: %s", receiving->receiver->target, problem),
+			 errdetail("It is the row of dbsync_ledger.position there with id %s.",
+					   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&receiving->receiver->subscription)))),
+			 errhint("Put the row back as it was; or at the source: SELECT dbsync.restart_chain(...), which copies all anew.")));
+}
+
 static void
 refuse_fork(DbsyncReceiving *receiving)
 {
@@ -406,6 +418,8 @@ dbsync_bundles_next(DbsyncReceiving *receiving)
 		return fresh;
 	if (place->chain == 0 && receiver->chain > 0)
 		refuse_lost_ledger(receiving);
+	if (receiving->damage != NULL)
+		dbsync_bundles_refuse_ledger(receiving, receiving->damage);
 	if (place->chain == 0)
 		next = fresh;
 	else if (receiving->fork_number > 0)

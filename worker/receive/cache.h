@@ -54,6 +54,9 @@ extern bool dbsync_bundles_learn(const DbsyncReceiver *receiver, DbsyncCached *c
  */
 extern DbsyncNext dbsync_bundles_next(DbsyncReceiving *receiving);
 
+/* Error: the target's row says what cannot be. */
+extern void dbsync_bundles_refuse_ledger(DbsyncReceiving *receiving, const char *problem);
+
 /* Files that were not played yet: how many, and their bytes. */
 extern int	dbsync_bundles_waiting(const DbsyncPlace *place, int64 *bytes);
 

@@ -117,6 +117,7 @@ typedef struct DbsyncReceiving
 	char	   *locked;			/* the root that is */
 	DbsyncPlace place;			/* as of the ledger; of the catalog while there is no target */
 	bool		place_known;	/* it is the ledger's */
+	const char *damage;			/* why what the ledger says cannot be believed; NULL: it can */
 	DbsyncStop	stop;			/* what was raised last was this */
 	int64		careful_batch;	/* this batch is played with care; 0: none is */
 	int64		careful_chain;

@@ -76,6 +76,7 @@ begin_chain(DbsyncTape *tape)
 		dbsync_target_ledger_create(target, &ledger);
 	else if (!target->driver->ledger_restart(target, &ledger))
 		dbsync_target_raise(target, "beginning another chain of bundles");
+	receiving->damage = NULL;
 	receiving->place.chain = head->chain;
 	receiving->place.number = 0;
 	receiving->place.batch = ledger.batch;
