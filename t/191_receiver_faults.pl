@@ -160,12 +160,14 @@ symlink('/etc/passwd', "$in/link");
 mkfifo("$in/fifo", 0600);
 mkdir "$in/folder";
 spew("$in/notes.txt", "shopping list\n" x 100);
+spew("$in/small.txt", "shopping list\n");
+system('tar', '-C', $made, '-cf', "$in/other.tar", 'key') == 0 or die 'tar';
 put($next);
 is_received('1', 'links, FIFOs, folders and other files are in nobody\'s way');
-is_deeply([ files($in) ], [qw(fifo folder link notes.txt)], 'and left alone');
-is(ask($node, "SELECT string_agg(state, ',') FROM dbsync.inbox('r') WHERE state = 'left alone' AND file IN ('fifo', 'link', 'folder')"),
-	'left alone,left alone,left alone', 'inbox() says so');
-unlink "$in/$_" foreach qw(fifo link notes.txt);
+is_deeply([ files($in) ], [qw(fifo folder link notes.txt other.tar small.txt)], 'and left alone');
+is(ask($node, "SELECT string_agg(file, ',' ORDER BY file) FROM dbsync.inbox('r') WHERE state = 'left alone'"),
+	'fifo,folder,link,notes.txt,other.tar,small.txt', 'inbox() says so');
+unlink "$in/$_" foreach qw(fifo link notes.txt other.tar small.txt);
 rmdir "$in/folder";
 
 # --- another subscription's
