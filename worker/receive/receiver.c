@@ -442,7 +442,8 @@ wait_for_policy(void)
 		dbsync_process_exit_if_asked(work);
 		(void) dbsync_sleep_for(work, Min(pause, dbsync_poll_interval), true);
 		dbsync_query_reset();
-		if (pause > dbsync_poll_interval && !read_configuration())
+		/* what is never due may become so */
+		if (pause >= dbsync_poll_interval && !read_configuration())
 			dbsync_process_finish(work);
 	}
 }
