@@ -121,6 +121,7 @@ typedef struct DbsyncReceiving
 	DbsyncStop	stop;			/* what was raised last was this */
 	int64		careful_batch;	/* this batch is played with care; 0: none is */
 	int64		careful_chain;
+	bool		careful_replaces;	/* as a stage had no room for one of its rows */
 
 	/* what the inbox has told, see take.h */
 	int64		fork_number;	/* a file there forks the chain behind this; 0: none does */

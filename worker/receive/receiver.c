@@ -290,6 +290,7 @@ take_care(void)
 		return false;
 	receiving.careful_batch = batch;
 	receiving.careful_chain = receiving.place.chain;
+	receiving.careful_replaces = work->target->fault.sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 	return true;
 }
 

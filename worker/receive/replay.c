@@ -190,7 +190,7 @@ static void
 play_rows(DbsyncTape *tape, const DbsyncTapeStep *step)
 {
 	DbsyncTarget *target = tape->receiving->work->target;
-	bool		can_care = (target->driver->features & DBSYNC_FEATURE_CAREFUL) != 0;
+	bool		can_care = (target->driver->features & DBSYNC_FEATURE_CAREFUL) != 0 && !tape->replaces;
 
 	switch (step->what)
 	{
@@ -419,6 +419,7 @@ dbsync_replay(DbsyncReceiving *receiving, const DbsyncNext *next)
 	MemoryContextSwitchTo(context);
 	tape = dbsync_tape_open(receiving, next);
 	tape->careful = receiving->careful_batch == tape->last->head->batch && receiving->careful_chain == next->chain;
+	tape->replaces = tape->careful && receiving->careful_replaces;
 	play(tape);
 	receiving->careful_batch = 0;
 	work->rows++;
