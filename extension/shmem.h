@@ -137,7 +137,8 @@ typedef struct DbsyncReceivingReport
 	int64		batch;
 	TimestampTz time;			/* at the source, when that batch began; 0: not since it started */
 	int			cached;			/* bundles that are to be played */
-	int64		rejected;		/* files, since it started */
+	int64		rejected;		/* files, since it started, */
+	int			rejected_last;	/* and since a good one came */
 	int64		duplicates;
 	int			partial;		/* files that have been incomplete for too long */
 	int			older;			/* of chains that came before, and are not known */

@@ -31,24 +31,33 @@ $node->safe_psql('postgres', "SELECT dbsync.create_target('here', '$uri'); SELEC
 
 my (%last, %sum);
 
-# Usage: bundle(chain, number, [tables], [steps], [queries], head => ...)
+# Usage: bundle(chain, number, [tables], [steps], [queries], head => ..., alters => 1: the second table is the first one, in another shape)
 sub bundle
 {
 	my ($chain, $number, $tables, $steps, $queries, %other) = @_;
 	my $path = "$made/$chain-$number.tar";
+	my $alters = delete $other{alters};
 	my $n = 0;
 
 	foreach my $step (@$steps)
 	{
-		next if $step->{do} eq 'truncate';
+		next if $step->{do} eq 'truncate' || $step->{do} eq 'change';
 		$step->{file} = ++$n . '.copy';
 		$step->{form} //= 'text';
 		$step->{rows} = $step->{bytes} = 0;
 	}
+	my $contents = contents_text($tables, @$steps);
+	if ($alters)
+	{
+		my $read = JSON::PP->new->decode($contents);
+		$read->{tables}[1]{id} = $read->{tables}[0]{id};
+		$read->{tables}[1]{fingerprint} = 'cd' x 32;
+		$contents = JSON::PP->new->canonical->encode($read);
+	}
 	unlink $path;
 	$sum{"$chain-$number"} = make_bundle($node, $path, "$made/key",
 		head_text(chain => $chain, number => $number, previous => $number > 1 ? $sum{ $chain . '-' . ($number - 1) } : undef, batch => $number, %other),
-		contents_text($tables, @$steps), $queries) // die "no bundle";
+		$contents, $queries) // die "no bundle";
 	mkdir $root;
 	mkdir $in;
 	copy($path, "$in/.tmp") or die $!;
@@ -166,6 +175,14 @@ is(rows($family), '1ap 3bp3 / 1>1c 2>3c', 'all is right');
 bundle(4000, 3, \@family, [ { do => 'patch', table => 1 } ], [ q{VALUES ('U', '3', 1, 'b', NULL::text), ('U', '3', 3, 'a', NULL)} ]);
 receives('1', 'rows that are referenced swap a unique value');
 is(rows($family), '1bp 3ap3 / 1>1c 2>3c', 'and keep the rest');
+# behind the change nothing of the parent is known before the batch: its rows go together with others all the same
+$node->safe_psql('postgres', q{SELECT dbsync.alter_receiver('r', options => '{"ddl": "apply"}')});
+bundle(4000, 4, [ $family[0], [ 'parent', 'id integer', 'v text', 'big text', 'x text' ], $family[1] ],
+	[ { do => 'change', table => 2, before => 1, how => [], changes => [ { kind => 'add', column => 'x', type => 'text', oid => 25, typmod => -1, collation => 100 } ] },
+		{ do => 'merge', table => 3 }, { do => 'patch', table => 2 } ],
+	[ q{VALUES ('I', 3, 4, 'c')}, q{VALUES ('U', '3', 1, 'e', NULL::text, 'x1'), ('I', NULL, 4, 'd', 'p4', NULL)} ], requires => ['change'], alters => 1);
+receives('1', 'a parent changes its shape, and its rows lack a column');
+is(rows($family), '1ep 3ap3 4dp4 / 1>1c 2>3c 3>4c', 'children stay, and one comes before its parent');
 drop();
 
 # --- tables that take no upsert, and columns of other types
@@ -184,6 +201,17 @@ bundle(5000, 2, [ [ 'moods', 'm public.mood', 'ms public.mood[]', 'r text' ] ], 
 	[ q{VALUES ('sad', '{sad,glad}', 'x')}, q{VALUES ('U', 'sad', '{glad}', 'y'), ('I', 'glad', NULL, NULL)} ]);
 receives('1', 'types that nobody here has an oid of');
 is(rows(q{SELECT string_agg(m || coalesce(ms::text, '-'), ' ' ORDER BY m) FROM public.moods}), 'sad{glad} glad-', 'an enum is the key');
+drop();
+
+# --- more files than a process may have open
+$node->append_conf('postgresql.conf', 'max_files_per_process = 100');
+$node->restart;
+$node->safe_psql('postgres', 'TRUNCATE public.u');
+create('here');
+bundle(6000, $_, [$u], [ { do => 'append', table => 1 } ], ["SELECT $_, 'p$_', 'x'"], batch => 1, part => $_,
+	$_ < 60 ? (last => $false, position => undef) : ()) foreach 1 .. 60;
+receives('1', 'a batch of more files than a process may have open');
+is(rows('SELECT count(*) FROM public.u'), '60', 'is played as a whole');
 drop();
 
 ok(!(grep { /TRAP|PANIC|terminated by signal/ } split /\n/, PostgreSQL::Test::Utils::slurp_file($node->logfile)), 'no crash');

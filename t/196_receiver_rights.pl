@@ -104,6 +104,10 @@ $node->safe_psql('postgres', 'REVOKE pg_write_server_files FROM app');
 ok(becomes_true($node, "SELECT coalesce(bool_and(last_error LIKE '%may not read and write files%'), false) FROM dbsync.receivers"), 'without its rights it stands still');
 $node->safe_psql('postgres', 'GRANT pg_write_server_files TO app');
 ok(becomes_true($node, "SELECT coalesce(bool_and(last_error IS NULL AND state = 'idle'), false) FROM dbsync.receivers"), 'with them it goes on');
+$node->safe_psql('postgres', 'REVOKE USAGE ON FOREIGN DATA WRAPPER dbsync_file FROM app');
+ok(becomes_true($node, "SELECT coalesce(bool_and(last_error LIKE '%may not have receivers any more%'), false) FROM dbsync.receivers"), 'nor without the wrapper');
+$node->safe_psql('postgres', 'GRANT USAGE ON FOREIGN DATA WRAPPER dbsync_file TO app');
+ok(becomes_true($node, "SELECT coalesce(bool_and(last_error IS NULL AND state = 'idle'), false) FROM dbsync.receivers"), 'with it, too');
 # another one on the same folder
 as('app', "SELECT dbsync.create_receiver('r2', 'file://$root', 'here', $keys)");
 like(as('app', "SELECT dbsync.receive_once('r2')"), qr/another receiver works on folder/, 'two receivers do not share a folder');

@@ -134,6 +134,7 @@ dbsync_report_claim(int subscription, uint64 run, Oid owner)
 		memset(&slot->progress.copied, 0, sizeof(slot->progress.copied));
 		memset(&slot->progress.applied, 0, sizeof(slot->progress.applied));
 		memset(&slot->round, 0, sizeof(slot->round));
+		memset(&slot->receiving, 0, sizeof(slot->receiving));
 		/* until it is known by which policy it goes */
 		dbsync_wake_always(&slot->wake);
 		dbsync_wake_forget(&slot->wake);

@@ -2,13 +2,13 @@
 
 CREATE FUNCTION dbsync_internal.receiver_slots() RETURNS TABLE (
     receiver_id int, state text, chain bigint, number bigint, batch bigint, "time" timestamptz, cached int, rejected bigint,
-    duplicates bigint, partial int, older int, missing text)
+    duplicates bigint, partial int, older int, missing text, rejected_last int)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'dbsync_receiver_slots';
 COMMENT ON FUNCTION dbsync_internal.receiver_slots() IS 'what receivers report about themselves';
 
 -- What to do, in words; null: nothing.
 CREATE FUNCTION dbsync_internal.receiver_action(receiver dbsync.receiver, state text, hint text, message text, missing text,
-    partial int, older int, reached timestamptz) RETURNS text
+    partial int, older int, rejected_last int, reached timestamptz) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -33,10 +33,12 @@ BEGIN
         CASE WHEN partial > 0 THEN format('Files in the inbox that have been incomplete for long: %s.', partial) END,
         CASE WHEN older > 0 THEN format('Files of an older chain that was never seen here: %s. Has the source''s clock been put back? There: '
             'SELECT dbsync.restart_chain(..., chain => %s).', older, coalesce(receiver.chain, 0) + 1) END,
+        CASE WHEN rejected_last > 0 THEN format('Files were refused, and no good one has come since: %s. dbsync.inbox(%L) says why; is the source''s '
+            'public key another one?', rejected_last, receiver.name) END,
         late,
         CASE WHEN NOT dbsync_internal.is_preloaded() THEN 'After a server restart it must be started again: dbsync is not in shared_preload_libraries.' END), '');
 END $$;
-COMMENT ON FUNCTION dbsync_internal.receiver_action(dbsync.receiver, text, text, text, text, int, int, timestamptz) IS 'what to do about a receiver, in words';
+COMMENT ON FUNCTION dbsync_internal.receiver_action(dbsync.receiver, text, text, text, text, int, int, int, timestamptz) IS 'what to do about a receiver, in words';
 
 CREATE FUNCTION dbsync_internal.receiver_status(caller oid) RETURNS TABLE (
     receiver name, subscription uuid, target name, owner regrole, state text, pid int, chain bigint, number bigint, batch bigint,
@@ -52,7 +54,7 @@ BEGIN
         CASE WHEN now."time" IS NOT NULL THEN greatest(extract(epoch FROM clock_timestamp() - now."time"), 0)::float8 END,
         s.missing, s.cached, s.rejected, s.duplicates, s.partial,
         coalesce(n.note, w.message), CASE WHEN n.note IS NULL THEN w.detail END,
-        dbsync_internal.receiver_action(r, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message), s.missing, s.partial, s.older, now."time"),
+        dbsync_internal.receiver_action(r, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message), s.missing, s.partial, s.older, s.rejected_last, now."time"),
         w.failures, w.retry_at, r.policy
     FROM dbsync.receiver r
     LEFT JOIN dbsync_internal.slots() w ON w.subscription_id = r.id

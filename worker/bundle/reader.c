@@ -28,6 +28,8 @@ struct DbsyncBundleReader
 	MemoryContext work;			/* while its head is read */
 	const char *path;
 	int			fd;				/* -1: closed */
+	dev_t		device;			/* of the file that was proved */
+	ino_t		inode;
 	DbsyncProof proof;
 	int			nrows;			/* members with rows: from the second one on */
 	bool		zipped;
@@ -61,10 +63,8 @@ close_reader(void *arg)
 
 /* Open it, or say why it is none; true: it is open. */
 static bool
-open_file(DbsyncBundleReader *reader, const char **reason)
+open_file(DbsyncBundleReader *reader, struct stat *status, const char **reason)
 {
-	struct stat status;
-
 	if (!AcquireExternalFD())
 		ereport(ERROR,
 				(errcode_for_file_access(),
@@ -84,12 +84,29 @@ open_file(DbsyncBundleReader *reader, const char **reason)
 				(errcode_for_file_access(),
 				 errmsg("could not open file \"%s\": %m", reader->path)));
 	}
-	if (fstat(reader->fd, &status) != 0)
+	if (fstat(reader->fd, status) != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not look at file \"%s\": %m", reader->path)));
 	*reason = "it is no ordinary file";
-	return S_ISREG(status.st_mode);
+	return S_ISREG(status->st_mode);
+}
+
+/* It is read again, after a rest: nobody else can write to it, but somebody may have put another one in its place. */
+static void
+open_again(DbsyncBundleReader *reader)
+{
+	struct stat status;
+	const char *reason;
+
+	if (reader->fd >= 0)
+		return;
+	if (open_file(reader, &status, &reason) && status.st_dev == reader->device && status.st_ino == reader->inode &&
+		status.st_size == reader->proof.length)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("file \"%s\" has become another one", reader->path)));
 }
 
 /* All of a small member; buffers and all stay in CurrentMemoryContext. */
@@ -238,9 +255,12 @@ open_reader(DbsyncBundleReader *reader, List *keys, const char **reason)
 {
 	DbsyncBundleVerdict verdict;
 	MemoryContext old;
+	struct stat status;
 
-	if (!open_file(reader, reason))
+	if (!open_file(reader, &status, reason))
 		return DBSYNC_BUNDLE_BAD;
+	reader->device = status.st_dev;
+	reader->inode = status.st_ino;
 	verdict = dbsync_prove(reader->fd, reader->path, keys, &reader->proof, reason);
 	if (verdict != DBSYNC_BUNDLE_GOOD)
 		return verdict;
@@ -285,6 +305,12 @@ void
 dbsync_bundle_close(DbsyncBundleReader *reader)
 {
 	MemoryContextDelete(reader->context);
+}
+
+void
+dbsync_bundle_rest(DbsyncBundleReader *reader)
+{
+	close_reader(reader);
 }
 
 const DbsyncBundleHead *
@@ -376,6 +402,7 @@ dbsync_bundle_rows_open(DbsyncBundleReader *reader, const DbsyncBundleStep *step
 
 	if (step->member < 1 || step->member > reader->nrows)
 		elog(ERROR, "bundle \"%s\" has no member %d", reader->path, step->member);
+	open_again(reader);
 	context = AllocSetContextCreate(CurrentMemoryContext, "dbsync rows of a bundle", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	member = &reader->proof.members[step->member];

@@ -27,6 +27,12 @@ extern DbsyncBundleReader *dbsync_bundle_open(const char *path, List *keys, Dbsy
 											  const char **reason);
 extern void dbsync_bundle_close(DbsyncBundleReader *reader);
 
+/*
+ * Close its file until dbsync_bundle_rows_open() wants it again: who reads a batch of many files has all of
+ * them, and no process may have so many open.  Not while rows of it are read.
+ */
+extern void dbsync_bundle_rest(DbsyncBundleReader *reader);
+
 extern const DbsyncBundleHead *dbsync_bundle_head(const DbsyncBundleReader *reader);
 
 /* SHA-256 of its SHA256SUMS, as the next one names it. */

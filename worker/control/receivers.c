@@ -63,8 +63,8 @@ static void
 put_slot(ReturnSetInfo *rsinfo, const DbsyncSlot *slot)
 {
 	const DbsyncReceivingReport *told = &slot->receiving;
-	Datum		values[12];
-	bool		nulls[12] = {0};
+	Datum		values[13];
+	bool		nulls[13] = {0};
 
 	values[0] = Int32GetDatum(slot->subscription);
 	values[1] = CStringGetTextDatum(slot->progress.waits_since != 0 ? "waiting for target" : told->state);
@@ -82,6 +82,7 @@ put_slot(ReturnSetInfo *rsinfo, const DbsyncSlot *slot)
 	values[10] = Int32GetDatum(told->older);
 	values[11] = CStringGetTextDatum(told->missing);
 	nulls[11] = told->missing[0] == '\0';
+	values[12] = Int32GetDatum(told->rejected_last);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

@@ -62,6 +62,14 @@ lock_folder(DbsyncReceiving *receiving)
 }
 
 void
+dbsync_receiver_close_folder(DbsyncReceiving *receiving)
+{
+	if (receiving->lock_context != NULL)
+		MemoryContextDelete(receiving->lock_context);
+	receiving->lock_context = NULL;
+}
+
+void
 dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 {
 	DbsyncReceiver *receiver = receiving->receiver;
@@ -69,9 +77,7 @@ dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 
 	if (receiving->lock_context != NULL && strcmp(receiving->locked, receiver->root) == 0)
 		return;
-	if (receiving->lock_context != NULL)
-		MemoryContextDelete(receiving->lock_context);
-	receiving->lock_context = NULL;
+	dbsync_receiver_close_folder(receiving);
 	problem = dbsync_folder_problem(receiver->root);
 	if (problem != NULL)
 		ereport(ERROR,
@@ -99,6 +105,7 @@ dbsync_receiver_detach(DbsyncReceiving *receiving)
 	dbsync_replay_forget_tables();
 	dbsync_ledger_detach(receiving->work);
 	receiving->place_known = false;
+	receiving->damage = NULL;
 }
 
 static void
@@ -114,20 +121,8 @@ connect_target(DbsyncReceiving *receiving)
 		dbsync_target_raise(work->target, psprintf("connecting to target \"%s\"", work->subscription->target));
 }
 
-static void
-refuse_ledger(DbsyncReceiving *receiving, const char *problem)
-{
-	receiving->stop = DBSYNC_STOP_LEDGER;
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("the ledger on target \"%s\" cannot be believed: %s", receiving->receiver->target, problem),
-			 errdetail("It is the row of dbsync_ledger.position there with id %s.",
-					   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&receiving->receiver->subscription)))),
-			 errhint("Put the row back as it was; or at the source: SELECT dbsync.restart_chain(...), which copies all anew.")));
-}
-
-/* "chain c number n sha256 h" */
-static void
+/* "chain c number n sha256 h"; false: it is none. */
+static bool
 read_note(DbsyncReceiving *receiving)
 {
 	const DbsyncLedger *ledger = &receiving->work->ledger;
@@ -136,16 +131,43 @@ read_note(DbsyncReceiving *receiving)
 	long long	number;
 	char		sums[DBSYNC_BUNDLE_HEX] = "";
 
-	if (ledger->chain == 0)
-		refuse_ledger(receiving, "a live subscription feeds it");
 	if (ledger->note == NULL ||
 		sscanf(ledger->note, "chain %lld number %lld sha256 %64s", &chain, &number, sums) != 3 ||
 		chain != ledger->chain || number < 0)
-		refuse_ledger(receiving, "column \"note\" names no bundle");
+		return false;
 	place->chain = chain;
 	place->number = number;
 	place->batch = ledger->batch;
 	strlcpy(place->sums, strcmp(sums, "-") == 0 ? "" : sums, sizeof(place->sums));
+	return true;
+}
+
+/*
+ * Where is the target?  A row that cannot be believed is none to go on from; but another chain may take its place, which
+ * must be a higher one than it and the catalog know of.
+ */
+static void
+read_place(DbsyncReceiving *receiving)
+{
+	const DbsyncLedger *ledger = &receiving->work->ledger;
+	const DbsyncReceiver *receiver = receiving->receiver;
+	DbsyncPlace *place = &receiving->place;
+	MemoryContext old = MemoryContextSwitchTo(receiving->work->target_context);
+
+	if (ledger->chain == 0)
+		dbsync_bundles_refuse_ledger(receiving, "a live subscription feeds it");
+	if (ledger->null_column != NULL)
+		receiving->damage = psprintf("column \"%s\" is null", ledger->null_column);
+	else if (ledger->checksum != dbsync_ledger_checksum(ledger))
+		receiving->damage = "somebody has edited it";
+	else if (!read_note(receiving))
+		receiving->damage = "column \"note\" names no bundle";
+	MemoryContextSwitchTo(old);
+	if (receiving->damage == NULL)
+		return;
+	memset(place, 0, sizeof(DbsyncPlace));
+	place->chain = Max(ledger->chain, receiver->chain);
+	place->number = place->chain == receiver->chain ? receiver->number : 0;
 }
 
 /* The catalog remembers more: it is said, and played again from there. */
@@ -178,17 +200,14 @@ dbsync_receiver_attach(DbsyncReceiving *receiving)
 	dbsync_identity_check(work);
 	dbsync_target_ledger_read(work->target, &receiving->receiver->subscription, &work->ledger, &found);
 	memset(&receiving->place, 0, sizeof(DbsyncPlace));
+	receiving->damage = NULL;
 	if (found)
 	{
-		if (work->ledger.null_column != NULL)
-			refuse_ledger(receiving, psprintf("column \"%s\" is null", work->ledger.null_column));
-		if (work->ledger.checksum != dbsync_ledger_checksum(&work->ledger))
-			refuse_ledger(receiving, "somebody has edited it");
-		read_note(receiving);
+		read_place(receiving);
 		tell_of_return(receiving);
 	}
 	dbsync_identity_note(work);
 	receiving->place_known = true;
-	receiving->progress_due = found && (receiving->place.chain != receiving->receiver->chain ||
-										receiving->place.number != receiving->receiver->number);
+	receiving->progress_due = found && receiving->damage == NULL &&
+		(receiving->place.chain != receiving->receiver->chain || receiving->place.number != receiving->receiver->number);
 }

@@ -13,6 +13,9 @@
 /* Make the folders, and take the lock; error if another receiver has it, or the root cannot be one. */
 extern void dbsync_receiver_open_folder(DbsyncReceiving *receiving);
 
+/* Give it up: dbsync_receiver_open_folder() makes what is not there any more, and looks at all of it anew. */
+extern void dbsync_receiver_close_folder(DbsyncReceiving *receiving);
+
 /* Connect to the target if need be, and read where it is. */
 extern void dbsync_receiver_attach(DbsyncReceiving *receiving);
 

@@ -371,6 +371,18 @@ refuse_lost_ledger(DbsyncReceiving *receiving)
 					 RESTART_HINT, receiving->work->subscription->name)));
 }
 
+void
+dbsync_bundles_refuse_ledger(DbsyncReceiving *receiving, const char *problem)
+{
+	receiving->stop = DBSYNC_STOP_LEDGER;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("the ledger on target \"%s\" cannot be believed: %s", receiving->receiver->target, problem),
+			 errdetail("It is the row of dbsync_ledger.position there with id %s.",
+					   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&receiving->receiver->subscription)))),
+			 errhint("Put the row back as it was; or at the source: SELECT dbsync.restart_chain(...), which copies all anew.")));
+}
+
 static void
 refuse_fork(DbsyncReceiving *receiving)
 {
@@ -406,6 +418,8 @@ dbsync_bundles_next(DbsyncReceiving *receiving)
 		return fresh;
 	if (place->chain == 0 && receiver->chain > 0)
 		refuse_lost_ledger(receiving);
+	if (receiving->damage != NULL)
+		dbsync_bundles_refuse_ledger(receiving, receiving->damage);
 	if (place->chain == 0)
 		next = fresh;
 	else if (receiving->fork_number > 0)
@@ -432,7 +446,7 @@ is_old(const DbsyncReceiver *receiver, const DbsyncCached *cached)
 }
 
 void
-dbsync_bundles_tidy(DbsyncReceiving *receiving)
+dbsync_bundles_tidy(DbsyncReceiving *receiving, bool lacks_room)
 {
 	const DbsyncPlace *place = &receiving->place;
 	const DbsyncReceiver *receiver = receiving->receiver;
@@ -447,7 +461,7 @@ dbsync_bundles_tidy(DbsyncReceiving *receiving)
 						  (files[0].chain == place->chain && files[0].number <= place->number)))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (kept <= receiver->cache_size && !is_old(receiver, &files[0]))
+		if (!lacks_room && kept <= receiver->cache_size && !is_old(receiver, &files[0]))
 			break;
 		kept -= files[0].size;
 		take_away(receiver, &files[0]);

@@ -54,6 +54,9 @@ extern bool dbsync_bundles_learn(const DbsyncReceiver *receiver, DbsyncCached *c
  */
 extern DbsyncNext dbsync_bundles_next(DbsyncReceiving *receiving);
 
+/* Error: the target's row says what cannot be. */
+extern void dbsync_bundles_refuse_ledger(DbsyncReceiving *receiving, const char *problem);
+
 /* Files that were not played yet: how many, and their bytes. */
 extern int	dbsync_bundles_waiting(const DbsyncPlace *place, int64 *bytes);
 
@@ -63,7 +66,10 @@ extern int64 dbsync_bundles_highest(int64 chain);
 /* The first number behind this one that is not there. */
 extern int64 dbsync_bundles_first_gap(int64 chain, int64 number);
 
-/* Take away what was played long enough ago, oldest first, or is of a chain that was given up. */
-extern void dbsync_bundles_tidy(DbsyncReceiving *receiving);
+/*
+ * Take away what was played long enough ago, oldest first, or is of a chain that was given up; all of it, where there is no
+ * room for what comes.
+ */
+extern void dbsync_bundles_tidy(DbsyncReceiving *receiving, bool lacks_room);
 
 #endif							/* DBSYNC_WORKER_RECEIVE_CACHE_H */

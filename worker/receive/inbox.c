@@ -170,8 +170,41 @@ put_rejected(const Asked *asked, const char *folder, const char *name)
 	put(asked, name, NULL, 0, 0, st.st_size, "rejected", reason);
 }
 
+typedef void (*PutFile) (const Asked *asked, const char *folder, const char *name);
+
+/* Others take files away as we look; and one that may not be read is none of ours yet. */
 static void
-put_folder(const Asked *asked, const char *folder, void (*put_file) (const Asked *asked, const char *folder, const char *name))
+put_what_failed(const Asked *asked, const char *name, MemoryContext context)
+{
+	ErrorData  *edata;
+
+	MemoryContextSwitchTo(context);
+	edata = CopyErrorData();
+	if (edata->sqlerrcode != ERRCODE_UNDEFINED_FILE && edata->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE)
+		PG_RE_THROW();
+	FlushErrorState();
+	if (edata->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
+		put(asked, name, NULL, 0, 0, 0, "left alone", edata->message);
+}
+
+static void
+try_file(const Asked *asked, const char *folder, const char *name, PutFile put_file)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		put_file(asked, folder, name);
+	}
+	PG_CATCH();
+	{
+		put_what_failed(asked, name, context);
+	}
+	PG_END_TRY();
+}
+
+static void
+put_folder(const Asked *asked, const char *folder, PutFile put_file)
 {
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "dbsync inbox", ALLOCSET_DEFAULT_SIZES);
 	List	   *names = dbsync_folder_list(folder);
@@ -182,7 +215,7 @@ put_folder(const Asked *asked, const char *folder, void (*put_file) (const Asked
 		MemoryContext old = MemoryContextSwitchTo(scratch);
 
 		CHECK_FOR_INTERRUPTS();
-		put_file(asked, folder, lfirst(lc));
+		try_file(asked, folder, lfirst(lc), put_file);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(scratch);
 	}

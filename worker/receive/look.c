@@ -18,35 +18,62 @@
 #include "worker/bundle/bundle.h"
 #include "worker/receive/look.h"
 
-/* where the headers of archives have their magic */
-#define MAGIC_AT		257
-#define MAGIC			"ustar"
+/* room for the name in a header, and what stands behind it in the first one of a bundle: mode, uid, gid, size, mtime */
+#define NAME_ROOM		100
+#define NUMBERS_ROOM	48
+
+static const char numbers[NUMBERS_ROOM] =
+"0000640\0" "0000000\0" "0000000\0" "00000000020\0" "00000000000";
 
 #define COPY_PIECE		(256 * 1024)
 
-/* "<name>-<8 of uuid>-<chain>-<number>/FORMAT" */
-static void
+/* "<name>-<8 of uuid>-<chain>-<number>/FORMAT"; false: it is the name of something else. */
+static bool
 read_folder(const char *block, DbsyncLook *look)
 {
-	char		name[101];
+	char		name[NAME_ROOM + 1];
 	char	   *slash;
 	char	   *dash;
 
-	memcpy(name, block, 100);
-	name[100] = '\0';
+	memcpy(name, block, NAME_ROOM);
+	name[NAME_ROOM] = '\0';
 	slash = strchr(name, '/');
 	if (slash == NULL || strcmp(slash, "/FORMAT") != 0)
-		return;
-	look->ours = true;
+		return false;
 	*slash = '\0';
 	dash = strrchr(name, '-');
 	if (dash == NULL)
-		return;
+		return true;
 	look->number = strtoll(dash + 1, NULL, 10);
 	*dash = '\0';
 	dash = strrchr(name, '-');
-	if (dash != NULL)
-		look->chain = strtoll(dash + 1, NULL, 10);
+	if (dash == NULL)
+		return true;
+	look->chain = strtoll(dash + 1, NULL, 10);
+	*dash = '\0';
+	dash = strrchr(name, '-');
+	if (dash != NULL && strlen(dash + 1) == 8)
+		strlcpy(look->id, dash + 1, sizeof(look->id));
+	return true;
+}
+
+/* Of less than a header: may the name in a bundle's first one begin so? */
+static bool
+begins(const char *block, size_t length)
+{
+	static const char member[] = "/FORMAT";
+	size_t		end = Min(length, NAME_ROOM);
+	size_t		n = 0;
+
+	while (n < end && block[n] != '\0' &&
+		   strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", block[n]) != NULL)
+		n++;
+	for (size_t i = 0; n < end; i++, n++)
+	{
+		if (block[n] != (i < lengthof(member) ? member[i] : '\0'))
+			return false;
+	}
+	return true;
 }
 
 static bool
@@ -102,15 +129,18 @@ dbsync_look(const char *path, DbsyncLook *look)
 	if (fd < 0)
 		return false;
 	got = pread(fd, block, sizeof(block), 0);
+	if (got < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not read file \"%s\": %m", path)));
 	if (got == sizeof(block))
 	{
-		/* one changed byte leaves one of the two as it was */
-		read_folder(block, look);
-		look->ours |= memcmp(block + MAGIC_AT, MAGIC, strlen(MAGIC)) == 0;
+		/* one changed byte leaves one of the two as it was; other archives have neither */
+		look->ours = read_folder(block, look) || memcmp(block + NAME_ROOM, numbers, NUMBERS_ROOM) == 0;
 		look->has_end = ends(fd, look->st.st_size);
 	}
 	else
-		look->ours = look->st.st_size < (off_t) sizeof(block);
+		look->ours = look->st.st_size < (off_t) sizeof(block) && begins(block, got);
 	CloseTransientFile(fd);
 	return true;
 }
@@ -120,26 +150,35 @@ dbsync_look_is_same(const char *path, const struct stat *st)
 {
 	struct stat now;
 
-	return lstat(path, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino;
+	return lstat(path, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino &&
+		now.st_size == st->st_size && dbsync_look_written(&now) == dbsync_look_written(st);
 }
 
+int64
+dbsync_look_written(const struct stat *st)
+{
+	return (int64) st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
+/* So many bytes, or less if there are no more: one that grows meanwhile is looked at again, and need not ever stop. */
 static void
-copy_bytes(int in, int out, const char *from, const char *to)
+copy_bytes(int in, int out, off_t length, const char *from, const char *to)
 {
 	char	   *piece = palloc(COPY_PIECE);
 
-	for (;;)
+	while (length > 0)
 	{
 		ssize_t		got;
 
 		CHECK_FOR_INTERRUPTS();
-		got = read(in, piece, COPY_PIECE);
+		got = read(in, piece, Min(length, COPY_PIECE));
 		if (got < 0)
 			ereport(ERROR,
 					(errcode_for_file_access(),
 					 errmsg("could not read file \"%s\": %m", from)));
 		if (got == 0)
 			break;
+		length -= got;
 		errno = 0;
 		if (write(out, piece, got) != got)
 		{
@@ -173,7 +212,7 @@ dbsync_look_copy(const char *from, const struct stat *st, const char *to)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not create file \"%s\": %m", to)));
-	copy_bytes(in, out, from, to);
+	copy_bytes(in, out, st->st_size, from, to);
 	CloseTransientFile(in);
 	if (CloseTransientFile(out) != 0)
 		ereport(ERROR,

@@ -20,13 +20,17 @@ typedef struct DbsyncLook
 	bool		has_end;		/* it ends as bundles do */
 	int64		chain;			/* by the name of its folder; 0: it does not say */
 	int64		number;
+	char		id[9];			/* of the subscription's uuid the first 8 digits; empty: it does not say */
 } DbsyncLook;
 
 /* Look at a regular file; false: it is none, or has gone.  Never follows a link, nor waits for a FIFO. */
 extern bool dbsync_look(const char *path, DbsyncLook *look);
 
-/* Is this file there still, and the one that was looked at? */
+/* Is this file there still, and as it was when it was looked at?  Some write over a file that has a name already. */
 extern bool dbsync_look_is_same(const char *path, const struct stat *st);
+
+/* When it was written to last, as finely as the system knows. */
+extern int64 dbsync_look_written(const struct stat *st);
 
 /*
  * Copy it to a file that must not be there, mode 0600, which need not be on the disk yet.  False: it has gone, or is

@@ -37,7 +37,8 @@ typedef struct DbsyncReceiver
 	Oid			owner;
 	bool		enabled;
 	bool		adopted;		/* this database is who it was */
-	bool		may_files;		/* the owner may read and write the server's files */
+	bool		may_files;		/* the owner may read and write the server's files, */
+	bool		may_wrapper;	/* and have receivers at all */
 	List	   *keys;			/* of uint8 *: public keys, DBSYNC_BUNDLE_KEY bytes each */
 	bool		knows_subscription;
 	pg_uuid_t	subscription;
@@ -116,9 +117,11 @@ typedef struct DbsyncReceiving
 	char	   *locked;			/* the root that is */
 	DbsyncPlace place;			/* as of the ledger; of the catalog while there is no target */
 	bool		place_known;	/* it is the ledger's */
+	const char *damage;			/* why what the ledger says cannot be believed; NULL: it can */
 	DbsyncStop	stop;			/* what was raised last was this */
 	int64		careful_batch;	/* this batch is played with care; 0: none is */
 	int64		careful_chain;
+	bool		careful_replaces;	/* as a stage had no room for one of its rows */
 
 	/* what the inbox has told, see take.h */
 	int64		fork_number;	/* a file there forks the chain behind this; 0: none does */
@@ -126,7 +129,9 @@ typedef struct DbsyncReceiving
 	int			partial;		/* files that have been incomplete for too long */
 	int			older;			/* of chains that came before, and that are not known */
 	int64		rejected;		/* since it began */
+	int			rejected_last;	/* since a good one came */
 	int64		duplicates;
+	ErrorData  *trouble;		/* what the first file of this round has raised; NULL: none has */
 
 	/* what is waited for */
 	int64		waits_for;		/* number; 0: for none */
@@ -135,6 +140,8 @@ typedef struct DbsyncReceiving
 	TimestampTz played_at;		/* when the last batch was */
 	TimestampTz played_time;	/* and what time it was at the source when that began */
 	bool		progress_due;	/* the catalog does not know yet */
+	bool		unsettled;		/* a round has ended with an error: what it has played is to be settled first, */
+	bool		settling;		/* which is going on */
 
 	/* the batch that was refused last, for the receipt */
 	int64		refused_number; /* its first bundle; 0: none was */

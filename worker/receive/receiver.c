@@ -113,8 +113,13 @@ read_configuration(void)
 static void
 check_rights(const DbsyncReceiver *receiver)
 {
-	if (receiver->may_files)
+	if (receiver->may_files && receiver->may_wrapper)
 		return;
+	if (receiver->may_files)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the owner of receiver \"%s\" may not have receivers any more", receiver->name),
+				 errhint("A superuser can GRANT USAGE ON FOREIGN DATA WRAPPER dbsync_file TO the owner.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("the owner of receiver \"%s\" may not read and write files of the server", receiver->name),
@@ -139,6 +144,7 @@ report(const char *state)
 	told.duplicates = receiving.duplicates;
 	told.partial = receiving.partial;
 	told.older = receiving.older;
+	told.rejected_last = receiving.rejected_last;
 	strlcpy(told.missing, dbsync_receipt_missing(&receiving), sizeof(told.missing));
 	dbsync_report_receiving(&told);
 }
@@ -224,9 +230,10 @@ settle(void)
 {
 	if (receiving.progress_due && receiving.place.chain != 0)
 		dbsync_target_confirm(work->target, &receiving.receiver->subscription);
+	/* where the disk is full there is room for a receipt only then */
+	dbsync_bundles_tidy(&receiving, dbsync_take_lacks_room(&receiving));
 	dbsync_receiver_write_progress(&receiving);
 	dbsync_receipt_write(&receiving);
-	dbsync_bundles_tidy(&receiving);
 }
 
 static bool
@@ -244,15 +251,19 @@ run_round(void)
 		if (!receiving.receiver->knows_subscription)
 			break;
 		pose_as_subscription(receiving.receiver);
-		/* what it was refused for is said before it is tried again */
-		if (receiving.refused_number != 0)
+		/* what it was refused for is said before it is tried again, and what was played before that */
+		if (receiving.unsettled)
 		{
+			receiving.unsettled = false;
+			receiving.settling = true;
 			dbsync_receiver_attach(&receiving);
-			dbsync_receipt_write(&receiving);
+			settle();
+			receiving.settling = false;
 		}
 	} while (play_all());
 	if (receiving.receiver->knows_subscription)
 		settle();
+	dbsync_take_raise(&receiving);
 	report(receiving.waits_for != 0 ? psprintf("waiting for number " INT64_FORMAT, receiving.waits_for) : "idle");
 	return true;
 }
@@ -280,6 +291,7 @@ take_care(void)
 		return false;
 	receiving.careful_batch = batch;
 	receiving.careful_chain = receiving.place.chain;
+	receiving.careful_replaces = work->target->fault.sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 	return true;
 }
 
@@ -353,6 +365,12 @@ after_error(void)
 	if (receiving.stop != DBSYNC_STOP_NONE)
 		pause = STOPPED_MS;
 	report(stop_text(receiving.stop));
+	/* if it cannot be settled, rows come all the same */
+	receiving.unsettled = !receiving.settling;
+	receiving.settling = false;
+	/* somebody has taken away a file of ours, or all of the folder: it is looked at anew */
+	if (edata->sqlerrcode == ERRCODE_UNDEFINED_FILE)
+		dbsync_receiver_close_folder(&receiving);
 	dbsync_report_trouble(edata, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause));
 	dbsync_report_state(DBSYNC_WORKER_RETRYING);
 	MemoryContextSwitchTo(work->context);
@@ -426,7 +444,8 @@ wait_for_policy(void)
 		dbsync_process_exit_if_asked(work);
 		(void) dbsync_sleep_for(work, Min(pause, dbsync_poll_interval), true);
 		dbsync_query_reset();
-		if (pause > dbsync_poll_interval && !read_configuration())
+		/* what is never due may become so */
+		if (pause >= dbsync_poll_interval && !read_configuration())
 			dbsync_process_finish(work);
 	}
 }

@@ -30,7 +30,8 @@ static const char *const read_sql =
 " r.subscription, r.root, coalesce(r.options->>'in', r.root || '/in'), r.public_keys,"
 " coalesce(r.chain, 0), coalesce(r.number, 0), r.receipts, r.chains,"
 " o.remove, o.ddl, o.partial_after, o.gap_after, o.settle_after, o.keep_applied, o.receipt_every, o.cache_size,"
-" o.existing_rows, o.identity_file, o.receipt_key_file"
+" o.existing_rows, o.identity_file, o.receipt_key_file,"
+" pg_catalog.has_foreign_data_wrapper_privilege(dbsync_internal.owner_of(r.id)::pg_catalog.oid, 'dbsync_file', 'USAGE')"
 " FROM dbsync.receiver r, dbsync_internal.receiver_options(r.options) o WHERE r.id = $1::pg_catalog.int4";
 
 static Datum
@@ -139,6 +140,7 @@ take_row(MemoryContext parent, int id)
 	receiver->existing_rows = text_field(context, 24);
 	receiver->identity_file = text_field(context, 25);
 	receiver->receipt_key_file = text_field(context, 26);
+	receiver->may_wrapper = dbsync_query_bool(0, 27);
 	name_folders(receiver);
 	return receiver;
 }

@@ -76,6 +76,7 @@ begin_chain(DbsyncTape *tape)
 		dbsync_target_ledger_create(target, &ledger);
 	else if (!target->driver->ledger_restart(target, &ledger))
 		dbsync_target_raise(target, "beginning another chain of bundles");
+	receiving->damage = NULL;
 	receiving->place.chain = head->chain;
 	receiving->place.number = 0;
 	receiving->place.batch = ledger.batch;
@@ -189,7 +190,7 @@ static void
 play_rows(DbsyncTape *tape, const DbsyncTapeStep *step)
 {
 	DbsyncTarget *target = tape->receiving->work->target;
-	bool		can_care = (target->driver->features & DBSYNC_FEATURE_CAREFUL) != 0;
+	bool		can_care = (target->driver->features & DBSYNC_FEATURE_CAREFUL) != 0 && !tape->replaces;
 
 	switch (step->what)
 	{
@@ -299,8 +300,11 @@ play_steps(DbsyncTape *tape)
 	foreach(lc, tape->steps)
 	{
 		DbsyncTapeStep *step = lfirst(lc);
-		bool		together = goes_together(tape, step) && step->handle != NULL;
+		bool		together = goes_together(tape, step);
 
+		/* a step before this one has given the table its shape */
+		if (together && step->handle == NULL)
+			step->handle = dbsync_tape_table(tape, step->table);
 		if (waiting != NIL && (!together || has_handle(waiting, step->handle)))
 		{
 			dbsync_target_rows_together(target, tape->careful, doing);
@@ -415,6 +419,7 @@ dbsync_replay(DbsyncReceiving *receiving, const DbsyncNext *next)
 	MemoryContextSwitchTo(context);
 	tape = dbsync_tape_open(receiving, next);
 	tape->careful = receiving->careful_batch == tape->last->head->batch && receiving->careful_chain == next->chain;
+	tape->replaces = tape->careful && receiving->careful_replaces;
 	play(tape);
 	receiving->careful_batch = 0;
 	work->rows++;

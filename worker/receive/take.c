@@ -14,8 +14,10 @@
  */
 #include "postgres.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "access/xact.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -31,6 +33,7 @@
 #include "worker/receive/receiver_config.h"
 #include "worker/receive/rejected.h"
 #include "worker/receive/take.h"
+#include "worker/run/process.h"
 
 /* longer names are no files of a gateway's */
 #define NAME_LIMIT	255
@@ -55,12 +58,12 @@ typedef struct Seen
 	dev_t		device;
 	ino_t		inode;
 	off_t		size;
-	time_t		mtime;
+	int64		written;		/* last, in nanoseconds */
 	TimestampTz since;			/* it has been as it is now */
 	Found		found;
 	char		reason[200];
-	int64		number;			/* FORK: of it */
-	int64		chain;			/* OLDER, FORK: of it */
+	int64		number;			/* of it, where that is proved; TOO_NEW: as it says; 0: it does not say */
+	int64		chain;
 	bool		here;			/* it is there in this round */
 	bool		told;			/* PARTIAL: that it has been so for long */
 } Seen;
@@ -105,15 +108,16 @@ find_seen(const char *name, const struct stat *st)
 	Seen	   *entry = hash_search(seen, name, HASH_ENTER, &found);
 
 	if (!found || entry->device != st->st_dev || entry->inode != st->st_ino || entry->size != st->st_size ||
-		entry->mtime != st->st_mtime)
+		entry->written != dbsync_look_written(st))
 	{
 		entry->device = st->st_dev;
 		entry->inode = st->st_ino;
 		entry->size = st->st_size;
-		entry->mtime = st->st_mtime;
+		entry->written = dbsync_look_written(st);
 		entry->since = GetCurrentTimestamp();
 		entry->found = FOUND_NEW;
 		entry->told = false;
+		entry->chain = entry->number = 0;
 		entry->reason[0] = '\0';
 	}
 	entry->here = true;
@@ -126,6 +130,17 @@ has_stood_still(const Seen *entry, int64 time)
 	return entry->since + time <= GetCurrentTimestamp();
 }
 
+/* It was taken, or was no news, and is wanted again: the target was put back, or the cache has lost it. */
+static bool
+is_wanted_again(const DbsyncReceiving *receiving, const Seen *entry)
+{
+	const DbsyncPlace *place = &receiving->place;
+
+	return receiving->place_known && entry->chain != 0 &&
+		(entry->chain > place->chain || (entry->chain == place->chain && entry->number > place->number)) &&
+		dbsync_bundles_find(entry->chain, entry->number) == NULL;
+}
+
 /* Is there a reason to look at it again?  Chains become known, and what is bad is refused when it has stood still. */
 static bool
 is_due(const DbsyncReceiving *receiving, const Seen *entry)
@@ -136,11 +151,14 @@ is_due(const DbsyncReceiving *receiving, const Seen *entry)
 			return true;
 		case FOUND_BAD:
 			return has_stood_still(entry, receiving->receiver->settle_after);
-		case FOUND_FORK:
+		case FOUND_DONE:
+			return is_wanted_again(receiving, entry);
 		case FOUND_OLDER:
+			/* the target may have been put back to its chain, or behind it */
+			return entry->chain != 0 && receiving->place.chain != 0 && entry->chain >= receiving->place.chain;
+		case FOUND_FORK:
 			/* the target may have gone on to its chain, or beyond */
-			return entry->chain != 0 && receiving->place.chain != 0 &&
-				(entry->found == FOUND_FORK) != (entry->chain == receiving->place.chain);
+			return entry->chain != 0 && receiving->place.chain != 0 && entry->chain != receiving->place.chain;
 		default:
 			return false;
 	}
@@ -231,19 +249,32 @@ take_good(DbsyncReceiving *receiving, Seen *entry, const char *path, const struc
 	}
 	durable_rename(copy, dbsync_bundles_path(receiver, bundle.chain, bundle.number), ERROR);
 	dbsync_bundles_add(&bundle);
+	receiving->rejected_last = 0;
 	remove_from_inbox(receiver, entry, path, st);
 	return 1;
 }
 
+/* Of one that cannot be read all that is known is what its folder says; a lie is as good as a file that has not come. */
+static bool
+says_foreign(const DbsyncReceiver *receiver, const DbsyncLook *look)
+{
+	char	   *ours = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&receiver->subscription)));
+
+	return receiver->knows_subscription && look->id[0] != '\0' && strncmp(look->id, ours, strlen(look->id)) != 0;
+}
+
 /* It does not: it may yet, or never will. */
 static void
-take_other(DbsyncReceiving *receiving, Seen *entry, const char *path, const struct stat *st, const char *copy,
+take_other(DbsyncReceiving *receiving, Seen *entry, const char *path, const DbsyncLook *look, const char *copy,
 		   DbsyncBundleVerdict verdict, const char *reason)
 {
 	const DbsyncReceiver *receiver = receiving->receiver;
+	const struct stat *st = &look->st;
 
 	strlcpy(entry->reason, reason ? reason : "", sizeof(entry->reason));
-	entry->found = verdict == DBSYNC_BUNDLE_PARTIAL ? FOUND_PARTIAL : verdict == DBSYNC_BUNDLE_TOO_NEW ? FOUND_TOO_NEW : FOUND_BAD;
+	entry->found = verdict == DBSYNC_BUNDLE_PARTIAL ? FOUND_PARTIAL : verdict != DBSYNC_BUNDLE_TOO_NEW ? FOUND_BAD
+		: says_foreign(receiver, look) ? FOUND_FOREIGN : FOUND_TOO_NEW;
+	entry->chain = entry->found == FOUND_TOO_NEW ? look->chain : 0;
 	if (entry->found != FOUND_BAD || !has_stood_still(entry, receiver->settle_after))
 	{
 		unlink(copy);
@@ -255,6 +286,7 @@ take_other(DbsyncReceiving *receiving, Seen *entry, const char *path, const stru
 			 errdetail("%s", entry->reason)));
 	dbsync_rejected_put(receiver, copy, entry->name, entry->reason);
 	receiving->rejected++;
+	receiving->rejected_last++;
 	remove_from_inbox(receiver, entry, path, st);
 }
 
@@ -273,6 +305,13 @@ may_come(const DbsyncReceiving *receiving, const DbsyncLook *look)
 	if (look->chain > place->chain)
 		return look->number == dbsync_bundles_first_gap(look->chain, 0);
 	return look->chain == place->chain && look->number == dbsync_bundles_first_gap(place->chain, place->number);
+}
+
+/* Where the copy is of the file that is being looked at. */
+static char *
+copy_path(const DbsyncReceiver *receiver)
+{
+	return psprintf("%s/in-%d-%d", receiver->tmp, MyProcPid, copies);
 }
 
 static int
@@ -299,13 +338,14 @@ take_file(DbsyncReceiving *receiving, const char *name, Candidates *candidates)
 	}
 	if (!may_come(receiving, &look))
 		return 0;
-	copy = psprintf("%s/in-%d-%d", receiver->tmp, MyProcPid, ++copies);
+	copies++;
+	copy = copy_path(receiver);
 	if (!dbsync_look_copy(path, &look.st, copy))
 		return 0;
 	reader = dbsync_bundle_open(copy, receiver->keys, &verdict, &reason);
 	if (reader != NULL)
 		return take_good(receiving, entry, path, &look.st, copy, reader, candidates);
-	take_other(receiving, entry, path, &look.st, copy, verdict, reason);
+	take_other(receiving, entry, path, &look, copy, verdict, reason);
 	return 0;
 }
 
@@ -332,7 +372,8 @@ sum_up(DbsyncReceiving *receiving)
 		if (entry->found == FOUND_FORK && entry->chain == receiving->place.chain)
 			receiving->fork_number = entry->number;
 		receiving->older += entry->found == FOUND_OLDER;
-		if (entry->found == FOUND_TOO_NEW)
+		/* what came before our chain is not waited for */
+		if (entry->found == FOUND_TOO_NEW && (entry->chain == 0 || entry->chain >= receiving->place.chain))
 			receiving->too_new = entry->reason;
 		if (entry->found != FOUND_PARTIAL || !has_stood_still(entry, receiver->partial_after))
 			continue;
@@ -345,6 +386,62 @@ sum_up(DbsyncReceiving *receiving)
 	}
 }
 
+static void
+forget_trouble(DbsyncReceiving *receiving)
+{
+	if (receiving->trouble != NULL)
+		FreeErrorData(receiving->trouble);
+	receiving->trouble = NULL;
+}
+
+/*
+ * What one file has raised (it cannot be read, or there is no room for it) is no reason not to take the others, nor not to
+ * play what is here already: it is kept, and raised behind that.  The first of a round counts.
+ */
+static void
+keep_trouble(DbsyncReceiving *receiving)
+{
+	MemoryContext old = MemoryContextSwitchTo(receiving->work->context);
+	ErrorData  *trouble = CopyErrorData();
+
+	FlushErrorState();
+	/* files that were open outside of any transaction end with one */
+	if (!IsTransactionState())
+		StartTransactionCommand();
+	AbortCurrentTransaction();
+	(void) unlink(copy_path(receiving->receiver));
+	if (receiving->trouble == NULL)
+		receiving->trouble = trouble;
+	else
+		FreeErrorData(trouble);
+	MemoryContextSwitchTo(old);
+}
+
+/* The same in its memory; an error is kept. */
+static int
+try_file(DbsyncReceiving *receiving, MemoryContext scratch, const char *name, Candidates *candidates)
+{
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+	volatile int taken = 0;
+
+	PG_TRY();
+	{
+		taken = take_file(receiving, name, candidates);
+	}
+	PG_CATCH();
+	{
+		/* it was interrupted */
+		if (dbsync_process_is_ending())
+			PG_RE_THROW();
+		MemoryContextSwitchTo(scratch);
+		keep_trouble(receiving);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(scratch);
+	return taken;
+}
+
 static int
 take_all(DbsyncReceiving *receiving, Candidates *candidates)
 {
@@ -355,12 +452,8 @@ take_all(DbsyncReceiving *receiving, Candidates *candidates)
 
 	foreach(lc, names)
 	{
-		MemoryContext old = MemoryContextSwitchTo(scratch);
-
 		CHECK_FOR_INTERRUPTS();
-		taken += take_file(receiving, lfirst(lc), candidates);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(scratch);
+		taken += try_file(receiving, scratch, lfirst(lc), candidates);
 	}
 	list_free_deep(names);
 	MemoryContextDelete(scratch);
@@ -374,6 +467,7 @@ dbsync_take(DbsyncReceiving *receiving)
 	int			taken;
 
 	make_table();
+	forget_trouble(receiving);
 	taken = take_all(receiving, &candidates);
 	if (candidates.n > 1)
 		ereport(ERROR,
@@ -389,4 +483,35 @@ dbsync_take(DbsyncReceiving *receiving)
 	}
 	sum_up(receiving);
 	return taken;
+}
+
+/* A folder that is not there has nothing in it, and looks like one into which nothing comes. */
+static void
+check_inbox(const DbsyncReceiver *receiver)
+{
+	struct stat st;
+
+	if (stat(receiver->in, &st) == 0 && S_ISDIR(st.st_mode))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_FILE),
+			 errmsg("the inbox of receiver \"%s\" is not there", receiver->name),
+			 errdetail("It is folder \"%s\".", receiver->in)));
+}
+
+bool
+dbsync_take_lacks_room(const DbsyncReceiving *receiving)
+{
+	return receiving->trouble != NULL && receiving->trouble->sqlerrcode == ERRCODE_DISK_FULL;
+}
+
+void
+dbsync_take_raise(DbsyncReceiving *receiving)
+{
+	ErrorData  *trouble = receiving->trouble;
+
+	check_inbox(receiving->receiver);
+	if (trouble == NULL)
+		return;
+	ReThrowError(trouble);
 }

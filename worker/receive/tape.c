@@ -72,6 +72,7 @@ open_file(DbsyncTape *tape, int i, int64 chain, int64 number)
 		tape->unsealer = dbsync_unseal_load(receiver->identity_file, "identity_file");
 	}
 	file->contents = dbsync_bundle_contents(file->reader, tape->unsealer);
+	dbsync_bundle_rest(file->reader);
 }
 
 static const DbsyncBundleTable *
@@ -352,6 +353,7 @@ static void
 look_at_foreign_keys(DbsyncTape *tape)
 {
 	DbsyncTarget *target = tape->receiving->work->target;
+	int			limit = list_length(opened) + list_length(tape->steps);
 	const char **schemas;
 	const char **tables;
 	int			n = 0;
@@ -359,15 +361,27 @@ look_at_foreign_keys(DbsyncTape *tape)
 	List	   *keys = NIL;
 	ListCell   *lc;
 
-	if (!dbsync_target_has_foreign_keys(target) || opened == NIL)
+	if (!dbsync_target_has_foreign_keys(target) || limit == 0)
 		return;
-	schemas = palloc(sizeof(char *) * list_length(opened));
-	tables = palloc(sizeof(char *) * list_length(opened));
+	schemas = palloc(sizeof(char *) * limit);
+	tables = palloc(sizeof(char *) * limit);
 	foreach(lc, opened)
 	{
 		schemas[n] = ((Opened *) lfirst(lc))->schema;
 		tables[n++] = ((Opened *) lfirst(lc))->table;
 	}
+	/* those that are to be changed are not looked up before */
+	foreach(lc, tape->steps)
+	{
+		const DbsyncTapeStep *step = lfirst(lc);
+
+		if (step->what != DBSYNC_BUNDLE_CHANGE || step->table == NULL)
+			continue;
+		schemas[n] = step->table->schema;
+		tables[n++] = step->table->table;
+	}
+	if (n == 0)
+		return;
 	dbsync_target_foreign_keys(target, n, schemas, tables, &checked, &keys);
 	tape->together = checked && keys != NIL;
 }

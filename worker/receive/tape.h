@@ -51,6 +51,7 @@ typedef struct DbsyncTape
 	bool		changes;		/* tables take another shape */
 	bool		copies;			/* it has a piece of a first copy */
 	bool		careful;
+	bool		replaces;		/* without a stage of whole rows, where that can be */
 	bool		together;		/* foreign keys are checked: rows go together */
 } DbsyncTape;
 

@@ -228,6 +228,7 @@ put_piece(Player *player, const DbsyncTapePiece *piece, const char *doing)
 			dbsync_target_raise(player->target, doing);
 	}
 	dbsync_bundle_rows_close(rows);
+	dbsync_bundle_rest(piece->file->reader);
 }
 
 static Player
