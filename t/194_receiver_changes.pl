@@ -1,5 +1,5 @@
-# What is more than rows goes through files, too: changes of tables, made by the receiver or waited for, labels of enums, tables without a
-# key, sequences, partitions that go, tables added, removed and copied anew, another chain; in a database of another encoding; encrypted.
+# What is more than rows goes through files, too: changes of tables, made by the receiver or waited for, labels of enums, attributes of
+# composite types, tables without a key, sequences, tables added and copied anew, another chain.
 use strict;
 use warnings;
 
@@ -13,13 +13,14 @@ my $pair = DbsyncTest::Receiving->new(receiver => { options => q('{"ddl": "apply
 
 $pair->both(<<'SQL');
 CREATE TYPE public.mood AS ENUM ('sad', 'glad');
-CREATE TABLE public.t (id int PRIMARY KEY, v text, m public.mood);
+CREATE TYPE public.pair AS (x int, y text);
+CREATE TABLE public.t (id int PRIMARY KEY, v text, m public.mood, p public.pair);
 CREATE TABLE public.keyless (a int, b text);
 CREATE TABLE public.numbered (id bigserial PRIMARY KEY, v text);
 CREATE TABLE public.later (id int PRIMARY KEY, v text);
 SQL
 $pair->sql(<<'SQL');
-INSERT INTO public.t SELECT i, 'v' || i, 'sad' FROM generate_series(1, 100) i;
+INSERT INTO public.t SELECT i, 'v' || i, 'sad', (i, 'y')::public.pair FROM generate_series(1, 100) i;
 INSERT INTO public.keyless SELECT i % 5, 'b' FROM generate_series(1, 20) i;
 INSERT INTO public.numbered (v) SELECT 'n' FROM generate_series(1, 30);
 INSERT INTO public.later SELECT i, 'l' FROM generate_series(1, 10) i;
@@ -42,11 +43,11 @@ $pair->same_at_both_ends(@tables);
 
 $pair->sql(<<'SQL');
 BEGIN;
-INSERT INTO public.t VALUES (200, 'before', 'glad');
+INSERT INTO public.t VALUES (200, 'before', 'glad', NULL);
 ALTER TABLE public.t ADD COLUMN n int DEFAULT 7;
 ALTER TABLE public.t RENAME COLUMN v TO w;
 UPDATE public.t SET n = id WHERE id < 50;
-INSERT INTO public.t VALUES (201, 'behind', 'sad', 8);
+INSERT INTO public.t VALUES (201, 'behind', 'sad', (NULL, 'b'), 8);
 COMMIT;
 SQL
 $pair->travels('s', 'columns that are added and renamed');
@@ -59,6 +60,20 @@ $pair->sql('ALTER TABLE public.t DROP COLUMN n');
 $pair->sql("INSERT INTO public.t VALUES (300, 'last', 'glad')");
 $pair->travels('s', 'a column goes');
 $pair->same_at_both_ends(@tables);
+
+# as many attributes as before, so that nothing would be refused if one were taken for another
+$pair->sql("UPDATE public.t SET p = (id, 'then')::public.pair WHERE id < 10");
+$pair->sql('ALTER TYPE public.pair ADD ATTRIBUTE z text');
+$pair->sql("UPDATE public.t SET p.z = 'z' WHERE id % 2 = 0");
+$pair->travels('s', 'an attribute more');
+$pair->same_at_both_ends(@tables);
+$pair->sql('ALTER TYPE public.pair DROP ATTRIBUTE y, ADD ATTRIBUTE q text');
+$pair->sql("UPDATE public.t SET p.q = 'q' || id WHERE id % 3 = 0; ALTER TYPE public.pair RENAME ATTRIBUTE z TO zz");
+$pair->sql('UPDATE public.t SET p.zz = (p).q WHERE id % 5 = 0');
+$pair->travels('s', 'one goes, another comes, and one is renamed');
+$pair->same_at_both_ends(@tables);
+is($pair->target_sql("SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'public.pair'::regclass AND NOT attisdropped"),
+	'x zz q', 'as at the source');
 
 # the receiver waits for somebody
 $pair->stop_receiver;
