@@ -28,7 +28,9 @@ my %system_name = (
 my @system_order = (
 	'10 tables', 'a tenth', 'all tables',
 	'uncaptured', 'bare text', 'bare binary', 'dbsync', 'without', 'dbsync, 2 connections',
-	'native', 'slony', 'pgq', 'pglogical', 'plpgsql', 'pgcopydb');
+	'native', 'slony', 'pgq', 'pglogical', 'plpgsql', 'pgcopydb',
+	'bare COPY TO', 'zstd -1', 'live', 'into bundles', 'received', 'zstd and psql', 'fsync and rename', 'openssl',
+	'plain', 'encrypted', 'sender', 'receiver', 'alone', 'beside files');
 
 sub name_of { return $system_name{ $_[0] } // $_[0]; }
 

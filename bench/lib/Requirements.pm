@@ -31,7 +31,8 @@ my @parts = (
 	[ timestamp => 'Few new rows in a large table that is scanned.', \&timestamp ],
 	[ shadow => 'Few differences between a table and its shadow.', \&shadow ],
 	[ config => 'A configuration of two thousand tables.', \&config ],
-	[ keys => 'Keys captured alone, beside whole rows.', \&keys_alone ]);
+	[ keys => 'Keys captured alone, beside whole rows.', \&keys_alone ],
+	[ files => 'Bundles, written and received.', \&files ]);
 my %part = map { $_->[0] => $_ } @parts;
 
 my %peers = (
@@ -455,6 +456,36 @@ sub shadow
 		check('comparison that finds 100', '÷ the bare FULL JOIN', '<=', 2, $ratio->('comparison that finds 100', 'FULL JOIN that finds 100')),
 		check('comparison that finds 1000, WAL', '÷ that of 100', '<=', 12,
 			$ratio->('comparison that finds 1000, WAL', 'comparison that finds 100, WAL')));
+}
+
+sub files
+{
+	my ($data, $name) = @_;
+	my $ratio = sub { return ratios($data, $name, @_) };
+
+	return (
+		check('first copy', 'bundles ÷ COPY TO', '<=', 1.25, $ratio->('first copy', 'dbsync', 'bare COPY TO')),
+		check('bytes of the first copy', 'bundles ÷ zstd -1', '<=', 1.05, $ratio->('bytes of the first copy', 'dbsync', 'zstd -1')),
+		(map {
+			check($_, 'into bundles ÷ live', '<=', 1, $ratio->($_, 'into bundles', 'live')),
+			check($_, 'received ÷ live', '<=', 1.15, $ratio->($_, 'received', 'live'))
+		} 'inserts', 'updates', 'deletes'),
+		check('inserts', 'received ÷ zstd and psql', '<=', 1.1, $ratio->('inserts', 'received', 'zstd and psql')),
+		check('one-row commit, p50', 'until it is in out ÷ fsync, rename, fsync', '<=', 1.5,
+			$ratio->('one-row commit, p50', 'into bundles', 'fsync and rename')),
+		check('proving', 'openssl ÷ dbsync', '>=', 0.8, $ratio->('proving', 'openssl', 'dbsync')),
+		(map {
+			my $work = "cpu of $_, a GB";
+			check($work, 'more when encrypted', '<=', 3, [ $data->each_round(sub {
+				my ($over, $under) = map { scalar $data->at($name, $work, $_, $_[0]) } 'encrypted', 'plain';
+				return defined $over && defined $under ? $over - $under : undef;
+			}) ], unit => ' s')
+		} 'writing', 'receiving'),
+		(map {
+			my $work = $_;
+			map { check($work, $_, '<=', 64, [ $data->values($name, $work, $_) ], unit => ' MB') } 'sender', 'receiver'
+		} grep { /^memory, / } $data->works($name)),
+		check('pgbench', 'beside files ÷ alone', '>=', 0.95, $ratio->('pgbench', 'beside files', 'alone')));
 }
 
 1;

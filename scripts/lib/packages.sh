@@ -117,7 +117,7 @@ package_list()
 	if [ "$2" = tests ]; then
 		echo "perl libipc-run-perl postgresql-plperl-$1 openssl zstd"
 	elif [ "$2" = bench ]; then
-		echo "perl gnuplot-nox"
+		echo "perl gnuplot-nox openssl zstd"
 	elif [ "$2" = fuzz ]; then
 		echo "perl clang libclang-rt-dev"
 	elif [ "$2" = sanitize ]; then
@@ -148,6 +148,8 @@ missing_things()
 	if [ "$1" = bench ]; then
 		command -v perl >/dev/null || echo "perl"
 		command -v gnuplot >/dev/null || echo "gnuplot"
+		command -v openssl >/dev/null || echo "openssl"
+		command -v zstd >/dev/null || echo "zstd"
 	fi
 	if [ "$1" = fuzz ]; then
 		command -v perl >/dev/null || echo "perl"
