@@ -139,18 +139,10 @@ typedef struct DbsyncBundleStep
 	int			before;			/* CHANGE: the table as it was, index into tables; -1: not known */
 	List	   *changes;		/* CHANGE: of DbsyncChange, types by their names */
 	int			how;			/* CHANGE: DBSYNC_CHANGE_TAKEN, _EMPTY, _SHARED, _FILL, or 0 */
-	List	   *enums;			/* TYPES: of DbsyncBundleEnum */
-	List	   *row_types;		/* TYPES: of DbsyncRowType, all types by their names */
+	List	   *enums;			/* TYPES: of DbsyncEnum, types by their names, as oids are the source's */
+	List	   *row_types;		/* TYPES: of DbsyncRowType, the same */
 	List	   *sequences;		/* of DbsyncSequenceGoal */
 } DbsyncBundleStep;
-
-/* DbsyncEnum by name: oids are of the source */
-typedef struct DbsyncBundleEnum
-{
-	const char *type;			/* as SQL says it */
-	int			nlabels;
-	DbsyncLabel *labels;
-} DbsyncBundleEnum;
 
 /* contents.json */
 typedef struct DbsyncBundleContents

@@ -51,10 +51,7 @@ read_column(DbsyncJson *json, void *arg)
 		return;
 	}
 	/* twice as many at 1, 2, 4 ... */
-	if (table->ncolumns == 0)
-		table->columns = palloc(sizeof(DbsyncBundleColumn));
-	else if ((table->ncolumns & (table->ncolumns - 1)) == 0)
-		table->columns = repalloc(table->columns, sizeof(DbsyncBundleColumn) * 2 * table->ncolumns);
+	table->columns = dbsync_json_grow(table->columns, table->ncolumns, sizeof(DbsyncBundleColumn));
 	column = &table->columns[table->ncolumns++];
 	memset(column, 0, sizeof(DbsyncBundleColumn));
 	column->typmod = -1;
@@ -92,10 +89,7 @@ read_generated(DbsyncJson *json, void *arg)
 		dbsync_json_wrong(json, "a generated column has no name");
 		return;
 	}
-	if (table->ngenerated == 0)
-		table->generated = palloc(sizeof(char *));
-	else if ((table->ngenerated & (table->ngenerated - 1)) == 0)
-		table->generated = repalloc(table->generated, sizeof(char *) * 2 * table->ngenerated);
+	table->generated = dbsync_json_grow(table->generated, table->ngenerated, sizeof(char *));
 	table->generated[table->ngenerated++] = name;
 }
 

@@ -15,11 +15,11 @@
 /* --- out --- */
 
 static void
-put_enum(StringInfo out, const DbsyncBundleEnum *type)
+put_enum(StringInfo out, const DbsyncEnum *type)
 {
 	dbsync_json_item(out);
 	appendStringInfoChar(out, '{');
-	dbsync_json_put_string(out, "type", type->type);
+	dbsync_json_put_string(out, "type", type->type_name);
 	dbsync_json_key(out, "labels");
 	appendStringInfoChar(out, '[');
 	for (int i = 0; i < type->nlabels; i++)
@@ -93,13 +93,10 @@ read_label_member(DbsyncJson *json, const char *key, void *arg)
 static void
 read_label(DbsyncJson *json, void *arg)
 {
-	DbsyncBundleEnum *type = arg;
+	DbsyncEnum *type = arg;
 	DbsyncLabel *label;
 
-	/* twice as many at 1, 2, 4 ... */
-	if ((type->nlabels & (type->nlabels - 1)) == 0)
-		type->labels = type->labels ? repalloc(type->labels, sizeof(DbsyncLabel) * 2 * type->nlabels)
-			: palloc(sizeof(DbsyncLabel));
+	type->labels = dbsync_json_grow(type->labels, type->nlabels, sizeof(DbsyncLabel));
 	label = &type->labels[type->nlabels++];
 	memset(label, 0, sizeof(DbsyncLabel));
 	dbsync_json_object(json, read_label_member, label);
@@ -110,10 +107,10 @@ read_label(DbsyncJson *json, void *arg)
 static void
 read_enum_member(DbsyncJson *json, const char *key, void *arg)
 {
-	DbsyncBundleEnum *type = arg;
+	DbsyncEnum *type = arg;
 
 	if (strcmp(key, "type") == 0)
-		type->type = dbsync_json_string(json);
+		type->type_name = dbsync_json_string(json);
 	else if (strcmp(key, "labels") == 0)
 		dbsync_json_array(json, read_label, type);
 	else
@@ -124,10 +121,10 @@ static void
 read_enum(DbsyncJson *json, void *arg)
 {
 	DbsyncBundleStep *step = arg;
-	DbsyncBundleEnum *type = palloc0(sizeof(DbsyncBundleEnum));
+	DbsyncEnum *type = palloc0(sizeof(DbsyncEnum));
 
 	dbsync_json_object(json, read_enum_member, type);
-	if (type->type == NULL)
+	if (type->type_name == NULL)
 		dbsync_json_wrong(json, "an enum has no name");
 	step->enums = lappend(step->enums, type);
 }
@@ -165,9 +162,7 @@ read_attribute(DbsyncJson *json, void *arg)
 		dbsync_json_wrong(json, "a type has too many attributes");
 		return;
 	}
-	if ((type->nattributes & (type->nattributes - 1)) == 0)
-		type->attributes = type->attributes ? repalloc(type->attributes, sizeof(DbsyncAttribute) * 2 * type->nattributes)
-			: palloc(sizeof(DbsyncAttribute));
+	type->attributes = dbsync_json_grow(type->attributes, type->nattributes, sizeof(DbsyncAttribute));
 	attribute = &type->attributes[type->nattributes++];
 	memset(attribute, 0, sizeof(DbsyncAttribute));
 	attribute->typmod = -1;

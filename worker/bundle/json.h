@@ -67,4 +67,7 @@ extern TimestampTz dbsync_json_time(DbsyncJson *json);
 extern uint64 dbsync_json_uint64(DbsyncJson *json);
 extern void dbsync_json_uuid(DbsyncJson *json, pg_uuid_t *value);
 
+/* An array of n elements of this size (NULL: none was made) with room for one more: twice as many at 1, 2, 4 ... */
+extern void *dbsync_json_grow(void *array, int n, size_t size);
+
 #endif							/* DBSYNC_WORKER_BUNDLE_JSON_H */

@@ -107,3 +107,11 @@ dbsync_json_uuid(DbsyncJson *json, pg_uuid_t *value)
 	if (!good)
 		dbsync_json_wrong(json, "there is no uuid where one is due");
 }
+
+void *
+dbsync_json_grow(void *array, int n, size_t size)
+{
+	if (array == NULL)
+		return palloc(size);
+	return (n & (n - 1)) == 0 ? repalloc(array, 2 * n * size) : array;
+}

@@ -137,7 +137,7 @@ find_changed(const DbsyncBundleContents *contents)
 /* --- enums, which must have their labels before a transaction begins that uses them --- */
 
 static void
-append_label(StringInfo text, const DbsyncBundleEnum *type, int label)
+append_label(StringInfo text, const DbsyncEnum *type, int label)
 {
 	ListCell   *lc;
 	StringInfoData statement;
@@ -146,14 +146,14 @@ append_label(StringInfo text, const DbsyncBundleEnum *type, int label)
 	foreach(lc, type->labels[label].former)
 	{
 		resetStringInfo(&statement);
-		appendStringInfo(&statement, "ALTER TYPE %s RENAME VALUE ", type->type);
+		appendStringInfo(&statement, "ALTER TYPE %s RENAME VALUE ", type->type_name);
 		dbsync_load_quote(&statement, '\'', lfirst(lc));
 		appendStringInfoString(&statement, " TO ");
 		dbsync_load_quote(&statement, '\'', type->labels[label].name);
 		appendStringInfoString(text, "SELECT ");
 		dbsync_load_quote(text, '\'', statement.data);
 		appendStringInfoString(text, " FROM pg_enum WHERE enumtypid = to_regtype(");
-		dbsync_load_quote(text, '\'', type->type);
+		dbsync_load_quote(text, '\'', type->type_name);
 		appendStringInfoString(text, ") AND enumlabel = ");
 		dbsync_load_quote(text, '\'', lfirst(lc));
 		appendStringInfoString(text, " AND NOT EXISTS (SELECT FROM pg_enum o WHERE o.enumtypid = pg_enum.enumtypid AND o.enumlabel = ");
@@ -161,7 +161,7 @@ append_label(StringInfo text, const DbsyncBundleEnum *type, int label)
 		appendStringInfoString(text, ")" RUN_IT);
 	}
 	resetStringInfo(&statement);
-	appendStringInfo(&statement, "ALTER TYPE %s ADD VALUE IF NOT EXISTS ", type->type);
+	appendStringInfo(&statement, "ALTER TYPE %s ADD VALUE IF NOT EXISTS ", type->type_name);
 	dbsync_load_quote(&statement, '\'', type->labels[label].name);
 	if (label > 0)
 	{
@@ -171,7 +171,7 @@ append_label(StringInfo text, const DbsyncBundleEnum *type, int label)
 	appendStringInfoString(text, "SELECT ");
 	dbsync_load_quote(text, '\'', statement.data);
 	appendStringInfoString(text, " FROM pg_type WHERE typtype = 'e' AND oid = to_regtype(");
-	dbsync_load_quote(text, '\'', type->type);
+	dbsync_load_quote(text, '\'', type->type_name);
 	appendStringInfoChar(text, ')');
 	appendStringInfoString(text, RUN_IT);
 }
@@ -186,7 +186,7 @@ append_labels(StringInfo text, const DbsyncBundleContents *contents)
 	{
 		foreach(lc2, ((DbsyncBundleStep *) lfirst(lc))->enums)
 		{
-			const DbsyncBundleEnum *type = lfirst(lc2);
+			const DbsyncEnum *type = lfirst(lc2);
 
 			for (int i = 0; i < type->nlabels; i++)
 				append_label(text, type, i);

@@ -124,27 +124,15 @@ follow_types(DbsyncTape *tape)
 {
 	DbsyncTarget *target = tape->receiving->work->target;
 	ListCell   *lc;
-	ListCell   *le;
 
 	foreach(lc, tape->steps)
 	{
 		const DbsyncTapeStep *step = lfirst(lc);
 		const DbsyncTapePiece *piece = linitial(step->pieces);
-		List	   *enums = NIL;
 
 		if (step->what != DBSYNC_BUNDLE_TYPES || !dbsync_target_follows_changes(target))
 			continue;
-		foreach(le, piece->step->enums)
-		{
-			const DbsyncBundleEnum *from = lfirst(le);
-			DbsyncEnum *to = palloc0(sizeof(DbsyncEnum));
-
-			to->type_name = from->type;
-			to->nlabels = from->nlabels;
-			to->labels = from->labels;
-			enums = lappend(enums, to);
-		}
-		if (!dbsync_target_try_types_follow(target, enums, piece->step->row_types, tape->receiving->receiver->applies_ddl))
+		if (!dbsync_target_try_types_follow(target, piece->step->enums, piece->step->row_types, tape->receiving->receiver->applies_ddl))
 			dbsync_target_raise(target, "changing types at the target");
 	}
 }

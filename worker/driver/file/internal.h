@@ -113,7 +113,7 @@ typedef struct FileTarget
 	TimestampTz unanswered;		/* and what nobody has acknowledged */
 	List	   *ignored;		/* of char *: files among receipts that were named as none */
 	int64		gone_told;		/* up to this number, what somebody lacks that is not kept any more */
-	List	   *enums;			/* of DbsyncBundleEnum: those that receivers know, or are told of next */
+	List	   *enums;			/* of DbsyncEnum: those that receivers know, or are told of next */
 	List	   *enums_due;		/* of them, those that they are to be told of */
 	List	   *row_types;		/* the same of composite types: of DbsyncRowType */
 	List	   *row_types_due;

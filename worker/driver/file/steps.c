@@ -130,13 +130,13 @@ dbsync_file_table_lacks(DbsyncTarget *base, const DbsyncTableSpec *spec, bool *l
 
 /* --- labels of enums, attributes of composite types --- */
 
-static DbsyncBundleEnum *
+static DbsyncEnum *
 copy_enum(const DbsyncEnum *from)
 {
-	DbsyncBundleEnum *copied = palloc0(sizeof(DbsyncBundleEnum));
+	DbsyncEnum *copied = palloc0(sizeof(DbsyncEnum));
 	ListCell   *lc;
 
-	copied->type = dbsync_file_type_name(from->type, -1);
+	copied->type_name = dbsync_file_type_name(from->type, -1);
 	copied->nlabels = from->nlabels;
 	copied->labels = palloc0(sizeof(DbsyncLabel) * Max(from->nlabels, 1));
 	for (int i = 0; i < from->nlabels; i++)
@@ -149,7 +149,7 @@ copy_enum(const DbsyncEnum *from)
 }
 
 static bool
-same_labels(const DbsyncBundleEnum *a, const DbsyncBundleEnum *b)
+same_labels(const DbsyncEnum *a, const DbsyncEnum *b)
 {
 	if (a->nlabels != b->nlabels)
 		return false;
@@ -164,15 +164,15 @@ same_labels(const DbsyncBundleEnum *a, const DbsyncBundleEnum *b)
 
 /* Receivers are told once a connection, and again when labels are others. */
 static void
-note_enum(FileTarget *target, DbsyncBundleEnum *wanted)
+note_enum(FileTarget *target, DbsyncEnum *wanted)
 {
 	ListCell   *lc;
 
 	foreach(lc, target->enums)
 	{
-		DbsyncBundleEnum *known = lfirst(lc);
+		DbsyncEnum *known = lfirst(lc);
 
-		if (strcmp(known->type, wanted->type) != 0)
+		if (strcmp(known->type_name, wanted->type_name) != 0)
 			continue;
 		if (same_labels(known, wanted))
 			return;
