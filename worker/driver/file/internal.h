@@ -176,9 +176,10 @@ extern int	dbsync_file_compare(const FileName *a, const FileName *b);
 
 /*
  * All parts as of a bundle, whose sums it names; of number 0 the first position, too.
+ * Writing: never over another one, which is somebody else's; false then.
  * Reading: false if there is no such file; error if it is damaged.  Allocates in CurrentMemoryContext.
  */
-extern void dbsync_file_state_write(FileTarget *target, const FileName *name, const char *sums,
+extern bool dbsync_file_state_write(FileTarget *target, const FileName *name, const char *sums,
 									const DbsyncLedger *position, List *parts);
 extern bool dbsync_file_state_read(FileTarget *target, const FileName *name, char *sums,
 								   DbsyncLedger *position, List **parts);
