@@ -19,7 +19,8 @@ COMMENT ON FUNCTION dbsync_internal.find_file_subscription(oid, text) IS 'a subs
 -- ---------------------------------------------------------------------------
 -- Another chain
 
--- All tables are copied anew, into a chain of which number 1 is the first that a receiver needs.
+-- All tables are copied anew, into a chain of which number 1 is the first that a receiver needs.  Those whose target
+-- tables have rows of others are not emptied, as nobody has said that these may go.
 CREATE FUNCTION dbsync_internal.begin_chain(of_subscription int, chain bigint) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -30,10 +31,10 @@ DECLARE
 BEGIN
     SELECT s.* INTO STRICT subscription FROM dbsync.subscription s WHERE s.id = of_subscription;
     FOR attached IN
-        SELECT c.relid FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
+        SELECT c.relid, CASE a.existing_rows WHEN 'keep' THEN 'keep' ELSE 'truncate' END AS rows FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
         WHERE a.subscription_id = of_subscription AND c.state <> 'dropped' ORDER BY c.id
     LOOP
-        PERFORM dbsync_internal.copy_table(dbsync_internal.owner_of(of_subscription), subscription.name, attached.relid, 'truncate');
+        PERFORM dbsync_internal.copy_table(dbsync_internal.owner_of(of_subscription), subscription.name, attached.relid, attached.rows);
     END LOOP;
     UPDATE dbsync.subscription s
     SET position = NULL, begins_anew = false, left_at = NULL,

@@ -9,7 +9,7 @@
  *		signing.key, .pub	Ed25519; made with the root only
  *		tmp/<uuid>/			files being written
  *		keep/<uuid>/		a subscription's: lock; <chain>-<number>.tar, of which the newest is the ledger;
- *							<chain>-<number>.state, all parts as of that number
+ *							<chain>-<number>.state, all parts as of that number; by-hand/, receipts on paper
  *		out/				the same files by names that say whose they are: a gateway takes them
  *		receipts/			what comes back
  *
@@ -163,6 +163,7 @@ extern char *dbsync_file_uuid(const pg_uuid_t *uuid);
 extern char *dbsync_file_hex(const uint8 *hash);
 extern char *dbsync_file_keep_path(const FileTarget *target, const FileName *name, const char *suffix);
 extern char *dbsync_file_out_path(const FileTarget *target, const char *subscription_name, const FileName *name);
+extern char *dbsync_file_by_hand_folder(const FileTarget *target);
 extern char *dbsync_file_tmp_folder(const FileTarget *target);
 extern char *dbsync_file_tmp_path(const FileTarget *target, const FileName *name, const char *suffix);
 

@@ -33,7 +33,7 @@ PG_FUNCTION_INFO_V1(dbsync_file_publish_again);
 PG_FUNCTION_INFO_V1(dbsync_file_acknowledge);
 
 #define LISTING_COLUMNS		12
-#define RECEIPT_MODE		0640
+#define RECEIPT_MODE		0600
 
 /* A target as far as looking at it goes: options, subscription, name, and the chain that is its present one. */
 static FileTarget *
@@ -212,7 +212,7 @@ dbsync_file_publish_again(PG_FUNCTION_ARGS)
 
 /* --- acknowledge() --- */
 
-/* A receipt that came on paper goes where receipts come in. */
+/* A receipt that came on paper goes where nobody else writes: who brings it may say so, signed or not. */
 Datum
 dbsync_file_acknowledge(PG_FUNCTION_ARGS)
 {
@@ -221,7 +221,7 @@ dbsync_file_acknowledge(PG_FUNCTION_ARGS)
 	char	   *line = pnstrdup(said, strcspn(said, "\r\n"));
 	FileReceipt *receipt = dbsync_file_receipt_parse(line);
 	const char *named = psprintf(" %s ", dbsync_file_uuid(&target->subscription));
-	char	   *name;
+	char	   *folder = dbsync_file_by_hand_folder(target);
 
 	if (receipt == NULL)
 		ereport(ERROR,
@@ -232,7 +232,13 @@ dbsync_file_acknowledge(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the receipt is of another subscription than \"%s\"", target->ledger.subscription_name)));
-	name = psprintf("by-hand-%s-" INT64_FORMAT, receipt->receiver, receipt->count);
-	dbsync_folder_write(psprintf("%s/tmp", target->options.root), psprintf("%s/receipts/%s", target->options.root, name), said, strlen(said), RECEIPT_MODE);
+	if (!has_folder(target))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("there are no bundles of subscription \"%s\" yet", target->ledger.subscription_name)));
+	dbsync_folder_make(folder, 0700);
+	dbsync_folder_write(psprintf("%s/tmp", target->options.root),
+						psprintf("%s/%s-" INT64_FORMAT, folder, receipt->receiver, receipt->count),
+						said, strlen(said), RECEIPT_MODE);
 	PG_RETURN_VOID();
 }
