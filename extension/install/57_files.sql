@@ -102,8 +102,16 @@ CREATE FUNCTION dbsync_internal.bundles(caller oid, subscription text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    found dbsync.subscription := dbsync_internal.find_file_subscription(caller, subscription);
+    found dbsync.subscription;
 BEGIN
+    -- without a lock of its row: proving all of them takes its time, and the worker writes there
+    SELECT s.* INTO found FROM dbsync.subscription s
+    JOIN pg_foreign_server f ON f.srvname = s.target JOIN pg_foreign_data_wrapper w ON w.oid = f.srvfdw AND w.fdwname = 'dbsync_file'
+    WHERE s.name = bundles.subscription AND dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(s.id));
+    IF NOT FOUND THEN
+        -- which says why
+        found := dbsync_internal.find_file_subscription(caller, subscription);
+    END IF;
     RETURN QUERY SELECT * FROM dbsync_internal.file_bundles(dbsync_internal.file_options(found), found.uid, found.name, coalesce(found.chain, 0));
 END $$;
 COMMENT ON FUNCTION dbsync_internal.bundles(oid, text) IS 'body of dbsync.bundles()';

@@ -116,23 +116,33 @@ prune_states(FileTarget *target)
 
 /* --- no way back --- */
 
+/* When that was looked at last, by whoever ran then; 0: never. */
+static TimestampTz
+last_look(const char *mark)
+{
+	size_t		length;
+	char	   *said = dbsync_folder_read(mark, 64, &length);
+
+	return said ? (TimestampTz) strtoll(said, NULL, 10) : 0;
+}
+
 /*
- * Each is published "repeats" times more, resend_after apart: what became due since the last look.  That is told by a
- * file's own time, so that none is left out while nobody runs.
+ * Each is published "repeats" times more, resend_after apart: what became due since the last look.  When that began is
+ * in a file, so that none is left out while nobody runs, or while many are published.
  */
 static void
 repeat(FileTarget *target)
 {
 	char	   *mark = psprintf("%s/repeated", target->keep);
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz last = 0;
+	TimestampTz last;
 	struct stat status;
+	char	   *said;
 	ListCell   *lc;
 
 	if (target->options.repeats == 0 || target->options.receivers != NIL)
 		return;
-	if (stat(mark, &status) == 0)
-		last = time_t_to_timestamptz(status.st_mtime);
+	last = last_look(mark);
 	foreach(lc, dbsync_file_list(target, ".tar"))
 	{
 		const FileName *name = lfirst(lc);
@@ -146,7 +156,8 @@ repeat(FileTarget *target)
 		if (times > 0 && written + times * target->options.resend_after * 1000 > last)
 			dbsync_file_publish(target, name);
 	}
-	dbsync_folder_write(dbsync_file_tmp_folder(target), mark, "", 0, 0600);
+	said = psprintf(INT64_FORMAT, now);
+	dbsync_folder_write(dbsync_file_tmp_folder(target), mark, said, strlen(said), 0600);
 }
 
 /* --- all of it --- */
