@@ -132,6 +132,23 @@ unlink($foreign);
 my ($error) = ($source->psql('postgres', "SELECT dbsync.acknowledge('s', 'dbsync-receipt 1 nonsense')"))[2];
 like($error, qr/that is no receipt/, 'no receipt on paper');
 
+# --- what is not kept any more
+is_taken(comes(receipt(applied => 0, missing => '1-2')), 'a receiver that was put back');
+$pair->status_becomes('s', "next_action ~ 'Receiver \"branch\" lacks bundle 1, which is not kept any more.*restart_chain'", 'status says what cannot be sent again');
+is_taken(comes(receipt(applied => newest())), 'it has all of it');
+$pair->status_becomes('s', "coalesce(next_action, '') !~ 'lacks'", 'and then no more');
+
+# --- a receiver that was dropped, and made again, has another id
+my $again = '5f1c0000-0000-4000-8000-000000000002';
+changes(2);
+is_taken(comes(receipt(receiver => $again, applied => newest())), 'another receiver of the name');
+ok(poll_until(sub { $pair->sql("SELECT count(*) FROM dbsync.bundles('s')") == 1 }, 'acknowledged bundles to go'), 'counts as that one');
+
+# --- a folder that has the name of a bundle
+mkdir("$root/out/" . ((sort grep { /\.tar$/ } $outbox->files('out'))[-1] =~ s/(\d+)\.tar$/sprintf('%012d.tar', $1 + 1)/er)) or die $!;
+changes(1);
+ok(-f "$root/out/" . (sort grep { /\.tar$/ } $outbox->files('out'))[-1], 'gives way');
+
 # --- a fork
 $count = 100;
 comes(receipt(applied => newest(), sha256 => '0123456789abcdef'));

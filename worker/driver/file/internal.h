@@ -112,6 +112,7 @@ typedef struct FileTarget
 	TimestampTz pruned;			/* when what is kept was looked at last, */
 	TimestampTz unanswered;		/* and what nobody has acknowledged */
 	List	   *ignored;		/* of char *: files among receipts that were named as none */
+	const char *silent;			/* receiver that has said nothing for long of what it lacks; NULL: none */
 	int64		gone_told;		/* up to this number, what somebody lacks that is not kept any more */
 	List	   *enums;			/* of DbsyncBundleEnum: those that receivers know, or are told of next */
 	List	   *enums_due;		/* of them, those that they are to be told of */

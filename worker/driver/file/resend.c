@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "miscadmin.h"
 #include "utils/hsearch.h"
@@ -219,10 +220,13 @@ send_unanswered(Resending *resending, const char *receiver)
 	FileTarget *target = resending->target;
 	const FileReceipt *receipt = dbsync_file_receipts_find(target, resending->receipts, receiver);
 	TimestampTz before = GetCurrentTimestamp() - target->options.resend_after * 1000;
+	TimestampTz silent;
 	bool		any = false;
 
 	if (receipt != NULL && receipt->taken > before)
 		return false;
+	/* it speaks about as often */
+	silent = before - target->options.resend_after * 1000;
 	for (int i = first_kept(resending, receipt ? receipt->applied + 1 : 1); i < list_length(resending->kept); i++)
 	{
 		const FileName *kept = list_nth(resending->kept, i);
@@ -230,11 +234,12 @@ send_unanswered(Resending *resending, const char *receiver)
 		struct stat status;
 
 		CHECK_FOR_INTERRUPTS();
-		if (resent != NULL && resent->last > before)
+		if (stat(dbsync_file_keep_path(target, kept, ".tar"), &status) != 0)
 			continue;
+		if (time_t_to_timestamptz(status.st_mtime) < silent && (receipt == NULL || receipt->taken < silent))
+			target->silent = receiver;
 		/* what is still in out, nobody has taken away */
-		if (stat(dbsync_file_keep_path(target, kept, ".tar"), &status) != 0 || status.st_nlink > 1 ||
-			time_t_to_timestamptz(status.st_mtime) > before)
+		if ((resent != NULL && resent->last > before) || status.st_nlink > 1 || time_t_to_timestamptz(status.st_mtime) > before)
 			continue;
 		send_again(resending, kept);
 		any = true;
@@ -276,8 +281,49 @@ dbsync_file_resend(FileTarget *target, FileReceipts *receipts)
 		any |= send_missing(&resending, lfirst(lc));
 	if (!looks)
 		return any;
+	target->silent = NULL;
 	foreach(lc, target->options.receivers)
 		any |= send_unanswered(&resending, lfirst(lc));
 	target->unanswered = GetCurrentTimestamp();
 	return any;
+}
+
+/* Of what it lacks the first is the oldest, which goes first.  True: nothing can be worse. */
+static bool
+tell_missing(FileTarget *target, const FileReceipts *receipts, const FileReceipt *receipt)
+{
+	DbsyncTargetLack *lack = &target->base.lack;
+	const FileRange *range = linitial(receipt->missing);
+	FileName	name = {receipt->chain, Max(range->from, receipt->applied + 1)};
+	const FileResent *resent = dbsync_file_resent_find(receipts, &name);
+
+	if (name.number > Min(range->to, target->newest.number))
+		return false;
+	if (access(dbsync_file_keep_path(target, &name, ".tar"), F_OK) != 0)
+	{
+		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.40s\" lacks bundle " INT64_FORMAT ", which is not kept any more.",
+				 receipt->name, name.number);
+		lack->gone = name.number;
+		return true;
+	}
+	if (resent != NULL && resent->times > 1)
+		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.40s\" lacks bundle " INT64_FORMAT ", though it was sent again %d times.",
+				 receipt->name, name.number, resent->times);
+	return false;
+}
+
+void
+dbsync_file_tell_lack(FileTarget *target, const FileReceipts *receipts)
+{
+	DbsyncTargetLack *lack = &target->base.lack;
+	ListCell   *lc;
+
+	memset(lack, 0, sizeof(DbsyncTargetLack));
+	if (target->silent != NULL)
+		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.40s\" has not said for long what it has.", target->silent);
+	foreach(lc, asking(target, receipts))
+	{
+		if (tell_missing(target, receipts, lfirst(lc)))
+			return;
+	}
 }

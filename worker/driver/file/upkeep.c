@@ -180,6 +180,7 @@ see_to(FileTarget *target, long *pause, int *wants)
 		return true;
 	receipts = dbsync_file_receipts_read(target);
 	see_to_receipts(target, receipts);
+	dbsync_file_tell_lack(target, receipts);
 	if (has_passed(target->pruned, Min(KEEP_PAUSE, options->resend_after)))
 	{
 		repeat(target);
