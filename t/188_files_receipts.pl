@@ -144,10 +144,14 @@ changes(2);
 is_taken(comes(receipt(receiver => $again, applied => newest())), 'another receiver of the name');
 ok(poll_until(sub { $pair->sql("SELECT count(*) FROM dbsync.bundles('s')") == 1 }, 'acknowledged bundles to go'), 'counts as that one');
 
-# --- a folder that has the name of a bundle
-mkdir("$root/out/" . ((sort grep { /\.tar$/ } $outbox->files('out'))[-1] =~ s/(\d+)\.tar$/sprintf('%012d.tar', $1 + 1)/er)) or die $!;
-changes(1);
-ok(-f "$root/out/" . (sort grep { /\.tar$/ } $outbox->files('out'))[-1], 'gives way');
+# --- a folder, and a link to somewhere else, that have the names of bundles
+my ($last) = reverse sort grep { /\.tar$/ } $outbox->files('out');
+my ($is_folder, $is_link) = map { my $more = $_; $last =~ s/(\d+)\.tar$/sprintf('%012d.tar', $1 + $more)/er } 1, 2;
+mkdir("$root/out/$is_folder") or die $!;
+symlink("$base/elsewhere", "$root/out/$is_link") or die $!;
+changes(2);
+ok(-f "$root/out/$_" && !-l "$root/out/$_", 'gives way') foreach $is_folder, $is_link;
+ok(!-e "$base/elsewhere", 'and nothing is written where it leads');
 
 # --- a fork
 $count = 100;

@@ -18,6 +18,7 @@
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
+#include "worker/bundle/reader.h"
 #include "worker/driver/file/receipts.h"
 
 /* ms between two looks at all that is kept */
@@ -115,6 +116,29 @@ look_at_kept(Resending *resending)
 	}
 }
 
+/* Who can write to what is in out, as another account than the gateway's, has written to what is kept. */
+static bool
+proves_itself(const FileTarget *target, const FileName *name)
+{
+	const char *path = dbsync_file_keep_path(target, name, ".tar");
+	DbsyncBundleVerdict verdict;
+	const char *reason = NULL;
+	DbsyncBundleReader *reader = dbsync_bundle_open(path, dbsync_file_own_keys(target), &verdict, &reason);
+
+	if (reader != NULL)
+	{
+		dbsync_bundle_close(reader);
+		return true;
+	}
+	ereport(WARNING,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("kept bundle \"%s\" does not prove itself, and is not sent again", path),
+			 errdetail("%s", reason ? reason : "It is damaged."),
+			 errhint("Put it back as it was, or begin another chain: SELECT dbsync.restart_chain('%s').",
+					 target->ledger.subscription_name)));
+	return false;
+}
+
 static void
 send_again(Resending *resending, const FileName *name)
 {
@@ -127,7 +151,8 @@ send_again(Resending *resending, const FileName *name)
 		resent->name = *name;
 		note_resent(resending, resent);
 	}
-	dbsync_file_publish(target, name);
+	if (proves_itself(target, name))
+		dbsync_file_publish(target, name);
 	resent->times++;
 	resent->last = GetCurrentTimestamp();
 	if (resent->times == 2)
