@@ -37,6 +37,7 @@ typedef struct Resending
 	FileReceipts *receipts;
 	List	   *kept;			/* of FileName: of the present chain, in their order */
 	HTAB	   *resent;			/* of SentAgain: receipts->resent */
+	List	   *keys;			/* public keys of the root; NIL: not read yet */
 } Resending;
 
 static FileResent *
@@ -116,15 +117,19 @@ look_at_kept(Resending *resending)
 	}
 }
 
-/* Who can write to what is in out, as another account than the gateway's, has written to what is kept. */
+/* What was in out was the same file: whoever could write there has written to what is kept. */
 static bool
-proves_itself(const FileTarget *target, const FileName *name)
+proves_itself(Resending *resending, const FileName *name)
 {
+	const FileTarget *target = resending->target;
 	const char *path = dbsync_file_keep_path(target, name, ".tar");
 	DbsyncBundleVerdict verdict;
 	const char *reason = NULL;
-	DbsyncBundleReader *reader = dbsync_bundle_open(path, dbsync_file_own_keys(target), &verdict, &reason);
+	DbsyncBundleReader *reader;
 
+	if (resending->keys == NIL)
+		resending->keys = dbsync_file_own_keys(target);
+	reader = dbsync_bundle_open(path, resending->keys, &verdict, &reason);
 	if (reader != NULL)
 	{
 		dbsync_bundle_close(reader);
@@ -151,7 +156,7 @@ send_again(Resending *resending, const FileName *name)
 		resent->name = *name;
 		note_resent(resending, resent);
 	}
-	if (proves_itself(target, name))
+	if (proves_itself(resending, name))
 		dbsync_file_publish(target, name);
 	resent->times++;
 	resent->last = GetCurrentTimestamp();
@@ -292,7 +297,7 @@ asking(const FileTarget *target, const FileReceipts *receipts)
 bool
 dbsync_file_resend(FileTarget *target, FileReceipts *receipts)
 {
-	Resending	resending = {target, receipts, NIL, NULL};
+	Resending	resending = {target, receipts, NIL, NULL, NIL};
 	List	   *missing = asking(target, receipts);
 	bool		looks = target->options.receivers != NIL &&
 		GetCurrentTimestamp() - target->unanswered >= Min(target->options.resend_after, LOOK_PAUSE) * 1000;
