@@ -20,6 +20,8 @@
 #ifndef DBSYNC_WORKER_DRIVER_FILE_INTERNAL_H
 #define DBSYNC_WORKER_DRIVER_FILE_INTERNAL_H
 
+#include <sys/stat.h>
+
 #include "lib/stringinfo.h"
 #include "utils/memutils.h"
 
@@ -253,6 +255,9 @@ extern bool dbsync_file_commit(DbsyncTarget *base);
 
 /* Give a kept file its name in out, where the gateway may have left anything. */
 extern void dbsync_file_publish(FileTarget *target, const FileName *name);
+
+/* Is it in out still: by its second name, or as a copy, on another disk, of what is kept so? */
+extern bool dbsync_file_is_out(const FileTarget *target, const FileName *name, const struct stat *kept);
 
 /* The files of the newest batch. */
 extern void dbsync_file_publish_newest(FileTarget *target);

@@ -73,7 +73,7 @@ state_of(const FileTarget *target, const FileReceipts *receipts, const FileName 
 		return "given up";
 	if (target->options.receivers != NIL && name->number <= dbsync_file_receipts_applied(target, receipts))
 		return "acknowledged";
-	if (stat(dbsync_file_keep_path(target, name, ".tar"), &status) == 0 && status.st_nlink > 1)
+	if (stat(dbsync_file_keep_path(target, name, ".tar"), &status) == 0 && dbsync_file_is_out(target, name, &status))
 		return "published";
 	return "taken away";
 }

@@ -137,6 +137,17 @@ dbsync_file_publish(FileTarget *target, const FileName *name)
 			  dbsync_file_out_path(target, target->ledger.subscription_name, name));
 }
 
+bool
+dbsync_file_is_out(const FileTarget *target, const FileName *name, const struct stat *kept)
+{
+	struct stat copy;
+
+	if (kept->st_nlink > 1)
+		return true;
+	return lstat(dbsync_file_out_path(target, target->ledger.subscription_name, name), &copy) == 0 &&
+		S_ISREG(copy.st_mode) && copy.st_dev != kept->st_dev;
+}
+
 /* Seen as soon as it has its name; it is to be there after a crash of the machine, too. */
 void
 dbsync_file_publish_newest(FileTarget *target)

@@ -269,7 +269,8 @@ send_unanswered(Resending *resending, const char *receiver)
 		if (time_t_to_timestamptz(status.st_mtime) < silent && (receipt == NULL || receipt->taken < silent))
 			target->silent = receiver;
 		/* what is still in out, nobody has taken away */
-		if ((resent != NULL && resent->last > before) || status.st_nlink > 1 || time_t_to_timestamptz(status.st_mtime) > before)
+		if ((resent != NULL && resent->last > before) || time_t_to_timestamptz(status.st_mtime) > before ||
+			dbsync_file_is_out(target, kept, &status))
 			continue;
 		send_again(resending, kept);
 		any = true;

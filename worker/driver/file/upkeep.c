@@ -36,8 +36,9 @@ remove_bundle(FileTarget *target, const FileName *name)
 	struct stat of_path;
 	struct stat of_out;
 
-	if (lstat(path, &of_path) == 0 && lstat(out, &of_out) == 0 &&
-		of_path.st_dev == of_out.st_dev && of_path.st_ino == of_out.st_ino && unlink(out) != 0 && errno != ENOENT)
+	/* one on another disk is a copy */
+	if (lstat(path, &of_path) == 0 && lstat(out, &of_out) == 0 && S_ISREG(of_out.st_mode) &&
+		(of_path.st_dev != of_out.st_dev || of_path.st_ino == of_out.st_ino) && unlink(out) != 0 && errno != ENOENT)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not remove file \"%s\": %m", out)));
