@@ -287,16 +287,21 @@ dbsync_folder_write_new(const char *tmp, const char *path, const void *data, siz
 	return named;
 }
 
+bool
+dbsync_folder_unlink(const char *path)
+{
+	if (unlink(path) == 0)
+		return true;
+	if (errno != ENOENT)
+		raise_for_file("remove file", path);
+	return false;
+}
+
 void
 dbsync_folder_remove(const char *path)
 {
-	if (unlink(path) != 0)
-	{
-		if (errno == ENOENT)
-			return;
-		raise_for_file("remove file", path);
-	}
-	dbsync_folder_sync(parent_of(path));
+	if (dbsync_folder_unlink(path))
+		dbsync_folder_sync(parent_of(path));
 }
 
 void

@@ -49,6 +49,9 @@ extern bool dbsync_folder_link(const char *path, const char *name);
 /* Remove a file, and have that on disk; none is no error. */
 extern void dbsync_folder_remove(const char *path);
 
+/* The same of one of many: on disk when the folder is synced.  False: there was none. */
+extern bool dbsync_folder_unlink(const char *path);
+
 /* The folder's own entries to the disk. */
 extern void dbsync_folder_sync(const char *path);
 

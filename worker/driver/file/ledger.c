@@ -420,10 +420,12 @@ remove_older(FileTarget *target, int64 chain)
 		{
 			const FileName *name = lfirst(lc);
 
+			CHECK_FOR_INTERRUPTS();
 			if (name->chain < chain)
-				dbsync_folder_remove(dbsync_file_keep_path(target, name, suffixes[i]));
+				(void) dbsync_folder_unlink(dbsync_file_keep_path(target, name, suffixes[i]));
 		}
 	}
+	dbsync_folder_sync(target->keep);
 }
 
 static bool

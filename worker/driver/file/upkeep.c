@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "worker/bundle/folder.h"
@@ -42,7 +43,7 @@ remove_bundle(FileTarget *target, const FileName *name)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not remove file \"%s\": %m", out)));
-	dbsync_folder_remove(path);
+	(void) dbsync_folder_unlink(path);
 }
 
 static int64
@@ -82,6 +83,7 @@ prune_bundles(FileTarget *target, const FileReceipts *receipts)
 	List	   *names = dbsync_file_list(target, ".tar");
 	int64		limit = target->options.keep_size;
 	int64		size = limit > 0 ? total_size(target, names) : 0;
+	bool		any = false;
 	ListCell   *lc;
 
 	foreach(lc, names)
@@ -90,6 +92,7 @@ prune_bundles(FileTarget *target, const FileReceipts *receipts)
 		struct stat status;
 		bool		done;
 
+		CHECK_FOR_INTERRUPTS();
 		if (is_of_newest(target, name) || stat(dbsync_file_keep_path(target, name, ".tar"), &status) != 0)
 			break;
 		done = is_done_with(target, receipts, name, &status);
@@ -102,7 +105,11 @@ prune_bundles(FileTarget *target, const FileReceipts *receipts)
 					 errdetail("Kept bundles have more than keep_size.")));
 		remove_bundle(target, name);
 		size -= status.st_size;
+		any = true;
 	}
+	/* once for all: a receiver that was away may acknowledge a day's */
+	if (any)
+		dbsync_folder_sync(target->keep);
 }
 
 /* All but the newest. */
@@ -112,7 +119,9 @@ prune_states(FileTarget *target)
 	List	   *names = dbsync_file_list(target, ".state");
 
 	for (int i = 0; i < list_length(names) - 1; i++)
-		dbsync_folder_remove(dbsync_file_keep_path(target, list_nth(names, i), ".state"));
+		(void) dbsync_folder_unlink(dbsync_file_keep_path(target, list_nth(names, i), ".state"));
+	if (list_length(names) > 1)
+		dbsync_folder_sync(target->keep);
 }
 
 /* --- no way back --- */
