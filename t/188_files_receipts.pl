@@ -185,6 +185,14 @@ ok(poll_until(sub { $pair->sql("SELECT count(*) FROM dbsync.bundles('s')") == 1 
 $pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"keep_for": "1 day", "heartbeat": "300 ms"}')});
 my $number = newest();
 ok(poll_until(sub { newest() > $number + 2 }, 'heartbeats'), 'silence has a heartbeat');
+$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"heartbeat": "0"}')});
+my $lacks = newest();
+unlink(glob("$root/out/*"));
+is_taken(comes(receipt(applied => $lacks - 1, missing => $lacks)), 'a receipt, though none is waited for');
+ok(poll_until(sub { grep { /-0*$lacks\.tar$/ } $outbox->files('out') }, 'the bundle to come again'), 'is heard');
+unlink(glob("$root/out/*"));
+sleep(3);
+is(scalar(grep { /-0*$lacks\.tar$/ } $outbox->files('out')), 0, 'once, and not each second');
 $outbox->{number} = 0;
 $pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"keep_for": "1 day", "heartbeat": "0", "keep_size": "100 kB"}')});
 foreach (1 .. 3)
