@@ -52,11 +52,12 @@ number_of(const char *text)
 	return errno != 0 || *end != '\0' ? -1 : number;
 }
 
-/* 3-5,9; false: it is something else */
+/* 3-5,9: they go up, so that none is gone through twice; false: it is something else */
 static bool
 read_ranges(char *text, List **ranges)
 {
 	char	   *next = NULL;
+	int64		last = 0;
 
 	if (text == NULL)
 		return false;
@@ -71,8 +72,9 @@ read_ranges(char *text, List **ranges)
 			*dash = '\0';
 		range->from = number_of(part);
 		range->to = dash ? number_of(dash + 1) : range->from;
-		if (range->from <= 0 || range->to < range->from || list_length(*ranges) >= MAX_RANGES)
+		if (range->from <= last || range->to < range->from || list_length(*ranges) >= MAX_RANGES)
 			return false;
+		last = range->to;
 		*ranges = lappend(*ranges, range);
 	}
 	return *ranges != NIL;
