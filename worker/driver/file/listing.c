@@ -185,6 +185,36 @@ dbsync_file_bundles(PG_FUNCTION_ARGS)
 
 /* --- publish() --- */
 
+/*
+ * The last that completes a batch: parts behind it are of one that is being committed, or never was, and whose numbers
+ * are used again.
+ */
+static int64
+last_committed(const FileTarget *target, List *names)
+{
+	List	   *keys = dbsync_file_own_keys(target);
+
+	for (int i = list_length(names) - 1; i >= 0; i--)
+	{
+		const FileName *name = list_nth(names, i);
+		DbsyncBundleVerdict verdict;
+		const char *reason;
+		DbsyncBundleReader *reader;
+		bool		last;
+
+		if (name->chain != target->newest.chain)
+			continue;
+		reader = dbsync_bundle_open(dbsync_file_keep_path(target, name, ".tar"), keys, &verdict, &reason);
+		if (reader == NULL)
+			continue;
+		last = dbsync_bundle_head(reader)->last;
+		dbsync_bundle_close(reader);
+		if (last)
+			return name->number;
+	}
+	return 0;
+}
+
 Datum
 dbsync_file_publish_again(PG_FUNCTION_ARGS)
 {
@@ -192,11 +222,15 @@ dbsync_file_publish_again(PG_FUNCTION_ARGS)
 	int64		from = PG_GETARG_INT64(4);
 	int64		to = PG_GETARG_INT64(5);
 	int			n = 0;
+	List	   *names;
 	ListCell   *lc;
 
 	if (!has_folder(target))
 		PG_RETURN_INT32(0);
-	foreach(lc, dbsync_file_list(target, ".tar"))
+	load_key(target);
+	names = dbsync_file_list(target, ".tar");
+	to = Min(to, last_committed(target, names));
+	foreach(lc, names)
 	{
 		const FileName *name = lfirst(lc);
 
