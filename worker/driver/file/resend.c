@@ -282,7 +282,7 @@ send_unanswered(Resending *resending, const char *receiver)
 static List *
 asking(const FileTarget *target, const FileReceipts *receipts)
 {
-	List	   *asking = NIL;
+	List	   *found = NIL;
 	ListCell   *lc;
 
 	foreach(lc, receipts->receipts)
@@ -290,9 +290,9 @@ asking(const FileTarget *target, const FileReceipts *receipts)
 		FileReceipt *receipt = lfirst(lc);
 
 		if (receipt->chain == target->newest.chain && receipt->missing != NIL)
-			asking = lappend(asking, receipt);
+			found = lappend(found, receipt);
 	}
-	return asking;
+	return found;
 }
 
 bool
@@ -332,13 +332,13 @@ tell_missing(FileTarget *target, const FileReceipts *receipts, const FileReceipt
 		return false;
 	if (access(dbsync_file_keep_path(target, &name, ".tar"), F_OK) != 0)
 	{
-		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.40s\" lacks bundle " INT64_FORMAT ", which is not kept any more.",
+		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" lacks bundle " INT64_FORMAT ", which is not kept any more.",
 				 receipt->name, name.number);
 		lack->gone = name.number;
 		return true;
 	}
 	if (resent != NULL && resent->times > 1)
-		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.40s\" lacks bundle " INT64_FORMAT ", though it was sent again %d times.",
+		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" lacks bundle " INT64_FORMAT ", though it was sent again %d times.",
 				 receipt->name, name.number, resent->times);
 	return false;
 }
@@ -351,7 +351,7 @@ dbsync_file_tell_lack(FileTarget *target, const FileReceipts *receipts)
 
 	memset(lack, 0, sizeof(DbsyncTargetLack));
 	if (target->silent != NULL)
-		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.40s\" has not said for long what it has.", target->silent);
+		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" has not said for long what it has.", target->silent);
 	foreach(lc, asking(target, receipts))
 	{
 		if (tell_missing(target, receipts, lfirst(lc)))
