@@ -18,6 +18,7 @@
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
+#include "worker/bundle/names.h"
 #include "worker/bundle/reader.h"
 #include "worker/driver/file/receipts.h"
 
@@ -351,7 +352,8 @@ dbsync_file_tell_lack(FileTarget *target, const FileReceipts *receipts)
 
 	memset(lack, 0, sizeof(DbsyncTargetLack));
 	if (target->silent != NULL)
-		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" has not said for long what it has.", target->silent);
+		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" has not said for long what it has.",
+				 dbsync_names_word(target->silent));
 	foreach(lc, asking(target, receipts))
 	{
 		if (tell_missing(target, receipts, lfirst(lc)))
