@@ -282,6 +282,13 @@ foreach my $shell (@shells)
 
 	# in any order, some twice, and all that was forged beside them; one is missing
 	copy($files{$_}, "$inbox/$_") or die foreach grep { $verdict_of{$_} eq 'bad' || $verdict_of{$_} eq 'unsigned' } keys %files;
+	# whoever can write to the folder must not be able to have the script ask whose bundles it is to load
+	my $alien = PostgreSQL::Test::Utils::slurp_file($bundles[0]);
+	my ($id) = $alien =~ m{\A[^/]*-([0-9a-f]{8})-\d+-\d{12}/} or die;
+	$alien =~ s/-\Q$id\E-/-00000000-/g;
+	open(my $forged, '>:raw', "$inbox/alien") or die;
+	print $forged $alien;
+	close($forged);
 	my $late = $bundles[3];
 	$deliver->(grep { $_ ne $late } shuffle(@{ $sent[1] }, @{ $sent[0] }[0, 1]));
 	my ($ok, $said) = receive($shell, 'load', '-k', $key, '-c', $inbox);

@@ -108,7 +108,7 @@ BEGIN
     SELECT s.* INTO found FROM dbsync.subscription s
     JOIN pg_foreign_server f ON f.srvname = s.target JOIN pg_foreign_data_wrapper w ON w.oid = f.srvfdw AND w.fdwname = 'dbsync_file'
     WHERE s.name = bundles.subscription AND dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(s.id));
-    IF NOT FOUND THEN
+    IF found.id IS NULL THEN
         -- which says why
         found := dbsync_internal.find_file_subscription(caller, subscription);
     END IF;
