@@ -128,7 +128,10 @@ typedef struct DbsyncRound
 	TimestampTz begun;			/* the last one, by the clock of policies; 0: none by this worker */
 } DbsyncRound;
 
-/* How a receiver goes; written by its process only, under the lock. */
+/*
+ * How a receiver goes; written by its process only, under the lock.  Of a subscription whose target is a folder: what receivers
+ * lack, in "missing", a sentence, and "number", the bundle that is not kept any more.
+ */
 typedef struct DbsyncReceivingReport
 {
 	char		state[64];		/* in words; empty: it has not told yet */
@@ -168,7 +171,7 @@ typedef struct DbsyncSlot
 	DbsyncProgress progress;
 	DbsyncWake	wake;
 	DbsyncRound round;
-	DbsyncReceivingReport receiving;	/* of receivers */
+	DbsyncReceivingReport receiving;
 } DbsyncSlot;
 
 /* Called from _PG_init: when preloaded, ask for the memory in time. */

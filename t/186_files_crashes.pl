@@ -113,7 +113,7 @@ is(join(' ', map { $_->{contents}{steps}[-1]{continues} ? 1 : 0 } @$several), jo
 
 # a state ahead of the newest bundle: a batch without parts behind it must not make it true
 my $locker;
-dies('between a state and its bundle', 'link outbox/keep/ before', "SELECT dbsync.add_table('s', 'later')", sub {
+dies('between a state and its bundle', 'link .tar before', "SELECT dbsync.add_table('s', 'later')", sub {
 	my ($before) = @_;
 	is(number_of((kept('.state'))[-1]), $before + 1, 'a state is ahead');
 	is(number_of((kept('.tar'))[-1]), $before, 'of the newest bundle');
@@ -121,9 +121,9 @@ dies('between a state and its bundle', 'link outbox/keep/ before', "SELECT dbsyn
 	$pair->{ahead} = $before + 1;
 });
 $outbox->same_as($source, 'public.later', @columns);
-dies('before a state gets its name', 'rename .state before', "SELECT dbsync.copy_table('s', 'later')");
+dies('before a state gets its name', 'link .state before', "SELECT dbsync.copy_table('s', 'later')");
 $outbox->same_as($source, 'public.later', @columns);
-dies('when a state has its name', 'rename .state behind', "SELECT dbsync.copy_table('s', 'later')");
+dies('when a state has its name', 'link .state behind', "SELECT dbsync.copy_table('s', 'later')");
 $outbox->same_as($source, 'public.later', @columns);
 
 # --- a state ahead by hand, and a batch without parts behind it
@@ -150,5 +150,21 @@ my $log = -s $source->logfile;
 $pair->sql("UPDATE item SET v = 'two'");
 $pair->status_becomes('s', "last_error ~ 'another worker has moved|does not prove|chain|damaged|ahead|twice' OR failures > 0", 'a file of the next number is not written over');
 is(DbsyncTest::Outbox::slurp("$keep/$next"), $foreign, 'it is what it was');
+
+# the same of a state: written over, it would say of the other's bundle how far our copies are
+$pair->stop_subscription('s');
+unlink("$keep/$next");
+$pair->start_subscription('s');
+$pair->arrives('s', 'the other one has gone');
+my $state = ((kept('.tar'))[-1]) =~ s/-0*(\d+)\.tar$/sprintf('-%012d.state', $1 + 1)/er;
+open(my $out, '>', "$keep/$state") or die $!;
+print $out "of somebody else\n";
+close($out);
+$pair->sql("SELECT dbsync.copy_table('s', 'item')");
+ok(poll_until(sub { substr(DbsyncTest::Outbox::slurp($source->logfile), $log) =~ /There is a file ".*\Q$state\E", which is not of this one/ }, 'a line in the log'),
+	'a state of the next number is not written over');
+$pair->arrives('s', 'one that is ahead goes');
+$outbox->play;
+$outbox->same_as($source, 'public.item', @columns);
 
 DbsyncTest::finish();

@@ -54,7 +54,7 @@ fails('the disk is full in a first copy', 'x', '/tmp/', $copy, 'write outbox/tmp
 fails('fsync of a bundle fails', 'x', '/tmp/', $change, 'fsync outbox/tmp/ ' . EIO);
 fails('a link into keep fails', 'x', '/keep/', $change, 'link outbox/keep/ ' . EROFS);
 fails('fsync of keep fails, behind the link that commits', 'x', '/keep/', $change, 'fsync outbox/keep/ ' . EIO);
-fails('a state cannot be renamed', 'x', '/keep/', $copy, 'rename outbox/keep/ ' . EACCES);
+fails('a state cannot get its name', 'x', '/keep/', $copy, 'link .state ' . EACCES);
 fails('out cannot be written to', 'x', '/out/', $change, 'link outbox/out/ ' . EACCES);
 fails('fsync of out fails', 'x', '/out', $change, 'fsync outbox/out ' . EIO);
 

@@ -132,6 +132,27 @@ unlink($foreign);
 my ($error) = ($source->psql('postgres', "SELECT dbsync.acknowledge('s', 'dbsync-receipt 1 nonsense')"))[2];
 like($error, qr/that is no receipt/, 'no receipt on paper');
 
+# --- what is not kept any more
+is_taken(comes(receipt(applied => 0, missing => '1-2')), 'a receiver that was put back');
+$pair->status_becomes('s', "next_action ~ 'Receiver \"branch\" lacks bundle 1, which is not kept any more.*restart_chain'", 'status says what cannot be sent again');
+is_taken(comes(receipt(applied => newest())), 'it has all of it');
+$pair->status_becomes('s', "coalesce(next_action, '') !~ 'lacks'", 'and then no more');
+
+# --- a receiver that was dropped, and made again, has another id
+my $again = '5f1c0000-0000-4000-8000-000000000002';
+changes(2);
+is_taken(comes(receipt(receiver => $again, applied => newest())), 'another receiver of the name');
+ok(poll_until(sub { $pair->sql("SELECT count(*) FROM dbsync.bundles('s')") == 1 }, 'acknowledged bundles to go'), 'counts as that one');
+
+# --- a folder, and a link to somewhere else, that have the names of bundles
+my ($last) = reverse sort grep { /\.tar$/ } $outbox->files('out');
+my ($is_folder, $is_link) = map { my $more = $_; $last =~ s/(\d+)\.tar$/sprintf('%012d.tar', $1 + $more)/er } 1, 2;
+mkdir("$root/out/$is_folder") or die $!;
+symlink("$base/elsewhere", "$root/out/$is_link") or die $!;
+changes(2);
+ok(-f "$root/out/$_" && !-l "$root/out/$_", 'gives way') foreach $is_folder, $is_link;
+ok(!-e "$base/elsewhere", 'and nothing is written where it leads');
+
 # --- a fork
 $count = 100;
 comes(receipt(applied => newest(), sha256 => '0123456789abcdef'));
@@ -164,6 +185,14 @@ ok(poll_until(sub { $pair->sql("SELECT count(*) FROM dbsync.bundles('s')") == 1 
 $pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"keep_for": "1 day", "heartbeat": "300 ms"}')});
 my $number = newest();
 ok(poll_until(sub { newest() > $number + 2 }, 'heartbeats'), 'silence has a heartbeat');
+$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"heartbeat": "0"}')});
+my $lacks = newest();
+unlink(glob("$root/out/*"));
+is_taken(comes(receipt(applied => $lacks - 1, missing => $lacks)), 'a receipt, though none is waited for');
+ok(poll_until(sub { grep { /-0*$lacks\.tar$/ } $outbox->files('out') }, 'the bundle to come again'), 'is heard');
+unlink(glob("$root/out/*"));
+sleep(3);
+is(scalar(grep { /-0*$lacks\.tar$/ } $outbox->files('out')), 0, 'once, and not each second');
 $outbox->{number} = 0;
 $pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"keep_for": "1 day", "heartbeat": "0", "keep_size": "100 kB"}')});
 foreach (1 .. 3)

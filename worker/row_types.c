@@ -133,6 +133,8 @@ note(DbsyncWork *work, Oid type)
 		noted->type = type;
 		work->row_types = lappend(work->row_types, noted);
 	}
+	if (noted->attributes != NULL)
+		pfree(noted->attributes);
 	noted->attributes = pstrdup(attributes);
 	MemoryContextSwitchTo(old);
 	if (is_another(type, noted->attributes))

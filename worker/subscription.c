@@ -145,13 +145,13 @@ dbsync_subscription_write_position(DbsyncSubscription *subscription, const char 
 void
 dbsync_subscription_write_chain(DbsyncSubscription *subscription, int64 chain)
 {
-	const char *args[3];
+	const char *args[2];
 
 	args[0] = psprintf(INT64_FORMAT, chain);
 	args[1] = psprintf("%d", subscription->id);
-	args[2] = psprintf(INT64_FORMAT, subscription->chain);
+	/* somebody may have asked for another one meanwhile: of a lower number it is this one, of which nothing has been sent */
 	dbsync_query_run("UPDATE dbsync.subscription SET chain = $1::pg_catalog.int8"
-					 " WHERE id = $2::pg_catalog.int4 AND coalesce(chain, 0) = $3::pg_catalog.int8", 3, args);
+					 " WHERE id = $2::pg_catalog.int4 AND coalesce(chain, 0) < $1::pg_catalog.int8", 2, args);
 	subscription->chain = chain;
 }
 

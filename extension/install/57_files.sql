@@ -19,7 +19,8 @@ COMMENT ON FUNCTION dbsync_internal.find_file_subscription(oid, text) IS 'a subs
 -- ---------------------------------------------------------------------------
 -- Another chain
 
--- All tables are copied anew, into a chain of which number 1 is the first that a receiver needs.
+-- All tables are copied anew, into a chain of which number 1 is the first that a receiver needs.  Those whose target
+-- tables have rows of others are not emptied, as nobody has said that these may go.
 CREATE FUNCTION dbsync_internal.begin_chain(of_subscription int, chain bigint) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -30,10 +31,10 @@ DECLARE
 BEGIN
     SELECT s.* INTO STRICT subscription FROM dbsync.subscription s WHERE s.id = of_subscription;
     FOR attached IN
-        SELECT c.relid FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
+        SELECT c.relid, CASE a.existing_rows WHEN 'keep' THEN 'keep' ELSE 'truncate' END AS rows FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
         WHERE a.subscription_id = of_subscription AND c.state <> 'dropped' ORDER BY c.id
     LOOP
-        PERFORM dbsync_internal.copy_table(dbsync_internal.owner_of(of_subscription), subscription.name, attached.relid, 'truncate');
+        PERFORM dbsync_internal.copy_table(dbsync_internal.owner_of(of_subscription), subscription.name, attached.relid, attached.rows);
     END LOOP;
     UPDATE dbsync.subscription s
     SET position = NULL, begins_anew = false, left_at = NULL,
@@ -101,8 +102,16 @@ CREATE FUNCTION dbsync_internal.bundles(caller oid, subscription text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    found dbsync.subscription := dbsync_internal.find_file_subscription(caller, subscription);
+    found dbsync.subscription;
 BEGIN
+    -- without a lock of its row: proving all of them takes its time, and the worker writes there
+    SELECT s.* INTO found FROM dbsync.subscription s
+    JOIN pg_foreign_server f ON f.srvname = s.target JOIN pg_foreign_data_wrapper w ON w.oid = f.srvfdw AND w.fdwname = 'dbsync_file'
+    WHERE s.name = bundles.subscription AND dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(s.id));
+    IF found.id IS NULL THEN
+        -- which says why
+        found := dbsync_internal.find_file_subscription(caller, subscription);
+    END IF;
     RETURN QUERY SELECT * FROM dbsync_internal.file_bundles(dbsync_internal.file_options(found), found.uid, found.name, coalesce(found.chain, 0));
 END $$;
 COMMENT ON FUNCTION dbsync_internal.bundles(oid, text) IS 'body of dbsync.bundles()';

@@ -133,7 +133,8 @@ BEGIN
         coalesce(n.note, w.message, held.trouble), CASE WHEN n.note IS NULL THEN w.detail END,
         nullif(concat_ws(' ', dbsync_internal.backlog_in_words(s), dbsync_internal.next_action(s.name, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message),
             w.waits_since), dbsync_internal.unread_wal_in_words(s.id), CASE WHEN w.pid IS NOT NULL THEN dbsync_internal.lock_in_words(s.id) END,
-            held.action, missing.action, pol.action), ''),
+            held.action, missing.action, pol.action, lack.missing,
+            CASE WHEN lack.number IS NOT NULL THEN format('Begin another chain: SELECT dbsync.restart_chain(%L).', s.name) END), ''),
         w.failures, w.retry_at,
         dbsync_internal.log_bytes(0) +
         (SELECT coalesce(sum(dbsync_internal.log_bytes(a.captured_id)), 0)::bigint
@@ -142,6 +143,8 @@ BEGIN
         s.policy, pol.next_run, pol.waits_for
     FROM dbsync.subscription s
     LEFT JOIN dbsync_internal.slots() w ON w.subscription_id = s.id
+    -- of targets that are folders: what their receivers lack, as far as receipts say
+    LEFT JOIN dbsync_internal.receiver_slots() lack ON lack.receiver_id = s.id AND w.pid IS NOT NULL
     -- what was stopped without being asked says why until it is started again
     LEFT JOIN LATERAL (SELECT s.note, format('Look in the server log for what ended it. Then start it again: '
             'SELECT dbsync.start_subscription(%L).', s.name) AS hint

@@ -215,14 +215,23 @@ write_file(const char *path, const char *data, size_t length, mode_t mode)
 		raise_for_file("close file", path);
 }
 
-void
-dbsync_folder_write(const char *tmp, const char *path, const void *data, size_t length, mode_t mode)
+/* A name in "tmp" for what becomes a file. */
+static char *
+temporary_for(const char *tmp, const char *path)
 {
 	static uint32 count = 0;
 	char	   *temporary = psprintf("%s/%s.%d.%u", tmp, last_dir_separator(path) + 1, MyProcPid, count++);
 
 	/* left by a process of this number */
 	(void) unlink(temporary);
+	return temporary;
+}
+
+void
+dbsync_folder_write(const char *tmp, const char *path, const void *data, size_t length, mode_t mode)
+{
+	char	   *temporary = temporary_for(tmp, path);
+
 	PG_TRY();
 	{
 		write_file(temporary, data, length, mode);
@@ -259,16 +268,40 @@ dbsync_folder_link(const char *path, const char *name)
 	return true;
 }
 
+bool
+dbsync_folder_write_new(const char *tmp, const char *path, const void *data, size_t length, mode_t mode)
+{
+	char	   *temporary = temporary_for(tmp, path);
+	volatile bool named = false;
+
+	PG_TRY();
+	{
+		write_file(temporary, data, length, mode);
+		named = dbsync_folder_link(temporary, path);
+	}
+	PG_FINALLY();
+	{
+		(void) unlink(temporary);
+	}
+	PG_END_TRY();
+	return named;
+}
+
+bool
+dbsync_folder_unlink(const char *path)
+{
+	if (unlink(path) == 0)
+		return true;
+	if (errno != ENOENT)
+		raise_for_file("remove file", path);
+	return false;
+}
+
 void
 dbsync_folder_remove(const char *path)
 {
-	if (unlink(path) != 0)
-	{
-		if (errno == ENOENT)
-			return;
-		raise_for_file("remove file", path);
-	}
-	dbsync_folder_sync(parent_of(path));
+	if (dbsync_folder_unlink(path))
+		dbsync_folder_sync(parent_of(path));
 }
 
 void

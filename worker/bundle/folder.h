@@ -37,6 +37,9 @@ extern char *dbsync_folder_read(const char *path, size_t limit, size_t *length);
  */
 extern void dbsync_folder_write(const char *tmp, const char *path, const void *data, size_t length, mode_t mode);
 
+/* The same of a file that must not be there yet: false, and nothing is written, if it is. */
+extern bool dbsync_folder_write_new(const char *tmp, const char *path, const void *data, size_t length, mode_t mode);
+
 /*
  * Give a file a second name, and have that on disk.  False if there is another file of that name: never written over.  True also if
  * the name is its own already.
@@ -45,6 +48,9 @@ extern bool dbsync_folder_link(const char *path, const char *name);
 
 /* Remove a file, and have that on disk; none is no error. */
 extern void dbsync_folder_remove(const char *path);
+
+/* The same of one of many: on disk when the folder is synced.  False: there was none. */
+extern bool dbsync_folder_unlink(const char *path);
 
 /* The folder's own entries to the disk. */
 extern void dbsync_folder_sync(const char *path);

@@ -7,6 +7,9 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+
 #include "worker/bundle/names.h"
 
 /* bytes of the subscription's name that a folder has */
@@ -34,4 +37,20 @@ dbsync_names_folder(const char *name, const pg_uuid_t *subscription, int64 chain
 	}
 	return psprintf("%s-%02x%02x%02x%02x-" INT64_FORMAT "-%012lld", safe, id[0], id[1], id[2], id[3],
 					chain, (long long) number);
+}
+
+char *
+dbsync_names_word(const char *name)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (const char *p = pg_server_to_any(name, strlen(name), PG_UTF8); *p; p++)
+	{
+		if ((*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || strchr("_.-", *p))
+			appendStringInfoChar(&buf, *p);
+		else
+			appendStringInfo(&buf, "%%%02X", (unsigned char) *p);
+	}
+	return buf.data;
 }

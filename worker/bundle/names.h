@@ -29,6 +29,9 @@
 /* What stands behind the number of a member with rows. */
 extern const char *dbsync_names_suffix(bool zipped, bool sealed);
 
+/* A name in one word of letters, digits, "_", "." and "-"; every other byte of it, as UTF-8, is %XX. */
+extern char *dbsync_names_word(const char *name);
+
 /* dbsync_bundle_folder(), for a name that is UTF-8. */
 extern char *dbsync_names_folder(const char *name, const pg_uuid_t *subscription, int64 chain, int64 number);
 

@@ -759,12 +759,20 @@ typedef struct DbsyncDriverLink
 	struct DbsyncDriverLink *next;
 } DbsyncDriverLink;
 
+/* what somebody lacks whom the target feeds, for people to see to; as upkeep() has found it last */
+typedef struct DbsyncTargetLack
+{
+	char		words[128];		/* a sentence; empty: nothing */
+	int64		gone;			/* the bundle that is not there any more; 0: it is, or is none */
+} DbsyncTargetLack;
+
 struct DbsyncTarget
 {
 	const DbsyncDriver *driver; /* set by the worker when open() has returned */
 	MemoryContext context;		/* the rest by the driver */
 	DbsyncTargetIdentity identity;
 	DbsyncFault fault;
+	DbsyncTargetLack lack;
 	/* the driver's own fields follow in a struct that begins with this one */
 };
 

@@ -13,7 +13,6 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -23,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "worker/bundle/folder.h"
+#include "worker/bundle/names.h"
 #include "worker/bundle/sign.h"
 #include "worker/receive/cache.h"
 #include "worker/receive/receipt.h"
@@ -45,23 +45,6 @@ char *
 dbsync_receipt_path(const DbsyncReceiver *receiver)
 {
 	return psprintf("%s/%s-%.8s.receipt", receiver->receipts, uuid_text(&receiver->subscription), uuid_text(&receiver->uid));
-}
-
-/* A name in one word. */
-static char *
-word(const char *name)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	for (; *name; name++)
-	{
-		if (isalnum((unsigned char) *name) || strchr("_.-", *name))
-			appendStringInfoChar(&buf, *name);
-		else
-			appendStringInfo(&buf, "%%%02X", (unsigned char) *name);
-	}
-	return buf.data;
 }
 
 char *
@@ -153,7 +136,7 @@ dbsync_receipt_write(DbsyncReceiving *receiving)
 		written_at + receiver->receipt_every > GetCurrentTimestamp())
 		return;
 	line = psprintf("dbsync-receipt 1 %s %s %s " INT64_FORMAT " %s %s", uuid_text(&receiver->subscription),
-					uuid_text(&receiver->uid), word(receiver->name), dbsync_receiver_count_receipt(receiving), utc_now(), says);
+					uuid_text(&receiver->uid), dbsync_names_word(receiver->name), dbsync_receiver_count_receipt(receiving), utc_now(), says);
 	text = receiver->receipt_key_file ? psprintf("%s\n%s\n", line, sign(receiver, line)) : psprintf("%s\n", line);
 	dbsync_folder_write(receiver->tmp, dbsync_receipt_path(receiver), text, strlen(text), S_IRUSR | S_IWUSR | S_IRGRP);
 	if (written != NULL)

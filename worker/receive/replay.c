@@ -220,7 +220,8 @@ static void
 play_clear(DbsyncTape *tape, const DbsyncTapeStep *step)
 {
 	DbsyncTarget *target = tape->receiving->work->target;
-	const DbsyncTapePiece *piece = linitial(step->pieces);
+	/* the source knows them when all rows have been sent */
+	const DbsyncTapePiece *piece = llast(step->pieces);
 
 	/* without it the rows are tried as they are */
 	if (!dbsync_target_clears(target))

@@ -10,7 +10,9 @@
 #include "utils/timestamp.h"
 
 #include "worker/batch/batch.h"
+#include "worker/driver/driver.h"
 #include "worker/query.h"
+#include "worker/report.h"
 #include "worker/run/target_upkeep.h"
 #include "worker/subscription.h"
 #include "worker/target.h"
@@ -31,6 +33,19 @@ restart_chain(const DbsyncWork *work)
 			 errdetail("Its target's option full_every says so: all tables are copied anew.")));
 }
 
+/* For status: in the place where receivers say what they miss. */
+static void
+report_lack(const DbsyncTargetLack *lack)
+{
+	DbsyncReceivingReport told = {0};
+
+	strlcpy(told.missing, lack->words, sizeof(told.missing));
+	/* without which no number is shown */
+	told.chain = lack->gone != 0 ? 1 : 0;
+	told.number = lack->gone;
+	dbsync_report_receiving(&told);
+}
+
 long
 dbsync_target_upkeep_pause(const DbsyncWork *work)
 {
@@ -48,6 +63,8 @@ dbsync_target_upkeep_run(DbsyncWork *work)
 	if (dbsync_target_upkeep_pause(work) > 0)
 		return false;
 	dbsync_target_upkeep(work->target, &pause, &wants);
+	if (dbsync_target_is_folder(work->target))
+		report_lack(&work->target->lack);
 	work->upkeep_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Min(pause, LONGEST_PAUSE));
 	if (wants & DBSYNC_UPKEEP_RESTART)
 	{

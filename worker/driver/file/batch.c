@@ -79,6 +79,28 @@ pass(FileTarget *target, const FileName *newest)
 	MemoryContextDelete(batch->context);
 }
 
+/*
+ * Is what we go on from the newest still?  That stays, so one that has gone was removed behind others, by somebody
+ * who has come further: his files may be none that a link would meet.
+ */
+static bool
+is_behind_newest(FileTarget *target)
+{
+	const char *path = dbsync_file_keep_path(target, &target->newest, target->newest.number > 0 ? ".tar" : ".state");
+
+	if (access(path, F_OK) == 0 || errno != ENOENT)
+		return true;
+	return refuse_moved(target, psprintf("There is no file \"%s\" any more.", path));
+}
+
+static bool
+write_state(FileTarget *target, const FileName *name)
+{
+	return dbsync_file_state_write(target, name, target->batch->sums, NULL, target->parts) ||
+		refuse_moved(target, psprintf("There is a file \"%s\", which is not of this one.",
+									  dbsync_file_keep_path(target, name, ".state")));
+}
+
 /* Each under its name, in their order; never over another one. */
 static bool
 link_all(FileTarget *target, FileName *name)
@@ -107,10 +129,15 @@ commit(FileTarget *target)
 
 	dbsync_file_writing_finish(target, true);
 	last.number += list_length(batch->finished);
-	if (batch->parts_changed)
-		dbsync_file_state_write(target, &last, batch->sums, NULL, target->parts);
-	if (!link_all(target, &name))
+	if (!is_behind_newest(target) || (batch->parts_changed && !write_state(target, &last)))
 		return false;
+	if (!link_all(target, &name))
+	{
+		/* or it would be taken for that of the file that was there */
+		if (batch->parts_changed)
+			dbsync_folder_remove(dbsync_file_keep_path(target, &last, ".state"));
+		return false;
+	}
 	/* if they come back after a crash, they go when the ledger is read */
 	foreach(lc, batch->finished)
 		(void) unlink(lfirst(lc));

@@ -9,7 +9,7 @@
  *		signing.key, .pub	Ed25519; made with the root only
  *		tmp/<uuid>/			files being written
  *		keep/<uuid>/		a subscription's: lock; <chain>-<number>.tar, of which the newest is the ledger;
- *							<chain>-<number>.state, all parts as of that number
+ *							<chain>-<number>.state, all parts as of that number; by-hand/, receipts on paper
  *		out/				the same files by names that say whose they are: a gateway takes them
  *		receipts/			what comes back
  *
@@ -19,6 +19,8 @@
  */
 #ifndef DBSYNC_WORKER_DRIVER_FILE_INTERNAL_H
 #define DBSYNC_WORKER_DRIVER_FILE_INTERNAL_H
+
+#include <sys/stat.h>
 
 #include "lib/stringinfo.h"
 #include "utils/memutils.h"
@@ -112,6 +114,7 @@ typedef struct FileTarget
 	TimestampTz pruned;			/* when what is kept was looked at last, */
 	TimestampTz unanswered;		/* and what nobody has acknowledged */
 	List	   *ignored;		/* of char *: files among receipts that were named as none */
+	const char *silent;			/* receiver that has said nothing for long of what it lacks; NULL: none */
 	int64		gone_told;		/* up to this number, what somebody lacks that is not kept any more */
 	List	   *enums;			/* of DbsyncEnum: those that receivers know, or are told of next */
 	List	   *enums_due;		/* of them, those that they are to be told of */
@@ -163,6 +166,7 @@ extern char *dbsync_file_uuid(const pg_uuid_t *uuid);
 extern char *dbsync_file_hex(const uint8 *hash);
 extern char *dbsync_file_keep_path(const FileTarget *target, const FileName *name, const char *suffix);
 extern char *dbsync_file_out_path(const FileTarget *target, const char *subscription_name, const FileName *name);
+extern char *dbsync_file_by_hand_folder(const FileTarget *target);
 extern char *dbsync_file_tmp_folder(const FileTarget *target);
 extern char *dbsync_file_tmp_path(const FileTarget *target, const FileName *name, const char *suffix);
 
@@ -176,9 +180,10 @@ extern int	dbsync_file_compare(const FileName *a, const FileName *b);
 
 /*
  * All parts as of a bundle, whose sums it names; of number 0 the first position, too.
+ * Writing: never over another one, which is somebody else's; false then.
  * Reading: false if there is no such file; error if it is damaged.  Allocates in CurrentMemoryContext.
  */
-extern void dbsync_file_state_write(FileTarget *target, const FileName *name, const char *sums,
+extern bool dbsync_file_state_write(FileTarget *target, const FileName *name, const char *sums,
 									const DbsyncLedger *position, List *parts);
 extern bool dbsync_file_state_read(FileTarget *target, const FileName *name, char *sums,
 								   DbsyncLedger *position, List **parts);
@@ -250,6 +255,9 @@ extern bool dbsync_file_commit(DbsyncTarget *base);
 
 /* Give a kept file its name in out, where the gateway may have left anything. */
 extern void dbsync_file_publish(FileTarget *target, const FileName *name);
+
+/* Is it in out still: by its second name, or as a copy, on another disk, of what is kept so? */
+extern bool dbsync_file_is_out(const FileTarget *target, const FileName *name, const struct stat *kept);
 
 /* The files of the newest batch. */
 extern void dbsync_file_publish_newest(FileTarget *target);

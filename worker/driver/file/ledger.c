@@ -420,10 +420,22 @@ remove_older(FileTarget *target, int64 chain)
 		{
 			const FileName *name = lfirst(lc);
 
+			CHECK_FOR_INTERRUPTS();
 			if (name->chain < chain)
-				dbsync_folder_remove(dbsync_file_keep_path(target, name, suffixes[i]));
+				(void) dbsync_folder_unlink(dbsync_file_keep_path(target, name, suffixes[i]));
 		}
 	}
+	dbsync_folder_sync(target->keep);
+}
+
+static bool
+refuse_begun(FileTarget *target, const DbsyncLedger *ledger, int64 there)
+{
+	return dbsync_file_refuse(target, DBSYNC_FAULT_UNAVAILABLE, ERRCODE_UNIQUE_VIOLATION,
+							  "the subscription has a position in the ledger already",
+							  psprintf("\"%s\" has bundles of chain " INT64_FORMAT ".", target->keep, there),
+							  psprintf("Begin a higher one: SELECT dbsync.restart_chain('%s', " INT64_FORMAT ").",
+									   ledger->subscription_name, there + 1));
 }
 
 static bool
@@ -437,11 +449,7 @@ create_ledger(FileTarget *target, const DbsyncLedger *ledger)
 		return false;
 	there = highest_chain(dbsync_file_list(target, ".tar"), dbsync_file_list(target, ".state"));
 	if (there >= chain)
-		return dbsync_file_refuse(target, DBSYNC_FAULT_UNAVAILABLE, ERRCODE_UNIQUE_VIOLATION,
-								  "the subscription has a position in the ledger already",
-								  psprintf("\"%s\" has bundles of chain " INT64_FORMAT ".", target->keep, there),
-								  psprintf("Begin a higher one: SELECT dbsync.restart_chain('%s', " INT64_FORMAT ").",
-										   ledger->subscription_name, there + 1));
+		return refuse_begun(target, ledger, there);
 	old = MemoryContextSwitchTo(target->base.context);
 	dbsync_file_copy_ledger(&target->ledger, ledger);
 	target->ledger.chain = chain;
@@ -451,7 +459,8 @@ create_ledger(FileTarget *target, const DbsyncLedger *ledger)
 	target->newest.number = 0;
 	target->newest_part = 0;
 	MemoryContextSwitchTo(old);
-	dbsync_file_state_write(target, &target->newest, "-", &target->ledger, NIL);
+	if (!dbsync_file_state_write(target, &target->newest, "-", &target->ledger, NIL))
+		return refuse_begun(target, ledger, chain);
 	target->found = true;
 	remove_older(target, chain);
 	return true;

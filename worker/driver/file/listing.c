@@ -33,7 +33,7 @@ PG_FUNCTION_INFO_V1(dbsync_file_publish_again);
 PG_FUNCTION_INFO_V1(dbsync_file_acknowledge);
 
 #define LISTING_COLUMNS		12
-#define RECEIPT_MODE		0640
+#define RECEIPT_MODE		0600
 
 /* A target as far as looking at it goes: options, subscription, name, and the chain that is its present one. */
 static FileTarget *
@@ -73,7 +73,7 @@ state_of(const FileTarget *target, const FileReceipts *receipts, const FileName 
 		return "given up";
 	if (target->options.receivers != NIL && name->number <= dbsync_file_receipts_applied(target, receipts))
 		return "acknowledged";
-	if (stat(dbsync_file_keep_path(target, name, ".tar"), &status) == 0 && status.st_nlink > 1)
+	if (stat(dbsync_file_keep_path(target, name, ".tar"), &status) == 0 && dbsync_file_is_out(target, name, &status))
 		return "published";
 	return "taken away";
 }
@@ -185,6 +185,36 @@ dbsync_file_bundles(PG_FUNCTION_ARGS)
 
 /* --- publish() --- */
 
+/*
+ * The last that completes a batch: parts behind it are of one that is being committed, or never was, and whose numbers
+ * are used again.
+ */
+static int64
+last_committed(const FileTarget *target, List *names)
+{
+	List	   *keys = dbsync_file_own_keys(target);
+
+	for (int i = list_length(names) - 1; i >= 0; i--)
+	{
+		const FileName *name = list_nth(names, i);
+		DbsyncBundleVerdict verdict;
+		const char *reason;
+		DbsyncBundleReader *reader;
+		bool		last;
+
+		if (name->chain != target->newest.chain)
+			continue;
+		reader = dbsync_bundle_open(dbsync_file_keep_path(target, name, ".tar"), keys, &verdict, &reason);
+		if (reader == NULL)
+			continue;
+		last = dbsync_bundle_head(reader)->last;
+		dbsync_bundle_close(reader);
+		if (last)
+			return name->number;
+	}
+	return 0;
+}
+
 Datum
 dbsync_file_publish_again(PG_FUNCTION_ARGS)
 {
@@ -192,11 +222,15 @@ dbsync_file_publish_again(PG_FUNCTION_ARGS)
 	int64		from = PG_GETARG_INT64(4);
 	int64		to = PG_GETARG_INT64(5);
 	int			n = 0;
+	List	   *names;
 	ListCell   *lc;
 
 	if (!has_folder(target))
 		PG_RETURN_INT32(0);
-	foreach(lc, dbsync_file_list(target, ".tar"))
+	load_key(target);
+	names = dbsync_file_list(target, ".tar");
+	to = Min(to, last_committed(target, names));
+	foreach(lc, names)
 	{
 		const FileName *name = lfirst(lc);
 
@@ -212,7 +246,7 @@ dbsync_file_publish_again(PG_FUNCTION_ARGS)
 
 /* --- acknowledge() --- */
 
-/* A receipt that came on paper goes where receipts come in. */
+/* A receipt that came on paper goes where nobody else writes: who brings it may say so, signed or not. */
 Datum
 dbsync_file_acknowledge(PG_FUNCTION_ARGS)
 {
@@ -221,7 +255,7 @@ dbsync_file_acknowledge(PG_FUNCTION_ARGS)
 	char	   *line = pnstrdup(said, strcspn(said, "\r\n"));
 	FileReceipt *receipt = dbsync_file_receipt_parse(line);
 	const char *named = psprintf(" %s ", dbsync_file_uuid(&target->subscription));
-	char	   *name;
+	char	   *folder = dbsync_file_by_hand_folder(target);
 
 	if (receipt == NULL)
 		ereport(ERROR,
@@ -232,7 +266,13 @@ dbsync_file_acknowledge(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the receipt is of another subscription than \"%s\"", target->ledger.subscription_name)));
-	name = psprintf("by-hand-%s-" INT64_FORMAT, receipt->receiver, receipt->count);
-	dbsync_folder_write(psprintf("%s/tmp", target->options.root), psprintf("%s/receipts/%s", target->options.root, name), said, strlen(said), RECEIPT_MODE);
+	if (!has_folder(target))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("there are no bundles of subscription \"%s\" yet", target->ledger.subscription_name)));
+	dbsync_folder_make(folder, 0700);
+	dbsync_folder_write(psprintf("%s/tmp", target->options.root),
+						psprintf("%s/%s-" INT64_FORMAT, folder, receipt->receiver, receipt->count),
+						said, strlen(said), RECEIPT_MODE);
 	PG_RETURN_VOID();
 }

@@ -50,6 +50,12 @@ dbsync_file_out_path(const FileTarget *target, const char *subscription_name, co
 }
 
 char *
+dbsync_file_by_hand_folder(const FileTarget *target)
+{
+	return psprintf("%s/by-hand", target->keep);
+}
+
+char *
 dbsync_file_tmp_folder(const FileTarget *target)
 {
 	return psprintf("%s/tmp/%s", target->options.root, dbsync_file_uuid(&target->subscription));

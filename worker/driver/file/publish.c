@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "storage/fd.h"
+#include "utils/timestamp.h"
 
 #include "worker/bundle/folder.h"
 #include "worker/driver/file/internal.h"
@@ -80,13 +81,35 @@ copy_out(const char *path, const char *name)
 	to = OpenTransientFilePerm(copy, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | PG_BINARY, OUT_MODE);
 	if (to < 0)
 		raise_file("create", copy);
-	copy_bytes(from, to, path, copy);
-	if (fchmod(to, OUT_MODE) != 0 || pg_fsync(to) != 0)
-		raise_file("fsync", copy);
+	/* on a disk that is full, each attempt would leave as much as there is room for */
+	PG_TRY();
+	{
+		copy_bytes(from, to, path, copy);
+		if (fchmod(to, OUT_MODE) != 0 || pg_fsync(to) != 0)
+			raise_file("fsync", copy);
+		if (rename(copy, name) != 0)
+			raise_file("rename", copy);
+	}
+	PG_CATCH();
+	{
+		(void) unlink(copy);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	(void) CloseTransientFile(to);
 	(void) CloseTransientFile(from);
-	if (rename(copy, name) != 0)
-		raise_file("rename", copy);
+}
+
+/* What has the name of one of ours: a folder, too, which may have something in it. */
+static void
+make_way(const char *name)
+{
+	if (unlink(name) == 0 || errno == ENOENT)
+		return;
+	if (errno != EISDIR && errno != EPERM)
+		raise_file("remove", name);
+	if (rename(name, psprintf("%s." INT64_FORMAT ".old", name, GetCurrentTimestamp())) != 0)
+		raise_file("rename", name);
 }
 
 static void
@@ -98,8 +121,7 @@ give_name(const char *path, const char *name)
 	{
 		if (is_same_file(path, name))
 			return;
-		if (unlink(name) != 0 && errno != ENOENT)
-			raise_file("remove", name);
+		make_way(name);
 		if (link(path, name) == 0)
 			return;
 	}
@@ -113,6 +135,17 @@ dbsync_file_publish(FileTarget *target, const FileName *name)
 {
 	give_name(dbsync_file_keep_path(target, name, ".tar"),
 			  dbsync_file_out_path(target, target->ledger.subscription_name, name));
+}
+
+bool
+dbsync_file_is_out(const FileTarget *target, const FileName *name, const struct stat *kept)
+{
+	struct stat copy;
+
+	if (kept->st_nlink > 1)
+		return true;
+	return lstat(dbsync_file_out_path(target, target->ledger.subscription_name, name), &copy) == 0 &&
+		S_ISREG(copy.st_mode) && copy.st_dev != kept->st_dev;
 }
 
 /* Seen as soon as it has its name; it is to be there after a crash of the machine, too. */

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "worker/bundle/folder.h"
+#include "worker/bundle/names.h"
 #include "worker/driver/file/receipts.h"
 
 #define RECEIPT_HEAD	"dbsync-receipt 1 "
@@ -51,11 +52,12 @@ number_of(const char *text)
 	return errno != 0 || *end != '\0' ? -1 : number;
 }
 
-/* 3-5,9; false: it is something else */
+/* 3-5,9: they go up, so that none is gone through twice; false: it is something else */
 static bool
 read_ranges(char *text, List **ranges)
 {
 	char	   *next = NULL;
+	int64		last = 0;
 
 	if (text == NULL)
 		return false;
@@ -70,8 +72,9 @@ read_ranges(char *text, List **ranges)
 			*dash = '\0';
 		range->from = number_of(part);
 		range->to = dash ? number_of(dash + 1) : range->from;
-		if (range->from <= 0 || range->to < range->from || list_length(*ranges) >= MAX_RANGES)
+		if (range->from <= last || range->to < range->from || list_length(*ranges) >= MAX_RANGES)
 			return false;
+		last = range->to;
 		*ranges = lappend(*ranges, range);
 	}
 	return *ranges != NIL;
@@ -88,18 +91,36 @@ split(char *text)
 	return words;
 }
 
+/* It goes into messages, and becomes part of a file's name. */
+static bool
+is_printable(const char *line)
+{
+	for (; *line != '\0'; line++)
+	{
+		if (*line < ' ' || *line > '~')
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_uuid(const char *text)
+{
+	return strlen(text) == UUID_TEXT && strspn(text, "0123456789abcdef-") == UUID_TEXT;
+}
+
 FileReceipt *
 dbsync_file_receipt_parse(const char *line)
 {
 	FileReceipt *receipt = palloc0(sizeof(FileReceipt));
 	List	   *words;
 
-	if (strncmp(line, RECEIPT_HEAD, strlen(RECEIPT_HEAD)) != 0)
+	if (strncmp(line, RECEIPT_HEAD, strlen(RECEIPT_HEAD)) != 0 || !is_printable(line))
 		return NULL;
 	receipt->line = pstrdup(line);
 	words = split(pstrdup(line));
 	/* dbsync-receipt 1 subscription receiver name count time, then pairs */
-	if (list_length(words) < 8 || strlen(list_nth(words, 3)) != UUID_TEXT)
+	if (list_length(words) < 8 || !is_uuid(list_nth(words, 3)))
 		return NULL;
 	receipt->receiver = list_nth(words, 3);
 	receipt->name = list_nth(words, 4);
@@ -192,19 +213,23 @@ dbsync_file_receipts_write(FileTarget *target, const FileReceipts *receipts)
 	pfree(buf.data);
 }
 
+/* Of several that have the name the one heard of last: a receiver that was dropped, and made again, is another one. */
 FileReceipt *
 dbsync_file_receipts_find(const FileTarget *target, const FileReceipts *receipts, const char *name)
 {
+	char	   *word = dbsync_names_word(name);
+	FileReceipt *found = NULL;
 	ListCell   *lc;
 
 	foreach(lc, receipts->receipts)
 	{
 		FileReceipt *receipt = lfirst(lc);
 
-		if (receipt->chain == target->newest.chain && strcmp(receipt->name, name) == 0)
-			return receipt;
+		if (receipt->chain == target->newest.chain && (strcmp(receipt->name, word) == 0 || strcmp(receipt->name, name) == 0))
+			found = receipt;
 	}
-	return NULL;
+	pfree(word);
+	return found;
 }
 
 int64

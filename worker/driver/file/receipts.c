@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 #include "common/base64.h"
+#include "miscadmin.h"
 #include "storage/fd.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "worker/bundle/folder.h"
@@ -24,6 +26,8 @@
 
 #define RECEIPT_LIMIT	(64 * 1024)
 #define MAX_IGNORED		1000
+/* of how many that are not named in the options the last words are kept: those go that were heard of longest ago */
+#define MAX_STRANGERS	100
 
 /* The text of a file that others have made; NULL: it is none that we read. */
 static char *
@@ -99,19 +103,23 @@ ignore(FileTarget *target, const char *path, const struct stat *status, const ch
 	MemoryContext old;
 	ListCell   *lc;
 
+	/* whoever makes a million of them fills neither memory nor the log */
+	if (list_length(target->ignored) > MAX_IGNORED)
+		return;
 	foreach(lc, target->ignored)
 	{
 		if (strcmp(lfirst(lc), seen) == 0)
 			return;
 	}
 	old = MemoryContextSwitchTo(target->base.context);
-	/* whoever makes a million of them is named a million times, and fills no memory */
-	if (list_length(target->ignored) >= MAX_IGNORED)
-		target->ignored = NIL;
 	target->ignored = lappend(target->ignored, pstrdup(seen));
 	MemoryContextSwitchTo(old);
-	ereport(LOG,
-			(errmsg("file \"%s\" is ignored: %s", path, why)));
+	if (list_length(target->ignored) > MAX_IGNORED)
+		ereport(LOG,
+				(errmsg("file \"%s\" is ignored, and further ones are not named", path)));
+	else
+		ereport(LOG,
+				(errmsg("file \"%s\" is ignored: %s", path, why)));
 }
 
 /* Has the receiver played the bundle that we have under this number? */
@@ -149,10 +157,15 @@ check_hash(FileTarget *target, const FileReceipt *receipt)
 			 errhint("Begin another chain: dbsync.restart_chain().")));
 }
 
-/* In place of what the receiver has said before; false: it is older. */
+/*
+ * In place of what the receiver has said before, as the last of all; false: it is older.  What is kept lives with
+ * the others.
+ */
 static bool
-replace(FileReceipts *receipts, FileReceipt *receipt)
+replace(const FileTarget *target, FileReceipts *receipts, const FileReceipt *receipt)
 {
+	MemoryContext old_context;
+	FileReceipt *kept;
 	ListCell   *lc;
 
 	foreach(lc, receipts->receipts)
@@ -165,12 +178,19 @@ replace(FileReceipts *receipts, FileReceipt *receipt)
 			return false;
 		receipts->receipts = foreach_delete_current(receipts->receipts, lc);
 	}
-	receipts->receipts = lappend(receipts->receipts, receipt);
+	old_context = MemoryContextSwitchTo(GetMemoryChunkContext(receipts));
+	kept = dbsync_file_receipt_parse(receipt->line);
+	kept->taken = receipt->taken;
+	receipts->receipts = lappend(receipts->receipts, kept);
+	if (list_length(receipts->receipts) > list_length(target->options.receivers) + MAX_STRANGERS)
+		receipts->receipts = list_delete_first(receipts->receipts);
+	MemoryContextSwitchTo(old_context);
 	return true;
 }
 
+/* "trusted": it is one that somebody has handed over who may. */
 static void
-take_file(FileTarget *target, FileReceipts *receipts, const char *path)
+take_file(FileTarget *target, FileReceipts *receipts, const char *path, bool trusted)
 {
 	struct stat status = {0};
 	char	   *data = read_foreign(path, &status);
@@ -195,7 +215,7 @@ take_file(FileTarget *target, FileReceipts *receipts, const char *path)
 	/* of another subscription, whose worker comes for it */
 	if (strstr(line, psprintf(" %s ", uuid)) != line + strlen("dbsync-receipt 1"))
 		return;
-	if (!is_signed(target, line, strtok_r(NULL, "\r\n", &next)))
+	if (!trusted && !is_signed(target, line, strtok_r(NULL, "\r\n", &next)))
 	{
 		ignore(target, path, &status, "it is not signed by a key in the file that option \"receipt_keys\" names");
 		return;
@@ -207,7 +227,7 @@ take_file(FileTarget *target, FileReceipts *receipts, const char *path)
 		return;
 	}
 	receipt->taken = GetCurrentTimestamp();
-	is_new = replace(receipts, receipt);
+	is_new = replace(target, receipts, receipt);
 	if (is_new && receipt->chain == target->newest.chain && receipt->applied > 0)
 		check_hash(target, receipt);
 	if (is_new)
@@ -215,12 +235,27 @@ take_file(FileTarget *target, FileReceipts *receipts, const char *path)
 	take_away(path, &status);
 }
 
-void
-dbsync_file_receipts_take(FileTarget *target, FileReceipts *receipts)
+static void
+take_folder(FileTarget *target, FileReceipts *receipts, const char *folder, bool trusted)
 {
-	char	   *folder = psprintf("%s/receipts", target->options.root);
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "dbsync receipt", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old;
 	ListCell   *lc;
 
 	foreach(lc, dbsync_folder_list(folder))
-		take_file(target, receipts, psprintf("%s/%s", folder, (char *) lfirst(lc)));
+	{
+		CHECK_FOR_INTERRUPTS();
+		old = MemoryContextSwitchTo(scratch);
+		take_file(target, receipts, psprintf("%s/%s", folder, (char *) lfirst(lc)), trusted);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(scratch);
+	}
+	MemoryContextDelete(scratch);
+}
+
+void
+dbsync_file_receipts_take(FileTarget *target, FileReceipts *receipts)
+{
+	take_folder(target, receipts, psprintf("%s/receipts", target->options.root), false);
+	take_folder(target, receipts, dbsync_file_by_hand_folder(target), true);
 }

@@ -68,4 +68,7 @@ extern void dbsync_file_receipts_take(FileTarget *target, FileReceipts *receipts
 /* Publish again what receivers lack, or have said nothing of for long; true: that is to be kept. */
 extern bool dbsync_file_resend(FileTarget *target, FileReceipts *receipts);
 
+/* What people are to see to, in the target's "lack". */
+extern void dbsync_file_tell_lack(FileTarget *target, const FileReceipts *receipts);
+
 #endif							/* DBSYNC_WORKER_DRIVER_FILE_RECEIPTS_H */

@@ -14,31 +14,151 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "miscadmin.h"
+#include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
+#include "worker/bundle/names.h"
+#include "worker/bundle/reader.h"
 #include "worker/driver/file/receipts.h"
 
 /* ms between two looks at all that is kept */
 #define LOOK_PAUSE		INT64CONST(10000)
 
-static bool
-is_kept(const FileTarget *target, const FileName *name)
+/* by number, of the present chain */
+typedef struct SentAgain
 {
-	return access(dbsync_file_keep_path(target, name, ".tar"), F_OK) == 0;
+	int64		number;			/* first: the key */
+	FileResent *resent;
+} SentAgain;
+
+typedef struct Resending
+{
+	FileTarget *target;
+	FileReceipts *receipts;
+	List	   *kept;			/* of FileName: of the present chain, in their order */
+	HTAB	   *resent;			/* of SentAgain: receipts->resent */
+	List	   *keys;			/* public keys of the root; NIL: not read yet */
+} Resending;
+
+static FileResent *
+find_resent(const Resending *resending, int64 number)
+{
+	SentAgain  *found = hash_search(resending->resent, &number, HASH_FIND, NULL);
+
+	return found ? found->resent : NULL;
 }
 
 static void
-send_again(FileTarget *target, FileReceipts *receipts, const FileName *name)
+note_resent(Resending *resending, FileResent *resent)
 {
-	FileResent *resent = dbsync_file_resent_find(receipts, name);
+	SentAgain  *entry = hash_search(resending->resent, &resent->name.number, HASH_ENTER, NULL);
+
+	entry->resent = resent;
+	resending->receipts->resent = lappend(resending->receipts->resent, resent);
+}
+
+/* Where in what is kept the first is that has this number or a higher one. */
+static int
+first_kept(const Resending *resending, int64 number)
+{
+	int			low = 0;
+	int			high = list_length(resending->kept);
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (((FileName *) list_nth(resending->kept, middle))->number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool
+is_kept(const Resending *resending, int64 number)
+{
+	int			at = first_kept(resending, number);
+
+	return at < list_length(resending->kept) && ((FileName *) list_nth(resending->kept, at))->number == number;
+}
+
+/*
+ * A receiver may lack a day's files, of one a second.  Of what is not kept any more, nothing is sent; what was sent
+ * before is remembered as long as it is kept, also if those whom the options name have it: others may lack it.
+ */
+static void
+look_at_kept(Resending *resending)
+{
+	FileTarget *target = resending->target;
+	List	   *resent = resending->receipts->resent;
+	HASHCTL		control = {0};
+	ListCell   *lc;
+
+	foreach(lc, dbsync_file_list(target, ".tar"))
+	{
+		FileName   *name = lfirst(lc);
+
+		if (name->chain == target->newest.chain)
+			resending->kept = lappend(resending->kept, name);
+	}
+	control.keysize = sizeof(int64);
+	control.entrysize = sizeof(SentAgain);
+	control.hcxt = CurrentMemoryContext;
+	resending->resent = hash_create("dbsync bundles sent again", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	resending->receipts->resent = NIL;
+	foreach(lc, resent)
+	{
+		FileResent *known = lfirst(lc);
+
+		if (known->name.chain == target->newest.chain && is_kept(resending, known->name.number))
+			note_resent(resending, known);
+	}
+}
+
+/* What was in out was the same file: whoever could write there has written to what is kept. */
+static bool
+proves_itself(Resending *resending, const FileName *name)
+{
+	const FileTarget *target = resending->target;
+	const char *path = dbsync_file_keep_path(target, name, ".tar");
+	DbsyncBundleVerdict verdict;
+	const char *reason = NULL;
+	DbsyncBundleReader *reader;
+
+	if (resending->keys == NIL)
+		resending->keys = dbsync_file_own_keys(target);
+	reader = dbsync_bundle_open(path, resending->keys, &verdict, &reason);
+	if (reader != NULL)
+	{
+		dbsync_bundle_close(reader);
+		return true;
+	}
+	ereport(WARNING,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("kept bundle \"%s\" does not prove itself, and is not sent again", path),
+			 errdetail("%s", reason ? reason : "It is damaged."),
+			 errhint("Put it back as it was, or begin another chain: SELECT dbsync.restart_chain('%s').",
+					 target->ledger.subscription_name)));
+	return false;
+}
+
+static void
+send_again(Resending *resending, const FileName *name)
+{
+	FileTarget *target = resending->target;
+	FileResent *resent = find_resent(resending, name->number);
 
 	if (resent == NULL)
 	{
 		resent = palloc0(sizeof(FileResent));
 		resent->name = *name;
-		receipts->resent = lappend(receipts->resent, resent);
+		note_resent(resending, resent);
 	}
-	dbsync_file_publish(target, name);
+	if (proves_itself(resending, name))
+		dbsync_file_publish(target, name);
 	resent->times++;
 	resent->last = GetCurrentTimestamp();
 	if (resent->times == 2)
@@ -50,121 +170,193 @@ send_again(FileTarget *target, FileReceipts *receipts, const FileName *name)
 
 /* Has it been answered since it was sent last, and is it time? */
 static bool
-is_due(const FileTarget *target, const FileReceipts *receipts, const FileName *name, TimestampTz said)
+is_due(const Resending *resending, const FileName *name, TimestampTz said)
 {
-	const FileResent *resent = dbsync_file_resent_find(receipts, name);
+	const FileResent *resent = find_resent(resending, name->number);
 
 	if (resent == NULL)
 		return true;
 	if (said <= resent->last)
 		return false;
-	return TimestampDifferenceExceeds(resent->last, GetCurrentTimestamp(), (int) Min(target->options.resend_after, PG_INT32_MAX));
+	return TimestampDifferenceExceeds(resent->last, GetCurrentTimestamp(),
+									  (int) Min(resending->target->options.resend_after, PG_INT32_MAX));
 }
 
+/* Some of these numbers are not kept; said once, of the first of them. */
 static void
-tell_gone(FileTarget *target, const FileReceipt *receipt, int64 number)
+tell_gone(const Resending *resending, const FileReceipt *receipt, const FileRange *range)
 {
-	if (number <= target->gone_told)
+	FileTarget *target = resending->target;
+	int64		number = range->from;
+
+	if (range->to <= target->gone_told)
 		return;
-	target->gone_told = number;
+	target->gone_told = range->to;
+	while (is_kept(resending, number))
+		number++;
 	ereport(WARNING,
 			(errmsg("receiver \"%s\" lacks bundle " INT64_FORMAT " of subscription \"%s\", which is not kept any more",
 					receipt->name, number, target->ledger.subscription_name),
+			 errdetail("It lacks " INT64_FORMAT " to " INT64_FORMAT ".", range->from, range->to),
 			 errhint("Begin another chain: SELECT dbsync.restart_chain('%s').", target->ledger.subscription_name)));
 }
 
 static bool
-send_missing(FileTarget *target, FileReceipts *receipts, const FileReceipt *receipt)
+send_range(Resending *resending, const FileReceipt *receipt, const FileRange *range)
+{
+	int64		there = 0;
+	bool		any = false;
+
+	for (int i = first_kept(resending, range->from); i < list_length(resending->kept); i++)
+	{
+		const FileName *name = list_nth(resending->kept, i);
+
+		if (name->number > range->to)
+			break;
+		there++;
+		CHECK_FOR_INTERRUPTS();
+		if (!is_due(resending, name, receipt->taken))
+			continue;
+		send_again(resending, name);
+		any = true;
+	}
+	if (there < range->to - range->from + 1)
+		tell_gone(resending, receipt, range);
+	return any;
+}
+
+static bool
+send_missing(Resending *resending, const FileReceipt *receipt)
 {
 	bool		any = false;
 	ListCell   *lc;
 
 	foreach(lc, receipt->missing)
 	{
-		const FileRange *range = lfirst(lc);
-		FileName	name = {target->newest.chain, Max(range->from, receipt->applied + 1)};
+		const FileRange *said = lfirst(lc);
+		FileRange	range;
 
-		for (; name.number <= Min(range->to, target->newest.number); name.number++)
-		{
-			if (!is_kept(target, &name))
-			{
-				tell_gone(target, receipt, name.number);
-				continue;
-			}
-			if (!is_due(target, receipts, &name, receipt->taken))
-				continue;
-			send_again(target, receipts, &name);
-			any = true;
-		}
+		range.from = Max(said->from, receipt->applied + 1);
+		range.to = Min(said->to, resending->target->newest.number);
+		if (range.from <= range.to)
+			any |= send_range(resending, receipt, &range);
 	}
 	return any;
 }
 
 /* One that has said nothing for so long may have got nothing. */
 static bool
-send_unanswered(FileTarget *target, FileReceipts *receipts, const char *receiver)
+send_unanswered(Resending *resending, const char *receiver)
 {
-	const FileReceipt *receipt = dbsync_file_receipts_find(target, receipts, receiver);
-	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz before = now - target->options.resend_after * 1000;
-	FileName	name = {target->newest.chain, receipt ? receipt->applied + 1 : 1};
+	FileTarget *target = resending->target;
+	const FileReceipt *receipt = dbsync_file_receipts_find(target, resending->receipts, receiver);
+	TimestampTz before = GetCurrentTimestamp() - target->options.resend_after * 1000;
+	TimestampTz silent;
 	bool		any = false;
-	ListCell   *lc;
 
 	if (receipt != NULL && receipt->taken > before)
 		return false;
-	foreach(lc, dbsync_file_list(target, ".tar"))
+	/* it speaks about as often */
+	silent = before - target->options.resend_after * 1000;
+	for (int i = first_kept(resending, receipt ? receipt->applied + 1 : 1); i < list_length(resending->kept); i++)
 	{
-		const FileName *kept = lfirst(lc);
-		const FileResent *resent = dbsync_file_resent_find(receipts, kept);
+		const FileName *kept = list_nth(resending->kept, i);
+		const FileResent *resent = find_resent(resending, kept->number);
 		struct stat status;
 
-		if (dbsync_file_compare(kept, &name) < 0 || (resent != NULL && resent->last > before))
+		CHECK_FOR_INTERRUPTS();
+		if (stat(dbsync_file_keep_path(target, kept, ".tar"), &status) != 0)
 			continue;
+		if (time_t_to_timestamptz(status.st_mtime) < silent && (receipt == NULL || receipt->taken < silent))
+			target->silent = receiver;
 		/* what is still in out, nobody has taken away */
-		if (stat(dbsync_file_keep_path(target, kept, ".tar"), &status) != 0 || status.st_nlink > 1 ||
-			time_t_to_timestamptz(status.st_mtime) > before)
+		if ((resent != NULL && resent->last > before) || time_t_to_timestamptz(status.st_mtime) > before ||
+			dbsync_file_is_out(target, kept, &status))
 			continue;
-		send_again(target, receipts, kept);
+		send_again(resending, kept);
 		any = true;
 	}
 	return any;
 }
 
-/* Of what all have, nothing is sent any more. */
-static void
-forget_done(FileTarget *target, FileReceipts *receipts)
+/* Those of the present chain that say something is missing (List of FileReceipt). */
+static List *
+asking(const FileTarget *target, const FileReceipts *receipts)
 {
-	int64		applied = dbsync_file_receipts_applied(target, receipts);
+	List	   *found = NIL;
 	ListCell   *lc;
 
-	foreach(lc, receipts->resent)
+	foreach(lc, receipts->receipts)
 	{
-		const FileResent *resent = lfirst(lc);
+		FileReceipt *receipt = lfirst(lc);
 
-		if (resent->name.chain < target->newest.chain || resent->name.number <= applied)
-			receipts->resent = foreach_delete_current(receipts->resent, lc);
+		if (receipt->chain == target->newest.chain && receipt->missing != NIL)
+			found = lappend(found, receipt);
 	}
+	return found;
 }
 
 bool
 dbsync_file_resend(FileTarget *target, FileReceipts *receipts)
 {
+	Resending	resending = {target, receipts, NIL, NULL, NIL};
+	List	   *missing = asking(target, receipts);
+	bool		looks = target->options.receivers != NIL &&
+		GetCurrentTimestamp() - target->unanswered >= Min(target->options.resend_after, LOOK_PAUSE) * 1000;
 	bool		any = false;
 	ListCell   *lc;
 
-	forget_done(target, receipts);
-	foreach(lc, receipts->receipts)
-	{
-		FileReceipt *receipt = lfirst(lc);
-
-		if (receipt->chain == target->newest.chain)
-			any |= send_missing(target, receipts, receipt);
-	}
-	if (GetCurrentTimestamp() - target->unanswered < Min(target->options.resend_after, LOOK_PAUSE) * 1000)
+	if (missing == NIL && !looks)
+		return false;
+	look_at_kept(&resending);
+	foreach(lc, missing)
+		any |= send_missing(&resending, lfirst(lc));
+	if (!looks)
 		return any;
+	target->silent = NULL;
 	foreach(lc, target->options.receivers)
-		any |= send_unanswered(target, receipts, lfirst(lc));
+		any |= send_unanswered(&resending, lfirst(lc));
 	target->unanswered = GetCurrentTimestamp();
 	return any;
+}
+
+/* Of what it lacks the first is the oldest, which goes first.  True: nothing can be worse. */
+static bool
+tell_missing(FileTarget *target, const FileReceipts *receipts, const FileReceipt *receipt)
+{
+	DbsyncTargetLack *lack = &target->base.lack;
+	const FileRange *range = linitial(receipt->missing);
+	FileName	name = {receipt->chain, Max(range->from, receipt->applied + 1)};
+	const FileResent *resent = dbsync_file_resent_find(receipts, &name);
+
+	if (name.number > Min(range->to, target->newest.number))
+		return false;
+	if (access(dbsync_file_keep_path(target, &name, ".tar"), F_OK) != 0)
+	{
+		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" lacks bundle " INT64_FORMAT ", which is not kept any more.",
+				 receipt->name, name.number);
+		lack->gone = name.number;
+		return true;
+	}
+	if (resent != NULL && resent->times > 1)
+		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" lacks bundle " INT64_FORMAT ", though it was sent again %d times.",
+				 receipt->name, name.number, resent->times);
+	return false;
+}
+
+void
+dbsync_file_tell_lack(FileTarget *target, const FileReceipts *receipts)
+{
+	DbsyncTargetLack *lack = &target->base.lack;
+	ListCell   *lc;
+
+	memset(lack, 0, sizeof(DbsyncTargetLack));
+	if (target->silent != NULL)
+		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" has not said for long what it has.",
+				 dbsync_names_word(target->silent));
+	foreach(lc, asking(target, receipts))
+	{
+		if (tell_missing(target, receipts, lfirst(lc)))
+			return;
+	}
 }

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "worker/bundle/folder.h"
 #include "worker/driver/file/internal.h"
@@ -45,7 +46,28 @@ is_there(const char *path)
 	return lstat(path, &st) == 0;
 }
 
-/* Is there a root of ours?  Else there may be an empty folder, or nothing. */
+/* Is there nothing but what is made before the mark, by us?  Who made it has died, or had no room. */
+static bool
+is_half_made(FileTarget *target)
+{
+	static const char *const made[] = {"tmp", "keep", "out", "receipts", PRIVATE_KEY, PRIVATE_KEY ".new", PUBLIC_KEY};
+	ListCell   *lc;
+
+	foreach(lc, dbsync_folder_list(target->options.root))
+	{
+		const char *name = lfirst(lc);
+		struct stat status;
+		bool		known = false;
+
+		for (int i = 0; i < lengthof(made); i++)
+			known |= strcmp(name, made[i]) == 0;
+		if (!known || lstat(path_in(target, name), &status) != 0 || status.st_uid != geteuid())
+			return false;
+	}
+	return true;
+}
+
+/* Is there a root of ours?  Else there may be an empty folder, or nothing, or one that was not made to its end. */
 static bool
 is_ours(FileTarget *target, bool *ours)
 {
@@ -57,7 +79,7 @@ is_ours(FileTarget *target, bool *ours)
 								  psprintf("\"%s\" cannot be the root of a file target: %s", root, problem), NULL,
 								  "Make one with: install -d -o postgres -g gateway -m 2711 PATH");
 	*ours = is_there(path_in(target, ROOT_MARK));
-	if (!*ours && dbsync_folder_list(root) != NIL)
+	if (!*ours && !is_half_made(target))
 		return dbsync_file_refuse(target, DBSYNC_FAULT_UNAVAILABLE, ERRCODE_INVALID_PARAMETER_VALUE,
 								  psprintf("\"%s\" cannot be the root of a file target", root),
 								  "It is not empty, and nothing in it says that it is dbsync's.",
@@ -82,6 +104,8 @@ make_key(FileTarget *target)
 	/* a half made one has no public half yet, which is written last */
 	if (!is_there(path_in(target, PUBLIC_KEY)))
 		dbsync_folder_remove(path_in(target, PRIVATE_KEY));
+	else if (is_there(path_in(target, PRIVATE_KEY)))
+		return;
 	dbsync_sign_make(path_in(target, PRIVATE_KEY), &pem);
 	dbsync_folder_write(path_in(target, "tmp"), path_in(target, PUBLIC_KEY), pem, strlen(pem), MARK_MODE);
 }

@@ -81,9 +81,6 @@ begin_member(FileTarget *target)
 	FileWriting *file = &target->batch->file;
 	MemoryContext old;
 
-	/* of whichever step its rows were, another one begins another file */
-	if (dbsync_file_writing_is_full(target))
-		dbsync_file_writing_finish(target, false);
 	sending->step = dbsync_file_writing_step(target, sending->what);
 	sending->step->table = dbsync_file_writing_table(target, sending->table);
 	if (sending->what == DBSYNC_BUNDLE_APPEND)

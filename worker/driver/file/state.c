@@ -102,11 +102,12 @@ sum_of(const char *data, size_t length)
 	return crc;
 }
 
-void
+bool
 dbsync_file_state_write(FileTarget *target, const FileName *name, const char *sums,
 						const DbsyncLedger *position, List *parts)
 {
 	StringInfoData buf;
+	bool		written;
 	ListCell   *lc;
 
 	initStringInfo(&buf);
@@ -116,8 +117,10 @@ dbsync_file_state_write(FileTarget *target, const FileName *name, const char *su
 	foreach(lc, parts)
 		put_part(&buf, lfirst(lc));
 	appendStringInfo(&buf, "end\t%08x\n", sum_of(buf.data, buf.len));
-	dbsync_folder_write(dbsync_file_tmp_folder(target), dbsync_file_keep_path(target, name, ".state"), buf.data, buf.len, STATE_MODE);
+	written = dbsync_folder_write_new(dbsync_file_tmp_folder(target), dbsync_file_keep_path(target, name, ".state"),
+									  buf.data, buf.len, STATE_MODE);
 	pfree(buf.data);
+	return written;
 }
 
 /* --- reading --- */

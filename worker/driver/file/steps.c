@@ -162,10 +162,15 @@ same_labels(const DbsyncEnum *a, const DbsyncEnum *b)
 	return true;
 }
 
-/* Receivers are told once a connection, and again when labels are others. */
+/*
+ * Receivers are told once a connection, and again when labels are others.  We are told with each batch: what is known
+ * already is compared in the caller's context, and leaves nothing in the connection's.
+ */
 static void
-note_enum(FileTarget *target, DbsyncEnum *wanted)
+note_enum(FileTarget *target, const DbsyncEnum *from)
 {
+	DbsyncEnum *wanted = copy_enum(from);
+	MemoryContext old;
 	ListCell   *lc;
 
 	foreach(lc, target->enums)
@@ -179,8 +184,11 @@ note_enum(FileTarget *target, DbsyncEnum *wanted)
 		target->enums = foreach_delete_current(target->enums, lc);
 		target->enums_due = list_delete_ptr(target->enums_due, known);
 	}
+	old = MemoryContextSwitchTo(target->base.context);
+	wanted = copy_enum(from);
 	target->enums = lappend(target->enums, wanted);
 	target->enums_due = lappend(target->enums_due, wanted);
+	MemoryContextSwitchTo(old);
 }
 
 static DbsyncRowType *
@@ -231,8 +239,10 @@ same_attributes(const DbsyncRowType *a, const DbsyncRowType *b)
 }
 
 static void
-note_row_type(FileTarget *target, DbsyncRowType *wanted)
+note_row_type(FileTarget *target, const DbsyncRowType *from)
 {
+	DbsyncRowType *wanted = copy_row_type(from);
+	MemoryContext old;
 	ListCell   *lc;
 
 	foreach(lc, target->row_types)
@@ -246,8 +256,11 @@ note_row_type(FileTarget *target, DbsyncRowType *wanted)
 		target->row_types = foreach_delete_current(target->row_types, lc);
 		target->row_types_due = list_delete_ptr(target->row_types_due, known);
 	}
+	old = MemoryContextSwitchTo(target->base.context);
+	wanted = copy_row_type(from);
 	target->row_types = lappend(target->row_types, wanted);
 	target->row_types_due = lappend(target->row_types_due, wanted);
+	MemoryContextSwitchTo(old);
 }
 
 void
@@ -271,14 +284,12 @@ dbsync_file_types_tell(FileTarget *target)
 static bool
 follow_types(FileTarget *target, List *enums, List *row_types)
 {
-	MemoryContext old = MemoryContextSwitchTo(target->base.context);
 	ListCell   *lc;
 
 	foreach(lc, enums)
-		note_enum(target, copy_enum(lfirst(lc)));
+		note_enum(target, lfirst(lc));
 	foreach(lc, row_types)
-		note_row_type(target, copy_row_type(lfirst(lc)));
-	MemoryContextSwitchTo(old);
+		note_row_type(target, lfirst(lc));
 	/* else with the next batch */
 	if (target->batch != NULL)
 		dbsync_file_types_tell(target);

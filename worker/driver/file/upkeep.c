@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "worker/bundle/folder.h"
@@ -36,12 +37,13 @@ remove_bundle(FileTarget *target, const FileName *name)
 	struct stat of_path;
 	struct stat of_out;
 
-	if (lstat(path, &of_path) == 0 && lstat(out, &of_out) == 0 &&
-		of_path.st_dev == of_out.st_dev && of_path.st_ino == of_out.st_ino && unlink(out) != 0 && errno != ENOENT)
+	/* one on another disk is a copy */
+	if (lstat(path, &of_path) == 0 && lstat(out, &of_out) == 0 && S_ISREG(of_out.st_mode) &&
+		(of_path.st_dev != of_out.st_dev || of_path.st_ino == of_out.st_ino) && unlink(out) != 0 && errno != ENOENT)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not remove file \"%s\": %m", out)));
-	dbsync_folder_remove(path);
+	(void) dbsync_folder_unlink(path);
 }
 
 static int64
@@ -81,6 +83,7 @@ prune_bundles(FileTarget *target, const FileReceipts *receipts)
 	List	   *names = dbsync_file_list(target, ".tar");
 	int64		limit = target->options.keep_size;
 	int64		size = limit > 0 ? total_size(target, names) : 0;
+	bool		any = false;
 	ListCell   *lc;
 
 	foreach(lc, names)
@@ -89,6 +92,7 @@ prune_bundles(FileTarget *target, const FileReceipts *receipts)
 		struct stat status;
 		bool		done;
 
+		CHECK_FOR_INTERRUPTS();
 		if (is_of_newest(target, name) || stat(dbsync_file_keep_path(target, name, ".tar"), &status) != 0)
 			break;
 		done = is_done_with(target, receipts, name, &status);
@@ -101,7 +105,11 @@ prune_bundles(FileTarget *target, const FileReceipts *receipts)
 					 errdetail("Kept bundles have more than keep_size.")));
 		remove_bundle(target, name);
 		size -= status.st_size;
+		any = true;
 	}
+	/* once for all: a receiver that was away may acknowledge a day's */
+	if (any)
+		dbsync_folder_sync(target->keep);
 }
 
 /* All but the newest. */
@@ -111,28 +119,40 @@ prune_states(FileTarget *target)
 	List	   *names = dbsync_file_list(target, ".state");
 
 	for (int i = 0; i < list_length(names) - 1; i++)
-		dbsync_folder_remove(dbsync_file_keep_path(target, list_nth(names, i), ".state"));
+		(void) dbsync_folder_unlink(dbsync_file_keep_path(target, list_nth(names, i), ".state"));
+	if (list_length(names) > 1)
+		dbsync_folder_sync(target->keep);
 }
 
 /* --- no way back --- */
 
+/* When that was looked at last, by whoever ran then; 0: never. */
+static TimestampTz
+last_look(const char *mark)
+{
+	size_t		length;
+	char	   *said = dbsync_folder_read(mark, 64, &length);
+
+	return said ? (TimestampTz) strtoll(said, NULL, 10) : 0;
+}
+
 /*
- * Each is published "repeats" times more, resend_after apart: what became due since the last look.  That is told by a
- * file's own time, so that none is left out while nobody runs.
+ * Each is published "repeats" times more, resend_after apart: what became due since the last look.  When that began is
+ * in a file, so that none is left out while nobody runs, or while many are published.
  */
 static void
 repeat(FileTarget *target)
 {
 	char	   *mark = psprintf("%s/repeated", target->keep);
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz last = 0;
+	TimestampTz last;
 	struct stat status;
+	char	   *said;
 	ListCell   *lc;
 
 	if (target->options.repeats == 0 || target->options.receivers != NIL)
 		return;
-	if (stat(mark, &status) == 0)
-		last = time_t_to_timestamptz(status.st_mtime);
+	last = last_look(mark);
 	foreach(lc, dbsync_file_list(target, ".tar"))
 	{
 		const FileName *name = lfirst(lc);
@@ -146,7 +166,8 @@ repeat(FileTarget *target)
 		if (times > 0 && written + times * target->options.resend_after * 1000 > last)
 			dbsync_file_publish(target, name);
 	}
-	dbsync_folder_write(dbsync_file_tmp_folder(target), mark, "", 0, 0600);
+	said = psprintf(INT64_FORMAT, now);
+	dbsync_folder_write(dbsync_file_tmp_folder(target), mark, said, strlen(said), 0600);
 }
 
 /* --- all of it --- */
@@ -169,6 +190,7 @@ see_to(FileTarget *target, long *pause, int *wants)
 		return true;
 	receipts = dbsync_file_receipts_read(target);
 	see_to_receipts(target, receipts);
+	dbsync_file_tell_lack(target, receipts);
 	if (has_passed(target->pruned, Min(KEEP_PAUSE, options->resend_after)))
 	{
 		repeat(target);

@@ -101,6 +101,9 @@ dbsync_file_writing_step(FileTarget *target, DbsyncBundleDo what)
 	MemoryContext old;
 	DbsyncBundleStep *step;
 
+	/* of whichever step the last rows were, another one begins another file: also many changes of shape in one batch */
+	if (dbsync_file_writing_is_full(target))
+		dbsync_file_writing_finish(target, false);
 	dbsync_file_writing_begin(target);
 	old = MemoryContextSwitchTo(file->context);
 	step = palloc0(sizeof(DbsyncBundleStep));
