@@ -44,9 +44,10 @@ sub receipt
 	my (%say) = @_;
 	my ($bundle) = grep { $_->{head}{number} == ($say{applied} // 0) } $outbox->bundles("keep/$uid");
 	my $sha256 = $say{sha256} // ($bundle ? substr($bundle->{sums}, 0, 16) : '-');
-	$count = $say{count} // $count + 1;
+	# one that is told to be old says nothing of those that come behind it
+	my $counted = $say{count} // ++$count;
 	return sprintf 'dbsync-receipt 1 %s %s %s %d 2026-11-30T00:00:00Z chain=%s applied=%s batch=%s sha256=%s missing=%s refused=%s target=1/1',
-		$say{subscription} // $uid, $say{receiver} // $receiver, $say{name} // 'branch', $count, $say{chain} // chain(), $say{applied} // 0,
+		$say{subscription} // $uid, $say{receiver} // $receiver, $say{name} // 'branch', $counted, $say{chain} // chain(), $say{applied} // 0,
 		$say{applied} // 0, $sha256, $say{missing} // '-', $say{refused} // '-';
 }
 
