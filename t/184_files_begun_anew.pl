@@ -32,7 +32,7 @@ sub is_whole
 }
 
 # --- in mid-copy
-$pair->sql('CREATE TABLE item (id int PRIMARY KEY, v text); INSERT INTO item SELECT i, $$v$$ || i FROM generate_series(1, 20000) i');
+$pair->sql('CREATE TABLE item (id int PRIMARY KEY, v text); INSERT INTO item SELECT i, $$v$$ || i FROM generate_series(1, 10000) i');
 $pair->create_target('gate', "file://$root?receivers=branch");
 $pair->subscribe('s', ['item'], target => 'gate');
 $pair->start_subscription('s');
@@ -66,6 +66,68 @@ cmp_ok(scalar(grep { /\.tar$/ } $outbox->files('out')), '>', 1, 'and nothing goe
 $io->no_rules;
 ok(poll_until(sub { !-e "$root/receipts/r" }, 'the receipt to be taken'), 'it is taken when there is room');
 ok(poll_until(sub { $pair->sql("SELECT count(*) FROM dbsync.bundles('s')") == 1 }, 'acknowledged bundles to go'), 'and what is acknowledged goes');
+
+# --- receipts that are to be signed
+my $base = PostgreSQL::Test::Utils::tempdir();
+foreach my $of (qw(receiver other))
+{
+	DbsyncTest::Outbox::run_on('', 'openssl', 'genpkey', '-algorithm', 'ed25519', '-out', "$base/$of.key");
+	DbsyncTest::Outbox::run_on('', 'openssl', 'pkey', '-in', "$base/$of.key", '-pubout', '-out', "$base/$of.pub");
+}
+$pair->sql("SELECT dbsync.alter_target('gate', options => '{\"receipt_keys\": \"$base/receiver.pub\"}')");
+foreach (1, 2)
+{
+	$pair->sql("UPDATE item SET v = v || '.' WHERE id < 10");
+	$pair->arrives('s', 'a batch');
+}
+$outbox->play('what is to be acknowledged');
+my $count = 10;
+sub comes
+{
+	my ($name, $signer) = @_;
+	my ($last) = reverse $outbox->bundles;
+	my $said = sprintf 'dbsync-receipt 1 %s 5f1c0000-0000-4000-8000-000000000001 branch %d 2026-11-30T00:00:00Z chain=%s applied=%s batch=1 sha256=%s missing=- refused=- target=1/1',
+		$uid, ++$count, chain(), $last->{head}{number}, substr($last->{sums}, 0, 16);
+	open(my $text, '>', "$base/text") or die $!;
+	print $text $said;
+	close($text);
+	my $signature = $signer ? DbsyncTest::Outbox::run_on(DbsyncTest::Outbox::run_on('', 'openssl', 'pkeyutl', '-sign', '-rawin', '-inkey', "$base/$signer.key", '-in', "$base/text"),
+		'base64', '-w0') : '';
+	open(my $out, '>', "$base/whole") or die $!;
+	print $out "$said\n$signature\n";
+	close($out);
+	chmod(0644, "$base/whole");
+	rename("$base/whole", "$root/receipts/$name") or die $!;
+	return;
+}
+my $kept = kept();
+foreach my $forged ([ 'unsigned', undef ], [ 'foreign', 'other' ])
+{
+	comes(@$forged);
+	ok(poll_until(sub { DbsyncTest::Outbox::slurp($source->logfile) =~ m{receipts/$forged->[0]" is ignored: it is not signed by a key} }, 'a line in the log'), "$forged->[0]: it is ignored");
+	ok(-e "$root/receipts/$forged->[0]", "$forged->[0]: and left where it is");
+	unlink("$root/receipts/$forged->[0]");
+}
+like(kept(), qr/^\Q@{[(split ' ', $kept)[0]]}\E/, 'neither has a bundle removed');
+comes('signed', 'receiver');
+ok(poll_until(sub { !-e "$root/receipts/signed" }, 'the receipt to be taken'), 'one that is signed is taken');
+ok(poll_until(sub { $pair->sql("SELECT count(*) FROM dbsync.bundles('s')") == 1 }, 'acknowledged bundles to go'), 'and has them removed');
+
+# --- by the clock, while somebody has a lock
+$pair->sql("CREATE TABLE other (id int PRIMARY KEY); SELECT dbsync.add_table('s', 'other')");
+$pair->arrives('s', 'another table');
+my $last = chain();
+$pair->sql("BEGIN; LOCK TABLE item IN ACCESS EXCLUSIVE MODE; PREPARE TRANSACTION 'locker'");
+$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"full_every": "2 s", "receipt_keys": null}')});
+$pair->status_becomes('s', "last_error ~ 'lock timeout' AND state = 'running'", 'a table that is locked keeps another chain from being begun');
+$pair->sql('INSERT INTO other VALUES (1)');
+ok(poll_until(sub { grep { $_->{head}{rows} && ($_->{contents}{tables}[0]{table} // '') eq 'other' } $outbox->bundles }, 'the row of the other table'), 'and not changes of others from going');
+is(chain(), $last, 'in the chain that there is');
+is($pair->sql("SELECT string_agg(state, ',') FROM dbsync.table_status WHERE state = 'suspended'"), '', 'no table is blamed');
+$pair->sql("ROLLBACK PREPARED 'locker'");
+ok(poll_until(sub { chain() > $last }, 'another chain'), 'it is begun when the lock has gone');
+$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"full_every": null}')});
+is_whole('another chain by the clock');
 
 # --- the clock was days ahead when a chain was begun
 my $ahead = chain() + 1_000_000;
