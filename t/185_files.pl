@@ -175,6 +175,7 @@ ok(-f "$root/out/$newest", 'under its name');
 $pair->stop_subscription('orders');
 $pair->sql("SELECT dbsync.drop_subscription('orders')");
 is(scalar(grep { /\.(tar|state)$/ } glob("$root/keep/*/*")), 0, 'with the subscription, what was kept goes');
+is_deeply([ glob("$root/{keep,tmp}/*") ], [], 'and the folders that it was in');
 ok(-f "$root/out/$newest", 'and what is in out stays');
 
 DbsyncTest::finish();

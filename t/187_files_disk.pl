@@ -55,6 +55,9 @@ fails('fsync of a bundle fails', 'x', '/tmp/', $change, 'fsync outbox/tmp/ ' . E
 fails('a link into keep fails', 'x', '/keep/', $change, 'link outbox/keep/ ' . EROFS);
 fails('fsync of keep fails, behind the link that commits', 'x', '/keep/', $change, 'fsync outbox/keep/ ' . EIO);
 fails('a state cannot get its name', 'x', '/keep/', $copy, 'link .state ' . EACCES);
+fails('no room for the name in keep', 'x', '/keep/', $change, 'link outbox/keep/ ' . ENOSPC);
+fails('no room for a state', 'x', '/keep/', $copy, 'link .state ' . ENOSPC);
+fails('no room for the name in out', 'x', '/out/', $change, 'link outbox/out/ ' . ENOSPC);
 fails('out cannot be written to', 'x', '/out/', $change, 'link outbox/out/ ' . EACCES);
 fails('fsync of out fails', 'x', '/out', $change, 'fsync outbox/out ' . EIO);
 

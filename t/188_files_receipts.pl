@@ -44,9 +44,10 @@ sub receipt
 	my (%say) = @_;
 	my ($bundle) = grep { $_->{head}{number} == ($say{applied} // 0) } $outbox->bundles("keep/$uid");
 	my $sha256 = $say{sha256} // ($bundle ? substr($bundle->{sums}, 0, 16) : '-');
-	$count = $say{count} // $count + 1;
+	# one that is told to be old says nothing of those that come behind it
+	my $counted = $say{count} // ++$count;
 	return sprintf 'dbsync-receipt 1 %s %s %s %d 2026-11-30T00:00:00Z chain=%s applied=%s batch=%s sha256=%s missing=%s refused=%s target=1/1',
-		$say{subscription} // $uid, $say{receiver} // $receiver, $say{name} // 'branch', $count, $say{chain} // chain(), $say{applied} // 0,
+		$say{subscription} // $uid, $say{receiver} // $receiver, $say{name} // 'branch', $counted, $say{chain} // chain(), $say{applied} // 0,
 		$say{applied} // 0, $sha256, $say{missing} // '-', $say{refused} // '-';
 }
 
@@ -122,6 +123,7 @@ is_ignored(comes('hello'), 'it is no receipt', 'no receipt');
 is_ignored(comes(receipt(applied => newest() + 5)), 'it names a bundle that was never written', 'a number that was never sent');
 is_ignored(comes(receipt(chain => chain() + 100, applied => 1)), 'it names a bundle that was never written', 'a chain that was never begun');
 is_ignored(comes('x' x 70000), 'it is no ordinary file of 64 kB at most', 'a large file');
+is_ignored(comes(receipt(applied => newest(), sha256 => '-')), 'it does not say by its hash', 'a receipt that guesses a number');
 symlink('/etc/passwd', "$root/receipts/link") or die $!;
 is_ignored("$root/receipts/link", 'it is no ordinary file', 'a symbolic link');
 my $foreign = comes(receipt(subscription => '00000000-0000-4000-8000-000000000000', applied => 1));
@@ -143,6 +145,23 @@ my $again = '5f1c0000-0000-4000-8000-000000000002';
 changes(2);
 is_taken(comes(receipt(receiver => $again, applied => newest())), 'another receiver of the name');
 ok(poll_until(sub { $pair->sql("SELECT count(*) FROM dbsync.bundles('s')") == 1 }, 'acknowledged bundles to go'), 'counts as that one');
+
+# --- by a name that was another one
+changes(1);
+$pair->sql(q{SELECT dbsync.alter_subscription('s', new_name => 't')});
+$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"suffix": ".bundle"}')});
+$pair->sql("UPDATE item SET v = 'other names'");
+$pair->arrives('t', 'another name, and another suffix');
+$pair->sql("SELECT dbsync.publish('t', 1, (SELECT max(number) FROM dbsync.bundles('t')))");
+my ($both) = grep { /\.tar$/ } $outbox->files('out');
+ok($both, 'what was published before has its name of then');
+my $most = $pair->sql("SELECT max(number) FROM dbsync.bundles('t')");
+$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"suffix": ".tar"}')});
+$pair->sql(q{SELECT dbsync.alter_subscription('t', new_name => 's')});
+$pair->sql("UPDATE item SET v = 'and back'");
+$pair->arrives('s', 'the names of before');
+is_taken(comes(receipt(receiver => $again, applied => $most)), 'a receipt for what has several names');
+ok(poll_until(sub { !grep { /-0*(\d+)\.(tar|bundle)$/ && $1 < $most } $outbox->files('out') }, 'bundles to go from out'), 'all names of a bundle go with it');
 
 # --- a folder, and a link to somewhere else, that have the names of bundles
 my ($last) = reverse sort grep { /\.tar$/ } $outbox->files('out');
@@ -213,7 +232,16 @@ foreach my $time (1, 2)
 
 # --- by the clock
 $old = chain();
-$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"full_every": "2 s"}')});
+$pair->sql(<<'SQL');
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no chain today'; END$$;
+CREATE TRIGGER refuse BEFORE UPDATE OF chain ON dbsync.subscription FOR EACH ROW EXECUTE FUNCTION refuse();
+SELECT dbsync.alter_target('gate', options => '{"full_every": "2 s"}');
+SQL
+$pair->status_becomes('s', "last_error = 'no chain today' AND state = 'running' AND retry_at IS NOT NULL", 'a chain that cannot be begun is said');
+changes(1);
+$pair->status_becomes('s', "last_error = 'no chain today' AND state = 'running' AND failures > 1", 'what there is goes on, and it is tried again');
+is(chain(), $old, 'in the chain that it was');
+$pair->sql('DROP TRIGGER refuse ON dbsync.subscription');
 ok(poll_until(sub { chain() > $old }, 'another chain'), 'full_every begins another chain');
 $pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"full_every": null}')});
 $pair->arrives('s', 'with copies');

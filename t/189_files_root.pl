@@ -152,6 +152,21 @@ $pair->sql("SELECT dbsync.run_once('s')");
 $outbox->play;
 $outbox->same_as($source, 'app.item', 'binary', 'int4send(id)', 'textsend(v)');
 
+# --- a table that cannot be copied does not keep the others from another chain
+$pair->sql("SET ROLE app; CREATE TABLE app.lost (id int PRIMARY KEY); SELECT dbsync.add_table('s', 'app.lost'); SELECT dbsync.run_once('s')");
+my $owner = $pair->sql('SELECT current_user');
+$pair->sql("ALTER TABLE app.lost OWNER TO $owner");
+my (undef, undef, $warning) = $source->psql('postgres', "SELECT dbsync.restart_chain('s')");
+like($warning, qr/table app.lost of subscription "s" cannot be copied into another chain, and is suspended/, 'a table that cannot be copied anew is named');
+is($pair->sql("SELECT string_agg(\"table\"::text || ' ' || state, ', ' ORDER BY 1) FROM dbsync.table_status WHERE subscription = 's'"), 'app.item new, app.lost suspended', 'and suspended');
+$source->psql('postgres', "SELECT dbsync.run_once('s')");
+$outbox->play('the others are in another chain');
+$outbox->same_as($source, 'app.item', 'binary', 'int4send(id)', 'textsend(v)');
+$pair->sql("ALTER TABLE app.item OWNER TO $owner");
+refused("SELECT dbsync.restart_chain('s')", qr/no table of subscription "s" can be copied/, 'none that can be is no chain');
+$pair->sql("ALTER TABLE app.item OWNER TO app; ALTER TABLE app.lost OWNER TO app; SELECT dbsync.copy_table('s', 'app.lost'); SELECT dbsync.run_once('s')");
+$pair->sql("SELECT dbsync.remove_table('s', 'app.lost'); SELECT dbsync.run_once('s')");
+
 # --- what is in keep is believed when it is proved
 my ($newest) = reverse sort glob("$base/outbox/keep/*/*.tar");
 my $good = DbsyncTest::Outbox::slurp($newest);

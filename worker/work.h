@@ -93,6 +93,8 @@ typedef struct DbsyncWork
 	uint64		fed_asked;		/* and when keys were read from the WAL last */
 
 	TimestampTz upkeep_due;		/* when the target's driver wants to see to things; see worker/run/target_upkeep.h */
+	int			chain_failures; /* attempts in a row to begin another chain by the clock, */
+	TimestampTz chain_after;	/* and when the next one may be */
 
 	/* retention */
 	TimestampTz retention_due;

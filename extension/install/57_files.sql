@@ -20,7 +20,8 @@ COMMENT ON FUNCTION dbsync_internal.find_file_subscription(oid, text) IS 'a subs
 -- Another chain
 
 -- All tables are copied anew, into a chain of which number 1 is the first that a receiver needs.  Those whose target
--- tables have rows of others are not emptied, as nobody has said that these may go.
+-- tables have rows of others are not emptied, as nobody has said that these may go.  One that cannot be copied is
+-- suspended, and does not keep the others from it; what passes by itself, as a lock does, is left to another attempt.
 CREATE FUNCTION dbsync_internal.begin_chain(of_subscription int, chain bigint) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -28,14 +29,35 @@ AS $$
 DECLARE
     subscription dbsync.subscription;
     attached record;
+    begun int := 0;
+    code text;
+    said text;
+    cure text;
 BEGIN
     SELECT s.* INTO STRICT subscription FROM dbsync.subscription s WHERE s.id = of_subscription;
     FOR attached IN
-        SELECT c.relid, CASE a.existing_rows WHEN 'keep' THEN 'keep' ELSE 'truncate' END AS rows FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
+        SELECT c.relid, a.captured_id, dbsync_internal.name_of(c) AS name, CASE a.existing_rows WHEN 'keep' THEN 'keep' ELSE 'truncate' END AS rows FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
         WHERE a.subscription_id = of_subscription AND c.state <> 'dropped' ORDER BY c.id
     LOOP
-        PERFORM dbsync_internal.copy_table(dbsync_internal.owner_of(of_subscription), subscription.name, attached.relid, attached.rows);
+        BEGIN
+            PERFORM dbsync_internal.copy_table(dbsync_internal.owner_of(of_subscription), subscription.name, attached.relid, attached.rows);
+            begun := begun + 1;
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, said = MESSAGE_TEXT, cure = PG_EXCEPTION_HINT;
+            IF left(code, 2) IN ('08', '25', '40', '53', '54', '57', '58', 'XX') OR code = '55P03' THEN
+                RAISE;
+            END IF;
+            UPDATE dbsync.subscription_table a SET state = 'suspended', note = concat_ws(' ', said || '.', nullif(cure, ''))
+            WHERE a.subscription_id = of_subscription AND a.captured_id = attached.captured_id AND a.state <> 'suspended';
+            RAISE WARNING USING ERRCODE = code,
+                MESSAGE = format('table %s of subscription "%s" cannot be copied into another chain, and is suspended', attached.name, subscription.name),
+                DETAIL = said, HINT = format('Then: SELECT dbsync.copy_table(%L, %L).', subscription.name, attached.name);
+        END;
     END LOOP;
+    IF begun = 0 AND code IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = code, MESSAGE = format('no table of subscription "%s" can be copied into another chain', subscription.name),
+            DETAIL = said, HINT = coalesce(nullif(cure, ''), 'Mend the cause, and try again.');
+    END IF;
     UPDATE dbsync.subscription s
     SET position = NULL, begins_anew = false, left_at = NULL,
         chain = greatest(begin_chain.chain, extract(epoch FROM clock_timestamp())::bigint, s.chain + 1)

@@ -414,6 +414,8 @@ dbsync_schedule_is_put_off(DbsyncWork *work)
 {
 	ListCell   *lc;
 
+	if (work->chain_failures > 0)
+		return true;
 	if (dbsync_subscription_is_settled(work->subscription))
 		return false;
 	foreach(lc, work->subscription->tables)

@@ -7,12 +7,16 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "worker/batch/batch.h"
 #include "worker/driver/driver.h"
 #include "worker/query.h"
 #include "worker/report.h"
+#include "worker/run/process.h"
 #include "worker/run/target_upkeep.h"
 #include "worker/subscription.h"
 #include "worker/target.h"
@@ -20,17 +24,66 @@
 /* a day */
 #define LONGEST_PAUSE	(24 * 60 * 60 * 1000L)
 
+/* first pause before another chain is tried once more, in ms; and how long a lock is waited for */
+#define CHAIN_PAUSE		1000
+#define CHAIN_LOCK_TIMEOUT	"1s"
+
 static void
-restart_chain(const DbsyncWork *work)
+begin_chain(const DbsyncWork *work)
 {
 	const char *args[1] = {psprintf("%d", work->subscription_id)};
 
 	dbsync_query_begin(false, "beginning another chain");
+	/* whoever alters a table keeps that from being copied anew, and not the others' changes from going */
+	(void) set_config_option("lock_timeout", CHAIN_LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	dbsync_query_run("SELECT dbsync_internal.begin_chain($1::pg_catalog.int4, NULL)", 1, args);
 	dbsync_query_commit();
 	ereport(LOG,
 			(errmsg("subscription \"%s\" begins another chain of bundles", work->subscription->name),
 			 errdetail("Its target's option full_every says so: all tables are copied anew.")));
+}
+
+/* In PG_CATCH(): the chain that there is goes on, status says why it does, and it is tried again after a pause. */
+static void
+put_off_chain(DbsyncWork *work, MemoryContext context)
+{
+	ErrorData  *edata;
+
+	if (dbsync_process_is_ending())
+		PG_RE_THROW();
+	MemoryContextSwitchTo(context);
+	edata = CopyErrorData();
+	EmitErrorReport();
+	FlushErrorState();
+	AbortCurrentTransaction();
+	MemoryContextSwitchTo(context);
+	work->chain_failures++;
+	work->chain_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), dbsync_query_pause(CHAIN_PAUSE, work->chain_failures));
+	dbsync_report_trouble(edata, work->chain_after);
+	FreeErrorData(edata);
+}
+
+/* By the clock; true: it is done. */
+static bool
+restart_chain(DbsyncWork *work)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool done = false;
+
+	if (work->chain_failures > 0 && GetCurrentTimestamp() < work->chain_after)
+		return false;
+	PG_TRY();
+	{
+		begin_chain(work);
+		work->chain_failures = 0;
+		done = true;
+	}
+	PG_CATCH();
+	{
+		put_off_chain(work, context);
+	}
+	PG_END_TRY();
+	return done;
 }
 
 /* For status: in the place where receivers say what they miss. */
@@ -66,11 +119,10 @@ dbsync_target_upkeep_run(DbsyncWork *work)
 	if (dbsync_target_is_folder(work->target))
 		report_lack(&work->target->lack);
 	work->upkeep_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Min(pause, LONGEST_PAUSE));
-	if (wants & DBSYNC_UPKEEP_RESTART)
-	{
-		restart_chain(work);
+	if (!(wants & DBSYNC_UPKEEP_RESTART))
+		work->chain_failures = 0;
+	else if (restart_chain(work))
 		return true;
-	}
 	if (wants & DBSYNC_UPKEEP_POSITION)
 		dbsync_batch_write_position(work);
 	return false;

@@ -188,19 +188,35 @@ extern bool dbsync_file_state_write(FileTarget *target, const FileName *name, co
 extern bool dbsync_file_state_read(FileTarget *target, const FileName *name, char *sums,
 								   DbsyncLedger *position, List **parts);
 
-/* --- ledger.c --- */
+/* --- ledger_read.c --- */
 
 extern bool dbsync_file_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription, DbsyncLedger *ledger, bool *found);
 extern bool dbsync_file_ledger_read_parts(DbsyncTarget *base, const pg_uuid_t *subscription, List **parts);
+
+/* The subscription's folder is ours alone, until the target is closed; false: the fault says who has it. */
+extern bool dbsync_file_take_folder(FileTarget *target, const pg_uuid_t *subscription);
+
+/* Remove files of batches that were never committed. */
+extern void dbsync_file_clear_tmp(const FileTarget *target);
+
+/* The highest chain that anything kept is of; 0: nothing is kept. */
+extern int64 dbsync_file_highest_chain(const FileTarget *target);
+
+/* --- ledger.c --- */
+
 extern bool dbsync_file_ledger_create(DbsyncTarget *base, const DbsyncLedger *ledger);
 extern bool dbsync_file_ledger_forget(DbsyncTarget *base, const pg_uuid_t *subscription);
 extern bool dbsync_file_ledger_move(DbsyncTarget *base, const DbsyncLedger *ledger);
 extern bool dbsync_file_ledger_write_parts(DbsyncTarget *base, const pg_uuid_t *subscription, List *parts);
 extern bool dbsync_file_ledger_forget_parts(DbsyncTarget *base, List *attachments);
 
-/* Strings copied into CurrentMemoryContext, and freed again. */
+/* --- ledger_copy.c --- */
+
+/* With all strings, into CurrentMemoryContext; and freed again. */
 extern void dbsync_file_copy_ledger(DbsyncLedger *to, const DbsyncLedger *from);
 extern void dbsync_file_free_ledger(DbsyncLedger *ledger);
+extern DbsyncLedgerPart *dbsync_file_copy_part(const DbsyncLedgerPart *from);
+extern void dbsync_file_free_part(DbsyncLedgerPart *part);
 
 /* --- table.c --- */
 

@@ -26,6 +26,8 @@
 
 #define RECEIPT_LIMIT	(64 * 1024)
 #define MAX_IGNORED		1000
+/* digits of a bundle's hash that a receipt says at least */
+#define MIN_HASH		16
 /* of how many that are not named in the options the last words are kept: those go that were heard of longest ago */
 #define MAX_STRANGERS	100
 
@@ -146,7 +148,7 @@ check_hash(FileTarget *target, const FileReceipt *receipt)
 		strlcpy(sums, dbsync_file_hex(dbsync_bundle_sums(reader)), sizeof(sums));
 		dbsync_bundle_close(reader);
 	}
-	if (strlen(receipt->sha256) < 16 || strncmp(sums, receipt->sha256, strlen(receipt->sha256)) == 0)
+	if (strlen(receipt->sha256) < MIN_HASH || strncmp(sums, receipt->sha256, strlen(receipt->sha256)) == 0)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
@@ -224,6 +226,12 @@ take_file(FileTarget *target, FileReceipts *receipts, const char *path, bool tru
 		(receipt->chain == target->newest.chain && receipt->applied > target->newest.number))
 	{
 		ignore(target, path, &status, "it names a bundle that was never written");
+		return;
+	}
+	/* one who has played it can say which it is; who guesses numbers cannot */
+	if (!trusted && receipt->applied > 0 && strspn(receipt->sha256, "0123456789abcdef") < MIN_HASH)
+	{
+		ignore(target, path, &status, "it does not say by its hash which bundle was played");
 		return;
 	}
 	receipt->taken = GetCurrentTimestamp();

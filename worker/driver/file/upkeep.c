@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
+#include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
 #include "worker/bundle/folder.h"
@@ -28,21 +29,84 @@ has_passed(TimestampTz since, int64 ms)
 
 /* --- what is kept --- */
 
-/* Both names of it, or it frees nothing. */
+/* a bundle's names in out: more than one, where the subscription or the suffix was called otherwise before */
+typedef struct OutNames
+{
+	FileName	name;			/* first: the key */
+	List	   *paths;			/* of char * */
+} OutNames;
+
+/* Of which bundle of the subscription a file in out is, by its name; false: of none. */
+static bool
+is_named_for(const FileTarget *target, const char *file, FileName *name)
+{
+	char	   *tag = psprintf("-%.8s-", dbsync_file_uuid(&target->subscription));
+	long long	chain;
+	long long	number;
+
+	for (const char *at = strstr(file, tag); at != NULL; at = strstr(at + 1, tag))
+	{
+		if (sscanf(at + strlen(tag), "%lld-%lld", &chain, &number) != 2)
+			continue;
+		memset(name, 0, sizeof(FileName));
+		name->chain = chain;
+		name->number = number;
+		return true;
+	}
+	return false;
+}
+
+/* All that are in out: looked at once, and not for each that is removed. */
+static HTAB *
+names_in_out(const FileTarget *target)
+{
+	char	   *folder = psprintf("%s/out", target->options.root);
+	HASHCTL		control = {0};
+	HTAB	   *names;
+	ListCell   *lc;
+
+	control.keysize = sizeof(FileName);
+	control.entrysize = sizeof(OutNames);
+	control.hcxt = CurrentMemoryContext;
+	names = hash_create("dbsync names in out", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	foreach(lc, dbsync_folder_list(folder))
+	{
+		const char *file = lfirst(lc);
+		FileName	name;
+		OutNames   *entry;
+		bool		found;
+
+		if (!is_named_for(target, file, &name))
+			continue;
+		entry = hash_search(names, &name, HASH_ENTER, &found);
+		if (!found)
+			entry->paths = NIL;
+		entry->paths = lappend(entry->paths, psprintf("%s/%s", folder, file));
+	}
+	return names;
+}
+
+/* All names of it, or it frees nothing. */
 static void
-remove_bundle(FileTarget *target, const FileName *name)
+remove_bundle(FileTarget *target, const FileName *name, HTAB *in_out)
 {
 	char	   *path = dbsync_file_keep_path(target, name, ".tar");
-	char	   *out = dbsync_file_out_path(target, target->ledger.subscription_name, name);
+	OutNames   *out = hash_search(in_out, name, HASH_FIND, NULL);
 	struct stat of_path;
 	struct stat of_out;
+	ListCell   *lc;
 
-	/* one on another disk is a copy */
-	if (lstat(path, &of_path) == 0 && lstat(out, &of_out) == 0 && S_ISREG(of_out.st_mode) &&
-		(of_path.st_dev != of_out.st_dev || of_path.st_ino == of_out.st_ino) && unlink(out) != 0 && errno != ENOENT)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not remove file \"%s\": %m", out)));
+	foreach(lc, out ? out->paths : NIL)
+	{
+		const char *other = lfirst(lc);
+
+		/* one on another disk is a copy */
+		if (lstat(path, &of_path) == 0 && lstat(other, &of_out) == 0 && S_ISREG(of_out.st_mode) &&
+			(of_path.st_dev != of_out.st_dev || of_path.st_ino == of_out.st_ino) && unlink(other) != 0 && errno != ENOENT)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not remove file \"%s\": %m", other)));
+	}
 	(void) dbsync_folder_unlink(path);
 }
 
@@ -83,7 +147,7 @@ prune_bundles(FileTarget *target, const FileReceipts *receipts)
 	List	   *names = dbsync_file_list(target, ".tar");
 	int64		limit = target->options.keep_size;
 	int64		size = limit > 0 ? total_size(target, names) : 0;
-	bool		any = false;
+	HTAB	   *in_out = NULL;
 	ListCell   *lc;
 
 	foreach(lc, names)
@@ -103,12 +167,13 @@ prune_bundles(FileTarget *target, const FileReceipts *receipts)
 					(errmsg("bundle " INT64_FORMAT " of subscription \"%s\" is removed before all have it",
 							name->number, target->ledger.subscription_name),
 					 errdetail("Kept bundles have more than keep_size.")));
-		remove_bundle(target, name);
+		if (in_out == NULL)
+			in_out = names_in_out(target);
+		remove_bundle(target, name, in_out);
 		size -= status.st_size;
-		any = true;
 	}
 	/* once for all: a receiver that was away may acknowledge a day's */
-	if (any)
+	if (in_out != NULL)
 		dbsync_folder_sync(target->keep);
 }
 
