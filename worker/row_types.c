@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
@@ -141,24 +142,87 @@ note(DbsyncWork *work, Oid type)
 		complain(type);
 }
 
+/* What its values are, or their elements, without domains. */
+static Oid
+element_of(Oid type)
+{
+	for (;;)
+	{
+		Oid			base = getBaseType(type);
+		Oid			element = get_element_type(base);
+
+		if (!OidIsValid(element))
+			return base;
+		type = element;
+	}
+}
+
+/* Where in values of "within" there are values of the type: adds to the places, in the current context. */
+static List *
+find_places(List *places, const DbsyncRowPlace *place, Oid within, Oid type)
+{
+	Oid			element = element_of(within);
+	TupleDesc	desc;
+	int			number = 0;
+
+	if (get_typtype(element) != TYPTYPE_COMPOSITE)
+		return places;
+	if (element == type)
+	{
+		DbsyncRowPlace *found = palloc(sizeof(DbsyncRowPlace));
+
+		*found = *place;
+		return lappend(places, found);
+	}
+	desc = lookup_rowtype_tupdesc_copy(element, -1);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		DbsyncRowPlace inner = *place;
+
+		if (TupleDescAttr(desc, i)->attisdropped)
+			continue;
+		inner.path = lappend_int(list_copy(place->path), ++number);
+		places = find_places(places, &inner, TupleDescAttr(desc, i)->atttypid, type);
+	}
+	return places;
+}
+
+static List *
+places_of(const DbsyncTableSpec *spec, Oid type)
+{
+	List	   *places = NIL;
+
+	for (int i = 0; i < spec->ncolumns; i++)
+	{
+		DbsyncRowPlace place = {spec->schema, spec->table, spec->columns[i], NIL};
+
+		/* one may have been dropped since, with its columns */
+		if (SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(spec->types[i])))
+			places = find_places(places, &place, spec->types[i], type);
+	}
+	return places;
+}
+
 /*
- * The type as it is, with all names that its attributes had; NULL: it was never changed.  Rows of one
+ * The type as it is, with all names that its attributes had; NULL: there is none.  Rows of one
  * attribute follow each other: one for each name that it had.
  */
 static DbsyncRowType *
 read_row_type(Oid type, MemoryContext context)
 {
 	const char *values[1] = {psprintf("%u", type)};
-	uint64		n = dbsync_query_latest("SELECT a.attnum, CASE WHEN NOT a.attisdropped THEN a.attname END, a.atttypid, a.atttypmod, a.attcollation, f.name"
+	uint64		n = dbsync_query_latest("SELECT a.attnum, CASE WHEN NOT a.attisdropped THEN a.attname END, a.atttypid, a.atttypmod, a.attcollation, f.name,"
+										" EXISTS (SELECT FROM dbsync.former_attribute c WHERE c.type = t.oid)"
 										" FROM pg_catalog.pg_type t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0"
 										" LEFT JOIN dbsync.former_attribute f ON f.type = t.oid AND f.num = a.attnum"
-										" WHERE t.oid = $1::pg_catalog.oid AND EXISTS (SELECT FROM dbsync.former_attribute c WHERE c.type = t.oid)"
+										" WHERE t.oid = $1::pg_catalog.oid"
 										" ORDER BY a.attnum, f.name", 1, values);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	DbsyncRowType *found = palloc0(sizeof(DbsyncRowType));
 	int			last = 0;
 
 	found->type = type;
+	found->unchanged = n > 0 && !dbsync_query_bool(0, 7);
 	found->attributes = palloc0(sizeof(DbsyncAttribute) * Max(n, 1));
 	for (uint64 row = 0; row < n; row++)
 	{
@@ -198,7 +262,10 @@ dbsync_row_types_of(DbsyncWork *work, const DbsyncTableSpec *spec)
 		SPI_finish();
 		old = MemoryContextSwitchTo(context);
 		if (row_type != NULL)
+		{
+			row_type->places = places_of(spec, row_type->type);
 			found = lappend(found, row_type);
+		}
 		MemoryContextSwitchTo(old);
 	}
 	return found;

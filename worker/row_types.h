@@ -26,7 +26,7 @@
 extern const char *dbsync_row_types_changed(MemoryContext context);
 
 /*
- * The composite types that values of the spec's columns are made of, and that were changed: a list of
+ * The composite types that values of the spec's columns are made of, those that were changed and others: a list of
  * DbsyncRowType in the current context, within a transaction.  All that the columns are made of
  * is noted for dbsync_row_types_check().  Error if one is being changed at this moment.
  */

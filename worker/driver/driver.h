@@ -226,9 +226,23 @@ typedef struct DbsyncAttribute
 	Oid			collation;
 } DbsyncAttribute;
 
-/* a composite type of the source that was changed: all attributes that it ever had, in their order */
+/*
+ * A column of a target's table whose values, or their elements, are of a composite type; or an attribute of
+ * these, however deep: "path" has the places of attributes on the way to it, as int, from 1, without dropped ones.
+ */
+typedef struct DbsyncRowPlace
+{
+	const char *schema;
+	const char *table;
+	const char *column;
+	List	   *path;
+} DbsyncRowPlace;
+
+/* a composite type of the source: all attributes that it ever had, in their order */
 typedef struct DbsyncRowType
 {
+	bool		unchanged;		/* as long as anybody remembers: it is to be compared only */
+	List	   *places;			/* of DbsyncRowPlace: where the target may have it by another name */
 	Oid			type;
 	const char *type_name;		/* as SQL says it; NULL: "type" says it */
 	int			nattributes;
@@ -583,7 +597,8 @@ typedef struct DbsyncDriver
 	 * Before a table is looked up: let the enums that its columns are made of (a list of DbsyncEnum)
 	 * follow those of the source, where labels have got other names, and where there are more of
 	 * them; and composite types (a list of DbsyncRowType), where attributes have come, gone, or got
-	 * other names.  Transactions of its own.  Without "make" it refuses with DBSYNC_FAULT_CHANGE_DUE if the
+	 * other names, also those that tables have in their places.  One that has the same attributes
+	 * in another order is refused.  Transactions of its own.  Without "make" it refuses with DBSYNC_FAULT_CHANGE_DUE if the
 	 * target has a label under an old name, or has not the attributes, as above; labels that are missing are
 	 * waited for, and names of attributes do not matter.
 	 */

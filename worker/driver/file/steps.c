@@ -289,7 +289,10 @@ follow_types(FileTarget *target, List *enums, List *row_types)
 	foreach(lc, enums)
 		note_enum(target, lfirst(lc));
 	foreach(lc, row_types)
-		note_row_type(target, lfirst(lc));
+	{
+		if (!((const DbsyncRowType *) lfirst(lc))->unchanged)
+			note_row_type(target, lfirst(lc));
+	}
 	/* else with the next batch */
 	if (target->batch != NULL)
 		dbsync_file_types_tell(target);

@@ -27,6 +27,7 @@ typedef struct Following
 	PostgresTarget *target;
 	const DbsyncRowType *row_type;
 	char	   *type;			/* its name, quoted */
+	bool		is_there;		/* as a composite type */
 	int			n;				/* attributes that the target has, in their order: */
 	char	  **names;
 	int		   *places;			/* which of the source's each is; < 0: none */
@@ -47,20 +48,21 @@ has_name(const DbsyncAttribute *attribute, const char *name)
 	return false;
 }
 
-/* none: the type is not there under this name, or is not composite */
 static bool
 read_attributes(Following *following)
 {
 	const char *values[1] = {following->type};
 	const PostgresAnswer *answer =
 		dbsync_postgres_query(following->target, "SELECT a.attname FROM pg_catalog.pg_type t"
-							  " JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped"
-							  " WHERE t.oid = pg_catalog.to_regtype($1) ORDER BY a.attnum",
-							  1, values, "*t");
+							  " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped"
+							  " WHERE t.oid = pg_catalog.to_regtype($1) AND t.typtype = 'c' ORDER BY a.attnum",
+							  1, values, "*T");
 
 	if (answer == NULL)
 		return false;
-	following->n = dbsync_postgres_answer_rows(answer);
+	following->is_there = dbsync_postgres_answer_rows(answer) > 0;
+	/* it may have no attributes */
+	following->n = following->is_there && dbsync_postgres_answer_text(answer, 0, 0) == NULL ? 0 : dbsync_postgres_answer_rows(answer);
 	following->names = palloc(sizeof(char *) * Max(following->n, 1));
 	following->places = palloc(sizeof(int) * Max(following->n, 1));
 	for (int i = 0; i < following->n; i++)
@@ -191,20 +193,46 @@ change_sql(const Following *following)
 	return parts.len > 0 ? psprintf("ALTER TYPE %s%s", following->type, parts.data) : NULL;
 }
 
-bool
-dbsync_postgres_row_type_follow(PostgresTarget *target, const DbsyncRowType *row_type, bool make)
+/* The same attributes in another order: values would be read as each other's, whenever that was so. */
+static bool
+is_shuffled(const Following *following)
+{
+	const DbsyncRowType *row_type = following->row_type;
+	int			n = 0;
+	int			last = -1;
+	bool		in_order = true;
+
+	for (int k = 0; k < row_type->nattributes; k++)
+		n += row_type->attributes[k].name != NULL;
+	if (n != following->n)
+		return false;
+	for (int i = 0; i < following->n; i++)
+	{
+		if (following->places[i] < 0 || row_type->attributes[following->places[i]].name == NULL)
+			return false;
+		in_order &= following->places[i] > last;
+		last = following->places[i];
+	}
+	return !in_order;
+}
+
+/* One type of the target. */
+static bool
+follow(PostgresTarget *target, const DbsyncRowType *row_type, char *type, bool make)
 {
 	Following	following = {0};
 	char	   *sql;
 
 	following.target = target;
 	following.row_type = row_type;
-	following.type = OidIsValid(row_type->type) ? dbsync_postgres_type_sql(row_type->type, -1) : pstrdup(row_type->type_name);
+	following.type = type;
 	if (!read_attributes(&following))
 		return false;
 	/* not ours to change */
-	if (following.n == 0)
+	if (!following.is_there)
 		return true;
+	if (row_type->unchanged)
+		return is_shuffled(&following) ? refuse(&following) : true;
 	if (!can_follow(&following))
 		return refuse(&following);
 	if (make && !rename_attributes(&following))
@@ -213,4 +241,59 @@ dbsync_postgres_row_type_follow(PostgresTarget *target, const DbsyncRowType *row
 	if (sql == NULL)
 		return true;
 	return make ? make_statement(&following, sql) : dbsync_postgres_type_due(target, following.type, psprintf("%s;", sql));
+}
+
+/* What is in the place at the target, quoted; *type NULL: nothing composite. */
+static bool
+type_in_place(PostgresTarget *target, const DbsyncRowPlace *place, char **type)
+{
+	StringInfoData path;
+	const char *values[4] = {place->schema, place->table, place->column};
+	const PostgresAnswer *answer;
+	ListCell   *lc;
+
+	initStringInfo(&path);
+	foreach(lc, place->path)
+		appendStringInfo(&path, "%s%d", path.len > 0 ? "," : "", lfirst_int(lc));
+	values[3] = psprintf("{%s}", path.data);
+	/* below arrays and domains, and then into the attribute that the path names next */
+	answer = dbsync_postgres_query(target, "WITH RECURSIVE walk (type, depth) AS ("
+								   "SELECT a.atttypid, 0 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
+								   " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+								   " WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = $3 AND a.attnum > 0 AND NOT a.attisdropped"
+								   " UNION ALL SELECT s.type, walk.depth + s.deeper FROM walk JOIN pg_catalog.pg_type t ON t.oid = walk.type"
+								   " CROSS JOIN LATERAL (SELECT t.typbasetype, 0 WHERE t.typtype = 'd'"
+								   " UNION ALL SELECT t.typelem, 0 WHERE t.typtype = 'b' AND t.typelem <> 0 AND t.typlen = -1"
+								   " UNION ALL SELECT l.atttypid, 1 FROM (SELECT a.atttypid, pg_catalog.row_number() OVER (ORDER BY a.attnum)"
+								   " FROM pg_catalog.pg_attribute a WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) l (atttypid, place)"
+								   " WHERE l.place = ($4::pg_catalog.int4[])[walk.depth + 1]) s (type, deeper))"
+								   " SELECT pg_catalog.format('%I.%I', n.nspname, t.typname) FROM walk JOIN pg_catalog.pg_type t ON t.oid = walk.type"
+								   " JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace"
+								   " WHERE t.typtype = 'c' AND walk.depth = pg_catalog.cardinality($4::pg_catalog.int4[])",
+								   4, values, "*t");
+	if (answer == NULL)
+		return false;
+	*type = dbsync_postgres_answer_rows(answer) > 0 ? pstrdup(dbsync_postgres_answer_text(answer, 0, 0)) : NULL;
+	return true;
+}
+
+bool
+dbsync_postgres_row_type_follow(PostgresTarget *target, const DbsyncRowType *row_type, bool make)
+{
+	char	   *own = OidIsValid(row_type->type) ? dbsync_postgres_type_sql(row_type->type, -1) : pstrdup(row_type->type_name);
+	ListCell   *lc;
+
+	if (!follow(target, row_type, own, make))
+		return false;
+	/* by another name, or in another schema, it is the same to rows */
+	foreach(lc, row_type->places)
+	{
+		char	   *type;
+
+		if (!type_in_place(target, lfirst(lc), &type))
+			return false;
+		if (type != NULL && strcmp(type, own) != 0 && !follow(target, row_type, type, make))
+			return false;
+	}
+	return true;
 }
