@@ -69,6 +69,17 @@ dbsync_receiver_close_folder(DbsyncReceiving *receiving)
 	receiving->lock_context = NULL;
 }
 
+const char *
+dbsync_receiver_root_problem(const char *path)
+{
+	const char *problem = dbsync_folder_problem(path);
+	struct stat st;
+
+	if (problem != NULL || lstat(psprintf("%s/dbsync.json", path), &st) != 0)
+		return problem;
+	return "It is the outbox of a file target. Give the receiver a folder of its own; its option \"in\" may name the outbox's folder \"out\".";
+}
+
 void
 dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 {
@@ -78,7 +89,7 @@ dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 	if (receiving->lock_context != NULL && strcmp(receiving->locked, receiver->root) == 0)
 		return;
 	dbsync_receiver_close_folder(receiving);
-	problem = dbsync_folder_problem(receiver->root);
+	problem = dbsync_receiver_root_problem(receiver->root);
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -32,6 +32,11 @@ static DbsyncCached *files = NULL;	/* in order of chain and number */
 static int	nfiles = 0;
 static int	maxfiles = 0;
 
+/* bytes of all of them, and of those up to a place, as they are asked for behind each file that comes */
+static int64 all_bytes = 0;
+static int64 behind_bytes = 0;
+static DbsyncCached behind = {0};	/* the place: chain and number */
+
 static int
 compare(const void *a, const void *b)
 {
@@ -77,6 +82,15 @@ dbsync_bundles_path(const DbsyncReceiver *receiver, int64 chain, int64 number)
 	return psprintf("%s/" INT64_FORMAT "-%012lld.tar", receiver->cache, chain, (long long) number);
 }
 
+/* One comes, or goes. */
+static void
+count_bytes(const DbsyncCached *cached, int64 bytes)
+{
+	all_bytes += bytes;
+	if (compare(cached, &behind) <= 0)
+		behind_bytes += bytes;
+}
+
 static void
 make_room(void)
 {
@@ -94,6 +108,7 @@ dbsync_bundles_add(const DbsyncCached *cached)
 
 	if (at < nfiles && compare(&files[at], cached) == 0)
 	{
+		count_bytes(cached, cached->size - files[at].size);
 		files[at] = *cached;
 		return;
 	}
@@ -101,6 +116,7 @@ dbsync_bundles_add(const DbsyncCached *cached)
 	memmove(&files[at + 1], &files[at], sizeof(DbsyncCached) * (nfiles - at));
 	files[at] = *cached;
 	nfiles++;
+	count_bytes(cached, cached->size);
 }
 
 static void
@@ -109,6 +125,7 @@ take_away(const DbsyncReceiver *receiver, const DbsyncCached *cached)
 	int			at = place_of(cached->chain, cached->number);
 
 	dbsync_folder_remove(dbsync_bundles_path(receiver, cached->chain, cached->number));
+	count_bytes(cached, -cached->size);
 	memmove(&files[at], &files[at + 1], sizeof(DbsyncCached) * (nfiles - at - 1));
 	nfiles--;
 }
@@ -136,6 +153,8 @@ dbsync_bundles_forget(void)
 	loaded = NULL;
 	files = NULL;
 	nfiles = maxfiles = 0;
+	all_bytes = behind_bytes = 0;
+	memset(&behind, 0, sizeof(behind));
 }
 
 void
@@ -242,15 +261,18 @@ dbsync_bundles_first_gap(int64 chain, int64 number)
 int
 dbsync_bundles_waiting(const DbsyncPlace *place, int64 *bytes)
 {
-	int			n = 0;
+	int			from = place_of(behind.chain, behind.number + 1);
+	int			to = place_of(place->chain, place->number + 1);
 
-	*bytes = 0;
-	for (int at = place_of(place->chain, place->number + 1); at < nfiles; at++)
-	{
-		*bytes += files[at].size;
-		n++;
-	}
-	return n;
+	/* what the place has moved over since it was asked for last */
+	for (; from < to; from++)
+		behind_bytes += files[from].size;
+	for (; from > to; from--)
+		behind_bytes -= files[from - 1].size;
+	behind.chain = place->chain;
+	behind.number = place->number;
+	*bytes = all_bytes - behind_bytes;
+	return nfiles - to;
 }
 
 /* Does this one go on from the one before?  It must, if it is what its number says. */
@@ -450,20 +472,16 @@ dbsync_bundles_tidy(DbsyncReceiving *receiving, bool lacks_room)
 {
 	const DbsyncPlace *place = &receiving->place;
 	const DbsyncReceiver *receiver = receiving->receiver;
-	int64		kept = 0;
 
 	if (place->chain == 0)
 		return;
-	for (int i = 0; i < nfiles; i++)
-		kept += files[i].size;
 	/* all of an older chain, and what was played of this one */
 	while (nfiles > 0 && (files[0].chain < place->chain ||
 						  (files[0].chain == place->chain && files[0].number <= place->number)))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!lacks_room && kept <= receiver->cache_size && !is_old(receiver, &files[0]))
+		if (!lacks_room && all_bytes <= receiver->cache_size && !is_old(receiver, &files[0]))
 			break;
-		kept -= files[0].size;
 		take_away(receiver, &files[0]);
 	}
 }

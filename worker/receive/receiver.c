@@ -61,6 +61,11 @@
 /* before a receiver that stands still looks again, in ms, at least */
 #define STOPPED_MS		1000
 
+/* of a first copy that the target's foreign keys refuse: live, the source asks which tables they lead to */
+#define COPIES_HINT \
+	"First copies come table by table in the order of the source, which cannot ask for the target's foreign keys. Let the user of the receiver's target " \
+	"set session_replication_role; or drop the keys there until first copies are through."
+
 static DbsyncReceiving receiving;
 static DbsyncWork *work;
 
@@ -239,8 +244,11 @@ settle(void)
 static bool
 run_round(void)
 {
+	bool		was_known;
+
 	do
 	{
+		was_known = receiving.place_known;
 		if (!read_configuration())
 			return false;
 		check_rights(receiving.receiver);
@@ -260,7 +268,8 @@ run_round(void)
 			settle();
 			receiving.settling = false;
 		}
-	} while (play_all());
+		/* what was not judged is, when the target has said where it is */
+	} while (play_all() || (receiving.unjudged > 0 && !was_known));
 	if (receiving.receiver->knows_subscription)
 		settle();
 	dbsync_take_raise(&receiving);
@@ -352,6 +361,9 @@ after_error(void)
 		receiving.stop = DBSYNC_STOP_MISSING_ROW;
 		edata->hint = "Put the row back, as it is at the source; or there: SELECT dbsync.copy_table(...); or give the target of the bundles the option whole_rows.";
 	}
+	if (edata->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION && receiving.refused_copies)
+		edata->hint = COPIES_HINT;
+	receiving.refused_copies = false;
 	add_statement(edata);
 	receiving.refused_sqlstate = edata->sqlerrcode;
 	receiving.careful_batch = 0;

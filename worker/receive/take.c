@@ -48,6 +48,7 @@ typedef enum Found
 	FOUND_FOREIGN,				/* another subscription's */
 	FOUND_OLDER,				/* of a chain that came before, and is not known */
 	FOUND_FORK,
+	FOUND_UNJUDGED,				/* it may have been played, which the target has not been asked yet */
 	FOUND_DONE					/* taken, refused, or a duplicate: and left there, as nothing is removed */
 } Found;
 
@@ -151,6 +152,8 @@ is_due(const DbsyncReceiving *receiving, const Seen *entry)
 			return true;
 		case FOUND_BAD:
 			return has_stood_still(entry, receiving->receiver->settle_after);
+		case FOUND_UNJUDGED:
+			return receiving->place_known;
 		case FOUND_DONE:
 			return is_wanted_again(receiving, entry);
 		case FOUND_OLDER:
@@ -198,6 +201,9 @@ judge(const DbsyncReceiving *receiving, const DbsyncCached *bundle)
 	const DbsyncCached *there = dbsync_bundles_find(bundle->chain, bundle->number);
 	bool		applied = bundle->chain == place->chain && bundle->number <= place->number;
 
+	/* the catalog may know of more than the target has, if that was put back: nothing goes by its word */
+	if (!receiving->place_known && (applied || bundle->chain < place->chain))
+		return FOUND_UNJUDGED;
 	if (bundle->chain < place->chain)
 		return knows_chain(receiving->receiver, bundle->chain) ? FOUND_DONE : FOUND_OLDER;
 	if (applied && bundle->number == place->number && place->sums[0] != '\0' && strcmp(bundle->sums, place->sums) != 0)
@@ -307,6 +313,21 @@ may_come(const DbsyncReceiving *receiving, const DbsyncLook *look)
 	return look->chain == place->chain && look->number == dbsync_bundles_first_gap(place->chain, place->number);
 }
 
+/*
+ * A file that is left there in any case, and whose folder says that it was played before the last one: it need not be proved again by each
+ * process.  If that is a lie, it is as good as a file that has not come.
+ */
+static bool
+is_passed_over(const DbsyncReceiving *receiving, const DbsyncLook *look)
+{
+	const DbsyncReceiver *receiver = receiving->receiver;
+	const DbsyncPlace *place = &receiving->place;
+
+	if (receiver->remove || !receiver->knows_subscription || look->chain <= 0 || look->number <= 0)
+		return false;
+	return look->chain == place->chain && look->number < place->number;
+}
+
 /* Where the copy is of the file that is being looked at. */
 static char *
 copy_path(const DbsyncReceiver *receiver)
@@ -336,6 +357,13 @@ take_file(DbsyncReceiving *receiving, const char *name, Candidates *candidates)
 		entry->found = look.ours ? FOUND_PARTIAL : FOUND_NOT_OURS;
 		return 0;
 	}
+	if (is_passed_over(receiving, &look))
+	{
+		entry->found = receiving->place_known ? FOUND_DONE : FOUND_UNJUDGED;
+		entry->chain = look.chain;
+		entry->number = look.number;
+		return 0;
+	}
 	if (!may_come(receiving, &look))
 		return 0;
 	copies++;
@@ -359,7 +387,7 @@ sum_up(DbsyncReceiving *receiving)
 
 	receiving->fork_number = 0;
 	receiving->too_new = NULL;
-	receiving->partial = receiving->older = 0;
+	receiving->partial = receiving->older = receiving->unjudged = 0;
 	hash_seq_init(&status, seen);
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
@@ -372,6 +400,7 @@ sum_up(DbsyncReceiving *receiving)
 		if (entry->found == FOUND_FORK && entry->chain == receiving->place.chain)
 			receiving->fork_number = entry->number;
 		receiving->older += entry->found == FOUND_OLDER;
+		receiving->unjudged += entry->found == FOUND_UNJUDGED;
 		/* what came before our chain is not waited for */
 		if (entry->found == FOUND_TOO_NEW && (entry->chain == 0 || entry->chain >= receiving->place.chain))
 			receiving->too_new = entry->reason;
