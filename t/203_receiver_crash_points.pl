@@ -20,7 +20,7 @@ my $root = $pair->{in_root};
 my $n = 0;
 
 $pair->both('CREATE TABLE public.item (id int PRIMARY KEY, v text)');
-# no key: what is played twice is there twice
+# a COMMIT can be held up
 $pair->target_sql(<<'SQL');
 CREATE FUNCTION public.hold_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NULL; END $$;
 CREATE CONSTRAINT TRIGGER hold_up AFTER UPDATE OR INSERT ON public.item DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.hold_up();
@@ -34,7 +34,7 @@ $pair->travels('s', 'the first copy');
 
 sub names { my ($folder) = @_; return map { s{.*/}{}r } DbsyncTest::Receiving::files_of($folder); }
 sub cached { return scalar(grep { /\.tar$/ } map { names($_) } grep { -d } glob("$root/cache/*-*")); }
-sub change { $n++; $pair->sql("UPDATE public.item SET v = 'round $n' WHERE id % 2 = 0; DELETE FROM public.item WHERE id = $n; INSERT INTO public.item VALUES (1000 + $n, 'new')"); return; }
+sub change { $n++; $pair->sql("BEGIN; UPDATE public.item SET v = 'round $n' WHERE id % 2 = 0; DELETE FROM public.item WHERE id = $n; INSERT INTO public.item VALUES (1000 + $n, 'new'); COMMIT"); return; }
 sub played { return ask($target, "SELECT count(*) FROM public.item WHERE v = 'round $n'") ? 1 : 0; }
 
 sub is_well

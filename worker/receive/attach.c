@@ -21,6 +21,7 @@
 #include "worker/query.h"
 #include "worker/receive/attach.h"
 #include "worker/receive/cache.h"
+#include "worker/receive/next.h"
 #include "worker/receive/replay.h"
 #include "worker/receive/take.h"
 #include "worker/target.h"

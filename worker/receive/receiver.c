@@ -32,6 +32,7 @@
 #include "worker/query.h"
 #include "worker/receive/attach.h"
 #include "worker/receive/cache.h"
+#include "worker/receive/next.h"
 #include "worker/receive/receipt.h"
 #include "worker/receive/receive.h"
 #include "worker/receive/receiver.h"

@@ -49,6 +49,7 @@ typedef enum Found
 	FOUND_OLDER,				/* of a chain that came before, and is not known */
 	FOUND_FORK,
 	FOUND_UNJUDGED,				/* it may have been played, which the target has not been asked yet */
+	FOUND_LEAVING,				/* done with, but it could not be removed */
 	FOUND_DONE					/* taken, refused, or a duplicate: and left there, as nothing is removed */
 } Found;
 
@@ -149,6 +150,7 @@ is_due(const DbsyncReceiving *receiving, const Seen *entry)
 	switch (entry->found)
 	{
 		case FOUND_NEW:
+		case FOUND_LEAVING:
 			return true;
 		case FOUND_BAD:
 			return has_stood_still(entry, receiving->receiver->settle_after);
@@ -186,10 +188,13 @@ remove_from_inbox(const DbsyncReceiver *receiver, Seen *entry, const char *path,
 	if (!receiver->remove || !dbsync_look_is_same(path, st))
 		return;
 	if (unlink(path) != 0 && errno != ENOENT)
+	{
+		entry->found = FOUND_LEAVING;
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not remove file \"%s\": %m", path),
 				 errhint("The server's account must be able to remove files of the inbox; or give the receiver the option remove 'false'.")));
+	}
 	(void) hash_search(seen, entry->name, HASH_REMOVE, NULL);
 }
 
@@ -352,6 +357,11 @@ take_file(DbsyncReceiving *receiving, const char *name, Candidates *candidates)
 	entry = find_seen(name, &look.st);
 	if (!is_due(receiving, entry))
 		return 0;
+	if (entry->found == FOUND_LEAVING)
+	{
+		remove_from_inbox(receiver, entry, path, &look.st);
+		return 0;
+	}
 	if (!look.ours || !look.has_end)
 	{
 		entry->found = look.ours ? FOUND_PARTIAL : FOUND_NOT_OURS;
