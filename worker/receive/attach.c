@@ -23,7 +23,7 @@
 #include "worker/receive/cache.h"
 #include "worker/receive/next.h"
 #include "worker/receive/replay.h"
-#include "worker/receive/take.h"
+#include "worker/receive/seen.h"
 #include "worker/target.h"
 
 /* --- the folder --- */
@@ -106,7 +106,7 @@ dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 	lock_folder(receiving);
 	clear_tmp(receiver);
 	dbsync_bundles_forget();
-	dbsync_take_forget();
+	dbsync_seen_forget();
 }
 
 /* --- the target --- */
