@@ -281,8 +281,11 @@ BEGIN
             MESSAGE = format('receiver "%s" is started', name),
             HINT = format('Use SELECT dbsync.stop_receiver(%L) first.', name);
     END IF;
-    IF receiver.chain IS NOT NULL AND receiver.subscription IS NOT NULL AND dbsync_internal.is_adopted() THEN
-        PERFORM dbsync_internal.forget_at_target(receiver.id, coalesce(force, false));
+    -- its row may be there before the catalog knows of it: a chain was begun, and its first batch refused.  One that another receiver
+    -- of that target goes by stays
+    IF receiver.subscription IS NOT NULL AND dbsync_internal.is_adopted() AND NOT EXISTS (SELECT FROM dbsync.receiver r
+        WHERE r.target = receiver.target AND r.subscription = receiver.subscription AND r.id <> receiver.id) THEN
+        PERFORM dbsync_internal.forget_at_target(receiver.id, coalesce(force, false) OR receiver.chain IS NULL);
     END IF;
     DELETE FROM dbsync.receiver r WHERE r.id = receiver.id;
     PERFORM dbsync_internal.drop_anchor(receiver.id);
@@ -291,7 +294,7 @@ COMMENT ON FUNCTION dbsync_internal.drop_receiver(oid, text, boolean) IS 'body o
 
 CREATE FUNCTION dbsync.drop_receiver(name text, force boolean DEFAULT false) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.drop_receiver(text, boolean) IS 'drops a receiver, and its row in the target''s ledger; its folder stays; force: also if the target cannot be reached';
+COMMENT ON FUNCTION dbsync.drop_receiver(text, boolean) IS 'drops a receiver, and its row in the target''s ledger, unless another receiver of this database plays the same to that target; its folder stays; force: also if the target cannot be reached';
 
 -- ---------------------------------------------------------------------------
 -- start, stop, once

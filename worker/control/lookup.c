@@ -79,7 +79,7 @@ read_found(const char *where, const char *arg, DbsyncFound *found)
 									 " dbsync_internal.owner_of(id)::pg_catalog.oid, target, uid, policy, time_zone, 0 AS kind, name"
 									 " FROM dbsync.subscription UNION ALL"
 									 /* in the ledgers of targets it is the subscription whose bundles it plays */
-									 " SELECT id, enabled, chain IS NOT NULL,"
+									 " SELECT id, enabled, subscription IS NOT NULL,"
 									 " dbsync_internal.owner_of(id)::pg_catalog.oid, target, coalesce(subscription, uid), policy, NULL, 1, name"
 									 " FROM dbsync.receiver) job WHERE %s", where), 1, &arg) == 1)
 	{

@@ -21,8 +21,9 @@
 #include "worker/query.h"
 #include "worker/receive/attach.h"
 #include "worker/receive/cache.h"
+#include "worker/receive/next.h"
 #include "worker/receive/replay.h"
-#include "worker/receive/take.h"
+#include "worker/receive/seen.h"
 #include "worker/target.h"
 
 /* --- the folder --- */
@@ -69,6 +70,17 @@ dbsync_receiver_close_folder(DbsyncReceiving *receiving)
 	receiving->lock_context = NULL;
 }
 
+const char *
+dbsync_receiver_root_problem(const char *path)
+{
+	const char *problem = dbsync_folder_problem(path);
+	struct stat st;
+
+	if (problem != NULL || lstat(psprintf("%s/dbsync.json", path), &st) != 0)
+		return problem;
+	return "It is the outbox of a file target. Give the receiver a folder of its own; its option \"in\" may name the outbox's folder \"out\".";
+}
+
 void
 dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 {
@@ -78,7 +90,7 @@ dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 	if (receiving->lock_context != NULL && strcmp(receiving->locked, receiver->root) == 0)
 		return;
 	dbsync_receiver_close_folder(receiving);
-	problem = dbsync_folder_problem(receiver->root);
+	problem = dbsync_receiver_root_problem(receiver->root);
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -94,7 +106,7 @@ dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 	lock_folder(receiving);
 	clear_tmp(receiver);
 	dbsync_bundles_forget();
-	dbsync_take_forget();
+	dbsync_seen_forget();
 }
 
 /* --- the target --- */

@@ -10,6 +10,9 @@
 
 #include "worker/receive/receive.h"
 
+/* Why a path cannot be a receiver's root; NULL: it can. */
+extern const char *dbsync_receiver_root_problem(const char *path);
+
 /* Make the folders, and take the lock; error if another receiver has it, or the root cannot be one. */
 extern void dbsync_receiver_open_folder(DbsyncReceiving *receiving);
 

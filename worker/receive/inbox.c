@@ -24,6 +24,7 @@
 #include "worker/bundle/folder.h"
 #include "worker/bundle/reader.h"
 #include "worker/bundle/sign.h"
+#include "worker/receive/attach.h"
 #include "worker/receive/look.h"
 #include "worker/receive/receive.h"
 
@@ -291,7 +292,7 @@ dbsync_is_public_key(PG_FUNCTION_ARGS)
 Datum
 dbsync_folder_problem_of(PG_FUNCTION_ARGS)
 {
-	const char *problem = dbsync_folder_problem(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	const char *problem = dbsync_receiver_root_problem(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 
 	if (problem == NULL)
 		PG_RETURN_NULL();

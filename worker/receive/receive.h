@@ -128,6 +128,7 @@ typedef struct DbsyncReceiving
 	const char *too_new;		/* what a file there wants; NULL: nothing is too new */
 	int			partial;		/* files that have been incomplete for too long */
 	int			older;			/* of chains that came before, and that are not known */
+	int			unjudged;		/* that may have been played: the target has not been asked */
 	int64		rejected;		/* since it began */
 	int			rejected_last;	/* since a good one came */
 	int64		duplicates;
@@ -146,6 +147,7 @@ typedef struct DbsyncReceiving
 	/* the batch that was refused last, for the receipt */
 	int64		refused_number; /* its first bundle; 0: none was */
 	int			refused_sqlstate;
+	bool		refused_copies; /* it has rows of first copies, and the target checks foreign keys */
 } DbsyncReceiving;
 
 #endif							/* DBSYNC_WORKER_RECEIVE_RECEIVE_H */

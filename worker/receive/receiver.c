@@ -32,12 +32,14 @@
 #include "worker/query.h"
 #include "worker/receive/attach.h"
 #include "worker/receive/cache.h"
+#include "worker/receive/next.h"
 #include "worker/receive/receipt.h"
 #include "worker/receive/receive.h"
 #include "worker/receive/receiver.h"
 #include "worker/receive/receiver_config.h"
 #include "worker/receive/replay.h"
 #include "worker/receive/take.h"
+#include "worker/receive/trouble.h"
 #include "worker/report.h"
 #include "worker/run/crashes.h"
 #include "worker/run/launcher.h"
@@ -49,24 +51,17 @@
 
 #include "extension/compat.h"
 
-/* first pause after a failure, in ms */
-#define RETRY_MIN		200
-
 /* of a policy that is immediate: nobody calls when a file comes */
 #define IMMEDIATE_MS	100
 
 /* for so long batches are played before the inbox is looked at again, in ms */
 #define PLAY_MS			1000
 
-/* before a receiver that stands still looks again, in ms, at least */
-#define STOPPED_MS		1000
-
 static DbsyncReceiving receiving;
 static DbsyncWork *work;
 
 /* rounds, by the policy */
 static TimestampTz begun = 0;	/* when the last one began, by the clock of policies */
-static char *last_words = NULL; /* the message that was logged last, so that it is not logged over and over */
 
 /* --- what it is told --- */
 
@@ -126,50 +121,6 @@ check_rights(const DbsyncReceiver *receiver)
 			 errhint("A superuser can GRANT pg_read_server_files, pg_write_server_files TO the owner.")));
 }
 
-/* --- what it tells --- */
-
-static void
-report(const char *state)
-{
-	DbsyncReceivingReport told = {0};
-	int64		bytes;
-
-	strlcpy(told.state, state, sizeof(told.state));
-	told.chain = receiving.place.chain;
-	told.number = receiving.place.number;
-	told.batch = receiving.place.batch;
-	told.time = receiving.played_time;
-	told.cached = dbsync_bundles_waiting(&receiving.place, &bytes);
-	told.rejected = receiving.rejected;
-	told.duplicates = receiving.duplicates;
-	told.partial = receiving.partial;
-	told.older = receiving.older;
-	told.rejected_last = receiving.rejected_last;
-	strlcpy(told.missing, dbsync_receipt_missing(&receiving), sizeof(told.missing));
-	dbsync_report_receiving(&told);
-}
-
-static const char *
-stop_text(DbsyncStop stop)
-{
-	switch (stop)
-	{
-		case DBSYNC_STOP_FORK:
-			return "stopped: fork";
-		case DBSYNC_STOP_BROKEN:
-			return "stopped: broken chain";
-		case DBSYNC_STOP_MISSING_ROW:
-			return "stopped: missing row";
-		case DBSYNC_STOP_TOO_NEW:
-			return "stopped: format too new";
-		case DBSYNC_STOP_LEDGER:
-			return "stopped: no ledger";
-		case DBSYNC_STOP_NONE:
-			break;
-	}
-	return "waiting to retry";
-}
-
 /* --- a round --- */
 
 static void
@@ -212,7 +163,7 @@ play_all(void)
 		if (next.kind != DBSYNC_NEXT_BATCH && next.kind != DBSYNC_NEXT_CHAIN)
 			return any;
 		receiving.refused_number = next.number;
-		report(next.kind == DBSYNC_NEXT_CHAIN ? "copying" : "receiving");
+		dbsync_receiver_tell(&receiving, next.kind == DBSYNC_NEXT_CHAIN ? "copying" : "receiving");
 		dbsync_replay(&receiving, &next);
 		receiving.refused_number = 0;
 		receiving.stop = DBSYNC_STOP_NONE;
@@ -239,8 +190,11 @@ settle(void)
 static bool
 run_round(void)
 {
+	bool		was_known;
+
 	do
 	{
+		was_known = receiving.place_known;
 		if (!read_configuration())
 			return false;
 		check_rights(receiving.receiver);
@@ -260,128 +214,16 @@ run_round(void)
 			settle();
 			receiving.settling = false;
 		}
-	} while (play_all());
+		/* what was not judged is, when the target has said where it is */
+	} while (play_all() || (receiving.unjudged > 0 && !was_known));
 	if (receiving.receiver->knows_subscription)
 		settle();
 	dbsync_take_raise(&receiving);
-	report(receiving.waits_for != 0 ? psprintf("waiting for number " INT64_FORMAT, receiving.waits_for) : "idle");
+	dbsync_receiver_tell(&receiving, receiving.waits_for != 0 ? psprintf("waiting for number " INT64_FORMAT, receiving.waits_for) : "idle");
 	return true;
 }
 
 /* --- errors --- */
-
-static long
-pause_after(int failures)
-{
-	double		pause = dbsync_query_pause(RETRY_MIN, failures);
-
-	return (long) (pause / 2 + pg_prng_double(&pg_global_prng_state) * pause / 2);
-}
-
-/* Would it go through with more care?  Once for each batch. */
-static bool
-take_care(void)
-{
-	bool		clash = dbsync_target_fault_is(work->target, DBSYNC_FAULT_CLASH) ||
-		dbsync_target_fault_is(work->target, DBSYNC_FAULT_ROW_MISSING);
-	int64		batch = receiving.place.batch + 1;
-
-	if (!clash || receiving.refused_number == 0 ||
-		(receiving.careful_batch == batch && receiving.careful_chain == receiving.place.chain))
-		return false;
-	receiving.careful_batch = batch;
-	receiving.careful_chain = receiving.place.chain;
-	receiving.careful_replaces = work->target->fault.sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-	return true;
-}
-
-/* What is to be altered at the target goes into the hint, where people look. */
-static void
-add_statement(ErrorData *edata)
-{
-	const char *statement = work->target ? work->target->fault.statement : NULL;
-
-	if (statement == NULL)
-		return;
-	edata->hint = edata->hint ? psprintf("%s On the target: %s", edata->hint, statement) : psprintf("On the target: %s", statement);
-}
-
-static void
-give_up(void)
-{
-	/* files that were open outside of any transaction end with one */
-	if (!IsTransactionState())
-		StartTransactionCommand();
-	AbortCurrentTransaction();
-	dbsync_receiver_detach(&receiving);
-	pgstat_report_activity(STATE_IDLE, NULL);
-}
-
-static bool
-is_news(const ErrorData *edata)
-{
-	if (last_words != NULL && edata->message != NULL && strcmp(last_words, edata->message) == 0)
-		return false;
-	if (last_words != NULL)
-		pfree(last_words);
-	last_words = edata->message ? MemoryContextStrdup(TopMemoryContext, edata->message) : NULL;
-	return true;
-}
-
-/* Returns the pause before the next attempt in ms. */
-static long
-after_error(void)
-{
-	MemoryContext context = MemoryContextSwitchTo(work->batch_context);
-	ErrorData  *edata;
-	long		pause;
-
-	HOLD_INTERRUPTS();
-	dbsync_crashes_survived();
-	edata = CopyErrorData();
-	if (take_care())
-	{
-		FlushErrorState();
-		give_up();
-		RESUME_INTERRUPTS();
-		MemoryContextSwitchTo(context);
-		return 0;
-	}
-	if (dbsync_target_fault_is(work->target, DBSYNC_FAULT_ROW_MISSING))
-	{
-		receiving.stop = DBSYNC_STOP_MISSING_ROW;
-		edata->hint = "Put the row back, as it is at the source; or there: SELECT dbsync.copy_table(...); or give the target of the bundles the option whole_rows.";
-	}
-	add_statement(edata);
-	receiving.refused_sqlstate = edata->sqlerrcode;
-	receiving.careful_batch = 0;
-	if (!dbsync_process_is_ending() && (receiving.stop == DBSYNC_STOP_NONE || is_news(edata)))
-		EmitErrorReport();
-	FlushErrorState();
-	give_up();
-	RESUME_INTERRUPTS();
-	dbsync_process_exit_if_asked(work);
-	pause = pause_after(dbsync_report_failures() + 1);
-	if (receiving.stop != DBSYNC_STOP_NONE)
-		pause = STOPPED_MS;
-	report(stop_text(receiving.stop));
-	/* if it cannot be settled, rows come all the same */
-	receiving.unsettled = !receiving.settling;
-	receiving.settling = false;
-	/* somebody has taken away a file of ours, or all of the folder: it is looked at anew */
-	if (edata->sqlerrcode == ERRCODE_UNDEFINED_FILE)
-		dbsync_receiver_close_folder(&receiving);
-	dbsync_report_trouble(edata, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause));
-	dbsync_report_state(DBSYNC_WORKER_RETRYING);
-	MemoryContextSwitchTo(work->context);
-	MemoryContextReset(work->batch_context);
-	if (work->run != 0)
-	{
-		dbsync_report_release();
-		proc_exit(0);
-	}
-	return pause;
-}
 
 /* True when all went well; false after an error, with its pause. */
 static bool
@@ -395,7 +237,7 @@ try_round(long *pause)
 	{
 		PG_exception_stack = save_exception_stack;
 		error_context_stack = save_context_stack;
-		*pause = after_error();
+		*pause = dbsync_receiver_after_error(&receiving);
 		return false;
 	}
 	PG_exception_stack = &buf;
@@ -472,9 +314,7 @@ receiver_loop(void)
 		}
 		dbsync_report_trouble(NULL, 0);
 		dbsync_report_state(DBSYNC_WORKER_RUNNING);
-		if (last_words != NULL)
-			pfree(last_words);
-		last_words = NULL;
+		dbsync_receiver_forget_words();
 		if (work->run != 0)
 			dbsync_process_finish(work);
 		wait_for_policy();

@@ -372,6 +372,7 @@ play(DbsyncTape *tape)
 	{
 		follow_types(tape);
 		dbsync_tape_open_tables(tape);
+		receiving->refused_copies = tape->copies && tape->together;
 		look_at_first_copies(tape);
 	}
 	if (receiving->place.chain != head->chain)

@@ -9,6 +9,7 @@
 #define DBSYNC_WORKER_RECEIVE_REPLAY_H
 
 #include "worker/receive/cache.h"
+#include "worker/receive/next.h"
 #include "worker/receive/receive.h"
 
 /*

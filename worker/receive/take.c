@@ -18,11 +18,9 @@
 #include <unistd.h>
 
 #include "access/xact.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -32,41 +30,9 @@
 #include "worker/receive/look.h"
 #include "worker/receive/receiver_config.h"
 #include "worker/receive/rejected.h"
+#include "worker/receive/seen.h"
 #include "worker/receive/take.h"
 #include "worker/run/process.h"
-
-/* longer names are no files of a gateway's */
-#define NAME_LIMIT	255
-
-typedef enum Found
-{
-	FOUND_NEW,					/* to be looked at */
-	FOUND_NOT_OURS,
-	FOUND_PARTIAL,
-	FOUND_BAD,					/* if it stays as it is */
-	FOUND_TOO_NEW,
-	FOUND_FOREIGN,				/* another subscription's */
-	FOUND_OLDER,				/* of a chain that came before, and is not known */
-	FOUND_FORK,
-	FOUND_DONE					/* taken, refused, or a duplicate: and left there, as nothing is removed */
-} Found;
-
-/* a file as it was looked at last */
-typedef struct Seen
-{
-	char		name[NAME_LIMIT + 1];	/* key */
-	dev_t		device;
-	ino_t		inode;
-	off_t		size;
-	int64		written;		/* last, in nanoseconds */
-	TimestampTz since;			/* it has been as it is now */
-	Found		found;
-	char		reason[200];
-	int64		number;			/* of it, where that is proved; TOO_NEW: as it says; 0: it does not say */
-	int64		chain;
-	bool		here;			/* it is there in this round */
-	bool		told;			/* PARTIAL: that it has been so for long */
-} Seen;
 
 /* whose bundles are there, while nobody has said whose are to come */
 typedef struct Candidates
@@ -75,94 +41,7 @@ typedef struct Candidates
 	pg_uuid_t	uuid;
 } Candidates;
 
-static HTAB *seen = NULL;
-static MemoryContext seen_context = NULL;
 static int	copies = 0;			/* makes names of copies */
-
-void
-dbsync_take_forget(void)
-{
-	if (seen_context != NULL)
-		MemoryContextReset(seen_context);
-	seen = NULL;
-}
-
-static void
-make_table(void)
-{
-	HASHCTL		control = {.keysize = NAME_LIMIT + 1,.entrysize = sizeof(Seen)};
-
-	if (seen != NULL)
-		return;
-	if (seen_context == NULL)
-		seen_context = AllocSetContextCreate(TopMemoryContext, "dbsync inbox", ALLOCSET_DEFAULT_SIZES);
-	control.hcxt = seen_context;
-	seen = hash_create("dbsync inbox", 256, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-}
-
-/* What is known of it; new, if it has become another file. */
-static Seen *
-find_seen(const char *name, const struct stat *st)
-{
-	bool		found;
-	Seen	   *entry = hash_search(seen, name, HASH_ENTER, &found);
-
-	if (!found || entry->device != st->st_dev || entry->inode != st->st_ino || entry->size != st->st_size ||
-		entry->written != dbsync_look_written(st))
-	{
-		entry->device = st->st_dev;
-		entry->inode = st->st_ino;
-		entry->size = st->st_size;
-		entry->written = dbsync_look_written(st);
-		entry->since = GetCurrentTimestamp();
-		entry->found = FOUND_NEW;
-		entry->told = false;
-		entry->chain = entry->number = 0;
-		entry->reason[0] = '\0';
-	}
-	entry->here = true;
-	return entry;
-}
-
-static bool
-has_stood_still(const Seen *entry, int64 time)
-{
-	return entry->since + time <= GetCurrentTimestamp();
-}
-
-/* It was taken, or was no news, and is wanted again: the target was put back, or the cache has lost it. */
-static bool
-is_wanted_again(const DbsyncReceiving *receiving, const Seen *entry)
-{
-	const DbsyncPlace *place = &receiving->place;
-
-	return receiving->place_known && entry->chain != 0 &&
-		(entry->chain > place->chain || (entry->chain == place->chain && entry->number > place->number)) &&
-		dbsync_bundles_find(entry->chain, entry->number) == NULL;
-}
-
-/* Is there a reason to look at it again?  Chains become known, and what is bad is refused when it has stood still. */
-static bool
-is_due(const DbsyncReceiving *receiving, const Seen *entry)
-{
-	switch (entry->found)
-	{
-		case FOUND_NEW:
-			return true;
-		case FOUND_BAD:
-			return has_stood_still(entry, receiving->receiver->settle_after);
-		case FOUND_DONE:
-			return is_wanted_again(receiving, entry);
-		case FOUND_OLDER:
-			/* the target may have been put back to its chain, or behind it */
-			return entry->chain != 0 && receiving->place.chain != 0 && entry->chain >= receiving->place.chain;
-		case FOUND_FORK:
-			/* the target may have gone on to its chain, or beyond */
-			return entry->chain != 0 && receiving->place.chain != 0 && entry->chain != receiving->place.chain;
-		default:
-			return false;
-	}
-}
 
 static bool
 knows_chain(const DbsyncReceiver *receiver, int64 chain)
@@ -177,39 +56,45 @@ knows_chain(const DbsyncReceiver *receiver, int64 chain)
 
 /* Take a file out of the inbox, if it is still the one that was copied. */
 static void
-remove_from_inbox(const DbsyncReceiver *receiver, Seen *entry, const char *path, const struct stat *st)
+remove_from_inbox(const DbsyncReceiver *receiver, DbsyncSeen *entry, const char *path, const struct stat *st)
 {
-	entry->found = FOUND_DONE;
+	entry->found = DBSYNC_FOUND_DONE;
 	if (!receiver->remove || !dbsync_look_is_same(path, st))
 		return;
 	if (unlink(path) != 0 && errno != ENOENT)
+	{
+		entry->found = DBSYNC_FOUND_LEAVING;
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not remove file \"%s\": %m", path),
 				 errhint("The server's account must be able to remove files of the inbox; or give the receiver the option remove 'false'.")));
-	(void) hash_search(seen, entry->name, HASH_REMOVE, NULL);
+	}
+	dbsync_seen_remove(entry);
 }
 
 /* What it is, of those that can be taken: is it wanted? */
-static Found
+static DbsyncFoundAs
 judge(const DbsyncReceiving *receiving, const DbsyncCached *bundle)
 {
 	const DbsyncPlace *place = &receiving->place;
 	const DbsyncCached *there = dbsync_bundles_find(bundle->chain, bundle->number);
 	bool		applied = bundle->chain == place->chain && bundle->number <= place->number;
 
+	/* the catalog may know of more than the target has, if that was put back: nothing goes by its word */
+	if (!receiving->place_known && (applied || bundle->chain < place->chain))
+		return DBSYNC_FOUND_UNJUDGED;
 	if (bundle->chain < place->chain)
-		return knows_chain(receiving->receiver, bundle->chain) ? FOUND_DONE : FOUND_OLDER;
+		return knows_chain(receiving->receiver, bundle->chain) ? DBSYNC_FOUND_DONE : DBSYNC_FOUND_OLDER;
 	if (applied && bundle->number == place->number && place->sums[0] != '\0' && strcmp(bundle->sums, place->sums) != 0)
-		return FOUND_FORK;
+		return DBSYNC_FOUND_FORK;
 	if (there != NULL && dbsync_bundles_learn(receiving->receiver, (DbsyncCached *) there))
-		return strcmp(there->sums, bundle->sums) == 0 ? FOUND_DONE : FOUND_FORK;
-	return applied ? FOUND_DONE : FOUND_NEW;
+		return strcmp(there->sums, bundle->sums) == 0 ? DBSYNC_FOUND_DONE : DBSYNC_FOUND_FORK;
+	return applied ? DBSYNC_FOUND_DONE : DBSYNC_FOUND_NEW;
 }
 
 /* It proves itself. */
 static int
-take_good(DbsyncReceiving *receiving, Seen *entry, const char *path, const struct stat *st, const char *copy,
+take_good(DbsyncReceiving *receiving, DbsyncSeen *entry, const char *path, const struct stat *st, const char *copy,
 		  DbsyncBundleReader *reader, Candidates *candidates)
 {
 	const DbsyncReceiver *receiver = receiving->receiver;
@@ -224,23 +109,23 @@ take_good(DbsyncReceiving *receiving, Seen *entry, const char *path, const struc
 			candidates->uuid = subscription;
 		if (candidates->n == 0 || memcmp(&candidates->uuid, &subscription, sizeof(pg_uuid_t)) != 0)
 			candidates->n++;
-		entry->found = FOUND_NEW;
+		entry->found = DBSYNC_FOUND_NEW;
 		unlink(copy);
 		return 0;
 	}
 	if (memcmp(&receiver->subscription, &subscription, sizeof(pg_uuid_t)) != 0)
 	{
-		entry->found = FOUND_FOREIGN;
+		entry->found = DBSYNC_FOUND_FOREIGN;
 		unlink(copy);
 		return 0;
 	}
 	entry->found = judge(receiving, &bundle);
 	entry->chain = bundle.chain;
 	entry->number = bundle.number;
-	if (entry->found != FOUND_NEW)
+	if (entry->found != DBSYNC_FOUND_NEW)
 	{
 		unlink(copy);
-		if (entry->found == FOUND_DONE)
+		if (entry->found == DBSYNC_FOUND_DONE)
 		{
 			receiving->duplicates++;
 			remove_from_inbox(receiver, entry, path, st);
@@ -265,17 +150,17 @@ says_foreign(const DbsyncReceiver *receiver, const DbsyncLook *look)
 
 /* It does not: it may yet, or never will. */
 static void
-take_other(DbsyncReceiving *receiving, Seen *entry, const char *path, const DbsyncLook *look, const char *copy,
+take_other(DbsyncReceiving *receiving, DbsyncSeen *entry, const char *path, const DbsyncLook *look, const char *copy,
 		   DbsyncBundleVerdict verdict, const char *reason)
 {
 	const DbsyncReceiver *receiver = receiving->receiver;
 	const struct stat *st = &look->st;
 
 	strlcpy(entry->reason, reason ? reason : "", sizeof(entry->reason));
-	entry->found = verdict == DBSYNC_BUNDLE_PARTIAL ? FOUND_PARTIAL : verdict != DBSYNC_BUNDLE_TOO_NEW ? FOUND_BAD
-		: says_foreign(receiver, look) ? FOUND_FOREIGN : FOUND_TOO_NEW;
-	entry->chain = entry->found == FOUND_TOO_NEW ? look->chain : 0;
-	if (entry->found != FOUND_BAD || !has_stood_still(entry, receiver->settle_after))
+	entry->found = verdict == DBSYNC_BUNDLE_PARTIAL ? DBSYNC_FOUND_PARTIAL : verdict != DBSYNC_BUNDLE_TOO_NEW ? DBSYNC_FOUND_BAD
+		: says_foreign(receiver, look) ? DBSYNC_FOUND_FOREIGN : DBSYNC_FOUND_TOO_NEW;
+	entry->chain = entry->found == DBSYNC_FOUND_TOO_NEW ? look->chain : 0;
+	if (entry->found != DBSYNC_FOUND_BAD || !dbsync_seen_stands_still(entry, receiver->settle_after))
 	{
 		unlink(copy);
 		return;
@@ -307,6 +192,21 @@ may_come(const DbsyncReceiving *receiving, const DbsyncLook *look)
 	return look->chain == place->chain && look->number == dbsync_bundles_first_gap(place->chain, place->number);
 }
 
+/*
+ * A file that is left there in any case, and whose folder says that it was played before the last one: it need not be proved again by each
+ * process.  If that is a lie, it is as good as a file that has not come.
+ */
+static bool
+is_passed_over(const DbsyncReceiving *receiving, const DbsyncLook *look)
+{
+	const DbsyncReceiver *receiver = receiving->receiver;
+	const DbsyncPlace *place = &receiving->place;
+
+	if (receiver->remove || !receiver->knows_subscription || look->chain <= 0 || look->number <= 0)
+		return false;
+	return look->chain == place->chain && look->number < place->number;
+}
+
 /* Where the copy is of the file that is being looked at. */
 static char *
 copy_path(const DbsyncReceiver *receiver)
@@ -321,19 +221,31 @@ take_file(DbsyncReceiving *receiving, const char *name, Candidates *candidates)
 	char	   *path = psprintf("%s/%s", receiver->in, name);
 	char	   *copy;
 	DbsyncLook	look;
-	Seen	   *entry;
+	DbsyncSeen	   *entry;
 	DbsyncBundleReader *reader;
 	DbsyncBundleVerdict verdict;
 	const char *reason = NULL;
 
-	if (strlen(name) > NAME_LIMIT || !dbsync_look(path, &look))
+	if (strlen(name) > DBSYNC_SEEN_NAME || !dbsync_look(path, &look))
 		return 0;
-	entry = find_seen(name, &look.st);
-	if (!is_due(receiving, entry))
+	entry = dbsync_seen_find(name, &look.st);
+	if (!dbsync_seen_is_due(receiving, entry))
 		return 0;
+	if (entry->found == DBSYNC_FOUND_LEAVING)
+	{
+		remove_from_inbox(receiver, entry, path, &look.st);
+		return 0;
+	}
 	if (!look.ours || !look.has_end)
 	{
-		entry->found = look.ours ? FOUND_PARTIAL : FOUND_NOT_OURS;
+		entry->found = look.ours ? DBSYNC_FOUND_PARTIAL : DBSYNC_FOUND_NOT_OURS;
+		return 0;
+	}
+	if (is_passed_over(receiving, &look))
+	{
+		entry->found = receiving->place_known ? DBSYNC_FOUND_DONE : DBSYNC_FOUND_UNJUDGED;
+		entry->chain = look.chain;
+		entry->number = look.number;
 		return 0;
 	}
 	if (!may_come(receiving, &look))
@@ -347,43 +259,6 @@ take_file(DbsyncReceiving *receiving, const char *name, Candidates *candidates)
 		return take_good(receiving, entry, path, &look.st, copy, reader, candidates);
 	take_other(receiving, entry, path, &look, copy, verdict, reason);
 	return 0;
-}
-
-/* What has gone is forgotten, and what is there adds up. */
-static void
-sum_up(DbsyncReceiving *receiving)
-{
-	const DbsyncReceiver *receiver = receiving->receiver;
-	HASH_SEQ_STATUS status;
-	Seen	   *entry;
-
-	receiving->fork_number = 0;
-	receiving->too_new = NULL;
-	receiving->partial = receiving->older = 0;
-	hash_seq_init(&status, seen);
-	while ((entry = hash_seq_search(&status)) != NULL)
-	{
-		if (!entry->here)
-		{
-			(void) hash_search(seen, entry->name, HASH_REMOVE, NULL);
-			continue;
-		}
-		entry->here = false;
-		if (entry->found == FOUND_FORK && entry->chain == receiving->place.chain)
-			receiving->fork_number = entry->number;
-		receiving->older += entry->found == FOUND_OLDER;
-		/* what came before our chain is not waited for */
-		if (entry->found == FOUND_TOO_NEW && (entry->chain == 0 || entry->chain >= receiving->place.chain))
-			receiving->too_new = entry->reason;
-		if (entry->found != FOUND_PARTIAL || !has_stood_still(entry, receiver->partial_after))
-			continue;
-		receiving->partial++;
-		if (!entry->told)
-			ereport(LOG,
-					(errmsg("file \"%s/%s\" has been incomplete for a long time", receiver->in, entry->name),
-					 errhint("It is left where it is, and taken when it is whole.")));
-		entry->told = true;
-	}
 }
 
 static void
@@ -466,7 +341,7 @@ dbsync_take(DbsyncReceiving *receiving)
 	Candidates	candidates = {0};
 	int			taken;
 
-	make_table();
+	dbsync_seen_begin();
 	forget_trouble(receiving);
 	taken = take_all(receiving, &candidates);
 	if (candidates.n > 1)
@@ -481,7 +356,7 @@ dbsync_take(DbsyncReceiving *receiving)
 		dbsync_bundles_load(receiving->receiver);
 		taken = take_all(receiving, &candidates);
 	}
-	sum_up(receiving);
+	dbsync_seen_sum_up(receiving);
 	return taken;
 }
 

@@ -24,7 +24,4 @@ extern void dbsync_take_raise(DbsyncReceiving *receiving);
 /* Was it that the disk is full? */
 extern bool dbsync_take_lacks_room(const DbsyncReceiving *receiving);
 
-/* What has been seen there is forgotten: it is another folder. */
-extern void dbsync_take_forget(void);
-
 #endif							/* DBSYNC_WORKER_RECEIVE_TAKE_H */

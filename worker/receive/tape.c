@@ -110,6 +110,7 @@ add_step(DbsyncTape *tape, const DbsyncTapeFile *file, const DbsyncBundleStep *s
 	whole->pieces = lappend(whole->pieces, piece);
 	whole->rows += step->rows;
 	tape->changes |= step->what == DBSYNC_BUNDLE_CHANGE;
+	tape->copies |= step->what == DBSYNC_BUNDLE_APPEND && step->first;
 }
 
 static void

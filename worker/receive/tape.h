@@ -10,6 +10,7 @@
 
 #include "worker/bundle/reader.h"
 #include "worker/receive/cache.h"
+#include "worker/receive/next.h"
 #include "worker/receive/receive.h"
 
 /* one bundle of it */
