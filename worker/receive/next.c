@@ -158,8 +158,8 @@ refuse_fork(DbsyncReceiving *receiving)
 			 errhint(RESTART_HINT, receiving->work->subscription->name)));
 }
 
-static void
-refuse_too_new(DbsyncReceiving *receiving)
+void
+dbsync_bundles_refuse_too_new(DbsyncReceiving *receiving)
 {
 	receiving->stop = DBSYNC_STOP_TOO_NEW;
 	ereport(ERROR,
@@ -190,7 +190,7 @@ dbsync_bundles_next(DbsyncReceiving *receiving)
 	else
 		next = gather(receiving, place->chain, place->number, place->sums, place->batch + 1);
 	if (next.kind != DBSYNC_NEXT_BATCH && receiving->too_new != NULL)
-		refuse_too_new(receiving);
+		dbsync_bundles_refuse_too_new(receiving);
 	/* something of a new chain has come: what is missed is its beginning */
 	if (next.kind == DBSYNC_NEXT_NOTHING && fresh.kind == DBSYNC_NEXT_WAIT)
 		return fresh;

@@ -34,6 +34,9 @@ typedef struct DbsyncNext
  */
 extern DbsyncNext dbsync_bundles_next(DbsyncReceiving *receiving);
 
+/* Error: receiving->too_new has come, and cannot be read here.  Also before the receiver knows its subscription. */
+extern void dbsync_bundles_refuse_too_new(DbsyncReceiving *receiving);
+
 /* Error: the target's row says what cannot be. */
 extern void dbsync_bundles_refuse_ledger(DbsyncReceiving *receiving, const char *problem);
 

@@ -203,7 +203,12 @@ run_round(void)
 			dbsync_bundles_load(receiving.receiver);
 		(void) dbsync_take(&receiving);
 		if (!receiving.receiver->knows_subscription)
+		{
+			/* nothing has come but that: who looks at the status is to know what the silence is */
+			if (receiving.too_new != NULL)
+				dbsync_bundles_refuse_too_new(&receiving);
 			break;
+		}
 		pose_as_subscription(receiving.receiver);
 		/* what it was refused for is said before it is tried again, and what was played before that */
 		if (receiving.unsettled)

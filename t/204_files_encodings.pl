@@ -1,0 +1,90 @@
+# A source in LATIN1 and a target in UTF-8, and the other way, by files: rows, names and keys; what the target's encoding lacks is refused in words,
+# and nothing of its batch is played.
+use strict;
+use warnings;
+use utf8;
+
+use lib 't';
+use DbsyncTest::Receiving;
+use DbsyncTest::Server qw(ask new_node same_rows uri_of);
+use DbsyncTest::Bundle qw(quoted);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_node('here', preload => 1);
+my $work = PostgreSQL::Test::Utils::tempdir_short();
+my @databases = ('latin', 'unicode');
+my $table = 'public."Größe %"';
+
+sub run
+{
+	my ($database, $sql) = @_;
+	utf8::encode($sql) if utf8::is_utf8($sql);
+	return $node->safe_psql($database, "SET client_encoding = 'UTF8'; $sql");
+}
+
+foreach my $database (@databases)
+{
+	my $encoding = $database eq 'latin' ? 'LATIN1' : 'UTF8';
+	$node->safe_psql('postgres', "CREATE DATABASE $database ENCODING '$encoding' LOCALE 'C' TEMPLATE template0");
+	run($database, "CREATE EXTENSION dbsync; CREATE TYPE public.\"Stück\" AS ENUM ('groß', 'klein');"
+		. "CREATE TABLE $table (\"schlüssel\" text PRIMARY KEY, v text, n int, m public.\"Stück\", j json)");
+}
+foreach my $way ([ 'latin', 'unicode' ], [ 'unicode', 'latin' ])
+{
+	my ($from, $to) = @$way;
+	run($from, "SELECT dbsync.create_target('gate', 'file://$work/$from')");
+	my $key = run($from, "SELECT dbsync.public_key('gate')");
+	run($to, "SELECT dbsync.create_target('here', " . quoted(uri_of($node, database => $to)) . ')');
+	run($to, "SELECT dbsync.create_receiver('in', 'file://$work/to_$to', 'here', ARRAY[" . quoted($key) . '])');
+}
+
+# What is out goes over, and is played in one round: answer and error.
+sub travels
+{
+	my ($from, $to, $what) = @_;
+	is((DbsyncTest::Server::wait_for($node, "von_$from", $from))[1], 't', "$from, $what: is out");
+	mkdir $_ foreach "$work/to_$to", "$work/to_$to/in";
+	rename($_, "$work/to_$to/in/" . ($_ =~ s{.*/}{}r)) or die $! foreach DbsyncTest::Receiving::files_of("$work/$from/out");
+	my ($status, $played, $error) = $node->psql($to, "SET client_encoding = 'UTF8'; SELECT dbsync.receive_once('in')");
+	return ($status, $error);
+}
+
+sub same
+{
+	my ($what) = @_;
+	my @rows = map { run($_, "SELECT string_agg(t::text, E'\\n' ORDER BY convert_to(t::text, 'UTF8')) FROM $table t") } @databases;
+	is($rows[1], $rows[0], $what);
+	return;
+}
+
+foreach my $way ([ 'latin', 'unicode' ], [ 'unicode', 'latin' ])
+{
+	my ($from, $to) = @$way;
+	run($_, "TRUNCATE $table") foreach $to;
+	run($from, "DELETE FROM $table; INSERT INTO $table VALUES ('ä', 'ÿ\\é', 1, 'groß', '{\"ü\": 1}'), ('ö', '', 2, 'klein', NULL), ('ü', NULL, 3, NULL, NULL)");
+	my $name = $table;
+	my $sql = "SELECT dbsync.create_subscription('von_$from', 'gate', tables => ARRAY[" . quoted($name) . '])';
+	run($from, $sql);
+	run($from, "SELECT dbsync.start_subscription('von_$from')");
+	my ($status, $error) = travels($from, $to, 'copy');
+	is($status, 0, "$from, copy: is played") or diag($error);
+	same("$from, copy: the same");
+	run($from, "UPDATE $table SET v = 'é' || n WHERE n > 1; UPDATE $table SET \"schlüssel\" = 'Ä' WHERE n = 1; DELETE FROM $table WHERE n = 2; INSERT INTO $table VALUES ('ñ', 'ß', 4, 'groß')");
+	($status, $error) = travels($from, $to, 'changes');
+	is($status, 0, "$from, changes: are played") or diag($error);
+	same("$from, changes: the same");
+	if ($to eq 'latin')
+	{
+		my $before = run($to, "SELECT count(*), max(n) FROM $table");
+		run($from, "BEGIN; INSERT INTO $table VALUES ('vor', 'x', 5); INSERT INTO $table VALUES ('本', 'y', 6); COMMIT");
+		($status, $error) = travels($from, $to, 'what LATIN1 lacks');
+		isnt($status, 0, 'what LATIN1 lacks is refused');
+		like($error, qr/has no equivalent in encoding "LATIN1"/, 'in words');
+		is(run($to, "SELECT count(*), max(n) FROM $table"), $before, 'and nothing of its batch is played');
+		like(run($to, 'SELECT last_error FROM dbsync.receivers'), qr/LATIN1/, 'status says so');
+	}
+	run($from, "SELECT dbsync.stop_subscription('von_$from'); SELECT dbsync.drop_subscription('von_$from')");
+}
+ok(!(grep { /TRAP|PANIC|terminated by signal/ } split /\n/, slurp_file($node->logfile)), 'no crash');
+done_testing();
