@@ -116,6 +116,7 @@ $pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"resend_after": "1 
 $pair->sql('SELECT dbsync.acknowledge($$s$$, ' . quoted(receipt(applied => $first, refused => ($first + 1) . ':23505')) . ')');
 ok(poll_until(sub { ($pair->sql("SELECT note FROM dbsync.bundles('s') WHERE number = $first + 1") // '') =~ /^refused at receiver "branch": 23505/ }, 'a note'),
 	'what a target refuses is noted, of a receipt on paper');
+$pair->status_becomes('s', "next_action ~ 'Receiver \"branch\" says that its target refuses a bundle: " . ($first + 1) . ":23505'", 'and status says so');
 
 # --- forged, old, other
 my $before = $pair->sql("SELECT string_agg(number || state, ',') FROM dbsync.bundles('s')");

@@ -139,8 +139,32 @@ unlink glob("$folder/c/cache/*/2000-5.tar");
 copy("$made/again.tar", "$in/again.tar");
 receives('c', '1', 'what the catalog takes for played is not thrown away before the target was asked');
 is(rows(), '1b 2new 5e', 'and is played again');
+
+# --- a spare one, which has played nothing
+$node->safe_psql('postgres', "SELECT dbsync.create_target('same', '" . uri_of($node) . "')");
+my $uid = ask($node, "SELECT subscription FROM dbsync.receiver WHERE name = 'c'");
+$node->safe_psql('postgres', "SELECT dbsync.create_receiver('spare', 'file://$folder/spare', 'same', ARRAY[" . quoted($public) . "], subscription => '$uid')");
+my $row = ask($node, 'SELECT p FROM dbsync_ledger.position p');
+$node->safe_psql('postgres', "SELECT dbsync.drop_receiver('spare')");
+is(ask($node, 'SELECT p FROM dbsync_ledger.position p'), $row, 'leaves the row that it has no part in, as it goes');
+
+# --- a gap that stays, and the beginning of the chain that is the cure is lost, too
+bundle(2000, $_, [$t], [ [ 'merge', "VALUES ('I', $_, 'g')" ] ], batch => 29 + $_) foreach 6, 7;
+unlink("$in/2000-6.tar");
+receives('c', '0', 'a gap');
+like(ask($node, "SELECT dbsync.receipt('c')"), qr/ chain=2000 applied=5 .*missing=6( |$)/, 'is asked for');
+bundle(3000, $_, [$t], [ [ 'merge', "VALUES ('I', 3$_, 'h')" ] ], batch => 36 + $_) foreach 1, 2;
+unlink("$in/3000-1.tar");
+receives('c', '0', 'another chain without its beginning');
+like(ask($node, "SELECT dbsync.receipt('c')"), qr/ chain=3000 applied=0 .*missing=1( |$)/, 'which is asked for then');
+
 $node->safe_psql('postgres', "SELECT dbsync.drop_receiver('c'), dbsync.drop_receiver('b')");
 is(ask($node, 'SELECT count(*) FROM dbsync_ledger.position'), 0, 'the last one takes the row along');
+
+# --- an outbox is no target
+$node->safe_psql('postgres', "SELECT dbsync.create_target('gate', 'file://$folder/gate')");
+my (undef, undef, $refusal) = $node->psql('postgres', "SELECT dbsync.create_receiver('o', 'file://$folder/o', 'gate', ARRAY[" . quoted($public) . '])');
+like($refusal, qr/target "gate" takes nothing from bundles/, 'a file target is none for a receiver');
 
 # --- an outbox is no root
 mkdir "$folder/out";

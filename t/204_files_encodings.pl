@@ -6,7 +6,7 @@ use utf8;
 
 use lib 't';
 use DbsyncTest::Receiving;
-use DbsyncTest::Server qw(ask new_node same_rows uri_of);
+use DbsyncTest::Server qw(ask becomes_true new_node uri_of);
 use DbsyncTest::Bundle qw(quoted);
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -33,7 +33,8 @@ foreach my $database (@databases)
 foreach my $way ([ 'latin', 'unicode' ], [ 'unicode', 'latin' ])
 {
 	my ($from, $to) = @$way;
-	run($from, "SELECT dbsync.create_target('gate', 'file://$work/$from')");
+	# names are looked at and written between batches, too
+	run($from, "SELECT dbsync.create_target('gate', 'file://$work/$from?receivers=in')");
 	my $key = run($from, "SELECT dbsync.public_key('gate')");
 	run($to, "SELECT dbsync.create_target('here', " . quoted(uri_of($node, database => $to)) . ')');
 	run($to, "SELECT dbsync.create_receiver('in', 'file://$work/to_$to', 'here', ARRAY[" . quoted($key) . '])');
@@ -70,6 +71,13 @@ foreach my $way ([ 'latin', 'unicode' ], [ 'unicode', 'latin' ])
 	my ($status, $error) = travels($from, $to, 'copy');
 	is($status, 0, "$from, copy: is played") or diag($error);
 	same("$from, copy: the same");
+	# another life of the worker finds what is kept; silence, and one that lacks something
+	$node->restart;
+	ok(becomes_true($node, "SELECT state = 'running' AND last_error IS NULL FROM dbsync.status", $from), "$from: goes on after a restart");
+	run($from, q{SELECT dbsync.alter_target('gate', options => '{"heartbeat": "300 ms"}')});
+	my $newest = run($from, "SELECT max(number) FROM dbsync.bundles('von_$from')");
+	ok(becomes_true($node, "SELECT max(number) > $newest + 1 FROM dbsync.bundles('von_$from')", $from), "$from: has heartbeats");
+	run($from, q{SELECT dbsync.alter_target('gate', options => '{"heartbeat": "0"}')});
 	run($from, "UPDATE $table SET v = 'é' || n WHERE n > 1; UPDATE $table SET \"schlüssel\" = 'Ä' WHERE n = 1; DELETE FROM $table WHERE n = 2; INSERT INTO $table VALUES ('ñ', 'ß', 4, 'groß')");
 	($status, $error) = travels($from, $to, 'changes');
 	is($status, 0, "$from, changes: are played") or diag($error);

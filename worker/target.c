@@ -123,6 +123,13 @@ dbsync_target_ledger_forget(DbsyncTarget *target, const pg_uuid_t *subscription,
 }
 
 bool
+dbsync_target_try_ledger_read(DbsyncTarget *target, const pg_uuid_t *subscription,
+							  DbsyncLedger *ledger, bool *found)
+{
+	return target->driver->ledger_read(target, subscription, ledger, found);
+}
+
+bool
 dbsync_target_try_ledger_forget(DbsyncTarget *target, const pg_uuid_t *subscription)
 {
 	return target->driver->ledger_forget(target, subscription);

@@ -42,6 +42,8 @@ extern List *dbsync_target_ledger_read_parts(DbsyncTarget *target, const pg_uuid
 extern void dbsync_target_ledger_create(DbsyncTarget *target, const DbsyncLedger *ledger);
 extern void dbsync_target_ledger_forget(DbsyncTarget *target, const pg_uuid_t *subscription,
 										const char *doing);
+extern bool dbsync_target_try_ledger_read(DbsyncTarget *target, const pg_uuid_t *subscription,
+										  DbsyncLedger *ledger, bool *found);
 extern bool dbsync_target_try_ledger_forget(DbsyncTarget *target, const pg_uuid_t *subscription);
 extern void dbsync_target_ledger_move(DbsyncTarget *target, const DbsyncLedger *ledger);
 extern void dbsync_target_ledger_write_parts(DbsyncTarget *target, const pg_uuid_t *subscription,

@@ -219,6 +219,13 @@ BEGIN
     PERFORM dbsync_internal.check_file_roles(caller);
     root := dbsync_internal.receiver_root(uri);
     PERFORM dbsync_internal.check_target(caller, target);
+    IF EXISTS (SELECT FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+               WHERE s.srvname = create_receiver.target AND w.fdwname = 'dbsync_file') THEN
+        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+            MESSAGE = format('target "%s" takes nothing from bundles', target),
+            DETAIL = 'It is a folder, into which changes go as bundles.',
+            HINT = 'A receiver plays to a database; to pass bundles on, copy their files.';
+    END IF;
     PERFORM dbsync_internal.check_public_keys(public_keys);
     PERFORM dbsync_internal.check_receiver_policy(policy);
     PERFORM dbsync_internal.check_receiver_options(coalesce(options, '{}'));

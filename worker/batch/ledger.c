@@ -33,6 +33,7 @@
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -132,6 +133,21 @@ how_to_recreate(const DbsyncWork *work)
 					quote_literal_cstr(work->subscription->name));
 }
 
+/*
+ * Bundles are in UTF-8, and names are converted between batches, too: the server does that outside of a transaction only
+ * for the encoding that is set.  Rows go there as text, which the driver converts.
+ */
+static void
+speak_utf8(void)
+{
+	MemoryContext old = CurrentMemoryContext;
+
+	dbsync_query_begin(false, "setting the encoding");
+	SetConfigOption("client_encoding", "UTF8", PGC_SUSET, PGC_S_OVERRIDE);
+	dbsync_query_commit();
+	MemoryContextSwitchTo(old);
+}
+
 static void
 connect_target(DbsyncWork *work)
 {
@@ -145,6 +161,8 @@ connect_target(DbsyncWork *work)
 	if (!ok)
 		dbsync_target_raise(work->target, psprintf("connecting to target \"%s\"",
 												  subscription->target));
+	if (dbsync_target_is_folder(work->target))
+		speak_utf8();
 }
 
 static void

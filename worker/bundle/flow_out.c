@@ -14,6 +14,14 @@
 #include "worker/bundle/crypto.h"
 #include "worker/bundle/flow.h"
 
+/* bytes of a member that wait for its end: libzstd, told how short it is, clears tables of a few kB and not of a MB */
+#define HELD_LIMIT		(32 * 1024)
+/* bytes of a context of libzstd that is kept for the next bundle */
+#define SPARE_LIMIT		(8 * 1024 * 1024)
+
+/* of the bundle before: a new one's memory is the larger part of what a bundle of one row takes */
+static ZSTD_CCtx *spare = NULL;
+
 struct DbsyncFlowOut
 {
 	MemoryContextCallback cleanup;
@@ -24,6 +32,8 @@ struct DbsyncFlowOut
 	ZSTD_CCtx  *zstd;			/* NULL: nothing has been zipped yet */
 	char	   *zipped;			/* what comes out of it */
 	size_t		zipped_room;
+	char	   *held;			/* the member's first bytes */
+	size_t		nheld;
 	DbsyncSealer *sealer;
 	StringInfoData plain;		/* what is sealed next */
 	StringInfoData message;
@@ -39,7 +49,10 @@ free_zstd(void *arg)
 {
 	DbsyncFlowOut *flow = arg;
 
-	ZSTD_freeCCtx(flow->zstd);
+	if (flow->zstd != NULL && spare == NULL && ZSTD_sizeof_CCtx(flow->zstd) <= SPARE_LIMIT)
+		spare = flow->zstd;
+	else
+		ZSTD_freeCCtx(flow->zstd);
 	flow->zstd = NULL;
 }
 
@@ -77,11 +90,13 @@ checked(size_t result)
 static void
 make_zstd(DbsyncFlowOut *flow)
 {
-	flow->zstd = ZSTD_createCCtx();
+	flow->zstd = spare ? spare : ZSTD_createCCtx();
+	spare = NULL;
 	if (flow->zstd == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
+	checked(ZSTD_CCtx_reset(flow->zstd, ZSTD_reset_session_and_parameters));
 	checked(ZSTD_CCtx_setParameter(flow->zstd, ZSTD_c_compressionLevel, flow->level));
 	checked(ZSTD_CCtx_setParameter(flow->zstd, ZSTD_c_checksumFlag, 1));
 	/* the highest levels would have more than a reader takes */
@@ -89,6 +104,7 @@ make_zstd(DbsyncFlowOut *flow)
 		checked(ZSTD_CCtx_setParameter(flow->zstd, ZSTD_c_windowLog, DBSYNC_BUNDLE_WINDOW_LOG));
 	flow->zipped_room = ZSTD_CStreamOutSize();
 	flow->zipped = MemoryContextAlloc(flow->context, flow->zipped_room);
+	flow->held = MemoryContextAlloc(flow->context, HELD_LIMIT);
 }
 
 void
@@ -97,6 +113,7 @@ dbsync_flow_begin(DbsyncFlowOut *flow, bool zipped, bool sealed)
 	flow->zips = zipped && flow->level != 0;
 	flow->seals = sealed && flow->sealer != NULL;
 	flow->bytes = 0;
+	flow->nheld = 0;
 	dbsync_hash_begin(flow->hash);
 	if (flow->zips && flow->zstd == NULL)
 		make_zstd(flow);
@@ -158,21 +175,49 @@ zip(DbsyncFlowOut *flow, const void *data, size_t length, ZSTD_EndDirective dire
 	} while (in.pos < in.size || (directive == ZSTD_e_end && left > 0));
 }
 
+/* Has it all been kept for the member's end?  Not if others have gone before. */
+static bool
+is_held(DbsyncFlowOut *flow, const void *data, size_t length)
+{
+	if (flow->bytes != (int64) flow->nheld || length > HELD_LIMIT - flow->nheld)
+		return false;
+	memcpy(flow->held + flow->nheld, data, length);
+	flow->nheld += length;
+	return true;
+}
+
+static void
+zip_held(DbsyncFlowOut *flow, ZSTD_EndDirective directive)
+{
+	zip(flow, flow->held, flow->nheld, directive);
+	flow->nheld = 0;
+}
+
+static void
+put_to_zip(DbsyncFlowOut *flow, const void *data, size_t length)
+{
+	if (is_held(flow, data, length))
+		return;
+	if (flow->nheld > 0)
+		zip_held(flow, ZSTD_e_continue);
+	zip(flow, data, length, ZSTD_e_continue);
+}
+
 void
 dbsync_flow_put(DbsyncFlowOut *flow, const void *data, size_t length)
 {
-	flow->bytes += length;
 	if (flow->zips)
-		zip(flow, data, length, ZSTD_e_continue);
+		put_to_zip(flow, data, length);
 	else
 		put_zipped(flow, data, length);
+	flow->bytes += length;
 }
 
 int64
 dbsync_flow_end(DbsyncFlowOut *flow, uint8 *hash)
 {
 	if (flow->zips)
-		zip(flow, NULL, 0, ZSTD_e_end);
+		zip_held(flow, ZSTD_e_end);
 	if (flow->seals)
 		seal_plain(flow);
 	dbsync_hash_end(flow->hash, hash);

@@ -76,11 +76,11 @@ read_found(const char *where, const char *arg, DbsyncFound *found)
 	caller_role = become_owner();
 	SPI_connect();
 	if (dbsync_query_latest(psprintf("SELECT * FROM (SELECT id, enabled, position IS NOT NULL,"
-									 " dbsync_internal.owner_of(id)::pg_catalog.oid, target, uid, policy, time_zone, 0 AS kind, name"
+									 " dbsync_internal.owner_of(id)::pg_catalog.oid, target, uid, policy, time_zone, 0 AS kind, name, false AS played"
 									 " FROM dbsync.subscription UNION ALL"
 									 /* in the ledgers of targets it is the subscription whose bundles it plays */
 									 " SELECT id, enabled, subscription IS NOT NULL,"
-									 " dbsync_internal.owner_of(id)::pg_catalog.oid, target, coalesce(subscription, uid), policy, NULL, 1, name"
+									 " dbsync_internal.owner_of(id)::pg_catalog.oid, target, coalesce(subscription, uid), policy, NULL, 1, name, chain IS NOT NULL"
 									 " FROM dbsync.receiver) job WHERE %s", where), 1, &arg) == 1)
 	{
 		found->kind = dbsync_query_int4(0, 9) == 0 ? DBSYNC_JOB_SUBSCRIPTION : DBSYNC_JOB_RECEIVER;
@@ -93,6 +93,7 @@ read_found(const char *where, const char *arg, DbsyncFound *found)
 												  SPI_tuptable->tupdesc, 6, &isnull));
 		found->policy = MemoryContextStrdup(caller, dbsync_query_text(0, 7));
 		zone = dbsync_query_text(0, 8);
+		found->has_played = dbsync_query_bool(0, 11);
 		found->time_zone = zone ? MemoryContextStrdup(caller, zone) : NULL;
 	}
 	SPI_finish();

@@ -21,7 +21,8 @@ typedef struct DbsyncFound
 	int			id;				/* 0: there is none */
 	DbsyncJob	kind;
 	bool		enabled;
-	bool		has_run;
+	bool		has_run;		/* a receiver: it knows whose bundles it plays */
+	bool		has_played;		/* a receiver: a batch, as far as the catalog knows */
 	Oid			owner;
 	char	   *target;
 	pg_uuid_t	uid;

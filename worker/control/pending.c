@@ -33,7 +33,9 @@ static List *starting = NIL;
 typedef struct Forgotten
 {
 	int			id;
+	DbsyncJob	kind;
 	pg_uuid_t	uid;
+	bool		has_played;		/* of a receiver */
 	bool		force;
 	DbsyncTargetConfig *config;
 } Forgotten;
@@ -66,6 +68,38 @@ start_pending(void)
 }
 
 /*
+ * Is a receiver's row its own?  Not that of a live subscription; nor, if it has played nothing, one that another receiver,
+ * perhaps of another database, has come further with than the beginning of a chain.
+ */
+static bool
+is_own_row(const Forgotten *forgotten, const DbsyncLedger *ledger)
+{
+	long long	chain;
+	long long	number;
+
+	if (ledger->chain == 0)
+		return false;
+	return forgotten->has_played || ledger->note == NULL ||
+		(sscanf(ledger->note, "chain %lld number %lld", &chain, &number) == 2 && number == 0);
+}
+
+static bool
+forget_at(DbsyncTarget *target, const Forgotten *forgotten)
+{
+	DbsyncLedger ledger = {0};
+	bool		found;
+
+	if (forgotten->kind == DBSYNC_JOB_RECEIVER)
+	{
+		if (!dbsync_target_try_ledger_read(target, &forgotten->uid, &ledger, &found))
+			return false;
+		if (!found || !is_own_row(forgotten, &ledger))
+			return true;
+	}
+	return dbsync_target_try_ledger_forget(target, &forgotten->uid);
+}
+
+/*
  * Delete the ledger's rows of a subscription that this transaction has dropped;
  * with force a target that does not do it is only a warning.
  */
@@ -78,7 +112,7 @@ forget_one(const Forgotten *forgotten)
 	PG_TRY();
 	{
 		target = dbsync_target_try_open(forgotten->config, &ok);
-		ok = ok && dbsync_target_try_ledger_forget(target, &forgotten->uid);
+		ok = ok && forget_at(target, forgotten);
 		if (!ok && !forgotten->force)
 			dbsync_target_raise(target, "deleting the subscription from the target's ledger");
 		if (!ok)
@@ -228,7 +262,9 @@ dbsync_forget_at_target(PG_FUNCTION_ARGS)
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	forgotten = palloc0(sizeof(Forgotten));
 	forgotten->id = found.id;
+	forgotten->kind = found.kind;
 	forgotten->uid = found.uid;
+	forgotten->has_played = found.has_played;
 	forgotten->force = PG_GETARG_BOOL(1);
 	forgotten->config = config_to_forget(&found, forgotten->force);
 	if (forgotten->config != NULL)

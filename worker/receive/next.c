@@ -169,6 +169,18 @@ dbsync_bundles_refuse_too_new(DbsyncReceiving *receiving)
 			 errhint("Update dbsync on this side. The file stays where it is, and nothing is left out.")));
 }
 
+/* Nothing goes on from where the target is: error. */
+static void
+refuse_place(DbsyncReceiving *receiving)
+{
+	if (receiving->place.chain == 0 && receiving->receiver->chain > 0)
+		refuse_lost_ledger(receiving);
+	if (receiving->damage != NULL)
+		dbsync_bundles_refuse_ledger(receiving, receiving->damage);
+	if (receiving->place.chain != 0 && receiving->fork_number > 0)
+		refuse_fork(receiving);
+}
+
 DbsyncNext
 dbsync_bundles_next(DbsyncReceiving *receiving)
 {
@@ -179,20 +191,17 @@ dbsync_bundles_next(DbsyncReceiving *receiving)
 
 	if (fresh.kind == DBSYNC_NEXT_CHAIN)
 		return fresh;
-	if (place->chain == 0 && receiver->chain > 0)
-		refuse_lost_ledger(receiving);
-	if (receiving->damage != NULL)
-		dbsync_bundles_refuse_ledger(receiving, receiving->damage);
-	if (place->chain == 0)
+	/* when something of a new chain has come, what was wrong has been seen to */
+	if (fresh.kind != DBSYNC_NEXT_WAIT)
+		refuse_place(receiving);
+	if (place->chain == 0 || receiving->damage != NULL || receiving->fork_number > 0)
 		next = fresh;
-	else if (receiving->fork_number > 0)
-		refuse_fork(receiving);
 	else
 		next = gather(receiving, place->chain, place->number, place->sums, place->batch + 1);
 	if (next.kind != DBSYNC_NEXT_BATCH && receiving->too_new != NULL)
 		dbsync_bundles_refuse_too_new(receiving);
-	/* something of a new chain has come: what is missed is its beginning */
-	if (next.kind == DBSYNC_NEXT_NOTHING && fresh.kind == DBSYNC_NEXT_WAIT)
+	/* and what is missed is its beginning, whatever the old one lacks */
+	if (next.kind != DBSYNC_NEXT_BATCH && fresh.kind == DBSYNC_NEXT_WAIT)
 		return fresh;
 	return next;
 }

@@ -93,7 +93,10 @@ dbsync_seen_is_due(const DbsyncReceiving *receiving, const DbsyncSeen *entry)
 		case DBSYNC_FOUND_BAD:
 			return dbsync_seen_stands_still(entry, receiving->receiver->settle_after);
 		case DBSYNC_FOUND_UNJUDGED:
-			return receiving->place_known;
+			/* also where the target cannot be asked again: what lies behind its place is news */
+			return receiving->place_known || (receiving->place.chain != 0 &&
+											  (entry->chain > receiving->place.chain ||
+											   (entry->chain == receiving->place.chain && entry->number > receiving->place.number)));
 		case DBSYNC_FOUND_DONE:
 			return is_wanted_again(receiving, entry);
 		case DBSYNC_FOUND_OLDER:

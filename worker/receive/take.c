@@ -354,6 +354,9 @@ dbsync_take(DbsyncReceiving *receiving)
 	{
 		dbsync_receiver_write_subscription(receiving, &candidates.uuid);
 		dbsync_bundles_load(receiving->receiver);
+		/* of what was seen some is other subscriptions', which was not known */
+		dbsync_seen_forget();
+		dbsync_seen_begin();
 		taken = take_all(receiving, &candidates);
 	}
 	dbsync_seen_sum_up(receiving);

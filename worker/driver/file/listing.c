@@ -113,6 +113,8 @@ note_of(const FileReceipts *receipts, const FileName *name)
 	}
 	if (resent == NULL)
 		return NULL;
+	if (resent->times < 0)
+		return pstrdup("asked for, but damaged in \"keep\"");
 	return psprintf(resent->times == 1 ? "asked for, and sent again" : "asked for, and sent again %d times", resent->times);
 }
 
@@ -141,7 +143,7 @@ put_bundle(FileTarget *target, const FileReceipts *receipts, const FileName *nam
 	values[n++] = Int64GetDatum(head ? head->rows : 0);
 	values[n++] = Int64GetDatum(head ? head->bytes : 0);
 	values[n++] = CStringGetTextDatum(state_of(target, receipts, name));
-	values[n++] = Int32GetDatum(1 + (resent ? resent->times : 0));
+	values[n++] = Int32GetDatum(1 + (resent ? Max(resent->times, 0) : 0));
 	values[n++] = acknowledged_by(receipts, name);
 	nulls[n] = note == NULL;
 	values[n] = note ? CStringGetTextDatum(note) : (Datum) 0;

@@ -21,6 +21,7 @@
 #include "utils/timestamp.h"
 
 #include "worker/bundle/folder.h"
+#include "worker/bundle/names.h"
 #include "worker/bundle/reader.h"
 #include "worker/driver/file/receipts.h"
 
@@ -159,6 +160,42 @@ check_hash(FileTarget *target, const FileReceipt *receipt)
 			 errhint("Begin another chain: dbsync.restart_chain().")));
 }
 
+static bool
+is_named(const FileTarget *target, const FileReceipt *receipt)
+{
+	bool		named = false;
+	ListCell   *lc;
+
+	foreach(lc, target->options.receivers)
+	{
+		char	   *word = dbsync_names_word(lfirst(lc));
+
+		named |= strcmp(receipt->name, word) == 0 || strcmp(receipt->name, lfirst(lc)) == 0;
+		pfree(word);
+	}
+	return named;
+}
+
+/* Of too many strangers the one goes that was heard of longest ago. */
+static void
+drop_stranger(const FileTarget *target, FileReceipts *receipts)
+{
+	int			strangers = 0;
+	ListCell   *lc;
+
+	foreach(lc, receipts->receipts)
+		strangers += !is_named(target, lfirst(lc));
+	if (strangers <= MAX_STRANGERS)
+		return;
+	foreach(lc, receipts->receipts)
+	{
+		if (is_named(target, lfirst(lc)))
+			continue;
+		receipts->receipts = foreach_delete_current(receipts->receipts, lc);
+		return;
+	}
+}
+
 /*
  * In place of what the receiver has said before, as the last of all; false: it is older.  What is kept lives with
  * the others.
@@ -184,8 +221,7 @@ replace(const FileTarget *target, FileReceipts *receipts, const FileReceipt *rec
 	kept = dbsync_file_receipt_parse(receipt->line);
 	kept->taken = receipt->taken;
 	receipts->receipts = lappend(receipts->receipts, kept);
-	if (list_length(receipts->receipts) > list_length(target->options.receivers) + MAX_STRANGERS)
-		receipts->receipts = list_delete_first(receipts->receipts);
+	drop_stranger(target, receipts);
 	MemoryContextSwitchTo(old_context);
 	return true;
 }

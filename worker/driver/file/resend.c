@@ -22,6 +22,8 @@
 #include "worker/bundle/reader.h"
 #include "worker/driver/file/receipts.h"
 
+/* in place of how often it was sent again: it could not be */
+#define DAMAGED			(-1)
 /* ms between two looks at all that is kept */
 #define LOOK_PAUSE		INT64CONST(10000)
 
@@ -157,10 +159,14 @@ send_again(Resending *resending, const FileName *name)
 		resent->name = *name;
 		note_resent(resending, resent);
 	}
-	if (proves_itself(resending, name))
-		dbsync_file_publish(target, name);
-	resent->times++;
 	resent->last = GetCurrentTimestamp();
+	if (!proves_itself(resending, name))
+	{
+		resent->times = DAMAGED;
+		return;
+	}
+	dbsync_file_publish(target, name);
+	resent->times = Max(resent->times, 0) + 1;
 	if (resent->times == 2)
 		ereport(WARNING,
 				(errmsg("bundle " INT64_FORMAT " of subscription \"%s\" was sent again, and is asked for once more",
@@ -279,7 +285,10 @@ send_unanswered(Resending *resending, const char *receiver)
 	return any;
 }
 
-/* Those of the present chain that say something is missing (List of FileReceipt). */
+/*
+ * Those of the present chain that say something is missing (List of FileReceipt); not the last words of one in whose place
+ * there is another one of its name.
+ */
 static List *
 asking(const FileTarget *target, const FileReceipts *receipts)
 {
@@ -290,7 +299,8 @@ asking(const FileTarget *target, const FileReceipts *receipts)
 	{
 		FileReceipt *receipt = lfirst(lc);
 
-		if (receipt->chain == target->newest.chain && receipt->missing != NIL)
+		if (receipt->chain == target->newest.chain && receipt->missing != NIL &&
+			dbsync_file_receipts_find(target, receipts, receipt->name) == receipt)
 			found = lappend(found, receipt);
 	}
 	return found;
@@ -338,10 +348,34 @@ tell_missing(FileTarget *target, const FileReceipts *receipts, const FileReceipt
 		lack->gone = name.number;
 		return true;
 	}
+	if (resent != NULL && resent->times == DAMAGED)
+	{
+		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" lacks bundle " INT64_FORMAT ", which is damaged in \"keep\".",
+				 receipt->name, name.number);
+		lack->gone = name.number;
+		return true;
+	}
 	if (resent != NULL && resent->times > 1)
 		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" lacks bundle " INT64_FORMAT ", though it was sent again %d times.",
 				 receipt->name, name.number, resent->times);
 	return false;
+}
+
+/* What a target refuses stands still there, and is kept here. */
+static void
+tell_refused(FileTarget *target, const FileReceipts *receipts)
+{
+	DbsyncTargetLack *lack = &target->base.lack;
+	ListCell   *lc;
+
+	foreach(lc, target->options.receivers)
+	{
+		const FileReceipt *receipt = dbsync_file_receipts_find(target, receipts, lfirst(lc));
+
+		if (receipt != NULL && strcmp(receipt->refused, "-") != 0)
+			snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" says that its target refuses a bundle: %.32s.",
+					 receipt->name, receipt->refused);
+	}
 }
 
 void
@@ -354,6 +388,7 @@ dbsync_file_tell_lack(FileTarget *target, const FileReceipts *receipts)
 	if (target->silent != NULL)
 		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" has not said for long what it has.",
 				 dbsync_names_word(target->silent));
+	tell_refused(target, receipts);
 	foreach(lc, asking(target, receipts))
 	{
 		if (tell_missing(target, receipts, lfirst(lc)))

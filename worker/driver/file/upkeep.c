@@ -269,7 +269,8 @@ see_to(FileTarget *target, long *pause, int *wants)
 	if (options->full_every > 0 &&
 		has_passed(time_t_to_timestamptz((pg_time_t) target->newest.chain), options->full_every))
 		*wants |= DBSYNC_UPKEEP_RESTART;
-	else if (options->heartbeat > 0 && target->newest.number > 0 && has_passed(target->written, options->heartbeat))
+	/* another chain may be put off */
+	if (options->heartbeat > 0 && target->newest.number > 0 && has_passed(target->written, options->heartbeat))
 		*wants |= DBSYNC_UPKEEP_POSITION;
 	return true;
 }

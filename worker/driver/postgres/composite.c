@@ -278,19 +278,22 @@ type_in_place(PostgresTarget *target, const DbsyncRowPlace *place, char **type)
 }
 
 bool
-dbsync_postgres_row_type_follow(PostgresTarget *target, const DbsyncRowType *row_type, bool make)
+dbsync_postgres_row_type_follow(PostgresTarget *target, const DbsyncRowType *row_type, int depth, bool make)
 {
 	char	   *own = OidIsValid(row_type->type) ? dbsync_postgres_type_sql(row_type->type, -1) : pstrdup(row_type->type_name);
 	ListCell   *lc;
 
-	if (!follow(target, row_type, own, make))
-		return false;
+	if (depth < 0)
+		return follow(target, row_type, own, make);
 	/* by another name, or in another schema, it is the same to rows */
 	foreach(lc, row_type->places)
 	{
+		const DbsyncRowPlace *place = lfirst(lc);
 		char	   *type;
 
-		if (!type_in_place(target, lfirst(lc), &type))
+		if (list_length(place->path) != depth)
+			continue;
+		if (!type_in_place(target, place, &type))
 			return false;
 		if (type != NULL && strcmp(type, own) != 0 && !follow(target, row_type, type, make))
 			return false;

@@ -154,9 +154,30 @@ follow_enum(PostgresTarget *target, const DbsyncEnum *enumeration, bool make)
 	return true;
 }
 
+/* The longest way to a place of one of these; types of other names are looked for by it. */
+static int
+deepest_place(List *row_types)
+{
+	int			deepest = -1;
+	ListCell   *lc;
+	ListCell   *lp;
+
+	foreach(lc, row_types)
+	{
+		foreach(lp, ((DbsyncRowType *) lfirst(lc))->places)
+			deepest = Max(deepest, list_length(((DbsyncRowPlace *) lfirst(lp))->path));
+	}
+	return deepest;
+}
+
+/*
+ * A way to a place counts attributes as the source has them: those by the source's name first, and then from the outside
+ * in, as what is in a type is found only when that has followed.
+ */
 bool
 dbsync_postgres_types_follow(DbsyncTarget *base, List *enums, List *row_types, bool make)
 {
+	int			deepest = deepest_place(row_types);
 	ListCell   *lc;
 
 	foreach(lc, enums)
@@ -164,10 +185,13 @@ dbsync_postgres_types_follow(DbsyncTarget *base, List *enums, List *row_types, b
 		if (!follow_enum((PostgresTarget *) base, lfirst(lc), make))
 			return false;
 	}
-	foreach(lc, row_types)
+	for (int depth = -1; depth <= deepest; depth++)
 	{
-		if (!dbsync_postgres_row_type_follow((PostgresTarget *) base, lfirst(lc), make))
-			return false;
+		foreach(lc, row_types)
+		{
+			if (!dbsync_postgres_row_type_follow((PostgresTarget *) base, lfirst(lc), depth, make))
+				return false;
+		}
 	}
 	return true;
 }
