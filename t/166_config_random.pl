@@ -103,6 +103,11 @@ for (my $n = 0; $n < $mutations; $n += 100)
 	my ($status, undef, $error) = $node->psql('postgres', $script, on_error_stop => 0);
 	ok($status == 0 && $error eq '', "mutations from $n: no crash") or diag(substr($error, 0, 1000));
 }
+# a shared table, of whose key one section says nothing, at length
+my $empty = join("\n", @base) =~ s/(\[table "N \]" \/ public\.c\]\nkey =) x/$1/r;
+isnt($empty, join("\n", @base), 'there is such a section');
+$node->safe_psql('postgres', "CALL try(-1, \$mutated\$$empty\$mutated\$, false)");
+is($node->safe_psql('postgres', 'SELECT what FROM outcome WHERE n = -1'), 'loaded', 'an empty key asks for none');
 my $outcomes = $node->safe_psql('postgres', 'SELECT what, count(*) FROM outcome GROUP BY what ORDER BY what');
 note($outcomes);
 is($node->safe_psql('postgres', q{SELECT n, what, left(detail, 300) FROM outcome WHERE what NOT IN ('loaded', 'refused') ORDER BY n LIMIT 10}), '',

@@ -177,7 +177,8 @@ AS $$
                 ELSE to_jsonb(dbsync_internal.config_place(w.keys ->> a.key, CASE WHEN p."values" ->> a.key IS NULL THEN p.at END, p.name)) END,
                 CASE WHEN a.key IN ('target_table', 'target_sequence') THEN to_jsonb(p.at) ELSE coalesce(p."values" -> a.key, 'null') END) v (wanted, present)
         WHERE a.kind = w.kind AND v.wanted <> v.present
-          AND NOT (p.shared AND a.key IN ('key', 'capture', 'options') AND NOT w.keys ? a.key)
+          -- said to be empty is not said
+          AND NOT (p.shared AND a.key IN ('key', 'capture', 'options') AND coalesce(w.keys -> a.key, 'null') IN ('null', '[]', '""'))
           AND NOT (a.key = 'target' AND NOT w.keys ? 'target')
           AND dbsync_internal.config_normal(a.key, v.wanted) IS DISTINCT FROM dbsync_internal.config_normal(a.key, v.present)
           AND NOT (p.shared AND a.key IN ('capture', 'options')
