@@ -70,14 +70,20 @@ dbsync_seen_stands_still(const DbsyncSeen *entry, int64 time)
 	return entry->since + time <= GetCurrentTimestamp();
 }
 
+/* Does it come behind where the target is, as far as that is known? */
+static bool
+is_ahead(const DbsyncReceiving *receiving, const DbsyncSeen *entry)
+{
+	const DbsyncPlace *place = &receiving->place;
+
+	return entry->chain > place->chain || (entry->chain == place->chain && entry->number > place->number);
+}
+
 /* It was taken, or was no news, and is wanted again: the target was put back, or the cache has lost it. */
 static bool
 is_wanted_again(const DbsyncReceiving *receiving, const DbsyncSeen *entry)
 {
-	const DbsyncPlace *place = &receiving->place;
-
-	return receiving->place_known && entry->chain != 0 &&
-		(entry->chain > place->chain || (entry->chain == place->chain && entry->number > place->number)) &&
+	return receiving->place_known && entry->chain != 0 && is_ahead(receiving, entry) &&
 		dbsync_bundles_find(entry->chain, entry->number) == NULL;
 }
 
@@ -94,9 +100,7 @@ dbsync_seen_is_due(const DbsyncReceiving *receiving, const DbsyncSeen *entry)
 			return dbsync_seen_stands_still(entry, receiving->receiver->settle_after);
 		case DBSYNC_FOUND_UNJUDGED:
 			/* also where the target cannot be asked again: what lies behind its place is news */
-			return receiving->place_known || (receiving->place.chain != 0 &&
-											  (entry->chain > receiving->place.chain ||
-											   (entry->chain == receiving->place.chain && entry->number > receiving->place.number)));
+			return receiving->place_known || (receiving->place.chain != 0 && is_ahead(receiving, entry));
 		case DBSYNC_FOUND_DONE:
 			return is_wanted_again(receiving, entry);
 		case DBSYNC_FOUND_OLDER:

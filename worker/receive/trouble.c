@@ -84,7 +84,6 @@ stop_text(DbsyncStop stop)
 
 /* --- errors --- */
 
-
 static long
 pause_after(int failures)
 {

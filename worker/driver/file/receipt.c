@@ -213,11 +213,20 @@ dbsync_file_receipts_write(FileTarget *target, const FileReceipts *receipts)
 	pfree(buf.data);
 }
 
+bool
+dbsync_file_receipt_is_of(const FileReceipt *receipt, const char *name)
+{
+	char	   *word = dbsync_names_word(name);
+	bool		is_of = strcmp(receipt->name, word) == 0 || strcmp(receipt->name, name) == 0;
+
+	pfree(word);
+	return is_of;
+}
+
 /* Of several that have the name the one heard of last: a receiver that was dropped, and made again, is another one. */
 FileReceipt *
 dbsync_file_receipts_find(const FileTarget *target, const FileReceipts *receipts, const char *name)
 {
-	char	   *word = dbsync_names_word(name);
 	FileReceipt *found = NULL;
 	ListCell   *lc;
 
@@ -225,10 +234,9 @@ dbsync_file_receipts_find(const FileTarget *target, const FileReceipts *receipts
 	{
 		FileReceipt *receipt = lfirst(lc);
 
-		if (receipt->chain == target->newest.chain && (strcmp(receipt->name, word) == 0 || strcmp(receipt->name, name) == 0))
+		if (receipt->chain == target->newest.chain && dbsync_file_receipt_is_of(receipt, name))
 			found = receipt;
 	}
-	pfree(word);
 	return found;
 }
 

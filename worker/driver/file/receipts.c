@@ -21,7 +21,6 @@
 #include "utils/timestamp.h"
 
 #include "worker/bundle/folder.h"
-#include "worker/bundle/names.h"
 #include "worker/bundle/reader.h"
 #include "worker/driver/file/receipts.h"
 
@@ -163,17 +162,14 @@ check_hash(FileTarget *target, const FileReceipt *receipt)
 static bool
 is_named(const FileTarget *target, const FileReceipt *receipt)
 {
-	bool		named = false;
 	ListCell   *lc;
 
 	foreach(lc, target->options.receivers)
 	{
-		char	   *word = dbsync_names_word(lfirst(lc));
-
-		named |= strcmp(receipt->name, word) == 0 || strcmp(receipt->name, lfirst(lc)) == 0;
-		pfree(word);
+		if (dbsync_file_receipt_is_of(receipt, lfirst(lc)))
+			return true;
 	}
-	return named;
+	return false;
 }
 
 /* Of too many strangers the one goes that was heard of longest ago. */

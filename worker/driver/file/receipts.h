@@ -54,6 +54,9 @@ extern FileReceipt *dbsync_file_receipt_parse(const char *line);
 extern FileReceipts *dbsync_file_receipts_read(const FileTarget *target);
 extern void dbsync_file_receipts_write(FileTarget *target, const FileReceipts *receipts);
 
+/* Is it of a receiver of this name?  Names come in one word, or as they are. */
+extern bool dbsync_file_receipt_is_of(const FileReceipt *receipt, const char *name);
+
 /* Of the present chain: the receiver's, by name; NULL: it has said nothing. */
 extern FileReceipt *dbsync_file_receipts_find(const FileTarget *target, const FileReceipts *receipts, const char *name);
 

@@ -338,20 +338,18 @@ tell_missing(FileTarget *target, const FileReceipts *receipts, const FileReceipt
 	const FileRange *range = linitial(receipt->missing);
 	FileName	name = {receipt->chain, Max(range->from, receipt->applied + 1)};
 	const FileResent *resent = dbsync_file_resent_find(receipts, &name);
+	const char *gone = NULL;
 
 	if (name.number > Min(range->to, target->newest.number))
 		return false;
 	if (access(dbsync_file_keep_path(target, &name, ".tar"), F_OK) != 0)
+		gone = "is not kept any more";
+	else if (resent != NULL && resent->times == DAMAGED)
+		gone = "is damaged in \"keep\"";
+	if (gone != NULL)
 	{
-		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" lacks bundle " INT64_FORMAT ", which is not kept any more.",
-				 receipt->name, name.number);
-		lack->gone = name.number;
-		return true;
-	}
-	if (resent != NULL && resent->times == DAMAGED)
-	{
-		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" lacks bundle " INT64_FORMAT ", which is damaged in \"keep\".",
-				 receipt->name, name.number);
+		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" lacks bundle " INT64_FORMAT ", which %s.",
+				 receipt->name, name.number, gone);
 		lack->gone = name.number;
 		return true;
 	}
