@@ -113,22 +113,22 @@ sub play
 	return by_files($link) && $link->{carried} ? $self->asked($link->{to}, "dbsync.receive_once('from_$link->{from}')") : 0;
 }
 
-# All of it, once: rows, and files and batches.
+# All of it, once: rows that were sent, and batches that were played.  Files are not counted: each session that sends puts the newest into out again.
 sub go
 {
 	my ($self, @links) = @_;
-	my ($rows, $files) = (0, 0);
+	my ($rows, $batches) = (0, 0);
 
 	foreach my $link (@links)
 	{
 		$rows += $self->send_over($link);
-		$files += $self->carry($link);
-		$files += $self->play($link);
+		$self->carry($link);
+		$batches += $self->play($link);
 	}
-	return ($rows, $files);
+	return ($rows, $batches);
 }
 
-# Tests that after some rounds nothing is sent, carried or played any more; returns how many rows were sent until then.
+# Tests that after some rounds nothing is sent or played any more; returns how many rows were sent until then.
 sub comes_to_rest
 {
 	my ($self, $test, @links) = @_;
@@ -137,9 +137,9 @@ sub comes_to_rest
 	@links = $self->links unless @links;
 	foreach my $round (1 .. 15)
 	{
-		my ($rows, $files) = $self->go(@links);
+		my ($rows, $batches) = $self->go(@links);
 
-		return $sent if $rows + $files == 0;
+		return $sent if $rows + $batches == 0;
 		$sent += $rows;
 	}
 	fail("$test: it comes to rest");
