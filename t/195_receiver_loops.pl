@@ -1,4 +1,5 @@
-# Databases that feed each other by files, and by files and live links, do not loop: two, and three in a line.
+# Two databases that feed each other by files, with workers at both ends and a gateway between them, do not loop.  (More than two, and live links
+# among them: t/205.)
 use strict;
 use warnings;
 

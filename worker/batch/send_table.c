@@ -153,6 +153,19 @@ dbsync_send_replaced(DbsyncBatch *batch, const DbsyncCutTable *cut_table, Dbsync
 }
 
 /*
+ * Live, room is made when rows have clashed.  Nobody comes back from where files go and says so: who plays them is told
+ * beforehand, and does it when they clash.
+ */
+static void
+make_room_ahead(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncReadCut changes)
+{
+	if (!dbsync_target_is_folder(batch->target))
+		return;
+	changes.what = DBSYNC_RELAY_REMAINING;
+	make_room(batch, cut_table, &changes);
+}
+
+/*
  * Inserts alone go straight in; deletes need but their keys; else each key's last state is merged, or
  * takes the place of what is there, which a row with untouched columns cannot.
  */
@@ -171,6 +184,8 @@ dbsync_send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 after, in
 	changes = dbsync_send_begin(batch, table, cut_table, after, before);
 	keys.after = after;
 	keys.before = before;
+	if (dbsync_read_shape(work->subscription, table, cut_table)->nkeys > 0 && rows > sent.deletes)
+		make_room_ahead(batch, cut_table, changes);
 	if (dbsync_read_shape(work->subscription, table, cut_table)->nkeys == 0)
 		dbsync_send_keyless(batch, cut_table, after, before, DBSYNC_RELAY_CHANGES);
 	else if (dbsync_send_appends(batch, table, cut_table))

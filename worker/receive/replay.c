@@ -223,8 +223,11 @@ play_clear(DbsyncTape *tape, const DbsyncTapeStep *step)
 	/* the source knows them when all rows have been sent */
 	const DbsyncTapePiece *piece = llast(step->pieces);
 
-	/* without it the rows are tried as they are */
-	if (!dbsync_target_clears(target))
+	/*
+	 * It is for rows that clash, and they are tried as they are before that.  Where keys are checked a row that goes
+	 * could take along more, and nothing is cleared.
+	 */
+	if (!tape->careful || tape->together || !dbsync_target_clears(target))
 		return;
 	dbsync_tape_rows(tape, step, DBSYNC_ROWS_CLEAR);
 	dbsync_target_rows_clear(target, step->handle, piece->step->sets);
