@@ -14,6 +14,7 @@ use DbsyncTest::Links;
 use DbsyncTest::Server qw(fingerprint new_node);
 use Test::More;
 
+my $rounds = $ENV{DBSYNC_TEST_ROUNDS} // 1;
 my @databases = qw(one two three);
 my $node = new_node('ring', preload => 1);
 my $all = DbsyncTest::Links->new($node, <<'SQL', @databases);
@@ -177,7 +178,7 @@ sub storm
 	$all->sql('one', 'TRUNCATE public.item');
 	$all->comes_to_rest("$graph, emptied");
 	forget();
-	foreach (1 .. 40)
+	foreach (1 .. 10 * $rounds)
 	{
 		write_something(one_of(@databases), \%keys);
 		foreach my $link (grep { chance(30) } $all->links)
@@ -203,7 +204,7 @@ sub running
 	$all->comes_to_rest("$graph, emptied");
 	forget();
 	$all->start_all;
-	foreach (1 .. 60)
+	foreach (1 .. 15 * $rounds)
 	{
 		write_something(one_of(@databases), \%keys);
 		$all->carry($_, chance(20)) foreach grep { chance(50) } $all->links;
