@@ -9,9 +9,11 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "common/pg_prng.h"
 #include "executor/spi.h"
 #include "pgstat.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -185,4 +187,23 @@ dbsync_query_pause(int64 first, int failures)
 	for (int i = 1; i < failures && pause < dbsync_retry_max; i++)
 		pause *= 2;
 	return Min(pause, dbsync_retry_max);
+}
+
+long
+dbsync_query_random_pause(int64 first, int failures)
+{
+	double		pause = dbsync_query_pause(first, failures);
+
+	return (long) (pause / 2 + pg_prng_double(&pg_global_prng_state) * pause / 2);
+}
+
+void
+dbsync_query_speak_utf8(void)
+{
+	MemoryContext old = CurrentMemoryContext;
+
+	dbsync_query_begin(false, "setting the encoding");
+	SetConfigOption("client_encoding", "UTF8", PGC_SUSET, PGC_S_OVERRIDE);
+	dbsync_query_commit();
+	MemoryContextSwitchTo(old);
 }

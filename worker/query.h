@@ -61,4 +61,13 @@ extern bool dbsync_query_attempt(void (*function) (void *arg), void *arg);
  */
 extern int64 dbsync_query_pause(int64 first, int failures);
 
+/* The same, half of it by chance, so that many workers do not come at once. */
+extern long dbsync_query_random_pause(int64 first, int failures);
+
+/*
+ * From now on this process speaks UTF-8, as bundles do.  Names are converted between batches, too: the server does that
+ * outside of a transaction only for the encoding that is set.
+ */
+extern void dbsync_query_speak_utf8(void);
+
 #endif							/* DBSYNC_WORKER_QUERY_H */

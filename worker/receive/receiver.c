@@ -15,7 +15,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
@@ -360,9 +359,7 @@ dbsync_receiver_main(Datum arg)
 	/* commits are nothing to it */
 	dbsync_wake_at(dbsync_report_wake(), 0, 0, false);
 	/* receive functions read text in it; drivers say for themselves what they speak */
-	dbsync_query_begin(false, "setting the encoding");
-	SetConfigOption("client_encoding", "UTF8", PGC_SUSET, PGC_S_OVERRIDE);
-	dbsync_query_commit();
+	dbsync_query_speak_utf8();
 	if (args.run == 0 && dbsync_crashes_begin(id) >= 2)
 		leave_stopped(id);
 	work = MemoryContextAllocZero(TopMemoryContext, sizeof(DbsyncWork));

@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
@@ -83,14 +82,6 @@ stop_text(DbsyncStop stop)
 }
 
 /* --- errors --- */
-
-static long
-pause_after(int failures)
-{
-	double		pause = dbsync_query_pause(RETRY_MIN, failures);
-
-	return (long) (pause / 2 + pg_prng_double(&pg_global_prng_state) * pause / 2);
-}
 
 /* Would it go through with more care?  Once for each batch. */
 static bool
@@ -188,7 +179,7 @@ dbsync_receiver_after_error(DbsyncReceiving *receiving)
 	give_up(receiving);
 	RESUME_INTERRUPTS();
 	dbsync_process_exit_if_asked(work);
-	pause = pause_after(dbsync_report_failures() + 1);
+	pause = dbsync_query_random_pause(RETRY_MIN, dbsync_report_failures() + 1);
 	if (receiving->stop != DBSYNC_STOP_NONE)
 		pause = STOPPED_MS;
 	dbsync_receiver_tell(receiving, stop_text(receiving->stop));

@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
@@ -33,15 +32,6 @@
 
 /* first pause after a failure, in ms */
 #define RETRY_MIN 200
-
-/* half of the pause is chance, so that many workers do not come at once */
-static long
-pause_after(int failures)
-{
-	double		pause = dbsync_query_pause(RETRY_MIN, failures);
-
-	return (long) (pause / 2 + pg_prng_double(&pg_global_prng_state) * pause / 2);
-}
 
 /*
  * Would the batch that failed go through if its rows were sent in another way?  Two rows
@@ -113,7 +103,7 @@ dbsync_recovery_after_error(DbsyncWork *work)
 		MemoryContextReset(work->batch_context);
 		return 0;
 	}
-	pause = pause_after(dbsync_report_failures() + 1);
+	pause = dbsync_query_random_pause(RETRY_MIN, dbsync_report_failures() + 1);
 	if (put_off || oversized)
 		pause = RETRY_MIN;
 	dbsync_report_trouble(edata, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause));
