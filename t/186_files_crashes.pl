@@ -167,4 +167,45 @@ $pair->arrives('s', 'one that is ahead goes');
 $outbox->play;
 $outbox->same_as($source, 'public.item', @columns);
 
+# the worker is stopped between its state and its bundle, and meanwhile somebody does as we would without a lock
+sub meanwhile
+{
+	my ($sql, $do) = @_;
+	my $number = number_of((kept('.tar'))[-1]) + 1;
+	my $worker = $pair->worker_pid('s');
+
+	$io->rules('link .tar stops');
+	$pair->sql($sql);
+	ok(poll_until(sub { $io->has_happened }, 'a worker that is stopped'), 'a state is there, and its bundle is not');
+	my ($name) = grep { number_of($_) == $number } kept('.state');
+	$do->("$keep/$name", "$keep/" . $name =~ s/state$/tar/r);
+	kill 'CONT', $worker;
+	return;
+}
+
+meanwhile("SELECT dbsync.copy_table('s', 'item')", sub { my ($state) = @_; unlink($state) or die $!; });
+$pair->arrives('s', 'a state that somebody took for one of a batch that died');
+$pair->stop_subscription('s');
+$pair->start_subscription('s');
+$pair->sql("UPDATE item SET v = 'behind it' WHERE id < 10");
+$pair->arrives('s', 'goes on where it was');
+unlike(substr(DbsyncTest::Outbox::slurp($source->logfile), $log), qr/does not belong to the bundle|no file that says how far/, 'the state was written again');
+$outbox->play;
+$outbox->same_as($source, 'public.item', @columns);
+my ($theirs, $their_state);
+meanwhile("SELECT dbsync.copy_table('s', 'item')", sub {
+	($their_state, $theirs) = @_;
+	unlink($their_state) or die $!;
+	system('cp', "$keep/" . (kept('.tar'))[-1], $theirs);
+	PostgreSQL::Test::Utils::append_to_file($their_state, "theirs\n");
+});
+$pair->status_becomes('s', "last_error IS NOT NULL", 'somebody else was before us');
+is(DbsyncTest::Outbox::slurp($their_state), "theirs\n", 'and has his state still');
+$pair->stop_subscription('s');
+unlink($theirs, $their_state);
+$pair->start_subscription('s');
+$pair->arrives('s', 'when his files have gone');
+$outbox->play;
+$outbox->same_as($source, 'public.item', @columns);
+
 DbsyncTest::finish();

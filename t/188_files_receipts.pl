@@ -96,7 +96,6 @@ is($pair->sql("SELECT acknowledged FROM dbsync.bundles('s')"), '{branch}', 'and 
 changes(3);
 
 # --- missing, once and twice
-$outbox->play if 0;
 my $first = $all + 1;
 unlink(glob("$root/out/*"));
 is_taken(comes(receipt(applied => $all, missing => "$first-" . ($first + 1))), 'a receipt that lacks something');
@@ -211,7 +210,8 @@ unlink(glob("$root/out/*"));
 is_taken(comes(receipt(applied => $lacks - 1, missing => $lacks)), 'a receipt, though none is waited for');
 ok(poll_until(sub { grep { /-0*$lacks\.tar$/ } $outbox->files('out') }, 'the bundle to come again'), 'is heard');
 unlink(glob("$root/out/*"));
-sleep(3);
+# receipts are looked at where that is
+is_taken(comes(receipt(count => 1, applied => 0)), "look $_") foreach 1 .. 3;
 is(scalar(grep { /-0*$lacks\.tar$/ } $outbox->files('out')), 0, 'once, and not each second');
 $outbox->{number} = 0;
 $pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"keep_for": "1 day", "heartbeat": "0", "keep_size": "100 kB"}')});
@@ -230,6 +230,22 @@ foreach my $time (1, 2)
 	unlink(glob("$root/out/*"));
 	ok(poll_until(sub { grep { /-0*$number\.tar$/ } $outbox->files('out') }, 'a repeat'), "repeat $time");
 }
+# what is in out is the file that is kept, and whoever takes it away may write to it
+changes(2);
+$number = newest() - 1;
+my ($written) = grep { /-0*$number\.tar$/ } glob("$root/out/*");
+my ($kept) = grep { /-0*$number\.tar$/ } glob("$keep/*.tar");
+my $good = DbsyncTest::Outbox::slurp($kept);
+open(my $bad, '+<', $written) or die $!;
+seek($bad, 1000, 0);
+print $bad 'x';
+close($bad);
+unlink(glob("$root/out/*"));
+ok(poll_until(sub { DbsyncTest::Outbox::slurp($source->logfile) =~ /kept bundle "\Q$kept\E" does not prove itself, and is not sent again/ }, 'a warning'), 'what is damaged is not repeated, and that is said');
+is(scalar(grep { /-0*$number\.tar$/ } $outbox->files('out')), 0, 'nor is it in out');
+open($bad, '+<', $kept) or die $!;
+print $bad $good;
+close($bad);
 
 # --- by the clock
 $old = chain();

@@ -86,9 +86,6 @@ $pair->arrives('s', 'and has, when they are back');
 $outbox->play;
 $outbox->same_as($source, 'app.item', 'binary', 'int4send(id)', 'textsend(v)');
 
-# the owner of the target says where it is
-$pair->sql("CREATE ROLE mover LOGIN; ALTER SERVER gate OWNER TO mover") if 0;
-
 # --- keys
 chmod(0644, "$base/outbox/signing.key");
 $pair->stop_subscription('s');
@@ -113,8 +110,17 @@ $outbox->play;
 $outbox->same_as($source, 'app.item', 'binary', 'int4send(id)', 'textsend(v)');
 is($pair->sql("SELECT option_name FROM pg_foreign_server, pg_options_to_table(srvoptions) WHERE option_name = 'new_key'"), '', 'new_key stays nowhere');
 
-# --- a root that is lost
+# --- one that has lost what says whose it is, and is known by its key
 $pair->sql("SELECT dbsync.stop_subscription('s')");
+$old = $pair->sql("SELECT dbsync.public_key('gate')");
+$key = DbsyncTest::Outbox::slurp("$base/outbox/signing.key");
+unlink("$base/outbox/dbsync.json", "$base/outbox/signing.pub");
+$pair->sql("SELECT dbsync.run_once('s')");
+ok(-e "$base/outbox/dbsync.json", 'it says so again');
+is(DbsyncTest::Outbox::slurp("$base/outbox/signing.key"), $key, 'and has the key that it had');
+is($pair->sql("SELECT dbsync.public_key('gate')"), $old, 'as receivers know it');
+
+# --- a root that is lost
 system('cp', '-a', "$base/outbox", "$base/older");
 system('mv', "$base/outbox", "$base/lost");
 refused("SELECT dbsync.run_once('s')", qr/another key than it had/, 'an outbox that was lost');

@@ -46,7 +46,7 @@ sub no_rules
 	return;
 }
 
-# Has the rule been met that kills?
+# Has the rule been met that kills or stops?
 sub has_happened
 {
 	my ($self) = @_;

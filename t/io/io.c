@@ -8,7 +8,8 @@
  *		<call> <part of a path> <what happens>
  *
  * call: link, rename, unlink, fsync, write.  What happens: a number: the call fails with this errno; "before" or "behind": the
- * process is killed (9) before the call, or when it is done, and the file of rules goes, so that it happens once.
+ * process is killed (9) before the call, or when it is done; "stops": it is stopped (19) before the call, until somebody has it go on.
+ * The file of rules goes then, so that it happens once.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,14 +26,20 @@
 
 typedef enum Rule
 {
-	NOTHING, BEFORE, BEHIND, FAILS
+	NOTHING, BEFORE, BEHIND, STOPS, FAILS
 } Rule;
+
+static void
+happen(int signal_number)
+{
+	syscall(SYS_unlinkat, AT_FDCWD, getenv("DBSYNC_TEST_IO"), 0);
+	syscall(SYS_kill, syscall(SYS_getpid), signal_number);
+}
 
 static void
 die(void)
 {
-	syscall(SYS_unlinkat, AT_FDCWD, getenv("DBSYNC_TEST_IO"), 0);
-	syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
+	happen(SIGKILL);
 	for (;;)
 		pause();
 }
@@ -66,6 +73,8 @@ find_rule(const char *call, const char *path)
 			return BEFORE;
 		if (strcmp(what, "behind") == 0)
 			return BEHIND;
+		if (strcmp(what, "stops") == 0)
+			return STOPS;
 		errno = atoi(what);
 		return FAILS;
 	}
@@ -77,6 +86,8 @@ found(Rule rule)
 {
 	if (rule == BEFORE)
 		die();
+	if (rule == STOPS)
+		happen(SIGSTOP);
 	return rule == FAILS;
 }
 

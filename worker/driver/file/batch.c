@@ -133,10 +133,17 @@ commit(FileTarget *target)
 		return false;
 	if (!link_all(target, &name))
 	{
-		/* or it would be taken for that of the file that was there */
-		if (batch->parts_changed)
+		/* or it would be taken for that of the file that was there; another one's stays, who may need it */
+		if (batch->parts_changed && dbsync_file_state_is_of(target, &last, batch->sums))
 			dbsync_folder_remove(dbsync_file_keep_path(target, &last, ".state"));
 		return false;
+	}
+	/* it was ahead for a moment: somebody without the lock may have cleared it away */
+	if (batch->parts_changed && !dbsync_file_state_is_of(target, &last, batch->sums))
+	{
+		dbsync_folder_remove(dbsync_file_keep_path(target, &last, ".state"));
+		if (!write_state(target, &last))
+			return false;
 	}
 	/* if they come back after a crash, they go when the ledger is read */
 	foreach(lc, batch->finished)

@@ -187,6 +187,7 @@ extern bool dbsync_file_state_write(FileTarget *target, const FileName *name, co
 									const DbsyncLedger *position, List *parts);
 extern bool dbsync_file_state_read(FileTarget *target, const FileName *name, char *sums,
 								   DbsyncLedger *position, List **parts);
+extern bool dbsync_file_state_is_of(FileTarget *target, const FileName *name, const char *sums);
 
 /* --- ledger_read.c --- */
 

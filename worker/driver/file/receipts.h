@@ -68,6 +68,12 @@ extern FileResent *dbsync_file_resent_find(const FileReceipts *receipts, const F
 /* Take what has come. */
 extern void dbsync_file_receipts_take(FileTarget *target, FileReceipts *receipts);
 
+/*
+ * Is a kept file still what was signed?  What is in out is the same file: whoever can write there writes to what is kept.  If
+ * not, a warning says so.  "keys": those of the root, NIL for the first time.
+ */
+extern bool dbsync_file_proves_itself(const FileTarget *target, const FileName *name, List **keys);
+
 /* Publish again what receivers lack, or have said nothing of for long; true: that is to be kept. */
 extern bool dbsync_file_resend(FileTarget *target, FileReceipts *receipts);
 

@@ -120,19 +120,17 @@ look_at_kept(Resending *resending)
 	}
 }
 
-/* What was in out was the same file: whoever could write there has written to what is kept. */
-static bool
-proves_itself(Resending *resending, const FileName *name)
+bool
+dbsync_file_proves_itself(const FileTarget *target, const FileName *name, List **keys)
 {
-	const FileTarget *target = resending->target;
 	const char *path = dbsync_file_keep_path(target, name, ".tar");
 	DbsyncBundleVerdict verdict;
 	const char *reason = NULL;
 	DbsyncBundleReader *reader;
 
-	if (resending->keys == NIL)
-		resending->keys = dbsync_file_own_keys(target);
-	reader = dbsync_bundle_open(path, resending->keys, &verdict, &reason);
+	if (*keys == NIL)
+		*keys = dbsync_file_own_keys(target);
+	reader = dbsync_bundle_open(path, *keys, &verdict, &reason);
 	if (reader != NULL)
 	{
 		dbsync_bundle_close(reader);
@@ -160,7 +158,7 @@ send_again(Resending *resending, const FileName *name)
 		note_resent(resending, resent);
 	}
 	resent->last = GetCurrentTimestamp();
-	if (!proves_itself(resending, name))
+	if (!dbsync_file_proves_itself(target, name, &resending->keys))
 	{
 		resent->times = DAMAGED;
 		return;

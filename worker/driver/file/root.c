@@ -110,6 +110,13 @@ make_key(FileTarget *target)
 	dbsync_folder_write(path_in(target, "tmp"), path_in(target, PUBLIC_KEY), pem, strlen(pem), MARK_MODE);
 }
 
+static void
+write_mark(FileTarget *target)
+{
+	dbsync_folder_write(path_in(target, "tmp"), path_in(target, ROOT_MARK), ROOT_MARK_TEXT,
+						strlen(ROOT_MARK_TEXT), MARK_MODE);
+}
+
 /* The mark comes last: what has none was not made to its end. */
 static void
 make_root(FileTarget *target)
@@ -117,8 +124,7 @@ make_root(FileTarget *target)
 	dbsync_folder_make(target->options.root, ROOT_MODE);
 	make_folders(target);
 	make_key(target);
-	dbsync_folder_write(path_in(target, "tmp"), path_in(target, ROOT_MARK), ROOT_MARK_TEXT,
-						strlen(ROOT_MARK_TEXT), MARK_MODE);
+	write_mark(target);
 }
 
 static bool
@@ -183,27 +189,30 @@ bool
 dbsync_file_root_open(FileTarget *target)
 {
 	const FileOptions *options = &target->options;
+	bool		known = options->public_key != NULL && !options->new_key;
+	bool		has_key;
 	bool		ours = false;
 
 	if (!is_ours(target, &ours))
 		return false;
-	if (!ours && options->public_key != NULL && !options->new_key)
-		return refuse_key(target, "There is nothing in it any more.");
-	if (!ours)
+	has_key = is_there(path_in(target, PRIVATE_KEY));
+	/* one that was made to its end is known by its key, whatever else it lacks now */
+	if (!has_key && (known || (ours && !options->new_key)))
+		return refuse_key(target, psprintf("There is no file \"%s\".", path_in(target, PRIVATE_KEY)));
+	if (!ours && !known)
 		make_root(target);
-	else if (!is_there(path_in(target, PRIVATE_KEY)))
+	else if (!has_key)
 	{
-		if (!options->new_key)
-			return refuse_key(target, psprintf("There is no file \"%s\".", path_in(target, PRIVATE_KEY)));
 		dbsync_folder_remove(path_in(target, PUBLIC_KEY));
 		make_key(target);
 	}
 	make_folders(target);
 	target->signer = dbsync_sign_load(path_in(target, PRIVATE_KEY), "the signing key of a file target");
-	if (options->public_key != NULL && !options->new_key &&
-		strcmp(options->public_key, dbsync_sign_public_pem(target->signer)) != 0)
+	if (known && strcmp(options->public_key, dbsync_sign_public_pem(target->signer)) != 0)
 		return refuse_key(target, psprintf("That of \"%s\" does not go with the public key that is known here.",
 										   path_in(target, PRIVATE_KEY)));
+	if (!ours && known)
+		write_mark(target);
 	if (options->new_key)
 		remember_key(target);
 	if (options->recipients != NULL)

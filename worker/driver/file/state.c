@@ -10,7 +10,11 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "port/pg_crc32c.h"
+#include "storage/fd.h"
 
 #include "worker/bundle/folder.h"
 #include "worker/driver/file/internal.h"
@@ -121,6 +125,27 @@ dbsync_file_state_write(FileTarget *target, const FileName *name, const char *su
 									  buf.data, buf.len, STATE_MODE);
 	pfree(buf.data);
 	return written;
+}
+
+/* Is the state that has this name of the bundle with these sums?  Not if there is none. */
+bool
+dbsync_file_state_is_of(FileTarget *target, const FileName *name, const char *sums)
+{
+	char		wanted[sizeof(HEAD) + DBSYNC_BUNDLE_HEX + 16];
+	char		there[sizeof(wanted)];
+	const char *path = dbsync_file_keep_path(target, name, ".state");
+	int			length = snprintf(wanted, sizeof(wanted), HEAD "bundle\t%s\n", sums);
+	int			fd = OpenTransientFile(path, O_RDONLY | PG_BINARY);
+	int			n;
+
+	if (fd < 0 && errno == ENOENT)
+		return false;
+	if (fd < 0 || (n = read(fd, there, length)) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not read file \"%s\": %m", path)));
+	(void) CloseTransientFile(fd);
+	return n == length && memcmp(there, wanted, length) == 0;
 }
 
 /* --- reading --- */

@@ -213,6 +213,7 @@ repeat(FileTarget *target)
 	TimestampTz last;
 	struct stat status;
 	char	   *said;
+	List	   *keys = NIL;
 	ListCell   *lc;
 
 	if (target->options.repeats == 0 || target->options.receivers != NIL)
@@ -228,7 +229,8 @@ repeat(FileTarget *target)
 			continue;
 		written = time_t_to_timestamptz(status.st_mtime);
 		times = Min((now - written) / (target->options.resend_after * 1000), target->options.repeats);
-		if (times > 0 && written + times * target->options.resend_after * 1000 > last)
+		if (times > 0 && written + times * target->options.resend_after * 1000 > last &&
+			dbsync_file_proves_itself(target, name, &keys))
 			dbsync_file_publish(target, name);
 	}
 	said = psprintf(INT64_FORMAT, now);
