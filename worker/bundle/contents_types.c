@@ -34,11 +34,34 @@ put_enum(StringInfo out, const DbsyncEnum *type)
 }
 
 static void
+put_place(StringInfo out, const DbsyncRowPlace *place)
+{
+	ListCell   *lc;
+
+	dbsync_json_item(out);
+	appendStringInfoChar(out, '{');
+	dbsync_json_put_string(out, "schema", place->schema);
+	dbsync_json_put_string(out, "table", place->table);
+	dbsync_json_put_string(out, "column", place->column);
+	dbsync_json_key(out, "path");
+	appendStringInfoChar(out, '[');
+	foreach(lc, place->path)
+	{
+		dbsync_json_item(out);
+		appendStringInfo(out, "%d", lfirst_int(lc));
+	}
+	appendStringInfoString(out, "]}");
+}
+
+static void
 put_row_type(StringInfo out, const DbsyncRowType *type)
 {
+	ListCell   *lc;
+
 	dbsync_json_item(out);
 	appendStringInfoChar(out, '{');
 	dbsync_json_put_string(out, "type", type->type_name);
+	dbsync_json_put_bool(out, "unchanged", type->unchanged);
 	dbsync_json_key(out, "attributes");
 	appendStringInfoChar(out, '[');
 	for (int i = 0; i < type->nattributes; i++)
@@ -55,6 +78,11 @@ put_row_type(StringInfo out, const DbsyncRowType *type)
 		dbsync_json_put_int(out, "collation", dbsync_extras_same_everywhere(attribute->collation));
 		appendStringInfoChar(out, '}');
 	}
+	appendStringInfoChar(out, ']');
+	dbsync_json_key(out, "places");
+	appendStringInfoChar(out, '[');
+	foreach(lc, type->places)
+		put_place(out, lfirst(lc));
 	appendStringInfoString(out, "]}");
 }
 
@@ -173,6 +201,43 @@ read_attribute(DbsyncJson *json, void *arg)
 }
 
 static void
+read_path(DbsyncJson *json, void *arg)
+{
+	DbsyncRowPlace *place = arg;
+
+	place->path = lappend_int(place->path, (int) dbsync_json_int(json, 1, MaxAttrNumber));
+}
+
+static void
+read_place_member(DbsyncJson *json, const char *key, void *arg)
+{
+	DbsyncRowPlace *place = arg;
+
+	if (strcmp(key, "schema") == 0)
+		place->schema = dbsync_json_string(json);
+	else if (strcmp(key, "table") == 0)
+		place->table = dbsync_json_string(json);
+	else if (strcmp(key, "column") == 0)
+		place->column = dbsync_json_string(json);
+	else if (strcmp(key, "path") == 0)
+		dbsync_json_array(json, read_path, place);
+	else
+		dbsync_json_skip(json);
+}
+
+static void
+read_place(DbsyncJson *json, void *arg)
+{
+	DbsyncRowType *type = arg;
+	DbsyncRowPlace *place = palloc0(sizeof(DbsyncRowPlace));
+
+	dbsync_json_object(json, read_place_member, place);
+	if (place->schema == NULL || place->table == NULL || place->column == NULL)
+		dbsync_json_wrong(json, "a place of a composite type has no name");
+	type->places = lappend(type->places, place);
+}
+
+static void
 read_row_type_member(DbsyncJson *json, const char *key, void *arg)
 {
 	DbsyncRowType *type = arg;
@@ -181,6 +246,10 @@ read_row_type_member(DbsyncJson *json, const char *key, void *arg)
 		type->type_name = dbsync_json_string(json);
 	else if (strcmp(key, "attributes") == 0)
 		dbsync_json_array(json, read_attribute, type);
+	else if (strcmp(key, "unchanged") == 0)
+		type->unchanged = dbsync_json_bool(json);
+	else if (strcmp(key, "places") == 0)
+		dbsync_json_array(json, read_place, type);
 	else
 		dbsync_json_skip(json);
 }

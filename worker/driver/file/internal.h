@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 
 #include "lib/stringinfo.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "worker/bundle/bundle.h"
@@ -118,8 +119,9 @@ typedef struct FileTarget
 	int64		gone_told;		/* up to this number, what somebody lacks that is not kept any more */
 	List	   *enums;			/* of DbsyncEnum: those that receivers know, or are told of next */
 	List	   *enums_due;		/* of them, those that they are to be told of */
-	List	   *row_types;		/* the same of composite types: of DbsyncRowType */
-	List	   *row_types_due;
+	List	   *row_types;		/* the same of composite types: of DbsyncRowType, without their places */
+	List	   *row_types_due;	/* of DbsyncRowType, with places that they are to be told of */
+	HTAB	   *places;			/* where tables have values of them (types.c); NULL: none has */
 } FileTarget;
 
 /* --- fault.c --- */
@@ -248,13 +250,18 @@ extern bool dbsync_file_writing_is_full(const FileTarget *target);
 extern bool dbsync_file_truncate(DbsyncTarget *base, DbsyncTargetTable **tables, int ntables);
 extern DbsyncTargetTable *dbsync_file_table_change(DbsyncTarget *base, DbsyncTargetTable *before,
 												   const DbsyncTableSpec *spec, List *changes, int how);
-extern bool dbsync_file_types_follow(DbsyncTarget *base, List *enums, List *row_types, bool make);
-extern void dbsync_file_types_tell(FileTarget *target);
 extern bool dbsync_file_table_lacks(DbsyncTarget *base, const DbsyncTableSpec *spec, bool *lacks);
 extern bool dbsync_file_delete_where(DbsyncTarget *base, DbsyncTargetTable *table, const DbsyncTableSpec *spec,
 									 const char *condition);
 extern bool dbsync_file_rows_clear(DbsyncTarget *base, DbsyncTargetTable *table, List *sets);
 extern bool dbsync_file_sequences_advance(DbsyncTarget *base, List *sequences);
+
+/* --- types.c --- */
+
+extern bool dbsync_file_types_follow(DbsyncTarget *base, List *enums, List *row_types, bool make);
+
+/* With the batch that has begun, what receivers do not know yet. */
+extern void dbsync_file_types_tell(FileTarget *target);
 
 /* --- rows.c --- */
 
