@@ -6,7 +6,10 @@ use warnings;
 
 use lib 't';
 use DbsyncTest qw(ask quoted uri_of);
+use DbsyncTest::Bundle qw(spew);
 use DbsyncTest::Receiving;
+use IPC::Run ();
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $pair = DbsyncTest::Receiving->new(receiver => { options => q('{"ddl": "apply", "existing_rows": "truncate"}') });
@@ -101,6 +104,29 @@ is($pair->target_sql('SELECT count(*) FROM public.mixed_up'), 0, 'nothing was re
 $pair->target_sql("DROP TABLE public.mixed_up; DROP TYPE $other.mixed; CREATE TYPE $other.mixed AS (x text, y text); CREATE TABLE public.mixed_up (id int PRIMARY KEY, v $other.mixed)");
 same('first copies', @mixed);
 
+# the other reader
+my $work = PostgreSQL::Test::Utils::tempdir_short();
+my $key = spew("$work/public.pem", $pair->public_key . "\n");
+my ($kept) = glob("$pair->{out_root}/keep/*-*");
+
+sub load
+{
+	my $said = '';
+	local %ENV = (%ENV, TMPDIR => $work, PGHOST => $there->host, PGPORT => $there->port, PGDATABASE => 'by_script');
+	my $loaded = IPC::Run::run([ 'scripts/receive', 'load', '-k', $key, $kept ], '<', \'', '>&', \$said);
+	return ($loaded, $said);
+}
+
+$there->safe_psql('postgres', 'CREATE DATABASE by_script');
+$there->safe_psql('by_script', $types);
+my ($loaded, $said) = load();
+ok(!$loaded, 'scripts/receive stops at it, too');
+like($said, qr/mixed has attributes \(y, x\), and at the source \(x, y\)/, 'and says why');
+$there->safe_psql('by_script', "DROP TABLE public.mixed_up; DROP TYPE $other.mixed; CREATE TYPE $other.mixed AS (x text, y text); CREATE TABLE public.mixed_up (id int PRIMARY KEY, v $other.mixed)");
+($loaded, $said) = load();
+ok($loaded, 'and loads the same when it is in order') or diag($said);
+is(rows($there, $_, 'by_script'), rows($here, $_), "$_ by the script") foreach @tables, @mixed;
+
 # --- attributes come, go, and get other names; as many as before, so that nothing would be refused
 
 $pair->sql('ALTER TYPE public.pair ADD ATTRIBUTE z text');
@@ -120,5 +146,25 @@ $pair->sql('ALTER TYPE public.around DROP ATTRIBUTE n; ALTER TYPE public.pair AD
 $pair->sql(q{INSERT INTO public.t VALUES (3, (1, 'z', 'q', 4), NULL, ROW(ARRAY[ROW(1, 'z', 'q', 5)::public.pair], NULL), ARRAY[ROW('w', NULL, NULL)::public.outmost], NULL)});
 $pair->sql(q{INSERT INTO public.keyless VALUES ((8, 'z', 'q', 9), NULL); UPDATE public.keyed SET v.h = 6});
 same('types within types', @mixed);
+
+$pair->sql('ALTER TYPE public.pair DROP ATTRIBUTE z, ADD ATTRIBUTE g text; ALTER TABLE public.keyed RENAME v TO w');
+$pair->sql('BEGIN; ALTER TABLE public.keyless RENAME v TO o; ALTER TABLE public.keyless RENAME l TO v; ALTER TABLE public.keyless RENAME o TO l; COMMIT');
+$row_of{'public.keyed'} = '(k, w)';
+$pair->sql(q{INSERT INTO public.keyed VALUES ((10, 'j'), (1, 'q', 2, 'g')); UPDATE public.keyed SET w.g = 'G' WHERE (k).a = 1});
+$pair->sql(q{INSERT INTO public.keyless (l, v) VALUES ((9, 'q', 3, 'g'), ARRAY[ROW(10, 'q', 4, 'g')::public.pair])});
+same('columns get other names', @mixed);
+
+# --- made by somebody: the statement has the name that the type has there
+$pair->stop_receiver;
+$pair->target_sql(q{SELECT dbsync.alter_receiver('in', options => '{"ddl": "wait"}')});
+$pair->start_receiver;
+$pair->sql('ALTER TYPE public.pair DROP ATTRIBUTE g, ADD ATTRIBUTE f int');
+$pair->sql(q{INSERT INTO public.t (id, p) VALUES (4, (1, 'q', 2, 3))});
+$pair->arrives('s', 'by hand: it is out');
+$pair->carry;
+my $statement = qq(ALTER TYPE $other."%pair" DROP ATTRIBUTE g, ADD ATTRIBUTE f integer;);
+$pair->receiver_becomes('next_action LIKE ' . quoted('%' . ($statement =~ s/%/\\%/r)), 'the receiver waits, and has the statement');
+$pair->target_sql($statement);
+same('by hand', @mixed);
 
 $pair->finish;

@@ -188,17 +188,34 @@ find_places(List *places, const DbsyncRowPlace *place, Oid within, Oid type)
 }
 
 static List *
-places_of(const DbsyncTableSpec *spec, Oid type)
+places_in(List *places, const DbsyncTableSpec *spec, const char *column, Oid within, Oid type)
+{
+	DbsyncRowPlace place = {spec->schema, spec->table, column, NIL};
+
+	return find_places(places, &place, within, type);
+}
+
+/*
+ * Columns have the names there that they had before, as far as nobody has renamed them ahead of us.  Of a column that was of another
+ * type nothing is looked for: that type is not this one.
+ */
+static List *
+places_of(const DbsyncTableSpec *spec, const DbsyncTableShape *shape, const DbsyncTableShape *before, Oid type)
 {
 	List	   *places = NIL;
 
 	for (int i = 0; i < spec->ncolumns; i++)
 	{
-		DbsyncRowPlace place = {spec->schema, spec->table, spec->columns[i], NIL};
+		int			was = before ? dbsync_shape_find_column(before, shape->numbers[i]) : -1;
 
 		/* one may have been dropped since, with its columns */
-		if (SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(spec->types[i])))
-			places = find_places(places, &place, spec->types[i], type);
+		if (!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(spec->types[i])) || (was >= 0 && before->types[was] != spec->types[i]))
+			continue;
+		if (was >= 0)
+			places = places_in(places, spec, before->columns[was], spec->types[i], type);
+		/* what has the name there is another column */
+		if (before == NULL || dbsync_shape_find_number(before, spec->columns[i]) == InvalidAttrNumber)
+			places = places_in(places, spec, spec->columns[i], spec->types[i], type);
 	}
 	return places;
 }
@@ -245,7 +262,7 @@ read_row_type(Oid type, MemoryContext context)
 }
 
 List *
-dbsync_row_types_of(DbsyncWork *work, const DbsyncTableSpec *spec)
+dbsync_row_types_of(DbsyncWork *work, const DbsyncTableSpec *spec, const DbsyncTableShape *shape, const DbsyncTableShape *before)
 {
 	MemoryContext context = CurrentMemoryContext;
 	List	   *found = NIL;
@@ -263,7 +280,7 @@ dbsync_row_types_of(DbsyncWork *work, const DbsyncTableSpec *spec)
 		old = MemoryContextSwitchTo(context);
 		if (row_type != NULL)
 		{
-			row_type->places = places_of(spec, row_type->type);
+			row_type->places = places_of(spec, shape, before, row_type->type);
 			found = lappend(found, row_type);
 		}
 		MemoryContextSwitchTo(old);

@@ -17,6 +17,7 @@
 #include "utils/palloc.h"
 
 #include "worker/driver/driver.h"
+#include "worker/shape.h"
 #include "worker/work.h"
 
 /*
@@ -29,8 +30,12 @@ extern const char *dbsync_row_types_changed(MemoryContext context);
  * The composite types that values of the spec's columns are made of, those that were changed and others: a list of
  * DbsyncRowType in the current context, within a transaction.  All that the columns are made of
  * is noted for dbsync_row_types_check().  Error if one is being changed at this moment.
+ *
+ * The spec is of the shape.  before: the one that the target's table has still, where the batch is to make it this one;
+ * NULL: it has this one, or its columns were chosen.
  */
-extern List *dbsync_row_types_of(DbsyncWork *work, const DbsyncTableSpec *spec);
+extern List *dbsync_row_types_of(DbsyncWork *work, const DbsyncTableSpec *spec, const DbsyncTableShape *shape,
+								 const DbsyncTableShape *before);
 
 /*
  * Before a batch is committed, within SPI: error if a type that was noted has got other attributes, so that

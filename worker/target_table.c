@@ -307,7 +307,8 @@ dbsync_target_table_is_open(const DbsyncTable *table, const DbsyncTableShape *sh
 }
 
 void
-dbsync_target_table_follow_types(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
+dbsync_target_table_follow_types(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape,
+								 const DbsyncTableShape *before)
 {
 	DbsyncTableSpec spec = whole_spec(table, shape);
 	List	   *enums;
@@ -319,9 +320,10 @@ dbsync_target_table_follow_types(DbsyncWork *work, DbsyncTable *table, const Dbs
 	{
 		take_chosen(work, table, shape);
 		spec = dbsync_target_table_spec(table, shape);
+		before = NULL;
 	}
 	enums = dbsync_labels_of(&spec);
-	row_types = dbsync_row_types_of(work, &spec);
+	row_types = dbsync_row_types_of(work, &spec, shape, before);
 	if ((enums != NIL || row_types != NIL) &&
 		!dbsync_target_try_types_follow(work->target, enums, row_types, work->subscription->ddl == DBSYNC_DDL_APPLY))
 		dbsync_target_raise(work->target, psprintf("changing types of target table \"%s.%s\"",
@@ -341,7 +343,7 @@ tell_labels(DbsyncWork *work, DbsyncTable *table, const DbsyncTableShape *shape)
 	{
 		if (shape->types[i] < FirstGenbkiObjectId)
 			continue;
-		dbsync_target_table_follow_types(work, table, shape);
+		dbsync_target_table_follow_types(work, table, shape, NULL);
 		return;
 	}
 }
@@ -365,7 +367,7 @@ dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table, const DbsyncTable
 				 errmsg("target \"%s\" does not take tables without a key, as %s is one",
 						work->subscription->target, table->qualified),
 				 errhint("Add a primary key, or name the key: dbsync.add_table(..., key => '{...}').")));
-	dbsync_target_table_follow_types(work, table, shape);
+	dbsync_target_table_follow_types(work, table, shape, NULL);
 	dbsync_target_table_choose_columns(work, table, shape);
 	table->handle = look_up_apart(work, table, shape);
 	table->handle_shape = shape->id;

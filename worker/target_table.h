@@ -22,10 +22,11 @@ extern void dbsync_target_table_open(DbsyncWork *work, DbsyncTable *table,
 
 /*
  * Before a batch: enums of the target's get the labels that they have at the source, or are
- * looked at for labels that have another name there.
+ * looked at for labels that have another name there; likewise attributes of composite types.  before: the shape
+ * that the target's table has, if the batch is to make it another one; or NULL.
  */
 extern void dbsync_target_table_follow_types(DbsyncWork *work, DbsyncTable *table,
-											 const DbsyncTableShape *shape);
+											 const DbsyncTableShape *shape, const DbsyncTableShape *before);
 
 /*
  * What a driver is told of the table, for rows of a shape; points to what the two own, and

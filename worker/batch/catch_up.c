@@ -41,10 +41,17 @@ find_due(DbsyncWork *work)
 {
 	DbsyncTable *table = dbsync_subscription_table(work->subscription, work->hold_due);
 
-	if (table == NULL || memcmp(&table->uid, &work->hold_uid, sizeof(pg_uuid_t)) != 0 ||
-		!table->part_found || table->state == DBSYNC_TABLE_SUSPENDED || dbsync_table_is_held(table))
+	if (table == NULL || !dbsync_held_is_due(work, table) || (!table->part_found && !table->part.live) ||
+		table->state == DBSYNC_TABLE_SUSPENDED || dbsync_table_is_held(table))
 		return NULL;
 	return table;
+}
+
+/* One without a copy has no position before its subscription has come to where it begins. */
+static bool
+is_early(const DbsyncTable *table)
+{
+	return table != NULL && !table->copy_data && !table->part.live && table->start != NULL && table->state != DBSYNC_TABLE_SUSPENDED;
 }
 
 static void
@@ -52,6 +59,8 @@ hold(DbsyncWork *work)
 {
 	DbsyncTable *table = find_due(work);
 
+	if (is_early(dbsync_subscription_table(work->subscription, work->hold_due)))
+		return;
 	if (table != NULL)
 	{
 		dbsync_held_set_position(work, table, &work->position);

@@ -77,9 +77,8 @@ dbsync_changes_come_first(const DbsyncBatch *batch, const DbsyncCutTable *cut_ta
 		(comes_at_once(batch) && has_later(batch->cut, cut_table));
 }
 
-/* The shape that the table had before the transaction; NULL: it is not known any more. */
-static const DbsyncTableShape *
-shape_at_begin(const DbsyncBatch *batch, int captured_id)
+const DbsyncTableShape *
+dbsync_changes_shape_at_begin(const DbsyncBatch *batch, int captured_id)
 {
 	const List *shapes = batch->work->subscription->shapes;
 	ListCell   *lc;
@@ -107,7 +106,7 @@ retypes_added(const DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 {
 	const List *shapes = batch->work->subscription->shapes;
 	const DbsyncTableShape *shape = dbsync_shapes_find(shapes, cut_table->shape_id);
-	const DbsyncTableShape *begin = shape_at_begin(batch, cut_table->captured_id);
+	const DbsyncTableShape *begin = dbsync_changes_shape_at_begin(batch, cut_table->captured_id);
 	ListCell   *lc;
 
 	foreach(lc, batch->cut->tables)
@@ -370,7 +369,7 @@ follow_at_once(DbsyncBatch *batch, const DbsyncCutTable *cut_table, const Dbsync
 
 	if (is_first(batch, cut_table))
 	{
-		before = shape_at_begin(batch, table->captured_id);
+		before = dbsync_changes_shape_at_begin(batch, table->captured_id);
 		follow_shape(batch, before, end, bends_rows(batch, end));
 		if (shape == end)
 			return;

@@ -279,6 +279,12 @@ dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 	return true;
 }
 
+bool
+dbsync_held_is_due(const DbsyncWork *work, const DbsyncTable *table)
+{
+	return work->hold_due == table->captured_id && memcmp(&work->hold_uid, &table->uid, sizeof(pg_uuid_t)) == 0;
+}
+
 DbsyncSendAs *
 dbsync_held_send_as(DbsyncWork *work)
 {

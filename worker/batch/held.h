@@ -37,6 +37,9 @@ extern void dbsync_held_answered(DbsyncWork *work);
  */
 extern bool dbsync_held_judge(DbsyncWork *work, const ErrorData *edata);
 
+/* Is it to be held, as soon as it has a place to stand still at? */
+extern bool dbsync_held_is_due(const DbsyncWork *work, const DbsyncTable *table);
+
 /* What people are told of a table: why it is held, and what to do; NULL: nothing. */
 extern void dbsync_held_say(DbsyncTable *table, const char *reason, const char *action);
 

@@ -82,6 +82,36 @@ open_all_emptied(DbsyncWork *work, const List *emptied)
 	}
 }
 
+/* Of a table that flows from here on without a copy; one that was refused before is held as soon as it does. */
+static void
+open_uncopied(DbsyncWork *work, DbsyncTable *table)
+{
+	if (dbsync_held_is_due(work, table))
+		return;
+	dbsync_held_ask(work, table);
+	dbsync_target_table_open(work, table, table->shape);
+	dbsync_held_answered(work);
+}
+
+/* Tables without a copy that are held before their first rows: nothing but this look tells whether they still would be. */
+static void
+open_held(DbsyncBatch *batch)
+{
+	ListCell   *lc;
+
+	foreach(lc, batch->held_with)
+	{
+		DbsyncTable *table = lfirst(lc);
+
+		if (table->copy_data || table->dropped != 0)
+			continue;
+		batch->current = table;
+		dbsync_held_ask(batch->work, table);
+		dbsync_target_table_open(batch->work, table, table->shape);
+		dbsync_held_answered(batch->work);
+	}
+}
+
 /* Tables of which a chunk goes with the batch, and those that are emptied for it. */
 static void
 open_copied(DbsyncBatch *batch)
@@ -97,6 +127,11 @@ open_copied(DbsyncBatch *batch)
 		work->blamed = table->captured_id;
 		if (table->copy_data)
 			dbsync_schedule_check_ties(work, table);
+		if (batch->past)
+		{
+			open_uncopied(work, table);
+			continue;
+		}
 		if (table->scan != NULL)
 			dbsync_scanning_check(table);
 		dbsync_target_table_open(work, table, table->shape);
@@ -131,6 +166,18 @@ open_emptied(DbsyncBatch *batch)
 	}
 }
 
+/* What the target's table looks like before the batch; NULL: as behind it, or nobody knows. */
+static const DbsyncTableShape *
+shape_there(const DbsyncBatch *batch)
+{
+	const DbsyncTable *table = batch->current;
+
+	/* what has no column of a name is passed by; or somebody has said that all is done */
+	if (batch->work->subscription->ddl == DBSYNC_DDL_IGNORE || dbsync_held_is_done(table))
+		return NULL;
+	return dbsync_changes_shape_at_begin(batch, table->captured_id);
+}
+
 void
 dbsync_open_tables(DbsyncBatch *batch)
 {
@@ -149,7 +196,7 @@ dbsync_open_tables(DbsyncBatch *batch)
 			/* what it becomes in the batch is looked up there, but for its types */
 			if (dbsync_changes_come_first(batch, cut_table))
 			{
-				dbsync_target_table_follow_types(batch->work, batch->current, shape);
+				dbsync_target_table_follow_types(batch->work, batch->current, shape, shape_there(batch));
 				dbsync_held_answered(batch->work);
 				continue;
 			}
@@ -157,6 +204,8 @@ dbsync_open_tables(DbsyncBatch *batch)
 			dbsync_held_answered(batch->work);
 			check_lock(batch, cut_table);
 		}
+	if (batch->cut == NULL)
+		open_held(batch);
 	if (batch->work->subscription->tied)
 		open_emptied(batch);
 	if (batch->with_chunk)
