@@ -94,5 +94,28 @@ foreach my $way ([ 'latin', 'unicode' ], [ 'unicode', 'latin' ])
 	}
 	run($from, "SELECT dbsync.stop_subscription('von_$from'); SELECT dbsync.drop_subscription('von_$from')");
 }
+
+# --- a database that says nothing of its encoding: a receiver whose name is no UTF-8 has its receipts written, and heard
+
+$node->safe_psql('postgres', "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0");
+run($_, 'CREATE TABLE public.plain (id int PRIMARY KEY, v text)') foreach 'unicode', 'ascii';
+run('unicode', "INSERT INTO public.plain VALUES (1, 'ä'); SELECT dbsync.create_target('far', 'file://$work/far?receivers=caf%25E9')");
+run('unicode', "SELECT dbsync.create_subscription('von_unicode', 'far', tables => '{public.plain}'); SELECT dbsync.start_subscription('von_unicode')");
+is((DbsyncTest::Server::wait_for($node, 'von_unicode', 'unicode'))[1], 't', 'it is out');
+my $name = q{convert_from('\x636166e9', 'SQL_ASCII')};
+$node->safe_psql('ascii', 'CREATE EXTENSION dbsync');
+$node->safe_psql('ascii', "SELECT dbsync.create_target('here', " . quoted(uri_of($node, database => 'ascii')) . ')');
+$node->safe_psql('ascii', "SELECT dbsync.create_receiver($name, 'file://$work/to_ascii', 'here', ARRAY[" . quoted(run('unicode', "SELECT dbsync.public_key('far')")) . '])');
+mkdir $_ foreach "$work/to_ascii", "$work/to_ascii/in";
+rename($_, "$work/to_ascii/in/" . ($_ =~ s{.*/}{}r)) or die $! foreach DbsyncTest::Receiving::files_of("$work/far/out");
+my ($status, $played, $error) = $node->psql('ascii', "SELECT dbsync.receive_once($name)");
+is($status, 0, 'SQL_ASCII: is played') or diag($error);
+is($node->safe_psql('ascii', "SELECT id, encode(convert_to(v, 'SQL_ASCII'), 'hex') FROM public.plain"), '1|c3a4', 'bytes are those of UTF-8');
+my ($receipt) = DbsyncTest::Receiving::files_of("$work/to_ascii/receipts");
+like(slurp_file($receipt // '/dev/null'), qr/^dbsync-receipt 1 \S+ \S+ caf%E9 /, 'its receipt names it by its bytes');
+rename($receipt, "$work/far/receipts/1") or die $!;
+ok(becomes_true($node, q{SELECT bool_or('caf%E9' = ANY (acknowledged)) FROM dbsync.bundles('von_unicode')}, 'unicode'), 'and is heard')
+  or diag(run('unicode', q{SELECT to_json(b) FROM dbsync.bundles('von_unicode') b}));
+run('unicode', "SELECT dbsync.stop_subscription('von_unicode'); SELECT dbsync.drop_subscription('von_unicode')");
 ok(!(grep { /TRAP|PANIC|terminated by signal/ } split /\n/, slurp_file($node->logfile)), 'no crash');
 done_testing();

@@ -15,6 +15,7 @@
 
 #include "access/tupdesc.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -31,6 +32,7 @@ typedef struct NotedType
 {
 	Oid			type;
 	char	   *attributes;
+	uint64		as_of;			/* stands for what the configuration knew of types when it was noted */
 } NotedType;
 
 const char *
@@ -114,11 +116,16 @@ dbsync_row_types_forget(DbsyncWork *work)
 	work->row_types = NIL;
 }
 
-/* What was noted before is of rows that have been sent, or of tables that are looked up anew. */
+/*
+ * What was noted before is of tables that are looked up anew with the configuration that knows of the change.  Until then others are
+ * open for which the target was looked at before it, and rows of theirs would be written out by what is behind it.
+ */
 static void
 note(DbsyncWork *work, Oid type)
 {
 	const char *attributes = cached_attributes(type);
+	const char *known = work->subscription->row_types;
+	uint64		as_of = hash_bytes_extended((const unsigned char *) known, strlen(known), 0);
 	MemoryContext old = MemoryContextSwitchTo(work->target_context);
 	NotedType  *noted = NULL;
 	ListCell   *lc;
@@ -134,9 +141,12 @@ note(DbsyncWork *work, Oid type)
 		noted->type = type;
 		work->row_types = lappend(work->row_types, noted);
 	}
-	if (noted->attributes != NULL)
+	else if (noted->as_of == as_of && strcmp(noted->attributes, attributes) != 0)
+		complain(type);
+	else
 		pfree(noted->attributes);
 	noted->attributes = pstrdup(attributes);
+	noted->as_of = as_of;
 	MemoryContextSwitchTo(old);
 	if (is_another(type, noted->attributes))
 		complain(type);

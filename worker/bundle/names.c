@@ -43,9 +43,11 @@ char *
 dbsync_names_word(const char *name)
 {
 	StringInfoData buf;
+	/* what is in no encoding need not be UTF-8 */
+	const char *utf8 = GetDatabaseEncoding() == PG_SQL_ASCII ? name : pg_server_to_any(name, strlen(name), PG_UTF8);
 
 	initStringInfo(&buf);
-	for (const char *p = pg_server_to_any(name, strlen(name), PG_UTF8); *p; p++)
+	for (const char *p = utf8; *p; p++)
 	{
 		if ((*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || strchr("_.-", *p))
 			appendStringInfoChar(&buf, *p);
