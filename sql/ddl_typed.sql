@@ -53,7 +53,32 @@ ALTER TYPE public.row_type DROP ATTRIBUTE IF EXISTS w CASCADE;
 \c :source
 SELECT dbsync.resume_table('ddl', 'public.typed');
 \i sql/include/same_table.psql
+
+-- where the type is in columns of other tables, too, the statement takes its tables along; nobody renames for them
+CREATE TABLE public.whole (id int PRIMARY KEY, r public.row_type, l public.row_type[]);
+\c :target
+CREATE TABLE public.whole (id int PRIMARY KEY, r public.row_type, l public.row_type[]);
+\c :source
+SELECT dbsync.add_table('ddl', 'public.whole');
+SELECT dbsync.remove_table('ddl', 'public.typed');
+INSERT INTO public.whole VALUES (1, (1, 'a', 'b'));
+SELECT dbsync.run_once('ddl') >= 0 AS sent;
+ALTER TYPE public.row_type RENAME ATTRIBUTE x TO y CASCADE;
+ALTER TYPE public.row_type DROP ATTRIBUTE label CASCADE, ADD ATTRIBUTE z int CASCADE;
+INSERT INTO public.whole VALUES (2, (2, 'c', 3));
+SELECT dbsync.run_once('ddl');
+SELECT next_action FROM dbsync.table_status WHERE state = 'held' \gset
+\echo :next_action
+\c :target
+:next_action
+\c :source
+SELECT dbsync.resume_table('ddl', 'public.whole');
+SELECT dbsync.run_once('ddl') >= 0 AS sent;
+SELECT * FROM public.whole ORDER BY id;
+\c :target
+SELECT * FROM public.whole ORDER BY id;
+\c :source
 SELECT dbsync.drop_subscription('ddl');
 SELECT dbsync.drop_target('ddl_target');
-DROP TABLE public.typed;
+DROP TABLE public.typed, public.whole;
 DROP TYPE public.row_type;

@@ -28,6 +28,7 @@ typedef struct Following
 	const DbsyncRowType *row_type;
 	char	   *type;			/* its name, quoted */
 	bool		is_there;		/* as a composite type */
+	bool		has_tables;		/* there are tables of it, which have its attributes as their columns */
 	int			n;				/* attributes that the target has, in their order: */
 	char	  **names;
 	int		   *places;			/* which of the source's each is; < 0: none */
@@ -53,14 +54,15 @@ read_attributes(Following *following)
 {
 	const char *values[1] = {following->type};
 	const PostgresAnswer *answer =
-		dbsync_postgres_query(following->target, "SELECT a.attname FROM pg_catalog.pg_type t"
+		dbsync_postgres_query(following->target, "SELECT a.attname, EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.reloftype = t.oid) FROM pg_catalog.pg_type t"
 							  " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped"
 							  " WHERE t.oid = pg_catalog.to_regtype($1) AND t.typtype = 'c' ORDER BY a.attnum",
-							  1, values, "*T");
+							  1, values, "*Tb");
 
 	if (answer == NULL)
 		return false;
 	following->is_there = dbsync_postgres_answer_rows(answer) > 0;
+	following->has_tables = following->is_there && dbsync_postgres_answer_bool(answer, 0, 1);
 	/* it may have no attributes */
 	following->n = following->is_there && dbsync_postgres_answer_text(answer, 0, 0) == NULL ? 0 : dbsync_postgres_answer_rows(answer);
 	following->names = palloc(sizeof(char *) * Max(following->n, 1));
@@ -177,18 +179,19 @@ static char *
 change_sql(const Following *following)
 {
 	const DbsyncRowType *row_type = following->row_type;
+	const char *cascade = following->has_tables ? " CASCADE" : "";
 	StringInfoData parts;
 
 	initStringInfo(&parts);
 	for (int i = 0; i < following->n; i++)
 	{
 		if (row_type->attributes[following->places[i]].name == NULL)
-			appendStringInfo(&parts, "%s DROP ATTRIBUTE %s", parts.len > 0 ? "," : "", quote_identifier(following->names[i]));
+			appendStringInfo(&parts, "%s DROP ATTRIBUTE %s%s", parts.len > 0 ? "," : "", quote_identifier(following->names[i]), cascade);
 	}
 	for (int k = 0; k < row_type->nattributes; k++)
 	{
 		if (row_type->attributes[k].name != NULL && !target_has(following, k))
-			appendStringInfo(&parts, "%s ADD ATTRIBUTE %s", parts.len > 0 ? "," : "", attribute_sql(&row_type->attributes[k]));
+			appendStringInfo(&parts, "%s ADD ATTRIBUTE %s%s", parts.len > 0 ? "," : "", attribute_sql(&row_type->attributes[k]), cascade);
 	}
 	return parts.len > 0 ? psprintf("ALTER TYPE %s%s", following->type, parts.data) : NULL;
 }
@@ -235,6 +238,8 @@ follow(PostgresTarget *target, const DbsyncRowType *row_type, char *type, bool m
 		return is_shuffled(&following) ? refuse(&following) : true;
 	if (!can_follow(&following))
 		return refuse(&following);
+	/* columns of tables come and go with it: for somebody to say */
+	make = make && !following.has_tables;
 	if (make && !rename_attributes(&following))
 		return false;
 	sql = change_sql(&following);
