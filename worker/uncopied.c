@@ -9,9 +9,8 @@
  *
  * Segments are kept for it from that moment on (dbsync_retention_run()), a subscription's first
  * position is the earliest of them, and a window ends at each: with the batch that
- * reaches it the table becomes live.  So until then the position does not go past it,
- * and a target table that is missing holds the whole subscription up, as that of a
- * live table does.
+ * reaches it the table becomes live.  The target's table is looked up with it; if that is refused the table
+ * becomes live all the same, and is held there.
  *
  * Start positions are snapshots that this subscription's workers take one after the
  * other, as the windows' ends are.  Each covers all that were taken before.
