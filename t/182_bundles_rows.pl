@@ -125,7 +125,8 @@ my $all = JSON::PP::decode_json(contents_text([ [ "a\"b\n\\", "id \"odd \n type\
 				index => { name => 'i', unique => JSON::PP::true, definition => 'USING btree (id)' } } ] },
 		{ do => 'types', enums => [ { type => 'public.mood', labels => [ { name => 'sad', former => [ 'blue', 'low' ] }, { name => 'ok', former => [] } ] } ],
 			row_types => [ { type => 'public.pair', attributes => [ { name => 'x', former => ['w'], type => 'integer', oid => 23, typmod => -1, collation => 0 },
-				{ name => undef, former => ['gone'], type => undef, oid => 0, typmod => -1, collation => 0 } ] } ] },
+				{ name => undef, former => ['gone'], type => undef, oid => 0, typmod => -1, collation => 0 } ], unchanged => JSON::PP::true,
+				places => [ { schema => 'o"ther', table => "a\n", column => 'c', path => [] }, { schema => 'public', table => 't', column => 'v', path => [ 3, 1600 ] } ] } ] },
 		{ do => 'sequences', sequences => [ { schema => 'public', relation => 't', column => 'id', here => 5, goal => '-9223372036854775808' + 0, min => 1, max => 9223372036854775807,
 			descending => JSON::PP::false, cycles => JSON::PP::true } ] }));
 $all->{parts} = [ { id => '00000000-0000-4000-8000-000000000001', live => JSON::PP::false, boundary => [ '1', "a\\\n" ], rows => 5, after => '1:1:', upto => undef,
