@@ -246,6 +246,17 @@ dbsync_report_is_awaited(void)
 	return awaited;
 }
 
+bool
+dbsync_report_awaits(uint64 ticket)
+{
+	bool		awaits;
+
+	dbsync_shmem_lock(false);
+	awaits = ticket > mine->answered;
+	dbsync_shmem_unlock();
+	return awaits;
+}
+
 void
 dbsync_report_answer(uint64 ticket)
 {

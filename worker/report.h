@@ -51,6 +51,9 @@ extern DbsyncProgress *dbsync_report_progress(void);
 
 /* Is there a wait_for that has not been answered? */
 extern bool dbsync_report_is_awaited(void);
+
+/* Has nobody been told yet of this ticket, or of a later one? */
+extern bool dbsync_report_awaits(uint64 ticket);
 extern void dbsync_report_answer(uint64 ticket);
 
 /* How many tables of the subscription are suspended, so that no answer speaks of them. */

@@ -91,6 +91,7 @@ typedef struct DbsyncWork
 	/* answers to wait_for */
 	uint64		asked;			/* tickets known when the window was begun */
 	uint64		fed_asked;		/* and when keys were read from the WAL last */
+	uint64		answer_due;		/* up to this one they are to be answered: see worker/batch/confirm.h */
 
 	TimestampTz upkeep_due;		/* when the target's driver wants to see to things; see worker/run/target_upkeep.h */
 	int			chain_failures; /* attempts in a row to begin another chain by the clock, */

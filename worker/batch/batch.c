@@ -34,6 +34,7 @@
 #include "extension/settings.h"
 #include "worker/batch/batch.h"
 #include "worker/batch/choose.h"
+#include "worker/batch/confirm.h"
 #include "worker/batch/held.h"
 #include "worker/batch/held_batch.h"
 #include "worker/batch/ledger.h"
@@ -222,9 +223,7 @@ pass(DbsyncBatch *batch)
 	foreach(lc, batch->emptied)
 		((DbsyncTable *) lfirst(lc))->ties.emptied = true;
 	dbsync_missing_gather(work);
-	/* it need not be on the target's disk yet */
-	if (work->confirm_due == 0)
-		work->confirm_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), dbsync_retention_interval);
+	dbsync_confirm_note(work);
 	if (batch->held)
 		dbsync_held_batch_pass(batch);
 	else
@@ -400,7 +399,7 @@ dbsync_batch_run(DbsyncWork *work)
 	if (dbsync_schedule_next_table(work) == NULL)
 		dbsync_connections_close(work, 0);
 	if (work->window == NULL && dbsync_choose_all_live(work))
-		dbsync_report_answer(work->asked);
+		dbsync_confirm_answer_later(work, work->asked);
 	return true;
 }
 
@@ -419,6 +418,7 @@ dbsync_batch_write_position(DbsyncWork *work)
 	write_ledger(&batch);
 	dbsync_sequences_send(work);
 	commit_target(&batch, batch.target);
+	dbsync_confirm_note(work);
 	dbsync_sequences_answered(work);
 	MemoryContextSwitchTo(old);
 }

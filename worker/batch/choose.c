@@ -20,6 +20,7 @@
 
 #include "extension/catalog.h"
 #include "worker/batch/choose.h"
+#include "worker/batch/confirm.h"
 #include "worker/batch/held.h"
 #include "worker/batch/ledger.h"
 #include "worker/copy/comparing.h"
@@ -222,7 +223,7 @@ dbsync_choose_all_live(DbsyncWork *work)
 	return true;
 }
 
-/* The window is used up: the position is its end, and waiters are answered. */
+/* The window is used up: the position is its end, and waiters are to be answered. */
 void
 dbsync_choose_finish_window(DbsyncWork *work)
 {
@@ -232,7 +233,7 @@ dbsync_choose_finish_window(DbsyncWork *work)
 	work->window = NULL;
 	dbsync_report_lag(&none, work->position.after);
 	if (dbsync_choose_all_live(work))
-		dbsync_report_answer(work->asked);
+		dbsync_confirm_answer_later(work, work->asked);
 }
 
 /* What is waiting.  A few rows that go well are gone before anybody can look. */

@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
+#include "worker/batch/confirm.h"
 #include "worker/batch/held.h"
 #include "worker/batch/held_note.h"
 #include "worker/batch/ledger.h"
@@ -100,6 +101,8 @@ dbsync_ledger_detach(DbsyncWork *work)
 	dbsync_row_types_forget(work);
 	work->upkeep_due = 0;
 	work->target_identities = work->stale_parts = NIL;
+	/* the target may be another by then, or back where it was */
+	work->answer_due = 0;
 }
 
 static void
@@ -290,4 +293,6 @@ dbsync_ledger_attach(DbsyncWork *work)
 	hold_segments(work);
 	dbsync_ledger_check_not_behind(work, position.after);
 	dbsync_ledger_set_position(work, &position);
+	/* who has brought it so far may have ended before it was on its disk */
+	dbsync_confirm_note(work);
 }

@@ -53,7 +53,8 @@ dbsync_sequence_look_is_due(const DbsyncWork *work)
 		return true;
 	if (sequences->all == NIL)
 		return false;
-	return work->run != 0 || is_retry_due(work, now) ||
+	/* behind a connection that was lost: the target may be back where it was */
+	return work->run != 0 || sequences->looked_at == 0 || is_retry_due(work, now) ||
 		(sequences->completions != dbsync_completions_compat() &&
 		 TimestampDifferenceExceeds(sequences->looked_at, now, dbsync_poll_interval));
 }

@@ -67,8 +67,9 @@ static bool planned;			/* that round was */
 static TimestampTz begun = 0;	/* the last round of any kind */
 static bool broken_off = false; /* it goes on as soon as it may */
 
-/* where the target was when a round was over; NULL: it need not be there again */
+/* where the target was when a round was over, or as we came; NULL: it need not be there again */
 static DbsyncSnapshot *reached = NULL;
+static bool known = false;		/* that has been looked at */
 
 /* what is pending has been looked at when so many transactions had ended */
 static bool looked = false;
@@ -304,13 +305,19 @@ keep_reached(DbsyncWork *work)
 	if (reached != NULL)
 		pfree(reached);
 	reached = work->position.after ? dbsync_snapshot_copy(work->position.after) : NULL;
+	known = true;
 	MemoryContextSwitchTo(old);
 }
 
-/* A target that has crashed lacks what a round had brought: that round goes on. */
+/*
+ * A target that has crashed lacks what a round had brought: that round goes on.  What was there as this worker came was
+ * brought by rounds, too.
+ */
 static void
 look_at_position(DbsyncWork *work)
 {
+	if (!known)
+		keep_reached(work);
 	if (reached == NULL || dbsync_snapshot_covers(work->position.after, reached))
 		return;
 	pfree(reached);

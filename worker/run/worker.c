@@ -28,6 +28,7 @@
 #include "extension/shmem.h"
 #include "worker/batch/batch.h"
 #include "worker/batch/catch_up.h"
+#include "worker/batch/confirm.h"
 #include "worker/batch/held.h"
 #include "worker/batch/ledger.h"
 #include "worker/batch/sequence_look.h"
@@ -165,6 +166,7 @@ work_through(void)
 		dbsync_comparing_run(work);
 		did = dbsync_catch_up_run(work);
 		did |= dbsync_batch_run(work);
+		dbsync_confirm_answer(work);
 		did |= dbsync_indexing_run(work);
 		did |= dbsync_install_goes_on();
 		dbsync_crashes_survived();
@@ -281,7 +283,7 @@ wait_after_error(long pause)
 static bool
 confirm_run(void)
 {
-	dbsync_retention_confirm(work);
+	dbsync_confirm(work);
 	return true;
 }
 

@@ -23,12 +23,12 @@
 #include "utils/uuid.h"
 
 #include "worker/batch/batch.h"
+#include "worker/batch/confirm.h"
 #include "worker/driver/driver.h"
 #include "worker/query.h"
 #include "worker/snapshot.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
-#include "worker/target.h"
 #include "worker/upkeep/dropped.h"
 
 static bool
@@ -108,7 +108,7 @@ dbsync_dropped_leave(DbsyncWork *work)
 		return false;
 	/* the position that is known here may be further than the ledger's */
 	dbsync_batch_write_position(work);
-	dbsync_target_confirm(work->target, &work->subscription->uid);
+	dbsync_confirm(work);
 	if (!dbsync_query_attempt(leave_all, work))
 	{
 		/* somebody holds a row of it: later */

@@ -47,6 +47,7 @@
 
 #include "extension/catalog.h"
 #include "extension/settings.h"
+#include "worker/batch/confirm.h"
 #include "worker/batch/ledger.h"
 #include "worker/query.h"
 #include "worker/report.h"
@@ -183,19 +184,8 @@ see_to_segments(DbsyncWork *work, MemoryContext context)
 static void
 confirm(DbsyncWork *work)
 {
-	if (work->confirm_due == 0 || work->confirm_due > GetCurrentTimestamp() || work->target == NULL)
-		return;
-	dbsync_target_confirm(work->target, &work->subscription->uid);
-	work->confirm_due = 0;
-}
-
-void
-dbsync_retention_confirm(DbsyncWork *work)
-{
-	if (work->confirm_due == 0)
-		return;
-	work->confirm_due = GetCurrentTimestamp();
-	confirm(work);
+	if (work->confirm_due <= GetCurrentTimestamp())
+		dbsync_confirm(work);
 }
 
 static void

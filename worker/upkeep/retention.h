@@ -22,9 +22,6 @@ extern bool dbsync_retention_is_due(const DbsyncWork *work);
 /* In how many ms there is a reason to look; LONG_MAX: in none, as far as is known. */
 extern long dbsync_retention_pause(const DbsyncWork *work);
 
-/* At the end of a run: have the target put what this worker has brought it on its disk.  Errors are the target's. */
-extern void dbsync_retention_confirm(DbsyncWork *work);
-
 /* Next time, look at everything: at the start, and after an error. */
 extern void dbsync_retention_reset(DbsyncWork *work);
 

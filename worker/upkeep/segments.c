@@ -28,11 +28,11 @@
 #include "extension/catalog.h"
 #include "extension/settings.h"
 #include "worker/batch/batch.h"
+#include "worker/batch/confirm.h"
 #include "worker/batch/held_note.h"
 #include "worker/query.h"
 #include "worker/snapshot.h"
 #include "worker/subscription.h"
-#include "worker/target.h"
 #include "worker/upkeep/segments.h"
 #include "worker/work.h"
 
@@ -293,8 +293,7 @@ dbsync_segments_confirm(DbsyncWork *work, List *sealed)
 	 * the ledger's, which must not be found behind what was emptied.
 	 */
 	dbsync_batch_write_position(work);
-	dbsync_target_confirm(work->target, &work->subscription->uid);
-	work->confirm_due = 0;
+	dbsync_confirm(work);
 	text = dbsync_snapshot_text(reached);
 	dbsync_query_begin(false, "storing the position");
 	dbsync_subscription_write_position(work->subscription, text);
