@@ -145,6 +145,7 @@ typedef struct DbsyncReceivingReport
 	int64		duplicates;
 	int			partial;		/* files that have been incomplete for too long */
 	int			older;			/* of chains that came before, and are not known */
+	TimestampTz waits_since;	/* when the number was missed for that it waits for; 0: for none */
 	char		missing[128];	/* numbers, clipped */
 } DbsyncReceivingReport;
 

@@ -183,19 +183,25 @@ is_refused(qr/can be read by others/, "${opens}two.id')", 'an identity for all t
 
 # --- what errors leave behind: nothing; the first time, files of the server are opened, too
 my $tries = <<"SQL";
-SELECT count(bundle_test.try(format('SELECT bundle_test.make_bundle(''$folder/try-%s.tar'', ''$folder/key'', %L, %L, ARRAY[''SELECT 1, 1 / (id - 3000)::float8 FROM generate_series(1, 4000) id''], 1, ''$folder/both'')',
+SELECT count(bundle_test.try(format('SELECT bundle_test.make_bundle(''$folder/try-%s.tar'', ''$folder/key'', %L, %L, ARRAY[''SELECT repeat(md5(id::text), 10), 1 / (id - 3000)::float8 FROM generate_series(1, 4000) id''], 1, ''$folder/both'')',
 	gen_random_uuid(), @{[ quoted(head_text()) ]}, @{[ quoted($contents) ]}))) FROM generate_series(1, 40) i;
 SELECT count(bundle_test.try(\$\$SELECT bundle_test.bundle_digest('$folder/wrong.tar', $key, 1, 2, '$folder/one.id')\$\$)) FROM generate_series(1, 40) i;
+SELECT count(bundle_test.try(\$\$SELECT bundle_test.bundle_digest('$folder/plain.tar', $key, 1, 3)\$\$)) FROM generate_series(1, 40) i;
 SQL
 my $fds = ask($node, <<"SQL");
 CREATE FUNCTION bundle_test.try(call text) RETURNS void LANGUAGE plpgsql AS \$\$
 BEGIN EXECUTE call; EXCEPTION WHEN OTHERS THEN NULL; END \$\$;
 CREATE FUNCTION bundle_test.descriptors() RETURNS bigint LANGUAGE sql AS \$\$ SELECT count(*) FROM pg_ls_dir('/proc/self/fd') \$\$;
+CREATE FUNCTION bundle_test.kilobytes() RETURNS bigint LANGUAGE sql AS \$\$ SELECT substring(pg_read_file('/proc/self/status') FROM 'VmData:\\s+(\\d+)')::bigint \$\$;
 $tries
-CREATE TEMP TABLE n AS SELECT bundle_test.descriptors() AS n;
+CREATE TEMP TABLE n AS SELECT bundle_test.descriptors() AS n, bundle_test.kilobytes() AS k;
 $tries
 SELECT bundle_test.descriptors() - n FROM n;
+SELECT bundle_test.kilobytes() - k FROM n;
 SQL
-cmp_ok((split /\n/, $fds)[-1], '<', 10, 'descriptors of 80 bundles that came to nothing are closed');
+my @left = split /\n/, $fds;
+cmp_ok($left[-2], '<', 10, 'descriptors of 120 bundles that came to nothing are closed');
+# a context of zstd has more than a megabyte
+cmp_ok($left[-1], '<', 20_000, 'and what libraries had for them is freed');
 
 done_testing();

@@ -61,6 +61,29 @@ fails('no room for the name in out', 'x', '/out/', $change, 'link outbox/out/ ' 
 fails('out cannot be written to', 'x', '/out/', $change, 'link outbox/out/ ' . EACCES);
 fails('fsync of out fails', 'x', '/out', $change, 'fsync outbox/out ' . EIO);
 
+# what could not be put on disk is not believed because it is there: it is put on disk when the ledger is read, or that fails, too
+my ($uuid) = glob("$root/keep/*-*") =~ m{([^/]+)$};
+sub is_not_believed
+{
+	my ($what, $rule, $starts) = @_;
+	my $out = join ' ', $outbox->files('out');
+
+	$pair->stop_subscription('s') if $starts;
+	$io->rules($rule);
+	$pair->sql("UPDATE item SET v = '$what'");
+	$pair->start_subscription('s') if $starts;
+	$pair->status_becomes('s', "state = 'waiting to retry' AND failures > 2 AND last_error LIKE '%/keep/%'", "$what: the ledger is not believed, however often it is read");
+	is(join(' ', $outbox->files('out')), $out, "$what: nor is anything published");
+	$io->no_rules;
+	$pair->arrives('s', "$what: it goes on");
+	$outbox->play("$what: a chain");
+	$outbox->same_as($source, 'public.item', @columns);
+	return;
+}
+is_not_believed('a folder that cannot be put on disk', 'fsync outbox/keep/ ' . EIO);
+# names of bundles begin with their chain
+is_not_believed('a bundle that cannot', "fsync outbox/keep/$uuid/1 " . EIO, 1);
+
 # where no link can be made, a whole file comes all the same
 $io->rules('link outbox/out/ 18');
 $pair->sql("UPDATE item SET v = 'copied'");

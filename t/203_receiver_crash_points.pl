@@ -116,6 +116,39 @@ sub lacks_room
 lacks_room('no room for copies', '/in/cache/tmp/', 'write /in/cache/tmp/in- ' . ENOSPC);
 lacks_room('no room in the cache', '.tar', 'rename .tar ' . ENOSPC);
 lacks_room('no room for the receipt', '/receipts/', 'rename .receipt ' . ENOSPC);
+
+# what is refused is kept for people, if there is room; others come all the same
+$pair->target_sql(q{SELECT dbsync.alter_receiver('in', options => '{"settle_after": "0"}')});
+my ($good) = map { DbsyncTest::Receiving::files_of($_) } grep { -d } glob("$root/cache/*-*");
+my $spoilt = DbsyncTest::Outbox::slurp($good);
+substr($spoilt, length($spoilt) - 1500, 1) ^= "\1";
+open(my $file, '>:raw', "$root/spoilt") or die $!;
+print $file $spoilt;
+close $file or die $!;
+$io->rules('rename /rejected/ ' . ENOSPC);
+$pair->put("$root/spoilt");
+$pair->receiver_becomes("last_error LIKE '%/rejected/%No space left%'", 'no room for what is refused: it is said where');
+is(join(' ', names("$root/in")), 'spoilt', 'the file stays');
+change();
+$pair->reaches_newest('s', 'others come') if $pair->arrives('s', 'one more');
+$pair->same_at_both_ends('public.item');
+$io->no_rules;
+is_well('with room it is refused');
+is(scalar(grep { /spoilt/ } names("$root/rejected")), 2, 'and kept, with the reason');
+
+# a name that the gateway uses for another file, just as the first one is taken
+foreach (1, 2) { change(); $pair->arrives('s', 'two more'); }
+my @two = $pair->outgoing;
+$io->rules('rename .tar stops');
+my $worker = $pair->receiver->{pid};
+$pair->put($two[0], 'same.tar');
+unlink $two[0];
+ok(poll_until(sub { $io->has_happened }, 'the receiver to stop'), 'a file is taken');
+$pair->put($two[-1], 'same.tar');
+unlink $two[-1];
+kill('CONT', $worker);
+is_well('it does not go in the place of that one');
+
 lacks_room('a file cannot leave the inbox', '/in/in/', 'unlink /in/in/ ' . ENOSPC);
 
 $pair->finish;

@@ -177,7 +177,8 @@ BEGIN
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('folder "%s" cannot be the root of a receiver', root),
-            DETAIL = problem;
+            DETAIL = problem,
+            HINT = 'Make one with: install -d -o postgres -g gateway -m 2711 PATH';
     END IF;
     RETURN root;
 END $$;
@@ -321,10 +322,11 @@ COMMENT ON FUNCTION dbsync.receive_once(name, interval) IS 'takes what has arriv
 -- ---------------------------------------------------------------------------
 -- Looking
 
-CREATE FUNCTION dbsync_internal.receiver_inbox(root text, inbox text, public_keys text[], subscription uuid, chain bigint, number bigint)
+CREATE FUNCTION dbsync_internal.receiver_inbox(root text, inbox text, public_keys text[], subscription uuid, chain bigint, number bigint,
+    chains bigint[], settle_after bigint)
     RETURNS TABLE (file text, chain bigint, number bigint, batch bigint, part int, bytes bigint, state text, note text)
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_receiver_inbox';
-COMMENT ON FUNCTION dbsync_internal.receiver_inbox(text, text, text[], uuid, bigint, bigint) IS 'files in a receiver''s inbox, in its cache, and among those that were refused';
+COMMENT ON FUNCTION dbsync_internal.receiver_inbox(text, text, text[], uuid, bigint, bigint, bigint[], bigint) IS 'files in a receiver''s inbox, in its cache, and among those that were refused';
 
 CREATE FUNCTION dbsync_internal.receiver_receipt(root text, subscription uuid, uid uuid) RETURNS text
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_receiver_receipt';
@@ -340,7 +342,8 @@ DECLARE
 BEGIN
     PERFORM dbsync_internal.check_file_roles(caller);
     RETURN QUERY SELECT i.* FROM dbsync_internal.receiver_inbox(receiver.root, coalesce(receiver.options->>'in', receiver.root || '/in'),
-        receiver.public_keys, receiver.subscription, coalesce(receiver.chain, 0), coalesce(receiver.number, 0)) i;
+        receiver.public_keys, receiver.subscription, coalesce(receiver.chain, 0), coalesce(receiver.number, 0), receiver.chains,
+        (SELECT o.settle_after FROM dbsync_internal.receiver_options(receiver.options) o)) i;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.inbox(oid, text) IS 'body of dbsync.inbox()';
 

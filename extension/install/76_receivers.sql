@@ -2,12 +2,12 @@
 
 CREATE FUNCTION dbsync_internal.receiver_slots() RETURNS TABLE (
     receiver_id int, state text, chain bigint, number bigint, batch bigint, "time" timestamptz, cached int, rejected bigint,
-    duplicates bigint, partial int, older int, missing text, rejected_last int)
+    duplicates bigint, partial int, older int, missing text, rejected_last int, waits_since timestamptz)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'dbsync_receiver_slots';
 COMMENT ON FUNCTION dbsync_internal.receiver_slots() IS 'what receivers report about themselves';
 
 -- What to do, in words; null: nothing.
-CREATE FUNCTION dbsync_internal.receiver_action(receiver dbsync.receiver, state text, hint text, message text, missing text,
+CREATE FUNCTION dbsync_internal.receiver_action(receiver dbsync.receiver, state text, hint text, message text, missing text, missing_since timestamptz,
     partial int, older int, rejected_last int, reached timestamptz) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -21,15 +21,15 @@ BEGIN
     IF state = 'dormant' THEN
         RETURN 'This database is a copy; to make it one of its own: SELECT dbsync.adopt().';
     ELSIF message IS NOT NULL AND state <> 'idle' THEN
-        RETURN concat_ws(' ', hint, late);
+        RETURN concat_ws(' ', coalesce(hint, 'See to what last_error says: it is tried again by itself, and what has come stays.'), late);
     ELSIF state = 'stopped' THEN
         RETURN format('SELECT dbsync.start_receiver(%L).', receiver.name);
     ELSIF state = 'not running' THEN
         RETURN format('Start its worker again: SELECT dbsync.start_receiver(%L).', receiver.name);
     END IF;
     RETURN nullif(concat_ws(' ',
-        CASE WHEN missing IS NOT NULL THEN format('Bundles are missing: %s. Where receipts go back they are sent again; else at the source: '
-            'SELECT dbsync.publish(...), or dbsync.restart_chain(...) where they are not kept any more.', missing) END,
+        CASE WHEN missing IS NOT NULL THEN format('Bundles are missing since %s: %s. Where receipts go back they are sent again; else at the source: '
+            'SELECT dbsync.publish(...), or dbsync.restart_chain(...) where they are not kept any more.', missing_since, missing) END,
         CASE WHEN partial > 0 THEN format('Files in the inbox that have been incomplete for long: %s.', partial) END,
         CASE WHEN older > 0 THEN format('Files of an older chain that was never seen here: %s. Has the source''s clock been put back? There: '
             'SELECT dbsync.restart_chain(..., chain => %s).', older, coalesce(receiver.chain, 0) + 1) END,
@@ -38,11 +38,11 @@ BEGIN
         late,
         CASE WHEN NOT dbsync_internal.is_preloaded() THEN 'After a server restart it must be started again: dbsync is not in shared_preload_libraries.' END), '');
 END $$;
-COMMENT ON FUNCTION dbsync_internal.receiver_action(dbsync.receiver, text, text, text, text, int, int, int, timestamptz) IS 'what to do about a receiver, in words';
+COMMENT ON FUNCTION dbsync_internal.receiver_action(dbsync.receiver, text, text, text, text, timestamptz, int, int, int, timestamptz) IS 'what to do about a receiver, in words';
 
 CREATE FUNCTION dbsync_internal.receiver_status(caller oid) RETURNS TABLE (
     receiver name, subscription uuid, target name, owner regrole, state text, pid int, chain bigint, number bigint, batch bigint,
-    "time" timestamptz, lag_seconds float8, missing text, cached int, rejected bigint, duplicates bigint, partial int,
+    "time" timestamptz, lag_seconds float8, missing text, missing_since timestamptz, cached int, rejected bigint, duplicates bigint, partial int,
     last_error text, last_error_detail text, next_action text, failures int, retry_at timestamptz, policy text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -52,9 +52,9 @@ BEGIN
     SELECT r.name, r.subscription, r.target, dbsync_internal.owner_of(r.id), st.state, w.pid,
         now.chain, now.number, now.batch, now."time",
         CASE WHEN now."time" IS NOT NULL THEN greatest(extract(epoch FROM clock_timestamp() - now."time"), 0)::float8 END,
-        s.missing, s.cached, s.rejected, s.duplicates, s.partial,
+        s.missing, s.waits_since, s.cached, s.rejected, s.duplicates, s.partial,
         coalesce(n.note, w.message), CASE WHEN n.note IS NULL THEN w.detail END,
-        dbsync_internal.receiver_action(r, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message), s.missing, s.partial, s.older, s.rejected_last, now."time"),
+        dbsync_internal.receiver_action(r, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message), s.missing, s.waits_since, s.partial, s.older, s.rejected_last, now."time"),
         w.failures, w.retry_at, r.policy
     FROM dbsync.receiver r
     LEFT JOIN dbsync_internal.slots() w ON w.subscription_id = r.id
@@ -79,7 +79,7 @@ COMMENT ON FUNCTION dbsync_internal.receiver_status(oid) IS 'body of dbsync.rece
 
 CREATE FUNCTION dbsync.receiver_status() RETURNS TABLE (
     receiver name, subscription uuid, target name, owner regrole, state text, pid int, chain bigint, number bigint, batch bigint,
-    "time" timestamptz, lag_seconds float8, missing text, cached int, rejected bigint, duplicates bigint, partial int,
+    "time" timestamptz, lag_seconds float8, missing text, missing_since timestamptz, cached int, rejected bigint, duplicates bigint, partial int,
     last_error text, last_error_detail text, next_action text, failures int, retry_at timestamptz, policy text)
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.receiver_status() IS 'what the view dbsync.receivers shows';
@@ -95,6 +95,7 @@ COMMENT ON COLUMN dbsync.receivers.batch IS 'batch that it completed';
 COMMENT ON COLUMN dbsync.receivers.time IS 'what time it was at the source when that batch began: the target is as the source was then';
 COMMENT ON COLUMN dbsync.receivers.lag_seconds IS 'how long ago that was';
 COMMENT ON COLUMN dbsync.receivers.missing IS 'numbers that have not come, though others behind them have for gap_after';
+COMMENT ON COLUMN dbsync.receivers.missing_since IS 'since when it waits for a number that has not come, be it missing yet or not';
 COMMENT ON COLUMN dbsync.receivers.cached IS 'bundles that have come, and wait for one before them';
 COMMENT ON COLUMN dbsync.receivers.rejected IS 'files that were refused since its worker began; dbsync.inbox() says why';
 COMMENT ON COLUMN dbsync.receivers.duplicates IS 'bundles that came once more, since its worker began';

@@ -68,6 +68,20 @@ is_in_data_directory(const char *path)
 	return path_is_prefix_of_path(data, real) || path_is_prefix_of_path(DataDir, path);
 }
 
+/* Of a folder that is to be made: may it be? */
+static const char *
+parent_problem(const char *path)
+{
+	char	   *parent = parent_of(path);
+	struct stat status;
+
+	if (stat(parent, &status) != 0 || !S_ISDIR(status.st_mode))
+		return "the folder that it is to be made in is not there";
+	if (access(parent, W_OK | X_OK) != 0)
+		return psprintf("the server's account cannot make it: %s", strerror(errno));
+	return NULL;
+}
+
 const char *
 dbsync_folder_problem(const char *path)
 {
@@ -87,8 +101,7 @@ dbsync_folder_problem(const char *path)
 	{
 		if (errno != ENOENT)
 			return psprintf("it cannot be looked at: %s", strerror(errno));
-		return stat(parent_of(clean), &status) == 0 && S_ISDIR(status.st_mode) ? NULL
-			: "the folder that it is to be made in is not there";
+		return parent_problem(clean);
 	}
 	if (S_ISLNK(status.st_mode))
 		return "it is a symbolic link";
@@ -96,6 +109,8 @@ dbsync_folder_problem(const char *path)
 		return "it is no folder";
 	if (status.st_uid != geteuid())
 		return "it does not belong to the server's account";
+	if (access(clean, W_OK | X_OK) != 0)
+		return psprintf("the server's account cannot write to it: %s", strerror(errno));
 	return NULL;
 }
 

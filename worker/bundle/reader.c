@@ -210,11 +210,17 @@ static DbsyncBundleVerdict
 read_head(DbsyncBundleReader *reader, const char **reason)
 {
 	size_t		length;
-	char	   *text = read_member(reader, reader->head_member, NULL, &length);
+	char	   *text;
 	char	   *name;
 	const char *problem;
 	const DbsyncBundleHead *head;
 
+	if (reader->proof.members[reader->head_member].size > DBSYNC_BUNDLE_JSON_LIMIT)
+	{
+		*reason = "bundle.json is larger than 64 MB";
+		return DBSYNC_BUNDLE_BAD;
+	}
+	text = read_member(reader, reader->head_member, NULL, &length);
 	MemoryContextSwitchTo(reader->context);
 	problem = dbsync_head_read(text, length, &reader->head, &name);
 	MemoryContextSwitchTo(reader->work);

@@ -63,8 +63,8 @@ static void
 put_slot(ReturnSetInfo *rsinfo, const DbsyncSlot *slot)
 {
 	const DbsyncReceivingReport *told = &slot->receiving;
-	Datum		values[13];
-	bool		nulls[13] = {0};
+	Datum		values[14];
+	bool		nulls[14] = {0};
 
 	values[0] = Int32GetDatum(slot->subscription);
 	values[1] = CStringGetTextDatum(slot->progress.waits_since != 0 ? "waiting for target" : told->state);
@@ -83,6 +83,8 @@ put_slot(ReturnSetInfo *rsinfo, const DbsyncSlot *slot)
 	values[11] = CStringGetTextDatum(told->missing);
 	nulls[11] = told->missing[0] == '\0';
 	values[12] = Int32GetDatum(told->rejected_last);
+	values[13] = TimestampTzGetDatum(told->waits_since);
+	nulls[13] = told->waits_since == 0;
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

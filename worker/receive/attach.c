@@ -95,7 +95,8 @@ dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("folder \"%s\" cannot be the root of a receiver", receiver->root),
-				 errdetail("%s", problem)));
+				 errdetail("%s", problem),
+				 errhint("Make one with: install -d -o postgres -g gateway -m 2711 PATH")));
 	dbsync_folder_make(receiver->root, S_IRWXU | S_IXGRP | S_IXOTH);
 	dbsync_folder_make(psprintf("%s/cache", receiver->root), S_IRWXU);
 	dbsync_folder_make(receiver->tmp, S_IRWXU);
@@ -166,6 +167,8 @@ read_place(DbsyncReceiving *receiving)
 	DbsyncPlace *place = &receiving->place;
 	MemoryContext old = MemoryContextSwitchTo(receiving->work->target_context);
 
+	if (ledger->subscription_name != NULL)
+		dbsync_bundles_are_called(receiving, ledger->subscription_name);
 	if (ledger->chain == 0)
 		dbsync_bundles_refuse_ledger(receiving, "a live subscription feeds it");
 	if (ledger->null_column != NULL)

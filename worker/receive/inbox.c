@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include "worker/bundle/folder.h"
@@ -46,6 +47,8 @@ typedef struct Asked
 	pg_uuid_t	subscription;
 	int64		chain;
 	int64		number;
+	ArrayType  *chains;			/* that are known */
+	int64		settle_after;
 } Asked;
 
 static void
@@ -73,13 +76,25 @@ put(const Asked *asked, const char *file, const DbsyncBundleHead *head, int64 ch
 	tuplestore_putvalues(asked->rsinfo->setResult, asked->rsinfo->setDesc, values, nulls);
 }
 
+static bool
+knows_chain(const Asked *asked, int64 chain)
+{
+	Datum	   *elements;
+	int			n;
+
+	deconstruct_array(asked->chains, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elements, NULL, &n);
+	while (--n >= 0 && DatumGetInt64(elements[n]) != chain)
+		;
+	return n >= 0;
+}
+
 static const char *
 state_of(const Asked *asked, const DbsyncBundleHead *head)
 {
 	if (!asked->any_subscription && memcmp(&head->subscription, &asked->subscription, sizeof(pg_uuid_t)) != 0)
 		return "foreign";
 	if (head->chain < asked->chain)
-		return "older chain";
+		return knows_chain(asked, head->chain) ? "duplicate" : "older chain";
 	return head->chain == asked->chain && head->number <= asked->number ? "duplicate" : "new";
 }
 
@@ -97,6 +112,13 @@ verdict_text(DbsyncBundleVerdict verdict)
 		default:
 			return "bad";
 	}
+}
+
+/* What was written to just now may yet be right, in whatever order its bytes come: the receiver waits, too. */
+static bool
+may_become_right(const Asked *asked, DbsyncBundleVerdict verdict, const struct stat *st)
+{
+	return verdict == DBSYNC_BUNDLE_BAD && time_t_to_timestamptz(st->st_mtime) + asked->settle_after > GetCurrentTimestamp();
 }
 
 static void
@@ -121,7 +143,8 @@ put_arrived(const Asked *asked, const char *folder, const char *name)
 	reader = dbsync_bundle_open(path, asked->keys, &verdict, &reason);
 	if (reader == NULL)
 	{
-		put(asked, name, NULL, 0, 0, look.st.st_size, verdict_text(verdict), reason);
+		put(asked, name, NULL, 0, 0, look.st.st_size,
+			may_become_right(asked, verdict, &look.st) ? "partial" : verdict_text(verdict), reason);
 		return;
 	}
 	put(asked, name, dbsync_bundle_head(reader), dbsync_bundle_head(reader)->chain, dbsync_bundle_head(reader)->number,
@@ -241,7 +264,7 @@ read_keys(ArrayType *array)
 	return keys;
 }
 
-/* (root, inbox, public keys, subscription or null, chain, number) */
+/* (root, inbox, public keys, subscription or null, chain, number, chains that are known, settle_after) */
 Datum
 dbsync_receiver_inbox(PG_FUNCTION_ARGS)
 {
@@ -254,6 +277,8 @@ dbsync_receiver_inbox(PG_FUNCTION_ARGS)
 	asked.any_subscription = PG_ARGISNULL(3);
 	asked.chain = PG_GETARG_INT64(4);
 	asked.number = PG_GETARG_INT64(5);
+	asked.chains = PG_GETARG_ARRAYTYPE_P(6);
+	asked.settle_after = PG_GETARG_INT64(7);
 	if (!asked.any_subscription)
 		asked.subscription = *PG_GETARG_UUID_P(3);
 	put_folder(&asked, text_to_cstring(PG_GETARG_TEXT_PP(1)), put_arrived);

@@ -12,18 +12,34 @@
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 #include "worker/receive/cache.h"
 #include "worker/receive/next.h"
 
-#define RESTART_HINT "At the source: SELECT dbsync.restart_chain('%s'). It copies all tables anew, in a chain of its own."
+#define RESTART_HINT "At the source: SELECT dbsync.restart_chain(%s). It copies all tables anew, in a chain of its own."
+
+void
+dbsync_bundles_are_called(DbsyncReceiving *receiving, const char *subscription_name)
+{
+	if (receiving->called != NULL && strcmp(receiving->called, subscription_name) == 0)
+		return;
+	if (receiving->called != NULL)
+		pfree(receiving->called);
+	receiving->called = MemoryContextStrdup(receiving->work->context, subscription_name);
+}
+
+/* The subscription as an argument of what is to be called at the source, where the receiver's name says nothing. */
+static const char *
+argument(const DbsyncReceiving *receiving)
+{
+	return receiving->called ? quote_literal_cstr(receiving->called) : "...";
+}
 
 /* Does this one go on from the one before?  It must, if it is what its number says. */
 static void
 check_follows(DbsyncReceiving *receiving, const DbsyncCached *cached, const char *previous, int64 batch)
 {
-	const char *subscription = receiving->work->subscription->name;
-
 	if (strcmp(cached->previous, previous) != 0)
 	{
 		receiving->stop = DBSYNC_STOP_BROKEN;
@@ -33,7 +49,7 @@ check_follows(DbsyncReceiving *receiving, const DbsyncCached *cached, const char
 						cached->number, cached->chain),
 				 errdetail("It names %.16s as the hash of that, which has %.16s.",
 						   cached->previous[0] ? cached->previous : "none", previous[0] ? previous : "none"),
-				 errhint(RESTART_HINT, subscription)));
+				 errhint(RESTART_HINT, argument(receiving))));
 	}
 	if (cached->batch != batch)
 	{
@@ -42,7 +58,7 @@ check_follows(DbsyncReceiving *receiving, const DbsyncCached *cached, const char
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("bundle " INT64_FORMAT " of chain " INT64_FORMAT " is of batch " INT64_FORMAT ", and not of batch " INT64_FORMAT,
 						cached->number, cached->chain, cached->batch, batch),
-				 errhint(RESTART_HINT, subscription)));
+				 errhint(RESTART_HINT, argument(receiving))));
 	}
 }
 
@@ -76,7 +92,7 @@ gather(DbsyncReceiving *receiving, int64 chain, int64 number, const char *previo
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("bundle " INT64_FORMAT " of chain " INT64_FORMAT " is part %d of its batch, and not part %d",
 							number, chain, cached->part, next.nfiles + 1),
-					 errhint(RESTART_HINT, receiving->work->subscription->name)));
+					 errhint(RESTART_HINT, argument(receiving))));
 		}
 		batch = cached->batch;
 		next.nfiles++;
@@ -131,7 +147,7 @@ refuse_lost_ledger(DbsyncReceiving *receiving)
 			 errdetail("It had bundle " INT64_FORMAT " of chain " INT64_FORMAT "; what it has now is not known.",
 					   receiver->number, receiver->chain),
 			 errhint("Is the target's address right? If it was replaced, or put back to a state from before the ledger, only a new chain will do. "
-					 RESTART_HINT, receiving->work->subscription->name)));
+					 RESTART_HINT, argument(receiving))));
 }
 
 void
@@ -143,7 +159,7 @@ dbsync_bundles_refuse_ledger(DbsyncReceiving *receiving, const char *problem)
 			 errmsg("the ledger on target \"%s\" cannot be believed: %s", receiving->receiver->target, problem),
 			 errdetail("It is the row of dbsync_ledger.position there with id %s.",
 					   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&receiving->receiver->subscription)))),
-			 errhint("Put the row back as it was; or at the source: SELECT dbsync.restart_chain(...), which copies all anew.")));
+			 errhint("Put the row back as it was; or at the source: SELECT dbsync.restart_chain(%s), which copies all anew.", argument(receiving))));
 }
 
 static void
@@ -155,7 +171,7 @@ refuse_fork(DbsyncReceiving *receiving)
 			 errmsg("there are two bundles " INT64_FORMAT " of chain " INT64_FORMAT ", both signed",
 					receiving->fork_number, receiving->place.chain),
 			 errdetail("The source was put back to an older state, or there are two of it."),
-			 errhint(RESTART_HINT, receiving->work->subscription->name)));
+			 errhint(RESTART_HINT, argument(receiving))));
 }
 
 void

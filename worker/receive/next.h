@@ -34,6 +34,9 @@ typedef struct DbsyncNext
  */
 extern DbsyncNext dbsync_bundles_next(DbsyncReceiving *receiving);
 
+/* What the source calls the subscription, as a bundle or the ledger says: for hints on what to do there. */
+extern void dbsync_bundles_are_called(DbsyncReceiving *receiving, const char *subscription_name);
+
 /* Error: receiving->too_new has come, and cannot be read here.  Also before the receiver knows its subscription. */
 extern void dbsync_bundles_refuse_too_new(DbsyncReceiving *receiving);
 

@@ -115,6 +115,7 @@ typedef struct DbsyncReceiving
 	DbsyncReceiver *receiver;
 	MemoryContext lock_context; /* holds the lock on the folder; NULL: not locked */
 	char	   *locked;			/* the root that is */
+	char	   *called;			/* the subscription, by the source; NULL: nothing has said so yet */
 	DbsyncPlace place;			/* as of the ledger; of the catalog while there is no target */
 	bool		place_known;	/* it is the ledger's */
 	const char *damage;			/* why what the ledger says cannot be believed; NULL: it can */

@@ -28,6 +28,7 @@
 #include "worker/bundle/reader.h"
 #include "worker/receive/cache.h"
 #include "worker/receive/look.h"
+#include "worker/receive/next.h"
 #include "worker/receive/receiver_config.h"
 #include "worker/receive/rejected.h"
 #include "worker/receive/seen.h"
@@ -102,6 +103,8 @@ take_good(DbsyncReceiving *receiving, DbsyncSeen *entry, const char *path, const
 	DbsyncCached bundle = dbsync_bundles_describe(reader, st->st_size);
 	pg_uuid_t	subscription = head->subscription;
 
+	if (receiver->knows_subscription && memcmp(&receiver->subscription, &subscription, sizeof(pg_uuid_t)) == 0)
+		dbsync_bundles_are_called(receiving, head->subscription_name);
 	dbsync_bundle_close(reader);
 	if (!receiver->knows_subscription)
 	{

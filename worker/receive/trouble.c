@@ -56,6 +56,7 @@ dbsync_receiver_tell(const DbsyncReceiving *receiving, const char *state)
 	told.partial = receiving->partial;
 	told.older = receiving->older;
 	told.rejected_last = receiving->rejected_last;
+	told.waits_since = receiving->waits_for != 0 ? receiving->waits_since : 0;
 	strlcpy(told.missing, dbsync_receipt_missing(receiving), sizeof(told.missing));
 	dbsync_report_receiving(&told);
 }

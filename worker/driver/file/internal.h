@@ -115,6 +115,7 @@ typedef struct FileTarget
 	TimestampTz pruned;			/* when what is kept was looked at last, */
 	TimestampTz unanswered;		/* and what nobody has acknowledged */
 	List	   *ignored;		/* of char *: files among receipts that were named as none */
+	int			nignored;		/* of them, those that are there */
 	const char *silent;			/* receiver that has said nothing for long of what it lacks; NULL: none */
 	int64		gone_told;		/* up to this number, what somebody lacks that is not kept any more */
 	List	   *enums;			/* of DbsyncEnum: those that receivers know, or are told of next */

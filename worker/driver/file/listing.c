@@ -224,6 +224,7 @@ dbsync_file_publish_again(PG_FUNCTION_ARGS)
 	int64		from = PG_GETARG_INT64(4);
 	int64		to = PG_GETARG_INT64(5);
 	int			n = 0;
+	List	   *keys = NIL;
 	List	   *names;
 	ListCell   *lc;
 
@@ -239,6 +240,8 @@ dbsync_file_publish_again(PG_FUNCTION_ARGS)
 		if (name->chain != target->newest.chain || name->number < from || name->number > to)
 			continue;
 		CHECK_FOR_INTERRUPTS();
+		if (!dbsync_file_proves_itself(target, name, &keys))
+			continue;
 		dbsync_file_publish(target, name);
 		n++;
 	}

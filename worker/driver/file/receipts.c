@@ -17,6 +17,7 @@
 #include "common/base64.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -105,6 +106,7 @@ ignore(FileTarget *target, const char *path, const struct stat *status, const ch
 	MemoryContext old;
 	ListCell   *lc;
 
+	target->nignored++;
 	/* whoever makes a million of them fills neither memory nor the log */
 	if (list_length(target->ignored) > MAX_IGNORED)
 		return;
@@ -156,7 +158,8 @@ check_hash(FileTarget *target, const FileReceipt *receipt)
 					receipt->name, receipt->applied, receipt->chain),
 			 errdetail("Its hash there begins with %s, here with %.16s: this database or its root was copied, or put back.",
 					   receipt->sha256, sums),
-			 errhint("Begin another chain: dbsync.restart_chain().")));
+			 errhint("Begin another chain: SELECT dbsync.restart_chain(%s).",
+					 quote_literal_cstr(target->ledger.subscription_name))));
 }
 
 static bool
@@ -296,6 +299,7 @@ take_folder(FileTarget *target, FileReceipts *receipts, const char *folder, bool
 void
 dbsync_file_receipts_take(FileTarget *target, FileReceipts *receipts)
 {
+	target->nignored = 0;
 	take_folder(target, receipts, psprintf("%s/receipts", target->options.root), false);
 	take_folder(target, receipts, dbsync_file_by_hand_folder(target), true);
 }

@@ -378,12 +378,18 @@ void
 dbsync_file_tell_lack(FileTarget *target, const FileReceipts *receipts)
 {
 	DbsyncTargetLack *lack = &target->base.lack;
+	const char *ignored = "";
 	ListCell   *lc;
 
 	memset(lack, 0, sizeof(DbsyncTargetLack));
+	/* they may be what somebody has said who is taken for silent */
+	if (target->nignored > 0)
+		ignored = psprintf("Files ignored in \"receipts\", see the log: %d.", target->nignored);
 	if (target->silent != NULL)
-		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" has not said for long what it has.",
-				 dbsync_names_word(target->silent));
+		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" has not said for long what it has. %s",
+				 dbsync_names_word(target->silent), ignored);
+	else
+		strlcpy(lack->words, ignored, sizeof(lack->words));
 	tell_refused(target, receipts);
 	foreach(lc, asking(target, receipts))
 	{
