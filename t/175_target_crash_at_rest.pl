@@ -150,4 +150,12 @@ $pair->target->start;
 note('the sequence after the crash: ' . $pair->target_sql($is_ahead));
 ok(poll_until(sub { $pair->target_sql($is_ahead) eq 't' }, 'the sequence'), 'the sequence is ahead again');
 
+# nor is anybody told so where somebody has taken the ledger away
+$pair->sql(q{ALTER SYSTEM SET dbsync.retention_interval = '1h'});
+$pair->sql('SELECT pg_reload_conf()');
+bring(1, 'a ledger that goes');
+$pair->target_sql("DELETE FROM dbsync_ledger.position WHERE name = 's1'");
+is($pair->sql("SELECT dbsync.wait_for('s1', '2 s')"), 'f', 'wait_for() is not true without a ledger');
+$pair->status_becomes('s1', "last_error ~ 'has lost its ledger'", 'and status says that it is gone');
+
 $pair->finish;

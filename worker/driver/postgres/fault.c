@@ -339,6 +339,13 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 		return of_kind(target, DBSYNC_FAULT_LEDGER_MOVED);
 	}
 
+	if (step && step->kind == POSTGRES_STEP_FENCE &&
+		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION &&
+		strstr(message, POSTGRES_LEDGER_GONE))
+		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+									  "the ledger of this subscription has gone from the target",
+									  NULL, NULL);
+
 	if (step && step->kind == POSTGRES_STEP_GUARD &&
 		sqlstate == ERRCODE_INVALID_TEXT_REPRESENTATION)
 		return refused_by_guard(target, step->table, message);

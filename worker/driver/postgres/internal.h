@@ -52,6 +52,7 @@ typedef enum PostgresFixed
 	POSTGRES_FENCE,
 	POSTGRES_WHOLE_FENCE,
 	POSTGRES_BUNDLE_FENCE,
+	POSTGRES_CONFIRM,
 	POSTGRES_POSITION,
 	POSTGRES_PART,
 	POSTGRES_FORGET_PART,
@@ -93,6 +94,7 @@ typedef enum PostgresFixed
 /* what errors of our own statements say, by which they are known again */
 #define POSTGRES_SETTINGS_MOVED	"dbsync: settings have changed"
 #define POSTGRES_LEDGER_MOVED	"dbsync: the ledger has moved"
+#define POSTGRES_LEDGER_GONE	"dbsync: the ledger has gone"
 #define POSTGRES_MISSING_ROW	"dbsync: a row to update is missing"
 #define POSTGRES_STILL_THERE	"dbsync: a row to delete is still there"
 

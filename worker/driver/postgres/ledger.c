@@ -283,28 +283,26 @@ dbsync_postgres_ledger_move(DbsyncTarget *base, const DbsyncLedger *ledger)
 									   FENCE_PARAMETERS, values);
 }
 
+const char *
+dbsync_postgres_confirm_sql(void)
+{
+	return "WITH confirmed AS (UPDATE dbsync_ledger.position SET updated = now() WHERE id = $1 RETURNING true)"
+		" SELECT CAST(CASE WHEN EXISTS (SELECT FROM confirmed) THEN '1'"
+		" ELSE '" POSTGRES_LEDGER_GONE "' END AS integer)";
+}
+
 /*
  * WAL is written in order: a synchronous commit now takes with it all that was
  * committed asynchronously before.  It must write something, or there would be
- * nothing to wait for.
+ * nothing to wait for.  One round trip, as somebody may wait for it.
  */
 bool
 dbsync_postgres_confirm(DbsyncTarget *base, const pg_uuid_t *subscription)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
 	const char *values[1] = {dbsync_postgres_uuid_text(subscription)};
-	const PostgresAnswer *answer;
 
-	if (!dbsync_postgres_begin(target, "on", NULL))
-		return false;
-	answer = dbsync_postgres_query(target,
-								   "UPDATE dbsync_ledger.position SET updated = now() WHERE id = $1",
-								   1, values, NULL);
-	if (answer == NULL)
-		return false;
-	if (dbsync_postgres_answer_affected(answer) != 1)
-		return dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-									  "the ledger of this subscription has gone from the target",
-									  NULL, NULL);
-	return dbsync_postgres_commit(target);
+	return dbsync_postgres_begin_short(target, "on", NULL) &&
+		dbsync_postgres_queue_fixed(target, POSTGRES_CONFIRM, 1, values) &&
+		dbsync_postgres_commit(target);
 }

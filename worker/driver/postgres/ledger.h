@@ -14,6 +14,7 @@
 extern const char *dbsync_postgres_fence_sql(void);
 extern const char *dbsync_postgres_whole_fence_sql(void);
 extern const char *dbsync_postgres_bundle_fence_sql(void);
+extern const char *dbsync_postgres_confirm_sql(void);
 extern const char *dbsync_postgres_position_sql(void);
 
 /* Queue fence and position: the first statement of a batch after its pins. */

@@ -36,6 +36,8 @@ sql_of(PostgresTarget *target, PostgresFixed fixed)
 			return dbsync_postgres_whole_fence_sql();
 		case POSTGRES_BUNDLE_FENCE:
 			return dbsync_postgres_bundle_fence_sql();
+		case POSTGRES_CONFIRM:
+			return dbsync_postgres_confirm_sql();
 		case POSTGRES_POSITION:
 			return dbsync_postgres_position_sql();
 		case POSTGRES_PART:
