@@ -132,6 +132,7 @@ note("$met of 5 rounds were given up before their commit");
 
 # A change between the look-ups of two tables of one batch, whose type the target has by two names: the first was looked at for what
 # the type was, and its rows are written out by what it is.
+my @shared = ('a', 'b');
 $pair->sql('CREATE TYPE public.shared AS (a int, b int)');
 foreach my $table ('first', 'second')
 {
@@ -142,18 +143,21 @@ $pair->subscribe('both', [ 'public.first', 'public.second' ], ddl => "'apply'");
 $pair->start_subscription('both');
 $pair->arrives('both', 'both are copied');
 $pair->sql('ALTER TYPE public.shared ADD ATTRIBUTE c0 int');
+push @shared, 'c0';
 $pair->arrives('both', 'the type is followed');
 foreach my $round (1 .. 3)
 {
-	my $before = $round - 1;
+	# the first of them, so that all others would be read for each other
+	my $first = shift @shared;
 
+	push @shared, "c$round";
 	$pair->stop_subscription('both');
 	$pair->sql("INSERT INTO public.first VALUES (10 + $round, (1, 2, 3)); INSERT INTO public.second VALUES (10 + $round, (1, 2, 3))");
 	my $locker = $target->background_psql('postgres');
 	$locker->query_safe('BEGIN; LOCK TABLE public.first IN ACCESS EXCLUSIVE MODE');
 	$pair->start_subscription('both');
 	ok(becomes_true($target, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"), "two tables, round $round: the first is being looked up");
-	$pair->sql("ALTER TYPE public.shared DROP ATTRIBUTE c$before, ADD ATTRIBUTE c$round int");
+	$pair->sql("ALTER TYPE public.shared DROP ATTRIBUTE $first, ADD ATTRIBUTE c$round int");
 	$locker->query_safe('COMMIT');
 	$locker->quit;
 	$pair->arrives('both', "two tables, round $round: all arrives");
