@@ -146,6 +146,7 @@ typedef struct DbsyncReceivingReport
 	int			partial;		/* files that have been incomplete for too long */
 	int			older;			/* of chains that came before, and are not known */
 	TimestampTz waits_since;	/* when the number was missed for that it waits for; 0: for none */
+	bool		inbox_made;		/* it had gone, was made anew, and nothing good has come into it */
 	char		missing[128];	/* numbers, clipped */
 } DbsyncReceivingReport;
 

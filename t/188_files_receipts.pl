@@ -118,6 +118,7 @@ ok(poll_until(sub { ($pair->sql("SELECT note FROM dbsync.bundles('s') WHERE numb
 $pair->status_becomes('s', "next_action ~ 'Receiver \"branch\" says that its target refuses a bundle: " . ($first + 1) . ":23505'", 'and status says so');
 
 # --- forged, old, other
+ok(poll_until(sub { $pair->sql("SELECT min(number) FROM dbsync.bundles('s')") > $first }, 'the acknowledged bundle to go'), 'what it has of them goes');
 my $before = $pair->sql("SELECT string_agg(number || state, ',') FROM dbsync.bundles('s')");
 is_ignored(comes('hello'), 'it is no receipt', 'no receipt');
 is_ignored(comes(receipt(applied => newest() + 5)), 'it names a bundle that was never written', 'a number that was never sent');
@@ -195,6 +196,10 @@ $outbox->play('a chain once more');
 $outbox->same_as($source, 'public.item', @columns);
 ($error) = ($source->psql('postgres', "SELECT dbsync.restart_chain('s', 17)"))[2];
 like($error, qr/chain 17 is not above/, 'chains go up only');
+($error) = ($source->psql('postgres', "SELECT dbsync.restart_chain('s', 9000000001)"))[2];
+like($error, qr/chain 9000000001 lies too far ahead/, 'and not so far that none has room behind it');
+($error) = ($source->psql('postgres', "BEGIN; UPDATE dbsync.subscription SET chain = 9999999999; SELECT dbsync.restart_chain('s')"))[2];
+like($error, qr/there is no chain above that of subscription "s", which is 9999999999/, 'what has no room in a bundle is no chain');
 changes(1);
 
 # --- no way back

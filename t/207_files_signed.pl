@@ -135,6 +135,8 @@ unlink "$receipts/unsigned";
 # --- changed, or signed by others
 changes(3);
 receives(3, 'three more are played');
+# what was the newest is not any more
+ok(poll_until(sub { kept() !~ /acknowledged/ }, 'the acknowledged bundle to go'), 'and what was acknowledged goes');
 $before = kept();
 my @honest = receipt_lines();
 my ($applied) = $honest[0] =~ /applied=(\d+)/;

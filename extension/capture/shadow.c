@@ -86,8 +86,9 @@ dbsync_shadow_open(Relation rel, int captured_id, LOCKMODE mode, Oid *key_index)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("the shadow of table \"%s\" is not what it was made as", RelationGetRelationName(rel)),
 			 errdetail("Somebody has altered or dropped table dbsync_internal.%s, which belongs to dbsync.", name),
-			 errhint("SELECT dbsync.suspend_table('%s'), and dbsync.copy_table() in each of its subscriptions, make it anew.",
-					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)), RelationGetRelationName(rel)))));
+			 errhint("SELECT dbsync.suspend_table(%s), and dbsync.copy_table() in each of its subscriptions, make it anew.",
+					 quote_literal_cstr(quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+																   RelationGetRelationName(rel))))));
 }
 
 /*

@@ -391,6 +391,14 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.target_users(name) IS 'subscriptions and receivers that go to a target, in words; null: none';
 
+CREATE FUNCTION dbsync_internal.target_users_hint(target name) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN EXISTS (SELECT FROM dbsync.subscription s WHERE s.target = target_users_hint.target)
+        THEN 'Use dbsync.drop_subscription() first.' ELSE 'Use dbsync.drop_receiver() first.' END
+$$;
+COMMENT ON FUNCTION dbsync_internal.target_users_hint(name) IS 'how to drop what goes to a target';
+
 CREATE FUNCTION dbsync_internal.drop_target(caller oid, name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -401,7 +409,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'dependent_objects_still_exist',
             MESSAGE = format('target "%s" is in use', name),
             DETAIL = dbsync_internal.target_users(server.srvname),
-            HINT = 'Use dbsync.drop_subscription() first.';
+            HINT = dbsync_internal.target_users_hint(server.srvname);
     END IF;
     PERFORM dbsync_internal.drop_server(server.srvname);
 END $$;

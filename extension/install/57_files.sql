@@ -58,6 +58,11 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = code, MESSAGE = format('no table of subscription "%s" can be copied into another chain', subscription.name),
             DETAIL = said, HINT = coalesce(nullif(cure, ''), 'Mend the cause, and try again.');
     END IF;
+    IF subscription.chain >= 9999999999 THEN
+        RAISE EXCEPTION USING ERRCODE = 'program_limit_exceeded',
+            MESSAGE = format('there is no chain above that of subscription "%s", which is %s', subscription.name, subscription.chain),
+            HINT = 'Drop the subscription, and create it again; its receivers, too.';
+    END IF;
     UPDATE dbsync.subscription s
     SET position = NULL, begins_anew = false, left_at = NULL,
         chain = greatest(begin_chain.chain, extract(epoch FROM clock_timestamp())::bigint, s.chain + 1)
@@ -77,8 +82,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('chain %s is not above that of subscription "%s", which is %s', chain, subscription, coalesce(found.chain, 0)),
             HINT = 'Receivers go to higher chains only. Without a number it is the present second, or one more than the last.';
-    -- nobody could begin one behind it
-    ELSIF chain > 9999999999 THEN
+    -- a bundle has ten digits for it, and there is to be room for others behind it
+    ELSIF chain > 9000000000 THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('chain %s lies too far ahead', chain),
             HINT = 'A chain is a second since 1970, or a few more than the last chain.';

@@ -41,6 +41,10 @@ CREATE FUNCTION dbsync_internal.folder_problem(path text) RETURNS text
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_folder_problem_of';
 COMMENT ON FUNCTION dbsync_internal.folder_problem(text) IS 'why a path cannot be the root of a receiver; null: it can';
 
+CREATE FUNCTION dbsync_internal.inbox_problem(root text, inbox text) RETURNS text
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_inbox_problem_of';
+COMMENT ON FUNCTION dbsync_internal.inbox_problem(text, text) IS 'why a path cannot be the inbox of a receiver with this root; null: it can';
+
 CREATE FUNCTION dbsync_internal.check_public_keys(keys text[]) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -160,6 +164,20 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_receiver_options(jsonb) IS 'error unless all of them are options of receivers';
 
+CREATE FUNCTION dbsync_internal.check_inbox(name text, root text, options jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    problem text := dbsync_internal.inbox_problem(root, options->>'in');
+BEGIN
+    IF problem IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('folder "%s" cannot be the inbox of receiver "%s"', options->>'in', name),
+            DETAIL = problem;
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_inbox(text, text, jsonb) IS 'error if the option "in" of a receiver with this root names a folder that cannot be its inbox';
+
 CREATE FUNCTION dbsync_internal.receiver_root(uri text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -230,6 +248,7 @@ BEGIN
     PERFORM dbsync_internal.check_public_keys(public_keys);
     PERFORM dbsync_internal.check_receiver_policy(policy);
     PERFORM dbsync_internal.check_receiver_options(coalesce(options, '{}'));
+    PERFORM dbsync_internal.check_inbox(name, root, options);
     INSERT INTO dbsync.receiver (name, root, target, public_keys, subscription, policy, options)
     VALUES (name, root, target, public_keys, subscription, policy, jsonb_strip_nulls(coalesce(options, '{}')))
     ON CONFLICT ON CONSTRAINT receiver_name_key DO NOTHING
@@ -261,6 +280,7 @@ BEGIN
     END IF;
     IF options IS NOT NULL THEN
         PERFORM dbsync_internal.check_receiver_options(options);
+        PERFORM dbsync_internal.check_inbox(name, receiver.root, options);
     END IF;
     IF policy IS NOT NULL THEN
         PERFORM dbsync_internal.check_receiver_policy(policy);

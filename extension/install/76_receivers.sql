@@ -2,18 +2,21 @@
 
 CREATE FUNCTION dbsync_internal.receiver_slots() RETURNS TABLE (
     receiver_id int, state text, chain bigint, number bigint, batch bigint, "time" timestamptz, cached int, rejected bigint,
-    duplicates bigint, partial int, older int, missing text, rejected_last int, waits_since timestamptz)
+    duplicates bigint, partial int, older int, missing text, rejected_last int, waits_since timestamptz, inbox_made boolean)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'dbsync_receiver_slots';
 COMMENT ON FUNCTION dbsync_internal.receiver_slots() IS 'what receivers report about themselves';
 
 -- What to do, in words; null: nothing.
 CREATE FUNCTION dbsync_internal.receiver_action(receiver dbsync.receiver, state text, hint text, message text, missing text, missing_since timestamptz,
-    partial int, older int, rejected_last int, reached timestamptz) RETURNS text
+    partial int, older int, rejected_last int, inbox_made boolean, reached timestamptz) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     expected bigint := (SELECT o.expect_every FROM dbsync_internal.receiver_options(receiver.options) o);
-    late text := CASE WHEN expected IS NOT NULL AND receiver.enabled
+    -- by the source's clock; one that is far ahead would say for as long that all is well
+    late text := CASE WHEN expected IS NOT NULL AND receiver.enabled AND reached > clock_timestamp() + interval '1 hour'
+        THEN format('The source''s clock is ahead: the last bundle is of %s. Whether something newer is due (expect_every) cannot be said.', reached)
+        WHEN expected IS NOT NULL AND receiver.enabled
             AND clock_timestamp() - coalesce(reached, receiver.created) > expected * interval '1 microsecond'
         THEN format('Nothing newer has come than of %s, and something was expected every %s: look at the source, and the way.',
             coalesce(reached, receiver.created), expected * interval '1 microsecond') END;
@@ -35,10 +38,11 @@ BEGIN
             'SELECT dbsync.restart_chain(..., chain => %s).', older, coalesce(receiver.chain, 0) + 1) END,
         CASE WHEN rejected_last > 0 THEN format('Files were refused, and no good one has come since: %s. dbsync.inbox(%L) says why; is the source''s '
             'public key another one?', rejected_last, receiver.name) END,
+        CASE WHEN inbox_made THEN 'The inbox was not there, and was made anew: see that whoever fills it may write there. Has it been moved, or is a disk not mounted?' END,
         late,
         CASE WHEN NOT dbsync_internal.is_preloaded() THEN 'After a server restart it must be started again: dbsync is not in shared_preload_libraries.' END), '');
 END $$;
-COMMENT ON FUNCTION dbsync_internal.receiver_action(dbsync.receiver, text, text, text, text, timestamptz, int, int, int, timestamptz) IS 'what to do about a receiver, in words';
+COMMENT ON FUNCTION dbsync_internal.receiver_action(dbsync.receiver, text, text, text, text, timestamptz, int, int, int, boolean, timestamptz) IS 'what to do about a receiver, in words';
 
 CREATE FUNCTION dbsync_internal.receiver_status(caller oid) RETURNS TABLE (
     receiver name, subscription uuid, target name, owner regrole, state text, pid int, chain bigint, number bigint, batch bigint,
@@ -54,7 +58,7 @@ BEGIN
         CASE WHEN now."time" IS NOT NULL THEN greatest(extract(epoch FROM clock_timestamp() - now."time"), 0)::float8 END,
         s.missing, s.waits_since, s.cached, s.rejected, s.duplicates, s.partial,
         coalesce(n.note, w.message), CASE WHEN n.note IS NULL THEN w.detail END,
-        dbsync_internal.receiver_action(r, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message), s.missing, s.waits_since, s.partial, s.older, s.rejected_last, now."time"),
+        dbsync_internal.receiver_action(r, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message), s.missing, s.waits_since, s.partial, s.older, s.rejected_last, s.inbox_made, now."time"),
         w.failures, w.retry_at, r.policy
     FROM dbsync.receiver r
     LEFT JOIN dbsync_internal.slots() w ON w.subscription_id = r.id

@@ -348,6 +348,7 @@ static const char *
 problem_of_step(const DbsyncBundleStep *step, List *tables)
 {
 	int			ntables = list_length(tables);
+	const DbsyncBundleTable *table;
 	ListCell   *lc;
 
 	foreach(lc, step->tables)
@@ -365,7 +366,12 @@ problem_of_step(const DbsyncBundleStep *step, List *tables)
 		return "a step has no table";
 	if (step->what == DBSYNC_BUNDLE_DELETE_WHERE && step->condition == NULL)
 		return "a step has no condition";
-	return problem_of_sets(step->sets, list_nth(tables, step->table));
+	table = list_nth(tables, step->table);
+	if (dbsync_contents_has_rows(step->what) && table->ncolumns == 0)
+		return "a step has rows of a table without columns";
+	if (dbsync_contents_has_rows(step->what) && step->what != DBSYNC_BUNDLE_APPEND && step->what != DBSYNC_BUNDLE_COUNT && table->nkeys == 0)
+		return "a step has rows that are found by the key, of a table without one";
+	return problem_of_sets(step->sets, table);
 }
 
 const char *

@@ -14,6 +14,12 @@
 
 #define BINARY_HEADER	19
 
+/*
+ * No row of PostgreSQL's comes to more, sent or stored; as text a backslash may stand before each byte.  Who signs could zip more of it than there is memory.
+ */
+#define BINARY_ROW_LIMIT	((size_t) MaxAllocSize)
+#define TEXT_ROW_LIMIT		(2 * (size_t) MaxAllocSize)
+
 struct DbsyncFramesIn
 {
 	DbsyncFlowIn *flow;
@@ -100,6 +106,8 @@ measure_binary(DbsyncFramesIn *frames, int *lengths, char **data)
 			dbsync_flow_wrong(frames->flow, "a value is too large");
 		if (lengths[i] > 0)
 			at += lengths[i];
+		if (at > BINARY_ROW_LIMIT)
+			dbsync_flow_wrong(frames->flow, "a row is too large");
 	}
 	*data = need(frames, at);
 	return at;
@@ -149,8 +157,10 @@ find_line_end(DbsyncFramesIn *frames, size_t length, char **data)
 
 		if (newline != NULL)
 			return newline - *data;
+		if (length > TEXT_ROW_LIMIT)
+			dbsync_flow_wrong(frames->flow, "a row is too large");
 		searched = length;
-		more = dbsync_flow_get(frames->flow, length + Max(length, 1024), data);
+		more = dbsync_flow_get(frames->flow, Min(length + Max(length, 1024), TEXT_ROW_LIMIT + 1), data);
 		if (more == length)
 			dbsync_flow_wrong(frames->flow, "it ends within a row");
 		length = more;
@@ -215,6 +225,9 @@ read_text(DbsyncFramesIn *frames, char *value, char *end, const char **result, i
 	}
 	if (end - value >= (ptrdiff_t) MaxAllocSize)
 		dbsync_flow_wrong(frames->flow, "a value is too large");
+	/* input functions would take what is before it for the value */
+	if (memchr(value, '\0', end - value) != NULL)
+		dbsync_flow_wrong(frames->flow, "a value has a byte zero");
 	*end = '\0';
 	*length = backslash ? unescape(frames, value, backslash, end) : end - value;
 }

@@ -63,8 +63,8 @@ static void
 put_slot(ReturnSetInfo *rsinfo, const DbsyncSlot *slot)
 {
 	const DbsyncReceivingReport *told = &slot->receiving;
-	Datum		values[14];
-	bool		nulls[14] = {0};
+	Datum		values[15];
+	bool		nulls[15] = {0};
 
 	values[0] = Int32GetDatum(slot->subscription);
 	values[1] = CStringGetTextDatum(slot->progress.waits_since != 0 ? "waiting for target" : told->state);
@@ -85,6 +85,7 @@ put_slot(ReturnSetInfo *rsinfo, const DbsyncSlot *slot)
 	values[12] = Int32GetDatum(told->rejected_last);
 	values[13] = TimestampTzGetDatum(told->waits_since);
 	nulls[13] = told->waits_since == 0;
+	values[14] = BoolGetDatum(told->inbox_made);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

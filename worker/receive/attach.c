@@ -7,9 +7,11 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "port.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -81,6 +83,50 @@ dbsync_receiver_root_problem(const char *path)
 	return "It is the outbox of a file target. Give the receiver a folder of its own; its option \"in\" may name the outbox's folder \"out\".";
 }
 
+/* Where it leads to, if it is there. */
+static char *
+real_path(const char *path)
+{
+	char		real[PATH_MAX];
+	char	   *clean = pstrdup(path);
+
+	canonicalize_path(clean);
+	return realpath(clean, real) != NULL ? pstrdup(real) : clean;
+}
+
+const char *
+dbsync_receiver_inbox_problem(const char *root, const char *inbox)
+{
+	static const char *const folders[] = {"cache", "rejected", "receipts"};
+	char	   *base = real_path(root);
+	char	   *in = real_path(inbox);
+
+	for (int i = 0; i < (int) lengthof(folders); i++)
+	{
+		if (path_is_prefix_of_path(psprintf("%s/%s", base, folders[i]), in))
+			return psprintf("The receiver puts files of its own into folder \"%s\" of its root.", folders[i]);
+	}
+	return NULL;
+}
+
+/* One that was there before, and has gone, may be where somebody else still puts files; or he may not write into the new one. */
+static void
+make_inbox(DbsyncReceiving *receiving)
+{
+	const DbsyncReceiver *receiver = receiving->receiver;
+	struct stat st;
+
+	if (receiver->chain > 0 && lstat(receiver->in, &st) != 0 && errno == ENOENT)
+	{
+		receiving->inbox_made = true;
+		ereport(WARNING,
+				(errmsg("the inbox of receiver \"%s\" was not there, and is made anew", receiver->name),
+				 errdetail("It is folder \"%s\".", receiver->in),
+				 errhint("See that whoever fills it may write there. Has it been moved, or is a disk not mounted?")));
+	}
+	dbsync_folder_make(receiver->in, S_IRWXU | S_IRWXG);
+}
+
 void
 dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 {
@@ -97,13 +143,19 @@ dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 				 errmsg("folder \"%s\" cannot be the root of a receiver", receiver->root),
 				 errdetail("%s", problem),
 				 errhint("Make one with: install -d -o postgres -g gateway -m 2711 PATH")));
+	problem = dbsync_receiver_inbox_problem(receiver->root, receiver->in);
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("folder \"%s\" cannot be the inbox of receiver \"%s\"", receiver->in, receiver->name),
+				 errdetail("%s", problem)));
 	dbsync_folder_make(receiver->root, S_IRWXU | S_IXGRP | S_IXOTH);
 	dbsync_folder_make(psprintf("%s/cache", receiver->root), S_IRWXU);
 	dbsync_folder_make(receiver->tmp, S_IRWXU);
 	dbsync_folder_make(receiver->rejected, S_IRWXU);
 	dbsync_folder_make(receiver->receipts, S_IRWXU | S_IRWXG);
 	if (strcmp(receiver->in, psprintf("%s/in", receiver->root)) == 0)
-		dbsync_folder_make(receiver->in, S_IRWXU | S_IRWXG);
+		make_inbox(receiving);
 	lock_folder(receiving);
 	clear_tmp(receiver);
 	dbsync_bundles_forget();

@@ -13,6 +13,9 @@
 /* Why a path cannot be a receiver's root; NULL: it can. */
 extern const char *dbsync_receiver_root_problem(const char *path);
 
+/* Why it cannot have this inbox: what is taken from there goes into folders of the root. */
+extern const char *dbsync_receiver_inbox_problem(const char *root, const char *inbox);
+
 /* Make the folders, and take the lock; error if another receiver has it, or the root cannot be one. */
 extern void dbsync_receiver_open_folder(DbsyncReceiving *receiving);
 

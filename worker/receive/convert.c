@@ -47,10 +47,10 @@ learn_column(const DbsyncConverter *converter, Column *column, const DbsyncBundl
 	Oid			function;
 
 	column->name = from->name;
-	if (!OidIsValid(from->oid))
+	if (!OidIsValid(from->oid) || !get_typisdefined(from->oid))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("column \"%s\" of table %s comes in binary form, and its type \"%s\" is not built in",
+				 errmsg("values of column \"%s\" of table %s cannot be read: its type, \"%s\", is not built in",
 						from->name, converter->table->source, from->type)));
 	if (converter->form == DBSYNC_ENCODING_BINARY)
 		getTypeBinaryInputInfo(from->oid, &function, &column->param);

@@ -33,6 +33,7 @@ PG_FUNCTION_INFO_V1(dbsync_receiver_inbox);
 PG_FUNCTION_INFO_V1(dbsync_receiver_receipt);
 PG_FUNCTION_INFO_V1(dbsync_is_public_key);
 PG_FUNCTION_INFO_V1(dbsync_folder_problem_of);
+PG_FUNCTION_INFO_V1(dbsync_inbox_problem_of);
 
 /* of the reason why a file was refused */
 #define REASON_LIMIT	4096
@@ -318,6 +319,16 @@ Datum
 dbsync_folder_problem_of(PG_FUNCTION_ARGS)
 {
 	const char *problem = dbsync_receiver_root_problem(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	if (problem == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(problem));
+}
+
+Datum
+dbsync_inbox_problem_of(PG_FUNCTION_ARGS)
+{
+	const char *problem = dbsync_receiver_inbox_problem(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
 
 	if (problem == NULL)
 		PG_RETURN_NULL();

@@ -10,12 +10,15 @@
 #include "postgres.h"
 
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "miscadmin.h"
+#include "port.h"
 #include "storage/fd.h"
 
 #include "worker/bundle/bundle.h"
+#include "worker/bundle/tar.h"
 #include "worker/receive/look.h"
 
 /* room for the name in a header, and what stands behind it in the first one of a bundle: mode, uid, gid, size, mtime */
@@ -145,6 +148,42 @@ dbsync_look(const char *path, DbsyncLook *look)
 	return true;
 }
 
+static bool
+leads_to_end(int fd, off_t size)
+{
+	char		block[DBSYNC_BUNDLE_BLOCK];
+	char		path[DBSYNC_BUNDLE_NAME_LIMIT + 1];
+	off_t		at = 0;
+	int64		length;
+
+	while (at <= size - 2 * (off_t) sizeof(block))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (pread(fd, block, sizeof(block), at) != sizeof(block))
+			return false;
+		if (dbsync_tar_is_zero(block, sizeof(block)))
+			return at + 2 * (off_t) sizeof(block) == size;
+		if (!dbsync_tar_read(block, path, &length))
+			return false;
+		at += (off_t) sizeof(block) + length + dbsync_tar_padding(length);
+	}
+	return false;
+}
+
+bool
+dbsync_look_leads_to_end(const char *path, const struct stat *st)
+{
+	struct stat opened;
+	int			fd = open_regular(path, &opened);
+	bool		leads;
+
+	if (fd < 0)
+		return false;
+	leads = leads_to_end(fd, st->st_size);
+	CloseTransientFile(fd);
+	return leads;
+}
+
 bool
 dbsync_look_is_same(const char *path, const struct stat *st)
 {
@@ -193,6 +232,22 @@ copy_bytes(int in, int out, off_t length, const char *from, const char *to)
 	pfree(piece);
 }
 
+/* Better to say so at once than to leave no room to anybody while it is found out. */
+static void
+check_room(const char *path, off_t size)
+{
+	char	   *folder = pstrdup(path);
+	struct statvfs room;
+
+	get_parent_directory(folder);
+	if (statvfs(folder, &room) != 0 || (uint64) room.f_bavail * room.f_frsize >= (uint64) size)
+		return;
+	errno = ENOSPC;
+	ereport(ERROR,
+			(errcode_for_file_access(),
+			 errmsg("could not write file \"%s\": %m", path)));
+}
+
 bool
 dbsync_look_copy(const char *from, const struct stat *st, const char *to)
 {
@@ -207,6 +262,7 @@ dbsync_look_copy(const char *from, const struct stat *st, const char *to)
 		CloseTransientFile(in);
 		return false;
 	}
+	check_room(to, st->st_size);
 	out = OpenTransientFilePerm(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | PG_BINARY, S_IRUSR | S_IWUSR);
 	if (out < 0)
 		ereport(ERROR,

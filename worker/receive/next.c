@@ -159,6 +159,9 @@ dbsync_bundles_refuse_ledger(DbsyncReceiving *receiving, const char *problem)
 			 errmsg("the ledger on target \"%s\" cannot be believed: %s", receiving->receiver->target, problem),
 			 errdetail("It is the row of dbsync_ledger.position there with id %s.",
 					   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&receiving->receiver->subscription)))),
+			 receiving->work->ledger.chain == 0 ?
+			 errhint("If no live subscription plays to this target any more, delete that row. Then, at the source: SELECT dbsync.restart_chain(%s).",
+					 argument(receiving)) :
 			 errhint("Put the row back as it was; or at the source: SELECT dbsync.restart_chain(%s), which copies all anew.", argument(receiving))));
 }
 

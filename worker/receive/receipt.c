@@ -133,7 +133,7 @@ dbsync_receipt_write(DbsyncReceiving *receiving)
 		return;
 	says = compose(receiving);
 	if (written != NULL && strcmp(written, says) == 0 &&
-		written_at + receiver->receipt_every > GetCurrentTimestamp())
+		written_at <= GetCurrentTimestamp() && written_at + receiver->receipt_every > GetCurrentTimestamp())
 		return;
 	line = psprintf("dbsync-receipt 1 %s %s %s " INT64_FORMAT " %s %s", uuid_text(&receiver->subscription),
 					uuid_text(&receiver->uid), dbsync_names_word(receiver->name), dbsync_receiver_count_receipt(receiving), utc_now(), says);

@@ -132,6 +132,7 @@ typedef struct DbsyncReceiving
 	int			unjudged;		/* that may have been played: the target has not been asked */
 	int64		rejected;		/* since it began */
 	int			rejected_last;	/* since a good one came */
+	bool		inbox_made;		/* it had gone, and was made anew: nothing good has come since */
 	int64		duplicates;
 	ErrorData  *trouble;		/* what the first file of this round has raised; NULL: none has */
 

@@ -131,7 +131,9 @@ note_waiting(const DbsyncNext *next)
 		receiving.waits_since = 0;
 		return;
 	}
-	if (receiving.waits_for == next->number && receiving.waits_chain == next->chain)
+	if (receiving.waits_for == next->number && receiving.waits_chain == next->chain &&
+		/* the clock was not put back */
+		receiving.waits_since <= GetCurrentTimestamp())
 		return;
 	receiving.waits_for = next->number;
 	receiving.waits_chain = next->chain;

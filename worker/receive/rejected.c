@@ -68,6 +68,9 @@ dbsync_rejected_put(const DbsyncReceiver *receiver, const char *copy, const char
 
 	dbsync_folder_make(receiver->rejected, S_IRWXU);
 	dbsync_folder_write(receiver->tmp, psprintf("%s.txt", path), text, strlen(text), S_IRUSR | S_IWUSR);
-	durable_rename(copy, path, ERROR);
+	if (copy != NULL)
+		durable_rename(copy, path, ERROR);
+	else
+		dbsync_folder_write(receiver->tmp, path, "", 0, S_IRUSR | S_IWUSR);
 	make_room(receiver);
 }

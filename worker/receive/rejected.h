@@ -10,7 +10,7 @@
 
 #include "worker/receive/receive.h"
 
-/* Put a copy of ours among them, with the name that the file had and the reason beside it; the oldest go. */
+/* Put a copy of ours among them, with the name that the file had and the reason beside it; the oldest go.  NULL: an empty file is in its place. */
 extern void dbsync_rejected_put(const DbsyncReceiver *receiver, const char *copy, const char *name, const char *reason);
 
 #endif							/* DBSYNC_WORKER_RECEIVE_REJECTED_H */

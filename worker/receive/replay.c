@@ -391,6 +391,7 @@ play(DbsyncTape *tape)
 		advance_sequences(tape);
 	dbsync_target_commit(target);
 
+	dbsync_bundles_are_called(receiving, head->subscription_name);
 	receiving->place.number = end.number;
 	receiving->place.batch = end.batch;
 	strlcpy(receiving->place.sums, end.sums, sizeof(receiving->place.sums));

@@ -60,6 +60,9 @@ dbsync_seen_find(const char *name, const struct stat *st)
 		entry->chain = entry->number = 0;
 		entry->reason[0] = '\0';
 	}
+	/* the clock was put back */
+	if (entry->since > GetCurrentTimestamp())
+		entry->since = GetCurrentTimestamp();
 	entry->here = true;
 	return entry;
 }

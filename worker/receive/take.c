@@ -138,6 +138,7 @@ take_good(DbsyncReceiving *receiving, DbsyncSeen *entry, const char *path, const
 	durable_rename(copy, dbsync_bundles_path(receiver, bundle.chain, bundle.number), ERROR);
 	dbsync_bundles_add(&bundle);
 	receiving->rejected_last = 0;
+	receiving->inbox_made = false;
 	remove_from_inbox(receiver, entry, path, st);
 	return 1;
 }
@@ -149,6 +150,28 @@ says_foreign(const DbsyncReceiver *receiver, const DbsyncLook *look)
 	char	   *ours = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&receiver->subscription)));
 
 	return receiver->knows_subscription && look->id[0] != '\0' && strncmp(look->id, ours, strlen(look->id)) != 0;
+}
+
+/* It never becomes a bundle.  "copy": of it; NULL: there is none, as it is larger than what is kept of all that are refused. */
+static void
+reject(DbsyncReceiving *receiving, DbsyncSeen *entry, const char *path, const struct stat *st, const char *copy)
+{
+	const DbsyncReceiver *receiver = receiving->receiver;
+
+	ereport(LOG,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("receiver \"%s\" rejects file \"%s\"", receiver->name, path),
+			 errdetail("%s", entry->reason)));
+	if (copy != NULL && st->st_size > DBSYNC_REJECTED_BYTES)
+	{
+		(void) unlink(copy);
+		copy = NULL;
+	}
+	dbsync_rejected_put(receiver, copy, entry->name,
+						copy ? entry->reason : psprintf("%s; of its " INT64_FORMAT " bytes none are kept", entry->reason, (int64) st->st_size));
+	receiving->rejected++;
+	receiving->rejected_last++;
+	remove_from_inbox(receiver, entry, path, st);
 }
 
 /* It does not: it may yet, or never will. */
@@ -168,14 +191,7 @@ take_other(DbsyncReceiving *receiving, DbsyncSeen *entry, const char *path, cons
 		unlink(copy);
 		return;
 	}
-	ereport(LOG,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("receiver \"%s\" rejects file \"%s\"", receiver->name, path),
-			 errdetail("%s", entry->reason)));
-	dbsync_rejected_put(receiver, copy, entry->name, entry->reason);
-	receiving->rejected++;
-	receiving->rejected_last++;
-	remove_from_inbox(receiver, entry, path, st);
+	reject(receiving, entry, path, st, copy);
 }
 
 /* The cache is full: only what the batch lacks that is being gathered may come. */
@@ -208,6 +224,20 @@ is_passed_over(const DbsyncReceiving *receiving, const DbsyncLook *look)
 	if (receiver->remove || !receiver->knows_subscription || look->chain <= 0 || look->number <= 0)
 		return false;
 	return look->chain == place->chain && look->number < place->number;
+}
+
+/* Headers do not lead to its end: true, if it is refused for that, and kept. */
+static bool
+is_to_be_copied(DbsyncReceiving *receiving, DbsyncSeen *entry, const char *path, const struct stat *st)
+{
+	entry->found = DBSYNC_FOUND_BAD;
+	strlcpy(entry->reason, "its headers do not lead to its end", sizeof(entry->reason));
+	if (!dbsync_seen_stands_still(entry, receiving->receiver->settle_after))
+		return false;
+	if (st->st_size <= DBSYNC_REJECTED_BYTES)
+		return true;
+	reject(receiving, entry, path, st, NULL);
+	return false;
 }
 
 /* Where the copy is of the file that is being looked at. */
@@ -252,6 +282,8 @@ take_file(DbsyncReceiving *receiving, const char *name, Candidates *candidates)
 		return 0;
 	}
 	if (!may_come(receiving, &look))
+		return 0;
+	if (!dbsync_look_leads_to_end(path, &look.st) && !is_to_be_copied(receiving, entry, path, &look.st))
 		return 0;
 	copies++;
 	copy = copy_path(receiver);

@@ -60,6 +60,9 @@ typedef struct DbsyncTape
 extern DbsyncTape *dbsync_tape_open(DbsyncReceiving *receiving, const DbsyncNext *next);
 extern void dbsync_tape_close(DbsyncTape *tape);
 
+/* A table of one of its files by its number, from 0; NULL: there is none. */
+extern const DbsyncBundleTable *dbsync_tape_table_at(const DbsyncTapeFile *file, int i);
+
 /* Look up the target's tables that the batch does not change before it writes to them, and see what they take. */
 extern void dbsync_tape_open_tables(DbsyncTape *tape);
 

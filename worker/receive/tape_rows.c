@@ -114,6 +114,12 @@ read_same(Player *player)
 		player->unchanged[column - 1] = any = true;
 		text++;
 	}
+	for (int k = 0; k < player->table->nkeys; k++)
+	{
+		/* by what would the row be found? */
+		if (player->unchanged[player->table->keys[k]] && any)
+			refuse_row(player, "columns");
+	}
 	return any;
 }
 
@@ -134,7 +140,14 @@ read_count(const Player *player)
 		count = (int64) pg_ntoh64(ordered);
 	}
 	else
-		count = strtoll(player->fields[1], NULL, 10);
+	{
+		char	   *end;
+
+		errno = 0;
+		count = strtoll(player->fields[1], &end, 10);
+		if (errno != 0 || end != player->fields[1] + player->lengths[1])
+			count = 0;
+	}
 	if (count < 1)
 		refuse_row(player, "a number");
 	return count;

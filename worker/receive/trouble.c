@@ -57,6 +57,7 @@ dbsync_receiver_tell(const DbsyncReceiving *receiving, const char *state)
 	told.older = receiving->older;
 	told.rejected_last = receiving->rejected_last;
 	told.waits_since = receiving->waits_for != 0 ? receiving->waits_since : 0;
+	told.inbox_made = receiving->inbox_made;
 	strlcpy(told.missing, dbsync_receipt_missing(receiving), sizeof(told.missing));
 	dbsync_report_receiving(&told);
 }

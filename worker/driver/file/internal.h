@@ -167,6 +167,12 @@ extern List *dbsync_file_read_keys(const char *path);
 
 extern char *dbsync_file_uuid(const pg_uuid_t *uuid);
 extern char *dbsync_file_hex(const uint8 *hash);
+/*
+ * Since when a kept bundle is there, which has been looked at.  One of a time that has not come was written before the clock was put back: it is
+ * as if it were written now, and so from here on.
+ */
+extern TimestampTz dbsync_file_kept_since(const FileTarget *target, const FileName *name, const struct stat *status);
+
 extern char *dbsync_file_keep_path(const FileTarget *target, const FileName *name, const char *suffix);
 extern char *dbsync_file_out_path(const FileTarget *target, const char *subscription_name, const FileName *name);
 extern char *dbsync_file_by_hand_folder(const FileTarget *target);

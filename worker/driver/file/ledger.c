@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
+#include "utils/builtins.h"
 
 #include "worker/bundle/folder.h"
 #include "worker/driver/file/internal.h"
@@ -43,8 +44,8 @@ refuse_begun(FileTarget *target, const DbsyncLedger *ledger, int64 there)
 	return dbsync_file_refuse(target, DBSYNC_FAULT_UNAVAILABLE, ERRCODE_UNIQUE_VIOLATION,
 							  "the subscription has a position in the ledger already",
 							  psprintf("\"%s\" has bundles of chain " INT64_FORMAT ".", target->keep, there),
-							  psprintf("Begin a higher one: SELECT dbsync.restart_chain('%s', " INT64_FORMAT ").",
-									   ledger->subscription_name, there + 1));
+							  psprintf("Begin a higher one: SELECT dbsync.restart_chain(%s, " INT64_FORMAT ").",
+									   quote_literal_cstr(ledger->subscription_name), there + 1));
 }
 
 static bool

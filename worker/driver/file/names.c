@@ -7,12 +7,18 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "storage/fd.h"
+#include "utils/timestamp.h"
 
 #include "worker/driver/file/internal.h"
 
 /* digits of a number in a name, so that names come in order */
 #define NUMBER_FORMAT	"%012lld"
+
+#define CLOCKS_DIFFER	USECS_PER_MINUTE
 
 char *
 dbsync_file_uuid(const pg_uuid_t *uuid)
@@ -59,6 +65,19 @@ char *
 dbsync_file_tmp_folder(const FileTarget *target)
 {
 	return psprintf("%s/tmp/%s", target->options.root, dbsync_file_uuid(&target->subscription));
+}
+
+TimestampTz
+dbsync_file_kept_since(const FileTarget *target, const FileName *name, const struct stat *status)
+{
+	TimestampTz written = time_t_to_timestamptz(status->st_mtime);
+	TimestampTz now = GetCurrentTimestamp();
+
+	/* a file server's clock may be a little ahead */
+	if (written <= now + CLOCKS_DIFFER)
+		return written;
+	(void) utimensat(AT_FDCWD, dbsync_file_keep_path(target, name, ".tar"), NULL, 0);
+	return now;
 }
 
 char *

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
@@ -140,8 +141,8 @@ dbsync_file_proves_itself(const FileTarget *target, const FileName *name, List *
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("kept bundle \"%s\" does not prove itself, and is not sent again", path),
 			 errdetail("%s", reason ? reason : "It is damaged."),
-			 errhint("Put it back as it was, or begin another chain: SELECT dbsync.restart_chain('%s').",
-					 target->ledger.subscription_name)));
+			 errhint("Put it back as it was, or begin another chain: SELECT dbsync.restart_chain(%s).",
+					 quote_literal_cstr(target->ledger.subscription_name))));
 	return false;
 }
 
@@ -180,6 +181,9 @@ is_due(const Resending *resending, const FileName *name, TimestampTz said)
 
 	if (resent == NULL)
 		return true;
+	/* the clock was put back since: what it said then is no time to wait for */
+	if (resent->last > GetCurrentTimestamp())
+		return true;
 	if (said <= resent->last)
 		return false;
 	return TimestampDifferenceExceeds(resent->last, GetCurrentTimestamp(),
@@ -202,7 +206,7 @@ tell_gone(const Resending *resending, const FileReceipt *receipt, const FileRang
 			(errmsg("receiver \"%s\" lacks bundle " INT64_FORMAT " of subscription \"%s\", which is not kept any more",
 					receipt->name, number, target->ledger.subscription_name),
 			 errdetail("It lacks " INT64_FORMAT " to " INT64_FORMAT ".", range->from, range->to),
-			 errhint("Begin another chain: SELECT dbsync.restart_chain('%s').", target->ledger.subscription_name)));
+			 errhint("Begin another chain: SELECT dbsync.restart_chain(%s).", quote_literal_cstr(target->ledger.subscription_name))));
 }
 
 static bool
@@ -254,11 +258,13 @@ send_unanswered(Resending *resending, const char *receiver)
 {
 	FileTarget *target = resending->target;
 	const FileReceipt *receipt = dbsync_file_receipts_find(target, resending->receipts, receiver);
-	TimestampTz before = GetCurrentTimestamp() - target->options.resend_after * 1000;
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz before = now - target->options.resend_after * 1000;
 	TimestampTz silent;
 	bool		any = false;
 
-	if (receipt != NULL && receipt->taken > before)
+	/* one of a time that has not come was taken before the clock was put back */
+	if (receipt != NULL && receipt->taken > before && receipt->taken <= now)
 		return false;
 	/* it speaks about as often */
 	silent = before - target->options.resend_after * 1000;
@@ -266,15 +272,17 @@ send_unanswered(Resending *resending, const char *receiver)
 	{
 		const FileName *kept = list_nth(resending->kept, i);
 		const FileResent *resent = find_resent(resending, kept->number);
+		TimestampTz since;
 		struct stat status;
 
 		CHECK_FOR_INTERRUPTS();
 		if (stat(dbsync_file_keep_path(target, kept, ".tar"), &status) != 0)
 			continue;
-		if (time_t_to_timestamptz(status.st_mtime) < silent && (receipt == NULL || receipt->taken < silent))
+		since = dbsync_file_kept_since(target, kept, &status);
+		if (since < silent && (receipt == NULL || receipt->taken < silent || receipt->taken > now))
 			target->silent = receiver;
 		/* what is still in out, nobody has taken away */
-		if ((resent != NULL && resent->last > before) || time_t_to_timestamptz(status.st_mtime) > before ||
+		if ((resent != NULL && resent->last > before && resent->last <= now) || since > before ||
 			dbsync_file_is_out(target, kept, &status))
 			continue;
 		send_again(resending, kept);
@@ -310,7 +318,8 @@ dbsync_file_resend(FileTarget *target, FileReceipts *receipts)
 	Resending	resending = {target, receipts, NIL, NULL, NIL};
 	List	   *missing = asking(target, receipts);
 	bool		looks = target->options.receivers != NIL &&
-		GetCurrentTimestamp() - target->unanswered >= Min(target->options.resend_after, LOOK_PAUSE) * 1000;
+		(GetCurrentTimestamp() - target->unanswered >= Min(target->options.resend_after, LOOK_PAUSE) * 1000 ||
+		 target->unanswered > GetCurrentTimestamp());
 	bool		any = false;
 	ListCell   *lc;
 

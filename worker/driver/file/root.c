@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "utils/builtins.h"
+
 #include "worker/bundle/folder.h"
 #include "worker/driver/file/internal.h"
 
@@ -33,7 +35,7 @@
 #define PEM_END			"-----END PUBLIC KEY-----"
 
 static char *
-path_in(const FileTarget *target, const char *name)
+path_of_name(const FileTarget *target, const char *name)
 {
 	return psprintf("%s/%s", target->options.root, name);
 }
@@ -61,7 +63,7 @@ is_half_made(FileTarget *target)
 
 		for (int i = 0; i < lengthof(made); i++)
 			known |= strcmp(name, made[i]) == 0;
-		if (!known || lstat(path_in(target, name), &status) != 0 || status.st_uid != geteuid())
+		if (!known || lstat(path_of_name(target, name), &status) != 0 || status.st_uid != geteuid())
 			return false;
 	}
 	return true;
@@ -78,7 +80,7 @@ is_ours(FileTarget *target, bool *ours)
 		return dbsync_file_refuse(target, DBSYNC_FAULT_UNAVAILABLE, ERRCODE_INVALID_PARAMETER_VALUE,
 								  psprintf("\"%s\" cannot be the root of a file target: %s", root, problem), NULL,
 								  "Make one with: install -d -o postgres -g gateway -m 2711 PATH");
-	*ours = is_there(path_in(target, ROOT_MARK));
+	*ours = is_there(path_of_name(target, ROOT_MARK));
 	if (!*ours && !is_half_made(target))
 		return dbsync_file_refuse(target, DBSYNC_FAULT_UNAVAILABLE, ERRCODE_INVALID_PARAMETER_VALUE,
 								  psprintf("\"%s\" cannot be the root of a file target", root),
@@ -90,10 +92,10 @@ is_ours(FileTarget *target, bool *ours)
 static void
 make_folders(FileTarget *target)
 {
-	dbsync_folder_make(path_in(target, "tmp"), OWN_MODE);
-	dbsync_folder_make(path_in(target, "keep"), OWN_MODE);
-	dbsync_folder_make(path_in(target, "out"), SHARED_MODE);
-	dbsync_folder_make(path_in(target, "receipts"), SHARED_MODE);
+	dbsync_folder_make(path_of_name(target, "tmp"), OWN_MODE);
+	dbsync_folder_make(path_of_name(target, "keep"), OWN_MODE);
+	dbsync_folder_make(path_of_name(target, "out"), SHARED_MODE);
+	dbsync_folder_make(path_of_name(target, "receipts"), SHARED_MODE);
 }
 
 static void
@@ -102,18 +104,18 @@ make_key(FileTarget *target)
 	char	   *pem;
 
 	/* a half made one has no public half yet, which is written last */
-	if (!is_there(path_in(target, PUBLIC_KEY)))
-		dbsync_folder_remove(path_in(target, PRIVATE_KEY));
-	else if (is_there(path_in(target, PRIVATE_KEY)))
+	if (!is_there(path_of_name(target, PUBLIC_KEY)))
+		dbsync_folder_remove(path_of_name(target, PRIVATE_KEY));
+	else if (is_there(path_of_name(target, PRIVATE_KEY)))
 		return;
-	dbsync_sign_make(path_in(target, PRIVATE_KEY), &pem);
-	dbsync_folder_write(path_in(target, "tmp"), path_in(target, PUBLIC_KEY), pem, strlen(pem), MARK_MODE);
+	dbsync_sign_make(path_of_name(target, PRIVATE_KEY), &pem);
+	dbsync_folder_write(path_of_name(target, "tmp"), path_of_name(target, PUBLIC_KEY), pem, strlen(pem), MARK_MODE);
 }
 
 static void
 write_mark(FileTarget *target)
 {
-	dbsync_folder_write(path_in(target, "tmp"), path_in(target, ROOT_MARK), ROOT_MARK_TEXT,
+	dbsync_folder_write(path_of_name(target, "tmp"), path_of_name(target, ROOT_MARK), ROOT_MARK_TEXT,
 						strlen(ROOT_MARK_TEXT), MARK_MODE);
 }
 
@@ -133,9 +135,9 @@ refuse_key(FileTarget *target, const char *detail)
 	return dbsync_file_refuse(target, DBSYNC_FAULT_UNAVAILABLE, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 							  psprintf("the root of target \"%s\" has another key than it had", target->name), detail,
 							  psprintf("Put back \"%s\" as it was. Where that cannot be done, or it is to be so:"
-									   " SELECT dbsync.alter_target('%s', options => '{\"new_key\": true}'); then carry"
-									   " dbsync.public_key('%s') to all receivers.",
-									   target->options.root, target->name, target->name));
+									   " SELECT dbsync.alter_target(%s, options => '{\"new_key\": true}'); then carry"
+									   " dbsync.public_key(%s) to all receivers.",
+									   target->options.root, quote_literal_cstr(target->name), quote_literal_cstr(target->name)));
 }
 
 /* What was signed with the key before is ours as well, and may be the ledger. */
@@ -148,11 +150,11 @@ remember_key(FileTarget *target)
 
 	if (former == NULL || strcmp(former, dbsync_sign_public_pem(target->signer)) == 0)
 		return;
-	known = dbsync_folder_read(path_in(target, FORMER_KEYS), KEYS_LIMIT, &length);
+	known = dbsync_folder_read(path_of_name(target, FORMER_KEYS), KEYS_LIMIT, &length);
 	if (known != NULL && strstr(known, former) != NULL)
 		return;
 	known = psprintf("%s%s", known ? known : "", former);
-	dbsync_folder_write(path_in(target, "tmp"), path_in(target, FORMER_KEYS), known, strlen(known), PRIVATE_MODE);
+	dbsync_folder_write(path_of_name(target, "tmp"), path_of_name(target, FORMER_KEYS), known, strlen(known), PRIVATE_MODE);
 }
 
 List *
@@ -182,7 +184,7 @@ List *
 dbsync_file_own_keys(const FileTarget *target)
 {
 	return lcons(unconstify(uint8 *, dbsync_sign_public_key(target->signer)),
-				 dbsync_file_read_keys(path_in(target, FORMER_KEYS)));
+				 dbsync_file_read_keys(path_of_name(target, FORMER_KEYS)));
 }
 
 bool
@@ -195,22 +197,22 @@ dbsync_file_root_open(FileTarget *target)
 
 	if (!is_ours(target, &ours))
 		return false;
-	has_key = is_there(path_in(target, PRIVATE_KEY));
+	has_key = is_there(path_of_name(target, PRIVATE_KEY));
 	/* one that was made to its end is known by its key, whatever else it lacks now */
 	if (!has_key && (known || (ours && !options->new_key)))
-		return refuse_key(target, psprintf("There is no file \"%s\".", path_in(target, PRIVATE_KEY)));
+		return refuse_key(target, psprintf("There is no file \"%s\".", path_of_name(target, PRIVATE_KEY)));
 	if (!ours && !known)
 		make_root(target);
 	else if (!has_key)
 	{
-		dbsync_folder_remove(path_in(target, PUBLIC_KEY));
+		dbsync_folder_remove(path_of_name(target, PUBLIC_KEY));
 		make_key(target);
 	}
 	make_folders(target);
-	target->signer = dbsync_sign_load(path_in(target, PRIVATE_KEY), "the signing key of a file target");
+	target->signer = dbsync_sign_load(path_of_name(target, PRIVATE_KEY), "the signing key of a file target");
 	if (known && strcmp(options->public_key, dbsync_sign_public_pem(target->signer)) != 0)
 		return refuse_key(target, psprintf("That of \"%s\" does not go with the public key that is known here.",
-										   path_in(target, PRIVATE_KEY)));
+										   path_of_name(target, PRIVATE_KEY)));
 	if (!ours && known)
 		write_mark(target);
 	if (options->new_key)

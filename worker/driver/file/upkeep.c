@@ -27,6 +27,13 @@ has_passed(TimestampTz since, int64 ms)
 	return GetCurrentTimestamp() - since >= ms * 1000;
 }
 
+/* Also where it lies ahead: the clock was put back, and nobody is to wait for as long as that. */
+static bool
+is_due(TimestampTz since, int64 ms)
+{
+	return has_passed(since, ms) || since > GetCurrentTimestamp();
+}
+
 /* --- what is kept --- */
 
 /* a bundle's names in out: more than one, where the subscription or the suffix was called otherwise before */
@@ -131,7 +138,7 @@ is_done_with(const FileTarget *target, const FileReceipts *receipts, const FileN
 {
 	if (target->options.receivers != NIL)
 		return name->chain < target->newest.chain || name->number <= dbsync_file_receipts_applied(target, receipts);
-	return has_passed(time_t_to_timestamptz(status->st_mtime), target->options.keep_for);
+	return has_passed(dbsync_file_kept_since(target, name, status), target->options.keep_for);
 }
 
 /* The newest batch stays, as it is the ledger. */
@@ -219,6 +226,9 @@ repeat(FileTarget *target)
 	if (target->options.repeats == 0 || target->options.receivers != NIL)
 		return;
 	last = last_look(mark);
+	/* the clock was put back: what was due meanwhile goes once more */
+	if (last > now)
+		last = 0;
 	foreach(lc, dbsync_file_list(target, ".tar"))
 	{
 		const FileName *name = lfirst(lc);
@@ -227,7 +237,7 @@ repeat(FileTarget *target)
 
 		if (name->chain < target->newest.chain || stat(dbsync_file_keep_path(target, name, ".tar"), &status) != 0)
 			continue;
-		written = time_t_to_timestamptz(status.st_mtime);
+		written = dbsync_file_kept_since(target, name, &status);
 		times = Min((now - written) / (target->options.resend_after * 1000), target->options.repeats);
 		if (times > 0 && written + times * target->options.resend_after * 1000 > last &&
 			dbsync_file_proves_itself(target, name, &keys))
@@ -235,6 +245,31 @@ repeat(FileTarget *target)
 	}
 	said = psprintf(INT64_FORMAT, now);
 	dbsync_folder_write(dbsync_file_tmp_folder(target), mark, said, strlen(said), 0600);
+}
+
+/*
+ * When the chain was begun: it is called by the second.  One of a second that has not come was named by somebody, or begun by a clock that was put
+ * back: then a file says since when it is there.
+ */
+static TimestampTz
+chain_begun(FileTarget *target)
+{
+	char	   *mark = psprintf("%s/begun", target->keep);
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz begun = time_t_to_timestamptz((pg_time_t) target->newest.chain);
+	size_t		length;
+	char	   *said;
+	long long	chain;
+	long long	since;
+
+	if (begun <= now)
+		return begun;
+	said = dbsync_folder_read(mark, 64, &length);
+	if (said != NULL && sscanf(said, "%lld %lld", &chain, &since) == 2 && chain == target->newest.chain && since <= now)
+		return since;
+	said = psprintf(INT64_FORMAT " " INT64_FORMAT, target->newest.chain, now);
+	dbsync_folder_write(dbsync_file_tmp_folder(target), mark, said, strlen(said), 0600);
+	return now;
 }
 
 /* --- all of it --- */
@@ -258,7 +293,7 @@ see_to(FileTarget *target, long *pause, int *wants)
 	receipts = dbsync_file_receipts_read(target);
 	see_to_receipts(target, receipts);
 	dbsync_file_tell_lack(target, receipts);
-	if (has_passed(target->pruned, Min(KEEP_PAUSE, options->resend_after)))
+	if (is_due(target->pruned, Min(KEEP_PAUSE, options->resend_after)))
 	{
 		repeat(target);
 		prune_bundles(target, receipts);
@@ -268,11 +303,10 @@ see_to(FileTarget *target, long *pause, int *wants)
 	*pause = Min(RECEIPTS_PAUSE, options->resend_after);
 	if (options->heartbeat > 0)
 		*pause = Min(*pause, options->heartbeat);
-	if (options->full_every > 0 &&
-		has_passed(time_t_to_timestamptz((pg_time_t) target->newest.chain), options->full_every))
+	if (options->full_every > 0 && has_passed(chain_begun(target), options->full_every))
 		*wants |= DBSYNC_UPKEEP_RESTART;
 	/* another chain may be put off */
-	if (options->heartbeat > 0 && target->newest.number > 0 && has_passed(target->written, options->heartbeat))
+	if (options->heartbeat > 0 && target->newest.number > 0 && is_due(target->written, options->heartbeat))
 		*wants |= DBSYNC_UPKEEP_POSITION;
 	return true;
 }

@@ -48,10 +48,13 @@
 	" lsn = $8, batch = $9, after = $10, upto = $11, closing = $12, closing_xid = $13," \
 	" checksum = $14"
 
-/* EXISTS keeps the planner from working the cast out beforehand */
+/*
+ * EXISTS keeps the planner from working the cast out beforehand.  The batch's number has a cast, as minus an integer it would be taken for
+ * one, and there may be more than two billion batches.
+ */
 #define FENCE(assignments, batch, chain) \
 	"WITH moved AS (UPDATE dbsync_ledger.position SET " assignments ", updated = now()" \
-	" WHERE id = $1 AND batch = " batch " - 1" chain " RETURNING true)" \
+	" WHERE id = $1 AND batch = CAST(" batch " AS bigint) - 1" chain " RETURNING true)" \
 	" SELECT CAST(CASE WHEN EXISTS (SELECT FROM moved) THEN '1'" \
 	" ELSE '" POSTGRES_LEDGER_MOVED "' END AS integer)"
 
