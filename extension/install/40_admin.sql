@@ -342,8 +342,13 @@ BEGIN
         END IF;
         part := dbsync_internal.split_uri(uri);
         PERFORM dbsync_internal.check_options(caller, part.server || part.mapping);
-        SELECT part.server || coalesce(jsonb_object_agg(o.option_name, o.option_value), '{}') INTO wanted
-        FROM pg_options_to_table(server.srvoptions) o WHERE o.option_name = 'before_triggers';
+        -- another folder is no reason to write without what else was said: to whom bundles are encrypted, whose receipts are waited for
+        IF dbsync_internal.wrapper_of(uri) = 'dbsync_file' THEN
+            wanted := wanted || part.server;
+        ELSE
+            SELECT part.server || coalesce(jsonb_object_agg(o.option_name, o.option_value), '{}') INTO wanted
+            FROM pg_options_to_table(server.srvoptions) o WHERE o.option_name = 'before_triggers';
+        END IF;
         mapping := mapping || part.mapping;
     END IF;
     SELECT coalesce(array_agg(o.key), '{}') INTO gone FROM jsonb_each_text(coalesce(options, '{}')) o WHERE o.value IS NULL;
@@ -391,6 +396,15 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.target_users(name) IS 'subscriptions and receivers that go to a target, in words; null: none';
 
+CREATE FUNCTION dbsync_internal.target_users_hint(target name) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('Use %s first.', concat_ws(' and ',
+        CASE WHEN EXISTS (SELECT FROM dbsync.subscription b WHERE b.target = target_users_hint.target) THEN 'dbsync.drop_subscription()' END,
+        CASE WHEN EXISTS (SELECT FROM dbsync.receiver r WHERE r.target = target_users_hint.target) THEN 'dbsync.drop_receiver()' END))
+$$;
+COMMENT ON FUNCTION dbsync_internal.target_users_hint(name) IS 'what is to be dropped before a target that is in use';
+
 CREATE FUNCTION dbsync_internal.drop_target(caller oid, name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -401,7 +415,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'dependent_objects_still_exist',
             MESSAGE = format('target "%s" is in use', name),
             DETAIL = dbsync_internal.target_users(server.srvname),
-            HINT = 'Use dbsync.drop_subscription() first.';
+            HINT = dbsync_internal.target_users_hint(server.srvname);
     END IF;
     PERFORM dbsync_internal.drop_server(server.srvname);
 END $$;

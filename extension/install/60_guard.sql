@@ -172,7 +172,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'dependent_objects_still_exist',
             MESSAGE = format('cannot drop or rename foreign server "%s"', target),
             DETAIL = dbsync_internal.target_users(target),
-            HINT = 'Use dbsync.drop_subscription() first.';
+            HINT = dbsync_internal.target_users_hint(target);
     END IF;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_target_unused(name) IS 'error if a subscription uses the target';
