@@ -130,7 +130,7 @@ typedef struct DbsyncRound
 
 /*
  * How a receiver goes; written by its process only, under the lock.  Of a subscription whose target is a folder: what receivers
- * lack, in "missing", a sentence, and "number", the bundle that is not kept any more.
+ * lack, in "missing", a sentence; "number", the bundle that is not there; and "chain", which another one must be higher than, 1: any.
  */
 typedef struct DbsyncReceivingReport
 {
@@ -147,7 +147,7 @@ typedef struct DbsyncReceivingReport
 	int			older;			/* of chains that came before, and are not known */
 	TimestampTz waits_since;	/* when the number was missed for that it waits for; 0: for none */
 	bool		inbox_made;		/* it had gone, was made anew, and nothing good has come into it */
-	char		missing[128];	/* numbers, clipped */
+	char		missing[192];	/* numbers, clipped */
 } DbsyncReceivingReport;
 
 typedef struct DbsyncSlot

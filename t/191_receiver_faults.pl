@@ -188,7 +188,7 @@ put(bundle($c, 8, 'merge', upsert(8, 'v8')));
 is_received('1', 'it goes on');
 my $eight = $sums{"$c-8"};
 put(bundle($c, 8, 'merge', upsert(8, 'other'), name => 'fork.tar'));
-is_received(qr/there are two bundles 8 of chain 1000, both signed/, 'a fork');
+is_received(qr/there are two bundles 8 of chain 1000, both signed.*restart_chain\('orders'\)/s, 'a fork: the hint names the subscription as the source calls it');
 unlink "$in/fork.tar";
 is_received('0', 'and without it');
 $sums{"$c-8"} = 'ab' x 32;

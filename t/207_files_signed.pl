@@ -93,6 +93,9 @@ sub is_ignored
 
 sub kept { return $pair->sql("SELECT string_agg(number || ' ' || state || coalesce(acknowledged::text, ''), ', ' ORDER BY number) FROM dbsync.bundles('s')"); }
 
+# Those that nobody has acknowledged: the others go in their time.
+sub unacknowledged { return kept() =~ s/\d+ acknowledged\{branch\},? ?//gr; }
+
 # All that was played is acknowledged, and gone but for the newest.
 sub acknowledged
 {
@@ -105,11 +108,11 @@ $pair->arrives('s', 'the first copy is out');
 changes(2);
 receives($pair->sql("SELECT count(*) FROM dbsync.bundles('s')"), 'the receiver plays what was encrypted');
 $pair->same_at_both_ends('public.t');
-my $before = kept();
+my $before = unacknowledged();
 my @unsigned = goes_back('unsigned');
 is(scalar(@unsigned), 1, 'without a key a receipt is one line');
 is_ignored('unsigned', 'one without a signature');
-is(kept(), $before, 'and acknowledges nothing');
+is(unacknowledged(), $before, 'and acknowledges nothing');
 like($before, qr/, /, 'of several bundles');
 
 # --- signed
@@ -135,9 +138,7 @@ unlink "$receipts/unsigned";
 # --- changed, or signed by others
 changes(3);
 receives(3, 'three more are played');
-# what was the newest is not any more
-ok(poll_until(sub { kept() !~ /acknowledged/ }, 'the acknowledged bundle to go'), 'and what was acknowledged goes');
-$before = kept();
+$before = unacknowledged();
 my @honest = receipt_lines();
 my ($applied) = $honest[0] =~ /applied=(\d+)/;
 my %forged = (
@@ -161,10 +162,10 @@ receives(0, 'a round with the key of somebody else');
 goes_back('foreign');
 is_ignored('foreign', 'another key');
 unlink "$receipts/foreign";
-is(kept(), $before, 'none of them has a bundle removed');
+is(unacknowledged(), $before, 'none of them has a bundle removed');
 goes_back('again', @signed);
 is_taken('again', 'an older one that was signed is taken');
-is(kept(), $before, 'and says nothing new');
+is(unacknowledged(), $before, 'and says nothing new');
 # what has not come to the source by then is still true
 goes_back('late', @honest);
 is_taken('late', 'the honest one');
@@ -197,10 +198,10 @@ acknowledged('and acknowledged');
 changes(1);
 $pair->target_sql("SELECT dbsync.alter_receiver('branch', options => '{\"receipt_key_file\": \"$work/next.key\"}')");
 receives(1, 'one more, with a key that the source does not know yet');
-$before = kept();
+$before = unacknowledged();
 goes_back('rotated');
 is_ignored('rotated', 'a new key');
-is(kept(), $before, 'is no key yet');
+is(unacknowledged(), $before, 'is no key yet');
 spew("$work/both", slurp("$work/branch.pub") . slurp("$work/next.pub"));
 rename("$work/both", "$work/receivers.pub") or die $!;
 is_taken('rotated', 'the source has it beside the old one: what was left is taken');

@@ -342,8 +342,13 @@ BEGIN
         END IF;
         part := dbsync_internal.split_uri(uri);
         PERFORM dbsync_internal.check_options(caller, part.server || part.mapping);
-        SELECT part.server || coalesce(jsonb_object_agg(o.option_name, o.option_value), '{}') INTO wanted
-        FROM pg_options_to_table(server.srvoptions) o WHERE o.option_name = 'before_triggers';
+        -- another folder is no reason to write without what else was said: to whom bundles are encrypted, whose receipts are waited for
+        IF dbsync_internal.wrapper_of(uri) = 'dbsync_file' THEN
+            wanted := wanted || part.server;
+        ELSE
+            SELECT part.server || coalesce(jsonb_object_agg(o.option_name, o.option_value), '{}') INTO wanted
+            FROM pg_options_to_table(server.srvoptions) o WHERE o.option_name = 'before_triggers';
+        END IF;
         mapping := mapping || part.mapping;
     END IF;
     SELECT coalesce(array_agg(o.key), '{}') INTO gone FROM jsonb_each_text(coalesce(options, '{}')) o WHERE o.value IS NULL;
@@ -394,10 +399,11 @@ COMMENT ON FUNCTION dbsync_internal.target_users(name) IS 'subscriptions and rec
 CREATE FUNCTION dbsync_internal.target_users_hint(target name) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN EXISTS (SELECT FROM dbsync.subscription s WHERE s.target = target_users_hint.target)
-        THEN 'Use dbsync.drop_subscription() first.' ELSE 'Use dbsync.drop_receiver() first.' END
+    SELECT format('Use %s first.', concat_ws(' and ',
+        CASE WHEN EXISTS (SELECT FROM dbsync.subscription b WHERE b.target = target_users_hint.target) THEN 'dbsync.drop_subscription()' END,
+        CASE WHEN EXISTS (SELECT FROM dbsync.receiver r WHERE r.target = target_users_hint.target) THEN 'dbsync.drop_receiver()' END))
 $$;
-COMMENT ON FUNCTION dbsync_internal.target_users_hint(name) IS 'how to drop what goes to a target';
+COMMENT ON FUNCTION dbsync_internal.target_users_hint(name) IS 'what is to be dropped before a target that is in use';
 
 CREATE FUNCTION dbsync_internal.drop_target(caller oid, name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

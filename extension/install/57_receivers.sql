@@ -182,15 +182,15 @@ CREATE FUNCTION dbsync_internal.receiver_root(uri text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    root text := substring(uri FROM '^[Ff][Ii][Ll][Ee]://(/[^?#]*)$');
+    root text;
     problem text;
 BEGIN
-    IF root IS NULL THEN
+    IF NOT coalesce(uri ~* '^file://(localhost)?/[^?#]*$', false) THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'the folder of a receiver must be a URI like file:///var/spool/dbsync-in',
             HINT = 'It names an absolute path on this server, and nothing else: options are an argument of their own.';
     END IF;
-    root := regexp_replace(root, '(.)/+$', '\1');
+    root := (SELECT regexp_replace(o.value, '(.)/+$', '\1') FROM dbsync_internal.parse_file_uri(uri) o WHERE o.option = 'root');
     problem := dbsync_internal.folder_problem(root);
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',

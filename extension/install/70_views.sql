@@ -134,7 +134,8 @@ BEGIN
         nullif(concat_ws(' ', dbsync_internal.backlog_in_words(s), dbsync_internal.next_action(s.name, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message),
             w.waits_since), dbsync_internal.unread_wal_in_words(s.id), CASE WHEN w.pid IS NOT NULL THEN dbsync_internal.lock_in_words(s.id) END,
             held.action, missing.action, pol.action, lack.missing,
-            CASE WHEN lack.number IS NOT NULL THEN format('Begin another chain: SELECT dbsync.restart_chain(%L).', s.name) END), ''),
+            CASE WHEN lack.number IS NOT NULL THEN format('Begin another chain: SELECT dbsync.restart_chain(%L%s).', s.name,
+                CASE WHEN lack.chain > 1 THEN format(', %s', lack.chain + 1) END) END), ''),
         w.failures, w.retry_at,
         dbsync_internal.log_bytes(0) +
         (SELECT coalesce(sum(dbsync_internal.log_bytes(a.captured_id)), 0)::bigint

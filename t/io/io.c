@@ -7,9 +7,11 @@
  *
  *		<call> <part of a path> <what happens>
  *
- * call: link, rename, unlink, fsync, write.  What happens: a number: the call fails with this errno; "before" or "behind": the
+ * call: link, rename, unlink, fsync, write, chmod.  What happens: a number: the call fails with this errno; "before" or "behind": the
  * process is killed (9) before the call, or when it is done; "stops": it is stopped (19) before the call, until somebody has it go on.
  * The file of rules goes then, so that it happens once.
+ *
+ * Of chmod 0 means what the system does where a folder is of a group that the process is not in: S_ISGID goes.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -133,6 +136,22 @@ unlink(const char *path)
 		return -1;
 	errno = saved;
 	return (int) done(rule, syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+}
+
+int
+chmod(const char *path, mode_t mode)
+{
+	int			saved = errno;
+	Rule		rule = find_rule("chmod", path);
+
+	if (found(rule))
+	{
+		if (errno != 0)
+			return -1;
+		mode &= ~S_ISGID;
+	}
+	errno = saved;
+	return (int) done(rule, syscall(SYS_fchmodat, AT_FDCWD, path, mode));
 }
 
 /* What the descriptor is of. */

@@ -33,9 +33,12 @@ typedef struct Lock
 pg_noreturn static void
 raise_for_file(const char *doing, const char *path)
 {
+	bool		denied = errno == EACCES;
+
 	ereport(ERROR,
 			(errcode_for_file_access(),
-			 errmsg("could not %s \"%s\": %m", doing, path)));
+			 errmsg("could not %s \"%s\": %m", doing, path),
+			 denied ? errhint("The server's account must have the right to do that.") : 0));
 }
 
 static char *
@@ -118,15 +121,32 @@ void
 dbsync_folder_make(const char *path, mode_t mode)
 {
 	struct stat status;
+	mode_t		mask = umask(0);
+	int			made = mkdir(path, mode);
+	int			problem = errno;
 
-	if (mkdir(path, mode) != 0)
+	(void) umask(mask);
+	errno = problem;
+	if (made != 0)
 	{
 		if (errno == EEXIST && lstat(path, &status) == 0 && S_ISDIR(status.st_mode))
 			return;
+		if (errno == EACCES)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not make folder \"%s\": %m", path),
+					 errhint("Make it yourself: install -d -o postgres -g gateway -m 2711 %s", path)));
 		raise_for_file("make folder", path);
 	}
-	/* the server's umask takes away what others are to have; what the folder above hands down stays */
-	if (stat(path, &status) != 0 || chmod(path, mode | (status.st_mode & S_ISGID)) != 0)
+
+	/*
+	 * What the folder above hands down stays.  That is why the umask was put aside: chmod() by one who is not of a folder's
+	 * group takes S_ISGID away, and then nobody of that group could read what is made in it.
+	 */
+	if (stat(path, &status) != 0)
+		raise_for_file("look at folder", path);
+	mode |= status.st_mode & S_ISGID;
+	if (status.st_mode != (S_IFDIR | mode) && chmod(path, mode) != 0)
 		raise_for_file("set the mode of folder", path);
 	dbsync_folder_sync(path);
 	dbsync_folder_sync(parent_of(path));

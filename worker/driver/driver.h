@@ -774,11 +774,14 @@ typedef struct DbsyncDriverLink
 	struct DbsyncDriverLink *next;
 } DbsyncDriverLink;
 
+#define DBSYNC_LACK_WORDS	192
+
 /* what somebody lacks whom the target feeds, for people to see to; as upkeep() has found it last */
 typedef struct DbsyncTargetLack
 {
-	char		words[128];		/* a sentence; empty: nothing */
-	int64		gone;			/* the bundle that is not there any more; 0: it is, or is none */
+	char		words[DBSYNC_LACK_WORDS];	/* a sentence; empty: nothing */
+	int64		gone;			/* the bundle that is not there any more, or never was; 0: it is, or is none */
+	int64		above;			/* then another chain must be higher than this one; 0: it will be, by itself */
 } DbsyncTargetLack;
 
 struct DbsyncTarget

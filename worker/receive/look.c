@@ -103,12 +103,15 @@ open_regular(const char *path, struct stat *st)
 
 	if (fd < 0)
 	{
+		bool		denied = errno == EACCES;
+
 		/* ELOOP: a link; ENXIO: a socket */
 		if (errno == ENOENT || errno == ELOOP || errno == ENXIO || errno == EMLINK)
 			return -1;
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not open file \"%s\": %m", path)));
+				 errmsg("could not open file \"%s\": %m", path),
+				 denied ? errhint("Have the gateway give its files mode 0644; or let the server's account be a member of the gateway's group, and restart the server.") : 0));
 	}
 	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
 		return fd;

@@ -112,6 +112,9 @@ add_statement(const DbsyncReceiving *receiving, ErrorData *edata)
 
 	if (statement == NULL)
 		return;
+	/* most say it themselves */
+	if (edata->hint != NULL && strstr(edata->hint, statement) != NULL)
+		return;
 	edata->hint = edata->hint ? psprintf("%s On the target: %s", edata->hint, statement) : psprintf("On the target: %s", statement);
 }
 

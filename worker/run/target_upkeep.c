@@ -93,8 +93,8 @@ report_lack(const DbsyncTargetLack *lack)
 	DbsyncReceivingReport told = {0};
 
 	strlcpy(told.missing, lack->words, sizeof(told.missing));
-	/* without which no number is shown */
-	told.chain = lack->gone != 0 ? 1 : 0;
+	/* without a chain no number is shown */
+	told.chain = lack->above != 0 ? lack->above : lack->gone != 0 ? 1 : 0;
 	told.number = lack->gone;
 	dbsync_report_receiving(&told);
 }

@@ -117,6 +117,9 @@ typedef struct FileTarget
 	List	   *ignored;		/* of char *: files among receipts that were named as none */
 	int			nignored;		/* of them, those that are there */
 	const char *silent;			/* receiver that has said nothing for long of what it lacks; NULL: none */
+	FileName	ahead;			/* that a receiver says it has played, and that was never written here; number 0: none is */
+	char		ahead_of[33];	/* whose word that is */
+	int			unreadable;		/* errno of a file among receipts that could not be read; 0: there is none */
 	int64		gone_told;		/* up to this number, what somebody lacks that is not kept any more */
 	List	   *enums;			/* of DbsyncEnum: those that receivers know, or are told of next */
 	List	   *enums_due;		/* of them, those that they are to be told of */
@@ -294,6 +297,9 @@ extern bool dbsync_file_is_out(const FileTarget *target, const FileName *name, c
 extern void dbsync_file_publish_newest(FileTarget *target);
 
 /* --- upkeep.c --- */
+
+/* Remove bundles that are kept (List of FileName), and all names of theirs in out; the folder is for the caller to sync. */
+extern void dbsync_file_remove_bundles(FileTarget *target, List *names);
 
 extern bool dbsync_file_upkeep(DbsyncTarget *base, long *pause, int *wants);
 

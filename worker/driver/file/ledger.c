@@ -17,24 +17,39 @@
 
 /* --- made and forgotten --- */
 
-/* All of the chains before: receivers go to the new one. */
+/* Of the chains before. */
+static List *
+older(const FileTarget *target, int64 chain, const char *suffix)
+{
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, dbsync_file_list(target, suffix))
+	{
+		if (((FileName *) lfirst(lc))->chain < chain)
+			names = lappend(names, lfirst(lc));
+	}
+	return names;
+}
+
+static void
+unlink_all(const FileTarget *target, List *names, const char *suffix)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) dbsync_folder_unlink(dbsync_file_keep_path(target, lfirst(lc), suffix));
+	}
+}
+
+/* All of the chains before: receivers go to the new one, and what lies in out nobody plays any more. */
 static void
 remove_older(FileTarget *target, int64 chain)
 {
-	static const char *const suffixes[] = {".tar", ".state"};
-	ListCell   *lc;
-
-	for (int i = 0; i < lengthof(suffixes); i++)
-	{
-		foreach(lc, dbsync_file_list(target, suffixes[i]))
-		{
-			const FileName *name = lfirst(lc);
-
-			CHECK_FOR_INTERRUPTS();
-			if (name->chain < chain)
-				(void) dbsync_folder_unlink(dbsync_file_keep_path(target, name, suffixes[i]));
-		}
-	}
+	dbsync_file_remove_bundles(target, older(target, chain, ".tar"));
+	unlink_all(target, older(target, chain, ".state"), ".state");
 	dbsync_folder_sync(target->keep);
 }
 
@@ -106,7 +121,9 @@ forget(FileTarget *target, const pg_uuid_t *subscription)
 		return false;
 	dbsync_file_clear_tmp(target);
 	/* the ledger first: what is left by a crash behind that is nothing to go on from */
-	remove_older(target, PG_INT64_MAX);
+	unlink_all(target, older(target, PG_INT64_MAX, ".tar"), ".tar");
+	unlink_all(target, older(target, PG_INT64_MAX, ".state"), ".state");
+	dbsync_folder_sync(target->keep);
 	target->found = false;
 	remove_folder(dbsync_file_by_hand_folder(target));
 	remove_folder(dbsync_file_tmp_folder(target));

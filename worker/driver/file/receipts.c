@@ -32,16 +32,24 @@
 /* of how many that are not named in the options the last words are kept: those go that were heard of longest ago */
 #define MAX_STRANGERS	100
 
-/* The text of a file that others have made; NULL: it is none that we read. */
+/* The text of a file that others have made; NULL: it is none that we read, or can read ("unreadable": errno), for this reason. */
 static char *
-read_foreign(const char *path, struct stat *status)
+read_foreign(const char *path, struct stat *status, const char **why, int *unreadable)
 {
 	int			fd = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | PG_BINARY);
 	char	   *data;
 	ssize_t		length;
 
+	*why = "it is no ordinary file of 64 kB at most";
 	if (fd < 0)
+	{
+		if (errno == EACCES || errno == EIO)
+		{
+			*unreadable = errno;
+			*why = psprintf("it cannot be read: %s", strerror(errno));
+		}
 		return NULL;
+	}
 	if (fstat(fd, status) != 0 || !S_ISREG(status->st_mode) || status->st_size > RECEIPT_LIMIT)
 	{
 		(void) CloseTransientFile(fd);
@@ -225,12 +233,36 @@ replace(const FileTarget *target, FileReceipts *receipts, const FileReceipt *rec
 	return true;
 }
 
+/*
+ * It names a bundle that was never written: nothing is done by its word, which may be a lie; but it may be that we have been put
+ * back, root and all, and people are to know.  Not of whom nobody has heard, unless he has signed, and not what he has said before.
+ */
+static void
+note_ahead(FileTarget *target, const FileReceipts *receipts, const FileReceipt *receipt)
+{
+	ListCell   *lc;
+
+	if (!is_named(target, receipt) && target->options.receipt_keys == NULL)
+		return;
+	foreach(lc, receipts->receipts)
+	{
+		const FileReceipt *last = lfirst(lc);
+
+		if (strcmp(last->receiver, receipt->receiver) == 0 && last->count > receipt->count)
+			return;
+	}
+	target->ahead.chain = receipt->chain;
+	target->ahead.number = receipt->applied;
+	strlcpy(target->ahead_of, receipt->name, sizeof(target->ahead_of));
+}
+
 /* "trusted": it is one that somebody has handed over who may. */
 static void
 take_file(FileTarget *target, FileReceipts *receipts, const char *path, bool trusted)
 {
 	struct stat status = {0};
-	char	   *data = read_foreign(path, &status);
+	const char *why;
+	char	   *data = read_foreign(path, &status, &why, &target->unreadable);
 	char	   *next = NULL;
 	char	   *line;
 	char	   *uuid = dbsync_file_uuid(&target->subscription);
@@ -239,7 +271,7 @@ take_file(FileTarget *target, FileReceipts *receipts, const char *path, bool tru
 
 	if (data == NULL)
 	{
-		ignore(target, path, &status, "it is no ordinary file of 64 kB at most");
+		ignore(target, path, &status, why);
 		return;
 	}
 	line = strtok_r(data, "\r\n", &next);
@@ -260,6 +292,7 @@ take_file(FileTarget *target, FileReceipts *receipts, const char *path, bool tru
 	if (receipt->chain > target->newest.chain ||
 		(receipt->chain == target->newest.chain && receipt->applied > target->newest.number))
 	{
+		note_ahead(target, receipts, receipt);
 		ignore(target, path, &status, "it names a bundle that was never written");
 		return;
 	}
@@ -300,6 +333,8 @@ void
 dbsync_file_receipts_take(FileTarget *target, FileReceipts *receipts)
 {
 	target->nignored = 0;
+	target->ahead.number = 0;
+	target->unreadable = 0;
 	take_folder(target, receipts, psprintf("%s/receipts", target->options.root), false);
 	take_folder(target, receipts, dbsync_file_by_hand_folder(target), true);
 }

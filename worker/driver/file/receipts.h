@@ -32,6 +32,9 @@ typedef struct FileReceipt
 	TimestampTz taken;			/* when we had it */
 } FileReceipt;
 
+/* in place of how often it was sent again: it could not be */
+#define DBSYNC_FILE_DAMAGED		(-1)
+
 /* a bundle that was published again because somebody lacked it */
 typedef struct FileResent
 {
@@ -76,6 +79,12 @@ extern bool dbsync_file_proves_itself(const FileTarget *target, const FileName *
 
 /* Publish again what receivers lack, or have said nothing of for long; true: that is to be kept. */
 extern bool dbsync_file_resend(FileTarget *target, FileReceipts *receipts);
+
+/*
+ * Those of the present chain that say something is missing (List of FileReceipt); not the last words of one in whose place
+ * there is another one of its name.
+ */
+extern List *dbsync_file_asking(const FileTarget *target, const FileReceipts *receipts);
 
 /* What people are to see to, in the target's "lack". */
 extern void dbsync_file_tell_lack(FileTarget *target, const FileReceipts *receipts);

@@ -23,8 +23,6 @@
 #include "worker/bundle/reader.h"
 #include "worker/driver/file/receipts.h"
 
-/* in place of how often it was sent again: it could not be */
-#define DAMAGED			(-1)
 /* ms between two looks at all that is kept */
 #define LOOK_PAUSE		INT64CONST(10000)
 
@@ -161,7 +159,7 @@ send_again(Resending *resending, const FileName *name)
 	resent->last = GetCurrentTimestamp();
 	if (!dbsync_file_proves_itself(target, name, &resending->keys))
 	{
-		resent->times = DAMAGED;
+		resent->times = DBSYNC_FILE_DAMAGED;
 		return;
 	}
 	dbsync_file_publish(target, name);
@@ -291,32 +289,11 @@ send_unanswered(Resending *resending, const char *receiver)
 	return any;
 }
 
-/*
- * Those of the present chain that say something is missing (List of FileReceipt); not the last words of one in whose place
- * there is another one of its name.
- */
-static List *
-asking(const FileTarget *target, const FileReceipts *receipts)
-{
-	List	   *found = NIL;
-	ListCell   *lc;
-
-	foreach(lc, receipts->receipts)
-	{
-		FileReceipt *receipt = lfirst(lc);
-
-		if (receipt->chain == target->newest.chain && receipt->missing != NIL &&
-			dbsync_file_receipts_find(target, receipts, receipt->name) == receipt)
-			found = lappend(found, receipt);
-	}
-	return found;
-}
-
 bool
 dbsync_file_resend(FileTarget *target, FileReceipts *receipts)
 {
 	Resending	resending = {target, receipts, NIL, NULL, NIL};
-	List	   *missing = asking(target, receipts);
+	List	   *missing = dbsync_file_asking(target, receipts);
 	bool		looks = target->options.receivers != NIL &&
 		(GetCurrentTimestamp() - target->unanswered >= Min(target->options.resend_after, LOOK_PAUSE) * 1000 ||
 		 target->unanswered > GetCurrentTimestamp());
@@ -335,74 +312,4 @@ dbsync_file_resend(FileTarget *target, FileReceipts *receipts)
 		any |= send_unanswered(&resending, lfirst(lc));
 	target->unanswered = GetCurrentTimestamp();
 	return any;
-}
-
-/* Of what it lacks the first is the oldest, which goes first.  True: nothing can be worse. */
-static bool
-tell_missing(FileTarget *target, const FileReceipts *receipts, const FileReceipt *receipt)
-{
-	DbsyncTargetLack *lack = &target->base.lack;
-	const FileRange *range = linitial(receipt->missing);
-	FileName	name = {receipt->chain, Max(range->from, receipt->applied + 1)};
-	const FileResent *resent = dbsync_file_resent_find(receipts, &name);
-	const char *gone = NULL;
-
-	if (name.number > Min(range->to, target->newest.number))
-		return false;
-	if (access(dbsync_file_keep_path(target, &name, ".tar"), F_OK) != 0)
-		gone = "is not kept any more";
-	else if (resent != NULL && resent->times == DAMAGED)
-		gone = "is damaged in \"keep\"";
-	if (gone != NULL)
-	{
-		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" lacks bundle " INT64_FORMAT ", which %s.",
-				 receipt->name, name.number, gone);
-		lack->gone = name.number;
-		return true;
-	}
-	if (resent != NULL && resent->times > 1)
-		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" lacks bundle " INT64_FORMAT ", though it was sent again %d times.",
-				 receipt->name, name.number, resent->times);
-	return false;
-}
-
-/* What a target refuses stands still there, and is kept here. */
-static void
-tell_refused(FileTarget *target, const FileReceipts *receipts)
-{
-	DbsyncTargetLack *lack = &target->base.lack;
-	ListCell   *lc;
-
-	foreach(lc, target->options.receivers)
-	{
-		const FileReceipt *receipt = dbsync_file_receipts_find(target, receipts, lfirst(lc));
-
-		if (receipt != NULL && strcmp(receipt->refused, "-") != 0)
-			snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" says that its target refuses a bundle: %.32s.",
-					 receipt->name, receipt->refused);
-	}
-}
-
-void
-dbsync_file_tell_lack(FileTarget *target, const FileReceipts *receipts)
-{
-	DbsyncTargetLack *lack = &target->base.lack;
-	const char *ignored = "";
-	ListCell   *lc;
-
-	memset(lack, 0, sizeof(DbsyncTargetLack));
-	/* they may be what somebody has said who is taken for silent */
-	if (target->nignored > 0)
-		ignored = psprintf("Files ignored in \"receipts\", see the log: %d.", target->nignored);
-	if (target->silent != NULL)
-		snprintf(lack->words, sizeof(lack->words), "Receiver \"%.32s\" has not said for long what it has. %s",
-				 dbsync_names_word(target->silent), ignored);
-	else
-		strlcpy(lack->words, ignored, sizeof(lack->words));
-	tell_refused(target, receipts);
-	foreach(lc, asking(target, receipts))
-	{
-		if (tell_missing(target, receipts, lfirst(lc)))
-			return;
-	}
 }

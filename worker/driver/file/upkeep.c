@@ -117,6 +117,19 @@ remove_bundle(FileTarget *target, const FileName *name, HTAB *in_out)
 	(void) dbsync_folder_unlink(path);
 }
 
+void
+dbsync_file_remove_bundles(FileTarget *target, List *names)
+{
+	HTAB	   *in_out = names != NIL ? names_in_out(target) : NULL;
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		CHECK_FOR_INTERRUPTS();
+		remove_bundle(target, lfirst(lc), in_out);
+	}
+}
+
 static int64
 total_size(FileTarget *target, List *names)
 {
