@@ -149,7 +149,8 @@ $source->start;
 $pair->sql("SELECT dbsync.start_subscription($s)");
 $pair->sql("UPDATE public.t SET v = 'a life that is refused' WHERE id = 3");
 $pair->status_becomes($name, "state = 'waiting to retry' AND last_error = 'the target is ahead of this server' AND next_action ~ 'SELECT dbsync[.]restart_chain'", 'a source that was put back is behind its outbox, and says so');
-is_deeply([ out_names() ], [], 'nothing of it goes out');
+# the newest goes out again whenever a ledger is read
+is_deeply([ grep { /-0*(\d+)\.tar$/ && $1 > $ahead } out_names() ], [], 'nothing of it goes out');
 put_back();
 rmtree($pair->{out_root});
 rename("$pair->{out_root}.before", $pair->{out_root}) or die $!;
