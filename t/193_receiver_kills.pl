@@ -1,5 +1,6 @@
-# Transfers between accounts travel in files through a gateway that drops, doubles, reorders and delays them, while receiver, sender and both
-# servers are killed. The target's sum is right at every look, and both ends are equal in the end. With receipts that go back.
+# Transfers between accounts travel in files through a gateway that drops, doubles, reorders, delays and tears them, and changes bits of some, while receiver,
+# sender and both servers are killed. The target's sum is right at every look, and both ends are equal in the end. With receipts that go back; and without a way
+# back, where each bundle is published again (repeats), and another chain begins by the clock (full_every).
 use strict;
 use warnings;
 
@@ -15,7 +16,7 @@ my $rounds = $ENV{DBSYNC_TEST_ROUNDS} // 12;
 my $accounts = 50;
 my $pair = DbsyncTest::Receiving->new(
 	gate => 'receivers=in&resend_after=1%20s&heartbeat=1%20s&part_size=64%20kB',
-	receiver => { options => q('{"gap_after": "100 ms", "receipt_every": "1 s"}') });
+	receiver => { options => q('{"gap_after": "100 ms", "receipt_every": "1 s", "settle_after": "0"}') });
 
 $pair->both('CREATE TABLE public.account (id int PRIMARY KEY, balance bigint, note text); CREATE TABLE public.log (id bigint PRIMARY KEY, a int, b int, amount int, filler text)');
 $pair->sql("INSERT INTO public.account SELECT i, 1000, repeat('n', 3000) FROM generate_series(1, $accounts) i");
@@ -44,8 +45,24 @@ sub transfer
 	return;
 }
 
-# What a bad gateway does: each file goes, is lost, goes twice, later, or torn before it goes.
+# What a bad gateway does: each file goes, is lost, goes twice, later, or torn or changed before it goes, or in its place.
 my @later;
+my $way_back = 1;
+my $flipped = 0;
+
+sub flip
+{
+	my ($file) = @_;
+	open(my $in, '<:raw', $file) or return;
+	my $bytes = do { local $/; <$in> };
+	substr($bytes, random_below(length $bytes), 1) ^= chr(1 << random_below(8));
+	open(my $out, '>:raw', $pair->inbox . '/.flipped') or die $!;
+	print $out $bytes;
+	close $out;
+	rename($pair->inbox . '/.flipped', $pair->inbox . '/flipped-' . ++$flipped) or die $!;
+	return;
+}
+
 sub gateway
 {
 	foreach my $file (@later, $pair->outgoing)
@@ -62,12 +79,13 @@ sub gateway
 			print $out $bytes;
 			close $out;
 		}
+		if ($what == 5) { flip($file); next if random_below(2); }
 		if ($what == 3) { $pair->put($file, 'twin-' . random_below(100000)); }
 		$pair->put($file, $what == 4 ? 'other-' . random_below(100000) : undef);
 		unlink $file;
 	}
 	@later = grep { -e $_ } @later;
-	# the way back
+	return unless $way_back;
 	foreach my $receipt (DbsyncTest::Receiving::files_of("$pair->{in_root}/receipts"))
 	{
 		copy($receipt, "$pair->{out_root}/receipts/.tmp") && rename("$pair->{out_root}/receipts/.tmp", "$pair->{out_root}/receipts/r") if random_below(3) > 0;
@@ -86,8 +104,9 @@ my %kill = (
 my @victims = sort keys %kill;
 my $wrong = 0;
 
-foreach my $round (1 .. $rounds)
+sub storm
 {
+	my ($round) = @_;
 	my $victim = $victims[ ($round - 1) % @victims ];
 
 	for (1 .. 4)
@@ -99,7 +118,9 @@ foreach my $round (1 .. $rounds)
 	}
 	note("round $round: $victim is killed");
 	$kill{$victim}->();
+	return;
 }
+storm($_) foreach 1 .. $rounds;
 is($wrong, 0, 'the sum was right at every look');
 
 # the gateway comes to its senses
@@ -120,5 +141,19 @@ until ($reached || time() > $deadline)
 ok($reached, 'what was lost was asked for, and came') or diag(ask($pair->target, 'SELECT to_json(r) FROM dbsync.receivers r') // '');
 $pair->same_at_both_ends(qw(public.account public.log));
 like($pair->receiver->{state}, qr/^(idle|receiving|waiting for number)/, 'the receiver is well');
+
+# --- with no way back: what is lost for good is healed by the clock
+$way_back = 0;
+$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"receivers": null, "repeats": "2", "resend_after": "1 s", "full_every": "8 s"}')});
+storm($_) foreach 1 .. int(($rounds + 1) / 2);
+is($wrong, 0, 'the sum was right at every look, with no way back');
+my $chain = $pair->sql("SELECT chain FROM dbsync.subscription WHERE name = 's'");
+unlink @later;
+ok(poll_until(sub { $pair->sql("SELECT chain > $chain FROM dbsync.subscription WHERE name = 's'") eq 't' }, 'another chain'), 'another chain begins by the clock');
+$pair->sql(q{SELECT dbsync.alter_target('gate', options => '{"full_every": null}')});
+$pair->travels('s', 'which has all, as the gateway has come to its senses');
+$pair->same_at_both_ends(qw(public.account public.log));
+my @refused = grep { !/\.txt$/ } DbsyncTest::Receiving::files_of("$pair->{in_root}/rejected");
+cmp_ok(scalar(@refused), '>', 0, "$flipped files were changed, and refused") if $flipped > 5;
 
 $pair->finish;

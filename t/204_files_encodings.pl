@@ -117,5 +117,31 @@ rename($receipt, "$work/far/receipts/1") or die $!;
 ok(becomes_true($node, q{SELECT bool_or('caf%E9' = ANY (acknowledged)) FROM dbsync.bundles('von_unicode')}, 'unicode'), 'and is heard')
   or diag(run('unicode', q{SELECT to_json(b) FROM dbsync.bundles('von_unicode') b}));
 run('unicode', "SELECT dbsync.stop_subscription('von_unicode'); SELECT dbsync.drop_subscription('von_unicode')");
+
+# --- from there: what is UTF-8 travels, what is none is said, and waits until it is mended
+run($_, 'CREATE TABLE public.any (id int PRIMARY KEY, v text); CREATE TABLE public.beside (id int PRIMARY KEY)') foreach 'ascii', 'unicode';
+run('ascii', "INSERT INTO public.any VALUES (1, 'Grüße'); SELECT dbsync.create_target('gate', 'file://$work/ascii')");
+my $ascii_key = run('ascii', "SELECT dbsync.public_key('gate')");
+run('unicode', "SELECT dbsync.drop_receiver('in', force => true); SELECT dbsync.create_receiver('in', 'file://$work/of_ascii', 'here', ARRAY[" . quoted($ascii_key) . '])');
+run('ascii', "SELECT dbsync.create_subscription('von_ascii', 'gate', tables => ARRAY['public.any', 'public.beside']); SELECT dbsync.start_subscription('von_ascii')");
+sub over
+{
+	my ($from, $to, $test) = @_;
+	mkdir $_ foreach "$work/of_$from", "$work/of_$from/in";
+	rename($_, "$work/of_$from/in/" . ($_ =~ s{.*/}{}r)) or die $! foreach DbsyncTest::Receiving::files_of("$work/$from/out");
+	my ($status, undef, $error) = $node->psql($to, "SET client_encoding = 'UTF8'; SELECT dbsync.receive_once('in')");
+	return is($status, 0, "$test: is played") || diag($error);
+}
+is((DbsyncTest::Server::wait_for($node, 'von_ascii', 'ascii'))[1], 't', 'SQL_ASCII: is out');
+over('ascii', 'unicode', 'SQL_ASCII');
+is(run('unicode', 'SELECT string_agg(v, $$,$$) FROM public.any'), 'Gr\303\274\303\237e' =~ s/\\(\d{3})/chr oct $1/ger, 'SQL_ASCII: bytes that are UTF-8 are what they are');
+run('ascii', q{INSERT INTO public.any VALUES (2, E'\xe9'); INSERT INTO public.beside VALUES (1)});
+ok(becomes_true($node, q{SELECT state = 'waiting to retry' AND last_error ~ 'invalid byte sequence for encoding "UTF8"' AND last_error_detail = 'It is a value of table public."any".' FROM dbsync.status}, 'ascii'),
+	'SQL_ASCII: what is no UTF-8 is said') or diag(run('ascii', 'SELECT to_json(s) FROM dbsync.status s'));
+run('ascii', q{UPDATE public.any SET v = 'mended' WHERE id = 2});
+is((DbsyncTest::Server::wait_for($node, 'von_ascii', 'ascii'))[1], 't', 'SQL_ASCII: when it is mended, it goes on');
+over('ascii', 'unicode', 'SQL_ASCII, mended');
+is(run('unicode', 'SELECT v FROM public.any WHERE id = 2') . run('unicode', 'SELECT count(*) FROM public.beside'), 'mended1', 'SQL_ASCII: and all is there');
+
 ok(!(grep { /TRAP|PANIC|terminated by signal/ } split /\n/, slurp_file($node->logfile)), 'no crash');
 done_testing();

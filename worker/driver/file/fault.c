@@ -36,6 +36,17 @@ kind_of(int sqlstate)
 	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_DATA_EXCEPTION ? DBSYNC_FAULT_REFUSED : DBSYNC_FAULT_UNAVAILABLE;
 }
 
+/* Which table's row it is, if nothing else is said of it. */
+static const char *
+detail_of(const FileTarget *target, const ErrorData *edata)
+{
+	const DbsyncTargetTable *table = target->batch ? target->batch->sending.table : NULL;
+
+	if (edata->detail != NULL || table == NULL || kind_of(edata->sqlerrcode) != DBSYNC_FAULT_REFUSED)
+		return edata->detail;
+	return psprintf("It is a value of table %s.", table->table.source);
+}
+
 bool
 dbsync_file_caught(FileTarget *target, MemoryContext context)
 {
@@ -48,5 +59,5 @@ dbsync_file_caught(FileTarget *target, MemoryContext context)
 	FlushErrorState();
 	MemoryContextSwitchTo(context);
 	return dbsync_file_refuse(target, kind_of(edata->sqlerrcode), edata->sqlerrcode, edata->message,
-							  edata->detail, edata->hint);
+							  detail_of(target, edata), edata->hint);
 }

@@ -123,7 +123,15 @@ my $text = slurp($dump);
 unlike($text, qr/PRIVATE KEY|\Q$secret\E/, 'has no private key in it');
 like($text, qr/BEGIN PUBLIC KEY/, 'but the public one, by which the outbox is known');
 
-# --- source and outbox are put back together; the receiver has more
+# --- the source is put back; then source and outbox together, and the receiver has more
+sub put_back
+{
+	$source->stop;
+	rmtree($source->data_dir);
+	PostgreSQL::Test::RecursiveCopy::copypath($source->backup_dir . '/before', $source->data_dir);
+	chmod 0700, $source->data_dir;
+	return;
+}
 takes_receipt();
 $pair->sql("SELECT dbsync.stop_subscription($s)");
 $source->stop;
@@ -136,10 +144,14 @@ all_played('three more are played');
 my $ahead = $pair->receiver->{number};
 my $said = slurp((DbsyncTest::Receiving::files_of("$pair->{in_root}/receipts"))[0]);
 my $before = DbsyncTest::fingerprint($target, 'public.t');
-$source->stop;
-rmtree($source->data_dir);
-PostgreSQL::Test::RecursiveCopy::copypath($source->backup_dir . '/before', $source->data_dir);
-chmod 0700, $source->data_dir;
+put_back();
+$source->start;
+$pair->sql("SELECT dbsync.start_subscription($s)");
+$pair->sql("UPDATE public.t SET v = 'a life that is refused' WHERE id = 3");
+$pair->status_becomes($name, "state = 'waiting to retry' AND last_error = 'the target is ahead of this server' AND next_action ~ 'SELECT dbsync[.]restart_chain'", 'a source that was put back is behind its outbox, and says so');
+# the newest goes out again whenever a ledger is read
+is_deeply([ grep { /-0*(\d+)\.tar$/ && $1 > $ahead } out_names() ], [], 'nothing of it goes out');
+put_back();
 rmtree($pair->{out_root});
 rename("$pair->{out_root}.before", $pair->{out_root}) or die $!;
 chmod 02711, $pair->{out_root};
