@@ -15,8 +15,8 @@ delete $ENV{MALLOC_PERTURB_};
 # README says the same number
 my $limit_kb = 64 * 1024;
 my $long = $ENV{DBSYNC_TEST_ROUNDS};
-my $rows = $ENV{DBSYNC_TEST_ROWS} // ($long ? 3_000_000 : 1_500_000);
-my $failing = $ENV{DBSYNC_TEST_FAILURES} // ($long ? 2000 : 1000);
+my $rows = $ENV{DBSYNC_TEST_ROWS} // ($long ? 3_000_000 : 1_000_000);
+my $failing = $ENV{DBSYNC_TEST_FAILURES} // ($long ? 2000 : 700);
 
 my $pair = DbsyncTest->new(source_conf => "dbsync.retry_max = '10ms'");
 $pair->both('CREATE TABLE public.big (id int PRIMARY KEY, t text)');

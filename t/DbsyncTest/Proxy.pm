@@ -23,8 +23,13 @@ use IO::Socket::UNIX;
 use POSIX ();
 use PostgreSQL::Test::Utils;
 
-# CommandComplete with tag COMMIT
-my $committed = "C\0\0\0\x0bCOMMIT\0";
+# ReadyForQuery, outside of a transaction
+my $idle = "Z\0\0\0\x05I";
+# CommandComplete with tag COMMIT; or those of rows, and no transaction is open behind them: that of small batches is
+# committed by their end
+my $committed = qr/C\0\0\0\x0bCOMMIT\0|C\0\0\0.(?:INSERT|UPDATE|DELETE|MERGE) [0-9 ]+\0.*\Q$idle\E/s;
+# of what comes before that
+my $enough = 64 * 1024;
 
 sub pass { return $_[0]->order('pass'); }
 sub refuse { return $_[0]->order('refuse'); }
@@ -139,13 +144,15 @@ sub relay
 	{
 		# the answer may come in two pieces
 		my $seen = $state->{tail}{$socket} . $data;
-		if (index($seen, $committed) >= 0)
+		if ($seen =~ $committed)
 		{
 			$state->{argument}--;
 			return silence($state, $socket) if $state->{mode} eq 'keep';
 			return cut($state, $socket, 'answer lost');
 		}
-		$state->{tail}{$socket} = substr($seen, -length($committed)) // $seen;
+		my $ended = rindex($seen, $idle);
+		$seen = substr($seen, $ended + length($idle)) if $ended >= 0;
+		$state->{tail}{$socket} = length($seen) > $enough ? substr($seen, -$enough) : $seen;
 	}
 	elsif ($state->{mode} eq 'cut' && rand($state->{argument}) < 1)
 	{
