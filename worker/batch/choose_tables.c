@@ -132,6 +132,31 @@ dbsync_choose_copied(const DbsyncBatch *batch)
 	return batch->with_chunk ? list_concat_copy(batch->copies, batch->beside) : NIL;
 }
 
+/*
+ * A table that somebody has locked is copied later; others go on.  One without a copy begins to flow alone, whatever circle of
+ * keys it is in: nothing is read for it, and a chunk of another table would not be as of where such a batch ends.
+ */
+static void
+choose_copies(DbsyncBatch *batch)
+{
+	ListCell   *lc;
+
+	batch->copies = NIL;
+	if (batch->copying == NULL)
+		return;
+	if (batch->past)
+	{
+		batch->copies = list_make1(batch->copying);
+		return;
+	}
+	batch->copies = dbsync_schedule_with(batch->work, batch->copying);
+	foreach(lc, batch->copies)
+	{
+		if (batch->copying && !dbsync_table_lock(lfirst(lc)))
+			copy_later(batch);
+	}
+}
+
 /* Lock what will be read, then take the snapshot: never the other way round. */
 void
 dbsync_choose_begin(DbsyncBatch *batch)
@@ -162,14 +187,8 @@ dbsync_choose_begin(DbsyncBatch *batch)
 	}
 	dbsync_query_begin(true, "applying");
 
-	/* a table that somebody has locked is copied later; others go on */
 	MemoryContextSwitchTo(work->batch_context);
-	batch->copies = batch->copying ? dbsync_schedule_with(work, batch->copying) : NIL;
-	foreach(lc, batch->copies)
-	{
-		if (batch->copying && !batch->past && !dbsync_table_lock(lfirst(lc)))
-			copy_later(batch);
-	}
+	choose_copies(batch);
 	if (!batch->past)
 		choose_beside(batch);
 	batch->scans = batch->past || batch->held ? NIL : dbsync_scanning_lock(work, batch->asked);
