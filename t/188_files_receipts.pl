@@ -123,6 +123,10 @@ my $before = $pair->sql("SELECT string_agg(number || state, ',') FROM dbsync.bun
 is_ignored(comes('hello'), 'it is no receipt', 'no receipt');
 is_ignored(comes(receipt(applied => newest() + 5)), 'it names a bundle that was never written', 'a number that was never sent');
 is_ignored(comes(receipt(chain => chain() + 100, applied => 1)), 'it names a bundle that was never written', 'a chain that was never begun');
+# status names the chain above it
+is_ignored(comes(receipt(chain => '9223372036854775807', applied => 1)), 'it is no receipt', 'a chain that no bundle can have');
+is_ignored(comes(receipt(applied => '9223372036854775807')), 'it is no receipt', 'a number that none can have');
+is($pair->sql('SELECT count(*) FROM dbsync.status WHERE next_action IS DISTINCT FROM $$x$$'), '1', 'status can be read');
 is_ignored(comes('x' x 70000), 'it is no ordinary file of 64 kB at most', 'a large file');
 is_ignored(comes(receipt(applied => newest(), sha256 => '-')), 'it does not say by its hash', 'a receipt that guesses a number');
 symlink('/etc/passwd', "$root/receipts/link") or die $!;

@@ -21,6 +21,8 @@ fuzz_one(const char *data, Size size)
 	if (receipt == NULL)
 		return;
 	fuzz_check(receipt->count >= 0 && receipt->chain >= 0 && receipt->applied >= 0);
+	/* one more is a number, too: people are told of it */
+	fuzz_check(receipt->chain < PG_INT64_MAX && receipt->applied < PG_INT64_MAX);
 	fuzz_check(is_uuid(receipt->receiver) && receipt->name != NULL && receipt->sha256 != NULL && receipt->refused != NULL);
 	fuzz_check(strcmp(receipt->line, data) == 0 && is_printable(data));
 	foreach(lc, receipt->missing)

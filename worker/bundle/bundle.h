@@ -38,6 +38,10 @@
 #define DBSYNC_BUNDLE_SIGNATURE		64
 #define DBSYNC_BUNDLE_KEY			32	/* of an Ed25519 public key */
 
+/* no chain, and no number in one, is higher: names have so many digits */
+#define DBSYNC_BUNDLE_CHAIN_LIMIT	INT64CONST(9999999999)
+#define DBSYNC_BUNDLE_NUMBER_LIMIT	INT64CONST(999999999999)
+
 /* limits that a reader holds a file to before it allocates anything */
 #define DBSYNC_BUNDLE_NAME_LIMIT	93	/* bytes of a member's name with its folder */
 #define DBSYNC_BUNDLE_JSON_LIMIT	(64 * 1024 * 1024)

@@ -231,9 +231,9 @@ static bool
 read_counts(DbsyncJson *json, const char *key, DbsyncBundleHead *head)
 {
 	if (strcmp(key, "chain") == 0)
-		head->chain = dbsync_json_int(json, 1, INT64CONST(9999999999));
+		head->chain = dbsync_json_int(json, 1, DBSYNC_BUNDLE_CHAIN_LIMIT);
 	else if (strcmp(key, "number") == 0)
-		head->number = dbsync_json_int(json, 1, INT64CONST(999999999999));
+		head->number = dbsync_json_int(json, 1, DBSYNC_BUNDLE_NUMBER_LIMIT);
 	else if (strcmp(key, "batch") == 0)
 		head->batch = dbsync_json_int(json, 0, PG_INT64_MAX);
 	else if (strcmp(key, "part") == 0)

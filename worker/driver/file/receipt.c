@@ -129,7 +129,8 @@ dbsync_file_receipt_parse(const char *line)
 	receipt->applied = number_of(value_of(words, "applied"));
 	receipt->sha256 = value_of(words, "sha256");
 	receipt->refused = value_of(words, "refused");
-	if (receipt->count < 0 || receipt->chain < 0 || receipt->applied < 0 || receipt->sha256 == NULL ||
+	if (receipt->count < 0 || receipt->chain < 0 || receipt->chain > DBSYNC_BUNDLE_CHAIN_LIMIT ||
+		receipt->applied < 0 || receipt->applied > DBSYNC_BUNDLE_NUMBER_LIMIT || receipt->sha256 == NULL ||
 		receipt->refused == NULL || !read_ranges(value_of(words, "missing"), &receipt->missing))
 		return NULL;
 	return receipt;
