@@ -72,11 +72,15 @@ dbsync_file_kept_since(const FileTarget *target, const FileName *name, const str
 {
 	TimestampTz written = time_t_to_timestamptz(status->st_mtime);
 	TimestampTz now = GetCurrentTimestamp();
+	struct timespec times[2];
 
 	/* a file server's clock may be a little ahead */
 	if (written <= now + CLOCKS_DIFFER)
 		return written;
-	(void) utimensat(AT_FDCWD, dbsync_file_keep_path(target, name, ".tar"), NULL, 0);
+	/* by our clock: where its own is further ahead, "now" is what it would make of it each time, and nothing would ever grow old */
+	times[0].tv_sec = times[1].tv_sec = (time_t) timestamptz_to_time_t(now);
+	times[0].tv_nsec = times[1].tv_nsec = 0;
+	(void) utimensat(AT_FDCWD, dbsync_file_keep_path(target, name, ".tar"), times, 0);
 	return now;
 }
 
