@@ -159,7 +159,7 @@ DECLARE
 BEGIN
     IF n IS DISTINCT FROM coalesce(last, first) - first + 1 THEN
         RAISE WARNING USING MESSAGE = format('%s bundles of subscription "%s" were published again', coalesce(n, 0), subscription),
-            DETAIL = 'The others are not kept any more, or were never written.',
+            DETAIL = 'The others are not kept any more, were never written, or do not prove themselves.',
             HINT = format('Look with: SELECT * FROM dbsync.bundles(%L).', subscription);
     END IF;
     RETURN n;
