@@ -208,4 +208,10 @@ $pair->arrives('s', 'when his files have gone');
 $outbox->play;
 $outbox->same_as($source, 'public.item', @columns);
 
+# whoever begins another chain dies before the bundles of the chain before have gone
+dies('when another chain is begun', 'unlink outbox/out/ before', "SELECT dbsync.restart_chain('s')");
+my ($chain) = (kept('.tar'))[-1] =~ /^(\d+)-/;
+ok(poll_until(sub { !grep { !/^$chain-/ } kept('.tar') }, 'bundles to go'), 'those of the chain before go all the same');
+is(join(' ', grep { !/-$chain-\d+\.tar$/ } $outbox->files('out')), '', 'from out, too');
+
 DbsyncTest::finish();

@@ -113,13 +113,18 @@ remove_folder(const char *folder)
 				 errmsg("could not remove folder \"%s\": %m", folder)));
 }
 
-/* What is in out stays: it is somebody else's to take.  Nothing else of the subscription does, for anybody to clear away. */
+/*
+ * What is in out of its newest chain stays: it is somebody else's to take.  Nothing else of the subscription does, for anybody to
+ * clear away.
+ */
 static bool
 forget(FileTarget *target, const pg_uuid_t *subscription)
 {
 	if (!dbsync_file_take_folder(target, subscription))
 		return false;
 	dbsync_file_clear_tmp(target);
+	/* whoever began the newest chain may have died before that */
+	remove_older(target, dbsync_file_highest_chain(target));
 	/* the ledger first: what is left by a crash behind that is nothing to go on from */
 	unlink_all(target, older(target, PG_INT64_MAX, ".tar"), ".tar");
 	unlink_all(target, older(target, PG_INT64_MAX, ".state"), ".state");
