@@ -108,4 +108,15 @@ $pair->travels('s', 'another chain');
 cmp_ok($pair->receiver->{chain}, '>', $chain, 'it is a higher one');
 $pair->same_at_both_ends(@tables, 'public.later');
 
+# its tables are other ones to the receiver, and the same to the target: where it gives up those that are too many, each goes once
+$pair->target_sql('ALTER SYSTEM SET dbsync.target_tables = 4');
+$pair->target_sql('SELECT pg_reload_conf()');
+$pair->stop_subscription('s');
+$pair->sql("SELECT dbsync.restart_chain('s')");
+$pair->start_subscription('s');
+$pair->both('ALTER TABLE public.later ADD COLUMN more text');
+$pair->sql("UPDATE public.later SET more = 'more'");
+$pair->travels('s', 'and another, with few tables looked up at a time');
+$pair->same_at_both_ends(@tables, 'public.later');
+
 $pair->finish;

@@ -157,6 +157,13 @@ is(ask($node, "SELECT string_agg(id || coalesce(c1, '-') || coalesce(c200, '-'),
 is_refused('has no unique index on', 'a key of 32 times one column', [ {}, [ table('t', \@t), table('t', \@t, key => [ (1) x 32 ]) ],
 	rows('append', "1\tx\n"), rows('delete', join("\t", (1) x 32) . "\n", table => 2) ]);
 
+is_refused('in a shape that it does not have then', 'rows of a shape that is over', [ {}, [ table('wide', ['id integer']), table('wide', \@wide) ],
+	rows('append', "6\n"), { do => 'change', table => 2, before => 1, changes => [] }, rows('append', "7\n") ]);
+
+# --- a table that is emptied alone, behind a change of another one, is looked up before the batch: that is a transaction of its own, which would end the batch's
+is_refused('invalid input syntax for type integer', 'what fails behind it takes all of it along', [ {}, [ table('t', \@t), table('two', \@t, id => '00000000-0000-4000-8000-000000000002') ],
+	{ do => 'change', table => 1, changes => [] }, { do => 'truncate', tables => [2] }, rows('append', "none\tx\n") ]);
+
 # --- steps that go on
 my @both = (table('t', \@t), table('two', \@t, id => '00000000-0000-4000-8000-000000000002'));
 is_refused('does not go on with the step', 'rows of one table go on in another', [ {}, \@both, rows('append', "1\tx\n", continues => JSON::PP::true), rows('append', "2\ty\n", table => 2) ]);

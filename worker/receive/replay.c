@@ -384,6 +384,7 @@ play(DbsyncTape *tape)
 	flags = (tape->copies ? DBSYNC_BATCH_CHUNK : 0) | (tape->changes && !passes ? DBSYNC_BATCH_CHANGES : 0) |
 		(tape->careful && (target->driver->features & DBSYNC_FEATURE_CAREFUL) != 0 ? DBSYNC_BATCH_CAREFUL : 0);
 	dbsync_target_begin(target, &ledger, tape->last->contents->route, passes ? 0 : tape->rows, flags);
+	tape->begun = true;
 	if (!passes)
 		play_steps(tape);
 	write_parts(tape);

@@ -54,6 +54,7 @@ typedef struct DbsyncTape
 	bool		careful;
 	bool		replaces;		/* without a stage of whole rows, where that can be */
 	bool		together;		/* foreign keys are checked: rows go together */
+	bool		begun;			/* its transaction at the target: no table is looked up any more */
 } DbsyncTape;
 
 /* Open the files of a batch and read their steps; in the current transaction, with which they are closed. */

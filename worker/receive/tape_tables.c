@@ -117,12 +117,30 @@ forget_table(const DbsyncBundleTable *table)
 	}
 }
 
+/* Nobody goes by this handle any more. */
+static void
+forget_handle(const DbsyncTargetTable *handle)
+{
+	ListCell   *lc;
+
+	foreach(lc, opened)
+	{
+		if (((Opened *) lfirst(lc))->handle == handle)
+			opened = foreach_delete_current(opened, lc);
+	}
+}
+
+/*
+ * The driver knows a table by its columns, and by no attachment: so what is another table to us, as after another chain, may have the
+ * same handle, looked up anew.  It is the last one's, or it would be given up twice.
+ */
 static void
 note_opened(const DbsyncBundleTable *table, DbsyncTargetTable *handle)
 {
 	MemoryContext old;
 	Opened	   *one;
 
+	forget_handle(handle);
 	if (opened_context == NULL)
 		opened_context = AllocSetContextCreate(TopMemoryContext, "dbsync tables of a receiver", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(opened_context);
@@ -178,6 +196,12 @@ dbsync_tape_table(DbsyncTape *tape, const DbsyncBundleTable *table)
 	one = find_opened(table);
 	if (one != NULL)
 		return one->handle;
+	/* a look is a transaction of its own, whose end would be the batch's, too */
+	if (tape->begun)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("a bundle has rows of table %s in a shape that it does not have then", table->source),
+				 errdetail("Its signature holds, so it was made like that.")));
 	check_place(table);
 	check_key(tape, table);
 	spec = dbsync_tape_spec(table);
@@ -188,6 +212,22 @@ dbsync_tape_table(DbsyncTape *tape, const DbsyncBundleTable *table)
 	return handle;
 }
 
+/* The driver gives it up as the table changes: a step that has it, though the table has another shape then, is a lie. */
+static void
+leave_handle(DbsyncTape *tape, const DbsyncTargetTable *handle)
+{
+	ListCell   *lc;
+
+	forget_handle(handle);
+	foreach(lc, tape->steps)
+	{
+		DbsyncTapeStep *step = lfirst(lc);
+
+		if (step->handle == handle)
+			step->handle = NULL;
+	}
+}
+
 DbsyncTargetTable *
 dbsync_tape_change(DbsyncTape *tape, const DbsyncTapeStep *step)
 {
@@ -195,6 +235,7 @@ dbsync_tape_change(DbsyncTape *tape, const DbsyncTapeStep *step)
 	const DbsyncTapePiece *piece = linitial(step->pieces);
 	const DbsyncBundleTable *before = dbsync_tape_table_at(piece->file, piece->step->before);
 	Opened	   *one = before ? find_opened(before) : NULL;
+	DbsyncTargetTable *former = one ? one->handle : NULL;
 	DbsyncTableSpec spec = dbsync_tape_spec(step->table);
 	int			how = piece->step->how;
 	DbsyncTargetTable *handle;
@@ -207,7 +248,9 @@ dbsync_tape_change(DbsyncTape *tape, const DbsyncTapeStep *step)
 	if (tape->receiving->receiver->applies_ddl)
 		how |= DBSYNC_CHANGE_MAKE;
 	forget_table(step->table);
-	handle = dbsync_target_try_table_change(target, one ? one->handle : NULL, &spec, piece->step->changes, how);
+	if (former != NULL)
+		leave_handle(tape, former);
+	handle = dbsync_target_try_table_change(target, former, &spec, piece->step->changes, how);
 	if (handle == NULL)
 		dbsync_target_raise(target, psprintf("changing target table \"%s.%s\"", step->table->schema, step->table->table));
 	note_opened(step->table, handle);
@@ -280,6 +323,22 @@ comes_to_be(const List *changed, const DbsyncBundleTable *table)
 	return false;
 }
 
+/* The tables that a step empties are looked up, too. */
+static void
+open_emptied(DbsyncTape *tape, const DbsyncTapeStep *step, const List *changed)
+{
+	const DbsyncTapePiece *piece = linitial(step->pieces);
+	ListCell   *lc;
+
+	foreach(lc, piece->step->tables)
+	{
+		const DbsyncBundleTable *table = dbsync_tape_table_at(piece->file, lfirst_int(lc));
+
+		if (table == NULL || !comes_to_be(changed, table))
+			(void) dbsync_tape_table(tape, table);
+	}
+}
+
 void
 dbsync_tape_open_tables(DbsyncTape *tape)
 {
@@ -297,8 +356,8 @@ dbsync_tape_open_tables(DbsyncTape *tape)
 			changed = lappend(changed, (void *) step->table);
 		else if (step->table != NULL && !comes_to_be(changed, step->table))
 			step->handle = dbsync_tape_table(tape, step->table);
-		if (step->what == DBSYNC_BUNDLE_TRUNCATE && changed == NIL)
-			(void) dbsync_tape_emptied(tape, step);
+		if (step->what == DBSYNC_BUNDLE_TRUNCATE)
+			open_emptied(tape, step, changed);
 	}
 	look_at_foreign_keys(tape);
 	foreach(lc, tape->steps)
