@@ -239,6 +239,14 @@ foreach my $in ('/cache', '/cache/tmp', "/cache/$uuid", '/rejected', '/receipts'
 }
 is($node->psql('postgres', "SELECT dbsync.alter_receiver('lies', options => '{\"in\": \"$folder/root/in\"}')"), 0, 'its own inbox can be named');
 
+# what leads into them shows when they are there
+mkdir "$folder/real";
+symlink("$folder/real", "$folder/link") or die $!;
+$node->safe_psql('postgres', sprintf q{SELECT dbsync.create_receiver('linked', 'file://%s/link/root', 'here', ARRAY[%s], options => '{"in": "%s/real/root/rejected"}')}, $folder, quoted($public), $folder);
+my (undef, undef, $linked) = $node->psql('postgres', "SELECT dbsync.receive_once('linked')");
+like($linked, qr/cannot be the inbox of receiver "linked"/, 'no inbox: by way of a link');
+$node->safe_psql('postgres', "SELECT dbsync.drop_receiver('linked')");
+
 # --- what nobody has signed: a size, of which no byte has come, is not copied, and if none comes its reason is all that is kept
 my ($bytes) = signed_bundle({ chain => $chain, number => 9, previous => 'ab' x 32, batch => 9 }, [ table('t', \@t) ], rows('append', "1\tx\n"));
 spew("$folder/large.tar", substr($bytes, 0, 1024));
@@ -248,16 +256,30 @@ rename("$folder/large.tar", "$folder/root/in/large.tar");
 becomes('rejected = 1', 'a file of 3 GB without bytes is refused');
 is(ask($node, "SELECT bytes || ' ' || note FROM dbsync.inbox('lies') WHERE state = 'rejected'"),
 	'0 its headers do not lead to its end; of its 3221225472 bytes none are kept', 'its reason is kept');
+# A header of tar for so many bytes.
+sub header
+{
+	my ($name, $size) = @_;
+	my $header = substr(tar_of({ name => "orders-5f1c0000-1-000000000001/$name", content => '' }), 0, 512);
+	substr($header, 124, 11) = sprintf('%011o', $size);
+	substr($header, 148, 8) = ' ' x 8;
+	substr($header, 148, 8) = sprintf("%06o\0 ", unpack('%32C*', $header));
+	return $header;
+}
+
+spew("$folder/torn.tar", header('FORMAT', 16) . pack('a512', "dbsync bundle 1\n") . header('1.copy', 8 * 1024 ** 3 - 512));
+truncate("$folder/torn.tar", 3 * 1024 ** 3);
+$node->safe_psql('postgres', "SELECT dbsync.alter_receiver('lies', options => '{\"partial_after\": \"100 ms\"}')");
+rename("$folder/torn.tar", "$folder/root/in/torn.tar");
+becomes('partial = 1 AND rejected = 1', 'one of 3 GB whose headers lead beyond that may have more to come');
+ok(-e "$folder/root/in/torn.tar", 'and stays');
+unlink "$folder/root/in/torn.tar";
 open(my $huge, '>', "$folder/huge.tar") or die $!;
 foreach my $member (0 .. 99)
 {
 	# members of 8 GB, with headers that lead from one to the next
-	my $header = substr(tar_of({ name => 'orders-5f1c0000-1-000000000001/' . ($member ? "$member.copy" : 'FORMAT'), content => '' }), 0, 512);
-	substr($header, 124, 11) = sprintf('%011o', $member ? 8 * 1024 ** 3 - 512 : 16);
-	substr($header, 148, 8) = ' ' x 8;
-	substr($header, 148, 8) = sprintf("%06o\0 ", unpack('%32C*', $header));
 	seek($huge, $member ? 1024 + ($member - 1) * 8 * 1024 ** 3 : 0, 0);
-	print $huge $header;
+	print $huge header($member ? ("$member.copy", 8 * 1024 ** 3 - 512) : ('FORMAT', 16));
 }
 truncate($huge, 1024 + 99 * 8 * 1024 ** 3 + 1024) or die "a file of 800 GB: $!";
 close($huge);

@@ -143,17 +143,18 @@ dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 				 errmsg("folder \"%s\" cannot be the root of a receiver", receiver->root),
 				 errdetail("%s", problem),
 				 errhint("Make one with: install -d -o postgres -g gateway -m 2711 PATH")));
+	dbsync_folder_make(receiver->root, S_IRWXU | S_IXGRP | S_IXOTH);
+	dbsync_folder_make(psprintf("%s/cache", receiver->root), S_IRWXU);
+	dbsync_folder_make(receiver->tmp, S_IRWXU);
+	dbsync_folder_make(receiver->rejected, S_IRWXU);
+	dbsync_folder_make(receiver->receipts, S_IRWXU | S_IRWXG);
+	/* where links on the way to them lead shows when they are there */
 	problem = dbsync_receiver_inbox_problem(receiver->root, receiver->in);
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("folder \"%s\" cannot be the inbox of receiver \"%s\"", receiver->in, receiver->name),
 				 errdetail("%s", problem)));
-	dbsync_folder_make(receiver->root, S_IRWXU | S_IXGRP | S_IXOTH);
-	dbsync_folder_make(psprintf("%s/cache", receiver->root), S_IRWXU);
-	dbsync_folder_make(receiver->tmp, S_IRWXU);
-	dbsync_folder_make(receiver->rejected, S_IRWXU);
-	dbsync_folder_make(receiver->receipts, S_IRWXU | S_IRWXG);
 	if (strcmp(receiver->in, psprintf("%s/in", receiver->root)) == 0)
 		make_inbox(receiving);
 	lock_folder(receiving);

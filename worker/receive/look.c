@@ -151,8 +151,8 @@ dbsync_look(const char *path, DbsyncLook *look)
 	return true;
 }
 
-static bool
-leads_to_end(int fd, off_t size)
+static DbsyncLookWay
+way_of(int fd, off_t size)
 {
 	char		block[DBSYNC_BUNDLE_BLOCK];
 	char		path[DBSYNC_BUNDLE_NAME_LIMIT + 1];
@@ -163,28 +163,28 @@ leads_to_end(int fd, off_t size)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (pread(fd, block, sizeof(block), at) != sizeof(block))
-			return false;
+			return DBSYNC_LOOK_ASTRAY;
 		if (dbsync_tar_is_zero(block, sizeof(block)))
-			return at + 2 * (off_t) sizeof(block) == size;
+			return at + 2 * (off_t) sizeof(block) == size ? DBSYNC_LOOK_TO_END : DBSYNC_LOOK_ASTRAY;
 		if (!dbsync_tar_read(block, path, &length))
-			return false;
+			return DBSYNC_LOOK_ASTRAY;
 		at += (off_t) sizeof(block) + length + dbsync_tar_padding(length);
 	}
-	return false;
+	return at >= size ? DBSYNC_LOOK_BEYOND : DBSYNC_LOOK_ASTRAY;
 }
 
-bool
-dbsync_look_leads_to_end(const char *path, const struct stat *st)
+DbsyncLookWay
+dbsync_look_way(const char *path, const struct stat *st)
 {
 	struct stat opened;
 	int			fd = open_regular(path, &opened);
-	bool		leads;
+	DbsyncLookWay way;
 
 	if (fd < 0)
-		return false;
-	leads = leads_to_end(fd, st->st_size);
+		return DBSYNC_LOOK_ASTRAY;
+	way = way_of(fd, st->st_size);
 	CloseTransientFile(fd);
-	return leads;
+	return way;
 }
 
 bool

@@ -26,11 +26,19 @@ typedef struct DbsyncLook
 /* Look at a regular file; false: it is none, or has gone.  Never follows a link, nor waits for a FIFO. */
 extern bool dbsync_look(const char *path, DbsyncLook *look);
 
+/* where headers lead, from one to the next */
+typedef enum DbsyncLookWay
+{
+	DBSYNC_LOOK_TO_END,
+	DBSYNC_LOOK_BEYOND,			/* more is to come */
+	DBSYNC_LOOK_ASTRAY			/* one is none, or the end is none */
+} DbsyncLookWay;
+
 /*
- * Do headers lead from one to the next, and to its end?  This costs a read for each member, and not for each byte: a file that has got its size
+ * Of a file that has an end.  This costs a read for each member, and not for each byte: a file that has got its size
  * before its bytes need not be copied again and again while they come.
  */
-extern bool dbsync_look_leads_to_end(const char *path, const struct stat *st);
+extern DbsyncLookWay dbsync_look_way(const char *path, const struct stat *st);
 
 /* Is this file there still, and as it was when it was looked at?  Some write over a file that has a name already. */
 extern bool dbsync_look_is_same(const char *path, const struct stat *st);

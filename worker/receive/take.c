@@ -226,11 +226,17 @@ is_passed_over(const DbsyncReceiving *receiving, const DbsyncLook *look)
 	return look->chain == place->chain && look->number < place->number;
 }
 
-/* Headers do not lead to its end: true, if it is refused for that, and kept. */
+/* False: its headers do not lead to its end, and it waits for more, or is refused without a copy. */
 static bool
 is_to_be_copied(DbsyncReceiving *receiving, DbsyncSeen *entry, const char *path, const struct stat *st)
 {
-	entry->found = DBSYNC_FOUND_BAD;
+	DbsyncLookWay way = dbsync_look_way(path, st);
+
+	if (way == DBSYNC_LOOK_TO_END)
+		return true;
+	entry->found = way == DBSYNC_LOOK_BEYOND ? DBSYNC_FOUND_PARTIAL : DBSYNC_FOUND_BAD;
+	if (way == DBSYNC_LOOK_BEYOND)
+		return false;
 	strlcpy(entry->reason, "its headers do not lead to its end", sizeof(entry->reason));
 	if (!dbsync_seen_stands_still(entry, receiving->receiver->settle_after))
 		return false;
@@ -283,7 +289,7 @@ take_file(DbsyncReceiving *receiving, const char *name, Candidates *candidates)
 	}
 	if (!may_come(receiving, &look))
 		return 0;
-	if (!dbsync_look_leads_to_end(path, &look.st) && !is_to_be_copied(receiving, entry, path, &look.st))
+	if (!is_to_be_copied(receiving, entry, path, &look.st))
 		return 0;
 	copies++;
 	copy = copy_path(receiver);
