@@ -135,7 +135,7 @@ dbsync_folder_make(const char *path, mode_t mode)
 			ereport(ERROR,
 					(errcode_for_file_access(),
 					 errmsg("could not make folder \"%s\": %m", path),
-					 errhint("Make it yourself: install -d -o postgres -g gateway -m 2711 %s", path)));
+					 errhint("Make it yourself: install -d -o postgres -g gateway -m %04o %s", (unsigned int) (mode | S_ISGID), path)));
 		raise_for_file("make folder", path);
 	}
 
