@@ -229,6 +229,16 @@ foreach my $name (qw(public.t public.dbsync_bundle dbsync_ledger.position pg_cat
 	ok(!$loaded, "and nothing into $name");
 	like($said, qr/which belongs to the system/, 'it says why') or diag($said);
 }
+my $begun = rows('append', "7001\tx\n", continues => JSON::PP::true);
+foreach my $next (rows('append', "7002\ty\n", table => 2), rows('merge', "I\t7002\ty\n"), { do => 'truncate', tables => [1] })
+{
+	begin_chain();
+	my ($bytes) = signed_bundle({ chain => $chain, number => 1, batch => 1, requires => [] }, \@both, $begun, $next);
+	spew("$folder/lie.tar", $bytes);
+	my ($loaded, $said) = run_tool($folder, 'sh', $receive, 'load', '-k', 'key.pub', 'lie.tar');
+	ok(!$loaded, "rows do not go on in $next->{do}");
+	like($said, qr/step 2 of number 1 does not go on with the one that was begun before it/, 'it says why') or diag($said);
+}
 is(ask($node, 'SELECT count(*) FROM public.dbsync_bundle'), 1, 'it remembers what it has loaded');
 
 # --- folders of its own as the inbox
