@@ -24,7 +24,8 @@ BEGIN
     IF state = 'dormant' THEN
         RETURN 'This database is a copy; to make it one of its own: SELECT dbsync.adopt().';
     ELSIF message IS NOT NULL AND state <> 'idle' THEN
-        RETURN concat_ws(' ', coalesce(hint, 'See to what last_error says: it is tried again by itself, and what has come stays.'), late);
+        -- no error is reported without a hint
+        RETURN concat_ws(' ', hint, late);
     ELSIF state = 'stopped' THEN
         RETURN format('SELECT dbsync.start_receiver(%L).', receiver.name);
     ELSIF state = 'not running' THEN
