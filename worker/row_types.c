@@ -121,11 +121,9 @@ dbsync_row_types_forget(DbsyncWork *work)
  * open for which the target was looked at before it, and rows of theirs would be written out by what is behind it.
  */
 static void
-note(DbsyncWork *work, Oid type)
+note(DbsyncWork *work, Oid type, uint64 as_of)
 {
 	const char *attributes = cached_attributes(type);
-	const char *known = work->subscription->row_types;
-	uint64		as_of = hash_bytes_extended((const unsigned char *) known, strlen(known), 0);
 	MemoryContext old = MemoryContextSwitchTo(work->target_context);
 	NotedType  *noted = NULL;
 	ListCell   *lc;
@@ -275,16 +273,22 @@ List *
 dbsync_row_types_of(DbsyncWork *work, const DbsyncTableSpec *spec, const DbsyncTableShape *shape, const DbsyncTableShape *before)
 {
 	MemoryContext context = CurrentMemoryContext;
+	List	   *parts = dbsync_type_parts(spec, TYPTYPE_COMPOSITE);
+	const char *known = work->subscription->row_types;
 	List	   *found = NIL;
+	uint64		as_of;
 	ListCell   *lc;
 
-	foreach(lc, dbsync_type_parts(spec, TYPTYPE_COMPOSITE))
+	if (parts == NIL)
+		return NIL;
+	as_of = hash_bytes_extended((const unsigned char *) known, strlen(known), 0);
+	foreach(lc, parts)
 	{
 		DbsyncRowType *row_type;
 		MemoryContext old;
 
 		SPI_connect();
-		note(work, lfirst_oid(lc));
+		note(work, lfirst_oid(lc), as_of);
 		row_type = read_row_type(lfirst_oid(lc), context);
 		SPI_finish();
 		old = MemoryContextSwitchTo(context);

@@ -82,12 +82,10 @@ open_all_emptied(DbsyncWork *work, const List *emptied)
 	}
 }
 
-/* Of a table that flows from here on without a copy; one that was refused before is held as soon as it does. */
+/* What the target refuses then is because of this table, which is held. */
 static void
-open_uncopied(DbsyncWork *work, DbsyncTable *table)
+open_or_hold(DbsyncWork *work, DbsyncTable *table)
 {
-	if (dbsync_held_is_due(work, table))
-		return;
 	dbsync_held_ask(work, table);
 	dbsync_target_table_open(work, table, table->shape);
 	dbsync_held_answered(work);
@@ -106,9 +104,7 @@ open_held(DbsyncBatch *batch)
 		if (table->copy_data || table->dropped != 0)
 			continue;
 		batch->current = table;
-		dbsync_held_ask(batch->work, table);
-		dbsync_target_table_open(batch->work, table, table->shape);
-		dbsync_held_answered(batch->work);
+		open_or_hold(batch->work, table);
 	}
 }
 
@@ -127,9 +123,11 @@ open_copied(DbsyncBatch *batch)
 		work->blamed = table->captured_id;
 		if (table->copy_data)
 			dbsync_schedule_check_ties(work, table);
+		/* it flows from here on without a copy; one that was refused before is held as soon as it does */
 		if (batch->past)
 		{
-			open_uncopied(work, table);
+			if (!dbsync_held_is_due(work, table))
+				open_or_hold(work, table);
 			continue;
 		}
 		if (table->scan != NULL)

@@ -22,6 +22,9 @@
  */
 extern const char *dbsync_folder_problem(const char *path);
 
+/* What to do then. */
+#define DBSYNC_FOLDER_HINT	"Make one with: install -d -o postgres -g gateway -m 2711 PATH"
+
 /* Make a folder, and have its parent's entry on disk, unless it is there. */
 extern void dbsync_folder_make(const char *path, mode_t mode);
 

@@ -142,7 +142,7 @@ dbsync_receiver_open_folder(DbsyncReceiving *receiving)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("folder \"%s\" cannot be the root of a receiver", receiver->root),
 				 errdetail("%s", problem),
-				 errhint("Make one with: install -d -o postgres -g gateway -m 2711 PATH")));
+				 errhint(DBSYNC_FOLDER_HINT)));
 	dbsync_folder_make(receiver->root, S_IRWXU | S_IXGRP | S_IXOTH);
 	dbsync_folder_make(psprintf("%s/cache", receiver->root), S_IRWXU);
 	dbsync_folder_make(receiver->tmp, S_IRWXU);

@@ -16,7 +16,6 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -28,6 +27,7 @@
 #include "worker/receive/attach.h"
 #include "worker/receive/look.h"
 #include "worker/receive/receive.h"
+#include "worker/receive/receiver_config.h"
 
 PG_FUNCTION_INFO_V1(dbsync_receiver_inbox);
 PG_FUNCTION_INFO_V1(dbsync_receiver_receipt);
@@ -48,7 +48,8 @@ typedef struct Asked
 	pg_uuid_t	subscription;
 	int64		chain;
 	int64		number;
-	ArrayType  *chains;			/* that are known */
+	const int64 *chains;		/* that are known */
+	int			nchains;
 	int64		settle_after;
 } Asked;
 
@@ -77,25 +78,13 @@ put(const Asked *asked, const char *file, const DbsyncBundleHead *head, int64 ch
 	tuplestore_putvalues(asked->rsinfo->setResult, asked->rsinfo->setDesc, values, nulls);
 }
 
-static bool
-knows_chain(const Asked *asked, int64 chain)
-{
-	Datum	   *elements;
-	int			n;
-
-	deconstruct_array(asked->chains, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elements, NULL, &n);
-	while (--n >= 0 && DatumGetInt64(elements[n]) != chain)
-		;
-	return n >= 0;
-}
-
 static const char *
 state_of(const Asked *asked, const DbsyncBundleHead *head)
 {
 	if (!asked->any_subscription && memcmp(&head->subscription, &asked->subscription, sizeof(pg_uuid_t)) != 0)
 		return "foreign";
 	if (head->chain < asked->chain)
-		return knows_chain(asked, head->chain) ? "duplicate" : "older chain";
+		return dbsync_receiver_is_among(asked->chains, asked->nchains, head->chain) ? "duplicate" : "older chain";
 	return head->chain == asked->chain && head->number <= asked->number ? "duplicate" : "new";
 }
 
@@ -247,24 +236,6 @@ put_folder(const Asked *asked, const char *folder, PutFile put_file)
 	MemoryContextDelete(scratch);
 }
 
-static List *
-read_keys(ArrayType *array)
-{
-	List	   *keys = NIL;
-	Datum	   *elements;
-	int			n;
-
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &n);
-	for (int i = 0; i < n; i++)
-	{
-		uint8	   *key = dbsync_sign_read_public(TextDatumGetCString(elements[i]));
-
-		if (key != NULL)
-			keys = lappend(keys, key);
-	}
-	return keys;
-}
-
 /* (root, inbox, public keys, subscription or null, chain, number, chains that are known, settle_after) */
 Datum
 dbsync_receiver_inbox(PG_FUNCTION_ARGS)
@@ -274,11 +245,11 @@ dbsync_receiver_inbox(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	asked.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	asked.keys = read_keys(PG_GETARG_ARRAYTYPE_P(2));
+	asked.keys = dbsync_receiver_keys(CurrentMemoryContext, PG_GETARG_DATUM(2));
 	asked.any_subscription = PG_ARGISNULL(3);
 	asked.chain = PG_GETARG_INT64(4);
 	asked.number = PG_GETARG_INT64(5);
-	asked.chains = PG_GETARG_ARRAYTYPE_P(6);
+	asked.chains = dbsync_receiver_chains(CurrentMemoryContext, PG_GETARG_DATUM(6), &asked.nchains);
 	asked.settle_after = PG_GETARG_INT64(7);
 	if (!asked.any_subscription)
 		asked.subscription = *PG_GETARG_UUID_P(3);

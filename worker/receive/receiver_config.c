@@ -12,12 +12,12 @@
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "extension/array.h"
 #include "extension/compat.h"
 #include "extension/node.h"
 #include "worker/bundle/sign.h"
@@ -48,17 +48,13 @@ text_field(MemoryContext context, int column)
 	return text ? MemoryContextStrdup(context, text) : NULL;
 }
 
-/* A key that cannot be read was one when it was given. */
-static List *
-read_keys(MemoryContext context, int column)
+List *
+dbsync_receiver_keys(MemoryContext context, Datum array)
 {
-	bool		isnull;
-	Datum		array = field(column, &isnull);
 	List	   *keys = NIL;
-	Datum	   *elements;
 	int			n;
+	Datum	   *elements = dbsync_array_values(array, TEXTOID, &n);
 
-	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &n);
 	for (int i = 0; i < n; i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
@@ -71,18 +67,26 @@ read_keys(MemoryContext context, int column)
 	return keys;
 }
 
-static void
-read_chains(DbsyncReceiver *receiver, int column)
+int64 *
+dbsync_receiver_chains(MemoryContext context, Datum array, int *n)
 {
-	bool		isnull;
-	Datum		array = field(column, &isnull);
-	Datum	   *elements;
+	Datum	   *values = dbsync_array_values(array, INT8OID, n);
+	int64	   *chains = MemoryContextAlloc(context, sizeof(int64) * Max(*n, 1));
 
-	deconstruct_array(DatumGetArrayTypeP(array), INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
-					  &elements, NULL, &receiver->nchains);
-	receiver->chains = MemoryContextAlloc(receiver->context, sizeof(int64) * Max(receiver->nchains, 1));
-	for (int i = 0; i < receiver->nchains; i++)
-		receiver->chains[i] = DatumGetInt64(elements[i]);
+	for (int i = 0; i < *n; i++)
+		chains[i] = DatumGetInt64(values[i]);
+	return chains;
+}
+
+bool
+dbsync_receiver_is_among(const int64 *chains, int n, int64 chain)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (chains[i] == chain)
+			return true;
+	}
+	return false;
 }
 
 /* The folders that follow from the root, and from the subscription if that is known. */
@@ -124,11 +128,11 @@ take_row(MemoryContext parent, int id)
 		receiver->subscription = *DatumGetUUIDP(subscription);
 	receiver->root = text_field(context, 9);
 	receiver->in = text_field(context, 10);
-	receiver->keys = read_keys(context, 11);
+	receiver->keys = dbsync_receiver_keys(context, field(11, &isnull));
 	receiver->chain = dbsync_query_int(0, 12);
 	receiver->number = dbsync_query_int(0, 13);
 	receiver->receipts_written = dbsync_query_int(0, 14);
-	read_chains(receiver, 15);
+	receiver->chains = dbsync_receiver_chains(context, field(15, &isnull), &receiver->nchains);
 	receiver->remove = dbsync_query_bool(0, 16);
 	receiver->applies_ddl = strcmp(dbsync_query_text(0, 17), "apply") == 0;
 	receiver->partial_after = dbsync_query_int(0, 18);

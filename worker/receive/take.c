@@ -44,17 +44,6 @@ typedef struct Candidates
 
 static int	copies = 0;			/* makes names of copies */
 
-static bool
-knows_chain(const DbsyncReceiver *receiver, int64 chain)
-{
-	for (int i = 0; i < receiver->nchains; i++)
-	{
-		if (receiver->chains[i] == chain)
-			return true;
-	}
-	return false;
-}
-
 /* Take a file out of the inbox, if it is still the one that was copied. */
 static void
 remove_from_inbox(const DbsyncReceiver *receiver, DbsyncSeen *entry, const char *path, const struct stat *st)
@@ -85,7 +74,7 @@ judge(const DbsyncReceiving *receiving, const DbsyncCached *bundle)
 	if (!receiving->place_known && (applied || bundle->chain < place->chain))
 		return DBSYNC_FOUND_UNJUDGED;
 	if (bundle->chain < place->chain)
-		return knows_chain(receiving->receiver, bundle->chain) ? DBSYNC_FOUND_DONE : DBSYNC_FOUND_OLDER;
+		return dbsync_receiver_is_among(receiving->receiver->chains, receiving->receiver->nchains, bundle->chain) ? DBSYNC_FOUND_DONE : DBSYNC_FOUND_OLDER;
 	if (applied && bundle->number == place->number && place->sums[0] != '\0' && strcmp(bundle->sums, place->sums) != 0)
 		return DBSYNC_FOUND_FORK;
 	if (there != NULL && dbsync_bundles_learn(receiving->receiver, (DbsyncCached *) there))

@@ -176,6 +176,12 @@ extern char *dbsync_file_hex(const uint8 *hash);
  */
 extern TimestampTz dbsync_file_kept_since(const FileTarget *target, const FileName *name, const struct stat *status);
 
+/*
+ * Is it so many ms ago?  Also true of a time that has not come: it was noted before the clock was put back, and nobody is to wait for
+ * as long as that.
+ */
+extern bool dbsync_file_is_due(TimestampTz since, int64 ms);
+
 extern char *dbsync_file_keep_path(const FileTarget *target, const FileName *name, const char *suffix);
 extern char *dbsync_file_out_path(const FileTarget *target, const char *subscription_name, const FileName *name);
 extern char *dbsync_file_by_hand_folder(const FileTarget *target);

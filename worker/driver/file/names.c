@@ -84,6 +84,14 @@ dbsync_file_kept_since(const FileTarget *target, const FileName *name, const str
 	return now;
 }
 
+bool
+dbsync_file_is_due(TimestampTz since, int64 ms)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return now - since >= ms * 1000 || since > now;
+}
+
 char *
 dbsync_file_tmp_path(const FileTarget *target, const FileName *name, const char *suffix)
 {

@@ -295,8 +295,7 @@ dbsync_file_resend(FileTarget *target, FileReceipts *receipts)
 	Resending	resending = {target, receipts, NIL, NULL, NIL};
 	List	   *missing = dbsync_file_asking(target, receipts);
 	bool		looks = target->options.receivers != NIL &&
-		(GetCurrentTimestamp() - target->unanswered >= Min(target->options.resend_after, LOOK_PAUSE) * 1000 ||
-		 target->unanswered > GetCurrentTimestamp());
+		dbsync_file_is_due(target->unanswered, Min(target->options.resend_after, LOOK_PAUSE));
 	bool		any = false;
 	ListCell   *lc;
 

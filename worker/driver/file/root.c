@@ -79,7 +79,7 @@ is_ours(FileTarget *target, bool *ours)
 	if (problem != NULL)
 		return dbsync_file_refuse(target, DBSYNC_FAULT_UNAVAILABLE, ERRCODE_INVALID_PARAMETER_VALUE,
 								  psprintf("\"%s\" cannot be the root of a file target: %s", root, problem), NULL,
-								  "Make one with: install -d -o postgres -g gateway -m 2711 PATH");
+								  DBSYNC_FOLDER_HINT);
 	*ours = is_there(path_of_name(target, ROOT_MARK));
 	if (!*ours && !is_half_made(target))
 		return dbsync_file_refuse(target, DBSYNC_FAULT_UNAVAILABLE, ERRCODE_INVALID_PARAMETER_VALUE,

@@ -21,17 +21,11 @@
 #define RECEIPTS_PAUSE	1000
 #define KEEP_PAUSE		10000
 
+/* Of a time that has come. */
 static bool
 has_passed(TimestampTz since, int64 ms)
 {
 	return GetCurrentTimestamp() - since >= ms * 1000;
-}
-
-/* Also where it lies ahead: the clock was put back, and nobody is to wait for as long as that. */
-static bool
-is_due(TimestampTz since, int64 ms)
-{
-	return has_passed(since, ms) || since > GetCurrentTimestamp();
 }
 
 /* --- what is kept --- */
@@ -306,7 +300,7 @@ see_to(FileTarget *target, long *pause, int *wants)
 	receipts = dbsync_file_receipts_read(target);
 	see_to_receipts(target, receipts);
 	dbsync_file_tell_lack(target, receipts);
-	if (is_due(target->pruned, Min(KEEP_PAUSE, options->resend_after)))
+	if (dbsync_file_is_due(target->pruned, Min(KEEP_PAUSE, options->resend_after)))
 	{
 		repeat(target);
 		prune_bundles(target, receipts);
@@ -319,7 +313,7 @@ see_to(FileTarget *target, long *pause, int *wants)
 	if (options->full_every > 0 && has_passed(chain_begun(target), options->full_every))
 		*wants |= DBSYNC_UPKEEP_RESTART;
 	/* another chain may be put off */
-	if (options->heartbeat > 0 && target->newest.number > 0 && is_due(target->written, options->heartbeat))
+	if (options->heartbeat > 0 && target->newest.number > 0 && dbsync_file_is_due(target->written, options->heartbeat))
 		*wants |= DBSYNC_UPKEEP_POSITION;
 	return true;
 }
