@@ -74,7 +74,7 @@ sub gateway
 		if ($what == 2)
 		{
 			open(my $in, '<:raw', $file) or next;
-			read($in, my $bytes, 1 + random_below(-s $file));
+			read($in, my $bytes, 1 + random_below(-s $in));
 			open(my $out, '>:raw', $pair->inbox . '/torn-' . random_below(1000)) or die $!;
 			print $out $bytes;
 			close $out;

@@ -63,7 +63,8 @@ sub files_of
 
 sub outgoing { return files_of($_[0]->out); }
 
-# Put a file into the inbox at once, under this name.
+# Put a file into the inbox at once, under this name. One that its sender has taken out of the outbox meanwhile, because another chain began, does not go; nothing
+# is returned then.
 sub put
 {
 	my ($self, $file, $name) = @_;
@@ -71,7 +72,12 @@ sub put
 
 	mkdir $self->{in_root};
 	mkdir $self->inbox;
-	copy($file, $self->inbox . '/.tmp') or die "copy $file: $!";
+	unless (copy($file, $self->inbox . '/.tmp'))
+	{
+		my $why = $!;
+		return unless -e $file;
+		die "copy $file: $why";
+	}
 	rename($self->inbox . '/.tmp', $there) or die "rename: $!";
 	return $there;
 }
