@@ -14,6 +14,7 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
+#include "extension/meeting.h"
 #include "extension/shmem.h"
 
 #include "extension/compat.h"
@@ -26,6 +27,8 @@ typedef struct DbsyncShared
 	bool		unstarted;		/* under the lock */
 	int			used;			/* slots behind these were never taken */
 	DbsyncSlot	slots[DBSYNC_SLOTS];
+	bool		has_meetings;	/* one was made since the server started */
+	DbsyncMeeting meetings[DBSYNC_MEETINGS];
 } DbsyncShared;
 
 static DbsyncShared *shared = NULL;
@@ -197,6 +200,24 @@ DbsyncSlot *
 dbsync_shmem_slot_at(int i)
 {
 	return &shared->slots[i];
+}
+
+DbsyncMeeting *
+dbsync_shmem_meeting_at(int i)
+{
+	return &shared->meetings[i];
+}
+
+bool
+dbsync_shmem_has_meetings(void)
+{
+	return shared != NULL && shared->has_meetings;
+}
+
+void
+dbsync_shmem_note_meeting(void)
+{
+	shared->has_meetings = true;
 }
 
 void

@@ -196,6 +196,13 @@ extern DbsyncSlot *dbsync_shmem_slot(int subscription, bool create);
 /* The i-th slot, for listing; 0 <= i < DBSYNC_SLOTS.  Lock held. */
 extern DbsyncSlot *dbsync_shmem_slot_at(int i);
 
+/* The i-th place for a meeting (extension/meeting.h).  Lock held. */
+extern struct DbsyncMeeting *dbsync_shmem_meeting_at(int i);
+
+/* Was one ever made?  Takes no lock.  Now one is: lock held. */
+extern bool dbsync_shmem_has_meetings(void);
+extern void dbsync_shmem_note_meeting(void);
+
 /* Copy one, for who only looks.  Takes the lock. */
 extern void dbsync_shmem_read_slot(int i, DbsyncSlot *copy);
 

@@ -39,6 +39,7 @@
 #include "worker/batch/held_batch.h"
 #include "worker/batch/ledger.h"
 #include "worker/batch/ledger_check.h"
+#include "worker/batch/meet.h"
 #include "worker/batch/missing.h"
 #include "worker/batch/open.h"
 #include "worker/batch/send.h"
@@ -380,9 +381,10 @@ dbsync_batch_run(DbsyncWork *work)
 		if (!dbsync_batch_apply(&batch))
 			break;
 		done++;
-		if (!goes_on(&batch, done))
+		if (!goes_on(&batch, done) && !dbsync_meet_goes_on(&batch, done))
 			break;
 	}
+	dbsync_meet_stand(&batch);
 	dbsync_choose_end(&batch);
 	work->copy_failed = work->scan_failed = false;
 	error_context_stack = context.previous;

@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
+#include "extension/meeting.h"
 #include "extension/settings.h"
 #include "extension/shmem.h"
 #include "worker/batch/batch.h"
@@ -304,7 +305,8 @@ worker_loop(void)
 		}
 		if (!dbsync_schedule_is_put_off(work))
 			dbsync_report_trouble(NULL, 0);
-		if (work->run != 0 && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work))
+		if (work->run != 0 && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work) &&
+			!dbsync_meeting_is_served(work->subscription_id))
 		{
 			if (try_step(confirm_run, &pause))
 				dbsync_process_finish(work);

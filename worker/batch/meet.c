@@ -1,0 +1,98 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/batch/meet.c
+ *	  A worker lets a verify process in, at a position that the target has reached.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/snapmgr.h"
+
+#include "worker/batch/choose.h"
+#include "worker/batch/meet.h"
+#include "worker/copy/reverse.h"
+#include "worker/subscription.h"
+#include "worker/table.h"
+#include "worker/table_lock.h"
+#include "worker/work.h"
+
+/* batches of one S, at most: it must not grow old */
+#define MAX_BATCHES		100
+
+/* how long the target stands still for a process that does not come, in ms */
+#define STAND_MS		5000
+
+const char *
+dbsync_meet_obstacle(DbsyncWork *work, const DbsyncTable *table)
+{
+	if (table->dropped != 0)
+		return "it was dropped";
+	if (table->state == DBSYNC_TABLE_SUSPENDED)
+		return "it is suspended";
+	if (table->scan != NULL)
+		return "it is read by a column of its own, so the target is at another moment";
+	if (table->shadow != NULL)
+		return "it is compared with a shadow, so the target is at another moment";
+	if (table->from_wal)
+		return "its changes are read from the WAL, so the target is at another moment";
+	if (!table->part.live || table->part_dirty)
+		return "it is being copied";
+	if (dbsync_table_is_held(table))
+		return "it is held";
+	if (dbsync_reverse_feeds(work, table))
+		return "it flows both ways, so that both ends agree only when nobody writes";
+	return NULL;
+}
+
+void
+dbsync_meet_begin(DbsyncBatch *batch)
+{
+	DbsyncWork *work = batch->work;
+	DbsyncMeeting asked;
+	DbsyncTable *table;
+	const char *obstacle;
+
+	batch->meeting = NULL;
+	if (batch->past || batch->held != NULL || !dbsync_meeting_is_wanted(work->subscription_id, &asked) ||
+		asked.wish != DBSYNC_WISH_COMPARE)
+		return;
+	table = dbsync_subscription_table(work->subscription, asked.table);
+	obstacle = table == NULL ? "it is not in the subscription" : dbsync_meet_obstacle(work, table);
+	if (obstacle != NULL)
+	{
+		dbsync_meeting_refuse(&asked, obstacle);
+		return;
+	}
+	if (!dbsync_table_lock(table))
+	{
+		dbsync_meeting_put_off(&asked);
+		return;
+	}
+	batch->meeting = palloc(sizeof(DbsyncMeeting));
+	*batch->meeting = asked;
+	batch->meeting_table = table;
+}
+
+void
+dbsync_meet_check(DbsyncBatch *batch)
+{
+	if (batch->meeting == NULL || dbsync_table_lock_is_of_now(batch->meeting_table))
+		return;
+	dbsync_meeting_put_off(batch->meeting);
+	batch->meeting = NULL;
+}
+
+bool
+dbsync_meet_goes_on(const DbsyncBatch *batch, int done)
+{
+	return batch->meeting != NULL && !batch->caught_up && done < MAX_BATCHES;
+}
+
+void
+dbsync_meet_stand(DbsyncBatch *batch)
+{
+	if (batch->meeting == NULL || batch->stale || batch->again || !batch->caught_up)
+		return;
+	(void) dbsync_meeting_stand(batch->meeting, ExportSnapshot(GetActiveSnapshot()), STAND_MS);
+}
