@@ -20,6 +20,7 @@ my %purpose = (
 	'worker/driver/file' => 'the driver that records',
 	'worker/bundle' => 'batches as files that prove themselves',
 	'worker/receive' => 'playing them to a target',
+	'worker/verify' => 'comparing both ends, while they work',
 	'worker' => 'what its rooms share',
 	'worker/source' => 'what changed, and reading it',
 	'worker/copy' => 'first copies',

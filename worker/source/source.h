@@ -263,4 +263,20 @@ extern void dbsync_read_cut(DbsyncSubscription *subscription, DbsyncTable *table
 							const DbsyncCut *cut, const DbsyncCutTable *cut_table,
 							const DbsyncReadCut *how, DbsyncRelay *relay);
 
+typedef struct DbsyncLookup DbsyncLookup;
+
+/*
+ * Rows of a table that was locked by dbsync_completion_lock(), or as that does it, by their keys, as the active snapshot
+ * shows them, to a relay of what DBSYNC_RELAY_CHANGES is.  As the table's owner (dbsync_owner_begin()).
+ */
+extern DbsyncLookup *dbsync_lookup_begin(const DbsyncTable *table, const DbsyncTableShape *shape, DbsyncRelay *relay);
+
+/*
+ * The row of a key, as text; one that is not there is sent as a deletion.  False: it is none of this table,
+ * as its types cannot read it, and nothing was sent; or the driver has refused it (the relay knows).
+ */
+extern bool dbsync_lookup_key(DbsyncLookup *lookup, char *const *key);
+
+extern void dbsync_lookup_end(DbsyncLookup *lookup);
+
 #endif							/* DBSYNC_WORKER_SOURCE_SOURCE_H */

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "catalog/pg_type_d.h"
 #include "common/hashfn.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -74,7 +75,6 @@ append_bucket(StringInfo buf, const PostgresTarget *target, const DbsyncTargetTa
 	appendStringInfo(buf, " & %d AS integer)", request->buckets - 1);
 }
 
-/* Both hashes are worked out once for each row: what stands behind OFFSET is not drawn up into the rest. */
 static char *
 buckets_sql(const PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncReadRequest *request)
 {
@@ -188,6 +188,17 @@ rows_sql(const DbsyncTargetTable *table)
 
 /* --- the transaction --- */
 
+/* Of a value that both types can have, both write the same text. */
+static bool
+is_written_alike(Oid source, Oid target)
+{
+	bool		texts = (source == TEXTOID || source == VARCHAROID) && (target == TEXTOID || target == VARCHAROID);
+	bool		numbers = (source == INT2OID || source == INT4OID || source == INT8OID) &&
+		(target == INT2OID || target == INT4OID || target == INT8OID);
+
+	return texts || numbers;
+}
+
 /* Types of the target's columns that a source has, too, and by which it can write values as they are here. */
 static void
 describe_types(PostgresTarget *target, DbsyncTargetTable *table, DbsyncReadForm *form)
@@ -200,7 +211,7 @@ describe_types(PostgresTarget *target, DbsyncTargetTable *table, DbsyncReadForm 
 		const PostgresColumn *column = &table->columns[i];
 
 		typmods[i] = column->typmod;
-		if (column->base_type < FirstGenbkiObjectId &&
+		if (column->base_type < FirstGenbkiObjectId && !is_written_alike(table->spec.types[i], column->base_type) &&
 			(column->base_type != table->spec.types[i] || column->typmod != table->spec.typmods[i]))
 			types[i] = column->base_type;
 	}
