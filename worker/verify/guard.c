@@ -13,6 +13,7 @@
 
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "worker/connection.h"

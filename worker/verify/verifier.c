@@ -112,7 +112,7 @@ open_target(const char *purpose)
 }
 
 static void
-connect(void)
+connect_target(void)
 {
 	DbsyncWork *work = v->work;
 
@@ -207,7 +207,7 @@ attempt(const Due *due, const char **reason)
 		dbsync_outcome_end(v, "skipped", "it is not in the subscription any more");
 		return true;
 	}
-	connect();
+	connect_target();
 	look_up(due->captured_id);
 	switch (dbsync_stand_take(v, reason))
 	{
@@ -342,7 +342,7 @@ verify_all(void)
 	List	   *due;
 
 	read_configuration();
-	connect();
+	connect_target();
 	due = list_tables();
 	v->progress.tables = list_length(due);
 	while (due != NIL)
