@@ -294,7 +294,7 @@ answer(const DbsyncMeeting *asked, DbsyncMeetingState state, const char *reason,
 	if (meeting != NULL)
 	{
 		meeting->state = state;
-		strlcpy(meeting->reason, reason, sizeof(meeting->reason));
+		dbsync_shmem_put_text(meeting->reason, reason);
 		strlcpy(meeting->snapshot, snapshot, sizeof(meeting->snapshot));
 		if (meeting->latch != NULL)
 			SetLatch(meeting->latch);

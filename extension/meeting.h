@@ -32,8 +32,6 @@
 /* names that the server gives to snapshots that it exports are shorter */
 #define DBSYNC_SNAPSHOT_NAME	64
 
-#define DBSYNC_REASON_SIZE		160
-
 typedef enum DbsyncMeetingState
 {
 	DBSYNC_MEETING_IDLE,		/* nothing is asked for */
@@ -93,7 +91,7 @@ typedef struct DbsyncMeeting
 	uint32		round;			/* counts what was asked for */
 	int			table;			/* captured id: for which table that is */
 	char		snapshot[DBSYNC_SNAPSHOT_NAME];
-	char		reason[DBSYNC_REASON_SIZE];
+	char		reason[DBSYNC_MESSAGE_SIZE];
 	int64		repaired;		/* rows that the worker has sent */
 	bool		in_way;			/* the worker has met the process's locks at the target */
 

@@ -80,11 +80,13 @@ COMMENT ON COLUMN dbsync_internal.difference.count IS 'of rows without a key: ho
 
 -- Written by a verify process, sent and deleted by the subscription's worker.
 CREATE TABLE dbsync_internal.repair_key (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     attachment uuid NOT NULL,
-    key text[] NOT NULL,
-    PRIMARY KEY (attachment, key)
+    key text[] NOT NULL
 );
+CREATE INDEX repair_key_attachment ON dbsync_internal.repair_key (attachment, id);
 COMMENT ON TABLE dbsync_internal.repair_key IS 'keys of rows that are to be sent anew, as they are by then';
+COMMENT ON COLUMN dbsync_internal.repair_key.id IS 'number of the row';
 COMMENT ON COLUMN dbsync_internal.repair_key.attachment IS 'the table in its subscription';
 COMMENT ON COLUMN dbsync_internal.repair_key.key IS 'values of the key, as text';
 

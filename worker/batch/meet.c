@@ -11,7 +11,9 @@
 
 #include "worker/batch/choose.h"
 #include "worker/batch/meet.h"
+#include "worker/batch/repair.h"
 #include "worker/copy/reverse.h"
+#include "worker/query.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/table_lock.h"
@@ -24,7 +26,7 @@
 #define STAND_MS		5000
 
 const char *
-dbsync_meet_obstacle(DbsyncWork *work, const DbsyncTable *table)
+dbsync_meet_obstacle(const DbsyncTable *table)
 {
 	if (table->dropped != 0)
 		return "it was dropped";
@@ -40,9 +42,21 @@ dbsync_meet_obstacle(DbsyncWork *work, const DbsyncTable *table)
 		return "it is being copied";
 	if (dbsync_table_is_held(table))
 		return "it is held";
-	if (dbsync_reverse_feeds(work, table))
-		return "it flows both ways, so that both ends agree only when nobody writes";
 	return NULL;
+}
+
+/* A worker of the target's is connected to this database, so it may write here at any moment. */
+static bool
+somebody_applies_here(void)
+{
+	bool		connected;
+
+	SPI_connect();
+	connected = dbsync_query("SELECT 1 FROM pg_catalog.pg_stat_activity a WHERE a.datname = pg_catalog.current_database()"
+							 " AND a.backend_type = 'client backend' AND a.application_name LIKE 'dbsync %'"
+							 " AND a.application_name NOT LIKE '% verify%' LIMIT 1", 0, NULL) > 0;
+	SPI_finish();
+	return connected;
 }
 
 void
@@ -54,17 +68,17 @@ dbsync_meet_begin(DbsyncBatch *batch)
 	const char *obstacle;
 
 	batch->meeting = NULL;
-	if (batch->past || batch->held != NULL || !dbsync_meeting_is_wanted(work->subscription_id, &asked) ||
-		asked.wish != DBSYNC_WISH_COMPARE)
+	batch->repairing = NULL;
+	if (batch->past || batch->held != NULL || !dbsync_meeting_is_wanted(work->subscription_id, &asked))
 		return;
 	table = dbsync_subscription_table(work->subscription, asked.table);
-	obstacle = table == NULL ? "it is not in the subscription" : dbsync_meet_obstacle(work, table);
+	obstacle = table == NULL ? "it is not in the subscription" : dbsync_meet_obstacle(table);
 	if (obstacle != NULL)
 	{
 		dbsync_meeting_refuse(&asked, obstacle);
 		return;
 	}
-	if (!dbsync_table_lock(table))
+	if (asked.wish == DBSYNC_WISH_REPAIR ? !dbsync_repair_begin(batch, table) : !dbsync_table_lock(table))
 	{
 		dbsync_meeting_put_off(&asked);
 		return;
@@ -77,22 +91,29 @@ dbsync_meet_begin(DbsyncBatch *batch)
 void
 dbsync_meet_check(DbsyncBatch *batch)
 {
-	if (batch->meeting == NULL || dbsync_table_lock_is_of_now(batch->meeting_table))
+	if (batch->meeting == NULL)
 		return;
-	dbsync_meeting_put_off(batch->meeting);
+	if (dbsync_reverse_feeds(batch->work, batch->meeting_table) && somebody_applies_here())
+		dbsync_meeting_refuse(batch->meeting, "it flows both ways, and the other way is running: both ends agree only at rest");
+	else if (dbsync_table_lock_is_of_now(batch->meeting_table))
+		return;
+	else
+		dbsync_meeting_put_off(batch->meeting);
 	batch->meeting = NULL;
+	batch->repairing = NULL;
 }
 
 bool
 dbsync_meet_goes_on(const DbsyncBatch *batch, int done)
 {
-	return batch->meeting != NULL && !batch->caught_up && done < MAX_BATCHES;
+	return batch->meeting != NULL && done < MAX_BATCHES &&
+		(!batch->caught_up || (batch->repairing != NULL && !batch->repair_over));
 }
 
 void
 dbsync_meet_stand(DbsyncBatch *batch)
 {
-	if (batch->meeting == NULL || batch->stale || batch->again || !batch->caught_up)
+	if (batch->meeting == NULL || batch->repairing != NULL || batch->stale || batch->again || !batch->caught_up)
 		return;
 	(void) dbsync_meeting_stand(batch->meeting, ExportSnapshot(GetActiveSnapshot()), STAND_MS);
 }

@@ -17,7 +17,7 @@
 /* Before S is taken: does a process wait, and can its table be compared?  Locks the table. */
 extern void dbsync_meet_begin(DbsyncBatch *batch);
 
-/* With S: the table's partitions are still those that were locked; else another time. */
+/* With S: the table's partitions are still those that were locked, and nobody applies the other way; else another time, or never. */
 extern void dbsync_meet_check(DbsyncBatch *batch);
 
 /* Is the batch to go on, for the sake of who waits? */
@@ -27,6 +27,6 @@ extern bool dbsync_meet_goes_on(const DbsyncBatch *batch, int done);
 extern void dbsync_meet_stand(DbsyncBatch *batch);
 
 /* Why a table cannot be compared now, in words; NULL: it can. */
-extern const char *dbsync_meet_obstacle(DbsyncWork *work, const DbsyncTable *table);
+extern const char *dbsync_meet_obstacle(const DbsyncTable *table);
 
 #endif							/* DBSYNC_WORKER_BATCH_MEET_H */

@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 
 #include "extension/log/segment.h"
+#include "extension/owner.h"
 #include "worker/relay.h"
 #include "worker/shape.h"
 #include "worker/source/completion.h"
@@ -26,6 +27,7 @@
 struct DbsyncLookup
 {
 	const DbsyncTableShape *shape;
+	bool		gone;			/* rows that are not there are sent as deletions */
 	DbsyncCompletion *completion;
 	DestReceiver *receiver;
 	DbsyncRelay *relay;
@@ -50,12 +52,13 @@ describe(const DbsyncTableShape *shape)
 }
 
 DbsyncLookup *
-dbsync_lookup_begin(const DbsyncTable *table, const DbsyncTableShape *shape, DbsyncRelay *relay)
+dbsync_lookup_begin(const DbsyncTable *table, const DbsyncTableShape *shape, bool gone, DbsyncRelay *relay)
 {
 	DbsyncLookup *lookup = palloc0(sizeof(DbsyncLookup));
 	TupleDesc	desc = describe(shape);
 
 	lookup->shape = shape;
+	lookup->gone = gone;
 	lookup->completion = dbsync_completion_begin(table, shape);
 	lookup->relay = relay;
 	lookup->receiver = dbsync_relay_receiver(relay);
@@ -108,6 +111,8 @@ send_row(DbsyncLookup *lookup, const Datum *key)
 		slot->tts_isnull[shape->keys[k] + 1] = false;
 	}
 	found = dbsync_completion_find(lookup->completion, slot->tts_values + 1, slot->tts_isnull + 1, lookup->unchanged);
+	if (!found && !lookup->gone)
+		return false;
 	slot->tts_values[0] = CharGetDatum(found ? DBSYNC_OP_RESOLVED : DBSYNC_OP_DELETE);
 	slot->tts_isnull[0] = false;
 	ExecStoreVirtualTuple(slot);
@@ -128,6 +133,53 @@ dbsync_lookup_key(DbsyncLookup *lookup, char *const *key)
 	sent = values != NULL && send_row(lookup, values);
 	MemoryContextSwitchTo(old);
 	return sent;
+}
+
+/* a key, as it came and as it is compared */
+typedef struct Key
+{
+	char	  **text;
+	Datum	   *values;
+} Key;
+
+typedef struct Order
+{
+	const DbsyncTableShape *shape;
+	SortSupport order;
+} Order;
+
+static int
+compare_keys(const void *a, const void *b, void *arg)
+{
+	const Order *order = arg;
+
+	return dbsync_keys_compare(order->shape, order->order, ((const Key *) a)->values, ((const Key *) b)->values);
+}
+
+List *
+dbsync_lookup_distinct(const DbsyncTableShape *shape, List *keys)
+{
+	Order		order = {shape, dbsync_keys_order(shape)};
+	Key		   *sorted = palloc(sizeof(Key) * Max(list_length(keys), 1));
+	List	   *distinct = NIL;
+	int			n = 0;
+	ListCell   *lc;
+
+	dbsync_owner_check();
+	foreach(lc, keys)
+	{
+		sorted[n].text = lfirst(lc);
+		sorted[n].values = read_key(shape, sorted[n].text);
+		if (sorted[n].values != NULL)
+			n++;
+	}
+	qsort_arg(sorted, n, sizeof(Key), compare_keys, &order);
+	for (int i = 0; i < n; i++)
+	{
+		if (i == 0 || compare_keys(&sorted[i - 1], &sorted[i], &order) != 0)
+			distinct = lappend(distinct, sorted[i].text);
+	}
+	return distinct;
 }
 
 void

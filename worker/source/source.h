@@ -267,15 +267,19 @@ typedef struct DbsyncLookup DbsyncLookup;
 
 /*
  * Rows of a table that was locked by dbsync_completion_lock(), or as that does it, by their keys, as the active snapshot
- * shows them, to a relay of what DBSYNC_RELAY_CHANGES is.  As the table's owner (dbsync_owner_begin()).
+ * shows them, to a relay of changes.  gone: those that are not there are sent as deletions.  All as the
+ * table's owner (dbsync_owner_begin()).
  */
-extern DbsyncLookup *dbsync_lookup_begin(const DbsyncTable *table, const DbsyncTableShape *shape, DbsyncRelay *relay);
+extern DbsyncLookup *dbsync_lookup_begin(const DbsyncTable *table, const DbsyncTableShape *shape, bool gone, DbsyncRelay *relay);
 
 /*
- * The row of a key, as text; one that is not there is sent as a deletion.  False: it is none of this table,
- * as its types cannot read it, and nothing was sent; or the driver has refused it (the relay knows).
+ * The row of a key, as text.  False: nothing was sent, as it is not there, or none of this table, whose types cannot
+ * read it; or the driver has refused it (the relay knows).
  */
 extern bool dbsync_lookup_key(DbsyncLookup *lookup, char *const *key);
+
+/* Of keys (a List of char **) that are equal one is left, and none that the table's types cannot read. */
+extern List *dbsync_lookup_distinct(const DbsyncTableShape *shape, List *keys);
 
 extern void dbsync_lookup_end(DbsyncLookup *lookup);
 

@@ -35,7 +35,6 @@ typedef struct Group
 bool
 dbsync_compare_is_kept(const DbsyncVerify *v, DbsyncCandidateKind kind)
 {
-	const int	gone = DBSYNC_SENDS_DELETE | DBSYNC_SENDS_TRUNCATE;
 	int			operations = v->table->operations;
 
 	switch (kind)
@@ -45,7 +44,7 @@ dbsync_compare_is_kept(const DbsyncVerify *v, DbsyncCandidateKind kind)
 		case DBSYNC_CANDIDATE_DIFFERENT:
 			return (operations & DBSYNC_SENDS_UPDATE) == 0;
 		default:
-			return (operations & gone) != gone || v->keeps || dbsync_table_keeps_rows(v->table);
+			return v->keeps;
 	}
 }
 

@@ -83,10 +83,9 @@ dbsync_here_find(DbsyncVerify *v, List *keys, void (*take) (DbsyncVerify *v, int
 	DbsyncOwner saved;
 	ListCell   *lc;
 
-	dbsync_relay_delete_filtered(relay);
 	v->table->lock = DBSYNC_LOCK_HELD;
 	dbsync_chunk_begin_reading(&saved, v->table, v->work->subscription->owner);
-	lookup = dbsync_lookup_begin(v->table, v->table->shape, relay);
+	lookup = dbsync_lookup_begin(v->table, v->table->shape, false, relay);
 	foreach(lc, keys)
 	{
 		sink.number = foreach_current_index(lc);

@@ -16,6 +16,7 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/tuplesort.h"
 
 #include "worker/target_compare.h"
@@ -54,6 +55,7 @@ typedef struct Lister
 	StringInfoData image;		/* here's */
 	int64		both;			/* rows of which both ends have one */
 	List	   *candidates;
+	MemoryContext scratch;
 } Lister;
 
 static void
@@ -73,6 +75,7 @@ begin(Lister *l)
 	l->next = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	l->sort = tuplesort_begin_heap(desc, 2, columns, operators, collations, nulls_first, work_mem, NULL, TUPLESORT_NONE);
 	initStringInfo(&l->image);
+	l->scratch = AllocSetContextCreate(CurrentMemoryContext, "dbsync repair", ALLOCSET_SMALL_SIZES);
 }
 
 static void
@@ -149,9 +152,14 @@ static void
 note_repair(Lister *l, const char *image)
 {
 	DbsyncVerify *v = l->v;
+	MemoryContext old;
 
-	if (v->order.repair && l->keyed)
-		dbsync_outcome_repair(v, dbsync_image_values(image, v->spec.nkeys));
+	if (!v->repairs || !l->keyed)
+		return;
+	old = MemoryContextSwitchTo(l->scratch);
+	dbsync_outcome_repair(v, dbsync_image_values(image, v->spec.nkeys));
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(l->scratch);
 }
 
 static void

@@ -109,8 +109,26 @@ dbsync_outcome_repair(DbsyncVerify *v, char *const *key)
 	appendStringInfoChar(&array, '}');
 	args[0] = uuid_text(&v->table->uid);
 	args[1] = array.data;
-	dbsync_query_run("INSERT INTO dbsync_internal.repair_key (attachment, key) VALUES ($1::pg_catalog.uuid, $2::pg_catalog.text[])"
-					 " ON CONFLICT DO NOTHING", 2, args);
+	dbsync_query_run("INSERT INTO dbsync_internal.repair_key (attachment, key) VALUES ($1::pg_catalog.uuid, $2::pg_catalog.text[])", 2, args);
+}
+
+void
+dbsync_outcome_forget_repair(DbsyncVerify *v)
+{
+	const char *uid = uuid_text(&v->table->uid);
+
+	dbsync_query_run("DELETE FROM dbsync_internal.repair_key r WHERE r.attachment = $1::pg_catalog.uuid", 1, &uid);
+}
+
+void
+dbsync_outcome_copy_anew(DbsyncVerify *v)
+{
+	const char *args[3] = {psprintf("%u", v->order.caller), v->work->subscription->name, psprintf("%u", v->table->relid)};
+
+	dbsync_query_begin(false, "having a table copied anew");
+	dbsync_query_run("SELECT dbsync_internal.copy_table($1::pg_catalog.oid, $2, $3::pg_catalog.oid::pg_catalog.regclass, 'truncate')", 3, args);
+	dbsync_query_commit();
+	MemoryContextSwitchTo(v->context);
 }
 
 /* Long ones are cut: they are for people. */

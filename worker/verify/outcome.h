@@ -32,6 +32,12 @@ extern void dbsync_outcome_differs(DbsyncVerify *v, const DbsyncDifference *diff
 /* The same: of this key the row is to be sent anew, or deleted. */
 extern void dbsync_outcome_repair(DbsyncVerify *v, char *const *key);
 
+/* In the same transaction, or in one of its own: nothing of the table is to be sent anew. */
+extern void dbsync_outcome_forget_repair(DbsyncVerify *v);
+
+/* Have a table without a key copied anew, in a transaction of its own. */
+extern void dbsync_outcome_copy_anew(DbsyncVerify *v);
+
 /* Values of columns as jsonb: all of them strings, or null. */
 extern char *dbsync_outcome_json(int n, const char *const *names, const char *const *values);
 

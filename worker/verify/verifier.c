@@ -24,6 +24,7 @@
 
 #include "extension/catalog.h"
 #include "worker/connection.h"
+#include "worker/kept.h"
 #include "worker/query.h"
 #include "worker/run/launcher.h"
 #include "worker/run/process.h"
@@ -34,6 +35,7 @@
 #include "worker/verify/compare.h"
 #include "worker/verify/guard.h"
 #include "worker/verify/outcome.h"
+#include "worker/verify/repair.h"
 #include "worker/verify/stand.h"
 #include "worker/verify/verify.h"
 
@@ -149,37 +151,11 @@ look_up(int captured_id)
 	PopActiveSnapshot();
 	dbsync_query_commit();
 	MemoryContextSwitchTo(v->context);
+	table->leaves = NIL;
 	v->table = table;
 }
 
 /* --- one table --- */
-
-/* Rows of partitions that are kept there, and are nobody's fault. */
-static bool
-has_kept_partitions(void)
-{
-	const char *args[2] = {psprintf("%d", v->order.subscription), psprintf("%d", v->table->captured_id)};
-	bool		has;
-
-	SPI_connect();
-	has = dbsync_query("SELECT 1 FROM dbsync.kept_partition k WHERE k.subscription_id = $1::pg_catalog.int4"
-					   " AND k.captured_id = $2::pg_catalog.int4 AND k.kept LIMIT 1", 2, args) > 0;
-	SPI_finish();
-	return has;
-}
-
-static void
-compare(void)
-{
-	v->keeps = has_kept_partitions();
-	dbsync_compare_prepare(v);
-	if (dbsync_compare_buckets(v))
-		dbsync_compare_rows(v, dbsync_compare_images(v));
-	PopActiveSnapshot();
-	dbsync_query_commit();
-	MemoryContextSwitchTo(v->context);
-	dbsync_target_read_end(v->work->target);
-}
 
 static bool
 differs(void)
@@ -188,13 +164,34 @@ differs(void)
 }
 
 static void
+compare(void)
+{
+	bool		any;
+
+	v->keeps = dbsync_kept_rows(v->work->subscription, v->table);
+	dbsync_compare_prepare(v);
+	any = dbsync_compare_buckets(v);
+	dbsync_repair_judge_rows(v);
+	if (any)
+		dbsync_compare_rows(v, dbsync_compare_images(v));
+	dbsync_repair_judge_differences(v);
+	PopActiveSnapshot();
+	dbsync_query_commit();
+	MemoryContextSwitchTo(v->context);
+	dbsync_target_read_end(v->work->target);
+}
+
+static void
 conclude(void)
 {
 	const char *note = NULL;
 
-	if (v->found.all_differ)
-		note = "nearly all rows differ: look at how both ends write them, in dbsync.difference";
-	dbsync_outcome_end(v, differs() ? "different" : "equal", note);
+	if (!differs())
+		dbsync_outcome_end(v, "equal", NULL);
+	else if (dbsync_repair_run(v, &note))
+		dbsync_outcome_end(v, "repaired", note);
+	else
+		dbsync_outcome_end(v, "different", note);
 }
 
 /* True: there is nothing more to be done with it; false: later. */
@@ -233,6 +230,9 @@ let_go(void)
 	AbortCurrentTransaction();
 	dbsync_meeting_drop();
 	disconnect();
+	/* it may be another one, of which nobody has told us */
+	if (v->work->subscription != NULL)
+		dbsync_subscription_forget(v->work->subscription);
 	MemoryContextSwitchTo(v->context);
 }
 
@@ -266,6 +266,7 @@ verify_table(Due *due)
 	MemoryContextSwitchTo(v->context);
 	dbsync_query_reset();
 	memset(&v->found, 0, sizeof(v->found));
+	v->obstacle = NULL;
 	v->table = NULL;
 	v->position = NULL;
 	v->leaving = DBSYNC_STAYS;

@@ -40,8 +40,7 @@ typedef struct DbsyncFindings
 	int64		different;		/* and that are others there */
 	int64		kept;			/* differences that the subscription's own settings make */
 	int64		repaired;
-	bool		all_differ;		/* nearly all rows do: stopped there */
-	int			unreadable;		/* that repair cannot reach */
+	bool		all_differ;		/* nearly all rows do */
 } DbsyncFindings;
 
 typedef struct DbsyncVerify
@@ -57,7 +56,9 @@ typedef struct DbsyncVerify
 	/* of the table that is being compared */
 	MemoryContext context;
 	DbsyncTable *table;
-	bool		keeps;			/* rows of partitions that have gone are kept there */
+	bool		keeps;			/* the target may have rows beside ours */
+	bool		repairs;		/* keys of what differs are written down, to be sent anew; */
+	const char *obstacle;		/* or why it is not repaired, in words; NULL: nothing is in the way */
 	DbsyncTableSpec spec;
 	DbsyncTargetTable *handle;
 	DbsyncTargetTable *watched; /* the same over the other connection, or NULL */
