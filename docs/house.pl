@@ -78,7 +78,7 @@ sub escape
 sub column
 {
 	my ($room) = @_;
-	return $room =~ m{^extension/(capture|ddl|selection)} ? 0 : $room =~ m{/(bundle|receive|file)$} ? 3 : $room =~ m{/driver} ? 2 : 1;
+	return $room =~ m{^extension/(capture|ddl|selection)} ? 0 : $room =~ m{/(bundle|receive|file)$} ? 3 : $room =~ m{/(driver|verify)} ? 2 : 1;
 }
 
 my (%place, %row);

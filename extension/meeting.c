@@ -21,13 +21,21 @@
 
 static DbsyncMeeting *mine = NULL;
 
+/* Lock held. */
+static DbsyncMeeting *
+place_at(int i)
+{
+	StaticAssertStmt(sizeof(DbsyncMeeting) * DBSYNC_MEETINGS <= DBSYNC_MEETINGS_SIZE, "there is room for all places");
+	return (DbsyncMeeting *) dbsync_shmem_meetings() + i;
+}
+
 /* The place of a run; lock held. */
 static DbsyncMeeting *
 find(uint64 run)
 {
 	for (int i = 0; i < DBSYNC_MEETINGS; i++)
 	{
-		DbsyncMeeting *meeting = dbsync_shmem_meeting_at(i);
+		DbsyncMeeting *meeting = place_at(i);
 
 		if (meeting->run == run)
 			return meeting;
@@ -53,7 +61,7 @@ dbsync_meeting_make(uint64 run, const DbsyncVerifyOrder *order)
 	dbsync_shmem_lock(true);
 	for (int i = 0; i < DBSYNC_MEETINGS; i++)
 	{
-		DbsyncMeeting *meeting = dbsync_shmem_meeting_at(i);
+		DbsyncMeeting *meeting = place_at(i);
 
 		if (is_of(meeting, order->subscription))
 			made = DBSYNC_MEETING_BUSY;
@@ -96,7 +104,7 @@ bool
 dbsync_meeting_read(int i, DbsyncMeeting *copy)
 {
 	dbsync_shmem_lock(false);
-	*copy = *dbsync_shmem_meeting_at(i);
+	*copy = *place_at(i);
 	dbsync_shmem_unlock();
 	return copy->run != 0;
 }
@@ -248,7 +256,7 @@ dbsync_meeting_is_wanted(int subscription, DbsyncMeeting *copy)
 	dbsync_shmem_lock(false);
 	for (int i = 0; i < DBSYNC_MEETINGS && !wanted; i++)
 	{
-		const DbsyncMeeting *meeting = dbsync_shmem_meeting_at(i);
+		const DbsyncMeeting *meeting = place_at(i);
 
 		wanted = is_of(meeting, subscription) && meeting->state == DBSYNC_MEETING_ASKED;
 		if (wanted)
@@ -267,7 +275,7 @@ dbsync_meeting_is_served(int subscription)
 		return false;
 	dbsync_shmem_lock(false);
 	for (int i = 0; i < DBSYNC_MEETINGS; i++)
-		served |= is_of(dbsync_shmem_meeting_at(i), subscription);
+		served |= is_of(place_at(i), subscription);
 	dbsync_shmem_unlock();
 	return served;
 }
@@ -389,7 +397,7 @@ dbsync_meeting_is_in_way(int subscription)
 	dbsync_shmem_lock(true);
 	for (int i = 0; i < DBSYNC_MEETINGS; i++)
 	{
-		DbsyncMeeting *meeting = dbsync_shmem_meeting_at(i);
+		DbsyncMeeting *meeting = place_at(i);
 
 		if (!is_of(meeting, subscription) || meeting->state != DBSYNC_MEETING_TAKEN)
 			continue;

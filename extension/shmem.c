@@ -14,7 +14,6 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
-#include "extension/meeting.h"
 #include "extension/shmem.h"
 
 #include "extension/compat.h"
@@ -28,7 +27,7 @@ typedef struct DbsyncShared
 	int			used;			/* slots behind these were never taken */
 	DbsyncSlot	slots[DBSYNC_SLOTS];
 	bool		has_meetings;	/* one was made since the server started */
-	DbsyncMeeting meetings[DBSYNC_MEETINGS];
+	uint64		meetings[DBSYNC_MEETINGS_SIZE / sizeof(uint64)];
 } DbsyncShared;
 
 static DbsyncShared *shared = NULL;
@@ -202,10 +201,10 @@ dbsync_shmem_slot_at(int i)
 	return &shared->slots[i];
 }
 
-DbsyncMeeting *
-dbsync_shmem_meeting_at(int i)
+void *
+dbsync_shmem_meetings(void)
 {
-	return &shared->meetings[i];
+	return shared->meetings;
 }
 
 bool

@@ -26,6 +26,9 @@
 #define DBSYNC_SLOTS			48
 #define DBSYNC_MESSAGE_SIZE		400
 
+/* bytes for all places at which processes meet */
+#define DBSYNC_MEETINGS_SIZE	(14 * 1024)
+
 typedef enum DbsyncWorkerState
 {
 	DBSYNC_WORKER_STOPPED,
@@ -196,8 +199,8 @@ extern DbsyncSlot *dbsync_shmem_slot(int subscription, bool create);
 /* The i-th slot, for listing; 0 <= i < DBSYNC_SLOTS.  Lock held. */
 extern DbsyncSlot *dbsync_shmem_slot_at(int i);
 
-/* The i-th place for a meeting (extension/meeting.h).  Lock held. */
-extern struct DbsyncMeeting *dbsync_shmem_meeting_at(int i);
+/* Memory for places to meet (extension/meeting.h), all zero at first.  Lock held. */
+extern void *dbsync_shmem_meetings(void);
 
 /* Was one ever made?  Takes no lock.  Now one is: lock held. */
 extern bool dbsync_shmem_has_meetings(void);
