@@ -34,6 +34,9 @@
 /* of these a few are shown */
 #define FEW_SHOWN		10
 
+/* buckets that are listed to find that out */
+#define FEW_BUCKETS		8
+
 typedef struct Listed
 {
 	const char *image;
@@ -46,6 +49,7 @@ typedef struct Lister
 {
 	DbsyncVerify *v;
 	bool		keyed;
+	const uint8 *wanted;		/* buckets */
 	Tuplesortstate *sort;
 	TupleTableSlot *slot;		/* to put, */
 	TupleTableSlot *next;		/* and to get */
@@ -85,7 +89,7 @@ list_row(DbsyncVerify *v, void *arg)
 	int			number = dbsync_imager_bucket(v->imager);
 	const StringInfoData *image;
 
-	if ((v->wanted[number / 8] & (1 << (number % 8))) == 0)
+	if ((l->wanted[number / 8] & (1 << (number % 8))) == 0)
 		return;
 	image = dbsync_imager_listed(v->imager);
 	ExecClearTuple(l->slot);
@@ -243,13 +247,12 @@ judge_many(Lister *l)
 		l->candidates = list_truncate(l->candidates, Min(list_length(l->candidates), FEW_SHOWN));
 }
 
-List *
-dbsync_compare_images(DbsyncVerify *v)
+static List *
+list_and_merge(DbsyncVerify *v, const uint8 *wanted)
 {
-	Lister		l = {.v = v, .keyed = v->spec.nkeys > 0};
-	DbsyncReadRequest request = {.what = DBSYNC_READ_IMAGES, .seed = v->seed, .buckets = v->buckets, .wanted = v->wanted};
+	Lister		l = {.v = v, .keyed = v->spec.nkeys > 0, .wanted = wanted};
+	DbsyncReadRequest request = {.what = DBSYNC_READ_IMAGES, .seed = v->seed, .buckets = v->buckets, .wanted = wanted};
 
-	strlcpy(v->progress.phase, "listing", sizeof(v->progress.phase));
 	begin(&l);
 	dbsync_target_read_ask(v->work->target, v->handle, &request);
 	dbsync_here_read(v, list_row, &l);
@@ -258,6 +261,51 @@ dbsync_compare_images(DbsyncVerify *v)
 	tuplesort_end(l.sort);
 	ExecDropSingleTupleTableSlot(l.slot);
 	ExecDropSingleTupleTableSlot(l.next);
+	MemoryContextDelete(l.scratch);
 	judge_many(&l);
 	return l.candidates;
+}
+
+/* So many of the buckets differ that a few of them are to tell, before all are listed, whether all rows do. */
+static bool
+seems_to_differ_altogether(const DbsyncVerify *v)
+{
+	return v->found.compared >= FEW_BUCKETS * 2 && v->found.differing > v->found.compared * NEARLY_ALL &&
+		!v->keeps && v->spec.nkeys > 0 && !(v->repairs && v->order.captured_id != 0);
+}
+
+/* True: nearly all rows differ; *candidates are a few of them. */
+static bool
+try_few(DbsyncVerify *v, List **candidates)
+{
+	uint8	   *few = palloc0(v->buckets / 8 + 1);
+	DbsyncFindings before = v->found;
+	bool		repairs = v->repairs;
+	int			n = 0;
+
+	for (int i = 0; i < v->below && n < FEW_BUCKETS; i++)
+	{
+		if ((v->wanted[i / 8] & (1 << (i % 8))) == 0)
+			continue;
+		few[i / 8] |= 1 << (i % 8);
+		n++;
+	}
+	v->repairs = false;
+	*candidates = list_and_merge(v, few);
+	v->repairs = repairs;
+	if (v->found.all_differ)
+		return true;
+	v->found = before;
+	return false;
+}
+
+List *
+dbsync_compare_images(DbsyncVerify *v)
+{
+	List	   *candidates;
+
+	strlcpy(v->progress.phase, "listing", sizeof(v->progress.phase));
+	if (seems_to_differ_altogether(v) && try_few(v, &candidates))
+		return candidates;
+	return list_and_merge(v, v->wanted);
 }
