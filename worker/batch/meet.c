@@ -34,8 +34,6 @@ dbsync_meet_obstacle(const DbsyncTable *table)
 		return "it is suspended";
 	if (table->scan != NULL)
 		return "it is read by a column of its own, so the target is at another moment";
-	if (table->shadow != NULL)
-		return "it is compared with a shadow, so the target is at another moment";
 	if (table->from_wal)
 		return "its changes are read from the WAL, so the target is at another moment";
 	if (!table->part.live || table->part_dirty)

@@ -51,6 +51,7 @@
 #include "worker/run/rounds.h"
 #include "worker/run/sleep.h"
 #include "worker/run/target_upkeep.h"
+#include "worker/run/verifying.h"
 #include "worker/run/waiting.h"
 #include "worker/subscription.h"
 #include "worker/ties.h"
@@ -143,6 +144,7 @@ work_through(void)
 		attach_if_needed();
 		if (dbsync_target_upkeep_run(work))
 			continue;
+		dbsync_verifying_run(work);
 		dbsync_ties_look(work);
 		dbsync_catch_up_see_to(work);
 		/* some could not be noted before, or the ledger knows of more */
