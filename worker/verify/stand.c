@@ -54,11 +54,23 @@ refuse_worker(const DbsyncVerify *v, const DbsyncTrouble *trouble)
 			 errhint("Applying was not touched. Call dbsync.verify() again.")));
 }
 
+/* A worker that is not there: will it not come any more?  One of a stopped subscription comes once. */
+static bool
+has_gone(const DbsyncVerify *v, const DbsyncTrouble *trouble, TimestampTz came, TimestampTz now)
+{
+	if (v->work->subscription->enabled)
+		return TimestampDifferenceExceeds(came, now, COMING_MS * 4);
+	/* what has ended one before was another's */
+	return TimestampDifferenceExceeds(came, now, COMING_MS) ||
+		(trouble->sqlstate != 0 && trouble->at > v->progress.begun);
+}
+
 bool
 dbsync_stand_wait(DbsyncVerify *v, DbsyncMeeting *meeting)
 {
 	TimestampTz came = GetCurrentTimestamp();
 	TimestampTz called = came;
+	int			failures = -1;	/* as they were at first */
 
 	for (;;)
 	{
@@ -79,10 +91,11 @@ dbsync_stand_wait(DbsyncVerify *v, DbsyncMeeting *meeting)
 			called = now;
 			if (dbsync_meeting_call(&trouble))
 				came = now;
-			else if (TimestampDifferenceExceeds(came, now, v->work->subscription->enabled ? COMING_MS * 4 : COMING_MS) ||
-					 (!v->work->subscription->enabled && trouble.sqlstate != 0))
+			else if (has_gone(v, &trouble, came, now))
 				refuse_worker(v, &trouble);
-			if (trouble.failures >= MANY_FAILURES)
+			if (failures < 0 || trouble.failures < failures)
+				failures = trouble.failures;
+			if (trouble.failures >= failures + MANY_FAILURES)
 				refuse_worker(v, &trouble);
 		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, CALL_MS, PG_WAIT_EXTENSION);

@@ -75,11 +75,27 @@ append_bucket(StringInfo buf, const PostgresTarget *target, const DbsyncTargetTa
 	appendStringInfo(buf, " & %d AS integer)", request->buckets - 1);
 }
 
+/* Without a key the row's hash says the bucket, too: OFFSET keeps it from being worked out twice. */
+static char *
+keyless_buckets_sql(const PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncReadRequest *request)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "SELECT CAST(h & %d AS integer), count(*), CAST(sum(h) AS text) FROM (SELECT ", request->buckets - 1);
+	append_hash(&buf, target, table, false, request->seed);
+	appendStringInfo(&buf, " AS h FROM %s AS t OFFSET 0) AS r WHERE (h & %d) < %d GROUP BY 1", table->only,
+					 request->buckets - 1, request->below);
+	return buf.data;
+}
+
 static char *
 buckets_sql(const PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncReadRequest *request)
 {
 	StringInfoData buf;
 
+	if (table->nkeys == 0)
+		return keyless_buckets_sql(target, table, request);
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, "SELECT b, count(*), CAST(sum(h) AS text) FROM (SELECT ");
 	append_bucket(&buf, target, table, request);
