@@ -368,6 +368,7 @@ void
 dbsync_verify_main(Datum arg)
 {
 	DbsyncWorkerArgs args;
+	DbsyncMeeting meeting;
 
 	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
 	dbsync_process_begin(args.database, args.starter);
@@ -378,7 +379,8 @@ dbsync_verify_main(Datum arg)
 	v->work = MemoryContextAllocZero(TopMemoryContext, sizeof(DbsyncWork));
 	v->work->context = AllocSetContextCreate(TopMemoryContext, "dbsync work", ALLOCSET_DEFAULT_SIZES);
 	v->work->subscription_id = v->order.subscription;
-	v->progress.begun = GetCurrentTimestamp();
+	(void) dbsync_meeting_look(&meeting);
+	v->progress = meeting.progress;
 	dbsync_guard_watch(v);
 	MemoryContextSwitchTo(v->context);
 	PG_TRY();
