@@ -209,7 +209,6 @@ dbsync_meeting_take(void)
 	taken = mine->state == DBSYNC_MEETING_STANDING;
 	if (taken)
 		mine->state = DBSYNC_MEETING_TAKEN;
-	mine->in_way = false;
 	(void) call_worker(false);
 	dbsync_shmem_unlock();
 	return taken;
@@ -220,7 +219,6 @@ dbsync_meeting_drop(void)
 {
 	dbsync_shmem_lock(true);
 	mine->state = DBSYNC_MEETING_IDLE;
-	mine->in_way = false;
 	dbsync_shmem_unlock();
 }
 
@@ -383,25 +381,6 @@ dbsync_meeting_repaired(const DbsyncMeeting *asked, int64 rows, bool done)
 		meeting->repaired += rows;
 		if (done)
 			meeting->state = DBSYNC_MEETING_REPAIRED;
-		if (meeting->latch != NULL)
-			SetLatch(meeting->latch);
-	}
-	dbsync_shmem_unlock();
-}
-
-void
-dbsync_meeting_is_in_way(int subscription)
-{
-	if (!dbsync_shmem_has_meetings())
-		return;
-	dbsync_shmem_lock(true);
-	for (int i = 0; i < DBSYNC_MEETINGS; i++)
-	{
-		DbsyncMeeting *meeting = place_at(i);
-
-		if (!is_of(meeting, subscription) || meeting->state != DBSYNC_MEETING_TAKEN)
-			continue;
-		meeting->in_way = true;
 		if (meeting->latch != NULL)
 			SetLatch(meeting->latch);
 	}

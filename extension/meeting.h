@@ -93,7 +93,6 @@ typedef struct DbsyncMeeting
 	char		snapshot[DBSYNC_SNAPSHOT_NAME];
 	char		reason[DBSYNC_MESSAGE_SIZE];
 	int64		repaired;		/* rows that the worker has sent */
-	bool		in_way;			/* the worker has met the process's locks at the target */
 
 	DbsyncVerifyProgress progress;
 	DbsyncTrouble trouble;		/* what the process has ended with */
@@ -160,8 +159,5 @@ extern bool dbsync_meeting_stand(const DbsyncMeeting *asked, const char *snapsho
 
 /* So many rows more were repaired; "done": those were all. */
 extern void dbsync_meeting_repaired(const DbsyncMeeting *asked, int64 rows, bool done);
-
-/* Locks of the process are in the worker's way, at the target. */
-extern void dbsync_meeting_is_in_way(int subscription);
 
 #endif							/* DBSYNC_EXTENSION_MEETING_H */

@@ -139,7 +139,7 @@ AS $$
 DECLARE
     found_subscription dbsync.subscription;
     captured dbsync.captured_table;
-    run uuid;
+    this_run uuid;
 BEGIN
     PERFORM dbsync_internal.require_adopted();
     -- no row is locked: this transaction must not have written anything
@@ -164,9 +164,9 @@ BEGIN
     IF rel IS NOT NULL THEN
         captured := dbsync_internal.find_attachment(found_subscription, rel);
     END IF;
-    run := dbsync_internal.run_verify(found_subscription.id, coalesce(captured.id, 0), repair, sample, deadline, max_differences, caller, found_subscription.name);
+    this_run := dbsync_internal.run_verify(found_subscription.id, coalesce(captured.id, 0), repair, sample, deadline, max_differences, caller, found_subscription.name);
     RETURN QUERY SELECT v."table", v.verdict, v.rows_here, v.rows_there, v.missing, v.extra, v.different, v.kept, v.repaired, v.note
-    FROM dbsync_internal.verification v WHERE v.run = run ORDER BY v."table" COLLATE "C";
+    FROM dbsync_internal.verification v WHERE v.run = this_run ORDER BY v."table" COLLATE "C";
 END $$;
 COMMENT ON FUNCTION dbsync_internal.verify(oid, name, regclass, boolean, float8, interval, int) IS 'body of dbsync.verify()';
 

@@ -26,7 +26,7 @@
 #define STAND_MS		5000
 
 const char *
-dbsync_meet_obstacle(const DbsyncTable *table)
+dbsync_meet_unfit(const DbsyncTable *table)
 {
 	if (table->dropped != 0)
 		return "it was dropped";
@@ -36,11 +36,19 @@ dbsync_meet_obstacle(const DbsyncTable *table)
 		return "it is read by a column of its own, so the target is at another moment";
 	if (table->from_wal)
 		return "its changes are read from the WAL, so the target is at another moment";
+	return NULL;
+}
+
+static const char *
+obstacle_of(const DbsyncTable *table)
+{
+	if (table == NULL)
+		return "it is not in the subscription";
+	if (dbsync_meet_unfit(table) != NULL)
+		return dbsync_meet_unfit(table);
 	if (!table->part.live || table->part_dirty)
 		return "it is being copied";
-	if (dbsync_table_is_held(table))
-		return "it is held";
-	return NULL;
+	return dbsync_table_is_held(table) ? "it is held" : NULL;
 }
 
 /* A worker of the target's is connected to this database, so it may write here at any moment. */
@@ -70,7 +78,7 @@ dbsync_meet_begin(DbsyncBatch *batch)
 	if (batch->past || batch->held != NULL || !dbsync_meeting_is_wanted(work->subscription_id, &asked))
 		return;
 	table = dbsync_subscription_table(work->subscription, asked.table);
-	obstacle = table == NULL ? "it is not in the subscription" : dbsync_meet_obstacle(table);
+	obstacle = obstacle_of(table);
 	if (obstacle != NULL)
 	{
 		dbsync_meeting_refuse(&asked, obstacle);

@@ -26,7 +26,7 @@ extern bool dbsync_meet_goes_on(const DbsyncBatch *batch, int done);
 /* The batches of S have ended, in its transaction: stand there, if the target is at S. */
 extern void dbsync_meet_stand(DbsyncBatch *batch);
 
-/* Why a table cannot be compared now, in words; NULL: it can. */
-extern const char *dbsync_meet_obstacle(const DbsyncTable *table);
+/* Why a table is none to be compared, by its configuration, in words; NULL: it is one. */
+extern const char *dbsync_meet_unfit(const DbsyncTable *table);
 
 #endif							/* DBSYNC_WORKER_BATCH_MEET_H */

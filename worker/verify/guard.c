@@ -46,16 +46,12 @@ is_waited_for_here(const DbsyncVerify *v)
 	return waited;
 }
 
-/* The worker says so itself; others are seen over a connection of its own, where there is one. */
+/* Over a connection of its own: the worker's session may be among those who wait. */
 static bool
 is_waited_for_there(DbsyncVerify *v)
 {
-	DbsyncMeeting meeting;
 	bool		in_way = false;
 
-	(void) dbsync_meeting_look(&meeting);
-	if (meeting.in_way)
-		return true;
 	if (v->watch == NULL || v->watched == NULL)
 		return false;
 	/* one that is lost is no reason to stop */

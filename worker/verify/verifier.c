@@ -23,6 +23,7 @@
 #include "utils/wait_event.h"
 
 #include "extension/catalog.h"
+#include "worker/batch/meet.h"
 #include "worker/connection.h"
 #include "worker/kept.h"
 #include "worker/query.h"
@@ -194,14 +195,31 @@ conclude(void)
 		dbsync_outcome_end(v, "different", note);
 }
 
+/* Why there is no need to ask the worker, or to look at the target; NULL: there is. */
+static const char *
+obstacle_of(const DbsyncTable *table)
+{
+	if (table == NULL)
+		return "it is not in the subscription any more";
+	/* that is in the ledger, which the worker has read */
+	if (table->dropped == 0 && (table->state == DBSYNC_TABLE_NEW || table->state == DBSYNC_TABLE_COPYING))
+		return "it is being copied";
+	if (table->hold.noted != NULL)
+		return "it is held";
+	return dbsync_meet_unfit(table);
+}
+
 /* True: there is nothing more to be done with it; false: later. */
 static bool
 attempt(const Due *due, const char **reason)
 {
+	const char *obstacle;
+
 	read_configuration();
-	if (dbsync_subscription_table(v->work->subscription, due->captured_id) == NULL)
+	obstacle = obstacle_of(dbsync_subscription_table(v->work->subscription, due->captured_id));
+	if (obstacle != NULL)
 	{
-		dbsync_outcome_end(v, "skipped", "it is not in the subscription any more");
+		dbsync_outcome_end(v, "skipped", obstacle);
 		return true;
 	}
 	connect_target();
@@ -228,6 +246,8 @@ static void
 let_go(void)
 {
 	AbortCurrentTransaction();
+	/* what was to break it off has been overtaken, perhaps */
+	QueryCancelPending = dbsync_process_is_ending();
 	dbsync_meeting_drop();
 	disconnect();
 	/* it may be another one, of which nobody has told us */
