@@ -358,7 +358,7 @@ dbsync_batch_run(DbsyncWork *work)
 	int			done = 0;
 
 	work->caught_up = false;
-	work->sending = 0;
+	work->sending = work->repairing = 0;
 	work->counts = false;
 	dbsync_row_size_forget_heavy();
 	batch.work = work;
@@ -383,6 +383,7 @@ dbsync_batch_run(DbsyncWork *work)
 			break;
 		if (!dbsync_batch_apply(&batch))
 			break;
+		work->repairing = 0;
 		done++;
 		if (!goes_on(&batch, done) && !dbsync_meet_goes_on(&batch, done))
 			break;

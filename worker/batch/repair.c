@@ -146,6 +146,7 @@ dbsync_repair_send(DbsyncBatch *batch)
 	if (keys == NIL)
 		return;
 	batch->current = table;
+	/* until the batch has gone through: what is refused may show as it commits */
 	work->repairing = table->captured_id;
 	if (is_to_be_replaced(batch, list_length(keys)))
 	{
@@ -156,7 +157,6 @@ dbsync_repair_send(DbsyncBatch *batch)
 		send_keys(batch, keys, DBSYNC_ROWS_MERGE, DBSYNC_RELAY_CHANGES, gone);
 	batch->rows += list_length(keys);
 	batch->repair_rows += list_length(keys);
-	work->repairing = 0;
 	batch->current = NULL;
 }
 

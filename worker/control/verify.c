@@ -143,8 +143,12 @@ run_processes(const DbsyncFound *found, uint64 run)
 			worker = start(found, DBSYNC_JOB_SUBSCRIPTION, dbsync_shmem_next_run());
 		process = start(found, DBSYNC_JOB_VERIFY, run);
 		wait_for_end(process);
+		/* it may have begun with a copy, which is none of our business */
 		if (worker != NULL)
+		{
+			TerminateBackgroundWorker(worker);
 			wait_for_end(worker);
+		}
 	}
 	PG_CATCH();
 	{
