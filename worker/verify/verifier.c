@@ -234,6 +234,7 @@ attempt(const Due *due, const char **reason)
 			dbsync_outcome_end(v, "skipped", *reason);
 			return true;
 		case DBSYNC_STOOD_TIMELY:
+			*reason = NULL;
 			v->leaving = DBSYNC_LEAVES_FOR_TIME;
 			return false;
 		default:
@@ -256,10 +257,15 @@ let_go(void)
 	MemoryContextSwitchTo(v->context);
 }
 
+/* Why it was left, and how far it had come. */
 static const char *
 say_left(void)
 {
-	return psprintf("somebody waited for a lock on it, after " INT64_FORMAT " of about " INT64_FORMAT " rows (%s)",
+	const char *why = v->leaving == DBSYNC_LEAVES_FOR_TIME ? "the deadline came first" : "somebody waited for a lock on it";
+
+	if (v->progress.rows == 0)
+		return why;
+	return psprintf("%s, after " INT64_FORMAT " of about " INT64_FORMAT " rows (%s)", why,
 					v->progress.rows, v->progress.rows_expected, v->progress.phase);
 }
 
@@ -292,6 +298,7 @@ verify_table(Due *due)
 	v->leaving = DBSYNC_STAYS;
 	v->id = due->id;
 	v->progress.captured_id = due->captured_id;
+	v->progress.rows = v->progress.rows_expected = v->progress.differing = 0;
 	due->attempts++;
 	if (due->id == 0)
 	{
@@ -314,7 +321,7 @@ verify_table(Due *due)
 		MemoryContextSwitchTo(v->context);
 		edata = CopyErrorData();
 		FlushErrorState();
-		if (v->leaving == DBSYNC_LEAVES_FOR_LOCK)
+		if (v->leaving != DBSYNC_STAYS)
 			reason = say_left();
 		let_go();
 		if (v->leaving == DBSYNC_STAYS)
@@ -329,7 +336,7 @@ verify_table(Due *due)
 		return true;
 	if (v->leaving != DBSYNC_LEAVES_FOR_TIME && due->attempts < MANY_ATTEMPTS)
 		return false;
-	dbsync_outcome_end(v, "unfinished", v->leaving == DBSYNC_LEAVES_FOR_TIME ? "the deadline came first" : reason);
+	dbsync_outcome_end(v, "unfinished", reason ? reason : say_left());
 	return true;
 }
 
