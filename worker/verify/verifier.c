@@ -215,6 +215,11 @@ attempt(const Due *due, const char **reason)
 {
 	const char *obstacle;
 
+	if (v->order.deadline != DT_NOEND && GetCurrentTimestamp() >= v->order.deadline)
+	{
+		v->leaving = DBSYNC_LEAVES_FOR_TIME;
+		return false;
+	}
 	read_configuration();
 	obstacle = obstacle_of(dbsync_subscription_table(v->work->subscription, due->captured_id));
 	if (obstacle != NULL)
