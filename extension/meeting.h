@@ -47,7 +47,8 @@ typedef enum DbsyncMeetingState
 typedef enum DbsyncMeetingWish
 {
 	DBSYNC_WISH_COMPARE,
-	DBSYNC_WISH_REPAIR
+	DBSYNC_WISH_REPAIR,			/* rows of the table */
+	DBSYNC_WISH_SEQUENCES		/* have sequences looked at anew */
 } DbsyncMeetingWish;
 
 /* what the process is told by the session */

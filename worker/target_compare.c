@@ -53,3 +53,11 @@ dbsync_target_try_read_is_in_way(DbsyncTarget *target, DbsyncTargetTable *table,
 {
 	return target->driver->read_is_in_way(target, table, in_way);
 }
+
+void
+dbsync_target_read_sequence(DbsyncTarget *target, DbsyncTargetTable *table, int column, bool descending,
+							DbsyncReadSequence *sequence)
+{
+	if (!target->driver->read_sequence(target, table, column, descending, sequence))
+		dbsync_target_raise(target, "reading a sequence of the target's table");
+}

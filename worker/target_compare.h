@@ -20,6 +20,8 @@ extern bool dbsync_target_try_read_begin(DbsyncTarget *target, DbsyncTargetTable
 extern void dbsync_target_read_ask(DbsyncTarget *target, DbsyncTargetTable *table, const DbsyncReadRequest *request);
 extern bool dbsync_target_read_next(DbsyncTarget *target, DbsyncReadRow *row);
 extern void dbsync_target_read_end(DbsyncTarget *target);
+extern void dbsync_target_read_sequence(DbsyncTarget *target, DbsyncTargetTable *table, int column, bool descending,
+										DbsyncReadSequence *sequence);
 extern bool dbsync_target_try_read_is_in_way(DbsyncTarget *target, DbsyncTargetTable *table, bool *in_way);
 
 #endif							/* DBSYNC_WORKER_TARGET_COMPARE_H */

@@ -14,6 +14,7 @@
 #include "worker/batch/repair.h"
 #include "worker/copy/reverse.h"
 #include "worker/query.h"
+#include "worker/sequence.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/table_lock.h"
@@ -77,6 +78,13 @@ dbsync_meet_begin(DbsyncBatch *batch)
 	batch->repairing = NULL;
 	if (batch->past || batch->held != NULL || !dbsync_meeting_is_wanted(work->subscription_id, &asked))
 		return;
+	if (asked.wish == DBSYNC_WISH_SEQUENCES)
+	{
+		/* whoever has nothing else to do looks at them */
+		dbsync_sequences_forget(work);
+		dbsync_meeting_repaired(&asked, 0, true);
+		return;
+	}
 	table = dbsync_subscription_table(work->subscription, asked.table);
 	obstacle = obstacle_of(table);
 	if (obstacle != NULL)

@@ -425,6 +425,15 @@ typedef struct DbsyncReadRow
 	const char *image;			/* good until the next row */
 } DbsyncReadRow;
 
+/* a sequence of the target that belongs to a column */
+typedef struct DbsyncReadSequence
+{
+	bool		found;			/* there is one that can be read, does not cycle, and there are rows */
+	const char *name;
+	int64		last;			/* the value that it gave last, or the one before its first */
+	int64		furthest;		/* the furthest value that rows have in the column */
+} DbsyncReadSequence;
+
 #define DBSYNC_BATCH_CHUNK		0x01	/* carries a chunk of a first copy */
 #define DBSYNC_BATCH_CHANGES	0x04	/* table_change() is to come */
 #define DBSYNC_BATCH_CAREFUL	0x08	/* with DBSYNC_FEATURE_CAREFUL */
@@ -753,6 +762,13 @@ typedef struct DbsyncDriver
 	bool		(*read_next) (DbsyncTarget *target, DbsyncReadRow *row, bool *more);
 
 	bool		(*read_end) (DbsyncTarget *target);
+
+	/*
+	 * Between the two, with nothing asked for: the sequence of a column of the table (by its place in the spec), which counts
+	 * up, or down.  Required with FEATURE_SEQUENCES as well.
+	 */
+	bool		(*read_sequence) (DbsyncTarget *target, DbsyncTargetTable *table, int column, bool descending,
+								  DbsyncReadSequence *sequence);
 
 	/* Does anybody wait for a lock on the table?  Over another connection than the one that reads it. */
 	bool		(*read_is_in_way) (DbsyncTarget *target, DbsyncTargetTable *table, bool *in_way);

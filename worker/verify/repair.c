@@ -53,35 +53,34 @@ dbsync_repair_judge_differences(DbsyncVerify *v)
 	}
 }
 
-static void
-say_more(DbsyncVerify *v, const char **note)
+/* What there is to be said of the table in any case. */
+static const char *
+say_more(const DbsyncVerify *v)
 {
-	*note = v->obstacle;
-	if (*note == NULL && v->found.all_differ)
-		*note = "nearly all rows differ: look at how both ends write them, in dbsync.difference";
+	if (v->obstacle != NULL)
+		return v->obstacle;
+	if (v->found.all_differ)
+		return "nearly all rows differ: look at how both ends write them, in dbsync.difference";
+	return v->behind;
 }
 
-bool
-dbsync_repair_run(DbsyncVerify *v, const char **note)
+static bool
+rows_differ(const DbsyncVerify *v)
+{
+	return v->found.missing + v->found.extra + v->found.different > 0;
+}
+
+/* Ask the worker for it until it is done; false: *note says why not. */
+static bool
+have_done(DbsyncVerify *v, DbsyncMeetingWish wish, const char **note)
 {
 	DbsyncMeeting meeting;
 
-	say_more(v, note);
-	if (!v->repairs)
-		return false;
-	strlcpy(v->progress.phase, "repairing", sizeof(v->progress.phase));
-	dbsync_meeting_tell(&v->progress);
-	if (v->table->shape->nkeys == 0)
-	{
-		dbsync_outcome_copy_anew(v);
-		*note = "the table has no key: it is copied anew";
-		return true;
-	}
 	for (int i = 0; i < MANY_ATTEMPTS; i++)
 	{
 		if (i > 0)
 			(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, PAUSE_MS, PG_WAIT_EXTENSION);
-		dbsync_meeting_ask(DBSYNC_WISH_REPAIR, v->table->captured_id);
+		dbsync_meeting_ask(wish, v->table->captured_id);
 		if (!dbsync_stand_wait(v, &meeting))
 		{
 			*note = "not repaired: the deadline came first";
@@ -98,4 +97,26 @@ dbsync_repair_run(DbsyncVerify *v, const char **note)
 	}
 	*note = "not repaired: somebody else has locked it";
 	return false;
+}
+
+bool
+dbsync_repair_run(DbsyncVerify *v, const char **note)
+{
+	*note = say_more(v);
+	if (!v->repairs)
+		return false;
+	strlcpy(v->progress.phase, "repairing", sizeof(v->progress.phase));
+	dbsync_meeting_tell(&v->progress);
+	/* the worker keeps them ahead; what it knows of them it has to ask anew */
+	if (v->behind != NULL && !have_done(v, DBSYNC_WISH_SEQUENCES, note))
+		return false;
+	if (!rows_differ(v))
+		return true;
+	if (v->table->shape->nkeys == 0)
+	{
+		dbsync_outcome_copy_anew(v);
+		*note = "the table has no key: it is copied anew";
+		return true;
+	}
+	return have_done(v, DBSYNC_WISH_REPAIR, note);
 }

@@ -37,6 +37,7 @@
 #include "worker/verify/guard.h"
 #include "worker/verify/outcome.h"
 #include "worker/verify/repair.h"
+#include "worker/verify/sequences.h"
 #include "worker/verify/stand.h"
 #include "worker/verify/verify.h"
 
@@ -161,7 +162,7 @@ look_up(int captured_id)
 static bool
 differs(void)
 {
-	return v->found.missing + v->found.extra + v->found.different > 0;
+	return v->found.missing + v->found.extra + v->found.different > 0 || v->behind != NULL;
 }
 
 static void
@@ -176,6 +177,7 @@ compare(void)
 	if (any)
 		dbsync_compare_rows(v, dbsync_compare_images(v));
 	dbsync_repair_judge_differences(v);
+	dbsync_verify_sequences_compare(v);
 	PopActiveSnapshot();
 	dbsync_query_commit();
 	MemoryContextSwitchTo(v->context);
@@ -228,6 +230,7 @@ attempt(const Due *due, const char **reason)
 		return true;
 	}
 	connect_target();
+	dbsync_verify_sequences_read(v);
 	look_up(due->captured_id);
 	switch (dbsync_stand_take(v, reason))
 	{
@@ -300,6 +303,7 @@ verify_table(Due *due)
 	v->obstacle = NULL;
 	v->table = NULL;
 	v->position = NULL;
+	v->behind = NULL;
 	v->leaving = DBSYNC_STAYS;
 	v->id = due->id;
 	v->progress.captured_id = due->captured_id;

@@ -70,6 +70,7 @@ typedef struct DbsyncVerify
 	uint8	   *wanted;			/* those of which rows are listed */
 	int64		id;				/* of the row of the verification */
 	DbsyncFindings found;
+	const char *behind;			/* sequences that are, in words; NULL: none is */
 	char	   *position;		/* S, as text */
 } DbsyncVerify;
 

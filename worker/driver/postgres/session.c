@@ -39,6 +39,7 @@
 #include "worker/driver/postgres/pins.h"
 #include "worker/driver/postgres/rows.h"
 #include "worker/driver/postgres/sequence.h"
+#include "worker/driver/postgres/sequence_read.h"
 #include "worker/driver/postgres/session.h"
 #include "worker/driver/postgres/settings.h"
 #include "worker/driver/postgres/statements.h"
@@ -377,6 +378,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.read_ask = dbsync_postgres_read_ask,
 	.read_next = dbsync_postgres_read_next,
 	.read_end = dbsync_postgres_read_end,
+	.read_sequence = dbsync_postgres_read_sequence,
 	.read_is_in_way = dbsync_postgres_read_is_in_way,
 	.rows_go_between = dbsync_postgres_rows_go_between,
 	.rows_have_room = dbsync_postgres_rows_have_room,
