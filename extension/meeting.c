@@ -92,7 +92,10 @@ dbsync_meeting_give_back(uint64 run, DbsyncTrouble *trouble)
 	meeting = find(run);
 	if (meeting != NULL)
 	{
-		*trouble = meeting->trouble;
+		trouble->sqlstate = meeting->sqlstate;
+		strlcpy(trouble->message, meeting->message, sizeof(trouble->message));
+		strlcpy(trouble->detail, meeting->reason, sizeof(trouble->detail));
+		strlcpy(trouble->hint, meeting->hint, sizeof(trouble->hint));
 		/* one that is still there leaves by itself */
 		if (meeting->pid == 0)
 			meeting->run = 0;
@@ -234,11 +237,10 @@ void
 dbsync_meeting_fail(const ErrorData *edata)
 {
 	dbsync_shmem_lock(true);
-	mine->trouble.sqlstate = edata->sqlerrcode;
-	mine->trouble.at = GetCurrentTimestamp();
-	dbsync_shmem_put_text(mine->trouble.message, edata->message);
-	dbsync_shmem_put_text(mine->trouble.detail, edata->detail);
-	dbsync_shmem_put_text(mine->trouble.hint, edata->hint);
+	mine->sqlstate = edata->sqlerrcode;
+	dbsync_shmem_put_text(mine->message, edata->message);
+	dbsync_shmem_put_text(mine->reason, edata->detail);
+	dbsync_shmem_put_text(mine->hint, edata->hint);
 	dbsync_shmem_unlock();
 }
 

@@ -27,7 +27,7 @@
 #include "extension/shmem.h"
 
 /* so many calls of verify() at a time, in all databases */
-#define DBSYNC_MEETINGS			6
+#define DBSYNC_MEETINGS			4
 
 /* names that the server gives to snapshots that it exports are shorter */
 #define DBSYNC_SNAPSHOT_NAME	64
@@ -92,11 +92,15 @@ typedef struct DbsyncMeeting
 	uint32		round;			/* counts what was asked for */
 	int			table;			/* captured id: for which table that is */
 	char		snapshot[DBSYNC_SNAPSHOT_NAME];
-	char		reason[DBSYNC_MESSAGE_SIZE];
+	char		reason[DBSYNC_MESSAGE_SIZE];	/* why it is refused */
 	int64		repaired;		/* rows that the worker has sent */
 
 	DbsyncVerifyProgress progress;
-	DbsyncTrouble trouble;		/* what the process has ended with */
+
+	/* what the process has ended with, and its detail in "reason"; sqlstate 0: nothing */
+	int			sqlstate;
+	char		message[DBSYNC_MESSAGE_SIZE];
+	char		hint[DBSYNC_MESSAGE_SIZE];
 } DbsyncMeeting;
 
 /* --- for sessions --- */
