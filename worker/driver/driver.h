@@ -770,7 +770,7 @@ typedef struct DbsyncDriver
 	bool		(*read_sequence) (DbsyncTarget *target, DbsyncTargetTable *table, int column, bool descending,
 								  DbsyncReadSequence *sequence);
 
-	/* Does anybody wait for a lock on the table?  Over another connection than the one that reads it. */
+	/* Does anybody wait for a lock on the table that a reader keeps from him?  Over another connection than the one that reads it. */
 	bool		(*read_is_in_way) (DbsyncTarget *target, DbsyncTargetTable *table, bool *in_way);
 
 	/* --- optional --- */

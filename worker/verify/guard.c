@@ -3,7 +3,7 @@
  * worker/verify/guard.c
  *	  Giving way: nobody is to wait for a verification.
  *
- * Its locks are those of a reader; but whoever wants to alter or empty a table waits for them, and behind him everybody else.
+ * Its locks are those of a reader, which nothing but ACCESS EXCLUSIVE waits for; and behind that everybody else.
  * (LockHasWaiters() will not do: it looks into locks of the shared table only, and ours need not be
  * there.)
  *
@@ -42,7 +42,7 @@ is_waited_for_here(const DbsyncVerify *v)
 	bool		waited = false;
 
 	for (int i = 0; i < data->nelements && !waited; i++)
-		waited = data->locks[i].waitLockMode != NoLock && is_ours(v, &data->locks[i].locktag);
+		waited = data->locks[i].waitLockMode == AccessExclusiveLock && is_ours(v, &data->locks[i].locktag);
 	return waited;
 }
 

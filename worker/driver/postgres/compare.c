@@ -428,7 +428,7 @@ dbsync_postgres_read_is_in_way(DbsyncTarget *base, DbsyncTargetTable *table, boo
 	PostgresTarget *target = (PostgresTarget *) base;
 	const char *values[1] = {psprintf("%u", table->relid)};
 	const PostgresAnswer *answer =
-		dbsync_postgres_query(target, "SELECT EXISTS (SELECT FROM pg_locks l WHERE NOT l.granted AND l.locktype = 'relation'"
+		dbsync_postgres_query(target, "SELECT EXISTS (SELECT FROM pg_locks l WHERE NOT l.granted AND l.mode = 'AccessExclusiveLock' AND l.locktype = 'relation'"
 							  " AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())"
 							  " AND l.relation IN (SELECT $1::oid UNION SELECT t.relid FROM pg_partition_tree($1::oid::regclass) t))",
 							  1, values, "1b");
