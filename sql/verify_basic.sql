@@ -38,7 +38,7 @@ SELECT * FROM dbsync.difference ORDER BY "table", key;
 
 -- it stays so until somebody mends it
 SELECT "table", verdict, missing, extra, different FROM dbsync.verify('verify', 'public.other', max_differences => 1);
-SELECT "table", key, kind FROM dbsync.difference WHERE "table" = 'other';
+SELECT "table", key, kind FROM dbsync.difference WHERE "table" = 'public.other';
 \c :target
 UPDATE public.other SET v = repeat('x', id) WHERE id IN (1, 2);
 \c :source
@@ -52,7 +52,7 @@ SELECT * FROM dbsync.verify('verify', 'public.other');
 SELECT dbsync.stop_subscription('verify');
 
 -- a verdict that one can keep
-SELECT subscription, "table", verdict, took > '0' AS took, role = current_user AS by_me, "position" IS NOT NULL AS has_position, sample, buckets > 0 AS buckets, buckets_compared, buckets_differing
+SELECT subscription, "table", verdict, took > '0' AS took, role = current_user AS by_me, "position" IS NOT NULL AS has_position, sample, buckets > 0 AND buckets_compared = buckets AS all_buckets, buckets_differing > 0 AS any_differs
 FROM dbsync.verification ORDER BY begun;
 SELECT * FROM dbsync.verify_status;
 
