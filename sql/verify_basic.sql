@@ -17,7 +17,7 @@ SELECT dbsync.run_once('verify');
 
 -- an honest target, of a subscription that is stopped
 SELECT * FROM dbsync.verify('verify');
-SELECT * FROM dbsync.difference;
+SELECT * FROM dbsync.difference WHERE subscription = 'verify';
 
 -- what is pending goes there first
 INSERT INTO public.other VALUES (51, 'late');
@@ -34,7 +34,7 @@ INSERT INTO public.checked VALUES ('new', 1, 8, 'extra');
 UPDATE public.other SET v = CASE id WHEN 1 THEN 'xx' ELSE 'x' END WHERE id IN (1, 2);
 \c :source
 SELECT * FROM dbsync.verify('verify');
-SELECT * FROM dbsync.difference ORDER BY "table", key;
+SELECT * FROM dbsync.difference WHERE subscription = 'verify' ORDER BY "table", key;
 
 -- it stays so until somebody mends it
 SELECT "table", verdict, missing, extra, different FROM dbsync.verify('verify', 'public.other', max_differences => 1);
@@ -53,7 +53,7 @@ SELECT dbsync.stop_subscription('verify');
 
 -- a verdict that one can keep
 SELECT subscription, "table", verdict, took > '0' AS took, role = current_user AS by_me, "position" IS NOT NULL AS has_position, sample, buckets > 0 AND buckets_compared = buckets AS all_buckets, buckets_differing > 0 AS any_differs
-FROM dbsync.verification ORDER BY begun;
+FROM dbsync.verification WHERE subscription = 'verify' ORDER BY begun;
 SELECT * FROM dbsync.verify_status;
 
 -- refused
@@ -85,6 +85,9 @@ REVOKE ALL ON SCHEMA dbsync FROM regress_dbsync_stranger;
 DROP ROLE regress_dbsync_stranger;
 
 SELECT dbsync.drop_subscription('verify');
+-- what was proved stays, and rows do not
+SELECT count(*) > 0 AS stays FROM dbsync.verification WHERE subscription = 'verify';
+SELECT count(*) FROM dbsync.difference WHERE subscription = 'verify';
 SELECT dbsync.drop_target('verify_target');
 DROP TABLE public.checked, public.other;
 DROP DATABASE :target;
