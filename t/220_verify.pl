@@ -139,36 +139,39 @@ $pair->sql("SELECT dbsync.add_table('sub', 'public.large')");
 $pair->arrives('sub', 'a larger table arrives');
 $pair->both('ANALYZE public.large');
 
-# Stop the process in the middle of comparing; undef: it was too fast.
-sub stop_in_the_middle
+# A verify that is under way, and its process, stopped in the middle of comparing.  It may be too fast: then another one.
+sub start_and_stop
 {
-	my $pid;
+	my ($columns) = @_;
 
-	poll_until(sub {
-			$pid = ask($source, "SELECT pid FROM dbsync.verify_status WHERE phase = 'comparing' AND pid IS NOT NULL");
-			return 1 if $pid;
-			return (ask($source, "SELECT count(*) FROM dbsync.verification WHERE verdict <> 'running' AND begun > now() - interval '1 s'") // 0) > 0;
-		}, 'a verify that compares');
-	return undef unless $pid;
-	kill('STOP', $pid);
-	my $has = ask($target, "SELECT count(*) > 0 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
-		  . " WHERE l.relation = 'public.large'::regclass AND l.granted AND a.application_name LIKE '% verify'");
-	return $pid if ($has // '') eq 't';
-	kill('CONT', $pid);
-	return undef;
+	foreach my $try (1 .. 50)
+	{
+		my $done = 'SELECT count(*) FROM dbsync.verification WHERE verdict <> \'running\'';
+		my $before = $pair->sql($done);
+		my $started = start_psql($source, "SELECT $columns FROM dbsync.verify('sub', 'public.large')");
+		my $pid;
+
+		poll_until(sub {
+				$pid = ask($source, "SELECT pid FROM dbsync.verify_status WHERE phase = 'comparing' AND pid IS NOT NULL");
+				return $pid || (ask($source, $done) // 0) > $before;
+			}, 'a verify that compares');
+		if ($pid && kill('STOP', $pid))
+		{
+			my $has = ask($target, "SELECT count(*) > 0 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+				  . " WHERE l.relation = 'public.large'::regclass AND l.granted AND a.application_name LIKE '% verify'");
+			return ($started, $pid) if ($has // '') eq 't';
+			kill('CONT', $pid);
+		}
+		finish_psql($started);
+	}
+	return;
 }
 
 foreach my $end ([ source => $source ], [ target => $target ])
 {
 	my ($name, $node) = @$end;
-	my ($pid, $started);
+	my ($started, $pid) = start_and_stop('verdict');
 
-	foreach my $try (1 .. 20)
-	{
-		$started = start_psql($source, "SELECT verdict FROM dbsync.verify('sub', 'public.large')");
-		last if $pid = stop_in_the_middle();
-		finish_psql($started);
-	}
 	ok($pid, "a verify is stopped in the middle ($name)") or next;
 	my $altering = start_psql($node, 'BEGIN; LOCK TABLE public.large; COMMIT');
 	ok(becomes_true($node, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'public.large'::regclass"), "LOCK TABLE waits for it ($name)");
@@ -184,14 +187,8 @@ foreach my $end ([ source => $source ], [ target => $target ])
 sub broken_off
 {
 	my ($what, $do) = @_;
-	my ($pid, $started);
+	my ($started, $pid) = start_and_stop('verdict, note');
 
-	foreach my $try (1 .. 20)
-	{
-		$started = start_psql($source, "SELECT verdict, note FROM dbsync.verify('sub', 'public.large')");
-		last if $pid = stop_in_the_middle();
-		finish_psql($started);
-	}
 	ok($pid, "a verify is stopped in the middle ($what)") or return;
 	$do->($pid);
 	kill('CONT', $pid);
