@@ -84,6 +84,28 @@ REVOKE ALL ON dbsync.verification, dbsync.difference, dbsync.verify_status FROM 
 REVOKE ALL ON SCHEMA dbsync FROM regress_dbsync_stranger;
 DROP ROLE regress_dbsync_stranger;
 
+-- by the clock
+SELECT dbsync.alter_subscription('verify', verify_policy => 'rows 5');
+SELECT dbsync.alter_subscription('verify', verify_policy => 'interval 1 s');
+SELECT count(*) AS before FROM dbsync.verification \gset
+SELECT dbsync.start_subscription('verify');
+SELECT set_config('verify.before', :'before', false) \gset
+DO $$
+BEGIN
+    WHILE (SELECT count(*) FROM dbsync.verification WHERE verdict <> 'running') < current_setting('verify.before')::int + 2 LOOP
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+END $$;
+SELECT dbsync.alter_subscription('verify', verify_policy => '');
+DO $$
+BEGIN
+    WHILE EXISTS (SELECT FROM dbsync.verify_status) LOOP
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+END $$;
+SELECT dbsync.stop_subscription('verify');
+SELECT DISTINCT ON ("table") "table", verdict FROM dbsync.verification WHERE subscription = 'verify' ORDER BY "table", begun DESC;
+
 SELECT dbsync.drop_subscription('verify');
 -- what was proved stays, and rows do not
 SELECT count(*) > 0 AS stays FROM dbsync.verification WHERE subscription = 'verify';
