@@ -20,6 +20,7 @@ my %purpose = (
 	'worker/driver/file' => 'the driver that records',
 	'worker/bundle' => 'batches as files that prove themselves',
 	'worker/receive' => 'playing them to a target',
+	'worker/verify' => 'comparing both ends, while they work',
 	'worker' => 'what its rooms share',
 	'worker/source' => 'what changed, and reading it',
 	'worker/copy' => 'first copies',
@@ -77,7 +78,7 @@ sub escape
 sub column
 {
 	my ($room) = @_;
-	return $room =~ m{^extension/(capture|ddl|selection)} ? 0 : $room =~ m{/(bundle|receive|file)$} ? 3 : $room =~ m{/driver} ? 2 : 1;
+	return $room =~ m{^extension/(capture|ddl|selection)} ? 0 : $room =~ m{/(bundle|receive|file)$} ? 3 : $room =~ m{/(driver|verify)} ? 2 : 1;
 }
 
 my (%place, %row);

@@ -26,6 +26,8 @@ typedef struct DbsyncShared
 	bool		unstarted;		/* under the lock */
 	int			used;			/* slots behind these were never taken */
 	DbsyncSlot	slots[DBSYNC_SLOTS];
+	bool		has_meetings;	/* one was made since the server started */
+	uint64		meetings[DBSYNC_MEETINGS_SIZE / sizeof(uint64)];
 } DbsyncShared;
 
 static DbsyncShared *shared = NULL;
@@ -197,6 +199,24 @@ DbsyncSlot *
 dbsync_shmem_slot_at(int i)
 {
 	return &shared->slots[i];
+}
+
+void *
+dbsync_shmem_meetings(void)
+{
+	return shared->meetings;
+}
+
+bool
+dbsync_shmem_has_meetings(void)
+{
+	return shared != NULL && shared->has_meetings;
+}
+
+void
+dbsync_shmem_note_meeting(void)
+{
+	shared->has_meetings = true;
 }
 
 void

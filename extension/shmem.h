@@ -26,6 +26,9 @@
 #define DBSYNC_SLOTS			48
 #define DBSYNC_MESSAGE_SIZE		400
 
+/* bytes for all places at which processes meet */
+#define DBSYNC_MEETINGS_SIZE	(6 * 1024)
+
 typedef enum DbsyncWorkerState
 {
 	DBSYNC_WORKER_STOPPED,
@@ -195,6 +198,13 @@ extern DbsyncSlot *dbsync_shmem_slot(int subscription, bool create);
 
 /* The i-th slot, for listing; 0 <= i < DBSYNC_SLOTS.  Lock held. */
 extern DbsyncSlot *dbsync_shmem_slot_at(int i);
+
+/* Memory for places to meet (extension/meeting.h), all zero at first.  Lock held. */
+extern void *dbsync_shmem_meetings(void);
+
+/* Was one ever made?  Takes no lock.  Now one is: lock held. */
+extern bool dbsync_shmem_has_meetings(void);
+extern void dbsync_shmem_note_meeting(void);
 
 /* Copy one, for who only looks.  Takes the lock. */
 extern void dbsync_shmem_read_slot(int i, DbsyncSlot *copy);

@@ -42,6 +42,10 @@ is_whole(const DbsyncDriver *driver)
 		(driver->sequences_advance || !(driver->features & DBSYNC_FEATURE_SEQUENCES)) &&
 		((driver->create_sql && driver->table_create && driver->index_sql && driver->index_create &&
 		  driver->table_complete) || !(driver->features & DBSYNC_FEATURE_CREATE)) &&
+		(driver->read_sequence || !(driver->features & DBSYNC_FEATURE_COMPARE) ||
+		 !(driver->features & DBSYNC_FEATURE_SEQUENCES)) &&
+		((driver->read_begin && driver->read_ask && driver->read_next && driver->read_end && driver->read_is_in_way) ||
+		 !(driver->features & DBSYNC_FEATURE_COMPARE)) &&
 		(driver->rows_clear || !(driver->features & DBSYNC_FEATURE_CLEAR)) &&
 		((driver->foreign_keys && driver->rows_together) || !(driver->features & DBSYNC_FEATURE_FOREIGN_KEYS));
 }

@@ -176,3 +176,15 @@ dbsync_subscription_write_last_run(DbsyncSubscription *subscription, TimestampTz
 	dbsync_query_run("UPDATE dbsync.subscription SET last_run = $1::pg_catalog.timestamptz"
 					 " WHERE id = $2::pg_catalog.int4", 2, args);
 }
+
+void
+dbsync_subscription_write_last_verify(DbsyncSubscription *subscription, TimestampTz begun)
+{
+	const char *args[2];
+
+	args[0] = DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(begun)));
+	args[1] = psprintf("%d", subscription->id);
+	dbsync_query_run("UPDATE dbsync.subscription SET last_verify = $1::pg_catalog.timestamptz"
+					 " WHERE id = $2::pg_catalog.int4", 2, args);
+	subscription->last_verify = begun;
+}

@@ -43,6 +43,8 @@ typedef struct DbsyncSubscription
 	const char *policy;			/* when changes travel, as it was given */
 	const char *time_zone;		/* by which that goes; NULL: UTC */
 	TimestampTz last_run;		/* when the last planned round began, as far as is noted; 0: none has */
+	const char *verify_policy;	/* when it is verified by itself; NULL: never */
+	TimestampTz last_verify;
 	uint32		anchor_hash;	/* of the function that stands for it, and says who owns it, in
 								 * the cache of functions */
 	Oid			owner;
@@ -133,6 +135,9 @@ extern void dbsync_subscription_begin_anew(DbsyncSubscription *subscription, con
 
 /* When the last planned round began (current transaction). */
 extern void dbsync_subscription_write_last_run(DbsyncSubscription *subscription, TimestampTz begun);
+
+/* When it was verified by itself last (current transaction). */
+extern void dbsync_subscription_write_last_verify(DbsyncSubscription *subscription, TimestampTz begun);
 
 /* What has been emptied by now, of headers and tables (current transaction). */
 extern void dbsync_subscription_reread_discarded(DbsyncSubscription *subscription);

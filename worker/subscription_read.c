@@ -299,7 +299,7 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 					 " s.left_at, s.on_partition_drop, s.create_missing, s.policy, s.time_zone, s.last_run, s.begins_anew,"
 					 " EXISTS (SELECT FROM dbsync.subscription l WHERE l.backlog_limit IS NOT NULL)"
 					 " OR EXISTS (SELECT FROM dbsync.captured_table c WHERE c.reduced),"
-					 " EXISTS (SELECT FROM dbsync.captured_table c WHERE c.capture = 'wal'), s.chain"
+					 " EXISTS (SELECT FROM dbsync.captured_table c WHERE c.capture = 'wal'), s.chain, s.verify_policy, s.last_verify"
 					 " FROM dbsync.subscription s, dbsync.node n"
 					 " WHERE s.id = $1::pg_catalog.int4", 1, &id) != 1)
 		return false;
@@ -322,6 +322,8 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 	subscription->any_limit = dbsync_query_bool(0, 18);
 	subscription->any_wal_kept = dbsync_query_bool(0, 19);
 	subscription->chain = dbsync_query_int(0, 20);
+	subscription->verify_policy = keep_text(subscription->context, 0, 21);
+	subscription->last_verify = read_time(0, 22);
 	subscription->anchor_hash =
 		GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(dbsync_query_oid(0, 9)));
 	return true;

@@ -30,6 +30,7 @@ my @parts = (
 	[ many_tables => 'Ten thousand tables in one subscription.', \&many_tables ],
 	[ timestamp => 'Few new rows in a large table that is scanned.', \&timestamp ],
 	[ shadow => 'Few differences between a table and its shadow.', \&shadow ],
+	[ verify => 'Are both ends equal?', \&verify ],
 	[ config => 'A configuration of two thousand tables.', \&config ],
 	[ keys => 'Keys captured alone, beside whole rows.', \&keys_alone ],
 	[ files => 'Bundles, written and received.', \&files ]);
@@ -456,6 +457,28 @@ sub shadow
 		check('comparison that finds 100', '÷ the bare FULL JOIN', '<=', 2, $ratio->('comparison that finds 100', 'FULL JOIN that finds 100')),
 		check('comparison that finds 1000, WAL', '÷ that of 100', '<=', 12,
 			$ratio->('comparison that finds 1000, WAL', 'comparison that finds 100, WAL')));
+}
+
+sub verify
+{
+	my ($data, $name) = @_;
+	my $figure = sub { return scalar $data->at($name, $_[0], 'dbsync', $_[1]); };
+	my $ratio = sub {
+		my ($over, $under) = @_;
+		return [ $data->each_round(sub {
+			my ($x, $y) = map { $figure->($_, $_[0]) } $over, $under;
+			return $x && $y ? $x / $y : undef;
+		}) ];
+	};
+
+	return (
+		check('an honest target', '÷ count and hash at both ends', '<=', 1.5, $ratio->('an honest target', 'count and hash at both ends')),
+		check('100 rows differ', '÷ an honest target', '<=', 1.5, $ratio->('100 rows differ', 'an honest target')),
+		check('a hundredth of it', '÷ all', '<=', 0.25, $ratio->('a hundredth of it', 'an honest target')),
+		check('1 000 rows repaired', 'beyond finding them, s', '<=', 1, [ $data->each_round(sub {
+			my ($x, $y) = map { $figure->($_, $_[0]) } '1 000 rows repaired', '1 000 rows differ';
+			return $x && $y ? $x - $y : undef;
+		}) ]));
 }
 
 sub files

@@ -276,7 +276,10 @@ CREATE TABLE dbsync.subscription (
     -- how large what is kept for it may become, as it was given; null: as large as it does
     backlog_limit text CHECK (pg_catalog.pg_size_bytes(backlog_limit) > 0),
     -- where the target is a folder: of its bundles; what there is of a lower one counts as none.  null: none was begun
-    chain bigint CHECK (chain > 0)
+    chain bigint CHECK (chain > 0),
+    -- when it is verified by itself; and when that was begun last, or the policy was given
+    verify_policy text,
+    last_verify timestamptz
 );
 COMMENT ON TABLE dbsync.subscription IS 'a named set of tables that flows to one target; its owner is that of function dbsync_internal.subscription_<id>()';
 COMMENT ON COLUMN dbsync.subscription.id IS 'number of the subscription in names of functions and workers';
@@ -289,6 +292,8 @@ COMMENT ON COLUMN dbsync.subscription.last_run IS 'when the last round began tha
 COMMENT ON COLUMN dbsync.subscription.begins_anew IS 'what was kept for it has been given up with all of its tables: it takes another position when its target is there';
 COMMENT ON COLUMN dbsync.subscription.backlog_limit IS 'how large what is kept for it may become, as it was given; null: there is no limit';
 COMMENT ON COLUMN dbsync.subscription.chain IS 'of a file target: the chain of its bundles, a second; null: none was begun';
+COMMENT ON COLUMN dbsync.subscription.verify_policy IS 'when it is verified by itself, as a policy; null: never';
+COMMENT ON COLUMN dbsync.subscription.last_verify IS 'when that was begun last, or the policy was given';
 COMMENT ON COLUMN dbsync.subscription.enabled IS 'started; true also while the server is down';
 COMMENT ON COLUMN dbsync.subscription."position" IS 'transactions visible in this snapshot are on the disk of the target, as far as is known; null: it never ran';
 COMMENT ON COLUMN dbsync.subscription.created IS 'when it was created';

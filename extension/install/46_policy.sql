@@ -33,3 +33,8 @@ CREATE FUNCTION dbsync.next_runs(policy text, time_zone text DEFAULT NULL, after
     RETURNS TABLE (next_run timestamptz, local_time timestamp)
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'dbsync_next_runs';
 COMMENT ON FUNCTION dbsync.next_runs(text, text, timestamptz, int) IS 'when rounds of a policy begin by the clock; time_zone: by which its times are meant, null: UTC; local_time: what clocks show there';
+
+-- Of changes that are pending it knows nothing: it goes by the clock.
+CREATE FUNCTION dbsync_internal.check_verify_policy(policy text) RETURNS void
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'dbsync_check_verify_policy';
+COMMENT ON FUNCTION dbsync_internal.check_verify_policy(text) IS 'error unless it is the text of a policy by the clock alone';

@@ -125,6 +125,10 @@ BEGIN
     DELETE FROM dbsync.subscription_sequence q WHERE q.subscription_id = subscription.id;
     DELETE FROM dbsync.sequence_progress p WHERE p.subscription_id = subscription.id;
     DELETE FROM dbsync.kept_partition k WHERE k.subscription_id = subscription.id;
+    -- what was proved stays; rows of its tables do not
+    DELETE FROM dbsync_internal.difference d USING dbsync_internal.verification v
+    WHERE v.subscription_id = subscription.id AND d.verification = v.id;
+    DELETE FROM dbsync_internal.repair_key r WHERE NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.uid = r.attachment);
     DELETE FROM dbsync.subscription s WHERE s.id = subscription.id;
     PERFORM dbsync_internal.drop_anchor(subscription.id);
     PERFORM dbsync_internal.release_all(captured_ids);

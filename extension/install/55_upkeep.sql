@@ -2,7 +2,8 @@
 -- out when capture is in the way, copies of databases, uninstalling.
 
 CREATE FUNCTION dbsync_internal.alter_subscription(caller oid, name text, policy text, new_name text, forward text, ddl text,
-    on_partition_drop text, schemas text[], all_tables boolean, except_tables text[], create_missing boolean, time_zone text, backlog_limit text) RETURNS void
+    on_partition_drop text, schemas text[], all_tables boolean, except_tables text[], create_missing boolean, time_zone text, backlog_limit text,
+    verify_policy text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -14,6 +15,7 @@ BEGIN
     END IF;
     PERFORM dbsync_internal.check_time_zone(nullif(time_zone, ''));
     PERFORM dbsync_internal.check_backlog_limit(backlog_limit);
+    PERFORM dbsync_internal.check_verify_policy(nullif(verify_policy, ''));
     IF forward IS NOT NULL THEN
         PERFORM dbsync_internal.check_forward(forward);
     END IF;
@@ -42,6 +44,9 @@ BEGIN
         create_missing = coalesce(alter_subscription.create_missing, s.create_missing),
         time_zone = zone,
         backlog_limit = CASE WHEN alter_subscription.backlog_limit IS NULL THEN s.backlog_limit ELSE nullif(alter_subscription.backlog_limit, '') END,
+        verify_policy = CASE WHEN alter_subscription.verify_policy IS NULL THEN s.verify_policy ELSE nullif(alter_subscription.verify_policy, '') END,
+        last_verify = CASE WHEN alter_subscription.verify_policy IS DISTINCT FROM s.verify_policy AND alter_subscription.verify_policy IS NOT NULL
+            THEN dbsync_internal.policy_clock() ELSE s.last_verify END,
         -- what another policy would have done before now it has not missed
         last_run = CASE WHEN (coalesce(alter_subscription.policy, s.policy), zone)
                 IS DISTINCT FROM (s.policy, s.time_zone) THEN dbsync_internal.policy_clock() ELSE s.last_run END
@@ -56,14 +61,14 @@ BEGIN
         PERFORM dbsync_internal.change_rules(subscription, schemas, all_tables, except_tables);
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, text, text, text, text[], boolean, text[], boolean, text, text) IS 'body of dbsync.alter_subscription()';
+COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, text, text, text, text[], boolean, text[], boolean, text, text, text) IS 'body of dbsync.alter_subscription()';
 
 CREATE FUNCTION dbsync.alter_subscription(name text, policy text DEFAULT NULL, new_name text DEFAULT NULL,
     forward text DEFAULT NULL, ddl text DEFAULT NULL, on_partition_drop text DEFAULT NULL, schemas text[] DEFAULT NULL,
     all_tables boolean DEFAULT NULL, except_tables text[] DEFAULT NULL, create_missing boolean DEFAULT NULL, time_zone text DEFAULT NULL,
-    backlog_limit text DEFAULT NULL) RETURNS void
+    backlog_limit text DEFAULT NULL, verify_policy text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text, text, text, text[], boolean, text[], boolean, text, text) IS 'changes a subscription''s policy, the time zone by which that goes, name, what it forwards, what becomes of changes of tables and of rows of partitions that go, by which rules it has tables (those that came by a rule and are of none any more leave it), whether tables that the target lacks are made there, or how large what is kept for it may become; null: leave it';
+COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text, text, text, text[], boolean, text[], boolean, text, text, text) IS 'changes a subscription''s policy, the time zone by which that goes, name, what it forwards, what becomes of changes of tables and of rows of partitions that go, by which rules it has tables (those that came by a rule and are of none any more leave it), whether tables that the target lacks are made there, how large what is kept for it may become, or when it is verified by itself; null: leave it';
 
 -- The new uid makes it another attachment: what the ledger says about the copy
 -- of the old one does not count.

@@ -39,8 +39,10 @@
 #include "worker/batch/held_batch.h"
 #include "worker/batch/ledger.h"
 #include "worker/batch/ledger_check.h"
+#include "worker/batch/meet.h"
 #include "worker/batch/missing.h"
 #include "worker/batch/open.h"
+#include "worker/batch/repair.h"
 #include "worker/batch/send.h"
 #include "worker/batch/sequences.h"
 #include "worker/batch/slice.h"
@@ -90,7 +92,7 @@ describe_batch(void *arg)
 static XLogRecPtr
 needed_wal(const DbsyncBatch *batch)
 {
-	if (!batch->caught_up || batch->cut == NULL || batch->with_chunk || batch->with_scans || batch->sliced ||
+	if (!batch->caught_up || batch->cut == NULL || batch->with_chunk || batch->with_scans || batch->with_repair || batch->sliced ||
 		batch->work->subscription->any_from_wal)
 		return dbsync_wal_end();
 	return dbsync_wal_needed(batch->cut, batch->now);
@@ -315,6 +317,8 @@ dbsync_batch_apply(DbsyncBatch *batch)
 		dbsync_send_chunk(batch);
 	if (batch->with_scans)
 		batch->rows += dbsync_scanning_send(work, batch->scans);
+	if (batch->with_repair)
+		dbsync_repair_send(batch);
 	write_ledger(batch);
 	dbsync_sequences_advance(batch);
 	dbsync_row_types_check(work);
@@ -354,7 +358,7 @@ dbsync_batch_run(DbsyncWork *work)
 	int			done = 0;
 
 	work->caught_up = false;
-	work->sending = 0;
+	work->sending = work->repairing = 0;
 	work->counts = false;
 	dbsync_row_size_forget_heavy();
 	batch.work = work;
@@ -379,11 +383,14 @@ dbsync_batch_run(DbsyncWork *work)
 			break;
 		if (!dbsync_batch_apply(&batch))
 			break;
+		work->repairing = 0;
 		done++;
-		if (!goes_on(&batch, done))
+		if (!goes_on(&batch, done) && !dbsync_meet_goes_on(&batch, done))
 			break;
 	}
+	dbsync_meet_stand(&batch);
 	dbsync_choose_end(&batch);
+	dbsync_repair_note(&batch);
 	work->copy_failed = work->scan_failed = false;
 	error_context_stack = context.previous;
 

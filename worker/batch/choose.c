@@ -342,7 +342,7 @@ dbsync_choose_work(DbsyncBatch *batch)
 	bool		reads_tables;
 
 	batch->cut = NULL;
-	batch->caught_up = batch->with_chunk = batch->with_scans = false;
+	batch->caught_up = batch->with_chunk = batch->with_scans = batch->with_repair = false;
 	batch->rows = 0;
 	batch->sliced = batch->passed = false;
 	choose_cut(batch);
@@ -357,6 +357,7 @@ dbsync_choose_work(DbsyncBatch *batch)
 		(batch->cut == NULL || (batch->cut->route == NULL && batch->cut->turns == 0));
 	batch->with_chunk = batch->copying != NULL && reads_tables;
 	batch->with_scans = batch->scans != NIL && reads_tables;
-	return batch->cut != NULL || batch->with_chunk || batch->with_scans || any_part_dirty(batch->work) ||
+	batch->with_repair = batch->repairing != NULL && !batch->repair_over && reads_tables;
+	return batch->cut != NULL || batch->with_chunk || batch->with_scans || batch->with_repair || any_part_dirty(batch->work) ||
 		batch->work->stale_parts != NIL;
 }

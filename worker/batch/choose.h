@@ -12,6 +12,7 @@
 
 #include "portability/instr_time.h"
 
+#include "extension/meeting.h"
 #include "worker/driver/driver.h"
 #include "worker/position.h"
 #include "worker/snapshot.h"
@@ -50,6 +51,13 @@ typedef struct DbsyncBatch
 	List	   *emptied;		/* tables whose copy has yet to come, and that are emptied now */
 	bool		stale;			/* S shows more than the configuration read */
 	bool		again;			/* a table should have been locked before S */
+	DbsyncMeeting *meeting;	/* a process waits for the target to be at S (meet.h), or NULL; */
+	DbsyncTable *meeting_table; /* for this table, which is locked */
+	DbsyncTable *repairing;		/* the same, of which rows are sent anew, or NULL; */
+	bool		with_repair;	/* in this batch; */
+	int64		repair_last;	/* the last key (dbsync_internal.repair_key.id) whose row went, */
+	int64		repair_rows;	/* how many, */
+	bool		repair_over;	/* and whether that is all of them */
 	instr_time	begun;
 } DbsyncBatch;
 

@@ -12,6 +12,7 @@
 #include "utils/timestamp.h"
 
 #include "worker/batch/choose.h"
+#include "worker/batch/meet.h"
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
 #include "worker/query.h"
@@ -162,6 +163,7 @@ void
 dbsync_choose_begin(DbsyncBatch *batch)
 {
 	DbsyncWork *work = batch->work;
+	DbsyncMeeting asked;
 	ListCell   *lc;
 
 	MemoryContext old = MemoryContextSwitchTo(work->batch_context);
@@ -176,7 +178,7 @@ dbsync_choose_begin(DbsyncBatch *batch)
 	if (work->subscription->any_from_wal)
 		batch->asked = Min(batch->asked, work->fed_asked);
 	work->mark.taken = false;
-	if (!batch->past && batch->held == NULL)
+	if (!batch->past && batch->held == NULL && !dbsync_meeting_is_wanted(work->subscription_id, &asked))
 	{
 		/* before S, in a transaction of its own */
 		dbsync_scanning_look(work, batch->asked);
@@ -191,7 +193,8 @@ dbsync_choose_begin(DbsyncBatch *batch)
 	choose_copies(batch);
 	if (!batch->past)
 		choose_beside(batch);
-	batch->scans = batch->past || batch->held ? NIL : dbsync_scanning_lock(work, batch->asked);
+	dbsync_meet_begin(batch);
+	batch->scans = batch->past || batch->held || batch->meeting ? NIL : dbsync_scanning_lock(work, batch->asked);
 	lock_to_complete(work);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach(lc, batch->copies)
@@ -201,6 +204,7 @@ dbsync_choose_begin(DbsyncBatch *batch)
 	}
 	if (batch->copying == NULL)
 		batch->beside = NIL;
+	dbsync_meet_check(batch);
 	batch->now = batch->past ? start : dbsync_snapshot_from(GetActiveSnapshot());
 }
 

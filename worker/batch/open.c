@@ -210,6 +210,8 @@ dbsync_open_tables(DbsyncBatch *batch)
 		open_copied(batch);
 	if (batch->with_scans)
 		dbsync_scanning_open(batch->work, batch->scans);
+	if (batch->with_repair)
+		dbsync_target_table_open(batch->work, batch->repairing, batch->repairing->shape);
 	batch->current = NULL;
 	batch->work->blamed = 0;
 }

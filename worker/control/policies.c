@@ -28,6 +28,7 @@
 #define MAX_RUNS	1000
 
 PG_FUNCTION_INFO_V1(dbsync_check_policy);
+PG_FUNCTION_INFO_V1(dbsync_check_verify_policy);
 PG_FUNCTION_INFO_V1(dbsync_check_time_zone);
 PG_FUNCTION_INFO_V1(dbsync_policy_clock);
 PG_FUNCTION_INFO_V1(dbsync_policy_state);
@@ -71,6 +72,22 @@ dbsync_check_policy(PG_FUNCTION_ARGS)
 	DbsyncPolicy policy;
 
 	read_or_raise(text_to_cstring(PG_GETARG_TEXT_PP(0)), &policy);
+	PG_RETURN_VOID();
+}
+
+Datum
+dbsync_check_verify_policy(PG_FUNCTION_ARGS)
+{
+	DbsyncPolicy policy;
+
+	read_or_raise(text_to_cstring(PG_GETARG_TEXT_PP(0)), &policy);
+	if (!dbsync_policy_is_planned(&policy) || policy.immediate || policy.rows != 0 || policy.bytes != 0 ||
+		policy.age != 0 || policy.idle != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a subscription is verified by the clock alone"),
+				 errdetail("Its verify_policy can have cron, interval and during."),
+				 errhint("For example: \"cron 0 3 * * 0\", each Sunday at three.")));
 	PG_RETURN_VOID();
 }
 

@@ -65,9 +65,10 @@ typedef struct KeyScan
 	AttrNumber	keys[INDEX_MAX_KEYS];	/* key columns in the captured table */
 	int			n;
 	LeafScan   *leaf;
+	bool		lying;			/* rows come leaf by leaf, as they lie; */
 	binaryheap *heap;			/* of those that have a row; NULL: there is one leaf */
 	bool		begun;			/* the first of the heap has been handed on */
-	int			at;				/* without a key: the leaf that is being read */
+	int			at;				/* then: the leaf that is being read */
 } KeyScan;
 
 struct DbsyncChunk
@@ -162,7 +163,7 @@ begin_leaf(KeyScan *s, int i, const Datum *after, bool keys_only)
 
 	l->leaf = dbsync_leaves_open(s->source.leaves, i);
 	l->slot = table_slot_create(l->leaf->rel, NULL);
-	if (s->shape->nkeys == 0)
+	if (s->lying)
 	{
 		l->rows = dbsync_table_beginscan_compat(l->leaf->rel, GetActiveSnapshot(), 0, NULL);
 		return;
@@ -211,7 +212,7 @@ compare_leaves(Datum a, Datum b, void *arg)
 }
 
 static void
-begin_scan(KeyScan *s, const DbsyncTable *table, char **after, bool keys_only)
+begin_scan(KeyScan *s, const DbsyncTable *table, char **after, bool keys_only, bool lying)
 {
 	const DbsyncTableShape *shape = table->shape;
 	const Datum *key = after != NULL ? dbsync_keys_read(shape, after) : NULL;
@@ -219,6 +220,7 @@ begin_scan(KeyScan *s, const DbsyncTable *table, char **after, bool keys_only)
 	dbsync_owner_check();
 	s->context = CurrentMemoryContext;
 	s->shape = shape;
+	s->lying = lying || shape->nkeys == 0;
 	dbsync_captured_table_open(&s->source, table, shape, true);
 	for (int k = 0; k < shape->nkeys; k++)
 		s->keys[k] = s->source.entry->shape.columns[shape->keys[k]];
@@ -231,7 +233,7 @@ begin_scan(KeyScan *s, const DbsyncTable *table, char **after, bool keys_only)
 			list_member_oid(table->leaves, s->source.leaves->leaf[i].relid))
 			begin_leaf(s, i, key, keys_only);
 	}
-	if (s->source.rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE || shape->nkeys == 0)
+	if (s->source.rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE || s->lying)
 		return;
 	s->order = dbsync_keys_order(shape);
 	s->heap = binaryheap_allocate(Max(s->n, 1), compare_leaves, s);
@@ -243,7 +245,7 @@ begin_scan(KeyScan *s, const DbsyncTable *table, char **after, bool keys_only)
 	binaryheap_build(s->heap);
 }
 
-/* Without a key: leaf by leaf, as the rows lie. */
+/* Leaf by leaf, as the rows lie. */
 static TupleTableSlot *
 next_lying(KeyScan *s)
 {
@@ -263,7 +265,7 @@ next_row(KeyScan *s)
 {
 	int			first;
 
-	if (s->shape->nkeys == 0)
+	if (s->lying)
 		return next_lying(s);
 	if (s->heap == NULL)
 	{
@@ -315,19 +317,32 @@ place_columns(const KeyScan *s, const DbsyncTable *table, DbsyncRelayWhat what, 
 	dbsync_relay_place(relay, at);
 }
 
-DbsyncChunk *
-dbsync_chunk_open(const DbsyncTable *table, char **after, int64 limit,
-				  DbsyncRelayWhat what, DbsyncRelay *relay)
+static DbsyncChunk *
+open_chunk(const DbsyncTable *table, char **after, int64 limit, bool lying,
+		   DbsyncRelayWhat what, DbsyncRelay *relay)
 {
 	DbsyncChunk *chunk = palloc0(sizeof(DbsyncChunk));
 	DestReceiver *receiver = dbsync_relay_receiver(relay);
 
-	begin_scan(&chunk->scan, table, after, false);
+	begin_scan(&chunk->scan, table, after, false, lying);
 	chunk->left = limit;
 	chunk->relay = relay;
 	place_columns(&chunk->scan, table, what, relay);
 	receiver->rStartup(receiver, CMD_SELECT, RelationGetDescr(chunk->scan.source.rel));
 	return chunk;
+}
+
+DbsyncChunk *
+dbsync_chunk_open(const DbsyncTable *table, char **after, int64 limit,
+				  DbsyncRelayWhat what, DbsyncRelay *relay)
+{
+	return open_chunk(table, after, limit, false, what, relay);
+}
+
+DbsyncChunk *
+dbsync_chunk_open_whole(const DbsyncTable *table, DbsyncRelayWhat what, DbsyncRelay *relay)
+{
+	return open_chunk(table, NULL, PG_INT64_MAX, true, what, relay);
 }
 
 bool
@@ -390,7 +405,7 @@ dbsync_chunk_find_end(const DbsyncTable *table, char **after, int64 limit)
 	/* of several leaves it would have to be found by reading them all */
 	if (get_rel_relkind(table->relid) == RELKIND_PARTITIONED_TABLE)
 		return NULL;
-	begin_scan(&s, table, after, true);
+	begin_scan(&s, table, after, true, false);
 	if (skip_rows(&s.leaf[0], limit))
 	{
 		TupleTableSlot *slot = s.leaf[0].slot;

@@ -30,6 +30,9 @@ extern void dbsync_chunk_begin_reading(DbsyncOwner *saved, DbsyncTable *table, O
 extern DbsyncChunk *dbsync_chunk_open(const DbsyncTable *table, char **after, int64 limit,
 									  DbsyncRelayWhat what, DbsyncRelay *relay);
 
+/* All rows of the table, in no order: as they lie, which is faster where they do not lie in that of the key. */
+extern DbsyncChunk *dbsync_chunk_open_whole(const DbsyncTable *table, DbsyncRelayWhat what, DbsyncRelay *relay);
+
 /*
  * Send so many rows more; false when there are no more, or the driver has refused
  * one (the relay knows).  0: all of them.

@@ -384,6 +384,56 @@ typedef struct DbsyncSequenceGoal
 	int64		covered;		/* the last one before the next that it will give */
 } DbsyncSequenceGoal;
 
+/*
+ * Comparing tables.  A row's image is ROW(...)::text as PostgreSQL writes it, of all columns of the spec in their
+ * order, or of its key's, with the types that the target has, under the pinned settings; its hash is what
+ * hashtextextended(image, seed) gives under collation "C".
+ */
+typedef struct DbsyncReadForm
+{
+	bool		hex;			/* images are the hexadecimal form of their UTF-8: encodings differ */
+	const Oid  *types;			/* of the target's columns, without domains, where they are such that every PostgreSQL has
+								 * them; InvalidOid: a value's text is the same there */
+	const int32 *typmods;
+} DbsyncReadForm;
+
+typedef enum DbsyncReadWhat
+{
+	DBSYNC_READ_BUCKETS,		/* how many rows are in each bucket, and the sum of their hashes */
+	DBSYNC_READ_IMAGES,			/* the key's image and the row's hash, of each row in buckets that are wanted, in the
+								 * order of images (as bytes) and hashes; without a key the row's image and how many of
+								 * it there are */
+	DBSYNC_READ_ROWS			/* the row's image (never in hexadecimal), of rows by their keys */
+} DbsyncReadWhat;
+
+/* A row's bucket is the hash of its key's image, or without a key of its own, modulo "buckets". */
+typedef struct DbsyncReadRequest
+{
+	DbsyncReadWhat what;
+	int64		seed;
+	int			buckets;		/* a power of two */
+	int			below;			/* BUCKETS: only those below this one */
+	const uint8 *wanted;		/* IMAGES: a bit for each bucket, the lowest of a byte first */
+	List	   *keys;			/* ROWS: of const char **, values of the key's columns as text */
+} DbsyncReadRequest;
+
+typedef struct DbsyncReadRow
+{
+	int			number;			/* BUCKETS: the bucket; ROWS: of the key, from 0 */
+	int64		count;			/* BUCKETS, IMAGES without a key */
+	uint64		hash;			/* BUCKETS: the sum modulo 2^64; IMAGES with a key */
+	const char *image;			/* good until the next row */
+} DbsyncReadRow;
+
+/* a sequence of the target that belongs to a column */
+typedef struct DbsyncReadSequence
+{
+	bool		found;			/* there is one that can be read, does not cycle, and there are rows */
+	const char *name;
+	int64		last;			/* the value that it gave last, or the one before its first */
+	int64		furthest;		/* the furthest value that rows have in the column */
+} DbsyncReadSequence;
+
 #define DBSYNC_BATCH_CHUNK		0x01	/* carries a chunk of a first copy */
 #define DBSYNC_BATCH_CHANGES	0x04	/* table_change() is to come */
 #define DBSYNC_BATCH_CAREFUL	0x08	/* with DBSYNC_FEATURE_CAREFUL */
@@ -431,11 +481,13 @@ typedef enum DbsyncEncoding
  */
 #define DBSYNC_FEATURE_CAREFUL		0x800
 
+#define DBSYNC_FEATURE_COMPARE		0x1000	/* shows what is in its tables, as of one moment */
+
 /* the worker cannot do without these yet */
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
 
 /* of this contract; a driver that was made for another one is refused */
-#define DBSYNC_DRIVER_VERSION	8
+#define DBSYNC_DRIVER_VERSION	9
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
@@ -693,6 +745,33 @@ typedef struct DbsyncDriver
 	 * the table may enforce some: what it enforces beside them is a clash, as ever.
 	 */
 	bool		(*rows_clear) (DbsyncTarget *target, DbsyncTargetTable *table, List *sets);
+
+	/* --- with DBSYNC_FEATURE_COMPARE --- */
+
+	/*
+	 * Outside of batches, over a connection that has none: from here to read_end() the table is shown as it is now, whatever
+	 * others write.  Refused with DBSYNC_FAULT_LOCKED if that would have to wait for anybody.  *form lives as
+	 * long as the table is open.
+	 */
+	bool		(*read_begin) (DbsyncTarget *target, DbsyncTargetTable *table, DbsyncReadForm *form);
+
+	/* Let the target begin with what is asked for; does not wait for it.  One at a time. */
+	bool		(*read_ask) (DbsyncTarget *target, DbsyncTargetTable *table, const DbsyncReadRequest *request);
+
+	/* The next row of it; *more says whether there was one.  All of them are to be read. */
+	bool		(*read_next) (DbsyncTarget *target, DbsyncReadRow *row, bool *more);
+
+	bool		(*read_end) (DbsyncTarget *target);
+
+	/*
+	 * Between the two, with nothing asked for: the sequence of a column of the table (by its place in the spec), which counts
+	 * up, or down.  Required with FEATURE_SEQUENCES as well.
+	 */
+	bool		(*read_sequence) (DbsyncTarget *target, DbsyncTargetTable *table, int column, bool descending,
+								  DbsyncReadSequence *sequence);
+
+	/* Does anybody wait for a lock on the table that a reader keeps from him?  Over another connection than the one that reads it. */
+	bool		(*read_is_in_way) (DbsyncTarget *target, DbsyncTargetTable *table, bool *in_way);
 
 	/* --- optional --- */
 

@@ -82,6 +82,11 @@ dbsync_launcher_start_worker(int subscription, const DbsyncWorkerArgs *args,
 		fill_worker(&worker, "dbsync_receiver_main", "dbsync receiver");
 		snprintf(worker.bgw_name, BGW_MAXLEN, "dbsync receiver %d", subscription);
 	}
+	else if (args->kind == DBSYNC_JOB_VERIFY)
+	{
+		fill_worker(&worker, "dbsync_verify_main", "dbsync verify");
+		snprintf(worker.bgw_name, BGW_MAXLEN, "dbsync verify of subscription %d", subscription);
+	}
 	else
 	{
 		fill_worker(&worker, "dbsync_worker_main", "dbsync worker");

@@ -14,7 +14,8 @@
 typedef enum DbsyncJob
 {
 	DBSYNC_JOB_SUBSCRIPTION,
-	DBSYNC_JOB_RECEIVER
+	DBSYNC_JOB_RECEIVER,
+	DBSYNC_JOB_VERIFY			/* of a subscription, beside its worker */
 } DbsyncJob;
 
 /* what a worker is told at its start, in bgw_extra */
@@ -23,7 +24,7 @@ typedef struct DbsyncWorkerArgs
 	DbsyncJob	kind;
 	Oid			database;
 	TransactionId starter;		/* wait for it to end first; 0: none */
-	uint64		run;			/* number of a run_once call, or 0 */
+	uint64		run;			/* number of a run_once call, or of a verify, or 0 */
 	Oid			owner;			/* see dbsync_limited_role() */
 } DbsyncWorkerArgs;
 
@@ -44,5 +45,6 @@ extern bool dbsync_launcher_start_worker(int subscription, const DbsyncWorkerArg
 extern PGDLLEXPORT void dbsync_launcher_main(Datum arg);
 extern PGDLLEXPORT void dbsync_scout_main(Datum arg);
 extern PGDLLEXPORT void dbsync_worker_main(Datum arg);
+extern PGDLLEXPORT void dbsync_verify_main(Datum arg);
 
 #endif							/* DBSYNC_WORKER_RUN_LAUNCHER_H */

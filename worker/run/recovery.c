@@ -16,6 +16,7 @@
 
 #include "worker/batch/held.h"
 #include "worker/batch/ledger.h"
+#include "worker/batch/repair.h"
 #include "worker/connection.h"
 #include "worker/copy/connections.h"
 #include "worker/copy/schedule.h"
@@ -72,7 +73,7 @@ dbsync_recovery_after_error(DbsyncWork *work)
 		*send_as = Max(needed, *send_as);
 		work->lock_all |= work->lock_due;
 		work->lock_due = false;
-		work->catching = work->asking = work->completing = 0;
+		work->catching = work->asking = work->completing = work->repairing = 0;
 		FlushErrorState();
 		AbortCurrentTransaction();
 		dbsync_ledger_detach(work);
@@ -83,8 +84,9 @@ dbsync_recovery_after_error(DbsyncWork *work)
 	*send_as = DBSYNC_SEND_AS_USUAL;
 	work->lock_all = false;
 	oversized = dbsync_oversize_judge(work, edata);
-	held = !oversized && !dbsync_process_is_ending() && dbsync_held_judge(work, edata);
+	held = !oversized && work->repairing == 0 && !dbsync_process_is_ending() && dbsync_held_judge(work, edata);
 	work->catching = work->asking = work->completing = 0;
+	dbsync_repair_failed(work, edata);
 	put_off = work->run == 0 && dbsync_schedule_put_off(work, edata);
 	/* that a table is held is said as it is done */
 	if (!dbsync_process_is_ending() && !held)

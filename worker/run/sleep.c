@@ -31,6 +31,7 @@
 #include "worker/run/rounds.h"
 #include "worker/run/sleep.h"
 #include "worker/run/target_upkeep.h"
+#include "worker/run/verifying.h"
 #include "worker/upkeep/backlog.h"
 #include "worker/upkeep/retention.h"
 #include "worker/upkeep/wal_feed.h"
@@ -143,6 +144,7 @@ idle_pause(const DbsyncWork *work)
 	pause = Min(pause, dbsync_comparing_pause(work));
 	pause = Min(pause, dbsync_wal_feed_pause(work));
 	pause = Min(pause, dbsync_target_upkeep_pause(work));
+	pause = Min(pause, dbsync_verifying_pause(work));
 	return Min(pause, dbsync_retention_pause(work));
 }
 
@@ -160,7 +162,7 @@ dbsync_sleep_until_wanted(DbsyncWork *work)
 			dbsync_held_is_any_under_way(work) || dbsync_sequence_look_is_due(work) ||
 			dbsync_retention_pause(work) == 0 || dbsync_indexing_pause(work) == 0 ||
 			dbsync_scanning_pause(work) == 0 || dbsync_backlog_pause(work) == 0 || dbsync_comparing_pause(work) == 0 ||
-			dbsync_wal_feed_is_due(work) || dbsync_target_upkeep_pause(work) == 0 ||
+			dbsync_wal_feed_is_due(work) || dbsync_target_upkeep_pause(work) == 0 || dbsync_verifying_pause(work) == 0 ||
 			work->subscription->generation != dbsync_catalog_generation() ||
 			dbsync_connection_is_outdated() ||
 			completions != dbsync_completions_compat())
@@ -174,6 +176,7 @@ allowed_pause(DbsyncWork *work)
 	long		pause = Min(dbsync_rounds_pause(work), dbsync_retention_pause(work));
 
 	pause = Min(pause, dbsync_wal_feed_pause(work));
+	pause = Min(pause, dbsync_verifying_pause(work));
 	return Max(1, Min(pause, dbsync_target_upkeep_pause(work)));
 }
 
@@ -186,7 +189,7 @@ dbsync_sleep_until_allowed(DbsyncWork *work)
 	{
 		AcceptInvalidationMessages();
 		if (dbsync_rounds_look(work) || dbsync_retention_pause(work) == 0 || dbsync_schedule_is_pending(work) ||
-			dbsync_wal_feed_is_due(work) || dbsync_target_upkeep_pause(work) == 0 ||
+			dbsync_wal_feed_is_due(work) || dbsync_target_upkeep_pause(work) == 0 || dbsync_verifying_pause(work) == 0 ||
 			work->subscription->generation != dbsync_catalog_generation() || dbsync_connection_is_outdated())
 			return;
 	}

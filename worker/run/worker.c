@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
+#include "extension/meeting.h"
 #include "extension/settings.h"
 #include "extension/shmem.h"
 #include "worker/batch/batch.h"
@@ -50,6 +51,7 @@
 #include "worker/run/rounds.h"
 #include "worker/run/sleep.h"
 #include "worker/run/target_upkeep.h"
+#include "worker/run/verifying.h"
 #include "worker/run/waiting.h"
 #include "worker/subscription.h"
 #include "worker/ties.h"
@@ -142,6 +144,7 @@ work_through(void)
 		attach_if_needed();
 		if (dbsync_target_upkeep_run(work))
 			continue;
+		dbsync_verifying_run(work);
 		dbsync_ties_look(work);
 		dbsync_catch_up_see_to(work);
 		/* some could not be noted before, or the ledger knows of more */
@@ -304,7 +307,8 @@ worker_loop(void)
 		}
 		if (!dbsync_schedule_is_put_off(work))
 			dbsync_report_trouble(NULL, 0);
-		if (work->run != 0 && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work))
+		if (work->run != 0 && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work) &&
+			!dbsync_meeting_is_served(work->subscription_id))
 		{
 			if (try_step(confirm_run, &pause))
 				dbsync_process_finish(work);

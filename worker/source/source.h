@@ -263,4 +263,24 @@ extern void dbsync_read_cut(DbsyncSubscription *subscription, DbsyncTable *table
 							const DbsyncCut *cut, const DbsyncCutTable *cut_table,
 							const DbsyncReadCut *how, DbsyncRelay *relay);
 
+typedef struct DbsyncLookup DbsyncLookup;
+
+/*
+ * Rows of a table that was locked by dbsync_completion_lock(), or as that does it, by their keys, as the active snapshot
+ * shows them, to a relay of changes.  gone: those that are not there are sent as deletions.  All as the
+ * table's owner (dbsync_owner_begin()).
+ */
+extern DbsyncLookup *dbsync_lookup_begin(const DbsyncTable *table, const DbsyncTableShape *shape, bool gone, DbsyncRelay *relay);
+
+/*
+ * The row of a key, as text.  False: nothing was sent, as it is not there, or none of this table, whose types cannot
+ * read it; or the driver has refused it (the relay knows).
+ */
+extern bool dbsync_lookup_key(DbsyncLookup *lookup, char *const *key);
+
+/* Of keys (a List of char **) that are equal one is left, and none that the table's types cannot read. */
+extern List *dbsync_lookup_distinct(const DbsyncTableShape *shape, List *keys);
+
+extern void dbsync_lookup_end(DbsyncLookup *lookup);
+
 #endif							/* DBSYNC_WORKER_SOURCE_SOURCE_H */

@@ -302,6 +302,16 @@ typedef struct PostgresMerge
 	int64		found;			/* when its result has been read */
 } PostgresMerge;
 
+/* between read_begin and read_end: compare.c */
+typedef struct PostgresReading
+{
+	bool		hex;			/* images are hexadecimal */
+	DbsyncTargetTable *table;
+	DbsyncReadWhat what;
+	const struct PostgresAnswer *answer;	/* NULL: it has not been read yet */
+	int			row;			/* the next of it */
+} PostgresReading;
+
 typedef struct PostgresTarget
 {
 	DbsyncTarget base;			/* first: the worker knows us by it */
@@ -357,6 +367,7 @@ typedef struct PostgresTarget
 	int64		joined_by_index;	/* batch whose transaction allows no other joins */
 	PostgresRows rows;
 	PostgresMerge merge;
+	PostgresReading reading;
 	List	   *together;		/* of PostgresTogether: staged, and waiting for one another */
 	bool		defers;			/* there are foreign keys that can be checked at the end */
 	int			nasides;		/* numbers given out to temporary tables of aside.c */

@@ -22,6 +22,7 @@
 #include "worker/driver/postgres/change.h"
 #include "worker/driver/postgres/clear.h"
 #include "worker/driver/postgres/bound.h"
+#include "worker/driver/postgres/compare.h"
 #include "worker/driver/postgres/connect.h"
 #include "worker/driver/postgres/count.h"
 #include "worker/driver/postgres/create.h"
@@ -38,6 +39,7 @@
 #include "worker/driver/postgres/pins.h"
 #include "worker/driver/postgres/rows.h"
 #include "worker/driver/postgres/sequence.h"
+#include "worker/driver/postgres/sequence_read.h"
 #include "worker/driver/postgres/session.h"
 #include "worker/driver/postgres/settings.h"
 #include "worker/driver/postgres/statements.h"
@@ -329,7 +331,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.features = DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK | DBSYNC_FEATURE_PATCH |
 		DBSYNC_FEATURE_SEVERAL | DBSYNC_FEATURE_CHANGE | DBSYNC_FEATURE_COUNT |
 		DBSYNC_FEATURE_SEQUENCES | DBSYNC_FEATURE_CREATE | DBSYNC_FEATURE_FOREIGN_KEYS |
-		DBSYNC_FEATURE_CLEAR | DBSYNC_FEATURE_CAREFUL,
+		DBSYNC_FEATURE_CLEAR | DBSYNC_FEATURE_CAREFUL | DBSYNC_FEATURE_COMPARE,
 	.open = postgres_open,
 	.close = postgres_close,
 	.ledger_read = dbsync_postgres_ledger_read,
@@ -372,6 +374,12 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.rows_together = dbsync_postgres_rows_together,
 	.table_is_followed = dbsync_postgres_table_is_followed,
 	.rows_clear = dbsync_postgres_rows_clear,
+	.read_begin = dbsync_postgres_read_begin,
+	.read_ask = dbsync_postgres_read_ask,
+	.read_next = dbsync_postgres_read_next,
+	.read_end = dbsync_postgres_read_end,
+	.read_sequence = dbsync_postgres_read_sequence,
+	.read_is_in_way = dbsync_postgres_read_is_in_way,
 	.rows_go_between = dbsync_postgres_rows_go_between,
 	.rows_have_room = dbsync_postgres_rows_have_room,
 };

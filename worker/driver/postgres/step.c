@@ -200,25 +200,46 @@ dbsync_postgres_settle(PostgresTarget *target)
  * so that there can be no more of them than there should be.  Either its text is given, or
  * the name that it was prepared under.
  */
-static const PostgresAnswer *
-run(PostgresTarget *target, const DbsyncTargetTable *table, const char *sql, const char *prepared,
-	int nparams, const char *const *values, const char *shape)
+static bool
+send_one(PostgresTarget *target, const char *sql, const char *prepared,
+		 int nparams, const char *const *values, const char *shape)
 {
-	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = table};
 	int			sent;
 
 	if (target->broken || !dbsync_postgres_settle(target))
-		return NULL;
+		return false;
 	sent = prepared ? PQsendQueryPrepared(target->conn, prepared, nparams, values, NULL, NULL, 0)
 		: PQsendQueryParams(target->conn, sql, nparams, NULL, values, NULL, NULL, 0);
 	if (sent == 0 ||
 		(shape != NULL && PQsetSingleRowMode(target->conn) == 0) ||
 		!dbsync_postgres_flush(target))
-	{
-		dbsync_postgres_lost(target);
+		return dbsync_postgres_lost(target);
+	return true;
+}
+
+static const PostgresAnswer *
+run(PostgresTarget *target, const DbsyncTargetTable *table, const char *sql, const char *prepared,
+	int nparams, const char *const *values, const char *shape)
+{
+	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = table};
+
+	if (!send_one(target, sql, prepared, nparams, values, shape))
 		return NULL;
-	}
 	return dbsync_postgres_read_answer(target, &step, shape);
+}
+
+bool
+dbsync_postgres_send(PostgresTarget *target, const char *sql, int nparams, const char *const *values, const char *shape)
+{
+	return send_one(target, sql, NULL, nparams, values, shape);
+}
+
+const PostgresAnswer *
+dbsync_postgres_receive(PostgresTarget *target, const DbsyncTargetTable *table, const char *shape)
+{
+	PostgresStep step = {.kind = POSTGRES_STEP_PLAIN,.table = table};
+
+	return target->broken ? NULL : dbsync_postgres_read_answer(target, &step, shape);
 }
 
 const PostgresAnswer *

@@ -63,6 +63,12 @@ extern const PostgresAnswer *dbsync_postgres_query(PostgresTarget *target, const
 												   int nparams, const char *const *values,
 												   const char *shape);
 
+/* The same in two steps: the server works, and we at something else; its answer must be read before anything else is sent. */
+extern bool dbsync_postgres_send(PostgresTarget *target, const char *sql, int nparams, const char *const *values,
+								 const char *shape);
+extern const PostgresAnswer *dbsync_postgres_receive(PostgresTarget *target, const DbsyncTargetTable *table,
+													 const char *shape);
+
 /*
  * The same with one of the fixed statements: planning one of those that look at catalogs takes
  * the server several times as long as running it.

@@ -1,0 +1,440 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/postgres/compare.c
+ *	  PostgreSQL driver: showing what is in a table, as of one moment, to be compared.
+ *
+ * One transaction that is REPEATABLE READ and only reads.  The lock comes before its snapshot, which LOCK TABLE does not
+ * take: whoever has written the table anew since would not be seen by an older one.
+ *
+ * Rows are hashed by their text, which the pins make the same on both ends.  Where encodings differ its bytes
+ * are those of UTF-8; as PostgreSQL hashes text alone, they are written as hexadecimal digits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "catalog/pg_type_d.h"
+#include "common/hashfn.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "worker/driver/driver.h"
+#include "worker/driver/postgres/answer.h"
+#include "worker/driver/postgres/compare.h"
+#include "worker/driver/postgres/fault.h"
+#include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/step.h"
+
+/* rows of images that are fetched at a time */
+#define FETCHED		2000
+
+/* what is hashed on both sides, to see whether they hash alike */
+#define PROBE		"dbsync"
+#define PROBE_SEED	4711
+
+#define BUCKETS_SHAPE	"*ilt"
+#define IMAGES_SHAPE	"*tl"
+#define ROWS_SHAPE		"*it"
+
+/* ROW(...) of all columns, or of the key's, of alias t; as text */
+static void
+append_image(StringInfo buf, const DbsyncTargetTable *table, bool key)
+{
+	int			n = key ? table->nkeys : table->ncolumns;
+
+	appendStringInfoString(buf, "CAST(ROW(");
+	for (int i = 0; i < n; i++)
+		appendStringInfo(buf, "%st.%s", i > 0 ? ", " : "", table->columns[key ? table->keys[i] : i].quoted);
+	appendStringInfoString(buf, ") AS pg_catalog.text)");
+}
+
+/* The same as it is hashed. */
+static void
+append_hashed(StringInfo buf, const PostgresTarget *target, const DbsyncTargetTable *table, bool key)
+{
+	appendStringInfoString(buf, target->reading.hex ? "encode(convert_to(" : "");
+	append_image(buf, table, key);
+	appendStringInfoString(buf, target->reading.hex ? ", 'UTF8'), 'hex')" : "");
+}
+
+static void
+append_hash(StringInfo buf, const PostgresTarget *target, const DbsyncTargetTable *table, bool key, int64 seed)
+{
+	appendStringInfoString(buf, "hashtextextended(");
+	append_hashed(buf, target, table, key);
+	appendStringInfo(buf, " COLLATE pg_catalog.\"C\", " INT64_FORMAT ")", seed);
+}
+
+/* Of a row's key, or of the row where there is none. */
+static void
+append_bucket(StringInfo buf, const PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncReadRequest *request)
+{
+	appendStringInfoString(buf, "CAST(");
+	append_hash(buf, target, table, table->nkeys > 0, request->seed);
+	appendStringInfo(buf, " & %d AS integer)", request->buckets - 1);
+}
+
+/* Without a key the row's hash says the bucket, too: OFFSET keeps it from being worked out twice. */
+static char *
+keyless_buckets_sql(const PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncReadRequest *request)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "SELECT CAST(h & %d AS integer), count(*), CAST(sum(h) AS text) FROM (SELECT ", request->buckets - 1);
+	append_hash(&buf, target, table, false, request->seed);
+	appendStringInfo(&buf, " AS h FROM %s AS t OFFSET 0) AS r WHERE (h & %d) < %d GROUP BY 1", table->only,
+					 request->buckets - 1, request->below);
+	return buf.data;
+}
+
+static char *
+buckets_sql(const PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncReadRequest *request)
+{
+	StringInfoData buf;
+
+	if (table->nkeys == 0)
+		return keyless_buckets_sql(target, table, request);
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "SELECT b, count(*), CAST(sum(h) AS text) FROM (SELECT ");
+	append_bucket(&buf, target, table, request);
+	appendStringInfoString(&buf, " AS b, ");
+	append_hash(&buf, target, table, false, request->seed);
+	appendStringInfo(&buf, " AS h FROM %s AS t", table->only);
+	if (request->below < request->buckets)
+	{
+		appendStringInfoString(&buf, " WHERE ");
+		append_bucket(&buf, target, table, request);
+		appendStringInfo(&buf, " < %d", request->below);
+	}
+	appendStringInfoString(&buf, ") AS r GROUP BY 1");
+	return buf.data;
+}
+
+/* The bits as a constant of type bytea, where get_bit() counts them as we do. */
+static void
+append_wanted(StringInfo buf, const DbsyncReadRequest *request)
+{
+	appendStringInfoString(buf, "get_bit('\\x");
+	for (int i = 0; i < (request->buckets + 7) / 8; i++)
+		appendStringInfo(buf, "%02x", request->wanted[i]);
+	appendStringInfoString(buf, "'::bytea, ");
+}
+
+static char *
+images_sql(const PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncReadRequest *request)
+{
+	StringInfoData buf;
+	bool		keyed = table->nkeys > 0;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "DECLARE dbsync_images NO SCROLL CURSOR FOR SELECT i, %s FROM (SELECT ",
+					 keyed ? "h" : "count(*)");
+	append_hashed(&buf, target, table, keyed);
+	appendStringInfoString(&buf, " COLLATE pg_catalog.\"C\" AS i, ");
+	if (keyed)
+		append_hash(&buf, target, table, false, request->seed);
+	else
+		appendStringInfoString(&buf, "0");
+	appendStringInfo(&buf, " AS h FROM %s AS t WHERE ", table->only);
+	append_wanted(&buf, request);
+	append_bucket(&buf, target, table, request);
+	appendStringInfo(&buf, ") = 1 OFFSET 0) AS r%s ORDER BY i%s", keyed ? "" : " GROUP BY i", keyed ? ", h" : "");
+	return buf.data;
+}
+
+/* Of an array's text. */
+static void
+append_element(StringInfo buf, const char *value)
+{
+	appendStringInfoChar(buf, '"');
+	for (const char *p = value; *p; p++)
+	{
+		if (*p == '"' || *p == '\\')
+			appendStringInfoChar(buf, '\\');
+		appendStringInfoChar(buf, *p);
+	}
+	appendStringInfoChar(buf, '"');
+}
+
+static char *
+key_values(const DbsyncReadRequest *request, int k)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '{');
+	foreach(lc, request->keys)
+	{
+		if (foreach_current_index(lc) > 0)
+			appendStringInfoChar(&buf, ',');
+		append_element(&buf, ((const char **) lfirst(lc))[k]);
+	}
+	appendStringInfoChar(&buf, '}');
+	return buf.data;
+}
+
+static char *
+rows_sql(const DbsyncTargetTable *table)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "SELECT CAST(w.n - 1 AS integer), ");
+	append_image(&buf, table, false);
+	appendStringInfoString(&buf, " FROM unnest(");
+	for (int k = 0; k < table->nkeys; k++)
+		appendStringInfo(&buf, "%s$%d::text[]", k > 0 ? ", " : "", k + 1);
+	appendStringInfoString(&buf, ") WITH ORDINALITY AS w(");
+	for (int k = 0; k < table->nkeys; k++)
+		appendStringInfo(&buf, "k%d, ", k + 1);
+	appendStringInfo(&buf, "n) JOIN %s AS t ON ", table->only);
+	for (int k = 0; k < table->nkeys; k++)
+	{
+		const PostgresColumn *column = &table->columns[table->keys[k]];
+
+		appendStringInfo(&buf, "%st.%s %s CAST(w.k%d AS %s)", k > 0 ? " AND " : "", column->quoted, column->equals,
+						 k + 1, column->cast_type);
+	}
+	appendStringInfoString(&buf, " ORDER BY 1");
+	return buf.data;
+}
+
+/* --- the transaction --- */
+
+/* Of a value that both types can have, both write the same text. */
+static bool
+is_written_alike(Oid source, Oid target)
+{
+	bool		texts = (source == TEXTOID || source == VARCHAROID) && (target == TEXTOID || target == VARCHAROID);
+	bool		numbers = (source == INT2OID || source == INT4OID || source == INT8OID) &&
+		(target == INT2OID || target == INT4OID || target == INT8OID);
+
+	return texts || numbers;
+}
+
+/* Types of the target's columns that a source has, too, and by which it can write values as they are here. */
+static void
+describe_types(PostgresTarget *target, DbsyncTargetTable *table, DbsyncReadForm *form)
+{
+	Oid		   *types = MemoryContextAllocZero(table->context, sizeof(Oid) * Max(table->ncolumns, 1));
+	int32	   *typmods = MemoryContextAllocZero(table->context, sizeof(int32) * Max(table->ncolumns, 1));
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		const PostgresColumn *column = &table->columns[i];
+
+		typmods[i] = column->typmod;
+		if (column->base_type < FirstGenbkiObjectId && !is_written_alike(table->spec.types[i], column->base_type) &&
+			(column->base_type != table->spec.types[i] || column->typmod != table->spec.typmods[i]))
+			types[i] = column->base_type;
+	}
+	form->hex = target->reading.hex;
+	form->types = types;
+	form->typmods = typmods;
+}
+
+static bool
+hashes_alike(PostgresTarget *target, bool *alike)
+{
+	uint64		ours = DatumGetUInt64(hash_any_extended((const unsigned char *) PROBE, strlen(PROBE), PROBE_SEED));
+	const PostgresAnswer *answer =
+		dbsync_postgres_query(target, psprintf("SELECT hashtextextended('%s' COLLATE pg_catalog.\"C\", %d)", PROBE, PROBE_SEED),
+							  0, NULL, "1l");
+
+	if (answer == NULL)
+		return false;
+	*alike = (uint64) dbsync_postgres_answer_int(answer, 0, 0) == ours;
+	return true;
+}
+
+/* Bytes are compared as they are where one end does not know what they mean. */
+static bool
+look_at_encoding(PostgresTarget *target)
+{
+	const char *name = PQparameterStatus(target->conn, "server_encoding");
+	int			there = name ? pg_char_to_encoding(name) : -1;
+
+	target->reading.hex = there != GetDatabaseEncoding() && there != PG_SQL_ASCII && GetDatabaseEncoding() != PG_SQL_ASCII;
+	return true;
+}
+
+/* Behind a pooler the session's pins are not ours. */
+static bool
+pin(PostgresTarget *target)
+{
+	const char *values[2] = {"off", ""};
+
+	return target->pinned ||
+		dbsync_postgres_query(target, target->pins, target->sets_origin ? 2 : 1, values, POSTGRES_ANY_ROWS) != NULL;
+}
+
+bool
+dbsync_postgres_read_begin(DbsyncTarget *base, DbsyncTargetTable *table, DbsyncReadForm *form)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	bool		alike;
+
+	memset(&target->reading, 0, sizeof(target->reading));
+	if (!look_at_encoding(target) ||
+		!dbsync_postgres_execute(target, table, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL) ||
+		!dbsync_postgres_execute(target, table, psprintf("LOCK TABLE %s IN ACCESS SHARE MODE NOWAIT", table->only), NULL) ||
+		!pin(target) || !hashes_alike(target, &alike))
+		return false;
+	if (!alike)
+		return dbsync_postgres_refuse(target, ERRCODE_FEATURE_NOT_SUPPORTED,
+									  psprintf("target \"%s\" hashes values in another way", target->name),
+									  "Rows are compared by hashes, which servers of another byte order do not have in common.", NULL);
+	describe_types(target, table, form);
+	return true;
+}
+
+bool
+dbsync_postgres_read_end(DbsyncTarget *base)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+
+	target->batch_rows = 0;
+	return dbsync_postgres_execute(target, NULL, "ROLLBACK", NULL);
+}
+
+/* --- what is asked for --- */
+
+static const char *
+shape_of(DbsyncReadWhat what)
+{
+	switch (what)
+	{
+		case DBSYNC_READ_BUCKETS:
+			return BUCKETS_SHAPE;
+		case DBSYNC_READ_IMAGES:
+			return IMAGES_SHAPE;
+		default:
+			return ROWS_SHAPE;
+	}
+}
+
+static bool
+fetch(PostgresTarget *target)
+{
+	return dbsync_postgres_send(target, psprintf("FETCH %d FROM dbsync_images", FETCHED), 0, NULL, IMAGES_SHAPE);
+}
+
+static bool
+ask_rows(PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncReadRequest *request)
+{
+	const char **values = palloc(sizeof(char *) * table->nkeys);
+
+	for (int k = 0; k < table->nkeys; k++)
+		values[k] = key_values(request, k);
+	return dbsync_postgres_send(target, rows_sql(table), table->nkeys, values, ROWS_SHAPE);
+}
+
+bool
+dbsync_postgres_read_ask(DbsyncTarget *base, DbsyncTargetTable *table, const DbsyncReadRequest *request)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	PostgresReading *reading = &target->reading;
+
+	/* it reads all of the table before it says anything */
+	target->batch_rows = (int64) Max(table->tuples, 0);
+	reading->table = table;
+	reading->what = request->what;
+	reading->answer = NULL;
+	reading->row = 0;
+	switch (request->what)
+	{
+		case DBSYNC_READ_BUCKETS:
+			return dbsync_postgres_send(target, buckets_sql(target, table, request), 0, NULL, BUCKETS_SHAPE);
+		case DBSYNC_READ_IMAGES:
+			return dbsync_postgres_execute(target, table, "CLOSE ALL", NULL) &&
+				dbsync_postgres_execute(target, table, images_sql(target, table, request), NULL) && fetch(target);
+		case DBSYNC_READ_ROWS:
+			return ask_rows(target, table, request);
+	}
+	pg_unreachable();
+}
+
+/* A sum of any size, modulo 2^64. */
+static uint64
+read_sum(const char *text)
+{
+	bool		negative = *text == '-';
+	uint64		sum = 0;
+
+	for (const char *p = negative ? text + 1 : text; *p >= '0' && *p <= '9'; p++)
+		sum = sum * 10 + (*p - '0');
+	return negative ? -sum : sum;
+}
+
+static void
+take_row(const PostgresReading *reading, DbsyncReadRow *row)
+{
+	const PostgresAnswer *answer = reading->answer;
+	int			at = reading->row;
+
+	memset(row, 0, sizeof(*row));
+	if (reading->what == DBSYNC_READ_IMAGES)
+	{
+		row->image = dbsync_postgres_answer_text(answer, at, 0);
+		row->hash = (uint64) dbsync_postgres_answer_int(answer, at, 1);
+		row->count = reading->table->nkeys > 0 ? 1 : (int64) row->hash;
+		return;
+	}
+	row->number = (int) dbsync_postgres_answer_int(answer, at, 0);
+	if (reading->what == DBSYNC_READ_ROWS)
+		row->image = dbsync_postgres_answer_text(answer, at, 1);
+	else
+	{
+		row->count = dbsync_postgres_answer_int(answer, at, 1);
+		row->hash = read_sum(dbsync_postgres_answer_text(answer, at, 2));
+	}
+}
+
+bool
+dbsync_postgres_read_next(DbsyncTarget *base, DbsyncReadRow *row, bool *more)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	PostgresReading *reading = &target->reading;
+
+	/* of images a full answer may not be the last one */
+	if (reading->answer != NULL && reading->what == DBSYNC_READ_IMAGES && reading->row == FETCHED)
+	{
+		reading->answer = NULL;
+		reading->row = 0;
+		if (!fetch(target))
+			return false;
+	}
+	if (reading->answer == NULL)
+	{
+		reading->answer = dbsync_postgres_receive(target, reading->table, shape_of(reading->what));
+		if (reading->answer == NULL)
+			return dbsync_postgres_refused_by(target, reading->table->label);
+	}
+	*more = reading->row < dbsync_postgres_answer_rows(reading->answer);
+	if (*more)
+	{
+		take_row(reading, row);
+		reading->row++;
+	}
+	return true;
+}
+
+bool
+dbsync_postgres_read_is_in_way(DbsyncTarget *base, DbsyncTargetTable *table, bool *in_way)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	const char *values[1] = {psprintf("%u", table->relid)};
+	const PostgresAnswer *answer =
+		dbsync_postgres_query(target, "SELECT EXISTS (SELECT FROM pg_locks l WHERE NOT l.granted AND l.mode = 'AccessExclusiveLock' AND l.locktype = 'relation'"
+							  " AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())"
+							  " AND l.relation IN (SELECT $1::oid UNION SELECT t.relid FROM pg_partition_tree($1::oid::regclass) t))",
+							  1, values, "1b");
+
+	if (answer == NULL)
+		return false;
+	*in_way = dbsync_postgres_answer_bool(answer, 0, 0);
+	return true;
+}

@@ -1,0 +1,127 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/verify/guard.c
+ *	  Giving way: nobody is to wait for a verification.
+ *
+ * Its locks are those of a reader, which nothing but ACCESS EXCLUSIVE waits for; and behind that everybody else.
+ * (LockHasWaiters() will not do: it looks into locks of the shared table only, and ours need not be
+ * there.)
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "worker/connection.h"
+#include "worker/target_compare.h"
+#include "worker/verify/guard.h"
+
+/* between two looks, in microseconds */
+#define LOOK_EVERY	(500 * INT64CONST(1000))
+
+static DbsyncVerify *watched = NULL;
+
+static bool
+is_ours(const DbsyncVerify *v, const LOCKTAG *tag)
+{
+	Oid			relid = (Oid) tag->locktag_field2;
+
+	if (tag->locktag_type != LOCKTAG_RELATION || (Oid) tag->locktag_field1 != MyDatabaseId)
+		return false;
+	return relid == v->table->relid || list_member_oid(v->table->leaves, relid);
+}
+
+static bool
+is_waited_for_here(const DbsyncVerify *v)
+{
+	LockData   *data = GetLockStatusData();
+	bool		waited = false;
+
+	for (int i = 0; i < data->nelements && !waited; i++)
+		waited = data->locks[i].waitLockMode == AccessExclusiveLock && is_ours(v, &data->locks[i].locktag);
+	return waited;
+}
+
+/* Over a connection of its own: the worker's session may be among those who wait. */
+static bool
+is_waited_for_there(DbsyncVerify *v)
+{
+	bool		in_way = false;
+
+	if (v->watch == NULL || v->watched == NULL)
+		return false;
+	/* one that is lost is no reason to stop */
+	if (!dbsync_target_try_read_is_in_way(v->watch, v->watched, &in_way))
+		v->watched = NULL;
+	return in_way;
+}
+
+static void
+break_off(DbsyncVerify *v, DbsyncLeaving leaving)
+{
+	v->leaving = leaving;
+	InterruptPending = true;
+	QueryCancelPending = true;
+}
+
+static void
+look(DbsyncVerify *v)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	MemoryContext scratch;
+	MemoryContext old;
+
+	if (v->table == NULL || v->leaving != DBSYNC_STAYS || now < v->look_at)
+		return;
+	v->look_at = now + LOOK_EVERY;
+	dbsync_meeting_tell(&v->progress);
+	if (v->order.deadline != DT_NOEND && now >= v->order.deadline)
+	{
+		break_off(v, DBSYNC_LEAVES_FOR_TIME);
+		return;
+	}
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "dbsync locks", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(scratch);
+	if (is_waited_for_here(v) || is_waited_for_there(v))
+		break_off(v, DBSYNC_LEAVES_FOR_LOCK);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+}
+
+/* DbsyncTargetConfig.waits; also called for the other connection, from within itself */
+static void
+wait_for_target(TimestampTz since)
+{
+	static bool within = false;
+
+	if (since == 0 || within || watched == NULL)
+		return;
+	within = true;
+	PG_TRY();
+	{
+		look(watched);
+	}
+	PG_FINALLY();
+	{
+		within = false;
+	}
+	PG_END_TRY();
+}
+
+void
+dbsync_guard_watch(DbsyncVerify *v)
+{
+	watched = v;
+	dbsync_connection_on_waits(wait_for_target);
+}
+
+void
+dbsync_guard_look(DbsyncVerify *v)
+{
+	look(v);
+	CHECK_FOR_INTERRUPTS();
+}

@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/verify/guard.h
+ *	  Giving way: nobody is to wait for a verification.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_VERIFY_GUARD_H
+#define DBSYNC_WORKER_VERIFY_GUARD_H
+
+#include "worker/verify/verify.h"
+
+/* From now on waits for the target's answers are looked at, too. */
+extern void dbsync_guard_watch(DbsyncVerify *v);
+
+/*
+ * Now and then, while rows are read: does anybody wait for a lock that is held for the table, at either end, or
+ * has the deadline come?  Then v->leaving says so, and the work is broken off by an error.
+ */
+extern void dbsync_guard_look(DbsyncVerify *v);
+
+#endif							/* DBSYNC_WORKER_VERIFY_GUARD_H */

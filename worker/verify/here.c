@@ -1,0 +1,99 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/verify/here.c
+ *	  The source's rows as they would be sent now, made into images.
+ *
+ * They go the way of rows of a first copy: through a relay, with what was chosen of them.  In place of a target stands one that
+ * takes them as text and keeps nothing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "extension/owner.h"
+#include "worker/copy/chunk.h"
+#include "worker/relay.h"
+#include "worker/source/source.h"
+#include "worker/verify/guard.h"
+#include "worker/verify/here.h"
+#include "worker/verify/image.h"
+
+/* rows between two looks at the clock */
+#define LOOK_ROWS	1000
+
+typedef struct Sink
+{
+	DbsyncTarget base;			/* first: the relay knows us by it */
+	DbsyncVerify *v;
+	void		(*take) (DbsyncVerify *v, void *arg);
+	void		(*find) (DbsyncVerify *v, int number, bool found, void *arg);
+	void	   *arg;
+	int			number;			/* of the key that is looked up */
+	bool		put;
+} Sink;
+
+static bool
+put(DbsyncTarget *base, const DbsyncRow *row)
+{
+	Sink	   *sink = (Sink *) base;
+	bool		there = row->kind != DBSYNC_ROW_DELETE;
+
+	sink->put = true;
+	if (there)
+		dbsync_imager_take(sink->v->imager, row->values);
+	if (sink->find != NULL)
+		sink->find(sink->v, sink->number, there, sink->arg);
+	else
+		sink->take(sink->v, sink->arg);
+	return true;
+}
+
+static const DbsyncDriver sink_driver = {
+	.version = DBSYNC_DRIVER_VERSION,
+	.name = "dbsync_verify",
+	.rows_put = put,
+};
+
+void
+dbsync_here_read(DbsyncVerify *v, void (*take) (DbsyncVerify *v, void *arg), void *arg)
+{
+	Sink		sink = {.base = {.driver = &sink_driver}, .v = v, .take = take, .arg = arg};
+	DbsyncRelay *relay = dbsync_relay_create(&sink.base, NULL, v->table, v->table->shape, DBSYNC_RELAY_ROWS);
+	DbsyncChunk *chunk;
+	DbsyncOwner saved;
+
+	v->progress.rows = 0;
+	dbsync_chunk_begin_reading(&saved, v->table, v->work->subscription->owner);
+	chunk = dbsync_chunk_open_whole(v->table, DBSYNC_RELAY_ROWS, relay);
+	while (dbsync_chunk_read(chunk, LOOK_ROWS))
+	{
+		v->progress.rows += LOOK_ROWS;
+		dbsync_guard_look(v);
+	}
+	dbsync_chunk_close(chunk);
+	dbsync_owner_end(&saved);
+}
+
+void
+dbsync_here_find(DbsyncVerify *v, List *keys, void (*take) (DbsyncVerify *v, int number, bool found, void *arg), void *arg)
+{
+	Sink		sink = {.base = {.driver = &sink_driver}, .v = v, .find = take, .arg = arg};
+	DbsyncRelay *relay = dbsync_relay_create(&sink.base, NULL, v->table, v->table->shape, DBSYNC_RELAY_CHANGES);
+	DbsyncLookup *lookup;
+	DbsyncOwner saved;
+	ListCell   *lc;
+
+	v->table->lock = DBSYNC_LOCK_HELD;
+	dbsync_chunk_begin_reading(&saved, v->table, v->work->subscription->owner);
+	lookup = dbsync_lookup_begin(v->table, v->table->shape, false, relay);
+	foreach(lc, keys)
+	{
+		sink.number = foreach_current_index(lc);
+		sink.put = false;
+		(void) dbsync_lookup_key(lookup, lfirst(lc));
+		if (!sink.put)
+			take(v, sink.number, false, arg);
+	}
+	dbsync_lookup_end(lookup);
+	dbsync_owner_end(&saved);
+}

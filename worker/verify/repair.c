@@ -1,0 +1,122 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/verify/repair.c
+ *	  Having sent anew what differs.
+ *
+ * The keys are written down as they are found, in the transaction that compares, and the worker sends their rows as they are
+ * at another S (worker/batch/repair.h).  What could destroy much takes somebody who names the table.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "utils/wait_event.h"
+
+#include "worker/subscription.h"
+#include "worker/verify/outcome.h"
+#include "worker/verify/repair.h"
+#include "worker/verify/stand.h"
+
+/* of a table that is locked, and the pause between two of them, in ms */
+#define MANY_ATTEMPTS	20
+#define PAUSE_MS		500
+
+void
+dbsync_repair_judge_rows(DbsyncVerify *v)
+{
+	const DbsyncFindings *found = &v->found;
+
+	v->repairs = v->order.repair;
+	if (!v->repairs)
+		return;
+	/* of a run that was broken off */
+	dbsync_outcome_forget_repair(v);
+	/* a source that was put back, or emptied by mistake, is not to take the target along */
+	if (v->order.captured_id == 0 && !v->keeps && found->rows_here < found->rows_there / 2 + found->rows_there % 2)
+		v->obstacle = "not repaired: the source has less than half of the target's rows; to do it all the same, name the table";
+	else if (v->table->shape->nkeys == 0 && v->keeps)
+		v->obstacle = "not repaired: the table has no key, and copied anew it would lose rows that are to be kept";
+	v->repairs = v->obstacle == NULL;
+}
+
+void
+dbsync_repair_judge_differences(DbsyncVerify *v)
+{
+	if (v->found.all_differ && v->order.captured_id == 0 && v->repairs)
+	{
+		v->obstacle = "not repaired: nearly all rows differ; look at how both ends write them, in dbsync.difference, and name the table";
+		v->repairs = false;
+		dbsync_outcome_forget_repair(v);
+	}
+}
+
+/* What there is to be said of the table in any case. */
+static const char *
+say_more(const DbsyncVerify *v)
+{
+	if (v->obstacle != NULL)
+		return v->obstacle;
+	if (v->found.all_differ)
+		return "nearly all rows differ: look at how both ends write them, in dbsync.difference";
+	return v->behind;
+}
+
+static bool
+rows_differ(const DbsyncVerify *v)
+{
+	return v->found.missing + v->found.extra + v->found.different > 0;
+}
+
+/* Ask the worker for it until it is done; false: *note says why not. */
+static bool
+have_done(DbsyncVerify *v, DbsyncMeetingWish wish, const char **note)
+{
+	DbsyncMeeting meeting;
+
+	for (int i = 0; i < MANY_ATTEMPTS; i++)
+	{
+		if (i > 0)
+			(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, PAUSE_MS, PG_WAIT_EXTENSION);
+		dbsync_meeting_ask(wish, v->table->captured_id);
+		if (!dbsync_stand_wait(v, &meeting))
+		{
+			*note = "not repaired: the deadline came first";
+			return false;
+		}
+		v->found.repaired += meeting.repaired;
+		if (meeting.state == DBSYNC_MEETING_REPAIRED)
+			return true;
+		if (meeting.state == DBSYNC_MEETING_REFUSED)
+		{
+			*note = psprintf("not repaired: %s", meeting.reason);
+			return false;
+		}
+	}
+	*note = "not repaired: somebody else has locked it";
+	return false;
+}
+
+bool
+dbsync_repair_run(DbsyncVerify *v, const char **note)
+{
+	*note = say_more(v);
+	if (!v->repairs)
+		return false;
+	strlcpy(v->progress.phase, "repairing", sizeof(v->progress.phase));
+	dbsync_meeting_tell(&v->progress);
+	/* the worker keeps them ahead; what it knows of them it has to ask anew */
+	if (v->behind != NULL && !have_done(v, DBSYNC_WISH_SEQUENCES, note))
+		return false;
+	if (!rows_differ(v))
+		return true;
+	if (v->table->shape->nkeys == 0)
+	{
+		dbsync_outcome_copy_anew(v);
+		*note = "the table has no key: it is copied anew";
+		return true;
+	}
+	return have_done(v, DBSYNC_WISH_REPAIR, note);
+}

@@ -1,0 +1,442 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/verify/verifier.c
+ *	  The process that compares a subscription's tables with the target's.
+ *
+ * It is started by a session, which waits for it, and works through the tables, each at an S of its own.  One that somebody else
+ * waits for is let go of, and taken again behind the others.  What goes wrong with a table ends that
+ * one; applying is never touched.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "extension/catalog.h"
+#include "worker/batch/meet.h"
+#include "worker/connection.h"
+#include "worker/kept.h"
+#include "worker/query.h"
+#include "worker/run/launcher.h"
+#include "worker/run/process.h"
+#include "worker/subscription.h"
+#include "worker/target.h"
+#include "worker/target_compare.h"
+#include "worker/target_table.h"
+#include "worker/verify/compare.h"
+#include "worker/verify/guard.h"
+#include "worker/verify/outcome.h"
+#include "worker/verify/repair.h"
+#include "worker/verify/sequences.h"
+#include "worker/verify/stand.h"
+#include "worker/verify/verify.h"
+
+/* attempts at a table that is in somebody's way, or locked, and the pause before the next one, in ms */
+#define MANY_ATTEMPTS	8
+#define PAUSE_MS		500
+
+/* a table that is to be compared yet */
+typedef struct Due
+{
+	int			captured_id;
+	int64		id;				/* of its verification; 0: not begun */
+	int			attempts;
+} Due;
+
+static DbsyncVerify *v;
+
+/* --- configuration and connection --- */
+
+static void
+read_configuration(void)
+{
+	DbsyncWork *work = v->work;
+
+	if (work->subscription != NULL && work->subscription->generation == dbsync_catalog_generation())
+		return;
+	dbsync_query_begin(true, "reading the configuration");
+	if (OidIsValid(get_extension_oid("dbsync", true)))
+		work->subscription = dbsync_subscription_read(work->context, work->subscription_id, work->subscription);
+	else
+		work->subscription = NULL;
+	dbsync_query_commit();
+	MemoryContextSwitchTo(v->context);
+	if (work->subscription == NULL || !work->subscription->adopted)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the subscription does not exist any more")));
+}
+
+static void
+disconnect(void)
+{
+	DbsyncWork *work = v->work;
+	ListCell   *lc;
+
+	if (work->subscription != NULL)
+		foreach(lc, work->subscription->tables)
+		{
+			DbsyncTable *table = lfirst(lc);
+
+			table->handle = NULL;
+			table->sent = NULL;
+			table->expressions = NULL;
+		}
+	if (work->target != NULL)
+		dbsync_target_close(work->target);
+	if (v->watch != NULL)
+		dbsync_target_close(v->watch);
+	work->target = v->watch = NULL;
+	v->watched = NULL;
+	if (work->target_context != NULL)
+		MemoryContextDelete(work->target_context);
+	work->target_context = NULL;
+}
+
+static DbsyncTarget *
+open_target(const char *purpose)
+{
+	DbsyncTarget *target;
+	bool		ok;
+
+	target = dbsync_connection_open(v->work->subscription, purpose, v->work->target_context, &ok);
+	if (!ok)
+		dbsync_target_raise(target, psprintf("connecting to target \"%s\"", v->work->subscription->target));
+	return target;
+}
+
+static void
+connect_target(void)
+{
+	DbsyncWork *work = v->work;
+
+	if (work->target != NULL)
+		return;
+	work->target_context = AllocSetContextCreate(work->context, "dbsync target", ALLOCSET_DEFAULT_SIZES);
+	work->target = open_target(" verify");
+	if (!dbsync_target_compares(work->target))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("target \"%s\" cannot be compared", work->subscription->target),
+				 errdetail("Its driver \"%s\" does not have the feature COMPARE: it cannot show what is in its tables.",
+						   work->target->driver->name)));
+	v->watch = open_target(" verify, watching");
+	MemoryContextSwitchTo(v->context);
+}
+
+/* The table as it is now, at both ends. */
+static void
+look_up(int captured_id)
+{
+	DbsyncWork *work = v->work;
+	DbsyncTable *table = dbsync_subscription_table(work->subscription, captured_id);
+
+	dbsync_query_begin(false, "looking up a table");
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(v->context);
+	dbsync_target_table_choose_columns(work, table, table->shape);
+	v->spec = dbsync_target_table_spec(table, table->shape);
+	v->handle = dbsync_target_table_look_up(work->target, work->target_context, table, table->shape);
+	if (v->handle == NULL)
+		dbsync_target_raise(work->target, psprintf("looking up target table \"%s.%s\"", table->target_schema, table->target_table));
+	v->watched = dbsync_target_table_look_up(v->watch, work->target_context, table, table->shape);
+	PopActiveSnapshot();
+	dbsync_query_commit();
+	MemoryContextSwitchTo(v->context);
+	table->leaves = NIL;
+	v->table = table;
+}
+
+/* --- one table --- */
+
+static bool
+differs(void)
+{
+	return v->found.missing + v->found.extra + v->found.different > 0 || v->behind != NULL;
+}
+
+static void
+compare(void)
+{
+	bool		any;
+
+	v->keeps = dbsync_kept_rows(v->work->subscription, v->table);
+	dbsync_compare_prepare(v);
+	any = dbsync_compare_buckets(v);
+	dbsync_repair_judge_rows(v);
+	if (any)
+		dbsync_compare_rows(v, dbsync_compare_images(v));
+	dbsync_repair_judge_differences(v);
+	dbsync_verify_sequences_compare(v);
+	PopActiveSnapshot();
+	dbsync_query_commit();
+	MemoryContextSwitchTo(v->context);
+	dbsync_target_read_end(v->work->target);
+}
+
+static void
+conclude(void)
+{
+	const char *note = NULL;
+
+	if (!differs())
+		dbsync_outcome_end(v, "equal", NULL);
+	else if (dbsync_repair_run(v, &note))
+		dbsync_outcome_end(v, "repaired", note);
+	else
+		dbsync_outcome_end(v, "different", note);
+}
+
+/* Why there is no need to ask the worker, or to look at the target; NULL: there is. */
+static const char *
+obstacle_of(const DbsyncTable *table)
+{
+	if (table == NULL)
+		return "it is not in the subscription any more";
+	/* that is in the ledger, which the worker has read */
+	if (table->dropped == 0 && (table->state == DBSYNC_TABLE_NEW || table->state == DBSYNC_TABLE_COPYING))
+		return "it is being copied";
+	if (table->hold.noted != NULL)
+		return "it is held";
+	return dbsync_meet_unfit(table);
+}
+
+/* True: there is nothing more to be done with it; false: later. */
+static bool
+attempt(const Due *due, const char **reason)
+{
+	const char *obstacle;
+
+	if (v->order.deadline != DT_NOEND && GetCurrentTimestamp() >= v->order.deadline)
+	{
+		v->leaving = DBSYNC_LEAVES_FOR_TIME;
+		return false;
+	}
+	read_configuration();
+	obstacle = obstacle_of(dbsync_subscription_table(v->work->subscription, due->captured_id));
+	if (obstacle != NULL)
+	{
+		dbsync_outcome_end(v, "skipped", obstacle);
+		return true;
+	}
+	connect_target();
+	dbsync_verify_sequences_read(v);
+	look_up(due->captured_id);
+	switch (dbsync_stand_take(v, reason))
+	{
+		case DBSYNC_STOOD:
+			compare();
+			conclude();
+			return true;
+		case DBSYNC_STOOD_REFUSED:
+			dbsync_outcome_end(v, "skipped", *reason);
+			return true;
+		case DBSYNC_STOOD_TIMELY:
+			*reason = NULL;
+			v->leaving = DBSYNC_LEAVES_FOR_TIME;
+			return false;
+		default:
+			return false;
+	}
+}
+
+/* What was under way is over, at both ends. */
+static void
+let_go(void)
+{
+	AbortCurrentTransaction();
+	/* what was to break it off has been overtaken, perhaps */
+	QueryCancelPending = dbsync_process_is_ending();
+	dbsync_meeting_drop();
+	disconnect();
+	/* it may be another one, of which nobody has told us */
+	if (v->work->subscription != NULL)
+		dbsync_subscription_forget(v->work->subscription);
+	MemoryContextSwitchTo(v->context);
+}
+
+/* Why it was left, and how far it had come. */
+static const char *
+say_left(void)
+{
+	const char *why = v->leaving == DBSYNC_LEAVES_FOR_TIME ? "the deadline came first" : "somebody waited for a lock on it";
+
+	if (v->progress.rows == 0)
+		return why;
+	return psprintf("%s, after " INT64_FORMAT " of about " INT64_FORMAT " rows (%s)", why,
+					v->progress.rows, v->progress.rows_expected, v->progress.phase);
+}
+
+/* An error while a table was compared; what becomes of the process. */
+static void
+end_badly(ErrorData *edata)
+{
+	if (dbsync_process_is_ending())
+	{
+		dbsync_outcome_end(v, "broken off", "the process was ended");
+		proc_exit(0);
+	}
+	dbsync_outcome_end(v, "broken off", edata->detail ? psprintf("%s: %s", edata->message, edata->detail) : edata->message);
+}
+
+/* False: it is to be taken again. */
+static bool
+verify_table(Due *due)
+{
+	volatile bool done = false;
+	const char *volatile reason = NULL;
+
+	MemoryContextReset(v->context);
+	MemoryContextSwitchTo(v->context);
+	dbsync_query_reset();
+	memset(&v->found, 0, sizeof(v->found));
+	v->obstacle = NULL;
+	v->table = NULL;
+	v->position = NULL;
+	v->behind = NULL;
+	v->leaving = DBSYNC_STAYS;
+	v->id = due->id;
+	v->progress.captured_id = due->captured_id;
+	v->progress.rows = v->progress.rows_expected = v->progress.differing = 0;
+	due->attempts++;
+	if (due->id == 0)
+	{
+		dbsync_outcome_begin(v, due->captured_id);
+		due->id = v->id;
+	}
+	PG_TRY();
+	{
+		const char *words = NULL;
+
+		done = attempt(due, &words);
+		reason = words;
+		if (!done)
+			let_go();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(v->context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		if (v->leaving != DBSYNC_STAYS)
+			reason = say_left();
+		let_go();
+		if (v->leaving == DBSYNC_STAYS)
+		{
+			end_badly(edata);
+			done = true;
+		}
+	}
+	PG_END_TRY();
+	v->table = NULL;
+	if (done)
+		return true;
+	if (v->leaving != DBSYNC_LEAVES_FOR_TIME && due->attempts < MANY_ATTEMPTS)
+		return false;
+	dbsync_outcome_end(v, "unfinished", reason ? reason : say_left());
+	return true;
+}
+
+/* --- all of them --- */
+
+static List *
+list_tables(void)
+{
+	List	   *due = NIL;
+	ListCell   *lc;
+
+	MemoryContextSwitchTo(v->work->context);
+	foreach(lc, v->work->subscription->tables)
+	{
+		const DbsyncTable *table = lfirst(lc);
+		Due		   *one;
+
+		if (v->order.captured_id != 0 && table->captured_id != v->order.captured_id)
+			continue;
+		one = palloc0(sizeof(Due));
+		one->captured_id = table->captured_id;
+		due = lappend(due, one);
+	}
+	MemoryContextSwitchTo(v->context);
+	return due;
+}
+
+static void
+verify_all(void)
+{
+	List	   *due;
+
+	read_configuration();
+	connect_target();
+	due = list_tables();
+	v->progress.tables = list_length(due);
+	while (due != NIL)
+	{
+		Due		   *one = linitial(due);
+		MemoryContext old;
+
+		due = list_delete_first(due);
+		if (verify_table(one))
+		{
+			v->progress.tables_done++;
+			continue;
+		}
+		old = MemoryContextSwitchTo(v->work->context);
+		due = lappend(due, one);
+		MemoryContextSwitchTo(old);
+		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, PAUSE_MS, PG_WAIT_EXTENSION);
+	}
+}
+
+void
+dbsync_verify_main(Datum arg)
+{
+	DbsyncWorkerArgs args;
+	DbsyncMeeting meeting;
+
+	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
+	dbsync_process_begin(args.database, args.starter);
+	v = MemoryContextAllocZero(TopMemoryContext, sizeof(DbsyncVerify));
+	if (!dbsync_meeting_enter(args.run, &v->order))
+		proc_exit(0);
+	v->context = AllocSetContextCreate(TopMemoryContext, "dbsync verify", ALLOCSET_DEFAULT_SIZES);
+	v->work = MemoryContextAllocZero(TopMemoryContext, sizeof(DbsyncWork));
+	v->work->context = AllocSetContextCreate(TopMemoryContext, "dbsync work", ALLOCSET_DEFAULT_SIZES);
+	v->work->subscription_id = v->order.subscription;
+	(void) dbsync_meeting_look(&meeting);
+	v->progress = meeting.progress;
+	dbsync_guard_watch(v);
+	MemoryContextSwitchTo(v->context);
+	PG_TRY();
+	{
+		verify_all();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(v->context);
+		edata = CopyErrorData();
+		dbsync_meeting_fail(edata);
+		EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		disconnect();
+		proc_exit(0);
+	}
+	PG_END_TRY();
+	disconnect();
+	proc_exit(0);
+}
