@@ -43,6 +43,8 @@ is_whole(const DbsyncDriver *driver)
 		((driver->create_sql && driver->table_create && driver->index_sql && driver->index_create &&
 		  driver->table_complete) || !(driver->features & DBSYNC_FEATURE_CREATE)) &&
 		(driver->rows_clear || !(driver->features & DBSYNC_FEATURE_CLEAR)) &&
+		((driver->quarantine_read && driver->quarantine_free && driver->doubt) ||
+		 !(driver->features & DBSYNC_FEATURE_QUARANTINE)) &&
 		((driver->foreign_keys && driver->rows_together) || !(driver->features & DBSYNC_FEATURE_FOREIGN_KEYS));
 }
 

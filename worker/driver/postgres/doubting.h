@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/postgres/doubting.h
+ *	  PostgreSQL driver: doubted rows, as the files that write them share them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBSYNC_WORKER_DRIVER_POSTGRES_DOUBTING_H
+#define DBSYNC_WORKER_DRIVER_POSTGRES_DOUBTING_H
+
+#include "worker/driver/driver.h"
+#include "worker/driver/postgres/internal.h"
+
+/* rows of a slice, at most */
+#define POSTGRES_DOUBTED_ROWS	1000
+
+typedef struct PostgresDoubted
+{
+	DbsyncTargetTable *table;
+	DbsyncRow	row;			/* as text, with all columns; of one to delete the key's */
+	Size		bytes;
+} PostgresDoubted;
+
+typedef struct PostgresDoubt
+{
+	DbsyncTargetTable *table;	/* whose rows are coming; NULL: none */
+	int			n;
+	Size		bytes;
+	PostgresDoubted *slice[POSTGRES_DOUBTED_ROWS];
+	List	   *later;			/* of PostgresDoubted: those that clashed */
+	MemoryContext slice_context;
+	MemoryContext kept_context;
+	MemoryContext scratch;
+} PostgresDoubt;
+
+extern PostgresDoubted *dbsync_postgres_doubted_copy(MemoryContext context, DbsyncTargetTable *table, const DbsyncRow *row);
+
+/* It has been written: its key is parked no more. */
+extern bool dbsync_postgres_doubted_fits(PostgresTarget *target, const PostgresDoubted *doubted);
+
+/*
+ * Write rows of a table behind a savepoint; with "replace" they take the place of what is there.  *fits: they are there.  Else they were refused for what a row of them is,
+ * nothing of it is left, and *said has the words, in CurrentMemoryContext.  False: another fault.
+ */
+extern bool dbsync_postgres_doubted_try(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **rows, int n,
+										bool replace, bool *fits, DbsyncFault *said);
+
+/* All of their keys are deleted, or what there is to be inserted is, whatever becomes of it. */
+extern bool dbsync_postgres_doubted_write(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **rows, int n,
+										  DbsyncRowsMode mode);
+
+#endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_DOUBTING_H */
