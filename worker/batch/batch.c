@@ -41,6 +41,7 @@
 #include "worker/batch/ledger_check.h"
 #include "worker/batch/missing.h"
 #include "worker/batch/open.h"
+#include "worker/batch/quarantine.h"
 #include "worker/batch/send.h"
 #include "worker/batch/sequences.h"
 #include "worker/batch/slice.h"
@@ -128,11 +129,14 @@ begin_target(DbsyncBatch *batch)
 	int64		expected = (batch->cut ? batch->cut->rows : 0) +
 		(batch->with_chunk ? dbsync_copy_chunk_rows : 0) +
 		(batch->with_scans ? dbsync_scanning_expected(batch->scans) : 0);
-	int			flags = (batch->with_chunk ? DBSYNC_BATCH_CHUNK : 0) |
+	bool		doubted = work->send_as == DBSYNC_SEND_DOUBTED;
+	int			flags = (batch->with_chunk ? DBSYNC_BATCH_CHUNK : 0) | (doubted ? DBSYNC_BATCH_DOUBTED : 0) |
 		(batch->cut && batch->cut->turns > 0 ? DBSYNC_BATCH_CHANGES : 0);
 
 	move_ledger(batch);
 	dbsync_target_begin(batch->target, &work->ledger, origin, expected, flags);
+	if (doubted)
+		dbsync_target_doubt(batch->target, work->late);
 }
 
 static void
@@ -224,6 +228,7 @@ pass(DbsyncBatch *batch)
 		((DbsyncTable *) lfirst(lc))->ties.emptied = true;
 	dbsync_missing_gather(work);
 	dbsync_confirm_note(work);
+	dbsync_quarantine_gather(work);
 	if (batch->held)
 		dbsync_held_batch_pass(batch);
 	else
@@ -256,6 +261,7 @@ note_tables(DbsyncBatch *batch)
 
 	batch->work->blamed = 0;
 	dbsync_missing_note(batch->work);
+	dbsync_quarantine_note(batch->work);
 	if (dbsync_subscription_is_settled(batch->work->subscription))
 		return;
 	foreach(lc, batch->work->subscription->tables)

@@ -33,6 +33,9 @@ dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table, const 
 {
 	if (table->keys_only || (cut_table != NULL && cut_table->keys > 0))
 		return true;
+	/* a row of a key that is parked has to fit by itself */
+	if (table->parked != NULL)
+		return true;
 	/* what is worked out of a row may need any of its values; and rows that are written together are staged whole */
 	return work->send_as >= DBSYNC_SEND_WHOLE_ROWS || table->ties.circle ||
 		(table->ties.checked && dbsync_target_table_is_followed(work->target, table->handle)) ||

@@ -10,6 +10,7 @@
 #include "worker/batch/choose.h"
 #include "worker/batch/send_table.h"
 #include "worker/driver/driver.h"
+#include "worker/parked.h"
 #include "worker/relay.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
@@ -29,8 +30,13 @@ dbsync_send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncRows
 	int64		rows = dbsync_cut_table_rows(cut_table);
 	int64		sent;
 
-	if ((mode == DBSYNC_ROWS_MERGE || mode == DBSYNC_ROWS_TOGETHER) && how->what != DBSYNC_RELAY_REMAINING)
+	if ((mode == DBSYNC_ROWS_MERGE || mode == DBSYNC_ROWS_TOGETHER || mode == DBSYNC_ROWS_DOUBTED) &&
+		how->what != DBSYNC_RELAY_REMAINING)
 		dbsync_relay_delete_filtered(relay);
+	if (mode == DBSYNC_ROWS_DOUBTED)
+		dbsync_relay_send_text(relay);
+	if (mode != DBSYNC_ROWS_CLEAR)
+		dbsync_relay_catch_parked(relay);
 	/* several rows of a circle are to come by one statement, so they are many, however few */
 	dbsync_target_rows_begin(target, table->handle, mode,
 							 table->ties.circle && rows > 1 ? -1 : rows, "sending rows");
@@ -57,6 +63,26 @@ dbsync_send_count(const DbsyncTable *table, const DbsyncCutTable *cut_table)
 	if (!(table->operations & (DBSYNC_SENDS_INSERT | DBSYNC_SENDS_UPDATE)))
 		sent.resolved = 0;
 	return sent;
+}
+
+void
+dbsync_send_caught(DbsyncBatch *batch, DbsyncTable *table)
+{
+	DbsyncTarget *target = batch->target;
+	List	   *rows;
+	ListCell   *lc;
+
+	if (table->parked == NULL || !dbsync_parked_has_caught(table->parked))
+		return;
+	rows = dbsync_parked_take(table->parked);
+	dbsync_target_rows_begin(target, table->handle, DBSYNC_ROWS_DOUBTED, list_length(rows), "sending rows of parked keys");
+	foreach(lc, rows)
+	{
+		if (!dbsync_target_try_rows_put(target, lfirst(lc)))
+			dbsync_target_raise(target, "sending rows of parked keys");
+	}
+	if (!dbsync_target_try_rows_end(target))
+		dbsync_target_raise(target, "sending rows of parked keys");
 }
 
 void
@@ -105,6 +131,9 @@ dbsync_send_begin(DbsyncBatch *batch, DbsyncTable *table, const DbsyncCutTable *
 void
 dbsync_send_end(DbsyncBatch *batch)
 {
+	/* where keys are checked others may have to be there before: see dbsync_send_ordered() */
+	if (!batch->work->subscription->tied)
+		dbsync_send_caught(batch, batch->current);
 	batch->work->sending = batch->work->completing = batch->current->oversized = 0;
 	batch->current = NULL;
 }
@@ -166,6 +195,25 @@ make_room_ahead(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncReadC
 }
 
 /*
+ * What replaces rows deletes all of them first: of a key that is parked it could not be said whether its row is to go.
+ */
+static bool
+is_to_be_doubted(const DbsyncBatch *batch, const DbsyncTable *table, const DbsyncCutTable *cut_table)
+{
+	return batch->work->send_as == DBSYNC_SEND_DOUBTED || (table->parked != NULL && is_to_be_replaced(batch, cut_table));
+}
+
+static void
+send_doubted(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncReadCut changes)
+{
+	DbsyncReadCut room = changes;
+
+	room.what = DBSYNC_RELAY_REMAINING;
+	make_room(batch, cut_table, &room);
+	batch->rows += dbsync_send_rows(batch, cut_table, DBSYNC_ROWS_DOUBTED, &changes);
+}
+
+/*
  * Inserts alone go straight in; deletes need but their keys; else each key's last state is merged, or
  * takes the place of what is there, which a row with untouched columns cannot.
  */
@@ -188,6 +236,8 @@ dbsync_send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 after, in
 		make_room_ahead(batch, cut_table, changes);
 	if (dbsync_read_shape(work->subscription, table, cut_table)->nkeys == 0)
 		dbsync_send_keyless(batch, cut_table, after, before, DBSYNC_RELAY_CHANGES);
+	else if (is_to_be_doubted(batch, table, cut_table))
+		send_doubted(batch, cut_table, changes);
 	else if (dbsync_send_appends(batch, table, cut_table))
 	{
 		changes.fold = false;

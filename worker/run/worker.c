@@ -71,7 +71,8 @@ attach_if_needed(void)
 {
 	/* somebody may have found that it begins anew, which is seen to where the ledger is read */
 	if (work->target != NULL && (dbsync_connection_is_outdated() || work->subscription->begins_anew ||
-								 work->subscription->chain > work->ledger.chain))
+								 work->subscription->chain > work->ledger.chain ||
+								 (work->subscription->quarantines && !work->parks)))
 		dbsync_ledger_detach(work);
 	if (work->target != NULL)
 		return;
