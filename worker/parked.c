@@ -239,6 +239,17 @@ dbsync_parked_find(DbsyncParkedKeys *parked, const Datum *key)
 	return NULL;
 }
 
+const Datum *
+dbsync_parked_values(const DbsyncParkedKeys *parked, char **key)
+{
+	for (int i = 0; i < parked->n; i++)
+	{
+		if (parked->sorted[i]->text == key)
+			return parked->sorted[i]->values;
+	}
+	return NULL;
+}
+
 void
 dbsync_parked_catch(DbsyncParkedKeys *parked, const DbsyncRow *row, int ncolumns)
 {

@@ -38,6 +38,9 @@ extern void dbsync_parked_prepare(DbsyncParkedKeys *parked, const DbsyncTableSha
 /* The key as the ledger has it, of one that has these values; NULL: it is not parked.  As the owner, too. */
 extern char **dbsync_parked_find(DbsyncParkedKeys *parked, const Datum *key);
 
+/* The values of a key, as dbsync_parked_find_text() has returned it; NULL: it could not be one of the shape. */
+extern const Datum *dbsync_parked_values(const DbsyncParkedKeys *parked, char **key);
+
 /*
  * Keep a row of such a key, with all columns of the target's table, until it is taken; as text.  Taken are all of them, in the
  * order in which they came (List of DbsyncRow): good until the next one is caught.

@@ -280,6 +280,7 @@ note_kinds(DbsyncSubscription *subscription)
 		subscription->any_compared |= table->shadow != NULL;
 		subscription->any_keys_only |= table->keys_only;
 		subscription->any_from_wal |= table->from_wal;
+		subscription->any_asked |= table->parked_asked != NULL;
 		subscription->any_keys_kept |= table->keys_only && dbsync_table_keeps_rows(table);
 	}
 }

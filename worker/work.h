@@ -90,7 +90,8 @@ typedef struct DbsyncWork
 	/* rows that the target refuses: see worker/batch/quarantine.h */
 	bool		parks;			/* what is parked was read as that of a subscription that parks rows */
 	List	   *late;			/* of char *: what the next batch is to check with each row; in context */
-	List	   *parked_news;	/* of DbsyncParkedRow: not noted in the catalog yet; in target_context */
+	List	   *parked_news;	/* of DbsyncParkedRow: not noted in the catalog yet; in target_context, too: */
+	List	   *parked_done;	/* of DbsyncParkedAnswer (worker/batch/retry.h) */
 	int			refused;		/* captured id of the table whose rows the last attempt could not park, or 0 */
 
 	DbsyncScanMark mark;		/* of this batch: see worker/copy/scanning.h */

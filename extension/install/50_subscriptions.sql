@@ -92,7 +92,7 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.check_on_partition_drop(text) IS 'error unless it says what becomes of the rows of partitions that go';
 
 CREATE FUNCTION dbsync_internal.target_parks(target name) RETURNS boolean
-    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_target_parks';
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_target_parks_rows';
 COMMENT ON FUNCTION dbsync_internal.target_parks(name) IS 'can the driver of a target park rows?';
 
 CREATE FUNCTION dbsync_internal.check_on_error(on_error text, target name) RETURNS void

@@ -42,6 +42,8 @@
 #include "worker/batch/missing.h"
 #include "worker/batch/open.h"
 #include "worker/batch/quarantine.h"
+#include "worker/batch/retry.h"
+#include "worker/batch/retry_send.h"
 #include "worker/batch/send.h"
 #include "worker/batch/sequences.h"
 #include "worker/batch/slice.h"
@@ -91,7 +93,7 @@ describe_batch(void *arg)
 static XLogRecPtr
 needed_wal(const DbsyncBatch *batch)
 {
-	if (!batch->caught_up || batch->cut == NULL || batch->with_chunk || batch->with_scans || batch->sliced ||
+	if (!batch->caught_up || batch->cut == NULL || batch->with_chunk || batch->with_scans || batch->with_retries || batch->sliced ||
 		batch->work->subscription->any_from_wal)
 		return dbsync_wal_end();
 	return dbsync_wal_needed(batch->cut, batch->now);
@@ -228,6 +230,8 @@ pass(DbsyncBatch *batch)
 		((DbsyncTable *) lfirst(lc))->ties.emptied = true;
 	dbsync_missing_gather(work);
 	dbsync_confirm_note(work);
+	if (batch->with_retries)
+		dbsync_retry_done(work, batch->retries);
 	dbsync_quarantine_gather(work);
 	if (batch->held)
 		dbsync_held_batch_pass(batch);
@@ -321,6 +325,8 @@ dbsync_batch_apply(DbsyncBatch *batch)
 		dbsync_send_chunk(batch);
 	if (batch->with_scans)
 		batch->rows += dbsync_scanning_send(work, batch->scans);
+	if (batch->with_retries)
+		dbsync_retry_send(batch);
 	write_ledger(batch);
 	dbsync_sequences_advance(batch);
 	dbsync_row_types_check(work);
@@ -348,8 +354,8 @@ dbsync_batch_apply(DbsyncBatch *batch)
 static bool
 goes_on(const DbsyncBatch *batch, int done)
 {
-	return (batch->copying != NULL || batch->scans != NIL) && batch->fresh && !batch->with_chunk &&
-		!batch->with_scans && done < MAX_OF_ONE_S;
+	return (batch->copying != NULL || batch->scans != NIL || batch->retries != NIL) && batch->fresh && !batch->with_chunk &&
+		!batch->with_scans && !batch->with_retries && done < MAX_OF_ONE_S;
 }
 
 bool

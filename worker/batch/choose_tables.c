@@ -12,6 +12,7 @@
 #include "utils/timestamp.h"
 
 #include "worker/batch/choose.h"
+#include "worker/batch/retry.h"
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
 #include "worker/query.h"
@@ -196,6 +197,7 @@ dbsync_choose_begin(DbsyncBatch *batch)
 		choose_beside(batch);
 	batch->scans = batch->past || batch->held ? NIL : dbsync_scanning_lock(work, batch->asked);
 	lock_to_complete(work);
+	batch->retries = batch->past || batch->held ? NIL : dbsync_retry_lock(work);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach(lc, batch->copies)
 	{
@@ -212,6 +214,8 @@ dbsync_choose_end(DbsyncBatch *batch)
 {
 	if (batch->cut != NULL)
 		dbsync_cut_free(batch->cut);	/* one that was not sent */
+	dbsync_retry_unlock(batch->retries);
+	batch->retries = NIL;
 	PopActiveSnapshot();
 	dbsync_query_commit();
 	MemoryContextSwitchTo(batch->work->context);

@@ -177,6 +177,6 @@ dbsync_quarantine_gather(DbsyncWork *work)
 void
 dbsync_quarantine_note(DbsyncWork *work)
 {
-	if (work->parked_news != NIL)
+	if (work->parked_news != NIL || work->parked_done != NIL)
 		(void) dbsync_query_attempt(dbsync_quarantine_note_news, work);
 }

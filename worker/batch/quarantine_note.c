@@ -13,6 +13,7 @@
 #include "utils/uuid.h"
 
 #include "worker/batch/quarantine_note.h"
+#include "worker/batch/retry.h"
 #include "worker/driver/driver.h"
 #include "worker/query.h"
 #include "worker/subscription.h"
@@ -117,6 +118,20 @@ write_row(const DbsyncParkedRow *row, bool answers)
 					 " FROM dbsync.subscription_table a WHERE a.uid = $1::pg_catalog.uuid AND NOT EXISTS (SELECT FROM again)", 11, args);
 }
 
+/* Unless somebody has asked once more since. */
+static void
+write_answer(const DbsyncParkedAnswer *answer)
+{
+	const char *args[2];
+
+	args[0] = uuid_text(&answer->attachment);
+	args[1] = answer->asked;
+	dbsync_query_run("WITH done AS (UPDATE dbsync.subscription_table a SET parked_asked = NULL"
+					 " WHERE a.uid = $1::pg_catalog.uuid AND a.parked_asked = $2::pg_catalog.timestamptz RETURNING a.uid)"
+					 " UPDATE dbsync_internal.parked_row p SET asked = NULL FROM done"
+					 " WHERE p.attachment = done.uid AND p.asked IS NOT NULL", 2, args);
+}
+
 void
 dbsync_quarantine_note_news(void *arg)
 {
@@ -126,8 +141,10 @@ dbsync_quarantine_note_news(void *arg)
 	dbsync_query_begin(false, "noting what is parked");
 	foreach(lc, work->parked_news)
 		write_row(lfirst(lc), true);
+	foreach(lc, work->parked_done)
+		write_answer(lfirst(lc));
 	dbsync_query_commit();
-	work->parked_news = NIL;
+	work->parked_news = work->parked_done = NIL;
 }
 
 /* What was noted, and is not parked, goes; what somebody has asked for of the rest stays. */

@@ -31,6 +31,7 @@
 #include "worker/batch/confirm.h"
 #include "worker/batch/held.h"
 #include "worker/batch/ledger.h"
+#include "worker/batch/retry.h"
 #include "worker/batch/sequence_look.h"
 #include "worker/connection.h"
 #include "worker/copy/comparing.h"
@@ -201,7 +202,7 @@ work_through(void)
 		tidied = false;
 		/* all that this round's snapshot shows is there; who commits later calls us */
 		if (work->caught_up && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work) &&
-			dbsync_indexing_pause(work) > 0 && dbsync_scanning_pause(work) > 0 && dbsync_comparing_pause(work) > 0)
+			dbsync_indexing_pause(work) > 0 && dbsync_retry_pause(work) > 0 && dbsync_scanning_pause(work) > 0 && dbsync_comparing_pause(work) > 0)
 		{
 			/* a run was asked for what there was then; others may write on and on */
 			if (work->run != 0 || !dbsync_sleep_was_woken())
