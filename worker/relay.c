@@ -19,9 +19,9 @@
 
 #include "extension/log/segment.h"
 #include "extension/owner.h"
+#include "worker/catcher.h"
 #include "worker/encode.h"
 #include "worker/last_key.h"
-#include "worker/parked.h"
 #include "worker/progress.h"
 #include "worker/relay.h"
 #include "worker/row_describe.h"
@@ -65,8 +65,8 @@ struct DbsyncRelay
 	bool		sends_text;
 	TupleDesc	sent_desc;		/* of rows as they are sent */
 	DbsyncEncoder *encoder;
-	DbsyncParkedKeys *parked;	/* keys whose rows are caught; NULL: none are */
-	DbsyncEncoder *text;		/* for these */
+	bool		catches;		/* rows of keys that are parked: then ... */
+	DbsyncCatcher *catcher;		/* ... so; NULL: none are */
 	DbsyncRow	row;
 	DbsyncLastKey *last_key;	/* of chunks: that of the last row */
 };
@@ -190,11 +190,9 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 	relay->row.lengths = palloc(sizeof(int) * Max(relay->ncolumns, 1));
 	if (relay->what == DBSYNC_RELAY_CHUNK)
 		relay->last_key = dbsync_last_key_create(relay->shape, relay->place, desc);
-	if (relay->parked != NULL)
-	{
-		dbsync_parked_prepare(relay->parked, relay->shape);
-		relay->text = dbsync_encoder_create(relay->sent_desc, relay->at, relay->ncolumns, false);
-	}
+	if (relay->catches && relay->table->parked != NULL)
+		relay->catcher = dbsync_catcher_create(relay->table, relay->shape, relay->what == DBSYNC_RELAY_KEYS, relay->place,
+											   relay->sent_desc, relay->at, relay->ncolumns);
 	MemoryContextSwitchTo(old);
 }
 
@@ -322,69 +320,13 @@ select_row(DbsyncRelay *relay, TupleTableSlot *slot)
 	return dbsync_selecting_key(relay->selecting, slot);
 }
 
-/* Its key as the ledger has it, if that is parked; else NULL. */
-static char **
-parked_key(const DbsyncRelay *relay, const TupleTableSlot *slot)
-{
-	const DbsyncTableShape *shape = relay->shape;
-	Datum		key[INDEX_MAX_KEYS];
-
-	for (int k = 0; k < shape->nkeys; k++)
-	{
-		int			at = relay->place[relay->what == DBSYNC_RELAY_KEYS ? k : shape->keys[k]];
-
-		if (slot->tts_isnull[at])
-			return NULL;
-		key[k] = slot->tts_values[at];
-	}
-	return dbsync_parked_find(relay->parked, key);
-}
-
-/* Where the target's table has the i-th of the columns that come. */
-static int
-target_column(const DbsyncRelay *relay, int i)
-{
-	int			column;
-
-	if (relay->what != DBSYNC_RELAY_KEYS)
-		return i;
-	column = relay->shape->keys[i];
-	if (relay->table->sent == NULL)
-		return column;
-	for (int c = 0; c < relay->table->nsent; c++)
-	{
-		if (relay->table->sent[c] == column)
-			return c;
-	}
-	elog(ERROR, "a key column of table %s is not sent", relay->table->qualified);
-}
-
-/* It goes alone, later, and as text. */
-static void
-catch_row(DbsyncRelay *relay, const TupleTableSlot *sent, char **key)
-{
-	int			n = relay->table->sent ? relay->table->nsent : relay->shape->ncolumns;
-	DbsyncRow	row = {.kind = relay->row.kind,.parked = key};
-
-	row.values = palloc0(sizeof(char *) * Max(n, 1));
-	row.lengths = palloc0(sizeof(int) * Max(n, 1));
-	for (int i = 0; i < relay->ncolumns; i++)
-	{
-		int			to = target_column(relay, i);
-
-		if (!sent->tts_isnull[relay->at[i]])
-			row.values[to] = dbsync_encoder_value(relay->text, i, sent->tts_values[relay->at[i]], &row.lengths[to]);
-	}
-	dbsync_parked_catch(relay->parked, &row, n);
-}
-
 static bool
 receive(TupleTableSlot *slot, DestReceiver *self)
 {
 	DbsyncRelay *relay = (DbsyncRelay *) self;
 	TupleTableSlot *sent = slot;
 	int64		before = relay->bytes;
-	char	  **key = NULL;
+	bool		caught;
 	MemoryContext old;
 
 	CHECK_FOR_INTERRUPTS();
@@ -401,11 +343,8 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 		sent = select_row(relay, slot);
 	if (relay->what == DBSYNC_RELAY_GONE && relay->row.kind != DBSYNC_ROW_DELETE)
 		sent = NULL;
-	if (sent != NULL && relay->parked != NULL)
-		key = parked_key(relay, slot);
-	if (key != NULL)
-		catch_row(relay, sent, key);
-	else if (sent != NULL)
+	caught = relay->catcher != NULL && sent != NULL && dbsync_catcher_catch(relay->catcher, relay->row.kind, slot, sent);
+	if (sent != NULL && !caught)
 	{
 		encode_row(relay, slot, sent);
 		relay->refused = !dbsync_target_try_rows_put(relay->target, &relay->row);
@@ -484,7 +423,7 @@ dbsync_relay_send_text(DbsyncRelay *relay)
 void
 dbsync_relay_catch_parked(DbsyncRelay *relay)
 {
-	relay->parked = relay->table->parked;
+	relay->catches = true;
 }
 
 void

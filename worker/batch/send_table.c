@@ -132,7 +132,7 @@ void
 dbsync_send_end(DbsyncBatch *batch)
 {
 	/* where keys are checked others may have to be there before: see dbsync_send_ordered() */
-	if (!batch->work->subscription->tied)
+	if (batch->current->ties.rank == 0)
 		dbsync_send_caught(batch, batch->current);
 	batch->work->sending = batch->work->completing = batch->current->oversized = 0;
 	batch->current = NULL;

@@ -95,7 +95,7 @@ find_refused(Crowd *crowd, DbsyncTargetTable *table, PostgresDoubted **rows, Wai
 	PostgresMark mark;
 
 	*refused = 0;
-	if (!dbsync_postgres_mark(target, table, &mark) ||
+	if (!dbsync_postgres_mark(target, list_make1(table), &mark) ||
 		!dbsync_postgres_doubted_write(target, table, rows, n, DBSYNC_ROWS_DELETE))
 		return false;
 	for (int i = 0; i < n; i++)
@@ -149,8 +149,33 @@ replace(Crowd *crowd, DbsyncTargetTable *table)
 static bool
 together(Crowd *crowd, bool *all)
 {
+	PostgresTarget *target = crowd->target;
+	PostgresDoubted **rows = palloc(sizeof(PostgresDoubted *) * crowd->n);
+	Waiting   **waiting = palloc(sizeof(Waiting *) * crowd->n);
+	List	   *tables = NIL;
+	PostgresMark mark;
+	DbsyncFault said;
+	ListCell   *lc;
+
 	*all = false;
-	return true;
+	for (int i = 0; i < crowd->n; i++)
+	{
+		if (!crowd->rows[i].done)
+			tables = list_append_unique_ptr(tables, crowd->rows[i].doubted->table);
+	}
+	if (tables == NIL)
+		return true;
+	if (!dbsync_postgres_mark(target, tables, &mark))
+		return false;
+	*all = true;
+	foreach(lc, tables)
+	{
+		int			n = gather(crowd, lfirst(lc), rows, waiting);
+
+		*all = *all && dbsync_postgres_doubted_write(target, lfirst(lc), rows, n, DBSYNC_ROWS_TOGETHER);
+	}
+	*all = *all && dbsync_postgres_rows_together(&target->base, true) && dbsync_postgres_settle(target);
+	return *all ? dbsync_postgres_keep(target) : dbsync_postgres_doubted_back(target, &mark, &said);
 }
 
 bool

@@ -10,6 +10,7 @@
 
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/recover.h"
 
 /* rows of a slice, at most */
 #define POSTGRES_DOUBTED_ROWS	1000
@@ -45,7 +46,10 @@ extern bool dbsync_postgres_doubted_fits(PostgresTarget *target, const PostgresD
 extern bool dbsync_postgres_doubted_try(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **rows, int n,
 										bool replace, bool *fits, DbsyncFault *said);
 
-/* All of their keys are deleted, or what there is to be inserted is, whatever becomes of it. */
+/* After a refusal: go back to the mark, if it was for what a row is; *said as above.  False: another fault. */
+extern bool dbsync_postgres_doubted_back(PostgresTarget *target, const PostgresMark *mark, DbsyncFault *said);
+
+/* In modes DELETE, APPEND, MERGE and TOGETHER, which may have to be finished; whatever becomes of it. */
 extern bool dbsync_postgres_doubted_write(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **rows, int n,
 										  DbsyncRowsMode mode);
 

@@ -25,16 +25,26 @@
 #define SOME_ANSWERS	16
 
 bool
-dbsync_postgres_mark(PostgresTarget *target, DbsyncTargetTable *table, PostgresMark *mark)
+dbsync_postgres_mark(PostgresTarget *target, const List *tables, PostgresMark *mark)
 {
+	ListCell   *lc;
+
 	/* what goes before it is none of its business */
 	if (!dbsync_postgres_merge_finish(target) || !dbsync_postgres_settle(target))
 		return false;
-	mark->table = table;
-	memcpy(mark->stages, table->stages, sizeof(mark->stages));
-	mark->guarded = table->guarded;
-	mark->emptied = table->emptied;
-	mark->tuples = table->tuples;
+	mark->n = 0;
+	mark->tables = palloc(sizeof(PostgresTableMark) * Max(list_length(tables), 1));
+	foreach(lc, tables)
+	{
+		DbsyncTargetTable *table = lfirst(lc);
+		PostgresTableMark *of = &mark->tables[mark->n++];
+
+		of->table = table;
+		memcpy(of->stages, table->stages, sizeof(of->stages));
+		of->guarded = table->guarded;
+		of->emptied = table->emptied;
+		of->tuples = table->tuples;
+	}
 	mark->joined_by_index = target->joined_by_index;
 	mark->batch_rows = target->batch_rows;
 	return dbsync_postgres_queue_sql(target, NULL, POSTGRES_STEP_PLAIN, "SAVEPOINT dbsync");
@@ -109,15 +119,19 @@ prepare_anew(PostgresTarget *target)
 static void
 restore(PostgresTarget *target, const PostgresMark *mark)
 {
-	DbsyncTargetTable *table = mark->table;
+	for (int i = 0; i < mark->n; i++)
+	{
+		const PostgresTableMark *of = &mark->tables[i];
 
-	memcpy(table->stages, mark->stages, sizeof(mark->stages));
-	table->guarded = mark->guarded;
-	table->emptied = mark->emptied;
-	table->tuples = mark->tuples;
+		memcpy(of->table->stages, of->stages, sizeof(of->stages));
+		of->table->guarded = of->guarded;
+		of->table->emptied = of->emptied;
+		of->table->tuples = of->tuples;
+	}
 	target->joined_by_index = mark->joined_by_index;
 	target->batch_rows = mark->batch_rows;
 	memset(&target->merge, 0, sizeof(target->merge));
+	target->together = NIL;
 	target->rows.table = NULL;
 	target->nsteps = 0;
 }

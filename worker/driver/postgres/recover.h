@@ -10,20 +10,27 @@
 
 #include "worker/driver/postgres/internal.h"
 
-/* what is as it was when a savepoint is gone back to */
-typedef struct PostgresMark
+/* what is as it was when a savepoint is gone back to: of a table, */
+typedef struct PostgresTableMark
 {
 	DbsyncTargetTable *table;
 	PostgresStage stages[POSTGRES_NSTAGES];
 	int64		guarded;
 	int64		emptied;
 	double		tuples;
+} PostgresTableMark;
+
+/* and of the transaction */
+typedef struct PostgresMark
+{
+	int			n;
+	PostgresTableMark *tables;
 	int64		joined_by_index;
 	int64		batch_rows;
 } PostgresMark;
 
-/* Set a savepoint, before rows of the table. */
-extern bool dbsync_postgres_mark(PostgresTarget *target, DbsyncTargetTable *table, PostgresMark *mark);
+/* Set a savepoint, before rows of these tables (DbsyncTargetTable); in CurrentMemoryContext. */
+extern bool dbsync_postgres_mark(PostgresTarget *target, const List *tables, PostgresMark *mark);
 
 /* What has been done since stays. */
 extern bool dbsync_postgres_keep(PostgresTarget *target);

@@ -76,20 +76,10 @@ keep(const char *text)
 }
 
 bool
-dbsync_postgres_doubted_try(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **rows, int n, bool replace,
-							bool *fits, DbsyncFault *said)
+dbsync_postgres_doubted_back(PostgresTarget *target, const PostgresMark *mark, DbsyncFault *said)
 {
 	const DbsyncFault *fault = &target->base.fault;
-	PostgresMark mark;
 
-	if (!dbsync_postgres_mark(target, table, &mark))
-		return false;
-	*fits = replace || !table->upsertable
-		? dbsync_postgres_doubted_write(target, table, rows, n, DBSYNC_ROWS_DELETE) &&
-		dbsync_postgres_doubted_write(target, table, rows, n, DBSYNC_ROWS_APPEND)
-		: dbsync_postgres_doubted_write(target, table, rows, n, DBSYNC_ROWS_MERGE);
-	if (*fits)
-		return dbsync_postgres_keep(target);
 	if (!fault->of_row || target->broken)
 		return false;
 	*said = *fault;
@@ -97,5 +87,22 @@ dbsync_postgres_doubted_try(PostgresTarget *target, DbsyncTargetTable *table, Po
 	said->detail = keep(fault->detail);
 	said->hint = keep(fault->hint);
 	dbsync_postgres_forget_fault(target);
-	return dbsync_postgres_go_back(target, &mark);
+	return dbsync_postgres_go_back(target, mark);
+}
+
+bool
+dbsync_postgres_doubted_try(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **rows, int n, bool replace,
+							bool *fits, DbsyncFault *said)
+{
+	PostgresMark mark;
+
+	if (!dbsync_postgres_mark(target, list_make1(table), &mark))
+		return false;
+	*fits = replace || !table->upsertable
+		? dbsync_postgres_doubted_write(target, table, rows, n, DBSYNC_ROWS_DELETE) &&
+		dbsync_postgres_doubted_write(target, table, rows, n, DBSYNC_ROWS_APPEND)
+		: dbsync_postgres_doubted_write(target, table, rows, n, DBSYNC_ROWS_MERGE);
+	if (*fits)
+		return dbsync_postgres_keep(target);
+	return dbsync_postgres_doubted_back(target, &mark, said);
 }
