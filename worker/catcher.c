@@ -12,6 +12,7 @@
 #include "worker/catcher.h"
 #include "worker/encode.h"
 #include "worker/parked.h"
+#include "worker/target.h"
 
 struct DbsyncCatcher
 {
@@ -97,4 +98,23 @@ dbsync_catcher_catch(DbsyncCatcher *catcher, DbsyncRowKind kind, const TupleTabl
 	}
 	dbsync_parked_catch(catcher->table->parked, &row, catcher->ncolumns);
 	return true;
+}
+
+void
+dbsync_catcher_send(DbsyncTarget *target, DbsyncTable *table)
+{
+	List	   *rows;
+	ListCell   *lc;
+
+	if (table->parked == NULL || !dbsync_parked_has_caught(table->parked))
+		return;
+	rows = dbsync_parked_take(table->parked);
+	dbsync_target_rows_begin(target, table->handle, DBSYNC_ROWS_DOUBTED, list_length(rows), "sending rows of parked keys");
+	foreach(lc, rows)
+	{
+		if (!dbsync_target_try_rows_put(target, lfirst(lc)))
+			dbsync_target_raise(target, "sending rows of parked keys");
+	}
+	if (!dbsync_target_try_rows_end(target))
+		dbsync_target_raise(target, "sending rows of parked keys");
 }

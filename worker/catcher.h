@@ -29,4 +29,10 @@ extern DbsyncCatcher *dbsync_catcher_create(const DbsyncTable *table, const Dbsy
 extern bool dbsync_catcher_catch(DbsyncCatcher *catcher, DbsyncRowKind kind, const TupleTableSlot *came,
 								 const TupleTableSlot *sent);
 
+/*
+ * Send what was caught of a table, one by one, within a batch and between other rows (mode DOUBTED); raises what the target
+ * refuses all the same.
+ */
+extern void dbsync_catcher_send(DbsyncTarget *target, DbsyncTable *table);
+
 #endif							/* DBSYNC_WORKER_CATCHER_H */

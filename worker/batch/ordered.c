@@ -23,6 +23,7 @@
 #include "worker/batch/emptied.h"
 #include "worker/batch/ordered.h"
 #include "worker/batch/send_table.h"
+#include "worker/catcher.h"
 #include "worker/driver/driver.h"
 #include "worker/shape.h"
 #include "worker/source/source.h"
@@ -151,7 +152,7 @@ prepare(Order *order, Entry *entry)
 	else if (entry->table->ties.rank == 0 || !entry->last)
 	{
 		dbsync_send_table(batch, cut_table, entry->place, 0);
-		dbsync_send_caught(batch, entry->table);
+		dbsync_catcher_send(batch->target, entry->table);
 		entry->done = true;
 	}
 }
@@ -313,7 +314,7 @@ send_caught(Order *order, int from, int end)
 	for (int i = from; i < end; i++)
 	{
 		some |= order->entries[i].table->parked != NULL;
-		dbsync_send_caught(order->batch, order->entries[i].table);
+		dbsync_catcher_send(order->batch->target, order->entries[i].table);
 	}
 	if (some)
 		dbsync_target_rows_together(order->batch->target, false, "sending rows of parked keys");

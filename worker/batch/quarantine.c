@@ -18,6 +18,7 @@
 
 #include "worker/batch/quarantine.h"
 #include "worker/batch/quarantine_note.h"
+#include "worker/copy/connections.h"
 #include "worker/driver/driver.h"
 #include "worker/parked.h"
 #include "worker/query.h"
@@ -106,8 +107,9 @@ dbsync_quarantine_finds(const DbsyncWork *work)
 {
 	/* the configuration may not have been read; and what the target is asked about is no row */
 	return work->subscription != NULL && work->subscription->quarantines && work->asking == 0 &&
-		dbsync_target_parks(work->target) && dbsync_target_has_fault(work->target) && work->target->fault.of_row &&
-		work->target->fault.kind != DBSYNC_FAULT_LOST;
+		dbsync_target_parks(work->target) &&
+		((dbsync_target_has_fault(work->target) && work->target->fault.of_row && work->target->fault.kind != DBSYNC_FAULT_LOST) ||
+		 dbsync_connections_refuse_row(work));
 }
 
 bool

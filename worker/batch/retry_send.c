@@ -21,7 +21,7 @@
 #include "extension/owner.h"
 #include "worker/batch/choose.h"
 #include "worker/batch/retry_send.h"
-#include "worker/batch/send_table.h"
+#include "worker/catcher.h"
 #include "worker/driver/driver.h"
 #include "worker/parked.h"
 #include "worker/query.h"
@@ -124,7 +124,7 @@ send(DbsyncBatch *batch, const Asked *asked, DbsyncRelayWhat what)
 	dbsync_owner_end(&saved);
 	if (!dbsync_relay_result(relay, &rows) || !dbsync_target_try_rows_end(target))
 		dbsync_target_raise(target, "sending rows of parked keys");
-	dbsync_send_caught(batch, table);
+	dbsync_catcher_send(target, table);
 	/* it may have been in the way of others, or they in its */
 	if (work->subscription->tied)
 		dbsync_target_rows_together(target, false, "sending rows of parked keys");

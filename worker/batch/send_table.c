@@ -9,8 +9,8 @@
 
 #include "worker/batch/choose.h"
 #include "worker/batch/send_table.h"
+#include "worker/catcher.h"
 #include "worker/driver/driver.h"
-#include "worker/parked.h"
 #include "worker/relay.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
@@ -66,26 +66,6 @@ dbsync_send_count(const DbsyncTable *table, const DbsyncCutTable *cut_table)
 }
 
 void
-dbsync_send_caught(DbsyncBatch *batch, DbsyncTable *table)
-{
-	DbsyncTarget *target = batch->target;
-	List	   *rows;
-	ListCell   *lc;
-
-	if (table->parked == NULL || !dbsync_parked_has_caught(table->parked))
-		return;
-	rows = dbsync_parked_take(table->parked);
-	dbsync_target_rows_begin(target, table->handle, DBSYNC_ROWS_DOUBTED, list_length(rows), "sending rows of parked keys");
-	foreach(lc, rows)
-	{
-		if (!dbsync_target_try_rows_put(target, lfirst(lc)))
-			dbsync_target_raise(target, "sending rows of parked keys");
-	}
-	if (!dbsync_target_try_rows_end(target))
-		dbsync_target_raise(target, "sending rows of parked keys");
-}
-
-void
 dbsync_send_keyless(DbsyncBatch *batch, const DbsyncCutTable *cut_table, int64 after, int64 before,
 					DbsyncRelayWhat what)
 {
@@ -133,7 +113,7 @@ dbsync_send_end(DbsyncBatch *batch)
 {
 	/* where keys are checked others may have to be there before: see dbsync_send_ordered() */
 	if (batch->current->ties.rank == 0)
-		dbsync_send_caught(batch, batch->current);
+		dbsync_catcher_send(batch->target, batch->current);
 	batch->work->sending = batch->work->completing = batch->current->oversized = 0;
 	batch->current = NULL;
 }

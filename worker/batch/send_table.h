@@ -23,9 +23,6 @@ extern DbsyncReadCut dbsync_send_begin(DbsyncBatch *batch, DbsyncTable *table, c
 									   int64 after, int64 before);
 extern void dbsync_send_end(DbsyncBatch *batch);
 
-/* Rows of the table that were caught on their way, since their keys are parked, one by one. */
-extern void dbsync_send_caught(DbsyncBatch *batch, DbsyncTable *table);
-
 /* Of the cut's rows those that the subscription sends. */
 extern DbsyncCutTable dbsync_send_count(const DbsyncTable *table, const DbsyncCutTable *cut_table);
 

@@ -50,6 +50,13 @@ doubt_of(PostgresTarget *target)
 	return target->doubt;
 }
 
+void
+dbsync_postgres_doubt_forget(PostgresTarget *target)
+{
+	if (target->doubt != NULL)
+		target->doubt->at_once = NIL;
+}
+
 PostgresDoubted *
 dbsync_postgres_doubted_copy(MemoryContext context, DbsyncTargetTable *table, const DbsyncRow *row)
 {
@@ -170,6 +177,8 @@ end_slice(PostgresTarget *target)
 	return good;
 }
 
+static bool check_at_once(PostgresTarget *target);
+
 /* What fits by now of those that were put off is written, and the keys of the others are parked. */
 static bool
 finish(PostgresTarget *target)
@@ -280,7 +289,7 @@ dbsync_postgres_doubt_truncate(DbsyncTarget *base, DbsyncTargetTable **tables, i
 		if (!dbsync_postgres_unpark_all(target, tables[i]))
 			return false;
 	}
-	return dbsync_postgres_truncate(base, tables, ntables);
+	return dbsync_postgres_truncate(base, tables, ntables) && check_at_once(target);
 }
 
 bool
@@ -317,29 +326,59 @@ static const char *const triggers_sql =
 " FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace"
 " WHERE k.contype = 't' AND k.condeferrable";
 
+/* They are not to wait any more; again, where all were told to wait since. */
+static bool
+check_at_once(PostgresTarget *target)
+{
+	ListCell   *lc;
+
+	if (target->doubt == NULL)
+		return true;
+	foreach(lc, target->doubt->at_once)
+	{
+		if (!dbsync_postgres_queue_sql(target, NULL, POSTGRES_STEP_PLAIN, psprintf("SET CONSTRAINTS %s IMMEDIATE", (char *) lfirst(lc))))
+			return false;
+	}
+	return true;
+}
+
+/* What an error has named, or else those that it may have come from; NULL: there are none. */
+static bool
+find_constraints(PostgresTarget *target, const char *late, const char **constraints)
+{
+	const PostgresAnswer *answer;
+
+	*constraints = late;
+	if (late[0] != '\0')
+		return true;
+	answer = dbsync_postgres_query(target, triggers_sql, 0, NULL, "1T");
+	if (answer == NULL)
+		return false;
+	*constraints = dbsync_postgres_answer_text(answer, 0, 0);
+	return true;
+}
+
 bool
 dbsync_postgres_doubt(DbsyncTarget *base, List *late)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
+	PostgresDoubt *doubt = doubt_of(target);
+	MemoryContext context = dbsync_postgres_told_context(target);
 	ListCell   *lc;
 
 	target->doubted = true;
 	foreach(lc, late)
 	{
-		const char *constraints = lfirst(lc);
+		const char *constraints;
+		MemoryContext old;
 
-		if (constraints[0] == '\0')
-		{
-			const PostgresAnswer *answer = dbsync_postgres_query(target, triggers_sql, 0, NULL, "1T");
-
-			if (answer == NULL)
-				return false;
-			if (dbsync_postgres_answer_is_null(answer, 0, 0))
-				continue;
-			constraints = pstrdup(dbsync_postgres_answer_text(answer, 0, 0));
-		}
-		if (!dbsync_postgres_execute(target, NULL, psprintf("SET CONSTRAINTS %s IMMEDIATE", constraints), NULL))
+		if (!find_constraints(target, lfirst(lc), &constraints))
 			return false;
+		if (constraints == NULL)
+			continue;
+		old = MemoryContextSwitchTo(context);
+		doubt->at_once = lappend(doubt->at_once, pstrdup(constraints));
+		MemoryContextSwitchTo(old);
 	}
-	return true;
+	return check_at_once(target);
 }

@@ -11,6 +11,9 @@
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/internal.h"
 
+/* Before a batch: nothing of the one before counts. */
+extern void dbsync_postgres_doubt_forget(PostgresTarget *target);
+
 /* As in the contract. */
 extern bool dbsync_postgres_doubt(DbsyncTarget *base, List *late);
 

@@ -29,6 +29,7 @@ typedef struct PostgresDoubt
 	Size		bytes;
 	PostgresDoubted *slice[POSTGRES_DOUBTED_ROWS];
 	List	   *later;			/* of PostgresDoubted: those that clashed */
+	List	   *at_once;		/* of char *: constraints of this batch that are checked with each slice; in told_context */
 	MemoryContext slice_context;
 	MemoryContext kept_context;
 	MemoryContext scratch;

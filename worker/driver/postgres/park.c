@@ -24,6 +24,14 @@
 
 #define PARAMETERS	10
 
+MemoryContext
+dbsync_postgres_told_context(PostgresTarget *target)
+{
+	if (target->told_context == NULL)
+		target->told_context = AllocSetContextCreate(target->base.context, "dbsync parked", ALLOCSET_DEFAULT_SIZES);
+	return target->told_context;
+}
+
 void
 dbsync_postgres_quarantine_begin(PostgresTarget *target)
 {
@@ -101,9 +109,7 @@ tell(PostgresTarget *target, const DbsyncTargetTable *table, char *const *key)
 {
 	DbsyncParkedRow *told;
 
-	if (target->told_context == NULL)
-		target->told_context = AllocSetContextCreate(target->base.context, "dbsync parked", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(target->told_context);
+	MemoryContextSwitchTo(dbsync_postgres_told_context(target));
 	told = palloc0(sizeof(DbsyncParkedRow));
 	told->attachment = table->spec.attachment;
 	told->nkeys = table->nkeys;

@@ -16,6 +16,9 @@ extern bool dbsync_postgres_quarantine_read(DbsyncTarget *base, const pg_uuid_t 
 											List **rows);
 extern bool dbsync_postgres_quarantine_free(DbsyncTarget *base, List *rows);
 
+/* Memory of what has been told of the batch, until the next one begins. */
+extern MemoryContext dbsync_postgres_told_context(PostgresTarget *target);
+
 /* Before a batch: nothing has been told of it. */
 extern void dbsync_postgres_quarantine_begin(PostgresTarget *target);
 

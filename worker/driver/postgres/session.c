@@ -277,6 +277,7 @@ postgres_begin(DbsyncTarget *base, const DbsyncLedger *ledger,
 	target->careful = (flags & DBSYNC_BATCH_CAREFUL) != 0;
 	target->subscription = ledger->subscription;
 	dbsync_postgres_quarantine_begin(target);
+	dbsync_postgres_doubt_forget(target);
 	begun = large ? dbsync_postgres_begin(target, synchronous_commit, origin)
 		: dbsync_postgres_begin_short(target, synchronous_commit, origin);
 
