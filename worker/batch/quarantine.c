@@ -41,26 +41,31 @@ find_table(const DbsyncWork *work, const pg_uuid_t *attachment)
 	return NULL;
 }
 
-/* It is parked, or it is not any more; the row says which. */
-static void
+/* It is parked, or it is not any more; the row says which.  True: it was not parked before. */
+static bool
 take(DbsyncWork *work, const DbsyncParkedRow *row)
 {
+	bool		news = false;
 	DbsyncTable *table = find_table(work, &row->attachment);
 
 	if (table == NULL)
-		return;
+		return false;
 	if (table->parked == NULL)
 	{
 		if (row->freed)
-			return;
+			return false;
 		table->parked = dbsync_parked_create(work->target_context);
 	}
 	if (row->freed)
 		dbsync_parked_remove(table->parked, row->nkeys, row->key);
 	else if (dbsync_parked_find_text(table->parked, row->nkeys, row->key) == NULL)
+	{
 		dbsync_parked_add(table->parked, row->nkeys, row->key);
+		news = true;
+	}
 	if (dbsync_parked_count(table->parked) == 0)
 		table->parked = NULL;
+	return news;
 }
 
 static void
@@ -95,7 +100,7 @@ dbsync_quarantine_attach(DbsyncWork *work)
 	old = MemoryContextSwitchTo(work->target_context);
 	rows = dbsync_target_quarantine_read(work->target, &subscription->uid, subscription->quarantines);
 	foreach(lc, rows)
-		take(work, lfirst(lc));
+		(void) take(work, lfirst(lc));
 	MemoryContextSwitchTo(old);
 	dbsync_query_commit();
 	if (rows != NIL || subscription->any_parked)
@@ -164,12 +169,18 @@ dbsync_quarantine_gather(DbsyncWork *work)
 {
 	MemoryContext old;
 	ListCell   *lc;
+	int			n = 0;
 
 	forget_late(work);
 	if (work->target->parked == NIL)
 		return;
 	foreach(lc, work->target->parked)
-		take(work, lfirst(lc));
+		n += take(work, lfirst(lc));
+	if (n > 0)
+		ereport(LOG,
+				(errmsg("target \"%s\" has refused %d rows of subscription \"%s\", whose keys are parked",
+						work->subscription->target, n, work->subscription->name),
+				 errhint("SELECT * FROM dbsync.quarantine.")));
 	old = MemoryContextSwitchTo(work->target_context);
 	work->parked_news = list_concat(work->parked_news, dbsync_quarantine_copy(work->target->parked));
 	MemoryContextSwitchTo(old);

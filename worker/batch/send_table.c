@@ -85,6 +85,9 @@ dbsync_send_keyless(DbsyncBatch *batch, const DbsyncCutTable *cut_table, int64 a
 static bool
 is_to_be_replaced(const DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 {
+	/* of a key that is parked it could not be said whether its row is to go */
+	if (batch->current->parked != NULL)
+		return false;
 	return (batch->work->send_as == DBSYNC_SEND_REPLACE_ALL && !batch->current->ties.checked) ||
 		dbsync_target_table_wants_replace(batch->target, batch->current->handle,
 										  dbsync_cut_table_rows(cut_table));
@@ -174,13 +177,13 @@ make_room_ahead(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncReadC
 	make_room(batch, cut_table, &changes);
 }
 
-/*
- * What replaces rows deletes all of them first: of a key that is parked it could not be said whether its row is to go.
- */
+/* Or its rows would have to be replaced, and cannot be: see above. */
 static bool
-is_to_be_doubted(const DbsyncBatch *batch, const DbsyncTable *table, const DbsyncCutTable *cut_table)
+is_to_be_doubted(const DbsyncBatch *batch, const DbsyncTable *table)
 {
-	return batch->work->send_as == DBSYNC_SEND_DOUBTED || (table->parked != NULL && is_to_be_replaced(batch, cut_table));
+	return batch->work->send_as == DBSYNC_SEND_DOUBTED ||
+		(table->parked != NULL && (batch->work->send_as == DBSYNC_SEND_REPLACE_ALL ||
+								   dbsync_target_table_wants_replace(batch->target, table->handle, 0)));
 }
 
 static void
@@ -216,7 +219,7 @@ dbsync_send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 after, in
 		make_room_ahead(batch, cut_table, changes);
 	if (dbsync_read_shape(work->subscription, table, cut_table)->nkeys == 0)
 		dbsync_send_keyless(batch, cut_table, after, before, DBSYNC_RELAY_CHANGES);
-	else if (is_to_be_doubted(batch, table, cut_table))
+	else if (is_to_be_doubted(batch, table))
 		send_doubted(batch, cut_table, changes);
 	else if (dbsync_send_appends(batch, table, cut_table))
 	{

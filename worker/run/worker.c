@@ -306,7 +306,8 @@ worker_loop(void)
 		}
 		if (!dbsync_schedule_is_put_off(work))
 			dbsync_report_trouble(NULL, 0);
-		if (work->run != 0 && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work))
+		if (work->run != 0 && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work) &&
+			!dbsync_retry_is_pending(work))
 		{
 			if (try_step(confirm_run, &pause))
 				dbsync_process_finish(work);
