@@ -8,6 +8,7 @@
 ALTER TABLE public.customer ADD CHECK (note <> 'bad');
 ALTER TABLE public.tree ADD CHECK (note <> 'bad');
 ALTER TABLE public.man ADD CHECK (note <> 'bad');
+ALTER TABLE public.woman ADD CHECK (id <> 4);
 \c :source :me
 INSERT INTO public.customer SELECT i, 'mail ' || i FROM generate_series(1, 5) i;
 INSERT INTO public.bill SELECT i, 1 + i % 5 FROM generate_series(1, 10) i;
@@ -61,10 +62,10 @@ SELECT dbsync.run_once('keys');
 SELECT count(*) FROM public.tree;
 \c :source
 
--- a circle whose check waits for the end, beside one that is refused (review: B7)
+-- a circle whose check waits for the end, beside one that is refused (review: B7), and one that the check refuses
 BEGIN;
-INSERT INTO public.man VALUES (1, 1, 'good'), (2, 2, 'bad'), (3, 3, 'good');
-INSERT INTO public.woman VALUES (1, 1), (2, 2), (3, 3);
+INSERT INTO public.man VALUES (1, 1, 'good'), (2, 2, 'bad'), (3, 3, 'good'), (4, 4, 'good');
+INSERT INTO public.woman VALUES (1, 1), (2, 2), (3, 3), (4, 4);
 COMMIT;
 SELECT dbsync.run_once('keys');
 :parked;
@@ -72,6 +73,7 @@ SELECT dbsync.run_once('keys');
 TABLE public.man ORDER BY id;
 TABLE public.woman ORDER BY id;
 ALTER TABLE public.man DROP CONSTRAINT man_note_check;
+ALTER TABLE public.woman DROP CONSTRAINT woman_id_check;
 ALTER TABLE public.tree DROP CONSTRAINT tree_note_check;
 \c :source
 SELECT dbsync.retry('keys', 'public.man'), dbsync.retry('keys', 'public.woman'), dbsync.retry('keys', 'public.tree');

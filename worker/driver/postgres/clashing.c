@@ -6,7 +6,8 @@
  * Most of them fit as soon as others are there: a value has been left, a parent has come.  So each is tried again, as
  * long as any fits.  What remains may be a circle: rows that swap a unique value, or that reference one another.  Where keys are not
  * checked all of these are deleted, and each is inserted that fits; what does not is in the way of rows that stay, and its own old row
- * stays, too: so the others have another try without it.  Where keys are checked they are written by one statement, or none.
+ * stays, too: so the others have another try without it.  Where keys are checked they are written by one statement, or none, but for
+ * those that lead to rows that are not there.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +17,7 @@
 #include "worker/driver/postgres/clashing.h"
 #include "worker/driver/postgres/doubting.h"
 #include "worker/driver/postgres/internal.h"
+#include "worker/driver/postgres/orphans.h"
 #include "worker/driver/postgres/quarantine.h"
 #include "worker/driver/postgres/recover.h"
 #include "worker/driver/postgres/rows.h"
@@ -28,6 +30,7 @@ typedef struct Waiting
 	PostgresDoubted *doubted;
 	DbsyncFault said;
 	bool		done;
+	bool		left;			/* it leads to a row that is not there */
 } Waiting;
 
 typedef struct Crowd
@@ -145,7 +148,40 @@ replace(Crowd *crowd, DbsyncTargetTable *table)
 	return true;
 }
 
-/* Rows of several tables, by one statement. */
+/* One of them has left the stage: what it leads to is not there. */
+static void
+note_left(void *arg, const DbsyncTargetTable *table, const char *const *key)
+{
+	Crowd	   *crowd = arg;
+
+	for (int i = 0; i < crowd->n; i++)
+	{
+		Waiting    *row = &crowd->rows[i];
+		bool		same = !row->done && row->doubted->table == table;
+
+		for (int k = 0; same && k < table->nkeys; k++)
+			same = strcmp(row->doubted->row.values[table->keys[k]], key[k]) == 0;
+		row->left |= same;
+	}
+}
+
+/* Is anything left to be written of what was staged? */
+static bool
+is_any_staged(const PostgresTarget *target)
+{
+	ListCell   *lc;
+
+	foreach(lc, target->together)
+	{
+		const PostgresTogether *staged = lfirst(lc);
+
+		if (staged->upserts + staged->deletes > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Rows of several tables, by one statement, but for those that lead to what is not there. */
 static bool
 together(Crowd *crowd, bool *all)
 {
@@ -174,6 +210,9 @@ together(Crowd *crowd, bool *all)
 
 		*all = *all && dbsync_postgres_doubted_write(target, lfirst(lc), rows, n, DBSYNC_ROWS_TOGETHER);
 	}
+	*all = *all && dbsync_postgres_orphans_leave(target, tables, note_left, crowd);
+	if (*all && !is_any_staged(target))
+		target->together = NIL;
 	*all = *all && dbsync_postgres_rows_together(&target->base, true) && dbsync_postgres_settle(target);
 	return *all ? dbsync_postgres_keep(target) : dbsync_postgres_doubted_back(target, &mark, &said);
 }
@@ -201,7 +240,7 @@ dbsync_postgres_clashing_write(PostgresTarget *target, List *rows)
 
 		if (row->done)
 			continue;
-		if (!(target->replica_role ? replace(&crowd, row->doubted->table) : settle_row(&crowd, row, all)))
+		if (!(target->replica_role ? replace(&crowd, row->doubted->table) : settle_row(&crowd, row, all && !row->left)))
 			return false;
 	}
 	return true;
