@@ -147,8 +147,8 @@ create(PostgresTarget *target)
 	for (int i = 0; i < lengthof(columns); i++)
 	{
 		if (columns[i].comment[0] &&
-			!dbsync_postgres_install_run(target, psprintf("COMMENT ON COLUMN dbsync_ledger.quarantine.%s IS '%s'",
-														  quote_identifier(columns[i].name), columns[i].comment)))
+			!dbsync_postgres_install_run(target, psprintf("COMMENT ON COLUMN dbsync_ledger.quarantine.%s IS %s",
+														  quote_identifier(columns[i].name), quote_literal_cstr(columns[i].comment))))
 			return false;
 	}
 	return look(target);
