@@ -98,16 +98,10 @@ CREATE FUNCTION dbsync.retry(subscription text, "table" regclass, key jsonb DEFA
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.retry(text, regclass, jsonb) IS 'has parked keys looked up in the table and sent to the target once more, as they are by then: one, or all of the table; returns how many; the worker does it';
 
+-- What is passed over stays different at the target: so there is no call for all of them.
 CREATE FUNCTION dbsync_internal.skip(caller oid, subscription text, rel regclass, key jsonb) RETURNS bigint
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF key IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'key must not be null',
-            HINT = 'What is passed over stays different at the target: name each key.';
-    END IF;
-    RETURN dbsync_internal.ask_parked(caller, subscription, rel, key, 'skip');
-END $$;
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$ SELECT dbsync_internal.ask_parked(caller, subscription, rel, key, 'skip') $$;
 COMMENT ON FUNCTION dbsync_internal.skip(oid, text, regclass, jsonb) IS 'body of dbsync.skip()';
 
 CREATE FUNCTION dbsync.skip(subscription text, "table" regclass, key jsonb) RETURNS bigint
