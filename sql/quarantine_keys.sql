@@ -82,12 +82,12 @@ SELECT dbsync.retry('keys', 'public.man'), dbsync.retry('keys', 'public.woman'),
 
 -- unique values that rows swap, beside one that is refused
 \c :target
-ALTER TABLE public.customer ADD CHECK (note <> 'bad');
+ALTER TABLE public.customer ADD CHECK (note <> 'worse');
 \c :source
 BEGIN;
 UPDATE public.customer SET email = NULL WHERE id IN (3, 4);
 UPDATE public.customer SET email = 'mail ' || 7 - id WHERE id IN (3, 4);
-UPDATE public.customer SET note = 'bad' WHERE id = 5;
+UPDATE public.customer SET note = 'worse' WHERE id = 5;
 COMMIT;
 SELECT dbsync.run_once('keys');
 :parked;
