@@ -174,7 +174,7 @@ is_replaced(const Order *order, const Entry *entry)
 static bool
 is_doubted(const Order *order, const Entry *entry)
 {
-	return order->batch->work->send_as == DBSYNC_SEND_DOUBTED || (entry->table->parked != NULL && is_replaced(order, entry));
+	return dbsync_send_doubts(order->batch, entry->table) || (entry->table->parked != NULL && is_replaced(order, entry));
 }
 
 /* Is there one row of it, and no other table of its circle?  Then it takes no stage. */

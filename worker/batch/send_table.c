@@ -177,11 +177,18 @@ make_room_ahead(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncReadC
 	make_room(batch, cut_table, &changes);
 }
 
+bool
+dbsync_send_doubts(const DbsyncBatch *batch, const DbsyncTable *table)
+{
+	return batch->work->send_as == DBSYNC_SEND_DOUBTED &&
+		!(table->ties.checked && dbsync_target_table_is_followed(batch->target, table->handle));
+}
+
 /* Or its rows would have to be replaced, and cannot be: see above. */
 static bool
 is_to_be_doubted(const DbsyncBatch *batch, const DbsyncTable *table)
 {
-	return batch->work->send_as == DBSYNC_SEND_DOUBTED ||
+	return dbsync_send_doubts(batch, table) ||
 		(table->parked != NULL && (batch->work->send_as == DBSYNC_SEND_REPLACE_ALL ||
 								   dbsync_target_table_wants_replace(batch->target, table->handle, 0)));
 }
