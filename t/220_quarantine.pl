@@ -150,7 +150,7 @@ sub storm
 	$pair->target->safe_psql('postgres', $tables . $rules, extra_params => $checks ? [ '-U', 'plain' ] : []);
 	# rows of the first copy are refused, too
 	$pair->sql(transaction()) foreach 1 .. 40;
-	$pair->subscribe('q', \@names, on_error => "'quarantine'");
+	$pair->subscribe('q', \@names, existing_rows => "'keep'", on_error => "'quarantine'");
 	$pair->start_subscription('q');
 	return $pair->describe_state('no first copy') unless $pair->arrives('q', "$name: the first copy arrives");
 	adds_up($pair, $checks, "$name: first copy");
