@@ -42,7 +42,7 @@ END $$;
 CREATE CONSTRAINT TRIGGER late AFTER INSERT OR UPDATE ON q.free DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION q.judge_late();
 ALTER TABLE q.free ENABLE ALWAYS TRIGGER late;
 SQL
-my $bad_parent = 'n IS NULL OR abs(n) > 30000 OR length(t) > 8 OR c = 13 OR u < 0';
+my $bad_parent = 'n IS NULL OR abs(n) > 32767 OR length(t) > 8 OR c = 13 OR u < 0';
 my %bad = (
 	'q.parent' => "SELECT id::text FROM q.parent WHERE $bad_parent",
 	'q.child' => 'SELECT id::text FROM q.child WHERE false',
