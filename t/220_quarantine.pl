@@ -49,7 +49,7 @@ my %bad = (
 	'q.free' => "SELECT concat_ws(',', a, b) FROM q.free WHERE v IN ('bad', 'late')");
 my $mended = <<'SQL';
 DELETE FROM q.parent WHERE id < 0;
-ALTER TABLE q.parent ALTER n TYPE int, ALTER n DROP NOT NULL, ALTER t TYPE text, DROP CONSTRAINT parent_c_check;
+ALTER TABLE q.parent ALTER n TYPE int, ALTER n DROP NOT NULL, ALTER t TYPE text, DROP CONSTRAINT parent_c_check, DROP CONSTRAINT parent_u_key;
 DROP TRIGGER judge ON q.free;
 DROP TRIGGER late ON q.free;
 SQL
