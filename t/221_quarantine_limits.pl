@@ -34,12 +34,12 @@ is($target->safe_psql('postgres', q{SELECT string_agg(relation, ' ' ORDER BY rel
 $pair->target_sql('ALTER TABLE many DROP CONSTRAINT many_v_check');
 $pair->sql(q{SELECT dbsync.resume_table('q', 'many')});
 $pair->arrives('q', 'it goes on when the cause is mended');
-$pair->same_at_both_ends('many');
+$pair->same_at_both_ends('public.many');
 
 # --- another subscription of the same table to the same target
 
 $pair->target_sql("CREATE TABLE twin (id int PRIMARY KEY, v text CHECK (v <> 'bad'))");
-$pair->subscribe('twin', [], on_error => "'quarantine'");
+$pair->sql(q{SELECT dbsync.create_subscription('twin', 'far', on_error => 'quarantine')});
 $pair->sql(q{SELECT dbsync.add_table('twin', 'other', target_table => 'twin')});
 $pair->start_subscription('twin');
 $pair->arrives('twin', 'another subscription has keys of its own');
@@ -77,7 +77,7 @@ is($pair->sql('SELECT count(*) FROM dbsync.quarantine WHERE asked IS NOT NULL'),
 $pair->target_sql('ALTER TABLE other DROP CONSTRAINT other_v_check');
 $pair->start_subscription('q');
 $pair->arrives('q', 'and is done as it starts');
-$pair->same_at_both_ends('other');
+$pair->same_at_both_ends('public.other');
 is($pair->sql(q{SELECT string_agg(key ->> 'id', ' ' ORDER BY (key ->> 'id')::int) FROM dbsync.quarantine}), '5007 10007 15007', 'what was passed over is parked no more');
 is($pair->target_sql('SELECT count(*) FROM large WHERE id = 7'), '0', 'nor is it there');
 
