@@ -77,6 +77,8 @@ dbsync_retry_open(DbsyncWork *work, List *tables)
 		DbsyncTable *table = lfirst(lc);
 
 		dbsync_held_ask(work, table);
+		/* the cause may have been mended by another type of a column, of which nobody has told */
+		table->handle = NULL;
 		dbsync_target_table_open(work, table, table->shape);
 		dbsync_held_answered(work);
 	}
