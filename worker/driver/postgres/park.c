@@ -307,14 +307,18 @@ dbsync_postgres_unpark_attachment(PostgresTarget *target, const pg_uuid_t *attac
 		dbsync_postgres_query(target, "DELETE FROM dbsync_ledger.quarantine WHERE attachment = $1", 1, values, NULL) != NULL;
 }
 
-/* A session that forgets it has not looked whether there is anything. */
+/*
+ * A session that forgets it has not looked whether there is anything.  A role that may not write there, as docs/ledger.sql
+ * leaves it to whoever runs that, has parked nothing.
+ */
 bool
 dbsync_postgres_unpark_subscription(PostgresTarget *target, const pg_uuid_t *subscription)
 {
 	const char *values[1] = {dbsync_postgres_uuid_text(subscription)};
 	const PostgresAnswer *answer =
 		dbsync_postgres_query(target, "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-							  " WHERE n.nspname = 'dbsync_ledger' AND c.relname = 'quarantine' AND c.relkind = 'r')", 0, NULL, "1b");
+							  " WHERE n.nspname = 'dbsync_ledger' AND c.relname = 'quarantine' AND c.relkind = 'r'"
+							  " AND has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'DELETE'))", 0, NULL, "1b");
 
 	if (answer == NULL)
 		return false;
