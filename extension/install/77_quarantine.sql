@@ -90,8 +90,11 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.ask_parked(oid, text, regclass, jsonb, text) IS 'writes down what the worker is to do about parked keys';
 
 CREATE FUNCTION dbsync_internal.retry(caller oid, subscription text, rel regclass, key jsonb) RETURNS bigint
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
-AS $$ SELECT dbsync_internal.ask_parked(caller, subscription, rel, key, 'retry') $$;
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN dbsync_internal.ask_parked(caller, subscription, rel, key, 'retry');
+END $$;
 COMMENT ON FUNCTION dbsync_internal.retry(oid, text, regclass, jsonb) IS 'body of dbsync.retry()';
 
 CREATE FUNCTION dbsync.retry(subscription text, "table" regclass, key jsonb DEFAULT NULL) RETURNS bigint
@@ -100,8 +103,11 @@ COMMENT ON FUNCTION dbsync.retry(text, regclass, jsonb) IS 'has parked keys look
 
 -- What is passed over stays different at the target: so there is no call for all of them.
 CREATE FUNCTION dbsync_internal.skip(caller oid, subscription text, rel regclass, key jsonb) RETURNS bigint
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
-AS $$ SELECT dbsync_internal.ask_parked(caller, subscription, rel, key, 'skip') $$;
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN dbsync_internal.ask_parked(caller, subscription, rel, key, 'skip');
+END $$;
 COMMENT ON FUNCTION dbsync_internal.skip(oid, text, regclass, jsonb) IS 'body of dbsync.skip()';
 
 CREATE FUNCTION dbsync.skip(subscription text, "table" regclass, key jsonb) RETURNS bigint
