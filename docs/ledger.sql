@@ -74,6 +74,7 @@ CREATE TABLE dbsync_ledger.quarantine (
 );
 CREATE INDEX quarantine_attachment ON dbsync_ledger.quarantine (attachment);
 CREATE INDEX quarantine_key ON dbsync_ledger.quarantine USING hash (key);
+ALTER TABLE dbsync_ledger.quarantine REPLICA IDENTITY FULL;
 COMMENT ON TABLE dbsync_ledger.quarantine IS 'dbsync: one row per key of which this database has refused a row, written in the transaction in which all else went on: do not touch';
 COMMENT ON COLUMN dbsync_ledger.quarantine.subscription IS 'the subscription that has sent it';
 COMMENT ON COLUMN dbsync_ledger.quarantine.attachment IS 'of the table to it';

@@ -7,6 +7,9 @@ CREATE TABLE public.other (id int PRIMARY KEY, v text);
 \c :target
 CREATE TABLE public.item (id int PRIMARY KEY, price numeric CHECK (price > 0), note text);
 CREATE TABLE public.other (id int PRIMARY KEY, v text);
+-- what is parked can be freed also where all tables are published
+SET client_min_messages = error;
+CREATE PUBLICATION everything FOR ALL TABLES;
 \c :source
 INSERT INTO public.item SELECT i, i, 'old ' || i FROM generate_series(1, 2000) i;
 SELECT dbsync.create_target('quarantine_target', :'uri');

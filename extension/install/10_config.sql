@@ -421,6 +421,7 @@ CREATE TABLE dbsync_internal.parked_row (
 CREATE INDEX parked_row_attachment ON dbsync_internal.parked_row (attachment);
 -- keys may be longer than a b-tree takes
 CREATE INDEX parked_row_key ON dbsync_internal.parked_row USING hash (key);
+ALTER TABLE dbsync_internal.parked_row REPLICA IDENTITY FULL;
 COMMENT ON TABLE dbsync_internal.parked_row IS 'rows that targets have refused, as their ledgers have them; see dbsync.quarantine';
 
 -- Writes that a dormant copy of the database did not capture: adopt() turns

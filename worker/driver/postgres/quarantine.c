@@ -134,13 +134,14 @@ look(PostgresTarget *target)
 	return !target->has_quarantine || check(target, answer);
 }
 
-/* Keys may be longer than a b-tree takes. */
+/* Keys may be longer than a b-tree takes; a publication of all tables takes in this one, too. */
 static bool
 create(PostgresTarget *target)
 {
 	if (!dbsync_postgres_install_run(target, psprintf("CREATE TABLE dbsync_ledger.quarantine (%s)", list_columns(true))) ||
 		!dbsync_postgres_install_run(target, "CREATE INDEX quarantine_attachment ON dbsync_ledger.quarantine (attachment)") ||
 		!dbsync_postgres_install_run(target, "CREATE INDEX quarantine_key ON dbsync_ledger.quarantine USING hash (key)") ||
+		!dbsync_postgres_install_run(target, "ALTER TABLE dbsync_ledger.quarantine REPLICA IDENTITY FULL") ||
 		!dbsync_postgres_install_revoke(target, "dbsync_ledger.quarantine") ||
 		!dbsync_postgres_install_run(target, psprintf("COMMENT ON TABLE dbsync_ledger.quarantine IS '%s'", table_comment)))
 		return false;
