@@ -53,3 +53,35 @@ COMMENT ON COLUMN dbsync_ledger.position.checksum IS 'over the row but for name,
 COMMENT ON COLUMN dbsync_ledger.position.relation IS 'table: which one here';
 COMMENT ON COLUMN dbsync_ledger.position.chain IS 'of a position that came in bundles: in which chain of them';
 COMMENT ON COLUMN dbsync_ledger.position.note IS 'of a position that came in bundles: which one was the last';
+
+-- For subscriptions with on_error => 'quarantine' (worker/driver/postgres/quarantine.c makes the same):
+--
+--   GRANT SELECT, INSERT, UPDATE, DELETE ON dbsync_ledger.quarantine TO sync;
+
+CREATE TABLE dbsync_ledger.quarantine (
+    subscription uuid NOT NULL,
+    attachment uuid NOT NULL,
+    relation text NOT NULL,
+    key text[] NOT NULL,
+    op text NOT NULL,
+    row text,
+    sqlstate text NOT NULL,
+    message text NOT NULL,
+    detail text,
+    hint text,
+    since timestamptz NOT NULL,
+    changes bigint NOT NULL
+);
+CREATE INDEX quarantine_attachment ON dbsync_ledger.quarantine (attachment);
+CREATE INDEX quarantine_key ON dbsync_ledger.quarantine USING hash (key);
+ALTER TABLE dbsync_ledger.quarantine REPLICA IDENTITY FULL;
+COMMENT ON TABLE dbsync_ledger.quarantine IS 'dbsync: one row per key of which this database has refused a row, written in the transaction in which all else went on: do not touch';
+COMMENT ON COLUMN dbsync_ledger.quarantine.subscription IS 'the subscription that has sent it';
+COMMENT ON COLUMN dbsync_ledger.quarantine.attachment IS 'of the table to it';
+COMMENT ON COLUMN dbsync_ledger.quarantine.relation IS 'the table here';
+COMMENT ON COLUMN dbsync_ledger.quarantine.key IS 'columns of its key, in the key''s order';
+COMMENT ON COLUMN dbsync_ledger.quarantine.op IS 'write or delete: what was refused';
+COMMENT ON COLUMN dbsync_ledger.quarantine.row IS 'the row, as JSON with each value as text; long ones are cut off';
+COMMENT ON COLUMN dbsync_ledger.quarantine.sqlstate IS 'what it was refused with';
+COMMENT ON COLUMN dbsync_ledger.quarantine.since IS 'since when the key has been parked';
+COMMENT ON COLUMN dbsync_ledger.quarantine.changes IS 'changes of the key that were refused';

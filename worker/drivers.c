@@ -47,6 +47,8 @@ is_whole(const DbsyncDriver *driver)
 		((driver->read_begin && driver->read_ask && driver->read_next && driver->read_end && driver->read_is_in_way) ||
 		 !(driver->features & DBSYNC_FEATURE_COMPARE)) &&
 		(driver->rows_clear || !(driver->features & DBSYNC_FEATURE_CLEAR)) &&
+		((driver->quarantine_read && driver->quarantine_free && driver->doubt) ||
+		 !(driver->features & DBSYNC_FEATURE_QUARANTINE)) &&
 		((driver->foreign_keys && driver->rows_together) || !(driver->features & DBSYNC_FEATURE_FOREIGN_KEYS));
 }
 

@@ -20,7 +20,7 @@
 #include "extension/settings.h"
 #include "worker/query.h"
 
-#define MAX_ARGS 8
+#define MAX_ARGS 12
 
 /* what is left behind by a transaction and needed until the round is over */
 static MemoryContext round_context = NULL;

@@ -19,6 +19,7 @@
 
 #include "extension/log/segment.h"
 #include "extension/owner.h"
+#include "worker/catcher.h"
 #include "worker/encode.h"
 #include "worker/last_key.h"
 #include "worker/progress.h"
@@ -61,8 +62,11 @@ struct DbsyncRelay
 	bool		selects;		/* expressions or a filter are to be worked out: then ... */
 	DbsyncSelecting *selecting; /* ... so; NULL: rows are sent as they come */
 	bool		deletes;		/* rows that the filter is not true of */
+	bool		sends_text;
 	TupleDesc	sent_desc;		/* of rows as they are sent */
 	DbsyncEncoder *encoder;
+	bool		catches;		/* rows of keys that are parked: then ... */
+	DbsyncCatcher *catcher;		/* ... so; NULL: none are */
 	DbsyncRow	row;
 	DbsyncLastKey *last_key;	/* of chunks: that of the last row */
 };
@@ -162,7 +166,8 @@ static void
 startup(DestReceiver *self, int operation, TupleDesc desc)
 {
 	DbsyncRelay *relay = (DbsyncRelay *) self;
-	bool		binary = dbsync_target_table_encoding(relay->target, relay->handle) == DBSYNC_ENCODING_BINARY;
+	bool		binary = !relay->sends_text &&
+		dbsync_target_table_encoding(relay->target, relay->handle) == DBSYNC_ENCODING_BINARY;
 	MemoryContext old;
 
 	dbsync_owner_check();
@@ -185,6 +190,9 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 	relay->row.lengths = palloc(sizeof(int) * Max(relay->ncolumns, 1));
 	if (relay->what == DBSYNC_RELAY_CHUNK)
 		relay->last_key = dbsync_last_key_create(relay->shape, relay->place, desc);
+	if (relay->catches && relay->table->parked != NULL)
+		relay->catcher = dbsync_catcher_create(relay->table, relay->shape, relay->what == DBSYNC_RELAY_KEYS, relay->place,
+											   relay->sent_desc, relay->at, relay->ncolumns);
 	MemoryContextSwitchTo(old);
 }
 
@@ -318,6 +326,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	DbsyncRelay *relay = (DbsyncRelay *) self;
 	TupleTableSlot *sent = slot;
 	int64		before = relay->bytes;
+	bool		caught;
 	MemoryContext old;
 
 	CHECK_FOR_INTERRUPTS();
@@ -334,7 +343,8 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 		sent = select_row(relay, slot);
 	if (relay->what == DBSYNC_RELAY_GONE && relay->row.kind != DBSYNC_ROW_DELETE)
 		sent = NULL;
-	if (sent != NULL)
+	caught = relay->catcher != NULL && sent != NULL && dbsync_catcher_catch(relay->catcher, relay->row.kind, slot, sent);
+	if (sent != NULL && !caught)
 	{
 		encode_row(relay, slot, sent);
 		relay->refused = !dbsync_target_try_rows_put(relay->target, &relay->row);
@@ -402,6 +412,18 @@ void
 dbsync_relay_delete_filtered(DbsyncRelay *relay)
 {
 	relay->deletes = true;
+}
+
+void
+dbsync_relay_send_text(DbsyncRelay *relay)
+{
+	relay->sends_text = true;
+}
+
+void
+dbsync_relay_catch_parked(DbsyncRelay *relay)
+{
+	relay->catches = true;
 }
 
 void

@@ -52,6 +52,12 @@ extern DestReceiver *dbsync_relay_receiver(DbsyncRelay *relay);
  */
 extern void dbsync_relay_delete_filtered(DbsyncRelay *relay);
 
+/* All values go to the driver as text, in whatever form it takes the table's. */
+extern void dbsync_relay_send_text(DbsyncRelay *relay);
+
+/* Rows whose keys are parked at the target are caught (dbsync_parked_catch()), and do not go to the driver. */
+extern void dbsync_relay_catch_parked(DbsyncRelay *relay);
+
 /* Columns of the rows that come next that stay as they are at the target; NULL: none. */
 extern void dbsync_relay_set_unchanged(DbsyncRelay *relay, const bool *unchanged);
 

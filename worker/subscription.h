@@ -76,6 +76,9 @@ typedef struct DbsyncSubscription
 	bool		any_compared;	/* one is compared with its shadow */
 	bool		any_keys_only;	/* of a table keys alone are captured; */
 	bool		any_from_wal;	/* a worker reads them from the WAL; */
+	bool		quarantines;	/* keys of rows that the target refuses are parked there */
+	bool		any_parked;		/* some are, as far as is noted here */
+	bool		any_asked;		/* some are to be tried again, or passed over */
 	bool		any_keys_kept;	/* and of one of these the target keeps others' rows */
 	bool		settled;		/* found to be so; see dbsync_subscription_is_settled() */
 	bool		ties_known;		/* asked of the target, over this connection */

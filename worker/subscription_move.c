@@ -68,6 +68,7 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 	table->copy_after = old->copy_after;
 	table->copy_failures = old->copy_failures;
 	table->is_there = old->is_there;
+	table->parked = old->parked;
 	table->oversized = old->oversized;
 	table->note_due = old->note_due;
 	table->copied = old->copied;

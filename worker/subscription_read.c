@@ -194,7 +194,7 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 					 " c.capture = 'api', st.backlog_at IS NOT NULL AND dbsync_internal.awaits_copy(st, c),"
 					 " CASE WHEN st.capture IS NULL AND c.capture = 'shadow' THEN (extract(epoch FROM"
 					 " (dbsync_internal.shadow_options(c.capture_options)).scan) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8 END,"
-					 " st.capture IS NULL AND c.capture = 'wal' AND c.state <> 'dropped'"
+					 " st.capture IS NULL AND c.capture = 'wal' AND c.state <> 'dropped', st.parked_asked"
 					 " FROM pg_catalog.unnest($2::pg_catalog.int4[]) o (id)"
 					 " JOIN dbsync.subscription_table st ON st.captured_id = o.id"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
@@ -241,6 +241,7 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 			table->shadow->every = dbsync_query_int(row, 34);
 		}
 		table->from_wal = dbsync_query_bool(row, 35);
+		table->parked_asked = keep_text(context, row, 36);
 		if (dbsync_query_bool(row, 23))
 			chosen = lappend(chosen, table);
 		if (dbsync_query_bool(row, 31))
@@ -279,6 +280,7 @@ note_kinds(DbsyncSubscription *subscription)
 		subscription->any_compared |= table->shadow != NULL;
 		subscription->any_keys_only |= table->keys_only;
 		subscription->any_from_wal |= table->from_wal;
+		subscription->any_asked |= table->parked_asked != NULL;
 		subscription->any_keys_kept |= table->keys_only && dbsync_table_keeps_rows(table);
 	}
 }
@@ -299,7 +301,10 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 					 " s.left_at, s.on_partition_drop, s.create_missing, s.policy, s.time_zone, s.last_run, s.begins_anew,"
 					 " EXISTS (SELECT FROM dbsync.subscription l WHERE l.backlog_limit IS NOT NULL)"
 					 " OR EXISTS (SELECT FROM dbsync.captured_table c WHERE c.reduced),"
-					 " EXISTS (SELECT FROM dbsync.captured_table c WHERE c.capture = 'wal'), s.chain, s.verify_policy, s.last_verify"
+					 " EXISTS (SELECT FROM dbsync.captured_table c WHERE c.capture = 'wal'), s.chain, s.verify_policy, s.last_verify,"
+					 " s.on_error = 'quarantine', EXISTS (SELECT FROM dbsync.subscription_table a"
+					 "  JOIN dbsync_internal.parked_row p ON p.attachment = a.uid"
+					 "  WHERE a.subscription_id = s.id)"
 					 " FROM dbsync.subscription s, dbsync.node n"
 					 " WHERE s.id = $1::pg_catalog.int4", 1, &id) != 1)
 		return false;
@@ -324,6 +329,8 @@ read_subscription(DbsyncSubscription *subscription, const char *id)
 	subscription->chain = dbsync_query_int(0, 20);
 	subscription->verify_policy = keep_text(subscription->context, 0, 21);
 	subscription->last_verify = read_time(0, 22);
+	subscription->quarantines = dbsync_query_bool(0, 23);
+	subscription->any_parked = dbsync_query_bool(0, 24);
 	subscription->anchor_hash =
 		GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(dbsync_query_oid(0, 9)));
 	return true;

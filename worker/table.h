@@ -136,6 +136,9 @@ typedef struct DbsyncTable
 	bool		copied_for_noted;	/* or that is in the catalog */
 	bool		reads_again;	/* rows of it have been, so that the target has some that are of a later S */
 	int64		missing;		/* rows that the target lacked, to be noted in the catalog */
+	struct DbsyncParkedKeys *parked;	/* keys that are parked at the target (worker/parked.h), in the connection's memory; NULL: none is */
+	char	   *parked_asked;	/* when somebody has asked last to have some of them tried again, as the catalog has it; NULL: that is done */
+	TimestampTz parked_after;	/* that was not possible; try again then */
 	DbsyncTableLock lock;
 	List	   *leaves;			/* partitions that were locked with it, in the batch's memory */
 	DbsyncTableHold hold;

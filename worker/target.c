@@ -353,6 +353,33 @@ dbsync_target_rows_clear(DbsyncTarget *target, DbsyncTargetTable *table, List *s
 }
 
 bool
+dbsync_target_parks(const DbsyncTarget *target)
+{
+	return target != NULL && (target->driver->features & DBSYNC_FEATURE_QUARANTINE) != 0;
+}
+
+List *
+dbsync_target_quarantine_read(DbsyncTarget *target, const pg_uuid_t *subscription, bool make)
+{
+	List	   *rows = NIL;
+
+	require(target->driver->quarantine_read(target, subscription, make, &rows), target, "reading the quarantine");
+	return rows;
+}
+
+void
+dbsync_target_quarantine_free(DbsyncTarget *target, List *rows)
+{
+	require(target->driver->quarantine_free(target, rows), target, "writing the quarantine");
+}
+
+void
+dbsync_target_doubt(DbsyncTarget *target, List *late)
+{
+	require(target->driver->doubt(target, late), target, "beginning a batch");
+}
+
+bool
 dbsync_target_deletes_where(const DbsyncTarget *target)
 {
 	return target->driver->delete_where != NULL;

@@ -111,6 +111,11 @@ extern bool dbsync_target_table_is_followed(const DbsyncTarget *target, const Db
 /* Does it make room for rows?  Only then the other. */
 extern bool dbsync_target_clears(const DbsyncTarget *target);
 extern void dbsync_target_rows_clear(DbsyncTarget *target, DbsyncTargetTable *table, List *sets);
+/* Does it park rows?  Only then the others, and mode DOUBTED. */
+extern bool dbsync_target_parks(const DbsyncTarget *target);
+extern List *dbsync_target_quarantine_read(DbsyncTarget *target, const pg_uuid_t *subscription, bool make);
+extern void dbsync_target_quarantine_free(DbsyncTarget *target, List *rows);
+extern void dbsync_target_doubt(DbsyncTarget *target, List *late);
 extern bool dbsync_target_deletes_where(const DbsyncTarget *target);
 extern bool dbsync_target_try_delete_where(DbsyncTarget *target, DbsyncTargetTable *table,
 										   const DbsyncTableSpec *spec, const char *condition);

@@ -25,8 +25,9 @@ typedef enum DbsyncSendAs
 	DBSYNC_SEND_AS_USUAL,
 	DBSYNC_SEND_WHOLE_ROWS,		/* a row was missing at the target: no column stays open,
 								 * so that each can be inserted */
-	DBSYNC_SEND_REPLACE_ALL		/* rows clashed there: all are deleted, then inserted; tied tables are
+	DBSYNC_SEND_REPLACE_ALL,	/* rows clashed there: all are deleted, then inserted; tied tables are
 								 * written by one statement */
+	DBSYNC_SEND_DOUBTED			/* a row was refused for what it is: it is found, and its key is parked */
 } DbsyncSendAs;
 
 typedef struct DbsyncWork
@@ -86,6 +87,13 @@ typedef struct DbsyncWork
 	int			held_window_of;
 	DbsyncSendAs held_send_as;	/* by what the last attempt to catch up met */
 	DbsyncSendAs others_send_as;	/* while one catches up: send_as of the others */
+
+	/* rows that the target refuses: see worker/batch/quarantine.h */
+	bool		parks;			/* what is parked was read as that of a subscription that parks rows */
+	List	   *late;			/* of char *: what the next batch is to check with each row; in context */
+	List	   *parked_news;	/* of DbsyncParkedRow: not noted in the catalog yet; in target_context, too: */
+	List	   *parked_done;	/* of DbsyncParkedAnswer (worker/batch/retry.h) */
+	int			refused;		/* captured id of the table whose rows the last attempt could not park, or 0 */
 
 	DbsyncScanMark mark;		/* of this batch: see worker/copy/scanning.h */
 

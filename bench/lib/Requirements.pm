@@ -32,6 +32,7 @@ my @parts = (
 	[ shadow => 'Few differences between a table and its shadow.', \&shadow ],
 	[ verify => 'Are both ends equal?', \&verify ],
 	[ config => 'A configuration of two thousand tables.', \&config ],
+	[ quarantine => 'Rows that the target refuses.', \&quarantine ],
 	[ keys => 'Keys captured alone, beside whole rows.', \&keys_alone ],
 	[ files => 'Bundles, written and received.', \&files ]);
 my %part = map { $_->[0] => $_ } @parts;
@@ -397,6 +398,20 @@ sub selection
 			return $chosen && $all ? $chosen / $all : undef;
 		}) ])
 	} 'columns chosen', 'filter and expression';
+}
+
+sub quarantine
+{
+	my ($data, $name) = @_;
+	my %most = ('three refused' => 3, 'a hundred parked' => 1.05);
+
+	return map {
+		my $what = $_;
+		check("drain of updates, $what", '÷ none refused', '<=', $most{$what}, [ $data->each_round(sub {
+			my ($some, $none) = map { scalar $data->at($name, "drain of updates, $_", 'dbsync', $_[0]) } $what, 'none refused';
+			return $some && $none ? $some / $none : undef;
+		}) ])
+	} 'three refused', 'a hundred parked';
 }
 
 sub create_missing

@@ -277,6 +277,8 @@ CREATE TABLE dbsync.subscription (
     backlog_limit text CHECK (pg_catalog.pg_size_bytes(backlog_limit) > 0),
     -- where the target is a folder: of its bundles; what there is of a lower one counts as none.  null: none was begun
     chain bigint CHECK (chain > 0),
+    -- what becomes of rows that the target refuses
+    on_error text NOT NULL DEFAULT 'stop' CHECK (on_error IN ('stop', 'quarantine')),
     -- when it is verified by itself; and when that was begun last, or the policy was given
     verify_policy text,
     last_verify timestamptz
@@ -292,6 +294,7 @@ COMMENT ON COLUMN dbsync.subscription.last_run IS 'when the last round began tha
 COMMENT ON COLUMN dbsync.subscription.begins_anew IS 'what was kept for it has been given up with all of its tables: it takes another position when its target is there';
 COMMENT ON COLUMN dbsync.subscription.backlog_limit IS 'how large what is kept for it may become, as it was given; null: there is no limit';
 COMMENT ON COLUMN dbsync.subscription.chain IS 'of a file target: the chain of its bundles, a second; null: none was begun';
+COMMENT ON COLUMN dbsync.subscription.on_error IS 'what becomes of a row that the target refuses for what it is: stop: all waits until the cause is mended; quarantine: its key is parked, and all else goes on';
 COMMENT ON COLUMN dbsync.subscription.verify_policy IS 'when it is verified by itself, as a policy; null: never';
 COMMENT ON COLUMN dbsync.subscription.last_verify IS 'when that was begun last, or the policy was given';
 COMMENT ON COLUMN dbsync.subscription.enabled IS 'started; true also while the server is down';
@@ -362,6 +365,8 @@ CREATE TABLE dbsync.subscription_table (
     capture_options jsonb NOT NULL DEFAULT '{}',
     -- when what was kept for it was given up (54_backlog.sql); null: it was not, or it has been copied anew
     backlog_at timestamptz,
+    -- when somebody asked last for parked keys to be tried again, or passed over; null: all of that is done
+    parked_asked timestamptz,
     PRIMARY KEY (subscription_id, captured_id)
 );
 -- no two of a subscription go to the same target table
@@ -399,6 +404,30 @@ COMMENT ON COLUMN dbsync.subscription_table.held_for IS 'what the target refused
 COMMENT ON COLUMN dbsync.subscription_table.held_action IS 'what to do about it';
 COMMENT ON COLUMN dbsync.subscription_table.held_done IS 'somebody has said that it is done: resume_table(done => true)';
 COMMENT ON COLUMN dbsync.subscription_table.held_asked IS 'when resume_table() was called for it last';
+
+COMMENT ON COLUMN dbsync.subscription_table.parked_asked IS 'when retry() or skip() was called for it last; null: all of that has been done';
+
+-- Keys that are parked at targets, whose ledgers count; this is a note of it.  Not dumped: who restores
+-- a dump copies all tables anew.
+CREATE TABLE dbsync_internal.parked_row (
+    attachment uuid NOT NULL,
+    key text[] NOT NULL,
+    deletes boolean NOT NULL,
+    "row" text,
+    sqlstate text NOT NULL,
+    message text NOT NULL,
+    detail text,
+    hint text,
+    -- null while the worker compares this with the ledger
+    since timestamptz,
+    changes bigint NOT NULL,
+    asked text CHECK (asked IN ('retry', 'skip'))
+);
+CREATE INDEX parked_row_attachment ON dbsync_internal.parked_row (attachment);
+-- keys may be longer than a b-tree takes
+CREATE INDEX parked_row_key ON dbsync_internal.parked_row USING hash (key);
+ALTER TABLE dbsync_internal.parked_row REPLICA IDENTITY FULL;
+COMMENT ON TABLE dbsync_internal.parked_row IS 'rows that targets have refused, as their ledgers have them; see dbsync.quarantine';
 
 -- Writes that a dormant copy of the database did not capture: adopt() turns
 -- each table named here into one that is copied anew.
@@ -478,8 +507,24 @@ SELECT dbsync_internal.watch_config('dbsync.former_attribute');
 -- How far a copy has come, and what a table is held for, is news for people only, and there
 -- is much of it.  Who suspends a table changes captured_table too.
 SELECT dbsync_internal.watch_config('dbsync.subscription_table',
-    'OF subscription_id, captured_id, uid, target_schema, target_table, selection, operations, copy_data, existing_rows, note, held_asked');
+    'OF subscription_id, captured_id, uid, target_schema, target_table, selection, operations, copy_data, existing_rows, note, held_asked, parked_asked');
 DROP FUNCTION dbsync_internal.watch_config(regclass, text);
+
+-- What is parked belongs to an attachment; taken out, or copied anew, it is another one.
+CREATE FUNCTION dbsync_internal.attachment_ended() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM dbsync_internal.parked_row p WHERE p.attachment = OLD.uid;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.attachment_ended() IS 'trigger: an attachment is no more, and what was parked of it does not matter';
+
+CREATE TRIGGER attachment_ended AFTER DELETE ON dbsync.subscription_table
+    FOR EACH ROW EXECUTE FUNCTION dbsync_internal.attachment_ended();
+CREATE TRIGGER attachment_renewed AFTER UPDATE OF uid ON dbsync.subscription_table
+    FOR EACH ROW WHEN (OLD.uid IS DISTINCT FROM NEW.uid) EXECUTE FUNCTION dbsync_internal.attachment_ended();
+ALTER TABLE dbsync.subscription_table ENABLE ALWAYS TRIGGER attachment_ended, ENABLE ALWAYS TRIGGER attachment_renewed;
 
 -- Only the restore of a dump inserts into node, which then has the row of the
 -- CREATE EXTENSION before it.  A restored database is dormant in any case, also

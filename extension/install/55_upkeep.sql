@@ -3,7 +3,7 @@
 
 CREATE FUNCTION dbsync_internal.alter_subscription(caller oid, name text, policy text, new_name text, forward text, ddl text,
     on_partition_drop text, schemas text[], all_tables boolean, except_tables text[], create_missing boolean, time_zone text, backlog_limit text,
-    verify_policy text) RETURNS void
+    on_error text, verify_policy text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -25,6 +25,9 @@ BEGIN
     IF on_partition_drop IS NOT NULL THEN
         PERFORM dbsync_internal.check_on_partition_drop(on_partition_drop);
     END IF;
+    IF on_error IS NOT NULL THEN
+        PERFORM dbsync_internal.check_on_error(on_error, subscription.target);
+    END IF;
     IF on_partition_drop = 'delete' THEN
         PERFORM dbsync_internal.check_bounds_travel(c.relid)
         FROM dbsync.subscription_table a JOIN dbsync.captured_table c ON c.id = a.captured_id
@@ -42,6 +45,7 @@ BEGIN
         forward = coalesce(alter_subscription.forward, s.forward), ddl = coalesce(alter_subscription.ddl, s.ddl),
         on_partition_drop = coalesce(alter_subscription.on_partition_drop, s.on_partition_drop),
         create_missing = coalesce(alter_subscription.create_missing, s.create_missing),
+        on_error = coalesce(alter_subscription.on_error, s.on_error),
         time_zone = zone,
         backlog_limit = CASE WHEN alter_subscription.backlog_limit IS NULL THEN s.backlog_limit ELSE nullif(alter_subscription.backlog_limit, '') END,
         verify_policy = CASE WHEN alter_subscription.verify_policy IS NULL THEN s.verify_policy ELSE nullif(alter_subscription.verify_policy, '') END,
@@ -66,9 +70,9 @@ COMMENT ON FUNCTION dbsync_internal.alter_subscription(oid, text, text, text, te
 CREATE FUNCTION dbsync.alter_subscription(name text, policy text DEFAULT NULL, new_name text DEFAULT NULL,
     forward text DEFAULT NULL, ddl text DEFAULT NULL, on_partition_drop text DEFAULT NULL, schemas text[] DEFAULT NULL,
     all_tables boolean DEFAULT NULL, except_tables text[] DEFAULT NULL, create_missing boolean DEFAULT NULL, time_zone text DEFAULT NULL,
-    backlog_limit text DEFAULT NULL, verify_policy text DEFAULT NULL) RETURNS void
+    backlog_limit text DEFAULT NULL, on_error text DEFAULT NULL, verify_policy text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text, text, text, text[], boolean, text[], boolean, text, text, text) IS 'changes a subscription''s policy, the time zone by which that goes, name, what it forwards, what becomes of changes of tables and of rows of partitions that go, by which rules it has tables (those that came by a rule and are of none any more leave it), whether tables that the target lacks are made there, how large what is kept for it may become, or when it is verified by itself; null: leave it';
+COMMENT ON FUNCTION dbsync.alter_subscription(text, text, text, text, text, text, text[], boolean, text[], boolean, text, text, text, text) IS 'changes a subscription''s policy, the time zone by which that goes, name, what it forwards, what becomes of changes of tables and of rows of partitions that go, by which rules it has tables (those that came by a rule and are of none any more leave it), whether tables that the target lacks are made there, how large what is kept for it may become, what becomes of rows that the target refuses, or when it is verified by itself; null: leave it';
 
 -- The new uid makes it another attachment: what the ledger says about the copy
 -- of the old one does not count.
@@ -107,7 +111,7 @@ BEGIN
     WHERE c.id = captured.id AND c.state = 'suspended';
     UPDATE dbsync.subscription_table a
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = copy_table.existing_rows,
-        rows_copied = 0, rows_expected = NULL, rows_excluded = 0, bytes_copied = 0, note = NULL, missing_rows = 0, backlog_at = NULL,
+        rows_copied = 0, rows_expected = NULL, rows_excluded = 0, bytes_copied = 0, note = NULL, missing_rows = 0, backlog_at = NULL, parked_asked = NULL,
         held = NULL, held_mark = NULL, held_since = NULL, held_for = NULL, held_action = NULL, held_done = false, held_asked = NULL
     WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id;
 END $$;
@@ -313,7 +317,7 @@ BEGIN
     UPDATE dbsync.subscription s SET uid = gen_random_uuid(), enabled = false, position = NULL, note = NULL, left_at = NULL, begins_anew = false;
     UPDATE dbsync.subscription_table a
     SET uid = gen_random_uuid(), state = 'new', copy_data = true, start_position = NULL, existing_rows = adopt.existing_rows,
-        rows_copied = 0, rows_expected = NULL, rows_excluded = 0, bytes_copied = 0, note = NULL, missing_rows = 0, indexes_due = false, backlog_at = NULL,
+        rows_copied = 0, rows_expected = NULL, rows_excluded = 0, bytes_copied = 0, note = NULL, missing_rows = 0, indexes_due = false, backlog_at = NULL, parked_asked = NULL,
         held = NULL, held_mark = NULL, held_since = NULL, held_for = NULL, held_action = NULL, held_done = false, held_asked = NULL;
     PERFORM dbsync_internal.rebind_selections();
     UPDATE dbsync.captured_table c

@@ -45,6 +45,17 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.held_in_words(int) IS 'which tables of a subscription are held, in words';
 
+-- Null: nothing is parked.
+CREATE FUNCTION dbsync_internal.parked_in_words(subscription dbsync.subscription) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('Rows that the target has refused: %s. To see them: SELECT * FROM dbsync.quarantine WHERE subscription = %L. When the cause is mended: '
+        'SELECT dbsync.retry(%L, ...).', count(*), subscription.name, subscription.name)
+    FROM dbsync.subscription_table a JOIN dbsync_internal.parked_row p ON p.attachment = a.uid
+    WHERE a.subscription_id = subscription.id HAVING count(*) > 0
+$$;
+COMMENT ON FUNCTION dbsync_internal.parked_in_words(dbsync.subscription) IS 'how many rows of a subscription are parked, and what to do about them; null: none is';
+
 -- What rules have, and a subscription has not; null: all is there.
 CREATE FUNCTION dbsync_internal.refused_in_words(of_subscription int, OUT refused bigint, OUT action text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -120,7 +131,7 @@ CREATE FUNCTION dbsync_internal.subscription_status(caller oid) RETURNS TABLE (
     lag_rows bigint, lag_bytes bigint, lag_seconds float8, rows_per_second float8, batches bigint, rows bigint,
     last_batch timestamptz, last_error text, last_error_detail text, next_action text,
     failures int, retry_at timestamptz, log_bytes bigint, preloaded boolean, forward text, ddl text,
-    on_partition_drop text, foreign_keys text, refused bigint, policy text, next_run timestamptz, waits_for text)
+    on_partition_drop text, foreign_keys text, refused bigint, policy text, next_run timestamptz, waits_for text, on_error text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -133,7 +144,7 @@ BEGIN
         coalesce(n.note, w.message, held.trouble), CASE WHEN n.note IS NULL THEN w.detail END,
         nullif(concat_ws(' ', dbsync_internal.backlog_in_words(s), dbsync_internal.next_action(s.name, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message),
             w.waits_since), dbsync_internal.unread_wal_in_words(s.id), CASE WHEN w.pid IS NOT NULL THEN dbsync_internal.lock_in_words(s.id) END,
-            held.action, missing.action, pol.action, lack.missing,
+            held.action, dbsync_internal.parked_in_words(s), missing.action, pol.action, lack.missing,
             CASE WHEN lack.number IS NOT NULL THEN format('Begin another chain: SELECT dbsync.restart_chain(%L%s).', s.name,
                 CASE WHEN lack.chain > 1 THEN format(', %s', lack.chain + 1) END) END), ''),
         w.failures, w.retry_at,
@@ -141,7 +152,7 @@ BEGIN
         (SELECT coalesce(sum(dbsync_internal.log_bytes(a.captured_id)), 0)::bigint
          FROM dbsync.subscription_table a WHERE a.subscription_id = s.id),
         dbsync_internal.is_preloaded(), s.forward, s.ddl, s.on_partition_drop, w.foreign_keys, missing.refused,
-        s.policy, pol.next_run, pol.waits_for
+        s.policy, pol.next_run, pol.waits_for, s.on_error
     FROM dbsync.subscription s
     LEFT JOIN dbsync_internal.slots() w ON w.subscription_id = s.id
     -- of targets that are folders: what their receivers lack, as far as receipts say
@@ -164,7 +175,7 @@ CREATE FUNCTION dbsync.subscription_status() RETURNS TABLE (
     lag_rows bigint, lag_bytes bigint, lag_seconds float8, rows_per_second float8, batches bigint, rows bigint,
     last_batch timestamptz, last_error text, last_error_detail text, next_action text,
     failures int, retry_at timestamptz, log_bytes bigint, preloaded boolean, forward text, ddl text,
-    on_partition_drop text, foreign_keys text, refused bigint, policy text, next_run timestamptz, waits_for text)
+    on_partition_drop text, foreign_keys text, refused bigint, policy text, next_run timestamptz, waits_for text, on_error text)
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.subscription_status() IS 'what the view dbsync.status shows';
 
@@ -180,6 +191,7 @@ COMMENT ON COLUMN dbsync.status.log_bytes IS 'size of what is kept of captured c
 COMMENT ON COLUMN dbsync.status.forward IS 'all: changes that came here from other databases go on to the target; local: only those made here do';
 COMMENT ON COLUMN dbsync.status.ddl IS 'what becomes of changes of tables at the target: wait, apply or ignore';
 COMMENT ON COLUMN dbsync.status.on_partition_drop IS 'what becomes at the target of the rows of a partition that is detached or dropped: keep or delete';
+COMMENT ON COLUMN dbsync.status.on_error IS 'what becomes of a row that the target refuses for what it is: stop or quarantine';
 COMMENT ON COLUMN dbsync.status.foreign_keys IS 'replica: the target does not check its foreign keys for dbsync; ordered: it does, and rows come in an order that they allow; null: its worker has not been connected yet';
 COMMENT ON COLUMN dbsync.status.refused IS 'how many tables its rules have that are not in it: dbsync.refused says why';
 COMMENT ON COLUMN dbsync.status.policy IS 'when its changes travel';
@@ -204,7 +216,7 @@ COMMENT ON FUNCTION dbsync_internal.drop_in_words(dbsync.captured_table) IS 'say
 CREATE FUNCTION dbsync_internal.subscription_table_status(caller oid) RETURNS TABLE (
     subscription name, "table" regclass, target_table text, state text, progress numeric,
     rows_copied bigint, rows_expected bigint, captured_since timestamptz, log_bytes bigint, note text,
-    held_since timestamptz, held_for text, next_action text, missing_rows bigint)
+    held_since timestamptz, held_for text, next_action text, missing_rows bigint, quarantined bigint)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -232,7 +244,8 @@ BEGIN
             CASE WHEN a.capture IS NULL AND c.capture <> 'trigger' THEN dbsync_internal.capture_in_words(c) END,
             CASE WHEN c.state <> 'dropped' AND NOT a.target_given AND (r.relname, n.nspname) IS DISTINCT FROM (a.target_table, a.target_schema)
                  THEN dbsync_internal.names_apart(c.relid, a) END), ''),
-        h.held_since, h.held_for, h.next_action, a.missing_rows
+        h.held_since, h.held_for, h.next_action, a.missing_rows,
+        (SELECT count(*) FROM dbsync_internal.parked_row p WHERE p.attachment = a.uid)
     FROM visible s
     JOIN dbsync.subscription_table a ON a.subscription_id = s.id
     JOIN dbsync.captured_table c ON c.id = a.captured_id
@@ -244,7 +257,7 @@ COMMENT ON FUNCTION dbsync_internal.subscription_table_status(oid) IS 'body of d
 CREATE FUNCTION dbsync.subscription_table_status() RETURNS TABLE (
     subscription name, "table" regclass, target_table text, state text, progress numeric,
     rows_copied bigint, rows_expected bigint, captured_since timestamptz, log_bytes bigint, note text,
-    held_since timestamptz, held_for text, next_action text, missing_rows bigint)
+    held_since timestamptz, held_for text, next_action text, missing_rows bigint, quarantined bigint)
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.subscription_table_status() IS 'what the view dbsync.table_status shows';
 
@@ -257,6 +270,7 @@ COMMENT ON COLUMN dbsync.table_status.held_since IS 'since when the table has st
 COMMENT ON COLUMN dbsync.table_status.held_for IS 'what the target refused when it was tried last';
 COMMENT ON COLUMN dbsync.table_status.next_action IS 'what to do about a held table: a statement for the target, or in words; then it goes on by itself';
 COMMENT ON COLUMN dbsync.table_status.missing_rows IS 'rows that were to be deleted at the target since the first copy and were not there, of a table without a key: copy_table() mends it';
+COMMENT ON COLUMN dbsync.table_status.quarantined IS 'rows that the target has refused, and whose keys are parked there: see dbsync.quarantine';
 COMMENT ON COLUMN dbsync.table_status.progress IS 'percent of the first copy';
 COMMENT ON COLUMN dbsync.table_status.log_bytes IS 'size of the table''s segments; rows of small transactions are with the headers, see dbsync.status';
 

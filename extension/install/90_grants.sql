@@ -4,7 +4,7 @@
 --
 --	GRANT USAGE ON SCHEMA dbsync TO app;
 --	GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA dbsync TO app;
---	GRANT SELECT ON dbsync.status, dbsync.table_status, dbsync.sequence_status, dbsync.selections, dbsync.refused, dbsync.progress, dbsync.receivers, dbsync.verification, dbsync.difference, dbsync.verify_status TO app;
+--	GRANT SELECT ON dbsync.status, dbsync.table_status, dbsync.sequence_status, dbsync.selections, dbsync.refused, dbsync.progress, dbsync.quarantine, dbsync.receivers, dbsync.verification, dbsync.difference, dbsync.verify_status TO app;
 --	GRANT USAGE ON FOREIGN DATA WRAPPER dbsync_postgres TO app;  -- to make targets
 --
 -- The functions ask for themselves what their caller may: which subscriptions are

@@ -42,7 +42,10 @@
 #include "worker/batch/meet.h"
 #include "worker/batch/missing.h"
 #include "worker/batch/open.h"
+#include "worker/batch/quarantine.h"
 #include "worker/batch/repair.h"
+#include "worker/batch/retry.h"
+#include "worker/batch/retry_send.h"
 #include "worker/batch/send.h"
 #include "worker/batch/sequences.h"
 #include "worker/batch/slice.h"
@@ -92,7 +95,8 @@ describe_batch(void *arg)
 static XLogRecPtr
 needed_wal(const DbsyncBatch *batch)
 {
-	if (!batch->caught_up || batch->cut == NULL || batch->with_chunk || batch->with_scans || batch->with_repair || batch->sliced ||
+	if (!batch->caught_up || batch->cut == NULL || batch->with_chunk || batch->with_scans || batch->with_repair || batch->with_retries ||
+		batch->sliced ||
 		batch->work->subscription->any_from_wal)
 		return dbsync_wal_end();
 	return dbsync_wal_needed(batch->cut, batch->now);
@@ -130,11 +134,14 @@ begin_target(DbsyncBatch *batch)
 	int64		expected = (batch->cut ? batch->cut->rows : 0) +
 		(batch->with_chunk ? dbsync_copy_chunk_rows : 0) +
 		(batch->with_scans ? dbsync_scanning_expected(batch->scans) : 0);
-	int			flags = (batch->with_chunk ? DBSYNC_BATCH_CHUNK : 0) |
+	bool		doubted = work->send_as == DBSYNC_SEND_DOUBTED;
+	int			flags = (batch->with_chunk ? DBSYNC_BATCH_CHUNK : 0) | (doubted ? DBSYNC_BATCH_DOUBTED : 0) |
 		(batch->cut && batch->cut->turns > 0 ? DBSYNC_BATCH_CHANGES : 0);
 
 	move_ledger(batch);
 	dbsync_target_begin(batch->target, &work->ledger, origin, expected, flags);
+	if (doubted)
+		dbsync_target_doubt(batch->target, work->late);
 }
 
 static void
@@ -226,6 +233,9 @@ pass(DbsyncBatch *batch)
 		((DbsyncTable *) lfirst(lc))->ties.emptied = true;
 	dbsync_missing_gather(work);
 	dbsync_confirm_note(work);
+	if (batch->with_retries)
+		dbsync_retry_done(work, batch->retries);
+	dbsync_quarantine_gather(work);
 	if (batch->held)
 		dbsync_held_batch_pass(batch);
 	else
@@ -258,6 +268,7 @@ note_tables(DbsyncBatch *batch)
 
 	batch->work->blamed = 0;
 	dbsync_missing_note(batch->work);
+	dbsync_quarantine_note(batch->work);
 	if (dbsync_subscription_is_settled(batch->work->subscription))
 		return;
 	foreach(lc, batch->work->subscription->tables)
@@ -319,6 +330,8 @@ dbsync_batch_apply(DbsyncBatch *batch)
 		batch->rows += dbsync_scanning_send(work, batch->scans);
 	if (batch->with_repair)
 		dbsync_repair_send(batch);
+	if (batch->with_retries)
+		dbsync_retry_send(batch);
 	write_ledger(batch);
 	dbsync_sequences_advance(batch);
 	dbsync_row_types_check(work);
@@ -346,8 +359,8 @@ dbsync_batch_apply(DbsyncBatch *batch)
 static bool
 goes_on(const DbsyncBatch *batch, int done)
 {
-	return (batch->copying != NULL || batch->scans != NIL) && batch->fresh && !batch->with_chunk &&
-		!batch->with_scans && done < MAX_OF_ONE_S;
+	return (batch->copying != NULL || batch->scans != NIL || batch->retries != NIL) && batch->fresh && !batch->with_chunk &&
+		!batch->with_scans && !batch->with_retries && done < MAX_OF_ONE_S;
 }
 
 bool

@@ -29,6 +29,7 @@
 #include "worker/batch/missing.h"
 #include "worker/batch/held_note.h"
 #include "worker/batch/held_tied.h"
+#include "worker/batch/quarantine.h"
 #include "worker/driver/driver.h"
 #include "worker/rights.h"
 #include "worker/row_size.h"
@@ -152,6 +153,7 @@ dbsync_catch_up_run(DbsyncWork *work)
 	{
 		work->held_send_as = DBSYNC_SEND_AS_USUAL;
 		dbsync_missing_note(work);
+		dbsync_quarantine_note(work);
 	}
 	work->send_as = work->others_send_as;
 	work->catching = 0;

@@ -23,6 +23,7 @@
 #include "worker/batch/confirm.h"
 #include "worker/batch/held.h"
 #include "worker/batch/ledger.h"
+#include "worker/batch/retry.h"
 #include "worker/copy/comparing.h"
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
@@ -203,6 +204,8 @@ dbsync_choose_all_live(DbsyncWork *work)
 {
 	ListCell   *lc;
 
+	if (dbsync_retry_is_pending(work))
+		return false;
 	if (dbsync_subscription_is_settled(work->subscription))
 		return true;
 	if (!dbsync_scanning_answers(work, work->asked))
@@ -342,7 +345,7 @@ dbsync_choose_work(DbsyncBatch *batch)
 	bool		reads_tables;
 
 	batch->cut = NULL;
-	batch->caught_up = batch->with_chunk = batch->with_scans = batch->with_repair = false;
+	batch->caught_up = batch->with_chunk = batch->with_scans = batch->with_repair = batch->with_retries = false;
 	batch->rows = 0;
 	batch->sliced = batch->passed = false;
 	choose_cut(batch);
@@ -358,6 +361,8 @@ dbsync_choose_work(DbsyncBatch *batch)
 	batch->with_chunk = batch->copying != NULL && reads_tables;
 	batch->with_scans = batch->scans != NIL && reads_tables;
 	batch->with_repair = batch->repairing != NULL && !batch->repair_over && reads_tables;
-	return batch->cut != NULL || batch->with_chunk || batch->with_scans || batch->with_repair || any_part_dirty(batch->work) ||
+	batch->with_retries = batch->retries != NIL && reads_tables;
+	return batch->cut != NULL || batch->with_chunk || batch->with_scans || batch->with_repair || batch->with_retries ||
+		any_part_dirty(batch->work) ||
 		batch->work->stale_parts != NIL;
 }

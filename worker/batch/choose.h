@@ -28,6 +28,7 @@ typedef struct DbsyncBatch
 	List	   *copies;			/* it, and those that must be copied in the same transaction */
 	List	   *beside;			/* small ones (DbsyncTable) that are copied whole in the same batch */
 	List	   *scans;			/* those (DbsyncTable) that are locked and to be scanned */
+	List	   *retries;		/* those (DbsyncTable) that are locked, and of which parked keys are to be tried again */
 	DbsyncTable *held;			/* it is for this table, which catches up, or NULL; */
 	List	   *held_with;		/* and for those that do so with it: all of them; */
 	DbsyncPosition held_behind; /* then, where that one will be, ... */
@@ -45,6 +46,7 @@ typedef struct DbsyncBatch
 	bool		caught_up;		/* the batch reaches S */
 	bool		with_chunk;
 	bool		with_scans;
+	bool		with_retries;
 	int64		rows;
 	DbsyncTable *current;		/* for the error context */
 	uint64		asked;			/* tickets handed out before S was taken */

@@ -13,6 +13,7 @@
 
 #include "worker/batch/choose.h"
 #include "worker/batch/meet.h"
+#include "worker/batch/retry.h"
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
 #include "worker/query.h"
@@ -33,6 +34,9 @@ bool
 dbsync_choose_completes(const DbsyncWork *work, const DbsyncTable *table, const DbsyncCutTable *cut_table)
 {
 	if (table->keys_only || (cut_table != NULL && cut_table->keys > 0))
+		return true;
+	/* a row of a key that is parked has to fit by itself */
+	if (table->parked != NULL)
 		return true;
 	/* what is worked out of a row may need any of its values; and rows that are written together are staged whole */
 	return work->send_as >= DBSYNC_SEND_WHOLE_ROWS || table->ties.circle ||
@@ -196,6 +200,7 @@ dbsync_choose_begin(DbsyncBatch *batch)
 	dbsync_meet_begin(batch);
 	batch->scans = batch->past || batch->held || batch->meeting ? NIL : dbsync_scanning_lock(work, batch->asked);
 	lock_to_complete(work);
+	batch->retries = batch->past || batch->held || batch->meeting ? NIL : dbsync_retry_lock(work);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach(lc, batch->copies)
 	{
@@ -213,6 +218,8 @@ dbsync_choose_end(DbsyncBatch *batch)
 {
 	if (batch->cut != NULL)
 		dbsync_cut_free(batch->cut);	/* one that was not sent */
+	dbsync_retry_unlock(batch->retries);
+	batch->retries = NIL;
 	PopActiveSnapshot();
 	dbsync_query_commit();
 	MemoryContextSwitchTo(batch->work->context);

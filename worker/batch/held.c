@@ -73,6 +73,7 @@ is_refusal(const DbsyncWork *work, DbsyncTable *table, const ErrorData *edata)
 	if (dbsync_target_fault_is(work->target, DBSYNC_FAULT_LOCKED))
 		return ++table->hold.failures >= LOCKED_ATTEMPTS;
 	return dbsync_target_fault_is(work->target, DBSYNC_FAULT_REFUSED) ||
+		dbsync_target_fault_is(work->target, DBSYNC_FAULT_TOO_MANY) ||
 		dbsync_target_fault_is(work->target, DBSYNC_FAULT_CLASH) ||
 		dbsync_target_fault_is(work->target, DBSYNC_FAULT_CHANGE_DUE);
 }
@@ -252,14 +253,14 @@ dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 		work->asking = 0;
 	id = catching ? catching_table(work)
 		: is_beyond_completion(work, edata) ? work->completing
-		: work->asking ? work->asking : selecting ? selecting : retyped_table(work);
+		: work->asking ? work->asking : work->refused ? work->refused : selecting ? selecting : retyped_table(work);
 	table = id ? dbsync_subscription_table(work->subscription, id) : NULL;
 	/* what is scanned has no place in the log to stand still at */
 	if (table != NULL && table->scan != NULL)
 		table = NULL;
 	if (is_worth_a_look(work))
 		return true;
-	work->catching = work->asking = 0;
+	work->catching = work->asking = work->refused = 0;
 	if (table == NULL || !(catching ? is_the_tables(work, edata) : is_refusal(work, table, edata)))
 		return false;
 	set_reason(work, table, edata);

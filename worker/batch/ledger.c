@@ -28,6 +28,7 @@
 #include "worker/batch/ledger.h"
 #include "worker/batch/ledger_check.h"
 #include "worker/batch/ledger_past.h"
+#include "worker/batch/quarantine.h"
 #include "worker/batch/renew.h"
 #include "worker/batch/wal.h"
 #include "worker/connection.h"
@@ -83,6 +84,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 
 			/* handles die with the connection; the ledger is read anew */
 			table->handle = NULL;
+			table->parked = NULL;
 			table->is_there = false;
 			part.nkeys = 0;
 			dbsync_table_set_part(table, &part);
@@ -100,7 +102,7 @@ dbsync_ledger_detach(DbsyncWork *work)
 	work->target_context = NULL;
 	dbsync_row_types_forget(work);
 	work->upkeep_due = 0;
-	work->target_identities = work->stale_parts = NIL;
+	work->target_identities = work->stale_parts = work->parked_news = work->parked_done = NIL;
 	/* the target may be another by then, or back where it was */
 	work->answer_due = 0;
 }
@@ -290,6 +292,7 @@ dbsync_ledger_attach(DbsyncWork *work)
 	if (subscription->begins_anew)
 		dbsync_renew_position(work, &position);
 	read_parts(work);
+	dbsync_quarantine_attach(work);
 	hold_segments(work);
 	dbsync_ledger_check_not_behind(work, position.after);
 	dbsync_ledger_set_position(work, &position);

@@ -11,6 +11,7 @@
 #include "worker/batch/choose.h"
 #include "worker/batch/held.h"
 #include "worker/batch/open.h"
+#include "worker/batch/retry.h"
 #include "worker/copy/reverse.h"
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
@@ -204,6 +205,8 @@ dbsync_open_tables(DbsyncBatch *batch)
 		}
 	if (batch->cut == NULL)
 		open_held(batch);
+	if (batch->with_retries)
+		dbsync_retry_open(batch->work, batch->retries);
 	if (batch->work->subscription->tied)
 		open_emptied(batch);
 	if (batch->with_chunk)

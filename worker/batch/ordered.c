@@ -23,6 +23,7 @@
 #include "worker/batch/emptied.h"
 #include "worker/batch/ordered.h"
 #include "worker/batch/send_table.h"
+#include "worker/catcher.h"
 #include "worker/driver/driver.h"
 #include "worker/shape.h"
 #include "worker/source/source.h"
@@ -151,6 +152,7 @@ prepare(Order *order, Entry *entry)
 	else if (entry->table->ties.rank == 0 || !entry->last)
 	{
 		dbsync_send_table(batch, cut_table, entry->place, 0);
+		dbsync_catcher_send(batch->target, entry->table);
 		entry->done = true;
 	}
 }
@@ -166,6 +168,13 @@ static bool
 is_replaced(const Order *order, const Entry *entry)
 {
 	return dbsync_target_table_wants_replace(order->batch->target, entry->table->handle, 0);
+}
+
+/* Are its rows to be tried, as some may be refused?  Or some of its keys are parked, and it would be replaced. */
+static bool
+is_doubted(const Order *order, const Entry *entry)
+{
+	return dbsync_send_doubts(order->batch, entry->table) || (entry->table->parked != NULL && is_replaced(order, entry));
 }
 
 /* Is there one row of it, and no other table of its circle?  Then it takes no stage. */
@@ -196,7 +205,12 @@ send_upserts(Order *order, Entry *entry)
 	if (entry->done || rows == sent.deletes)
 		return;
 	how = dbsync_send_begin(batch, entry->table, entry->cut_table, entry->place, 0);
-	if (is_replaced(order, entry))
+	if (is_doubted(order, entry))
+	{
+		how.what = DBSYNC_RELAY_REMAINING;
+		batch->rows += dbsync_send_rows(batch, entry->cut_table, DBSYNC_ROWS_DOUBTED, &how);
+	}
+	else if (is_replaced(order, entry))
 	{
 		dbsync_send_replaced(batch, entry->cut_table, how);
 		entry->done = true;
@@ -235,10 +249,11 @@ send_deletes(Order *order, Entry *entry)
 		return;
 	how = dbsync_send_begin(batch, entry->table, entry->cut_table, entry->place, 0);
 	how.what = DBSYNC_RELAY_GONE;
-	if (alone && !together)
+	if (alone && !together && !is_doubted(order, entry))
 		how = (DbsyncReadCut) {.what = DBSYNC_RELAY_KEYS,.after = entry->place};
 	rows = dbsync_send_rows(batch, entry->cut_table,
-							together ? DBSYNC_ROWS_TOGETHER
+							is_doubted(order, entry) ? DBSYNC_ROWS_DOUBTED
+							: together ? DBSYNC_ROWS_TOGETHER
 							: alone ? DBSYNC_ROWS_DELETE : DBSYNC_ROWS_MERGE, &how);
 	if (alone)
 		batch->rows += rows;
@@ -287,6 +302,24 @@ end_of_rank(const Order *order, int from)
 	return end;
 }
 
+/*
+ * Rows of these tables whose keys are parked: the others of theirs are there, or gone.  Those that are in one another's way
+ * wait for all of them.
+ */
+static void
+send_caught(Order *order, int from, int end)
+{
+	bool		some = order->batch->work->send_as == DBSYNC_SEND_DOUBTED;
+
+	for (int i = from; i < end; i++)
+	{
+		some |= order->entries[i].table->parked != NULL;
+		dbsync_catcher_send(order->batch->target, order->entries[i].table);
+	}
+	if (some)
+		dbsync_target_rows_together(order->batch->target, false, "sending rows of parked keys");
+}
+
 static void
 send_in_order(Order *order)
 {
@@ -302,13 +335,17 @@ send_in_order(Order *order)
 		for (int i = from; i < end; i++)
 			send_upserts(order, &order->entries[i]);
 		dbsync_target_rows_together(order->batch->target, false, "sending rows");
+		send_caught(order, from, end);
 	}
 	for (int i = order->n - 1; i >= 0; i--)
 	{
 		send_deletes(order, &order->entries[i]);
 		/* the next may be of the same circle */
 		if (i == 0 || order->entries[i - 1].table->ties.rank != order->entries[i].table->ties.rank)
+		{
 			dbsync_target_rows_together(order->batch->target, false, "deleting rows");
+			send_caught(order, i, end_of_rank(order, i));
+		}
 	}
 }
 
@@ -328,6 +365,7 @@ send_together(Order *order)
 		if (!order->entries[i].done)
 			dbsync_send_table(order->batch, order->entries[i].cut_table, order->entries[i].place, 0);
 	}
+	send_caught(order, 0, order->n);
 }
 
 void

@@ -9,6 +9,7 @@
 
 #include "worker/batch/choose.h"
 #include "worker/batch/send_table.h"
+#include "worker/catcher.h"
 #include "worker/driver/driver.h"
 #include "worker/relay.h"
 #include "worker/source/source.h"
@@ -29,8 +30,13 @@ dbsync_send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncRows
 	int64		rows = dbsync_cut_table_rows(cut_table);
 	int64		sent;
 
-	if ((mode == DBSYNC_ROWS_MERGE || mode == DBSYNC_ROWS_TOGETHER) && how->what != DBSYNC_RELAY_REMAINING)
+	if ((mode == DBSYNC_ROWS_MERGE || mode == DBSYNC_ROWS_TOGETHER || mode == DBSYNC_ROWS_DOUBTED) &&
+		how->what != DBSYNC_RELAY_REMAINING)
 		dbsync_relay_delete_filtered(relay);
+	if (mode == DBSYNC_ROWS_DOUBTED)
+		dbsync_relay_send_text(relay);
+	if (mode != DBSYNC_ROWS_CLEAR)
+		dbsync_relay_catch_parked(relay);
 	/* several rows of a circle are to come by one statement, so they are many, however few */
 	dbsync_target_rows_begin(target, table->handle, mode,
 							 table->ties.circle && rows > 1 ? -1 : rows, "sending rows");
@@ -79,6 +85,9 @@ dbsync_send_keyless(DbsyncBatch *batch, const DbsyncCutTable *cut_table, int64 a
 static bool
 is_to_be_replaced(const DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 {
+	/* of a key that is parked it could not be said whether its row is to go */
+	if (batch->current->parked != NULL)
+		return false;
 	return (batch->work->send_as == DBSYNC_SEND_REPLACE_ALL && !batch->current->ties.checked) ||
 		dbsync_target_table_wants_replace(batch->target, batch->current->handle,
 										  dbsync_cut_table_rows(cut_table));
@@ -105,6 +114,9 @@ dbsync_send_begin(DbsyncBatch *batch, DbsyncTable *table, const DbsyncCutTable *
 void
 dbsync_send_end(DbsyncBatch *batch)
 {
+	/* where keys are checked others may have to be there before: see dbsync_send_ordered() */
+	if (batch->current->ties.rank == 0)
+		dbsync_catcher_send(batch->target, batch->current);
 	batch->work->sending = batch->work->completing = batch->current->oversized = 0;
 	batch->current = NULL;
 }
@@ -165,6 +177,32 @@ make_room_ahead(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncReadC
 	make_room(batch, cut_table, &changes);
 }
 
+bool
+dbsync_send_doubts(const DbsyncBatch *batch, const DbsyncTable *table)
+{
+	return batch->work->send_as == DBSYNC_SEND_DOUBTED &&
+		!(table->ties.checked && dbsync_target_table_is_followed(batch->target, table->handle));
+}
+
+/* Or its rows would have to be replaced, and cannot be: see above. */
+static bool
+is_to_be_doubted(const DbsyncBatch *batch, const DbsyncTable *table)
+{
+	return dbsync_send_doubts(batch, table) ||
+		(table->parked != NULL && (batch->work->send_as == DBSYNC_SEND_REPLACE_ALL ||
+								   dbsync_target_table_wants_replace(batch->target, table->handle, 0)));
+}
+
+static void
+send_doubted(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncReadCut changes)
+{
+	DbsyncReadCut room = changes;
+
+	room.what = DBSYNC_RELAY_REMAINING;
+	make_room(batch, cut_table, &room);
+	batch->rows += dbsync_send_rows(batch, cut_table, DBSYNC_ROWS_DOUBTED, &changes);
+}
+
 /*
  * Inserts alone go straight in; deletes need but their keys; else each key's last state is merged, or
  * takes the place of what is there, which a row with untouched columns cannot.
@@ -188,6 +226,8 @@ dbsync_send_table(DbsyncBatch *batch, DbsyncCutTable *cut_table, int64 after, in
 		make_room_ahead(batch, cut_table, changes);
 	if (dbsync_read_shape(work->subscription, table, cut_table)->nkeys == 0)
 		dbsync_send_keyless(batch, cut_table, after, before, DBSYNC_RELAY_CHANGES);
+	else if (is_to_be_doubted(batch, table))
+		send_doubted(batch, cut_table, changes);
 	else if (dbsync_send_appends(batch, table, cut_table))
 	{
 		changes.fold = false;

@@ -23,6 +23,12 @@ extern DbsyncReadCut dbsync_send_begin(DbsyncBatch *batch, DbsyncTable *table, c
 									   int64 after, int64 before);
 extern void dbsync_send_end(DbsyncBatch *batch);
 
+/*
+ * Does the batch try each row of the table, as some may be refused?  Not of one whose values can take along rows that lead to
+ * them, as one goes to another row: these are written by one statement, or not at all.
+ */
+extern bool dbsync_send_doubts(const DbsyncBatch *batch, const DbsyncTable *table);
+
 /* Of the cut's rows those that the subscription sends. */
 extern DbsyncCutTable dbsync_send_count(const DbsyncTable *table, const DbsyncCutTable *cut_table);
 

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "foreign/foreign.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -19,9 +20,11 @@
 #include "worker/connection.h"
 #include "worker/control/target_ask.h"
 #include "worker/driver/driver.h"
+#include "worker/drivers.h"
 #include "worker/target.h"
 
 PG_FUNCTION_INFO_V1(dbsync_ask_target);
+PG_FUNCTION_INFO_V1(dbsync_target_parks_rows);
 
 static DbsyncTableSpec
 make_spec(FunctionCallInfo fcinfo)
@@ -100,4 +103,14 @@ dbsync_ask_target(PG_FUNCTION_ARGS)
 	}
 	PG_END_TRY();
 	PG_RETURN_VOID();
+}
+
+/* What its driver says of all of its targets: nobody has to be asked. */
+Datum
+dbsync_target_parks_rows(PG_FUNCTION_ARGS)
+{
+	ForeignServer *server = GetForeignServerByName(NameStr(*PG_GETARG_NAME(0)), false);
+	const DbsyncDriver *driver = dbsync_target_driver(GetForeignDataWrapper(server->fdwid)->fdwname);
+
+	PG_RETURN_BOOL(driver != NULL && (driver->features & DBSYNC_FEATURE_QUARANTINE) != 0);
 }

@@ -80,6 +80,17 @@ dbsync_connections_fault_is(const DbsyncWork *work, DbsyncFaultKind kind)
 	return false;
 }
 
+bool
+dbsync_connections_refuse_row(const DbsyncWork *work)
+{
+	for (int i = 0; i < work->nsides; i++)
+	{
+		if (dbsync_target_has_fault(work->sides[i]->target) && work->sides[i]->target->fault.of_row)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Do without this connection and those behind it for a while, and say why, if it is
  * not by choice.

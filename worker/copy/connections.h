@@ -42,6 +42,9 @@ extern void dbsync_connections_prepare(DbsyncWork *work);
 /* Has a batch failed over one of them by this kind of fault? */
 extern bool dbsync_connections_fault_is(const DbsyncWork *work, DbsyncFaultKind kind);
 
+/* Or because a row was refused for what it is? */
+extern bool dbsync_connections_refuse_row(const DbsyncWork *work);
+
 /* Close all connections but the first "keep"; what was not committed is rolled back. */
 extern void dbsync_connections_close(DbsyncWork *work, int keep);
 

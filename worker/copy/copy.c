@@ -132,6 +132,8 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	int64		limit = whole ? PG_INT64_MAX : dbsync_copy_chunk_rows;
 	int64		rows;
 
+	if (mode == DBSYNC_ROWS_DOUBTED)
+		dbsync_relay_send_text(relay);
 	/* rows that reference each other are to come by one statement */
 	dbsync_target_rows_begin(target, table->handle, mode,
 							 table->ties.circle ? -1 : dbsync_copy_chunk_rows, "copying rows");
@@ -203,6 +205,9 @@ choose_mode(DbsyncWork *work, DbsyncTable *table, bool together, bool *replaces)
 	*replaces = false;
 	if (table->shape->nkeys == 0)
 		return DBSYNC_ROWS_APPEND;
+	/* some may be refused, and nothing is to be deleted before */
+	if (work->send_as == DBSYNC_SEND_DOUBTED)
+		return DBSYNC_ROWS_DOUBTED;
 	if (together || (table->ties.checked && (again || (keep && table->ties.circle))))
 		return DBSYNC_ROWS_TOGETHER;
 	*replaces = again || (keep && dbsync_target_table_wants_replace(work->target, table->handle,
@@ -232,7 +237,7 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone, bool to
 	mode = choose_mode(work, table, together, &replaces);
 	if (replaces)
 		(void) send_chunks(work, table, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS, true, &complete);
-	relay = send_chunks(work, table, mode, DBSYNC_RELAY_CHUNK, alone || work->nsides == 0, &complete);
+	relay = send_chunks(work, table, mode, DBSYNC_RELAY_CHUNK, alone || work->nsides == 0 || mode == DBSYNC_ROWS_DOUBTED, &complete);
 	flow = dbsync_relay_flow(relay);
 	advance(table, dbsync_chunk_last_key(table, relay), &flow, complete);
 	return flow.rows;

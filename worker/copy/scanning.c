@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 
 #include "extension/settings.h"
+#include "worker/catcher.h"
 #include "worker/copy/chunk.h"
 #include "worker/copy/reverse.h"
 #include "worker/copy/scanning.h"
@@ -244,14 +245,18 @@ send_rows(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode, DbsyncRelay
 	DbsyncOwner saved;
 	int64		rows;
 
-	if (mode == DBSYNC_ROWS_MERGE)
+	if (mode != DBSYNC_ROWS_DELETE && mode != DBSYNC_ROWS_APPEND)
 		dbsync_relay_delete_filtered(relay);
+	if (mode == DBSYNC_ROWS_DOUBTED)
+		dbsync_relay_send_text(relay);
+	dbsync_relay_catch_parked(relay);
 	dbsync_target_rows_begin(target, table->handle, mode, table->scan->expected, "sending rows");
 	dbsync_chunk_begin_reading(&saved, table, work->subscription->owner);
 	dbsync_timestamp_read(table, begins_at(work, table), work->mark.seen, what, relay);
 	dbsync_owner_end(&saved);
 	if (!dbsync_relay_result(relay, &rows) || !dbsync_target_try_rows_end(target))
 		dbsync_target_raise(target, "sending rows");
+	dbsync_catcher_send(target, table);
 	return rows;
 }
 
@@ -260,11 +265,13 @@ send_table(DbsyncWork *work, DbsyncTable *table)
 {
 	bool		replaces = work->send_as == DBSYNC_SEND_REPLACE_ALL ||
 		dbsync_target_table_wants_replace(work->target, table->handle, table->scan->expected);
+	/* of a key that is parked it could not be said whether its row is to go */
+	bool		doubts = work->send_as == DBSYNC_SEND_DOUBTED || (replaces && table->parked != NULL);
 	int64		rows;
 
-	if (replaces)
+	if (replaces && !doubts)
 		(void) send_rows(work, table, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS);
-	rows = send_rows(work, table, replaces ? DBSYNC_ROWS_APPEND : DBSYNC_ROWS_MERGE, DBSYNC_RELAY_ROWS);
+	rows = send_rows(work, table, doubts ? DBSYNC_ROWS_DOUBTED : replaces ? DBSYNC_ROWS_APPEND : DBSYNC_ROWS_MERGE, DBSYNC_RELAY_ROWS);
 	table->scan->expected = rows;
 	return rows;
 }

@@ -47,7 +47,8 @@ typedef enum DbsyncFaultKind
 								 * is to be sent whole */
 	DBSYNC_FAULT_LEDGER_MOVED,	/* another worker has */
 	DBSYNC_FAULT_TABLE_CHANGED,	/* since table_open(), or settings that its rows rely on */
-	DBSYNC_FAULT_CHANGE_DUE		/* the table lacks a change that somebody is to make there */
+	DBSYNC_FAULT_CHANGE_DUE,	/* the table lacks a change that somebody is to make there */
+	DBSYNC_FAULT_TOO_MANY		/* more keys of the table would be parked than there may be */
 } DbsyncFaultKind;
 
 /* what the remote said when it refused; strings may be NULL, sqlstate is not 0 then */
@@ -64,6 +65,9 @@ typedef struct DbsyncFault
 											 * the source's, so that its rows are refused; or NULL */
 	const struct DbsyncTargetTable *rows_of;	/* whose rows were refused, which may have been given before
 												 * the function that says so was called; or NULL */
+	bool		of_row;			/* a row is refused for what it is, and would be again: its key may be parked */
+	const char *late;			/* with of_row, found by a check that came behind all rows: what doubt() is to be told,
+								 * so that it is found beside its row; or NULL */
 } DbsyncFault;
 
 /* where and how to connect; built by the worker from server and user mapping */
@@ -324,6 +328,7 @@ typedef struct DbsyncRow
 								 * no value here; NULL: none.  Only of updates in
 								 * mode PATCH, and never of key columns */
 	int64		count;			/* mode COUNT: so many of it, 1 at least */
+	char	  **parked;			/* mode DOUBTED: its key, as it is parked; NULL: it is not */
 } DbsyncRow;
 
 typedef enum DbsyncRowsMode
@@ -335,9 +340,28 @@ typedef enum DbsyncRowsMode
 	DBSYNC_ROWS_COUNT,			/* of a table without a key: so many rows with just these values to
 								 * delete or to insert; each row once, deletes first */
 	DBSYNC_ROWS_TOGETHER,		/* as MERGE, but they wait for rows_together() */
-	DBSYNC_ROWS_CLEAR			/* rows for which others are to make room: they wait for rows_clear(), and
+	DBSYNC_ROWS_CLEAR,			/* rows for which others are to make room: they wait for rows_clear(), and
 								 * come once more to be written */
+	DBSYNC_ROWS_DOUBTED			/* as MERGE, of any table with a key, and always as text; of one that is refused for what
+								 * it is the key is parked, and the others are written */
 } DbsyncRowsMode;
+
+/* a row that the target has refused; strings but these three may be NULL */
+typedef struct DbsyncParkedRow
+{
+	pg_uuid_t	attachment;
+	int			nkeys;
+	char	  **key;			/* its key columns, as text */
+	bool		freed;			/* it is parked no more; the rest means nothing then */
+	bool		deletes;		/* it was to be deleted */
+	char	   *row;			/* for people: JSON, by the target's names of columns */
+	char	   *sqlstate;		/* what was said of it: five characters, */
+	char	   *message;		/* in words */
+	char	   *detail;
+	char	   *hint;
+	TimestampTz since;			/* it has been parked */
+	int64		changes;		/* of the key that were refused, 1 at least */
+} DbsyncParkedRow;
 
 /* a foreign key that the target checks; one of its two tables may be none of those asked about */
 typedef struct DbsyncForeignKey
@@ -437,6 +461,7 @@ typedef struct DbsyncReadSequence
 #define DBSYNC_BATCH_CHUNK		0x01	/* carries a chunk of a first copy */
 #define DBSYNC_BATCH_CHANGES	0x04	/* table_change() is to come */
 #define DBSYNC_BATCH_CAREFUL	0x08	/* with DBSYNC_FEATURE_CAREFUL */
+#define DBSYNC_BATCH_DOUBTED	0x10	/* with DBSYNC_FEATURE_QUARANTINE: doubt() follows, and rows in mode DOUBTED */
 #define DBSYNC_BATCH_BESIDE		0x02	/* ... whose rows go while another connection's
 										 * batch is open; its fence comes behind them */
 
@@ -482,6 +507,13 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURE_CAREFUL		0x800
 
 #define DBSYNC_FEATURE_COMPARE		0x1000	/* shows what is in its tables, as of one moment */
+
+/*
+ * Takes rows in mode DOUBTED: those that it refuses for what they are, and would refuse again, it parks, beside the
+ * ledger and in the transaction of the rows: a key each, DBSYNC_MAX_PARKED of a table.
+ */
+#define DBSYNC_FEATURE_QUARANTINE	0x2000
+#define DBSYNC_MAX_PARKED	10000
 
 /* the worker cannot do without these yet */
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
@@ -773,6 +805,26 @@ typedef struct DbsyncDriver
 	/* Does anybody wait for a lock on the table that a reader keeps from him?  Over another connection than the one that reads it. */
 	bool		(*read_is_in_way) (DbsyncTarget *target, DbsyncTargetTable *table, bool *in_way);
 
+	/* --- with DBSYNC_FEATURE_QUARANTINE --- */
+
+	/*
+	 * Read what is parked of a subscription: *rows, of DbsyncParkedRow, in CurrentMemoryContext.  With "make", make room for it
+	 * beside the ledger, if there is none yet.  Own transaction.
+	 */
+	bool		(*quarantine_read) (DbsyncTarget *target, const pg_uuid_t *subscription, bool make, List **rows);
+
+	/*
+	 * In a batch: these keys (a List of DbsyncParkedRow) are parked no more.  Those of tables that truncate() empties, and of
+	 * attachments that are forgotten, are not either, without being told.
+	 */
+	bool		(*quarantine_free) (DbsyncTarget *target, List *rows);
+
+	/*
+	 * After begin() of a batch with DBSYNC_BATCH_DOUBTED: what was found too late before (a List of DbsyncFault.late) is
+	 * to be checked with each row.  What became of keys is in target->parked when commit() has returned true.
+	 */
+	bool		(*doubt) (DbsyncTarget *target, List *late);
+
 	/* --- optional --- */
 
 	/*
@@ -870,6 +922,7 @@ struct DbsyncTarget
 	DbsyncTargetIdentity identity;
 	DbsyncFault fault;
 	DbsyncTargetLack lack;
+	List	   *parked;			/* of DbsyncParkedRow, in the order in which it happened in this batch; emptied by begin() */
 	/* the driver's own fields follow in a struct that begins with this one */
 };
 

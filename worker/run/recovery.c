@@ -16,6 +16,7 @@
 
 #include "worker/batch/held.h"
 #include "worker/batch/ledger.h"
+#include "worker/batch/quarantine.h"
 #include "worker/batch/repair.h"
 #include "worker/connection.h"
 #include "worker/copy/connections.h"
@@ -51,6 +52,21 @@ send_needed(DbsyncWork *work)
 	return DBSYNC_SEND_AS_USUAL;
 }
 
+/*
+ * Behind that: a row that the target refuses for what it is, in whatever way it comes.  Where only a check that comes behind all
+ * rows has found it, the batch comes so once more, and has it checked with each row.
+ */
+static bool
+is_to_be_doubted(DbsyncWork *work, DbsyncSendAs *send_as)
+{
+	if (*send_as == DBSYNC_SEND_DOUBTED)
+		return dbsync_quarantine_checks_sooner(work);
+	if (!dbsync_quarantine_finds(work))
+		return false;
+	*send_as = DBSYNC_SEND_DOUBTED;
+	return true;
+}
+
 long
 dbsync_recovery_after_error(DbsyncWork *work)
 {
@@ -68,7 +84,7 @@ dbsync_recovery_after_error(DbsyncWork *work)
 	dbsync_progress_end_copy();
 	edata = CopyErrorData();
 	needed = send_needed(work);
-	if (needed > *send_as || work->lock_due)
+	if (needed > *send_as || work->lock_due || is_to_be_doubted(work, send_as))
 	{
 		*send_as = Max(needed, *send_as);
 		work->lock_all |= work->lock_due;
@@ -81,6 +97,7 @@ dbsync_recovery_after_error(DbsyncWork *work)
 		MemoryContextSwitchTo(context);
 		return 0;
 	}
+	dbsync_quarantine_failed(work, *send_as == DBSYNC_SEND_DOUBTED);
 	*send_as = DBSYNC_SEND_AS_USUAL;
 	work->lock_all = false;
 	oversized = dbsync_oversize_judge(work, edata);

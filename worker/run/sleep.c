@@ -20,6 +20,7 @@
 #include "extension/catalog.h"
 #include "extension/settings.h"
 #include "worker/batch/held.h"
+#include "worker/batch/retry.h"
 #include "worker/batch/sequence_look.h"
 #include "worker/connection.h"
 #include "worker/copy/comparing.h"
@@ -139,6 +140,7 @@ idle_pause(const DbsyncWork *work)
 	/* a note of a held table that could not be made waits for somebody else's lock */
 	pause = Min(pause, Max(dbsync_held_pause(work), SHORT_PAUSE));
 	pause = Min(pause, dbsync_indexing_pause(work));
+	pause = Min(pause, dbsync_retry_pause(work));
 	pause = Min(pause, dbsync_scanning_pause(work));
 	pause = Min(pause, dbsync_backlog_pause(work));
 	pause = Min(pause, dbsync_comparing_pause(work));
@@ -160,7 +162,7 @@ dbsync_sleep_until_wanted(DbsyncWork *work)
 		AcceptInvalidationMessages();
 		if (dbsync_schedule_is_pending(work) || dbsync_schedule_note_is_due(work) ||
 			dbsync_held_is_any_under_way(work) || dbsync_sequence_look_is_due(work) ||
-			dbsync_retention_pause(work) == 0 || dbsync_indexing_pause(work) == 0 ||
+			dbsync_retention_pause(work) == 0 || dbsync_indexing_pause(work) == 0 || dbsync_retry_pause(work) == 0 ||
 			dbsync_scanning_pause(work) == 0 || dbsync_backlog_pause(work) == 0 || dbsync_comparing_pause(work) == 0 ||
 			dbsync_wal_feed_is_due(work) || dbsync_target_upkeep_pause(work) == 0 || dbsync_verifying_pause(work) == 0 ||
 			work->subscription->generation != dbsync_catalog_generation() ||

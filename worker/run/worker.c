@@ -32,6 +32,7 @@
 #include "worker/batch/confirm.h"
 #include "worker/batch/held.h"
 #include "worker/batch/ledger.h"
+#include "worker/batch/retry.h"
 #include "worker/batch/sequence_look.h"
 #include "worker/connection.h"
 #include "worker/copy/comparing.h"
@@ -73,7 +74,8 @@ attach_if_needed(void)
 {
 	/* somebody may have found that it begins anew, which is seen to where the ledger is read */
 	if (work->target != NULL && (dbsync_connection_is_outdated() || work->subscription->begins_anew ||
-								 work->subscription->chain > work->ledger.chain))
+								 work->subscription->chain > work->ledger.chain ||
+								 (work->subscription->quarantines && !work->parks)))
 		dbsync_ledger_detach(work);
 	if (work->target != NULL)
 		return;
@@ -203,7 +205,7 @@ work_through(void)
 		tidied = false;
 		/* all that this round's snapshot shows is there; who commits later calls us */
 		if (work->caught_up && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work) &&
-			dbsync_indexing_pause(work) > 0 && dbsync_scanning_pause(work) > 0 && dbsync_comparing_pause(work) > 0)
+			dbsync_indexing_pause(work) > 0 && dbsync_retry_pause(work) > 0 && dbsync_scanning_pause(work) > 0 && dbsync_comparing_pause(work) > 0)
 		{
 			/* a run was asked for what there was then; others may write on and on */
 			if (work->run != 0 || !dbsync_sleep_was_woken())
@@ -308,7 +310,7 @@ worker_loop(void)
 		if (!dbsync_schedule_is_put_off(work))
 			dbsync_report_trouble(NULL, 0);
 		if (work->run != 0 && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work) &&
-			!dbsync_meeting_is_served(work->subscription_id))
+			!dbsync_meeting_is_served(work->subscription_id) && !dbsync_retry_is_pending(work))
 		{
 			if (try_step(confirm_run, &pause))
 				dbsync_process_finish(work);

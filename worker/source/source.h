@@ -282,5 +282,10 @@ extern bool dbsync_lookup_key(DbsyncLookup *lookup, char *const *key);
 extern List *dbsync_lookup_distinct(const DbsyncTableShape *shape, List *keys);
 
 extern void dbsync_lookup_end(DbsyncLookup *lookup);
+/*
+ * Send the rows of keys (List of Datum *, as the shape has them) to the relay, as S shows them, in the form of changes; those that are
+ * not there as deleted.  The table was locked by dbsync_completion_lock(); as its owner (dbsync_owner_begin()).
+ */
+extern void dbsync_read_keys(const DbsyncTable *table, const DbsyncTableShape *shape, const List *keys, DbsyncRelay *relay);
 
 #endif							/* DBSYNC_WORKER_SOURCE_SOURCE_H */

@@ -31,6 +31,7 @@ step_of(DbsyncRowsMode mode)
 			return DBSYNC_BUNDLE_CLEAR;
 		case DBSYNC_ROWS_MERGE:
 		case DBSYNC_ROWS_TOGETHER:
+		case DBSYNC_ROWS_DOUBTED:
 			break;
 	}
 	return DBSYNC_BUNDLE_MERGE;

@@ -314,6 +314,37 @@ is_of_type(int sqlstate, const char *message)
 		 strncmp(message, RECORD_LITERAL, strlen(RECORD_LITERAL)) == 0);
 }
 
+/*
+ * Is it refused for what a row is, so that it would be again?  Not where a type has become another one, which is the
+ * matter of all rows, nor what the ledger, or a comparison of ours, has said.
+ */
+static bool
+is_of_row(int sqlstate, const PostgresStep *step)
+{
+	if (step != NULL && (step->kind == POSTGRES_STEP_FENCE || step->kind == POSTGRES_STEP_GUARD ||
+						 step->kind == POSTGRES_STEP_SETTING || step->kind == POSTGRES_STEP_SEQUENCE))
+		return false;
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case ERRCODE_DATA_EXCEPTION:
+		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
+		case ERRCODE_WITH_CHECK_OPTION_VIOLATION:
+			return true;
+		default:
+			return sqlstate == ERRCODE_RAISE_EXCEPTION;
+	}
+}
+
+/* What a check that came late has named, as SET CONSTRAINTS takes it; "": nothing. */
+static const char *
+constraint_of(PostgresTarget *target, PGresult *result)
+{
+	const char *name = dbsync_postgres_error_field(target, result, PG_DIAG_CONSTRAINT_NAME);
+
+	return dbsync_postgres_format(target, "%s", name[0] == '\0' ? "" :
+								  quote_qualified_identifier(dbsync_postgres_error_field(target, result, PG_DIAG_SCHEMA_NAME), name));
+}
+
 bool
 dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const PostgresStep *step)
 {
@@ -371,6 +402,9 @@ dbsync_postgres_refused(PostgresTarget *target, PGresult *result, const Postgres
 	fault->rows_of = step ? step->table : NULL;
 	if (is_of_type(sqlstate, message))
 		fault->table = fault->rows_of;
+	fault->of_row = fault->table == NULL && is_of_row(sqlstate, step);
+	if (fault->of_row && target->checks_late)
+		fault->late = constraint_of(target, result);
 
 	/*
 	 * An ERROR of COMMIT means that it did not happen.  A FATAL may have come

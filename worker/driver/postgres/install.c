@@ -26,9 +26,6 @@
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/step.h"
 
-/* two workers may come for the first time together */
-#define LOCK_SQL "SELECT pg_advisory_xact_lock(hashtextextended('dbsync_ledger', 0))"
-
 /*
  * The table's columns.  What is made, and what one that is found must be, comes from
  * this list; docs/ledger.sql says the same.
@@ -80,16 +77,6 @@ typedef enum LedgerState
 	LEDGER_READY
 } LedgerState;
 
-/* who may own what we write to, and the code that it runs; nobody else could be trusted with it */
-#define RIGHTFUL(owner) \
-	"(" owner " IN (SELECT oid FROM pg_roles WHERE rolsuper OR rolname = current_user)" \
-	" OR " owner " IN (SELECT datdba FROM pg_database WHERE datname = current_database()))"
-
-/* an expression that needs nothing but the table and what comes with PostgreSQL */
-#define IS_PLAIN(catalog, oid) \
-	"NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = '" catalog "'::regclass AND d.objid = " oid \
-	" AND d.refclassid <> 'pg_class'::regclass)"
-
 /*
  * Looked up by name: to_regclass() raises where a right is missing.  The last column
  * names code on the table that is not ours: constraints, rules, defaults; triggers
@@ -97,12 +84,12 @@ typedef enum LedgerState
  */
 #define LOOK_SHAPE	"?ToBTBBTT"
 static const char *const look_sql =
-"SELECT CASE WHEN NOT " RIGHTFUL("n.nspowner") " THEN pg_get_userbyid(n.nspowner) END,"
+"SELECT CASE WHEN NOT " POSTGRES_RIGHTFUL("n.nspowner") " THEN pg_get_userbyid(n.nspowner) END,"
 " coalesce(c.oid, 0),"
 " has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')"
 " AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')"
 " AND has_table_privilege(c.oid, 'DELETE'),"
-" CASE WHEN NOT " RIGHTFUL("c.relowner") " THEN pg_get_userbyid(c.relowner) END,"
+" CASE WHEN NOT " POSTGRES_RIGHTFUL("c.relowner") " THEN pg_get_userbyid(c.relowner) END,"
 " c.relkind = 'r' AND c.relpersistence = 'p' AND NOT c.relispartition AND NOT c.relrowsecurity"
 " AND NOT EXISTS (SELECT FROM pg_inherits h WHERE c.oid IN (h.inhrelid, h.inhparent)),"
 " (SELECT count(*) = 1 AND bool_and(i.indisprimary AND i.indisvalid AND i.indimmediate AND i.indnatts = 1"
@@ -116,9 +103,9 @@ static const char *const look_sql =
 "   AND k.contype NOT IN ('p', 'n')"
 "  UNION ALL SELECT 'rule ' || quote_ident(r.rulename) FROM pg_rewrite r WHERE r.ev_class = c.oid"
 "  UNION ALL SELECT 'default of column ' || e.adnum FROM pg_attrdef e WHERE e.adrelid = c.oid"
-"   AND NOT " IS_PLAIN("pg_attrdef", "e.oid")
+"   AND NOT " POSTGRES_IS_PLAIN("pg_attrdef", "e.oid")
 "  UNION ALL SELECT 'trigger ' || quote_ident(g.tgname) FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid"
-"   WHERE g.tgrelid = c.oid AND (g.tgqual IS NOT NULL OR NOT " RIGHTFUL("p.proowner") ")) others)"
+"   WHERE g.tgrelid = c.oid AND (g.tgqual IS NOT NULL OR NOT " POSTGRES_RIGHTFUL("p.proowner") ")) others)"
 " FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'position'"
 " WHERE n.nspname = 'dbsync_ledger'";
 
@@ -212,8 +199,8 @@ look_for_ledger(PostgresTarget *target)
 	return check_ledger(target, answer) ? LEDGER_READY : LEDGER_REFUSED;
 }
 
-static bool
-run_install(PostgresTarget *target, const char *sql)
+bool
+dbsync_postgres_install_run(PostgresTarget *target, const char *sql)
 {
 	if (dbsync_postgres_execute(target, NULL, sql, NULL))
 		return true;
@@ -245,18 +232,19 @@ create_table_sql(void)
  * write to the ledger says what has been applied.  The schema's only if we have just
  * made it; what somebody has granted of his own is his business.
  */
-static bool
-revoke_defaults(PostgresTarget *target)
+bool
+dbsync_postgres_install_revoke(PostgresTarget *target, const char *table)
 {
+	const char *values[1] = {table};
 	static const char *const sql =
 	"SELECT format('REVOKE ALL ON %s FROM %s CASCADE', o.name, string_agg(DISTINCT"
 	"  CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', '))"
-	" FROM (SELECT 'TABLE dbsync_ledger.position', c.relacl, c.relowner FROM pg_class c"
-	"   WHERE c.oid = CAST('dbsync_ledger.position' AS regclass)"
+	" FROM (SELECT concat('TABLE ', CAST($1 AS text)), c.relacl, c.relowner FROM pg_class c"
+	"   WHERE c.oid = CAST(CAST($1 AS text) AS regclass)"
 	"  UNION ALL SELECT 'SCHEMA dbsync_ledger', n.nspacl, n.nspowner FROM pg_namespace n"
 	"   WHERE n.nspname = 'dbsync_ledger' AND age(n.xmin) = 0) o (name, acl, owner), aclexplode(o.acl) a"
 	" WHERE a.grantee <> o.owner GROUP BY o.name";
-	const PostgresAnswer *answer = dbsync_postgres_query(target, sql, 0, NULL, "*t");
+	const PostgresAnswer *answer = dbsync_postgres_query(target, sql, 1, values, "*t");
 	List	   *statements = NIL;
 	ListCell   *lc;
 
@@ -267,7 +255,7 @@ revoke_defaults(PostgresTarget *target)
 		statements = lappend(statements, pstrdup(dbsync_postgres_answer_text(answer, i, 0)));
 	foreach(lc, statements)
 	{
-		if (!run_install(target, lfirst(lc)))
+		if (!dbsync_postgres_install_run(target, lfirst(lc)))
 			return false;
 	}
 	return true;
@@ -280,7 +268,7 @@ comment_on_columns(PostgresTarget *target, int from, int to)
 	for (int i = from; i < to; i++)
 	{
 		if (columns[i].comment &&
-			!run_install(target, psprintf("COMMENT ON COLUMN dbsync_ledger.position.%s IS '%s'",
+			!dbsync_postgres_install_run(target, psprintf("COMMENT ON COLUMN dbsync_ledger.position.%s IS '%s'",
 										  columns[i].name, columns[i].comment)))
 			return false;
 	}
@@ -290,11 +278,11 @@ comment_on_columns(PostgresTarget *target, int from, int to)
 static bool
 create_ledger(PostgresTarget *target)
 {
-	if (!run_install(target, "CREATE SCHEMA IF NOT EXISTS dbsync_ledger") ||
-		!run_install(target, create_table_sql()) ||
-		!revoke_defaults(target) ||
-		!run_install(target, "COMMENT ON SCHEMA dbsync_ledger IS 'dbsync: how far this target has come'") ||
-		!run_install(target, psprintf("COMMENT ON TABLE dbsync_ledger.position IS '%s'", table_comment)))
+	if (!dbsync_postgres_install_run(target, "CREATE SCHEMA IF NOT EXISTS dbsync_ledger") ||
+		!dbsync_postgres_install_run(target, create_table_sql()) ||
+		!dbsync_postgres_install_revoke(target, "dbsync_ledger.position") ||
+		!dbsync_postgres_install_run(target, "COMMENT ON SCHEMA dbsync_ledger IS 'dbsync: how far this target has come'") ||
+		!dbsync_postgres_install_run(target, psprintf("COMMENT ON TABLE dbsync_ledger.position IS '%s'", table_comment)))
 		return false;
 	if (!comment_on_columns(target, 0, FIRST_COLUMNS))
 		return false;
@@ -310,7 +298,7 @@ dbsync_postgres_ledger_install(PostgresTarget *target)
 	if (state == LEDGER_MISSING)
 	{
 		/* look again with the lock: a snapshot per statement sees what came */
-		if (dbsync_postgres_query(target, LOCK_SQL, 0, NULL, POSTGRES_ANY_ROWS) == NULL)
+		if (dbsync_postgres_query(target, POSTGRES_LEDGER_LOCK, 0, NULL, POSTGRES_ANY_ROWS) == NULL)
 			return false;
 		state = look_for_ledger(target);
 	}
@@ -325,7 +313,7 @@ dbsync_postgres_ledger_add_chain(PostgresTarget *target)
 	if (target->ledger_has_chain)
 		return true;
 	/* another one may come for it at the same time: it is looked at again with the lock */
-	if (dbsync_postgres_query(target, LOCK_SQL, 0, NULL, POSTGRES_ANY_ROWS) == NULL ||
+	if (dbsync_postgres_query(target, POSTGRES_LEDGER_LOCK, 0, NULL, POSTGRES_ANY_ROWS) == NULL ||
 		look_for_ledger(target) != LEDGER_READY)
 		return false;
 	if (target->ledger_has_chain)

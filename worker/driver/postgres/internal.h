@@ -217,6 +217,8 @@ struct DbsyncTargetTable
 	const char *facts;			/* what it was when it was looked up */
 	int64		guarded;		/* batch in which that was compared */
 	int64		touched;		/* batch that writes to it */
+	int64		parked;			/* keys of it that are parked ... */
+	bool		parked_known;	/* ... if they have been counted */
 	int64		emptied;		/* batch in which many of its rows were deleted */
 	bool		prepared[POSTGRES_TABLE_NSTATEMENTS];
 	int			nmasks;			/* for which an UPDATE is prepared */
@@ -343,6 +345,7 @@ typedef struct PostgresTarget
 
 	/* statements under way */
 	bool		pipelined;
+	bool		synced;			/* the pipeline's end has been sent */
 	PostgresStep *steps;
 	int			nsteps;
 	int			maxsteps;
@@ -373,6 +376,13 @@ typedef struct PostgresTarget
 	int			nasides;		/* numbers given out to temporary tables of aside.c */
 	List	   *sequences;		/* the worker's: to be set as the batch is committed */
 	int			nsequences;		/* of which so many have been answered */
+
+	pg_uuid_t	subscription;	/* of the batch */
+	bool		has_quarantine; /* there is a table for rows that were refused */
+	struct PostgresDoubt *doubt;	/* rows that may be; see doubt.c; NULL: there were none yet */
+	bool		doubted;		/* in this batch there were */
+	bool		checks_late;	/* what was to be checked at the end of the batch is being checked */
+	MemoryContext told_context; /* of base.parked; reset for each batch */
 } PostgresTarget;
 
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_INTERNAL_H */

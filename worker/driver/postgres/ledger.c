@@ -24,6 +24,7 @@
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/ledger.h"
 #include "worker/driver/postgres/ledger_values.h"
+#include "worker/driver/postgres/quarantine.h"
 #include "worker/driver/postgres/step.h"
 
 /* columns of a subscription's row, as parameters 2 ... 14; 1 is its id */
@@ -250,6 +251,7 @@ dbsync_postgres_ledger_forget(DbsyncTarget *base, const pg_uuid_t *subscription)
 	return dbsync_postgres_begin(target, "on", NULL) &&
 		dbsync_postgres_query(target, "DELETE FROM dbsync_ledger.position WHERE subscription = $1",
 							  1, values, NULL) != NULL &&
+		dbsync_postgres_unpark_subscription(target, subscription) &&
 		dbsync_postgres_commit(target);
 }
 

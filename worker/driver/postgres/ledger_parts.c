@@ -15,6 +15,7 @@
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/ledger.h"
 #include "worker/driver/postgres/ledger_values.h"
+#include "worker/driver/postgres/quarantine.h"
 #include "worker/driver/postgres/step.h"
 
 /* its id and its subscription's, then what it says */
@@ -126,7 +127,8 @@ dbsync_postgres_ledger_forget_parts(DbsyncTarget *base, List *attachments)
 		const DbsyncLedgerPart *part = lfirst(lc);
 		const char *values[1] = {dbsync_postgres_uuid_text(&part->attachment)};
 
-		if (!dbsync_postgres_queue_fixed((PostgresTarget *) base, POSTGRES_FORGET_PART, 1, values))
+		if (!dbsync_postgres_queue_fixed((PostgresTarget *) base, POSTGRES_FORGET_PART, 1, values) ||
+			!dbsync_postgres_unpark_attachment((PostgresTarget *) base, &part->attachment))
 			return false;
 	}
 	return true;

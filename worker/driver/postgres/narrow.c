@@ -123,7 +123,7 @@ refuse_long(PostgresTarget *target, const PostgresColumn *column)
 	bool		array = column->element == CHAROID;
 	int			kept = bytes_kept(array ? column->element : column->base_type);
 
-	return dbsync_postgres_refuse(target, ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
+	(void) dbsync_postgres_refuse(target, ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
 								  psprintf("column %s of target table %s cannot take a value of more than %d %s",
 										   column->quoted, table->label, kept, kept == 1 ? "byte" : "bytes"),
 								  psprintf("It is %s there, which keeps the beginning of a longer one without a word.",
@@ -131,6 +131,9 @@ refuse_long(PostgresTarget *target, const PostgresColumn *column)
 										   column->base_type == CHAROID ? "a \"char\"" : "a name"),
 								  psprintf("On the target: ALTER TABLE %s ALTER %s TYPE ...; to text, say.",
 										   table->quoted, column->quoted));
+	target->base.fault.of_row = true;
+	target->base.fault.rows_of = table;
+	return false;
 }
 
 bool

@@ -115,6 +115,7 @@ keep_row(PostgresRows *rows, const DbsyncRow *row)
 	waiting->row.values = (const char **) (waiting + 1);
 	waiting->row.lengths = (int *) (waiting->row.values + n);
 	waiting->row.unchanged = NULL;
+	waiting->row.parked = NULL;
 	bytes = (char *) (waiting->row.lengths + n);
 	if (row->unchanged != NULL)
 	{

@@ -26,6 +26,7 @@
 #include "worker/driver/postgres/connect.h"
 #include "worker/driver/postgres/count.h"
 #include "worker/driver/postgres/create.h"
+#include "worker/driver/postgres/doubt.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/foreign_keys.h"
 #include "worker/driver/postgres/enum.h"
@@ -37,6 +38,7 @@
 #include "worker/driver/postgres/options.h"
 #include "worker/driver/postgres/patch.h"
 #include "worker/driver/postgres/pins.h"
+#include "worker/driver/postgres/quarantine.h"
 #include "worker/driver/postgres/rows.h"
 #include "worker/driver/postgres/sequence.h"
 #include "worker/driver/postgres/sequence_read.h"
@@ -265,7 +267,7 @@ postgres_begin(DbsyncTarget *base, const DbsyncLedger *ledger,
 	const char *synchronous_commit = (flags & DBSYNC_BATCH_CHUNK) ? "local" : "off";
 	/* what is altered is looked at in between */
 	bool		large = dbsync_postgres_is_large(expected_rows) ||
-		(flags & (DBSYNC_BATCH_CHANGES | DBSYNC_BATCH_CAREFUL)) != 0;
+		(flags & (DBSYNC_BATCH_CHANGES | DBSYNC_BATCH_CAREFUL | DBSYNC_BATCH_DOUBTED)) != 0;
 	bool		begun;
 
 	target->batches++;
@@ -275,6 +277,9 @@ postgres_begin(DbsyncTarget *base, const DbsyncLedger *ledger,
 	target->together = NIL;
 	target->batch_rows = 0;
 	target->careful = (flags & DBSYNC_BATCH_CAREFUL) != 0;
+	target->subscription = ledger->subscription;
+	dbsync_postgres_quarantine_begin(target);
+	dbsync_postgres_doubt_forget(target);
 	begun = large ? dbsync_postgres_begin(target, synchronous_commit, origin)
 		: dbsync_postgres_begin_short(target, synchronous_commit, origin);
 
@@ -321,7 +326,7 @@ postgres_commit(DbsyncTarget *base)
 {
 	PostgresTarget *target = (PostgresTarget *) base;
 
-	return dbsync_postgres_merge_finish(target) && dbsync_postgres_guard_touched(target) &&
+	return dbsync_postgres_merge_finish(target) && dbsync_postgres_doubt_check(target) && dbsync_postgres_guard_touched(target) &&
 		dbsync_postgres_sequences_queue(target) && dbsync_postgres_commit(target);
 }
 
@@ -331,7 +336,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.features = DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK | DBSYNC_FEATURE_PATCH |
 		DBSYNC_FEATURE_SEVERAL | DBSYNC_FEATURE_CHANGE | DBSYNC_FEATURE_COUNT |
 		DBSYNC_FEATURE_SEQUENCES | DBSYNC_FEATURE_CREATE | DBSYNC_FEATURE_FOREIGN_KEYS |
-		DBSYNC_FEATURE_CLEAR | DBSYNC_FEATURE_CAREFUL | DBSYNC_FEATURE_COMPARE,
+		DBSYNC_FEATURE_CLEAR | DBSYNC_FEATURE_CAREFUL | DBSYNC_FEATURE_COMPARE | DBSYNC_FEATURE_QUARANTINE,
 	.open = postgres_open,
 	.close = postgres_close,
 	.ledger_read = dbsync_postgres_ledger_read,
@@ -340,7 +345,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.ledger_forget = dbsync_postgres_ledger_forget,
 	.ledger_restart = dbsync_postgres_ledger_restart,
 	.table_open = dbsync_postgres_table_open,
-	.table_change = dbsync_postgres_table_change,
+	.table_change = dbsync_postgres_doubt_table_change,
 	.types_follow = dbsync_postgres_types_follow,
 	.table_lacks = dbsync_postgres_table_lacks,
 	.table_has_rows = dbsync_postgres_table_has_rows,
@@ -350,11 +355,11 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.index_create = dbsync_postgres_index_create,
 	.table_complete = dbsync_postgres_table_complete,
 	.begin = postgres_begin,
-	.truncate = dbsync_postgres_truncate,
-	.delete_where = dbsync_postgres_delete_where,
-	.rows_begin = dbsync_postgres_rows_begin,
-	.rows_put = dbsync_postgres_rows_put,
-	.rows_end = dbsync_postgres_rows_end,
+	.truncate = dbsync_postgres_doubt_truncate,
+	.delete_where = dbsync_postgres_doubt_delete_where,
+	.rows_begin = dbsync_postgres_doubt_rows_begin,
+	.rows_put = dbsync_postgres_doubt_rows_put,
+	.rows_end = dbsync_postgres_doubt_rows_end,
 	.ledger_move = dbsync_postgres_ledger_move,
 	.ledger_write_parts = dbsync_postgres_ledger_write_parts,
 	.ledger_forget_parts = dbsync_postgres_ledger_forget_parts,
@@ -371,7 +376,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.fence = postgres_fence,
 	.sequences_advance = dbsync_postgres_sequences_advance,
 	.foreign_keys = dbsync_postgres_foreign_keys,
-	.rows_together = dbsync_postgres_rows_together,
+	.rows_together = dbsync_postgres_doubt_rows_together,
 	.table_is_followed = dbsync_postgres_table_is_followed,
 	.rows_clear = dbsync_postgres_rows_clear,
 	.read_begin = dbsync_postgres_read_begin,
@@ -380,6 +385,9 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.read_end = dbsync_postgres_read_end,
 	.read_sequence = dbsync_postgres_read_sequence,
 	.read_is_in_way = dbsync_postgres_read_is_in_way,
+	.quarantine_read = dbsync_postgres_quarantine_read,
+	.quarantine_free = dbsync_postgres_quarantine_free,
+	.doubt = dbsync_postgres_doubt,
 	.rows_go_between = dbsync_postgres_rows_go_between,
 	.rows_have_room = dbsync_postgres_rows_have_room,
 };

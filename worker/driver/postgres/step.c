@@ -170,7 +170,10 @@ read_step(PostgresTarget *target, const PostgresStep *step)
 static bool
 end_pipeline(PostgresTarget *target)
 {
-	if (PQpipelineSync(target->conn) == 0 || !dbsync_postgres_flush(target))
+	if (PQpipelineSync(target->conn) == 0)
+		return dbsync_postgres_lost(target);
+	target->synced = true;
+	if (!dbsync_postgres_flush(target))
 		return dbsync_postgres_lost(target);
 	for (int i = 0; i < target->nsteps; i++)
 	{
@@ -181,6 +184,7 @@ end_pipeline(PostgresTarget *target)
 
 	if (!dbsync_postgres_read_sync(target))
 		return false;
+	target->synced = false;
 	if (PQexitPipelineMode(target->conn) == 0)
 		return dbsync_postgres_lost(target);
 	target->pipelined = false;

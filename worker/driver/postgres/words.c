@@ -25,8 +25,8 @@ raw_field(const PGresult *result, int code)
 	return PQresultErrorField(result, code);
 }
 
-char *
-dbsync_postgres_clean(PostgresTarget *target, const char *text)
+static char *
+clean_in(MemoryContext context, const char *text)
 {
 	int			encoding = GetDatabaseEncoding();
 	int			length;
@@ -36,7 +36,7 @@ dbsync_postgres_clean(PostgresTarget *target, const char *text)
 	if (text == NULL)
 		return NULL;
 	length = strnlen(text, MAX_FIELD + 1);
-	clean = out = MemoryContextAlloc(target->base.context, Min(length, MAX_FIELD) + 4);
+	clean = out = MemoryContextAlloc(context, Min(length, MAX_FIELD) + 4);
 	for (const char *in = text; in < text + Min(length, MAX_FIELD);)
 	{
 		/* a character that ends beyond the limit is cut off too */
@@ -64,12 +64,18 @@ dbsync_postgres_clean(PostgresTarget *target, const char *text)
 	return clean;
 }
 
+char *
+dbsync_postgres_clean(PostgresTarget *target, const char *text)
+{
+	return clean_in(target->base.context, text);
+}
+
 const char *
 dbsync_postgres_error_field(PostgresTarget *target, const PGresult *result, int code)
 {
 	const char *field = raw_field(result, code);
 
-	return field ? dbsync_postgres_clean(target, field) : "";
+	return field ? clean_in(CurrentMemoryContext, field) : "";
 }
 
 /* 0: the remote has given none, or nothing that could be one */
