@@ -97,3 +97,4 @@ SELECT dbsync.drop_subscription('refusals');
 SELECT dbsync.drop_target('refusals');
 DROP OWNED BY regress_dbsync_scanner;
 DROP ROLE regress_dbsync_scanner;
+DROP TABLE public.log, public.keyless, public.parted;
