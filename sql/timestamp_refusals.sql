@@ -97,4 +97,5 @@ SELECT dbsync.drop_subscription('refusals');
 SELECT dbsync.drop_target('refusals');
 DROP OWNED BY regress_dbsync_scanner;
 DROP ROLE regress_dbsync_scanner;
+DROP FUNCTION pg_temp.add(jsonb, regclass);
 DROP TABLE public.log, public.keyless, public.parted;
