@@ -164,7 +164,7 @@ define_worker_settings(void)
 							NULL, &dbsync_install_lock_timeout, 1000, 1, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("dbsync.retention_interval",
-							"How often a worker looks for segments to close or to empty.",
+							"How often a worker looks for segments to close or to empty, and for bundles that need not be kept.",
 							NULL, &dbsync_retention_interval, 10000, 10, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("dbsync.poll_interval",

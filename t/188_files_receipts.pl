@@ -11,7 +11,7 @@ use Test::More;
 
 my $base = PostgreSQL::Test::Utils::tempdir();
 my $root = "$base/outbox";
-my $pair = DbsyncTest->new(source_only => 1);
+my $pair = DbsyncTest->new(source_only => 1, source_conf => "dbsync.retention_interval = '200ms'");
 my $source = $pair->source;
 my $outbox = DbsyncTest::Outbox->new($root);
 my @columns = ('binary', 'int4send(id)', 'textsend(v)');
@@ -39,16 +39,22 @@ sub changes
 sub newest { return $pair->sql("SELECT max(number) FROM dbsync.bundles('s') b WHERE b.state <> 'given up'"); }
 sub chain { return $pair->sql("SELECT chain FROM dbsync.subscription WHERE name = 's'"); }
 
+# A receiver knows what it has played, whether the sender has it yet or not.
+my %sums;
+
 sub receipt
 {
 	my (%say) = @_;
-	my ($bundle) = grep { $_->{head}{number} == ($say{applied} // 0) } $outbox->bundles("keep/$uid");
-	my $sha256 = $say{sha256} // ($bundle ? substr($bundle->{sums}, 0, 16) : '-');
+	my $applied = $say{applied} // 0;
+	my ($bundle) = grep { $_->{head}{number} == $applied } $outbox->bundles("keep/$uid");
+	my $played = join('.', $say{chain} // chain(), $applied);
+	$sums{$played} = substr($bundle->{sums}, 0, 16) if $bundle;
+	my $sha256 = $say{sha256} // $sums{$played} // '-';
 	# one that is told to be old says nothing of those that come behind it
 	my $counted = $say{count} // ++$count;
 	return sprintf 'dbsync-receipt 1 %s %s %s %d 2026-11-30T00:00:00Z chain=%s applied=%s batch=%s sha256=%s missing=%s refused=%s target=1/1',
-		$say{subscription} // $uid, $say{receiver} // $receiver, $say{name} // 'branch', $counted, $say{chain} // chain(), $say{applied} // 0,
-		$say{applied} // 0, $sha256, $say{missing} // '-', $say{refused} // '-';
+		$say{subscription} // $uid, $say{receiver} // $receiver, $say{name} // 'branch', $counted, $say{chain} // chain(), $applied,
+		$applied, $sha256, $say{missing} // '-', $say{refused} // '-';
 }
 
 # Into the folder that they come into, whole, as by a rename.

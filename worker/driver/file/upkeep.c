@@ -14,12 +14,12 @@
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
+#include "extension/settings.h"
 #include "worker/bundle/folder.h"
 #include "worker/driver/file/receipts.h"
 
-/* ms between two looks at receipts, and at what is kept */
+/* ms between two looks at receipts */
 #define RECEIPTS_PAUSE	1000
-#define KEEP_PAUSE		10000
 
 /* Of a time that has come. */
 static bool
@@ -300,7 +300,7 @@ see_to(FileTarget *target, long *pause, int *wants)
 	receipts = dbsync_file_receipts_read(target);
 	see_to_receipts(target, receipts);
 	dbsync_file_tell_lack(target, receipts);
-	if (dbsync_file_is_due(target->pruned, Min(KEEP_PAUSE, options->resend_after)))
+	if (dbsync_file_is_due(target->pruned, Min(dbsync_retention_interval, options->resend_after)))
 	{
 		repeat(target);
 		prune_bundles(target, receipts);
