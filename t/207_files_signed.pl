@@ -28,6 +28,7 @@ chmod 0600, glob("$work/*.key"), "$work/identity.pem";
 spew("$work/receivers.pub", slurp("$work/branch.pub"));
 
 my $pair = DbsyncTest::Receiving->new(
+	source_conf => "dbsync.retention_interval = '200ms'",
 	gate => "receivers=branch&recipients=$work/certificate.pem&receipt_keys=$work/receivers.pub&resend_after=1%20h",
 	no_receiver => 1);
 my ($source, $receipts) = ($pair->source, "$pair->{out_root}/receipts");
