@@ -12,21 +12,9 @@
 
 #include "extension/shmem.h"
 #include "worker/driver/driver.h"
+#include "worker/relay_what.h"
 #include "worker/shape.h"
 #include "worker/table.h"
-
-typedef struct DbsyncRelay DbsyncRelay;
-
-/* what comes */
-typedef enum DbsyncRelayWhat
-{
-	DBSYNC_RELAY_CHUNK,			/* the table's columns */
-	DBSYNC_RELAY_CHANGES,		/* dbsync_op, and the table's columns */
-	DBSYNC_RELAY_REMAINING,		/* the same, but what was deleted is left out */
-	DBSYNC_RELAY_GONE,			/* the same, but nothing else is sent */
-	DBSYNC_RELAY_KEYS,			/* key columns of what is to be deleted */
-	DBSYNC_RELAY_ROWS			/* the table's columns, of rows that may have come before */
-} DbsyncRelayWhat;
 
 /*
  * A receiver for rows of the table in this shape, which is open at the target as "handle".

@@ -17,7 +17,6 @@
 
 #include <limits.h>
 
-#include "access/twophase.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -48,9 +47,6 @@
 /* before something that could not be done is tried again, in ms */
 #define SHORT_PAUSE		1000
 
-/* looking at what is pending takes this part of the time at most */
-#define LOOK_PART		100
-
 /* the policy, as it was read last, and from what */
 static DbsyncPolicy policy;
 static const pg_tz *zone = NULL;
@@ -70,11 +66,6 @@ static bool broken_off = false; /* it goes on as soon as it may */
 /* where the target was when a round was over, or as we came; NULL: it need not be there again */
 static DbsyncSnapshot *reached = NULL;
 static bool known = false;		/* that has been looked at */
-
-/* what is pending has been looked at when so many transactions had ended */
-static bool looked = false;
-static uint64 looked_completions;
-static TimestampTz look_after = 0;
 
 static void
 keep(MemoryContext context, char **kept, const char *text)
@@ -122,7 +113,7 @@ take_policy(DbsyncWork *work)
 		dbsync_comparing_begin_round(work);
 		keep(work->context, &policy_text, subscription->policy);
 		keep(work->context, &zone_name, subscription->time_zone);
-		looked = false;
+		dbsync_waiting_look_anew();
 		/* what is left of a round waits for what it says now */
 		broken_off = false;
 		dbsync_idle_forget();
@@ -152,38 +143,6 @@ tell_commits(bool open)
 		dbsync_wake_always(wake);
 	else
 		dbsync_wake_at(wake, policy.rows, policy.bytes, policy.age > 0 || policy.idle > 0 || policy.interval > 0);
-}
-
-/* What is behind the position is pending, whoever has counted it. */
-static void
-look_at_pending(DbsyncWork *work)
-{
-	TimestampTz start = GetCurrentTimestamp();
-	DbsyncPending before = dbsync_wake_pending(dbsync_report_wake());
-	DbsyncPending found = {0};
-	DbsyncLag	lag;
-
-	looked_completions = dbsync_completions_compat();
-	lag = dbsync_waiting_count(work);
-	if (lag.transactions > 0)
-	{
-		found.rows = Max(lag.rows, 1);
-		found.bytes = lag.bytes;
-		/* as old as commits have said, if they have */
-		found.since = before.since != 0 ? before.since : Min(lag.oldest, dbsync_clock_now());
-	}
-	dbsync_wake_correct(dbsync_report_wake(), &before, &found);
-	looked = true;
-	look_after = GetCurrentTimestamp() + (GetCurrentTimestamp() - start) * LOOK_PART;
-}
-
-/* Prepared transactions are not counted as they commit; where there can be none, all are. */
-static bool
-is_look_due(void)
-{
-	return !looked || (max_prepared_xacts > 0 && counts_pending() &&
-					   looked_completions != dbsync_completions_compat() &&
-					   GetCurrentTimestamp() >= look_after);
 }
 
 /* Is there a copy to be made, a table to be scanned, or a held one to catch up, that nothing but we keep waiting? */
@@ -292,7 +251,7 @@ break_off(DbsyncWork *work)
 	under_way = false;
 	broken_off = true;
 	/* what the window still holds is pending again */
-	looked = false;
+	dbsync_waiting_look_anew();
 	dbsync_report_lag(&none, work->position.after);
 	dbsync_report_round(false, begun);
 }
@@ -369,8 +328,8 @@ dbsync_rounds_go_on(DbsyncWork *work)
 	{
 		try_note(work);
 		look_at_position(work);
-		if (is_look_due())
-			look_at_pending(work);
+		if (dbsync_waiting_look_is_due(counts_pending()))
+			dbsync_waiting_look(work);
 		if (!open || !is_due(work, now, &is_planned))
 			return false;
 		begin(work, now, is_planned);
@@ -410,7 +369,7 @@ dbsync_rounds_end(DbsyncWork *work)
 	}
 	/* some of what the round has sent may have been counted behind its snapshot */
 	if (!counts_pending() && dbsync_wake_rows(dbsync_report_wake()) > 0)
-		looked = false;
+		dbsync_waiting_look_anew();
 	dbsync_report_round(false, begun);
 }
 
@@ -464,7 +423,7 @@ dbsync_rounds_look(DbsyncWork *work)
 	/* it opens with something to do */
 	if (policy.immediate || broken_off)
 		return true;
-	if (is_look_due())
+	if (dbsync_waiting_look_is_due(counts_pending()))
 		return true;
 	return is_due(work, now, &is_planned);
 }
