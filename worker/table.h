@@ -132,6 +132,7 @@ typedef struct DbsyncTable
 	bool		note_due;		/* progress is to be noted in the catalog */
 	DbsyncFlow	copied;			/* by the first copy, that are on the target; rows are as in part */
 	DbsyncFlow	copied_next;	/* the same, if what was sent last is there, too */
+	int			copied_told;	/* of a doubted chunk: from this number on the driver tells of its rows (DbsyncTarget.parked); counted from 1 */
 	char	   *copied_for;		/* why it is copied anew, in words; NULL: it is not, */
 	bool		copied_for_noted;	/* or that is in the catalog */
 	bool		reads_again;	/* rows of it have been, so that the target has some that are of a later S */

@@ -357,7 +357,7 @@ CREATE TABLE dbsync.subscription_table (
     indexes_due boolean NOT NULL DEFAULT false,
     -- came in by a rule, and not by its name (56_rules.sql)
     by_rule boolean NOT NULL DEFAULT false,
-    -- of rows_copied: what the filter left out of them; and the size of what was sent of the others
+    -- of rows_copied: what the filter left out of them, or the target refused; and the size of what was sent of the others
     rows_excluded bigint NOT NULL DEFAULT 0,
     bytes_copied bigint NOT NULL DEFAULT 0,
     -- a way to find changes that is this subscription's own; null: that of the captured table
@@ -384,7 +384,7 @@ COMMENT ON COLUMN dbsync.subscription_table.selection IS 'columns and filter as 
 COMMENT ON COLUMN dbsync.subscription_table.copy_data IS 'whether rows that were there before are copied';
 COMMENT ON COLUMN dbsync.subscription_table.existing_rows IS 'what becomes of rows that the target table has: keep or truncate; null: they are an error';
 COMMENT ON COLUMN dbsync.subscription_table.state IS 'new: nothing happened yet; copying: first copy under way; indexing: it is live, and its other indexes are being made at the target; live; suspended: needs copy_table()';
-COMMENT ON COLUMN dbsync.subscription_table.rows_copied IS 'rows of the first copy that are on the target';
+COMMENT ON COLUMN dbsync.subscription_table.rows_copied IS 'rows that the first copy has gone through, and of which all is done at the target';
 COMMENT ON COLUMN dbsync.subscription_table.rows_expected IS 'rows that the first copy is likely to have';
 COMMENT ON COLUMN dbsync.subscription_table.note IS 'why the subscription does not get the table any more; or what the target refused of making it, or an index of it';
 COMMENT ON COLUMN dbsync.subscription_table.capture IS 'a way to find changes that is this subscription''s own; null: that of the captured table';
@@ -395,7 +395,7 @@ COMMENT ON COLUMN dbsync.subscription_table.start_position IS 'without a copy: c
 COMMENT ON COLUMN dbsync.subscription_table.target_given IS 'whether the target''s name was given, or is what the table was called when it was added';
 COMMENT ON COLUMN dbsync.subscription_table.missing_rows IS 'rows that were to be deleted at the target and were not there, of a table without a key';
 COMMENT ON COLUMN dbsync.subscription_table.by_rule IS 'whether it came in by a rule of the subscription, and not by its name';
-COMMENT ON COLUMN dbsync.subscription_table.rows_excluded IS 'of rows_copied: those that the filter left out, which are not on the target';
+COMMENT ON COLUMN dbsync.subscription_table.rows_excluded IS 'of rows_copied: those that are not on the target, as the filter left them out, or it refused them';
 COMMENT ON COLUMN dbsync.subscription_table.bytes_copied IS 'bytes of the values that the first copy has brought to the target';
 COMMENT ON COLUMN dbsync.subscription_table.held IS 'the table is held: transactions that are not visible in this snapshot are kept for it; null: it is not held';
 COMMENT ON COLUMN dbsync.subscription_table.held_mark IS 'checksum of the table''s row in the ledger, as it was when this was noted';

@@ -216,7 +216,7 @@ commit_further_chunks(DbsyncBatch *batch)
 		write_parts(batch, target);
 		dbsync_row_types_check(work);
 		commit_target(batch, target);
-		dbsync_copy_reach(batch->copying);
+		dbsync_copy_reach(work, batch->copying);
 		batch->rows += rows;
 	}
 }
@@ -342,7 +342,7 @@ dbsync_batch_apply(DbsyncBatch *batch)
 	if (batch->with_chunk)
 	{
 		foreach(lc, dbsync_choose_copied(batch))
-			dbsync_copy_reach(lfirst(lc));
+			dbsync_copy_reach(work, lfirst(lc));
 		commit_further_chunks(batch);
 	}
 	SPI_finish();

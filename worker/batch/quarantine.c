@@ -22,6 +22,7 @@
 #include "worker/driver/driver.h"
 #include "worker/parked.h"
 #include "worker/query.h"
+#include "worker/report.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
@@ -69,6 +70,21 @@ take(DbsyncWork *work, const DbsyncParkedRow *row)
 }
 
 static void
+report(const DbsyncWork *work)
+{
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		const DbsyncTable *table = lfirst(lc);
+
+		n += table->parked != NULL ? dbsync_parked_count(table->parked) : 0;
+	}
+	dbsync_report_parked(n);
+}
+
+static void
 refuse_driver(const DbsyncWork *work)
 {
 	ereport(ERROR,
@@ -87,6 +103,7 @@ dbsync_quarantine_attach(DbsyncWork *work)
 	ListCell   *lc;
 
 	work->parks = subscription->quarantines;
+	report(work);
 	if (!subscription->quarantines && !subscription->any_parked)
 		return;
 	if (!dbsync_target_parks(work->target))
@@ -101,6 +118,7 @@ dbsync_quarantine_attach(DbsyncWork *work)
 	rows = dbsync_target_quarantine_read(work->target, &subscription->uid, subscription->quarantines);
 	foreach(lc, rows)
 		(void) take(work, lfirst(lc));
+	report(work);
 	MemoryContextSwitchTo(old);
 	dbsync_query_commit();
 	if (rows != NIL || subscription->any_parked)
@@ -176,6 +194,7 @@ dbsync_quarantine_gather(DbsyncWork *work)
 		return;
 	foreach(lc, work->target->parked)
 		n += take(work, lfirst(lc));
+	report(work);
 	if (n > 0)
 		ereport(LOG,
 				(errmsg("target \"%s\" has refused %d rows of subscription \"%s\", whose keys are parked",

@@ -197,6 +197,23 @@ dbsync_lookup_held(int id, char **table, char **reason, char **action)
 	return found;
 }
 
+int64
+dbsync_lookup_parked(int id)
+{
+	Caller		caller;
+	const char *arg = psprintf("%d", id);
+	int64		n;
+
+	caller = become_owner();
+	SPI_connect();
+	(void) dbsync_query_latest("SELECT count(*) FROM dbsync.subscription_table a JOIN dbsync_internal.parked_row p ON p.attachment = a.uid"
+							   " WHERE a.subscription_id = $1::pg_catalog.int4", 1, &arg);
+	n = dbsync_query_int(0, 1);
+	SPI_finish();
+	become_caller(&caller);
+	return n;
+}
+
 /* Its row may be locked by an open transaction that has added a table, say. */
 static void
 advise(void *arg)

@@ -21,6 +21,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #include "extension/owner.h"
 #include "extension/settings.h"
@@ -137,6 +138,8 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	/* rows that reference each other are to come by one statement */
 	dbsync_target_rows_begin(target, table->handle, mode,
 							 table->ties.circle ? -1 : dbsync_copy_chunk_rows, "copying rows");
+	/* what was put off before it has been told of by now */
+	table->copied_told = mode == DBSYNC_ROWS_DOUBTED ? list_length(target->parked) + 1 : 0;
 	dbsync_chunk_begin_reading(&saved, table, work->subscription->owner);
 	alone = alone || whole;
 	if (!alone)
@@ -243,9 +246,26 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone, bool to
 	return flow.rows;
 }
 
-void
-dbsync_copy_reach(DbsyncTable *table)
+/* What the target has refused of a chunk is not there. */
+static void
+leave_out_refused(const DbsyncWork *work, DbsyncTable *table)
 {
+	const List *told = work->target->parked;
+
+	for (int i = table->copied_told - 1; i >= 0 && i < list_length(told); i++)
+	{
+		const DbsyncParkedRow *row = list_nth(told, i);
+
+		if (!row->freed && memcmp(&row->attachment, &table->uid, sizeof(pg_uuid_t)) == 0)
+			table->copied_next.excluded++;
+	}
+	table->copied_told = 0;
+}
+
+void
+dbsync_copy_reach(const DbsyncWork *work, DbsyncTable *table)
+{
+	leave_out_refused(work, table);
 	settle(table);
 	dbsync_progress_reach(table->captured_id, &table->copied);
 }

@@ -184,7 +184,10 @@ dbsync_postgres_look_at_columns(PostgresTarget *target, DbsyncTargetTable *table
 	{
 		if (!dbsync_postgres_answer_bool(answer, row, 4) &&
 			!is_ours(table, dbsync_postgres_answer_text(answer, row, 0)))
+		{
+			table->has_own = true;
 			table->replaceable = false;
+		}
 	}
 	if (missing.len > 0)
 		return refuse_columns(target, table, ERRCODE_UNDEFINED_COLUMN, missing.data,

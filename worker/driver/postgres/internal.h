@@ -212,6 +212,7 @@ struct DbsyncTargetTable
 	bool		independent;	/* inserts of different keys never wait for one another */
 	bool		replaceable;	/* delete and insert, in place of update, is as good */
 	bool		referenced;		/* by foreign keys that are checked */
+	bool		has_own;		/* columns that the source does not send */
 	List	   *led_to;			/* PostgresLedTo: what they lead to beside the key */
 	double		tuples;			/* rows, as far as the target's statistics know */
 	const char *facts;			/* what it was when it was looked up */
