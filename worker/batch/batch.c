@@ -412,6 +412,8 @@ dbsync_batch_run(DbsyncWork *work)
 	/* a window that was begun earlier, or by another worker, ends before S */
 	work->caught_up = batch.caught_up && !batch.past && !batch.stale && !batch.again;
 	if (done == 0)
+		dbsync_quarantine_note(work);
+	if (done == 0)
 		return batch.stale || batch.again;
 	dbsync_target_table_close_surplus(work);
 	note_tables(&batch);

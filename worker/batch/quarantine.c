@@ -121,8 +121,9 @@ dbsync_quarantine_attach(DbsyncWork *work)
 	report(work);
 	MemoryContextSwitchTo(old);
 	dbsync_query_commit();
-	if (rows != NIL || subscription->any_parked)
-		dbsync_quarantine_note_all(work, rows);
+	work->parked_read = rows;
+	work->parked_read_due = rows != NIL || subscription->any_parked;
+	dbsync_quarantine_note(work);
 }
 
 bool
@@ -209,6 +210,9 @@ dbsync_quarantine_gather(DbsyncWork *work)
 void
 dbsync_quarantine_note(DbsyncWork *work)
 {
+	/* who has called retry(), and not committed yet, keeps nobody waiting */
+	if (work->parked_read_due && !dbsync_query_attempt(dbsync_quarantine_note_all, work))
+		return;
 	if (work->parked_news != NIL || work->parked_done != NIL)
 		(void) dbsync_query_attempt(dbsync_quarantine_note_news, work);
 }
