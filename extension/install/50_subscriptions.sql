@@ -112,6 +112,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_on_error(text, name) IS 'error unless it says what becomes of rows that the target refuses, and the target can do it';
 
+CREATE FUNCTION dbsync_internal.target_shows_rows(target name) RETURNS boolean
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_target_shows_rows';
+COMMENT ON FUNCTION dbsync_internal.target_shows_rows(name) IS 'can the driver of a target show what is in its tables?';
+
+-- Empty or null: it is not verified by itself.
+CREATE FUNCTION dbsync_internal.check_verify_policy(verify_policy text, target name) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF coalesce(verify_policy, '') = '' THEN
+        RETURN;
+    END IF;
+    PERFORM dbsync_internal.check_verify_policy(verify_policy);
+    IF NOT dbsync_internal.target_shows_rows(target) THEN
+        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+            MESSAGE = format('verify_policy cannot be given for target "%s"', target),
+            DETAIL = 'Its driver lacks the feature COMPARE: it cannot show what is in its tables.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_verify_policy(text, name) IS 'error unless it says when a subscription is verified, by the clock alone, and the target can be';
+
 -- Rows of a partition that has gone can be deleted at the target only by what its bound says.
 CREATE FUNCTION dbsync_internal.check_bounds_travel(rel regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -419,13 +440,13 @@ BEGIN
     PERFORM dbsync_internal.check_policy(policy);
     PERFORM dbsync_internal.check_time_zone(time_zone);
     PERFORM dbsync_internal.check_backlog_limit(backlog_limit);
-    PERFORM dbsync_internal.check_verify_policy(nullif(verify_policy, ''));
     PERFORM dbsync_internal.check_existing_rows(copy_data, existing_rows);
     PERFORM dbsync_internal.check_forward(forward);
     PERFORM dbsync_internal.check_ddl(ddl);
     PERFORM dbsync_internal.check_on_partition_drop(on_partition_drop);
     PERFORM dbsync_internal.check_target(caller, target);
     PERFORM dbsync_internal.check_on_error(on_error, target);
+    PERFORM dbsync_internal.check_verify_policy(verify_policy, target);
 
     INSERT INTO dbsync.subscription (name, target, policy, forward, ddl, on_partition_drop, rule_copy_data, rule_existing_rows, create_missing, time_zone, backlog_limit, on_error,
         verify_policy, last_verify)

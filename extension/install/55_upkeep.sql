@@ -15,7 +15,7 @@ BEGIN
     END IF;
     PERFORM dbsync_internal.check_time_zone(nullif(time_zone, ''));
     PERFORM dbsync_internal.check_backlog_limit(backlog_limit);
-    PERFORM dbsync_internal.check_verify_policy(nullif(verify_policy, ''));
+    PERFORM dbsync_internal.check_verify_policy(verify_policy, subscription.target);
     IF forward IS NOT NULL THEN
         PERFORM dbsync_internal.check_forward(forward);
     END IF;
