@@ -296,7 +296,7 @@ COMMENT ON COLUMN dbsync.subscription.backlog_limit IS 'how large what is kept f
 COMMENT ON COLUMN dbsync.subscription.chain IS 'of a file target: the chain of its bundles, a second; null: none was begun';
 COMMENT ON COLUMN dbsync.subscription.on_error IS 'what becomes of a row that the target refuses for what it is: stop: all waits until the cause is mended; quarantine: its key is parked, and all else goes on';
 COMMENT ON COLUMN dbsync.subscription.verify_policy IS 'when it is verified by itself, as a policy; null: never';
-COMMENT ON COLUMN dbsync.subscription.last_verify IS 'when that was begun last, or the policy was given';
+COMMENT ON COLUMN dbsync.subscription.last_verify IS 'when that was begun last, or the policy was given, or the subscription was first started';
 COMMENT ON COLUMN dbsync.subscription.enabled IS 'started; true also while the server is down';
 COMMENT ON COLUMN dbsync.subscription."position" IS 'transactions visible in this snapshot are on the disk of the target, as far as is known; null: it never ran';
 COMMENT ON COLUMN dbsync.subscription.created IS 'when it was created';

@@ -112,6 +112,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_on_error(text, name) IS 'error unless it says what becomes of rows that the target refuses, and the target can do it';
 
+CREATE FUNCTION dbsync_internal.target_shows_rows(target name) RETURNS boolean
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_target_shows_rows';
+COMMENT ON FUNCTION dbsync_internal.target_shows_rows(name) IS 'can the driver of a target show what is in its tables?';
+
+-- Empty or null: it is not verified by itself.
+CREATE FUNCTION dbsync_internal.check_verify_policy(verify_policy text, target name) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF coalesce(verify_policy, '') = '' THEN
+        RETURN;
+    END IF;
+    PERFORM dbsync_internal.check_verify_policy(verify_policy);
+    IF NOT dbsync_internal.target_shows_rows(target) THEN
+        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+            MESSAGE = format('verify_policy cannot be given for target "%s"', target),
+            DETAIL = 'Its driver lacks the feature COMPARE: it cannot show what is in its tables.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_verify_policy(text, name) IS 'error unless it says when a subscription is verified, by the clock alone, and the target can be';
+
 -- Rows of a partition that has gone can be deleted at the target only by what its bound says.
 CREATE FUNCTION dbsync_internal.check_bounds_travel(rel regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -406,7 +427,7 @@ COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, 
 
 CREATE FUNCTION dbsync_internal.create_subscription(caller oid, name text, target text, tables regclass[],
     policy text, copy_data boolean, existing_rows text, forward text, ddl text, on_partition_drop text,
-    schemas text[], all_tables boolean, except_tables text[], create_missing boolean, time_zone text, backlog_limit text, on_error text) RETURNS void
+    schemas text[], all_tables boolean, except_tables text[], create_missing boolean, time_zone text, backlog_limit text, on_error text, verify_policy text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -425,9 +446,12 @@ BEGIN
     PERFORM dbsync_internal.check_on_partition_drop(on_partition_drop);
     PERFORM dbsync_internal.check_target(caller, target);
     PERFORM dbsync_internal.check_on_error(on_error, target);
+    PERFORM dbsync_internal.check_verify_policy(verify_policy, target);
 
-    INSERT INTO dbsync.subscription (name, target, policy, forward, ddl, on_partition_drop, rule_copy_data, rule_existing_rows, create_missing, time_zone, backlog_limit, on_error)
-    VALUES (name, target, policy, forward, ddl, on_partition_drop, copy_data, existing_rows, create_missing, time_zone, nullif(backlog_limit, ''), on_error)
+    INSERT INTO dbsync.subscription (name, target, policy, forward, ddl, on_partition_drop, rule_copy_data, rule_existing_rows, create_missing, time_zone, backlog_limit, on_error,
+        verify_policy, last_verify)
+    VALUES (name, target, policy, forward, ddl, on_partition_drop, copy_data, existing_rows, create_missing, time_zone, nullif(backlog_limit, ''), on_error,
+        nullif(verify_policy, ''), CASE WHEN verify_policy <> '' THEN dbsync_internal.policy_clock() END)
     ON CONFLICT ON CONSTRAINT subscription_name_key DO NOTHING
     RETURNING * INTO subscription;
     IF NOT FOUND THEN
@@ -444,15 +468,15 @@ BEGIN
     PERFORM dbsync_internal.notice_sequences(subscription, tables);
     PERFORM dbsync_internal.retry_removals(caller);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text, text, text, text[], boolean, text[], boolean, text, text, text) IS 'body of dbsync.create_subscription()';
+COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text, text, text, text[], boolean, text[], boolean, text, text, text, text) IS 'body of dbsync.create_subscription()';
 
 CREATE FUNCTION dbsync.create_subscription(name text, target text, tables text[] DEFAULT '{}', policy text DEFAULT 'immediate',
     copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, forward text DEFAULT 'all',
     ddl text DEFAULT 'wait', on_partition_drop text DEFAULT 'keep', schemas text[] DEFAULT NULL, all_tables boolean DEFAULT false,
     except_tables text[] DEFAULT NULL, create_missing boolean DEFAULT false, time_zone text DEFAULT NULL, backlog_limit text DEFAULT NULL,
-    on_error text DEFAULT 'stop') RETURNS void
+    on_error text DEFAULT 'stop', verify_policy text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text, text, text[], boolean, text[], boolean, text, text, text) IS 'makes a subscription of the caller''s, stopped at first; policy: when changes travel (see docs/policies.md), by the clocks of time_zone, null: UTC; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there; on_partition_drop (keep, delete): what becomes there of the rows of a partition that is detached or dropped; schemas, all_tables: all tables of these schemas, or of all, those that are made later among them; except_tables: but these; create_missing: tables that the target lacks are made there before their first copy, and their other indexes behind it; backlog_limit: how large what is kept for it may become ("10 GB"), before tables are copied anew instead, null: as large as it does; on_error (stop, quarantine): what becomes of a row that the target refuses for what it is: all waits for it, or its key is parked there (see docs/quarantine.md)';
+COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text, text, text[], boolean, text[], boolean, text, text, text, text) IS 'makes a subscription of the caller''s, stopped at first; policy: when changes travel (see docs/policies.md), by the clocks of time_zone, null: UTC; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there; on_partition_drop (keep, delete): what becomes there of the rows of a partition that is detached or dropped; schemas, all_tables: all tables of these schemas, or of all, those that are made later among them; except_tables: but these; create_missing: tables that the target lacks are made there before their first copy, and their other indexes behind it; backlog_limit: how large what is kept for it may become ("10 GB"), before tables are copied anew instead, null: as large as it does; on_error (stop, quarantine): what becomes of a row that the target refuses for what it is: all waits for it, or its key is parked there (see docs/quarantine.md); verify_policy: when it is verified by itself while it is started, by the clock ("cron 0 3 * * 0"), null: never';
 
 CREATE FUNCTION dbsync_internal.add_table(caller oid, subscription text, rel regclass, target_table text,
     columns text[], filter text, copy_data boolean, existing_rows text, key name[], operations text[], capture text, options jsonb) RETURNS void

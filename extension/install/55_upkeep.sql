@@ -15,7 +15,7 @@ BEGIN
     END IF;
     PERFORM dbsync_internal.check_time_zone(nullif(time_zone, ''));
     PERFORM dbsync_internal.check_backlog_limit(backlog_limit);
-    PERFORM dbsync_internal.check_verify_policy(nullif(verify_policy, ''));
+    PERFORM dbsync_internal.check_verify_policy(verify_policy, subscription.target);
     IF forward IS NOT NULL THEN
         PERFORM dbsync_internal.check_forward(forward);
     END IF;
@@ -49,7 +49,7 @@ BEGIN
         time_zone = zone,
         backlog_limit = CASE WHEN alter_subscription.backlog_limit IS NULL THEN s.backlog_limit ELSE nullif(alter_subscription.backlog_limit, '') END,
         verify_policy = CASE WHEN alter_subscription.verify_policy IS NULL THEN s.verify_policy ELSE nullif(alter_subscription.verify_policy, '') END,
-        last_verify = CASE WHEN alter_subscription.verify_policy IS DISTINCT FROM s.verify_policy AND alter_subscription.verify_policy IS NOT NULL
+        last_verify = CASE WHEN (coalesce(alter_subscription.verify_policy, s.verify_policy), zone) IS DISTINCT FROM (s.verify_policy, s.time_zone)
             THEN dbsync_internal.policy_clock() ELSE s.last_verify END,
         -- what another policy would have done before now it has not missed
         last_run = CASE WHEN (coalesce(alter_subscription.policy, s.policy), zone)

@@ -248,11 +248,12 @@ dbsync_lookup_set_enabled(const DbsyncFound *found, bool enabled)
 	if (found->kind == DBSYNC_JOB_RECEIVER)
 		dbsync_query_run("UPDATE dbsync.receiver SET enabled = $1::pg_catalog.bool,"
 						 " note = CASE WHEN NOT $1::pg_catalog.bool THEN note END WHERE id = $2::pg_catalog.int4", 2, args);
-	/* what it is to do by the clock counts from its first start on */
+	/* what it is to do by the clock counts from its first start on; to be verified from where there is something to compare */
 	else
 		dbsync_query_run("UPDATE dbsync.subscription SET enabled = $1::pg_catalog.bool,"
 						 " note = CASE WHEN NOT $1::pg_catalog.bool THEN note END,"
-						 " last_run = CASE WHEN $1::pg_catalog.bool THEN coalesce(last_run, dbsync_internal.policy_clock()) ELSE last_run END"
+						 " last_run = CASE WHEN $1::pg_catalog.bool THEN coalesce(last_run, dbsync_internal.policy_clock()) ELSE last_run END,"
+						 " last_verify = CASE WHEN $1::pg_catalog.bool AND \"position\" IS NULL THEN dbsync_internal.policy_clock() ELSE last_verify END"
 						 " WHERE id = $2::pg_catalog.int4", 2, args);
 	error_context_stack = callback.previous;
 	become_caller(&caller);

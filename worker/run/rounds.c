@@ -103,7 +103,7 @@ take_policy(DbsyncWork *work)
 		DbsyncPolicy fresh;
 
 		if (!dbsync_policy_read(subscription->policy, &fresh, &fault))
-			dbsync_policy_raise(&fault);
+			dbsync_policy_raise("policy", &fault);
 		policy = fresh;
 		take_zone(subscription);
 		/* thresholds know nothing of rows that are found by scans: there these go by their own clock */

@@ -21,6 +21,7 @@
 #include "worker/target_compare.h"
 #include "worker/verify/compare.h"
 #include "worker/verify/here.h"
+#include "worker/verify/own_key.h"
 
 /* rows that a bucket is to have, about, and how many buckets there are at most */
 #define BUCKET_ROWS		1000
@@ -78,6 +79,7 @@ dbsync_compare_prepare(DbsyncVerify *v)
 	if (!pg_strong_random(&v->seed, sizeof(v->seed)))
 		elog(ERROR, "could not generate random values");
 	v->seed &= PG_INT64_MAX;
+	v->own_key = dbsync_own_key_create(v);
 	v->imager = dbsync_imager_create(&v->form, v->spec.ncolumns, v->spec.nkeys, v->spec.keys, v->seed, v->buckets);
 }
 

@@ -24,6 +24,7 @@
 #include "worker/verify/guard.h"
 #include "worker/verify/here.h"
 #include "worker/verify/outcome.h"
+#include "worker/verify/own_key.h"
 
 #include "extension/compat.h"
 
@@ -153,15 +154,22 @@ advance_there(Lister *l)
 
 /* The key of an image, to be sent anew. */
 static void
-note_repair(Lister *l, const char *image)
+note_repair(Lister *l, DbsyncCandidateKind kind, const char *image)
 {
 	DbsyncVerify *v = l->v;
 	MemoryContext old;
+	char	  **key;
+	char	  **own;
 
 	if (!v->repairs || !l->keyed)
 		return;
 	old = MemoryContextSwitchTo(l->scratch);
-	dbsync_outcome_repair(v, dbsync_image_values(image, v->spec.nkeys));
+	key = dbsync_image_values(image, v->spec.nkeys);
+	own = dbsync_own_key_of(v, key);
+	if (own != NULL || kind != DBSYNC_CANDIDATE_EXTRA)
+		dbsync_outcome_repair(v, own ? own : key);
+	else
+		v->found.foreign++;
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(l->scratch);
 }
@@ -182,7 +190,7 @@ differs(Lister *l, DbsyncCandidateKind kind, const char *listed, int64 count)
 	found->missing += kind == DBSYNC_CANDIDATE_MISSING ? count : 0;
 	found->extra += kind == DBSYNC_CANDIDATE_EXTRA ? count : 0;
 	found->different += kind == DBSYNC_CANDIDATE_DIFFERENT ? 1 : 0;
-	note_repair(l, image);
+	note_repair(l, kind, image);
 	if (list_length(l->candidates) >= l->v->order.max_differences)
 	{
 		pfree(image);

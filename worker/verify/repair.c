@@ -118,5 +118,11 @@ dbsync_repair_run(DbsyncVerify *v, const char **note)
 		*note = "the table has no key: it is copied anew";
 		return true;
 	}
-	return have_done(v, DBSYNC_WISH_REPAIR, note);
+	if (!have_done(v, DBSYNC_WISH_REPAIR, note))
+		return false;
+	if (v->found.foreign == 0)
+		return true;
+	*note = psprintf("not repaired: " INT64_FORMAT " of the target's rows have keys that the source's columns cannot have; delete them there",
+					 v->found.foreign);
+	return false;
 }

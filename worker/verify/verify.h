@@ -40,8 +40,11 @@ typedef struct DbsyncFindings
 	int64		different;		/* and that are others there */
 	int64		kept;			/* differences that the subscription's own settings make */
 	int64		repaired;
+	int64		foreign;		/* of those to be repaired, extra ones whose keys the source's columns cannot have */
 	bool		all_differ;		/* nearly all rows do */
 } DbsyncFindings;
+
+typedef struct DbsyncOwnKey DbsyncOwnKey;	/* own_key.h */
 
 typedef struct DbsyncVerify
 {
@@ -64,6 +67,7 @@ typedef struct DbsyncVerify
 	DbsyncTargetTable *watched; /* the same over the other connection, or NULL */
 	DbsyncReadForm form;
 	DbsyncImager *imager;
+	DbsyncOwnKey *own_key;
 	int64		seed;
 	int			buckets;
 	int			below;			/* of them, those below this one are compared */
