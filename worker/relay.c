@@ -117,31 +117,55 @@ check_size(DbsyncRelay *relay, TupleTableSlot *slot, int64 bytes)
 								   describe_row(relay, slot), bytes, (Size) ROW_LIMIT));
 }
 
-/* slot: the row that came; sent: as it is sent */
-static void
-encode_row(DbsyncRelay *relay, TupleTableSlot *slot, const TupleTableSlot *sent)
+/* slot: the row that came; sent: as it is sent.  Returns its bytes. */
+static int
+encode_column(DbsyncRelay *relay, TupleTableSlot *slot, const TupleTableSlot *sent, int i)
 {
 	DbsyncRow  *row = &relay->row;
+	Datum		value = sent->tts_values[relay->at[i]];
+
+	row->lengths[i] = 0;
+	if (sent->tts_isnull[relay->at[i]] || (row->unchanged && row->unchanged[i]))
+		row->values[i] = NULL;
+	else if (is_large(relay, i, value))
+		row->values[i] = encode_large(relay, slot, value, i, &row->lengths[i]);
+	else
+		row->values[i] = dbsync_encoder_value(relay->encoder, i, value, &row->lengths[i]);
+	return row->lengths[i];
+}
+
+/* Is the row wanted, by columns that are encoded for that?  *bytes grows by theirs. */
+static bool
+passes(DbsyncRelay *relay, TupleTableSlot *slot, const TupleTableSlot *sent, int64 *bytes)
+{
+	const DbsyncRowScreen *screen = relay->screen;
+
+	if (screen->number != NULL && !dbsync_row_screen_wants_number(screen, sent, relay->at))
+		return false;
+	for (int i = 0; i < screen->n; i++)
+		*bytes += encode_column(relay, slot, sent, screen->columns[i]);
+	if (screen->values != NULL && !screen->values(screen->arg, relay->row.values))
+		return false;
+	slot_getsomeattrs(slot, relay->needed);
+	return true;
+}
+
+/* False: the row is not wanted. */
+static bool
+encode_row(DbsyncRelay *relay, TupleTableSlot *slot, const TupleTableSlot *sent)
+{
+	const DbsyncRowScreen *screen = relay->screen;
 	int64		bytes = 0;
 
+	if (screen != NULL && !passes(relay, slot, sent, &bytes))
+		return false;
 	for (int i = 0; i < relay->ncolumns; i++)
 	{
-		if (sent->tts_isnull[relay->at[i]] || (row->unchanged && row->unchanged[i]))
-		{
-			row->values[i] = NULL;
-			row->lengths[i] = 0;
-		}
-		else
-		{
-			Datum		value = sent->tts_values[relay->at[i]];
-
-			row->values[i] = is_large(relay, i, value)
-				? encode_large(relay, slot, value, i, &row->lengths[i])
-				: dbsync_encoder_value(relay->encoder, i, value, &row->lengths[i]);
-			bytes += row->lengths[i];
-		}
+		if (screen == NULL || !dbsync_row_screen_has(screen, i))
+			bytes += encode_column(relay, slot, sent, i);
 	}
 	check_size(relay, slot, bytes);
+	return true;
 }
 
 /*
@@ -172,7 +196,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	MemoryContext old;
 
 	CHECK_FOR_INTERRUPTS();
-	slot_getsomeattrs(slot, relay->needed);
+	slot_getsomeattrs(slot, relay->needed_first);
 	relay->rows++;
 	relay->row.kind = kind_of_row(relay, slot);
 	if (relay->what == DBSYNC_RELAY_REMAINING && relay->row.kind == DBSYNC_ROW_DELETE)
@@ -186,11 +210,8 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	if (relay->what == DBSYNC_RELAY_GONE && relay->row.kind != DBSYNC_ROW_DELETE)
 		sent = NULL;
 	caught = relay->catcher != NULL && sent != NULL && dbsync_catcher_catch(relay->catcher, relay->row.kind, slot, sent);
-	if (sent != NULL && !caught)
-	{
-		encode_row(relay, slot, sent);
+	if (sent != NULL && !caught && encode_row(relay, slot, sent))
 		relay->refused = !dbsync_target_try_rows_put(relay->target, &relay->row);
-	}
 	MemoryContextSwitchTo(old);
 	relay->excluded += sent == NULL;
 	dbsync_progress_count(relay->what == DBSYNC_RELAY_CHUNK, sent == NULL, relay->bytes - before);
@@ -254,6 +275,12 @@ void
 dbsync_relay_delete_filtered(DbsyncRelay *relay)
 {
 	relay->deletes = true;
+}
+
+void
+dbsync_relay_screen(DbsyncRelay *relay, const DbsyncRowScreen *screen)
+{
+	relay->screen = screen;
 }
 
 void

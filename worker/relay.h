@@ -13,6 +13,7 @@
 #include "extension/shmem.h"
 #include "worker/driver/driver.h"
 #include "worker/relay_what.h"
+#include "worker/row_screen.h"
 #include "worker/shape.h"
 #include "worker/table.h"
 
@@ -39,6 +40,9 @@ extern DestReceiver *dbsync_relay_receiver(DbsyncRelay *relay);
  * in modes that can; else they are left out.
  */
 extern void dbsync_relay_delete_filtered(DbsyncRelay *relay);
+
+/* Rows that the screen says no of are not encoded any further, and do not go to the driver.  It must live as long as the relay. */
+extern void dbsync_relay_screen(DbsyncRelay *relay, const DbsyncRowScreen *screen);
 
 /* All values go to the driver as text, in whatever form it takes the table's. */
 extern void dbsync_relay_send_text(DbsyncRelay *relay);

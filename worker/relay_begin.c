@@ -129,6 +129,9 @@ dbsync_relay_startup(DestReceiver *self, int operation, TupleDesc desc)
 	else
 		choose_sent(relay);
 	relay->needed = count_needed(relay, desc);
+	relay->needed_first = relay->needed;
+	if (relay->screen != NULL && relay->selecting == NULL && !relay->catches)
+		relay->needed_first = dbsync_row_screen_needed(relay->screen, relay->at);
 	if (binary)
 		check_types(relay);
 	relay->varlena = palloc(sizeof(bool) * Max(relay->ncolumns, 1));

@@ -14,6 +14,7 @@
 #include "worker/encode.h"
 #include "worker/last_key.h"
 #include "worker/relay_what.h"
+#include "worker/row_screen.h"
 #include "worker/selection.h"
 #include "worker/shape.h"
 #include "worker/table.h"
@@ -47,6 +48,8 @@ struct DbsyncRelay
 	DbsyncEncoder *encoder;
 	bool		catches;		/* rows of keys that are parked: then ... */
 	DbsyncCatcher *catcher;		/* ... so; NULL: none are */
+	const DbsyncRowScreen *screen;	/* NULL: all rows are wanted */
+	int			needed_first;	/* columns of rows that come that have to be taken out of them for that */
 	DbsyncRow	row;
 	DbsyncLastKey *last_key;	/* of chunks: that of the last row */
 };

@@ -490,6 +490,9 @@ sub verify
 		check('an honest target', '÷ count and hash at both ends', '<=', 1.5, $ratio->('an honest target', 'count and hash at both ends')),
 		check('100 rows differ', '÷ an honest target', '<=', 1.5, $ratio->('100 rows differ', 'an honest target')),
 		check('a hundredth of it', '÷ all', '<=', 0.25, $ratio->('a hundredth of it', 'an honest target')),
+		check('commits beside verify, p99', '÷ without verify', '<=', 1.5, $ratio->('commits beside verify, p99', 'commits without verify, p99')),
+		check('many rows, memory', 'above idle, MB', '<=', 64, [ $data->each_round(sub { return $figure->('many rows, memory above idle', $_[0]); }) ]),
+		check('many rows', '÷ pgcopydb compare data', '<=', 0.5, ratios($data, $name, 'many rows', 'dbsync', 'pgcopydb')),
 		check('1 000 rows repaired', 'beyond finding them, s', '<=', 1, [ $data->each_round(sub {
 			my ($x, $y) = map { $figure->($_, $_[0]) } '1 000 rows repaired', '1 000 rows differ';
 			return $x && $y ? $x - $y : undef;

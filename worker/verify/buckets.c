@@ -83,14 +83,18 @@ dbsync_compare_prepare(DbsyncVerify *v)
 	v->imager = dbsync_imager_create(&v->form, v->spec.ncolumns, v->spec.nkeys, v->spec.keys, v->seed, v->buckets);
 }
 
+static bool
+is_compared(const DbsyncVerify *v, int bucket, void *arg)
+{
+	return bucket < v->below;
+}
+
 static void
 count_row(DbsyncVerify *v, void *arg)
 {
 	Bucket	   *here = arg;
 	int			number = dbsync_imager_bucket(v->imager);
 
-	if (number >= v->below)
-		return;
 	here[number].count++;
 	here[number].sum += dbsync_imager_hash(v->imager);
 }
@@ -122,7 +126,7 @@ dbsync_compare_buckets(DbsyncVerify *v)
 	strlcpy(v->progress.phase, "comparing", sizeof(v->progress.phase));
 	v->wanted = palloc0(v->buckets / 8 + 1);
 	dbsync_target_read_ask(v->work->target, v->handle, &request);
-	dbsync_here_read(v, count_row, here);
+	dbsync_here_read(v, is_compared, count_row, here);
 	read_there(v, there);
 	for (int i = 0; i < v->below; i++)
 	{

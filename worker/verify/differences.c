@@ -225,6 +225,11 @@ recount(DbsyncVerify *v, const DbsyncCandidate *candidate, int n)
 {
 	DbsyncFindings *found = &v->found;
 
+	if (candidate->parked)
+	{
+		found->parked += n;
+		return;
+	}
 	found->missing += candidate->kind == DBSYNC_CANDIDATE_MISSING ? n : 0;
 	found->extra += candidate->kind == DBSYNC_CANDIDATE_EXTRA ? n : 0;
 	found->different += candidate->kind == DBSYNC_CANDIDATE_DIFFERENT ? n : 0;
@@ -254,7 +259,7 @@ judge(DbsyncVerify *v, const Group *group, int i)
 	int			n = v->spec.ncolumns;
 	char	  **here = group->here[i] ? dbsync_image_values(group->here[i], n) : NULL;
 	char	  **there = group->there[i] ? dbsync_image_values(group->there[i], n) : NULL;
-	DbsyncDifference difference = {.count = candidate->count};
+	DbsyncDifference difference = {.count = candidate->count,.parked = candidate->parked};
 	bool		extra = candidate->kind == DBSYNC_CANDIDATE_EXTRA;
 	bool		both = here != NULL && there != NULL && !extra;
 
@@ -265,7 +270,7 @@ judge(DbsyncVerify *v, const Group *group, int i)
 		return;
 	}
 	difference.kind = kinds[both ? DBSYNC_CANDIDATE_DIFFERENT : candidate->kind];
-	if (both && candidate->kind != DBSYNC_CANDIDATE_DIFFERENT)
+	if (both && candidate->kind != DBSYNC_CANDIDATE_DIFFERENT && !candidate->parked)
 	{
 		recount(v, candidate, -1);
 		v->found.different++;

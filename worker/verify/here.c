@@ -25,12 +25,44 @@ typedef struct Sink
 {
 	DbsyncTarget base;			/* first: the relay knows us by it */
 	DbsyncVerify *v;
+	bool		(*wants) (const DbsyncVerify *v, int bucket, void *arg);
 	void		(*take) (DbsyncVerify *v, void *arg);
 	void		(*find) (DbsyncVerify *v, int number, bool found, void *arg);
 	void	   *arg;
 	int			number;			/* of the key that is looked up */
 	bool		put;
 } Sink;
+
+static bool
+is_wanted(const Sink *sink)
+{
+	DbsyncImager *imager = sink->v->imager;
+	bool		wanted = sink->wants(sink->v, dbsync_imager_bucket(imager), sink->arg);
+
+	if (!wanted)
+		dbsync_imager_pass(imager);
+	return wanted;
+}
+
+/* DbsyncRowScreen.values: most rows may be of no concern, and their keys say so. */
+static bool
+look_at_key(void *arg, const char *const *values)
+{
+	Sink	   *sink = arg;
+
+	dbsync_imager_take_key(sink->v->imager, values);
+	return is_wanted(sink);
+}
+
+/* DbsyncRowScreen.number: without a text at that. */
+static bool
+look_at_number(void *arg, bool isnull, int64 number)
+{
+	Sink	   *sink = arg;
+
+	dbsync_imager_take_number(sink->v->imager, isnull, number);
+	return is_wanted(sink);
+}
 
 static bool
 put(DbsyncTarget *base, const DbsyncRow *row)
@@ -43,7 +75,7 @@ put(DbsyncTarget *base, const DbsyncRow *row)
 		dbsync_imager_take(sink->v->imager, row->values);
 	if (sink->find != NULL)
 		sink->find(sink->v, sink->number, there, sink->arg);
-	else
+	else if (sink->v->spec.nkeys > 0 || is_wanted(sink))
 		sink->take(sink->v, sink->arg);
 	return true;
 }
@@ -55,13 +87,21 @@ static const DbsyncDriver sink_driver = {
 };
 
 void
-dbsync_here_read(DbsyncVerify *v, void (*take) (DbsyncVerify *v, void *arg), void *arg)
+dbsync_here_read(DbsyncVerify *v, bool (*wants) (const DbsyncVerify *v, int bucket, void *arg),
+				 void (*take) (DbsyncVerify *v, void *arg), void *arg)
 {
-	Sink		sink = {.base = {.driver = &sink_driver}, .v = v, .take = take, .arg = arg};
+	Sink		sink = {.base = {.driver = &sink_driver}, .v = v, .wants = wants, .take = take, .arg = arg};
+	DbsyncRowScreen screen = {.n = v->spec.nkeys, .columns = v->spec.keys, .arg = &sink};
 	DbsyncRelay *relay = dbsync_relay_create(&sink.base, NULL, v->table, v->table->shape, DBSYNC_RELAY_ROWS);
 	DbsyncChunk *chunk;
 	DbsyncOwner saved;
 
+	if (dbsync_imager_key_is_number(v->imager))
+		screen.number = look_at_number;
+	else
+		screen.values = look_at_key;
+	if (screen.n > 0)
+		dbsync_relay_screen(relay, &screen);
 	v->progress.rows = 0;
 	dbsync_chunk_begin_reading(&saved, v->table, v->work->subscription->owner);
 	chunk = dbsync_chunk_open_whole(v->table, DBSYNC_RELAY_ROWS, relay);

@@ -62,8 +62,8 @@ dbsync_outcome_end(DbsyncVerify *v, const char *verdict, const char *note)
 	args[1] = verdict;
 	args[2] = note;
 	args[3] = v->position;
-	args[4] = psprintf("{" INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "}",
-					   f->rows_here, f->rows_there, f->missing, f->extra, f->different, f->kept, f->repaired);
+	args[4] = psprintf("{" INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "}",
+					   f->rows_here, f->rows_there, f->missing, f->extra, f->different, f->kept, f->repaired, f->parked);
 	args[5] = psprintf("{%d,%d,%d}", f->buckets, f->compared, f->differing);
 	dbsync_query_begin(false, "writing down what was verified");
 	dbsync_query_run("SELECT dbsync_internal.end_verification($1::pg_catalog.int8, $2, $3, $4::pg_catalog.pg_snapshot,"
@@ -75,7 +75,7 @@ dbsync_outcome_end(DbsyncVerify *v, const char *verdict, const char *note)
 void
 dbsync_outcome_differs(DbsyncVerify *v, const DbsyncDifference *difference)
 {
-	const char *args[6];
+	const char *args[7];
 
 	args[0] = psprintf(INT64_FORMAT, v->id);
 	args[1] = difference->kind;
@@ -83,9 +83,10 @@ dbsync_outcome_differs(DbsyncVerify *v, const DbsyncDifference *difference)
 	args[3] = difference->here;
 	args[4] = difference->there;
 	args[5] = psprintf(INT64_FORMAT, difference->count);
-	dbsync_query_run("INSERT INTO dbsync_internal.difference (verification, kind, key, here, there, count)"
+	args[6] = difference->parked ? "true" : "false";
+	dbsync_query_run("INSERT INTO dbsync_internal.difference (verification, kind, key, here, there, count, parked)"
 					 " VALUES ($1::pg_catalog.int8, $2, $3::pg_catalog.jsonb, $4::pg_catalog.jsonb, $5::pg_catalog.jsonb,"
-					 " $6::pg_catalog.int8)", 6, args);
+					 " $6::pg_catalog.int8, $7::pg_catalog.bool)", 7, args);
 }
 
 void

@@ -18,6 +18,7 @@ typedef struct DbsyncDifference
 	const char *here;			/* jsonb, NULL: there is none */
 	const char *there;
 	int64		count;			/* of rows without a key: how many more */
+	bool		parked;			/* its key is */
 } DbsyncDifference;
 
 /* A table is begun with; in a transaction of its own.  v->id is its number. */

@@ -53,6 +53,13 @@ dbsync_repair_judge_differences(DbsyncVerify *v)
 	}
 }
 
+/* Rows whose keys are parked are none of repair's: the target has refused them. */
+static bool
+rows_differ(const DbsyncVerify *v)
+{
+	return v->found.missing + v->found.extra + v->found.different > 0;
+}
+
 /* What there is to be said of the table in any case. */
 static const char *
 say_more(const DbsyncVerify *v)
@@ -61,13 +68,10 @@ say_more(const DbsyncVerify *v)
 		return v->obstacle;
 	if (v->found.all_differ)
 		return "nearly all rows differ: look at how both ends write them, in dbsync.difference";
+	if (v->behind == NULL && v->found.parked > 0)
+		return rows_differ(v) ? "some rows that differ are parked: dbsync.quarantine says why, and dbsync.retry() sends them anew"
+			: "all rows that differ are parked: dbsync.quarantine says why, and dbsync.retry() sends them anew";
 	return v->behind;
-}
-
-static bool
-rows_differ(const DbsyncVerify *v)
-{
-	return v->found.missing + v->found.extra + v->found.different > 0;
 }
 
 /* Ask the worker for it until it is done; false: *note says why not. */
@@ -103,7 +107,7 @@ bool
 dbsync_repair_run(DbsyncVerify *v, const char **note)
 {
 	*note = say_more(v);
-	if (!v->repairs)
+	if (!v->repairs || (v->behind == NULL && !rows_differ(v)))
 		return false;
 	strlcpy(v->progress.phase, "repairing", sizeof(v->progress.phase));
 	dbsync_meeting_tell(&v->progress);

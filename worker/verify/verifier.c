@@ -97,7 +97,7 @@ disconnect(void)
 	if (v->watch != NULL)
 		dbsync_target_close(v->watch);
 	work->target = v->watch = NULL;
-	v->watched = NULL;
+	v->watch_lost = false;
 	if (work->target_context != NULL)
 		MemoryContextDelete(work->target_context);
 	work->target_context = NULL;
@@ -149,7 +149,6 @@ look_up(int captured_id)
 	v->handle = dbsync_target_table_look_up(work->target, work->target_context, table, table->shape);
 	if (v->handle == NULL)
 		dbsync_target_raise(work->target, psprintf("looking up target table \"%s.%s\"", table->target_schema, table->target_table));
-	v->watched = dbsync_target_table_look_up(v->watch, work->target_context, table, table->shape);
 	PopActiveSnapshot();
 	dbsync_query_commit();
 	MemoryContextSwitchTo(v->context);
@@ -162,7 +161,7 @@ look_up(int captured_id)
 static bool
 differs(void)
 {
-	return v->found.missing + v->found.extra + v->found.different > 0 || v->behind != NULL;
+	return v->found.missing + v->found.extra + v->found.different + v->found.parked > 0 || v->behind != NULL;
 }
 
 static void
@@ -304,6 +303,7 @@ verify_table(Due *due)
 	v->table = NULL;
 	v->position = NULL;
 	v->behind = NULL;
+	v->parked = NULL;
 	v->leaving = DBSYNC_STAYS;
 	v->id = due->id;
 	v->progress.captured_id = due->captured_id;

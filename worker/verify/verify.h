@@ -38,6 +38,7 @@ typedef struct DbsyncFindings
 	int64		missing;		/* rows of the source that the target lacks, */
 	int64		extra;			/* that it has beside them, */
 	int64		different;		/* and that are others there */
+	int64		parked;			/* of these three, those whose keys are parked: they count as nothing else */
 	int64		kept;			/* differences that the subscription's own settings make */
 	int64		repaired;
 	int64		foreign;		/* of those to be repaired, extra ones whose keys the source's columns cannot have */
@@ -51,7 +52,7 @@ typedef struct DbsyncVerify
 	DbsyncVerifyOrder order;
 	DbsyncWork *work;			/* configuration and connection of this process */
 	DbsyncTarget *watch;		/* another connection, over which locks are looked at; NULL: none */
-	MemoryContext watch_context;
+	bool		watch_lost;
 	DbsyncVerifyProgress progress;
 	DbsyncLeaving leaving;
 	TimestampTz look_at;		/* when locks and clock are looked at again */
@@ -64,8 +65,8 @@ typedef struct DbsyncVerify
 	const char *obstacle;		/* or why it is not repaired, in words; NULL: nothing is in the way */
 	DbsyncTableSpec spec;
 	DbsyncTargetTable *handle;
-	DbsyncTargetTable *watched; /* the same over the other connection, or NULL */
 	DbsyncReadForm form;
+	struct DbsyncParkedKeys *parked;	/* keys that are parked at the target at S (parked.h); NULL: none is */
 	DbsyncImager *imager;
 	DbsyncOwnKey *own_key;
 	int64		seed;

@@ -150,6 +150,7 @@ typedef struct PostgresColumn
 	Oid			element;		/* InvalidOid: no array */
 	const char *element_name;
 	char		element_kind;
+	bool		casts_to_text;	/* by another way than its output function's */
 	bool		holds_char;		/* the source's type has a "char" somewhere inside */
 	/* of key columns; of a table without a key, of all that can be compared */
 	const char *equals;			/* OPERATOR(schema.=) of the key's index, or of an index, or of the type */
