@@ -23,8 +23,8 @@ BEGIN
 	PERFORM pg_catalog.pg_advisory_xact_lock_shared(4711);
 	RETURN NULL;
 END $$;
-CREATE TRIGGER wait AFTER INSERT OR UPDATE ON a_item EXECUTE FUNCTION hold_up();
-ALTER TABLE a_item ENABLE ALWAYS TRIGGER wait;
+CREATE TRIGGER wait AFTER INSERT OR UPDATE ON b_item EXECUTE FUNCTION hold_up();
+ALTER TABLE b_item ENABLE ALWAYS TRIGGER wait;
 SQL
 $pair->sql(q{INSERT INTO a_item SELECT i, 'good' FROM generate_series(1, 5) i; INSERT INTO b_item SELECT i, 'good' FROM generate_series(1, 5) i});
 $pair->subscribe('q', [ 'a_item', 'b_item' ], on_error => "'quarantine'");
@@ -41,10 +41,10 @@ my $gate = $target->background_psql('postgres', on_error_stop => 0);
 my $rival = $target->background_psql('postgres', on_error_stop => 0);
 
 $gate->query_safe('BEGIN; SELECT pg_advisory_xact_lock(4711)');
-$rival->query_safe("SET deadlock_timeout = '1h'; BEGIN; UPDATE b_item SET v = 'mine' WHERE id = 2");
+$rival->query_safe("SET deadlock_timeout = '1h'; BEGIN; UPDATE a_item SET v = 'mine' WHERE id = 1");
 $pair->sql(q{BEGIN; UPDATE a_item SET v = 'new' WHERE id = 1; UPDATE a_item SET v = 'bad' WHERE id = 3; UPDATE b_item SET v = 'new' WHERE id = 2; COMMIT});
 ok(becomes_true($target, "$waits AND l.locktype = 'advisory'"), 'a batch has written a row, and stands') or $pair->describe_state('it does not stand');
-$rival->query_until(qr/asked/, "\\echo asked\nUPDATE a_item SET v = 'mine' WHERE id = 1;\n");
+$rival->query_until(qr/asked/, "\\echo asked\nUPDATE b_item SET v = 'mine' WHERE id = 2;\n");
 ok(becomes_true($target, q{SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'}), 'somebody waits for that row, and has another');
 $gate->query_safe('COMMIT');
 $pair->status_becomes('q', q{last_error LIKE '%deadlock%'}, 'the batch meets a deadlock');
