@@ -7,7 +7,7 @@ use warnings;
 
 use lib 't';
 use DbsyncTest qw(ask becomes_true poll_until random_below);
-use DbsyncTest::Verifying qw(finish_psql start_and_stop start_psql verify);
+use DbsyncTest::Verifying qw(finish_psql is_over start_and_stop start_psql verify);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -58,8 +58,22 @@ $pair->arrives('sub', 'the first copies arrive');
 $pair->both('ANALYZE');
 
 my $load;
-sub start_load { $load = start_psql($source, 'CALL public.load()') unless $load && $load->{run}->pumpable; return; }
-sub stop_load { $pair->sql('INSERT INTO public.load_stops VALUES (1)'); finish_psql($load); $pair->sql('TRUNCATE public.load_stops'); undef $load; return; }
+
+# the source may have died since
+sub start_load
+{
+	return if $load && !is_over($load);
+	finish_psql($load) if $load;
+	$load = start_psql($source, 'CALL public.load()');
+	return;
+}
+
+sub stop_load
+{
+	$pair->sql('INSERT INTO public.load_stops VALUES (1)');
+	finish_psql($load);
+	return;
+}
 
 # --- what is left, at either end
 
@@ -69,12 +83,12 @@ sub nothing_left
 	my $here = becomes_true($source, <<'SQL');
 SELECT NOT EXISTS (SELECT FROM dbsync.verify_status)
    AND NOT EXISTS (SELECT FROM dbsync.verification WHERE verdict = 'running')
-   AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type ~ 'verif' OR application_name ~ 'verif')
-   AND NOT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE a.backend_type ~ 'verif')
+   AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type ~ 'verify')
+   AND NOT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE a.backend_type ~ 'verify')
    AND NOT EXISTS (SELECT FROM pg_ls_dir('pg_snapshots'))
 SQL
 	my $there = becomes_true($target, <<'SQL');
-SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name ~ 'verify' AND pid <> pg_backend_pid())
+SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name ~ '^dbsync .*verify')
 SQL
 	ok($here, "$what: nothing is left at the source")
 	  or diag(ask($source, "SELECT string_agg(a::text, E'\\n') FROM pg_stat_activity a WHERE backend_type ~ 'dbsync'") // '');
@@ -96,8 +110,8 @@ my $pid_of = sub { my ($node, $sql) = @_; return ask($node, $sql); };
 my %victims = (
 	'the process' => sub { $kill->($source, $pid_of->($source, 'SELECT pid FROM dbsync.verify_status')) },
 	'the process, in order' => sub { ask($source, 'SELECT pg_terminate_backend(pid) FROM dbsync.verify_status') },
-	'its session at the target' => sub { $kill->($target, $pid_of->($target, "SELECT pid FROM pg_stat_activity WHERE application_name LIKE '% verify' LIMIT 1")) },
-	'its session at the target, in order' => sub { ask($target, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ~ 'verify'") },
+	'its session at the target' => sub { $kill->($target, $pid_of->($target, "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'dbsync % verify' LIMIT 1")) },
+	'its session at the target, in order' => sub { ask($target, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ~ '^dbsync .*verify'") },
 	'who called' => sub { $kill->($source, $pid_of->($source, "SELECT pid FROM pg_stat_activity WHERE query LIKE '%dbsync.verify(%' AND pid <> pg_backend_pid() LIMIT 1")) },
 	'who called, in order' => sub { ask($source, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%dbsync.verify(%' AND pid <> pg_backend_pid()") },
 	'the worker' => sub { $kill->($source, $pair->worker_pid('sub')) },
@@ -111,9 +125,9 @@ my @phases = ('waiting for the worker', 'comparing', 'listing', 'looking at rows
 # What the table whose rows were falsified may be said to be, and the others.
 sub check_verdicts
 {
-	my ($what, $repaired) = @_;
+	my ($what) = @_;
 	my $rows = ask($source, <<'SQL') // '';
-SELECT "table", verdict, note FROM dbsync.verification v WHERE run = (SELECT run FROM dbsync.verification ORDER BY begun DESC LIMIT 1) ORDER BY 1
+SELECT "table", verdict, replace(note, E'\n', ' ') FROM dbsync.verification v WHERE run = (SELECT run FROM dbsync.verification ORDER BY begun DESC LIMIT 1) ORDER BY 1
 SQL
 	foreach my $row (split /\n/, $rows)
 	{
@@ -147,14 +161,14 @@ foreach my $round (1 .. $rounds)
 		my $met;
 		poll_until(sub {
 				$met = (ask($source, "SELECT count(*) > 0 FROM dbsync.verify_status WHERE phase = '$phase'") // '') eq 't';
-				return $met || !$started->{run}->pumpable;
+				return $met || is_over($started);
 			}, "phase $phase");
 		$seen++ if $met && $victims{$victim}->();
 		finish_psql($started);
 		DbsyncTest::wait_until_up($source);
 		DbsyncTest::wait_until_up($target);
-		check_verdicts($what);
 		nothing_left($what);
+		check_verdicts($what);
 		start_load();
 		$pair->arrives('sub', "$what: applying goes on");
 		# called again, it works: also where keys were left
@@ -244,7 +258,7 @@ foreach my $n (1 .. 4)
 	push @started, start_psql($source, "SELECT verdict FROM dbsync.verify('many$n')");
 	poll_until(sub {
 			$pid = ask($source, "SELECT pid FROM dbsync.verify_status WHERE subscription = 'many$n' AND pid IS NOT NULL");
-			return $pid || !$started[-1]{run}->pumpable;
+			return $pid || is_over($started[-1]);
 		}, "many$n is verified");
 	push @stopped, $pid if $pid && kill('STOP', $pid);
 }

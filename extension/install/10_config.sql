@@ -510,15 +510,16 @@ SELECT dbsync_internal.watch_config('dbsync.subscription_table',
     'OF subscription_id, captured_id, uid, target_schema, target_table, selection, operations, copy_data, existing_rows, note, held_asked, parked_asked');
 DROP FUNCTION dbsync_internal.watch_config(regclass, text);
 
--- What is parked belongs to an attachment; taken out, or copied anew, it is another one.
+-- What is parked belongs to an attachment, and what is to be repaired; taken out, or copied anew, it is another one.
 CREATE FUNCTION dbsync_internal.attachment_ended() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     DELETE FROM dbsync_internal.parked_row p WHERE p.attachment = OLD.uid;
+    DELETE FROM dbsync_internal.repair_key r WHERE r.attachment = OLD.uid;
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.attachment_ended() IS 'trigger: an attachment is no more, and what was parked of it does not matter';
+COMMENT ON FUNCTION dbsync_internal.attachment_ended() IS 'trigger: an attachment is no more, and what was parked of it, or was to be repaired, does not matter';
 
 CREATE TRIGGER attachment_ended AFTER DELETE ON dbsync.subscription_table
     FOR EACH ROW EXECUTE FUNCTION dbsync_internal.attachment_ended();

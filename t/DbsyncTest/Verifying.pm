@@ -9,7 +9,7 @@ use Exporter 'import';
 use File::Spec;
 use IPC::Run ();
 
-our @EXPORT_OK = qw(finish_psql start_and_stop start_psql verify);
+our @EXPORT_OK = qw(finish_psql is_over start_and_stop start_psql verify);
 
 # Rows of verify(): table => verdict, "missing/extra/different", note.
 sub verify
@@ -34,6 +34,14 @@ sub start_psql
 	$said{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', $sql ],
 		'<', File::Spec->devnull, '>', \$said{out}, '2>', \$said{err});
 	return \%said;
+}
+
+# Has it ended?  It may have by an error.
+sub is_over
+{
+	my ($started) = @_;
+	eval { $started->{run}->pump_nb; };
+	return !$started->{run}->pumpable;
 }
 
 sub finish_psql

@@ -111,7 +111,8 @@ send_keys(DbsyncBatch *batch, List *keys, DbsyncRowsMode mode, DbsyncRelayWhat w
 			at[k] = shape->keys[k] + 1;
 		dbsync_relay_place(relay, at);
 	}
-	dbsync_target_rows_begin(batch->target, table->handle, mode, list_length(keys), "repairing rows");
+	/* where keys are checked all rows go at once: one may lead to another of the same table */
+	dbsync_target_rows_begin(batch->target, table->handle, mode, table->ties.checked ? -1 : list_length(keys), "repairing rows");
 	dbsync_owner_begin(&saved, dbsync_table_owner(batch->repairing));
 	keys = dbsync_lookup_distinct(shape, keys);
 	lookup = dbsync_lookup_begin(table, shape, gone, relay);
@@ -131,7 +132,7 @@ send_keys(DbsyncBatch *batch, List *keys, DbsyncRowsMode mode, DbsyncRelayWhat w
 static bool
 is_to_be_replaced(const DbsyncBatch *batch, int64 rows)
 {
-	return batch->work->send_as == DBSYNC_SEND_REPLACE_ALL ||
+	return (batch->work->send_as == DBSYNC_SEND_REPLACE_ALL && !batch->repairing->ties.checked) ||
 		dbsync_target_table_wants_replace(batch->target, batch->repairing->handle, rows);
 }
 

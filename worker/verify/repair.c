@@ -15,6 +15,7 @@
 #include "storage/latch.h"
 #include "utils/wait_event.h"
 
+#include "worker/query.h"
 #include "worker/subscription.h"
 #include "worker/verify/outcome.h"
 #include "worker/verify/repair.h"
@@ -103,6 +104,16 @@ have_done(DbsyncVerify *v, DbsyncMeetingWish wish, const char **note)
 	return false;
 }
 
+/* Nobody is to send them later: what differs by then is another question. */
+static void
+forget_keys(DbsyncVerify *v)
+{
+	dbsync_query_begin(false, "forgetting keys that were not repaired");
+	dbsync_outcome_forget_repair(v);
+	dbsync_query_commit();
+	MemoryContextSwitchTo(v->context);
+}
+
 bool
 dbsync_repair_run(DbsyncVerify *v, const char **note)
 {
@@ -123,7 +134,10 @@ dbsync_repair_run(DbsyncVerify *v, const char **note)
 		return true;
 	}
 	if (!have_done(v, DBSYNC_WISH_REPAIR, note))
+	{
+		forget_keys(v);
 		return false;
+	}
 	if (v->found.foreign == 0)
 		return true;
 	*note = psprintf("not repaired: " INT64_FORMAT " of the target's rows have keys that the source's columns cannot have; delete them there",
