@@ -30,6 +30,7 @@
 #include "worker/copy/copy.h"
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
+#include "worker/copy/snapshots.h"
 #include "worker/driver/driver.h"
 #include "worker/progress.h"
 #include "worker/relay.h"
@@ -141,7 +142,7 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	/* what was put off before it has been told of by now */
 	table->copied_told = mode == DBSYNC_ROWS_DOUBTED ? list_length(target->parked) + 1 : 0;
 	dbsync_chunk_begin_reading(&saved, table, work->subscription->owner);
-	alone = alone || whole;
+	alone = alone || whole || table->snapshot != NULL;
 	if (!alone)
 		limit = dbsync_connections_begin(work, table);
 	chunk = dbsync_chunk_open(table, after, limit, what, relay);
@@ -227,8 +228,8 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone, bool to
 	bool		replaces;
 	bool		complete;
 
-	/* without a copy it is live from S on, its start position */
-	if (!table->copy_data)
+	/* without a copy it is live from S on, its start position; what is there already is compared */
+	if (!table->copy_data || dbsync_snapshots_has_rows(work, table))
 	{
 		advance(table, NULL, &flow, true);
 		return 0;

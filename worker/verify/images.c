@@ -279,7 +279,7 @@ static bool
 seems_to_differ_altogether(const DbsyncVerify *v)
 {
 	return v->found.compared >= FEW_BUCKETS * 2 && v->found.differing > v->found.compared * NEARLY_ALL &&
-		!v->keeps && v->spec.nkeys > 0 && !(v->repairs && v->order.captured_id != 0);
+		!v->keeps && v->spec.nkeys > 0 && !(v->repairs && v->may_differ);
 }
 
 /* True: nearly all rows differ; *candidates are a few of them. */

@@ -28,12 +28,32 @@ uuid_text(const pg_uuid_t *uuid)
 	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(uuid)));
 }
 
+/* Of comparisons on a schedule there is one row for each table. */
+static void
+begin_scan(DbsyncVerify *v, int captured_id)
+{
+	const char *args[3] = {uuid_text(&v->order.uid), psprintf("%d", v->order.subscription), psprintf("%d", captured_id)};
+	MemoryContext old = CurrentMemoryContext;
+
+	dbsync_query_begin(false, "beginning to compare a table");
+	dbsync_query_run("SELECT dbsync_internal.begin_scan($1::pg_catalog.uuid, a.uid) FROM dbsync.subscription_table a"
+					 " WHERE a.subscription_id = $2::pg_catalog.int4 AND a.captured_id = $3::pg_catalog.int4", 3, args);
+	dbsync_query_commit();
+	MemoryContextSwitchTo(old);
+	v->id = captured_id;
+}
+
 void
 dbsync_outcome_begin(DbsyncVerify *v, int captured_id)
 {
 	const char *args[5];
 	MemoryContext old = CurrentMemoryContext;
 
+	if (v->order.scan)
+	{
+		begin_scan(v, captured_id);
+		return;
+	}
 	args[0] = uuid_text(&v->order.uid);
 	args[1] = psprintf("%d", v->order.subscription);
 	args[2] = psprintf("%d", captured_id);
@@ -66,7 +86,15 @@ dbsync_outcome_end(DbsyncVerify *v, const char *verdict, const char *note)
 					   f->rows_here, f->rows_there, f->missing, f->extra, f->different, f->kept, f->repaired);
 	args[5] = psprintf("{%d,%d,%d}", f->buckets, f->compared, f->differing);
 	dbsync_query_begin(false, "writing down what was verified");
-	dbsync_query_run("SELECT dbsync_internal.end_verification($1::pg_catalog.int8, $2, $3, $4::pg_catalog.pg_snapshot,"
+	if (v->order.scan)
+	{
+		const char *scan[5] = {uuid_text(&v->order.uid), verdict, note, args[4]};
+
+		dbsync_query_run("SELECT dbsync_internal.end_scan(c.attachment, $2, $3, $4::pg_catalog.int8[]) FROM dbsync_internal.scan c"
+						 " WHERE c.run = $1::pg_catalog.uuid", 4, scan);
+	}
+	else
+		dbsync_query_run("SELECT dbsync_internal.end_verification($1::pg_catalog.int8, $2, $3, $4::pg_catalog.pg_snapshot,"
 					 " $5::pg_catalog.int8[], $6::pg_catalog.int4[])", 6, args);
 	dbsync_query_commit();
 	MemoryContextSwitchTo(old);
@@ -77,6 +105,14 @@ dbsync_outcome_differs(DbsyncVerify *v, const DbsyncDifference *difference)
 {
 	const char *args[6];
 
+	if (v->order.scan)
+	{
+		if (v->shown == NULL)
+			v->shown = MemoryContextStrdup(v->context, psprintf("for example %s, here: %s, there: %s", difference->kind,
+																difference->here ? difference->here : "no row",
+																difference->there ? difference->there : "no row"));
+		return;
+	}
 	args[0] = psprintf(INT64_FORMAT, v->id);
 	args[1] = difference->kind;
 	args[2] = difference->key;
