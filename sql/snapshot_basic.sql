@@ -166,3 +166,8 @@ SELECT "table" FROM dbsync.table_status ORDER BY "table"::text COLLATE "C";
 SELECT dbsync.drop_subscription('snapshot');
 SELECT dbsync.drop_target('snapshot');
 SELECT count(*) FROM dbsync.captured_table;
+SET client_min_messages = warning;
+DROP VIEW public.unordered;
+DROP MATERIALIZED VIEW public.totals;
+DROP TABLE public.plain, public.kept, public.customer, public.purchase, public.parted, public.keyless;
+DROP SEQUENCE public.numbers;

@@ -87,6 +87,7 @@ typedef struct DbsyncTableSnapshot
 {
 	DbsyncTableClock clock;
 	bool		allow_empty;	/* also where the source has lost most of its rows */
+	bool		has_rows;		/* the target has, which are compared: nothing is copied */
 } DbsyncTableSnapshot;
 
 typedef struct DbsyncTable

@@ -138,7 +138,7 @@ open_copied(DbsyncBatch *batch)
 			dbsync_snapshots_check(work, table);
 		dbsync_target_table_open(work, table, table->shape);
 		dbsync_reverse_check(work, table);
-		if (table->part.nkeys > 0 || dbsync_snapshots_has_rows(work, table))
+		if (table->part.nkeys > 0 || dbsync_snapshots_look(work, table))
 			continue;
 		dbsync_target_table_check_empty(work, table);
 		if (dbsync_table_empties(table))

@@ -173,8 +173,14 @@ dbsync_repair_failed(DbsyncWork *work, const ErrorData *edata)
 {
 	DbsyncMeeting asked;
 
+	const DbsyncTable *table;
+
 	if (work->repairing == 0)
 		return;
+	/* of one that is compared on a schedule that is a comparison which has failed */
+	table = dbsync_subscription_table(work->subscription, work->repairing);
+	if (table != NULL && table->snapshot != NULL)
+		work->comparing = work->repairing;
 	work->repairing = 0;
 	if (dbsync_meeting_is_wanted(work->subscription_id, &asked) && asked.wish == DBSYNC_WISH_REPAIR)
 		dbsync_meeting_refuse(&asked, edata->message);

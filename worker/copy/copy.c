@@ -30,7 +30,6 @@
 #include "worker/copy/copy.h"
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
-#include "worker/copy/snapshots.h"
 #include "worker/driver/driver.h"
 #include "worker/progress.h"
 #include "worker/relay.h"
@@ -229,7 +228,7 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone, bool to
 	bool		complete;
 
 	/* without a copy it is live from S on, its start position; what is there already is compared */
-	if (!table->copy_data || dbsync_snapshots_has_rows(work, table))
+	if (!table->copy_data || (table->snapshot != NULL && table->snapshot->has_rows && table->part.nkeys == 0))
 	{
 		advance(table, NULL, &flow, true);
 		return 0;

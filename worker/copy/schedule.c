@@ -356,12 +356,12 @@ put_off_look(DbsyncTableClock *clock)
 
 /* Was it a table's comparison, with its shadow or with the target, that has failed?  All else goes on. */
 static bool
-put_off_comparison(DbsyncWork *work)
+put_off_comparison(DbsyncWork *work, const ErrorData *edata)
 {
 	DbsyncTable *table = work->comparing ? dbsync_subscription_table(work->subscription, work->comparing) : NULL;
 
 	work->comparing = 0;
-	if (table == NULL || (table->shadow == NULL && table->snapshot == NULL))
+	if (table == NULL || (table->shadow == NULL && (table->snapshot == NULL || !concerns_table(work->target, edata))))
 		return false;
 	put_off_look(table->shadow != NULL ? table->shadow : &table->snapshot->clock);
 	return true;
@@ -372,7 +372,7 @@ dbsync_schedule_put_off(DbsyncWork *work, const ErrorData *edata)
 {
 	DbsyncTable *table = work->blamed ? dbsync_subscription_table(work->subscription, work->blamed) : NULL;
 
-	if (put_off_comparison(work))
+	if (put_off_comparison(work, edata))
 		return true;
 	work->blamed = 0;
 	work->scan_failed = table != NULL && table->scan != NULL;

@@ -77,10 +77,12 @@ dbsync_snapshots_check(const DbsyncWork *work, const DbsyncTable *table)
 }
 
 bool
-dbsync_snapshots_has_rows(DbsyncWork *work, const DbsyncTable *table)
+dbsync_snapshots_look(DbsyncWork *work, DbsyncTable *table)
 {
-	return table->snapshot != NULL && table->part.nkeys == 0 && !dbsync_table_empties(table) &&
-		dbsync_target_table_has_rows(work->target, table->handle);
+	if (table->snapshot == NULL)
+		return false;
+	table->snapshot->has_rows = !dbsync_table_empties(table) && dbsync_target_table_has_rows(work->target, table->handle);
+	return table->snapshot->has_rows;
 }
 
 bool

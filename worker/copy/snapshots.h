@@ -23,7 +23,7 @@ extern DbsyncTable *dbsync_snapshots_due(const DbsyncWork *work, uint64 asked);
 extern void dbsync_snapshots_check(const DbsyncWork *work, const DbsyncTable *table);
 
 /* Before its first chunk, open at the target: are there rows, which are not to be emptied?  Then it is compared, and none is copied. */
-extern bool dbsync_snapshots_has_rows(DbsyncWork *work, const DbsyncTable *table);
+extern bool dbsync_snapshots_look(DbsyncWork *work, DbsyncTable *table);
 
 /* Have all been compared, and what was found sent, since these tickets were drawn?  Those that are suspended are none. */
 extern bool dbsync_snapshots_answer(const DbsyncWork *work, uint64 asked);

@@ -115,6 +115,15 @@ has_given_way(const char *verdict)
 	return verdict != NULL && strcmp(verdict, "unfinished") == 0;
 }
 
+/* Sentences end with one stop, and not with two. */
+static const char *
+without_stop(const char *text)
+{
+	int			length = strlen(text);
+
+	return length > 0 && text[length - 1] == '.' ? pnstrdup(text, length - 1) : text;
+}
+
 static void
 fail(DbsyncWork *work, DbsyncTable *table, const char *verdict, const char *note, const DbsyncTrouble *trouble)
 {
@@ -124,9 +133,9 @@ fail(DbsyncWork *work, DbsyncTable *table, const char *verdict, const char *note
 	if (verdict != NULL && strcmp(verdict, "different") == 0)
 		table->snapshot->clock.next_at = GetCurrentTimestamp() + table->snapshot->clock.every;
 	ereport(ERROR,
-			(errcode(trouble->sqlstate ? trouble->sqlstate : ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("comparing table %s with its target came to nothing", table->qualified),
-			 errdetail_internal("%s.", note ? note : trouble->message[0] ? trouble->message : "The process that compares was ended"),
+			 errdetail_internal("%s.", without_stop(note ? note : trouble->message[0] ? trouble->message : "The process that compares was ended")),
 			 errhint("It is tried again, and the other tables go on. dbsync.table_status shows this, too.")));
 }
 

@@ -18,6 +18,7 @@
 #include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/resowner.h"
 #include "utils/syscache.h"
 
 #include "extension/owner.h"
@@ -190,10 +191,53 @@ dbsync_asked_query(const char *sql, int nargs, Oid *types, Datum *values)
 	return portal;
 }
 
+/* What a receiver opens is its caller's, and not the portal's, which does not live as long. */
+typedef struct Through
+{
+	DestReceiver receiver;
+	DestReceiver *next;
+	ResourceOwner owner;
+} Through;
+
+static void
+start_through(DestReceiver *self, int operation, TupleDesc desc)
+{
+	Through    *through = (Through *) self;
+	ResourceOwner portals = CurrentResourceOwner;
+
+	CurrentResourceOwner = through->owner;
+	through->next->rStartup(through->next, operation, desc);
+	CurrentResourceOwner = portals;
+}
+
+static bool
+receive_through(TupleTableSlot *slot, DestReceiver *self)
+{
+	Through    *through = (Through *) self;
+	ResourceOwner portals = CurrentResourceOwner;
+	bool		goes_on;
+
+	CurrentResourceOwner = through->owner;
+	goes_on = through->next->receiveSlot(slot, through->next);
+	CurrentResourceOwner = portals;
+	return goes_on;
+}
+
+static void
+nothing(DestReceiver *self)
+{
+}
+
 uint64
 dbsync_asked_run(Portal portal, int64 rows, DestReceiver *receiver)
 {
-	return PortalRunFetch(portal, FETCH_FORWARD, rows == 0 ? FETCH_ALL : (long) rows, receiver);
+	Through		through = {.next = receiver, .owner = CurrentResourceOwner};
+
+	through.receiver.receiveSlot = receive_through;
+	through.receiver.rStartup = start_through;
+	through.receiver.rShutdown = through.receiver.rDestroy = nothing;
+	through.receiver.mydest = DestNone;
+	return PortalRunFetch(portal, FETCH_FORWARD, rows == 0 ? FETCH_ALL : (long) rows, &through.receiver);
 }
 
 static void
@@ -234,11 +278,6 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	check_key(asked, slot);
 	asked->stopped = !asked->next->receiveSlot(slot, asked->next);
 	return !asked->stopped;
-}
-
-static void
-nothing(DestReceiver *self)
-{
 }
 
 DbsyncAsked *

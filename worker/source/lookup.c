@@ -49,13 +49,13 @@ typedef struct Lookup
 
 /* --- by a query --- */
 
-/* unnest($1, $2) WITH ORDINALITY k (k1, k2, n) */
+/* ROWS FROM (unnest($1), unnest($2)) WITH ORDINALITY k (k1, k2, n) */
 static void
 append_keys(StringInfo sql, const DbsyncTableShape *shape)
 {
-	appendStringInfoString(sql, "pg_catalog.unnest(");
+	appendStringInfoString(sql, "ROWS FROM (");
 	for (int k = 0; k < shape->nkeys; k++)
-		appendStringInfo(sql, "%s$%d", k > 0 ? ", " : "", k + 1);
+		appendStringInfo(sql, "%spg_catalog.unnest($%d)", k > 0 ? ", " : "", k + 1);
 	appendStringInfoString(sql, ") WITH ORDINALITY k (");
 	for (int k = 0; k < shape->nkeys; k++)
 		appendStringInfo(sql, "k%d, ", k + 1);
