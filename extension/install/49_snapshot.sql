@@ -61,8 +61,8 @@ BEGIN
     ELSIF c.relpersistence = 't' THEN
         PERFORM dbsync_internal.refuse(format('table %s is temporary', rel), 'Other sessions do not see what is in it.');
     ELSIF c.relispartition THEN
-        PERFORM dbsync_internal.refuse(format('table %s is a partition of table %s', rel, dbsync_internal.root_of(rel)),
-            format('Add %s: it is compared with all of its partitions.', dbsync_internal.root_of(rel)));
+        PERFORM dbsync_internal.refuse(format('table %s is a partition of table %s', rel, dbsync_internal.root_of(rel)::regclass),
+            format('Add %s: it is compared with all of its partitions.', dbsync_internal.root_of(rel)::regclass));
     END IF;
     PERFORM dbsync_internal.check_types(rel);
     PERFORM dbsync_internal.check_width(rel);

@@ -7,8 +7,7 @@
  * keys of what differs, and has the worker send their rows, as for any other repair; then it writes down what has come of it
  * (dbsync_internal.scan), and ends.  Where it ends otherwise, whoever ended it, the table is compared again.
  *
- * Nothing of it needs to outlive a worker: a process that has lost its worker is served by the next one, or ends, and the next comparison
- * begins anew.
+ * Nothing of it outlives a worker, which ends its process, too: the next one has the comparison begin anew.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +17,7 @@
 
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -203,9 +203,18 @@ was_good(const DbsyncTable *table)
 	return good;
 }
 
+/* before_shmem_exit: it would wait for a worker that does not come, and a next one begins anew. */
+static void
+end_process(int code, Datum arg)
+{
+	if (under_way != 0)
+		TerminateBackgroundWorker(handle);
+}
+
 static bool
 start(DbsyncWork *work, const DbsyncTable *table, uint64 asked)
 {
+	static bool ends = false;
 	DbsyncWorkerArgs args = {.kind = DBSYNC_JOB_VERIFY};
 	DbsyncVerifyOrder order = {.sample = 1, .deadline = DT_NOEND, .max_differences = 1, .scan = true, .repair = true};
 	DbsyncTrouble trouble;
@@ -233,6 +242,9 @@ start(DbsyncWork *work, const DbsyncTable *table, uint64 asked)
 		dbsync_meeting_give_back(args.run, &trouble);
 		return false;
 	}
+	if (!ends)
+		before_shmem_exit(end_process, (Datum) 0);
+	ends = true;
 	under_way = args.run;
 	uid = order.uid;
 	captured_id = table->captured_id;
