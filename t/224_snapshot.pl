@@ -164,10 +164,9 @@ my $locker = $source->background_psql('postgres', on_error_stop => 0);
 $locker->query_safe("SET lock_timeout = '60s'");
 ok(poll_until(sub { $locker->query('BEGIN; LOCK TABLE public.purchase'); 1 }, 'lock'), 'hazard 63: who wants a table for himself has it');
 $pair->sql("INSERT INTO public.captured VALUES (1000002, 'beside')");
-$pair->sql("UPDATE public.plain SET v = 'z' WHERE id = 1");
+$pair->sql("INSERT INTO public.plain (id, v) VALUES (1000000, 'z')");
 ok(becomes_true($target, 'SELECT count(*) = 1 FROM public.captured WHERE id = 1000002'), 'others\' changes do not wait for who has locked what a view reads');
-ok(becomes_true($target, "SELECT count(*) = 1 FROM public.plain WHERE id = 1 AND v = 'z'") || ask($source, 'SELECT count(*) = 0 FROM public.plain WHERE id = 1') eq 't',
-	'nor are other tables kept from being compared');
+ok(becomes_true($target, 'SELECT count(*) = 1 FROM public.plain WHERE id = 1000000'), 'nor are other tables kept from being compared');
 $locker->query_safe('COMMIT');
 $locker->quit;
 $pair->arrives('snap', 'then it is');

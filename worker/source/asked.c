@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_operator.h"
@@ -175,6 +176,7 @@ dbsync_asked_query(const char *sql, int nargs, Oid *types, Datum *values)
 {
 	SPIPlanPtr	plan;
 	Portal		portal;
+	bool		read_only = XactReadOnly;
 	Oid			user;
 	int			security;
 
@@ -182,12 +184,15 @@ dbsync_asked_query(const char *sql, int nargs, Oid *types, Datum *values)
 	/* whoever has it sent sees all rows: that was asked for his own sake, and not for the owner's */
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(user, security | SECURITY_NOFORCE_RLS);
+	/* a view may call functions that write */
+	XactReadOnly = true;
 	SPI_connect();
 	plan = SPI_prepare(sql, nargs, types);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
 	portal = SPI_cursor_open(NULL, plan, values, NULL, true);
 	SPI_finish();
+	XactReadOnly = read_only;
 	return portal;
 }
 
@@ -232,12 +237,17 @@ uint64
 dbsync_asked_run(Portal portal, int64 rows, DestReceiver *receiver)
 {
 	Through		through = {.next = receiver, .owner = CurrentResourceOwner};
+	bool		read_only = XactReadOnly;
+	uint64		n;
 
 	through.receiver.receiveSlot = receive_through;
 	through.receiver.rStartup = start_through;
 	through.receiver.rShutdown = through.receiver.rDestroy = nothing;
 	through.receiver.mydest = DestNone;
-	return PortalRunFetch(portal, FETCH_FORWARD, rows == 0 ? FETCH_ALL : (long) rows, &through.receiver);
+	XactReadOnly = true;
+	n = PortalRunFetch(portal, FETCH_FORWARD, rows == 0 ? FETCH_ALL : (long) rows, &through.receiver);
+	XactReadOnly = read_only;
+	return n;
 }
 
 static void

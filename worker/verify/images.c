@@ -266,6 +266,8 @@ list_and_merge(DbsyncVerify *v, const uint8 *wanted)
 	dbsync_here_read(v, list_row, &l);
 	tuplesort_performsort(l.sort);
 	merge(&l);
+	if (v->repairs && l.keyed)
+		dbsync_outcome_repair_end(v);
 	tuplesort_end(l.sort);
 	ExecDropSingleTupleTableSlot(l.slot);
 	ExecDropSingleTupleTableSlot(l.next);

@@ -22,6 +22,9 @@
 /* of a value that is shown; of longer ones so much, and how long they are */
 #define SHOWN_BYTES		1000
 
+/* keys that are written down by one statement */
+#define KEYS_AT_A_TIME	1000
+
 static char *
 uuid_text(const pg_uuid_t *uuid)
 {
@@ -124,28 +127,47 @@ dbsync_outcome_differs(DbsyncVerify *v, const DbsyncDifference *difference)
 					 " $6::pg_catalog.int8)", 6, args);
 }
 
+/* A value in the text of an array. */
+static void
+append_element(StringInfo array, const char *value)
+{
+	appendStringInfoString(array, array->len == 0 ? "{\"" : ",\"");
+	for (const char *p = value; *p; p++)
+	{
+		if (*p == '"' || *p == '\\')
+			appendStringInfoChar(array, '\\');
+		appendStringInfoChar(array, *p);
+	}
+	appendStringInfoChar(array, '"');
+}
+
 void
 dbsync_outcome_repair(DbsyncVerify *v, char *const *key)
 {
 	StringInfoData array;
-	const char *args[2];
 
 	initStringInfo(&array);
 	for (int k = 0; k < v->table->shape->nkeys; k++)
-	{
-		appendStringInfoString(&array, k > 0 ? ",\"" : "{\"");
-		for (const char *p = key[k]; *p; p++)
-		{
-			if (*p == '"' || *p == '\\')
-				appendStringInfoChar(&array, '\\');
-			appendStringInfoChar(&array, *p);
-		}
-		appendStringInfoChar(&array, '"');
-	}
+		append_element(&array, key[k]);
 	appendStringInfoChar(&array, '}');
-	args[0] = uuid_text(&v->table->uid);
-	args[1] = array.data;
-	dbsync_query_run("INSERT INTO dbsync_internal.repair_key (attachment, key) VALUES ($1::pg_catalog.uuid, $2::pg_catalog.text[])", 2, args);
+	append_element(&v->keys, array.data);
+	if (++v->nkeys >= KEYS_AT_A_TIME)
+		dbsync_outcome_repair_end(v);
+}
+
+void
+dbsync_outcome_repair_end(DbsyncVerify *v)
+{
+	const char *args[2] = {uuid_text(&v->table->uid)};
+
+	if (v->nkeys == 0)
+		return;
+	appendStringInfoChar(&v->keys, '}');
+	args[1] = v->keys.data;
+	dbsync_query_run("INSERT INTO dbsync_internal.repair_key (attachment, key) SELECT $1::pg_catalog.uuid, k.key::pg_catalog.text[]"
+					 " FROM pg_catalog.unnest($2::pg_catalog.text[]) k (key)", 2, args);
+	resetStringInfo(&v->keys);
+	v->nkeys = 0;
 }
 
 void

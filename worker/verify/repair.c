@@ -40,6 +40,8 @@ dbsync_repair_judge_rows(DbsyncVerify *v)
 	}
 	v->may_shrink = v->order.scan ? v->order.may_shrink : v->order.captured_id != 0;
 	v->may_differ = v->order.scan ? v->order.may_differ : v->order.captured_id != 0;
+	initStringInfo(&v->keys);
+	v->nkeys = 0;
 	/* of a run that was broken off */
 	dbsync_outcome_forget_repair(v);
 	/* a source that was put back, or emptied by mistake, is not to take the target along */
