@@ -269,8 +269,8 @@ dbsync_meeting_is_wanted(int subscription, DbsyncMeeting *copy)
 	return wanted;
 }
 
-bool
-dbsync_meeting_is_served(int subscription)
+static bool
+is_served(int subscription, bool by_scans)
 {
 	bool		served = false;
 
@@ -278,9 +278,21 @@ dbsync_meeting_is_served(int subscription)
 		return false;
 	dbsync_shmem_lock(false);
 	for (int i = 0; i < DBSYNC_MEETINGS; i++)
-		served |= is_of(place_at(i), subscription);
+		served |= is_of(place_at(i), subscription) && (by_scans || !place_at(i)->order.scan);
 	dbsync_shmem_unlock();
 	return served;
+}
+
+bool
+dbsync_meeting_is_served(int subscription)
+{
+	return is_served(subscription, true);
+}
+
+bool
+dbsync_meeting_is_called_for(int subscription)
+{
+	return is_served(subscription, false);
 }
 
 /* The place, if what was asked for is still asked for, or is what we stand for; lock held. */
