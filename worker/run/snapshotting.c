@@ -52,7 +52,14 @@ static TimestampTz later = 0;
 static bool
 is_for_others(const DbsyncWork *work)
 {
-	return work->run != 0 && dbsync_meeting_is_called_for(work->subscription_id);
+	static bool known = false;
+	static bool for_others;
+
+	/* its place is made before the worker is, and given back before that ends */
+	if (!known && work->run != 0)
+		for_others = dbsync_meeting_is_called_for(work->subscription_id);
+	known = true;
+	return for_others;
 }
 
 static bool
@@ -216,8 +223,13 @@ was_good(const DbsyncTable *table)
 static void
 end_process(int code, Datum arg)
 {
-	if (under_way != 0)
-		TerminateBackgroundWorker(handle);
+	DbsyncTrouble trouble;
+
+	if (under_way == 0)
+		return;
+	TerminateBackgroundWorker(handle);
+	/* where it has not come yet it will not, and nobody else would give its place back */
+	dbsync_meeting_give_back(under_way, &trouble);
 }
 
 static bool
