@@ -27,7 +27,7 @@
 #define DBSYNC_MESSAGE_SIZE		400
 
 /* bytes for all places at which processes meet */
-#define DBSYNC_MEETINGS_SIZE	(6 * 1024)
+#define DBSYNC_MEETINGS_SIZE	(12 * 1024)
 
 typedef enum DbsyncWorkerState
 {

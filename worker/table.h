@@ -82,6 +82,14 @@ typedef struct DbsyncTableTies
 	int			low;
 } DbsyncTableTies;
 
+/* of a table whose changes nobody tells, and that is compared with the target on a schedule: capture => 'snapshot' */
+typedef struct DbsyncTableSnapshot
+{
+	DbsyncTableClock clock;
+	bool		allow_empty;	/* also where the source has lost most of its rows */
+	bool		has_rows;		/* the target has, which are compared: nothing is copied */
+} DbsyncTableSnapshot;
+
 typedef struct DbsyncTable
 {
 	/* from the catalogs */
@@ -148,6 +156,7 @@ typedef struct DbsyncTable
 								 * could, or was not tried */
 	DbsyncTableTies ties;
 	DbsyncTableScan *scan;		/* it is read by a column of its own; NULL: its changes are captured */
+	DbsyncTableSnapshot *snapshot;	/* it is compared with the target; NULL: its changes are captured */
 	DbsyncTableClock *shadow;	/* they are found by comparing it with a copy; NULL: they are told */
 } DbsyncTable;
 

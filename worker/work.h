@@ -62,7 +62,7 @@ typedef struct DbsyncWork
 	int			blamed;			/* captured id of the table being copied from, or 0 */
 	bool		copy_failed;	/* the last attempt did, in a table's copy */
 	bool		scan_failed;	/* or because of one that is scanned */
-	int			comparing;		/* captured id of the table that is being compared with its shadow, or 0 */
+	int			comparing;		/* captured id of the table that is being compared, with its shadow or with the target, or 0 */
 	bool		scans_by_round; /* tables are scanned, or compared, once a round of the policy, and not by their own clock */
 	bool		unsure;			/* it has sent several tables, any of which may be what failed as it ended */
 

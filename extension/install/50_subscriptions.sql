@@ -215,7 +215,7 @@ DECLARE
 BEGIN
     PERFORM dbsync_internal.keep_notes(rel);
     INSERT INTO dbsync.captured_table AS c (relid, key_index, named_key, capture, capture_options)
-    VALUES (rel, CASE WHEN key IS NULL THEN dbsync_internal.choose_key(rel) ELSE dbsync_internal.check_named_key(rel, key) END, key,
+    VALUES (rel, CASE WHEN capture = 'snapshot' THEN 0 WHEN key IS NULL THEN dbsync_internal.choose_key(rel) ELSE dbsync_internal.check_named_key(rel, key) END, key,
         CASE capture WHEN 'timestamp' THEN 'none' ELSE capture END, CASE WHEN capture = 'timestamp' OR options IS NULL THEN '{}' ELSE options END)
     ON CONFLICT (relid) WHERE state <> 'dropped' DO UPDATE SET note = NULL,
         state = CASE WHEN c.state = 'active' THEN 'active' ELSE 'installing' END,
@@ -374,16 +374,27 @@ DECLARE
     selection jsonb;
     captured_id int;
     scan jsonb := CASE WHEN capture = 'timestamp' THEN options END;
+    compared boolean := capture = 'snapshot';
 BEGIN
-    PERFORM dbsync_internal.check_kind(rel);
-    PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel, scan IS NOT NULL OR capture = 'shadow');
+    PERFORM dbsync_internal.check_one_look(rel, capture);
+    IF NOT compared THEN
+        PERFORM dbsync_internal.check_kind(rel);
+    END IF;
+    PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel, scan IS NOT NULL OR capture = 'shadow' OR compared);
     PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
-    PERFORM dbsync_internal.check_supported(rel);
-    IF subscription.on_partition_drop = 'delete' THEN
+    IF compared THEN
+        PERFORM dbsync_internal.check_snapshot_kind(rel);
+        PERFORM dbsync_internal.check_snapshot(subscription, rel, options, key, copy_data);
+    ELSE
+        PERFORM dbsync_internal.check_supported(rel);
+    END IF;
+    IF subscription.on_partition_drop = 'delete' AND NOT compared THEN
         PERFORM dbsync_internal.check_bounds_travel(rel);
     END IF;
     IF key IS NOT NULL THEN
-        PERFORM dbsync_internal.check_named_key(rel, key);
+        IF NOT compared THEN
+            PERFORM dbsync_internal.check_named_key(rel, key);
+        END IF;
         PERFORM dbsync_internal.check_same_key(rel, key);
     END IF;
     IF scan IS NOT NULL THEN
@@ -394,9 +405,11 @@ BEGIN
     END IF;
     PERFORM dbsync_internal.check_capture_key(rel, capture, key);
     PERFORM dbsync_internal.check_wal(subscription, rel, capture, key);
-    PERFORM dbsync_internal.check_keyless(rel, key IS NOT NULL, existing_rows);
-    IF key IS NULL THEN
-        PERFORM dbsync_internal.notice_keyless(rel);
+    IF NOT compared THEN
+        PERFORM dbsync_internal.check_keyless(rel, key IS NOT NULL, existing_rows);
+        IF key IS NULL THEN
+            PERFORM dbsync_internal.notice_keyless(rel);
+        END IF;
     END IF;
     IF columns IS NOT NULL OR filter IS NOT NULL THEN
         selection := dbsync_internal.make_selection(subscription, rel, columns, filter, key);
@@ -503,4 +516,4 @@ CREATE FUNCTION dbsync.add_table(subscription text, "table" regclass, target_tab
     filter text DEFAULT NULL, copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, key name[] DEFAULT NULL,
     operations text[] DEFAULT NULL, capture text DEFAULT NULL, options jsonb DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[], text[], text, jsonb) IS 'adds a table to a subscription; columns: those that are sent, as in the list of a SELECT; filter: condition that is true of rows that are sent; operations: which of insert, update, delete and truncate are; key: NOT NULL columns by which its rows are known, with an index that begins with them; capture: who finds out what changed (trigger, keys, api, wal, timestamp, shadow), options: how';
+COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[], text[], text, jsonb) IS 'adds a table to a subscription; columns: those that are sent, as in the list of a SELECT; filter: condition that is true of rows that are sent; operations: which of insert, update, delete and truncate are; key: NOT NULL columns by which its rows are known, with an index that begins with them; capture: who finds out what changed (trigger, keys, api, wal, timestamp, shadow, snapshot), options: how';

@@ -94,13 +94,19 @@ BEGIN
     END IF;
     PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(found_subscription.id), rel, EXISTS (
         SELECT FROM dbsync.subscription_table a
-        WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id AND (a.capture = 'timestamp' OR captured.capture = 'shadow')));
+        WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id AND (a.capture = 'timestamp' OR captured.capture IN ('shadow', 'snapshot'))));
     PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
-    PERFORM dbsync_internal.check_supported(rel);
+    IF captured.capture = 'snapshot' THEN
+        PERFORM dbsync_internal.check_snapshot_kind(rel);
+    ELSE
+        PERFORM dbsync_internal.check_supported(rel);
+    END IF;
     IF captured.capture = 'shadow' THEN
         PERFORM dbsync_internal.check_shadow(rel, captured.named_key);
     END IF;
-    PERFORM dbsync_internal.check_keyless(rel, false, existing_rows);
+    IF captured.capture <> 'snapshot' THEN
+        PERFORM dbsync_internal.check_keyless(rel, false, existing_rows);
+    END IF;
     PERFORM dbsync_internal.check_moved(found_subscription, captured.id, rel);
 
     IF existing_rows IS DISTINCT FROM 'keep' THEN

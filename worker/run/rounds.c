@@ -28,11 +28,13 @@
 #include "worker/copy/indexing.h"
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
+#include "worker/copy/snapshots.h"
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/run/idle.h"
 #include "worker/run/policy.h"
 #include "worker/run/rounds.h"
+#include "worker/run/snapshotting.h"
 #include "worker/run/waiting.h"
 #include "worker/subscription.h"
 #include "worker/text.h"
@@ -111,6 +113,7 @@ take_policy(DbsyncWork *work)
 			!(policy.immediate || policy.rows > 0 || policy.bytes > 0 || policy.age > 0 || policy.idle > 0);
 		dbsync_scanning_begin_round(work);
 		dbsync_comparing_begin_round(work);
+		dbsync_snapshots_begin_round(work);
 		keep(work->context, &policy_text, subscription->policy);
 		keep(work->context, &zone_name, subscription->time_zone);
 		dbsync_waiting_look_anew();
@@ -150,14 +153,15 @@ static bool
 has_other_work(DbsyncWork *work)
 {
 	return dbsync_schedule_next_table(work) != NULL || dbsync_held_is_any_under_way(work) ||
-		dbsync_indexing_pause(work) == 0 || dbsync_scanning_pause(work) == 0 || dbsync_comparing_pause(work) == 0;
+		dbsync_indexing_pause(work) == 0 || dbsync_scanning_pause(work) == 0 || dbsync_comparing_pause(work) == 0 ||
+		dbsync_snapshotting_pause(work) == 0;
 }
 
 /* Has it tables of which nobody tells when they have changed? */
 static bool
 looks_for_itself(const DbsyncWork *work)
 {
-	return dbsync_scanning_is_any(work) || dbsync_comparing_is_any(work);
+	return dbsync_scanning_is_any(work) || dbsync_comparing_is_any(work) || dbsync_snapshots_is_any(work);
 }
 
 /* The planned round that is next, by its clock; DT_NOEND: none. */
@@ -292,6 +296,7 @@ begin(DbsyncWork *work, TimestampTz now, bool is_planned)
 	{
 		dbsync_scanning_begin_round(work);
 		dbsync_comparing_begin_round(work);
+		dbsync_snapshots_begin_round(work);
 	}
 	/* one that goes on is the one that it was */
 	planned = is_planned || (broken_off && planned);
@@ -352,7 +357,7 @@ bool
 dbsync_rounds_is_over(DbsyncWork *work)
 {
 	return work->run == 0 && under_way && !policy.immediate && work->caught_up &&
-		!has_other_work(work) && !dbsync_install_goes_on() && !is_waited_for(work);
+		!has_other_work(work) && !dbsync_snapshotting_is_pending(work) && !dbsync_install_goes_on() && !is_waited_for(work);
 }
 
 void
@@ -402,7 +407,7 @@ dbsync_rounds_pause(DbsyncWork *work)
 		return Min(pause, pause_until(opening, now));
 	/* those that go by rounds begin none */
 	if (!work->scans_by_round)
-		pause = Min(pause, Min(dbsync_scanning_pause(work), dbsync_comparing_pause(work)));
+		pause = Min(pause, Min(dbsync_scanning_pause(work), Min(dbsync_comparing_pause(work), dbsync_snapshotting_pause(work))));
 	if (policy.ncrons > 0 || (policy.interval > 0 && (waiting || looks_for_itself(work))))
 		pause = Min(pause, pause_until(next_planned(now), now));
 	if (policy.age > 0 && since != 0)

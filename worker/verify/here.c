@@ -30,7 +30,8 @@ typedef struct Sink
 	void		(*find) (DbsyncVerify *v, int number, bool found, void *arg);
 	void	   *arg;
 	int			number;			/* of the key that is looked up */
-	bool		put;
+	int		   *numbers;		/* of those that could be read */
+	bool	   *was_there;		/* by their numbers */
 } Sink;
 
 static bool
@@ -70,7 +71,6 @@ put(DbsyncTarget *base, const DbsyncRow *row)
 	Sink	   *sink = (Sink *) base;
 	bool		there = row->kind != DBSYNC_ROW_DELETE;
 
-	sink->put = true;
 	if (there)
 		dbsync_imager_take(sink->v->imager, row->values);
 	if (sink->find != NULL)
@@ -114,26 +114,41 @@ dbsync_here_read(DbsyncVerify *v, bool (*wants) (const DbsyncVerify *v, int buck
 	dbsync_owner_end(&saved);
 }
 
+static void
+note_number(int number, void *arg)
+{
+	Sink	   *sink = arg;
+
+	sink->number = sink->numbers[number];
+	sink->was_there[sink->number] = true;
+}
+
 void
 dbsync_here_find(DbsyncVerify *v, List *keys, void (*take) (DbsyncVerify *v, int number, bool found, void *arg), void *arg)
 {
-	Sink		sink = {.base = {.driver = &sink_driver}, .v = v, .find = take, .arg = arg};
+	int			n = list_length(keys);
+	Sink		sink = {.base = {.driver = &sink_driver}, .v = v, .find = take, .arg = arg,
+		.numbers = palloc(sizeof(int) * Max(n, 1)), .was_there = palloc0(sizeof(bool) * Max(n, 1))};
 	DbsyncRelay *relay = dbsync_relay_create(&sink.base, NULL, v->table, v->table->shape, DBSYNC_RELAY_CHANGES);
-	DbsyncLookup *lookup;
+	List	   *known = NIL;
 	DbsyncOwner saved;
 	ListCell   *lc;
 
 	v->table->lock = DBSYNC_LOCK_HELD;
 	dbsync_chunk_begin_reading(&saved, v->table, v->work->subscription->owner);
-	lookup = dbsync_lookup_begin(v->table, v->table->shape, false, relay);
-	foreach(lc, keys)
+	foreach(lc, dbsync_lookup_keys(v->table->shape, keys))
 	{
-		sink.number = foreach_current_index(lc);
-		sink.put = false;
-		(void) dbsync_lookup_key(lookup, lfirst(lc));
-		if (!sink.put)
-			take(v, sink.number, false, arg);
+		if (lfirst(lc) == NULL)
+			continue;
+		sink.numbers[list_length(known)] = foreach_current_index(lc);
+		known = lappend(known, lfirst(lc));
 	}
-	dbsync_lookup_end(lookup);
+	if (known != NIL)
+		dbsync_lookup(v->table, v->table->shape, known, false, DBSYNC_RELAY_CHANGES, relay, note_number, &sink);
 	dbsync_owner_end(&saved);
+	for (int i = 0; i < n; i++)
+	{
+		if (!sink.was_there[i])
+			take(v, i, false, arg);
+	}
 }

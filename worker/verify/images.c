@@ -297,6 +297,8 @@ list_and_merge(DbsyncVerify *v, const uint8 *wanted)
 	dbsync_here_read(v, is_listed, list_row, &l);
 	tuplesort_performsort(l.sort);
 	merge(&l);
+	if (v->repairs && l.keyed)
+		dbsync_outcome_repair_end(v);
 	tuplesort_end(l.sort);
 	ExecDropSingleTupleTableSlot(l.slot);
 	ExecDropSingleTupleTableSlot(l.next);
@@ -310,7 +312,7 @@ static bool
 seems_to_differ_altogether(const DbsyncVerify *v)
 {
 	return v->found.compared >= FEW_BUCKETS * 2 && v->found.differing > v->found.compared * NEARLY_ALL &&
-		!v->keeps && v->spec.nkeys > 0 && !(v->repairs && v->order.captured_id != 0);
+		!v->keeps && v->spec.nkeys > 0 && !(v->repairs && v->may_differ);
 }
 
 /* True: nearly all rows differ; *candidates are a few of them. */

@@ -33,6 +33,9 @@ extern void dbsync_outcome_differs(DbsyncVerify *v, const DbsyncDifference *diff
 /* The same: of this key the row is to be sent anew, or deleted. */
 extern void dbsync_outcome_repair(DbsyncVerify *v, char *const *key);
 
+/* The same: there are no more of them. */
+extern void dbsync_outcome_repair_end(DbsyncVerify *v);
+
 /* In the same transaction, or in one of its own: nothing of the table is to be sent anew. */
 extern void dbsync_outcome_forget_repair(DbsyncVerify *v);
 

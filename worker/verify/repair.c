@@ -33,11 +33,24 @@ dbsync_repair_judge_rows(DbsyncVerify *v)
 	v->repairs = v->order.repair;
 	if (!v->repairs)
 		return;
+	if (v->table->snapshot != NULL && !v->order.scan)
+	{
+		v->obstacle = "not repaired: what differs is sent by its own comparisons (capture \"snapshot\")";
+		v->repairs = false;
+		return;
+	}
+	v->may_shrink = v->order.scan ? v->order.may_shrink : v->order.captured_id != 0;
+	v->may_differ = v->order.scan ? v->order.may_differ : v->order.captured_id != 0;
+	initStringInfo(&v->keys);
+	v->nkeys = 0;
 	/* of a run that was broken off */
 	dbsync_outcome_forget_repair(v);
 	/* a source that was put back, or emptied by mistake, is not to take the target along */
-	if (v->order.captured_id == 0 && !v->keeps && found->rows_here < found->rows_there / 2 + found->rows_there % 2)
-		v->obstacle = "not repaired: the source has less than half of the target's rows; to do it all the same, name the table";
+	if (!v->may_shrink && !v->keeps && found->rows_here < found->rows_there / 2 + found->rows_there % 2)
+		v->obstacle = v->order.scan ?
+			psprintf("the source has " INT64_FORMAT " rows, less than half of the target's " INT64_FORMAT ": nothing is sent or deleted. Where that is right, "
+					 "take the table out, and add it again with options => '{\"empty\": \"allow\"}'", found->rows_here, found->rows_there)
+			: "not repaired: the source has less than half of the target's rows; to do it all the same, name the table";
 	else if (v->table->shape->nkeys == 0 && v->keeps)
 		v->obstacle = "not repaired: the table has no key, and copied anew it would lose rows that are to be kept";
 	v->repairs = v->obstacle == NULL;
@@ -46,9 +59,12 @@ dbsync_repair_judge_rows(DbsyncVerify *v)
 void
 dbsync_repair_judge_differences(DbsyncVerify *v)
 {
-	if (v->found.all_differ && v->order.captured_id == 0 && v->repairs)
+	if (v->found.all_differ && !v->may_differ && v->repairs)
 	{
-		v->obstacle = "not repaired: nearly all rows differ; look at how both ends write them, in dbsync.difference, and name the table";
+		v->obstacle = v->order.scan ?
+			psprintf("nearly all rows differ, and nothing was sent: look at how both ends write them%s. Where the target's are simply others, "
+					 "have them copied anew with dbsync.copy_table()", v->shown ? psprintf(" (%s)", v->shown) : "")
+			: "not repaired: nearly all rows differ; look at how both ends write them, in dbsync.difference, and name the table";
 		v->repairs = false;
 		dbsync_outcome_forget_repair(v);
 	}

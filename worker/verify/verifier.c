@@ -174,7 +174,13 @@ compare(void)
 	any = dbsync_compare_buckets(v);
 	dbsync_repair_judge_rows(v);
 	if (any)
-		dbsync_compare_rows(v, dbsync_compare_images(v));
+	{
+		List	   *candidates = dbsync_compare_images(v);
+
+		/* on a schedule nobody looks at them, but where that is what stops it */
+		if (!v->order.scan || (v->found.all_differ && !v->may_differ))
+			dbsync_compare_rows(v, candidates);
+	}
 	dbsync_repair_judge_differences(v);
 	dbsync_verify_sequences_compare(v);
 	PopActiveSnapshot();
@@ -300,6 +306,8 @@ verify_table(Due *due)
 	dbsync_query_reset();
 	memset(&v->found, 0, sizeof(v->found));
 	v->obstacle = NULL;
+	v->may_shrink = v->may_differ = false;
+	v->shown = NULL;
 	v->table = NULL;
 	v->position = NULL;
 	v->behind = NULL;

@@ -62,6 +62,11 @@ typedef struct DbsyncVerify
 	DbsyncTable *table;
 	bool		keeps;			/* the target may have rows beside ours */
 	bool		repairs;		/* keys of what differs are written down, to be sent anew; */
+	bool		may_shrink;		/* ... also where the source has less than half of the target's rows, */
+	bool		may_differ;		/* and where nearly all rows differ */
+	StringInfoData keys;		/* some that have yet to be written down, */
+	int			nkeys;			/* so many */
+	const char *shown;			/* of a comparison on a schedule: the first row that differs, in words */
 	const char *obstacle;		/* or why it is not repaired, in words; NULL: nothing is in the way */
 	DbsyncTableSpec spec;
 	DbsyncTargetTable *handle;
