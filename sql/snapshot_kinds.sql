@@ -21,8 +21,10 @@ INSERT INTO public.child VALUES (2, 'child', 3);
 CREATE TABLE public.far_away (id int PRIMARY KEY, v text);
 INSERT INTO public.far_away SELECT i, 'far ' || i FROM generate_series(1, 20) i;
 CREATE EXTENSION postgres_fdw;
+\set ECHO none
 SELECT format('CREATE SERVER loop FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host %L, port %L, dbname %L)',
     split_part(current_setting('unix_socket_directories'), ', ', 1), current_setting('port'), current_database()) \gexec
+\set ECHO all
 CREATE USER MAPPING FOR CURRENT_USER SERVER loop;
 CREATE FOREIGN TABLE public.reached (id int, v text) SERVER loop OPTIONS (schema_name 'public', table_name 'far_away');
 CREATE MATERIALIZED VIEW public.later AS SELECT id, v FROM public.far_away WITH NO DATA;
