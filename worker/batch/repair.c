@@ -15,6 +15,7 @@
 #include "extension/owner.h"
 #include "extension/settings.h"
 #include "worker/batch/repair.h"
+#include "worker/catcher.h"
 #include "worker/kept.h"
 #include "worker/query.h"
 #include "worker/relay.h"
@@ -105,15 +106,39 @@ send_keys(DbsyncBatch *batch, List *keys, DbsyncRowsMode mode, DbsyncRelayWhat w
 	DbsyncOwner saved;
 	int64		sent;
 
-	if (mode == DBSYNC_ROWS_MERGE && gone)
+	if ((mode == DBSYNC_ROWS_MERGE && gone) || what == DBSYNC_RELAY_GONE)
 		dbsync_relay_delete_filtered(relay);
+	if (mode == DBSYNC_ROWS_DOUBTED)
+	{
+		dbsync_relay_send_text(relay);
+		dbsync_relay_catch_parked(relay);
+	}
 	/* where keys are checked all rows go at once: one may lead to another of the same table */
-	dbsync_target_rows_begin(batch->target, table->handle, mode, table->ties.checked ? -1 : list_length(keys), "repairing rows");
+	dbsync_target_rows_begin(batch->target, table->handle, mode,
+							 table->ties.checked && mode != DBSYNC_ROWS_DOUBTED ? -1 : list_length(keys), "repairing rows");
 	dbsync_owner_begin(&saved, dbsync_table_owner(batch->repairing));
 	dbsync_lookup(table, shape, dbsync_lookup_distinct(shape, keys), gone, what, relay, NULL, NULL);
 	dbsync_owner_end(&saved);
 	if (!dbsync_relay_result(relay, &sent) || !dbsync_target_try_rows_end(batch->target))
 		dbsync_target_raise(batch->target, "repairing rows");
+}
+
+/* Some may be refused, or are parked: as retry() sends them. */
+static void
+send_doubted(DbsyncBatch *batch, List *keys, bool gone)
+{
+	batch->work->sending = batch->repairing->captured_id;
+	send_keys(batch, keys, DBSYNC_ROWS_DOUBTED, DBSYNC_RELAY_REMAINING, false);
+	dbsync_catcher_send(batch->target, batch->repairing);
+	if (gone)
+	{
+		send_keys(batch, keys, DBSYNC_ROWS_DOUBTED, DBSYNC_RELAY_GONE, true);
+		dbsync_catcher_send(batch->target, batch->repairing);
+	}
+	/* it may have been in the way of others, or they in its */
+	if (batch->work->subscription->tied)
+		dbsync_target_rows_together(batch->target, false, "repairing rows");
+	batch->work->sending = 0;
 }
 
 /* Is every row to be deleted and inserted, rather than merged? */
@@ -137,7 +162,9 @@ dbsync_repair_send(DbsyncBatch *batch)
 	batch->current = table;
 	/* until the batch has gone through: what is refused may show as it commits */
 	work->repairing = table->captured_id;
-	if (is_to_be_replaced(batch, list_length(keys)))
+	if (work->send_as == DBSYNC_SEND_DOUBTED || table->parked != NULL)
+		send_doubted(batch, keys, gone);
+	else if (is_to_be_replaced(batch, list_length(keys)))
 	{
 		send_keys(batch, keys, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS, gone);
 		send_keys(batch, keys, DBSYNC_ROWS_APPEND, DBSYNC_RELAY_REMAINING, false);
@@ -173,7 +200,6 @@ void
 dbsync_repair_failed(DbsyncWork *work, const ErrorData *edata)
 {
 	DbsyncMeeting asked;
-
 	const DbsyncTable *table;
 
 	if (work->repairing == 0)

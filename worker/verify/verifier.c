@@ -351,7 +351,8 @@ verify_table(Due *due)
 	v->table = NULL;
 	if (done)
 		return true;
-	if (v->leaving != DBSYNC_LEAVES_FOR_TIME && due->attempts < MANY_ATTEMPTS)
+	/* on a schedule others have their turn first */
+	if (v->leaving != DBSYNC_LEAVES_FOR_TIME && due->attempts < MANY_ATTEMPTS && !v->order.scan)
 		return false;
 	dbsync_outcome_end(v, "unfinished", reason ? reason : say_left());
 	return true;
