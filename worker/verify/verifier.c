@@ -134,9 +134,12 @@ connect_target(void)
 	MemoryContextSwitchTo(v->context);
 }
 
-/* The table as it is now, at both ends. */
-static void
-look_up(int captured_id)
+/*
+ * The table as it is now, at both ends.  False: the target lacks a column, which may be on its way as a change of the
+ * table; for good, that is an error.
+ */
+static bool
+look_up(int captured_id, bool for_good)
 {
 	DbsyncWork *work = v->work;
 	DbsyncTable *table = dbsync_subscription_table(work->subscription, captured_id);
@@ -147,6 +150,8 @@ look_up(int captured_id)
 	dbsync_target_table_choose_columns(work, table, table->shape);
 	v->spec = dbsync_target_table_spec(table, table->shape);
 	v->handle = dbsync_target_table_look_up(work->target, work->target_context, table, table->shape);
+	if (v->handle == NULL && !for_good && work->target->fault.sqlstate == ERRCODE_UNDEFINED_COLUMN)
+		return false;
 	if (v->handle == NULL)
 		dbsync_target_raise(work->target, psprintf("looking up target table \"%s.%s\"", table->target_schema, table->target_table));
 	PopActiveSnapshot();
@@ -154,6 +159,7 @@ look_up(int captured_id)
 	MemoryContextSwitchTo(v->context);
 	table->leaves = NIL;
 	v->table = table;
+	return true;
 }
 
 /* --- one table --- */
@@ -236,7 +242,9 @@ attempt(const Due *due, const char **reason)
 	}
 	connect_target();
 	dbsync_verify_sequences_read(v);
-	look_up(due->captured_id);
+	*reason = "the target's table is not as the source's yet";
+	if (!look_up(due->captured_id, due->attempts >= MANY_ATTEMPTS))
+		return false;
 	switch (dbsync_stand_take(v, reason))
 	{
 		case DBSYNC_STOOD:
