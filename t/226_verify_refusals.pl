@@ -65,6 +65,11 @@ my $verdict = verify($pair, "'sub'");
 is(join(' ', map { "$_ $verdict->{$_}[0]" } sort keys %$verdict), 'a equal b equal c equal', 'of one that is stopped, what is pending goes there first');
 is($pair->sql("SELECT state FROM dbsync.status WHERE subscription = 'sub'"), 'stopped', 'and it is stopped then');
 $pair->same_at_both_ends('public.a', 'public.b');
+# a change of the table that is pending is one of them: verify waits until it is there
+$pair->sql("SELECT dbsync.alter_subscription('sub', ddl => 'apply'); ALTER TABLE public.a ADD COLUMN x int DEFAULT 3; UPDATE public.a SET x = 4 WHERE id = 1");
+$verdict = verify($pair, "'sub', 'public.a'")->{a};
+is($verdict->[0], 'equal', 'and where it takes a change of the target\'s table') or diag($verdict->[2]);
+$pair->sql("SELECT dbsync.alter_subscription('sub', ddl => 'wait')");
 # and no worker is left behind a call that has failed, or been cancelled
 $pair->target->stop;
 like(error_of("SELECT * FROM dbsync.verify('sub')"), qr/could not connect|lost/i, 'a target that is not there');
