@@ -57,7 +57,7 @@ dbsync_meeting_make(uint64 run, const DbsyncVerifyOrder *order)
 {
 	DbsyncMeeting *place = NULL;
 	DbsyncMeetingMade made = DBSYNC_MEETING_MADE;
-	int			scans = 0;
+	int			of_this_kind = 0;
 
 	dbsync_shmem_lock(true);
 	for (int i = 0; i < DBSYNC_MEETINGS; i++)
@@ -66,11 +66,11 @@ dbsync_meeting_make(uint64 run, const DbsyncVerifyOrder *order)
 
 		if (is_of(meeting, order->subscription) && meeting->order.scan == order->scan)
 			made = DBSYNC_MEETING_BUSY;
-		scans += meeting->run != 0 && !meeting->ended && meeting->order.scan;
+		of_this_kind += meeting->run != 0 && !meeting->ended && meeting->order.scan == order->scan;
 		if (place == NULL && (meeting->run == 0 || meeting->ended))
 			place = meeting;
 	}
-	if (made == DBSYNC_MEETING_MADE && (place == NULL || (order->scan && scans >= DBSYNC_MEETINGS_OF_SCANS)))
+	if (made == DBSYNC_MEETING_MADE && (place == NULL || of_this_kind >= DBSYNC_MEETINGS_OF_A_KIND))
 		made = DBSYNC_MEETING_NO_PLACE;
 	if (made == DBSYNC_MEETING_MADE)
 	{

@@ -26,11 +26,9 @@
 
 #include "extension/shmem.h"
 
-/* so many calls of verify() at a time, in all databases */
-#define DBSYNC_MEETINGS			8
-
-/* and of these so many, at most, that are comparisons on a schedule: people find a place in any case */
-#define DBSYNC_MEETINGS_OF_SCANS	4
+/* so many calls of verify() at a time, in all databases; and so many comparisons on a schedule: neither keeps the other out */
+#define DBSYNC_MEETINGS_OF_A_KIND	4
+#define DBSYNC_MEETINGS				(2 * DBSYNC_MEETINGS_OF_A_KIND)
 
 /* names that the server gives to snapshots that it exports are shorter */
 #define DBSYNC_SNAPSHOT_NAME	64
