@@ -30,6 +30,12 @@ extern bool dbsync_quarantine_checks_sooner(DbsyncWork *work);
 /* The attempt was the last one of its kind.  Doubted: of a table whose rows were refused all the same the keys cannot be parked. */
 extern void dbsync_quarantine_failed(DbsyncWork *work, bool doubted);
 
+/*
+ * Before further rows go, within a batch: what it has parked so far.  Rows of a table come in parts where it is altered, and a
+ * later part may have the key once more.  What has been freed stays known until the commit.
+ */
+extern void dbsync_quarantine_see(DbsyncWork *work);
+
 /* The target has committed a batch. */
 extern void dbsync_quarantine_gather(DbsyncWork *work);
 
