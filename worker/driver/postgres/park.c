@@ -151,14 +151,17 @@ refuse_more(PostgresTarget *target, const DbsyncTargetTable *table, const Dbsync
 /* columns that are written, and the parameters behind the three that say of which key they are */
 #define NEWS	"op = $4, \"row\" = $5, sqlstate = $6, message = $7, detail = $8, hint = $9, changes = changes + 1"
 
+/* whatever somebody has made of it */
+#define SINCE_AND_CHANGES	" RETURNING CAST(extract(epoch FROM CASE WHEN pg_catalog.isfinite(since) THEN since ELSE 'epoch' END) * 1000000 AS bigint), changes"
+
 static const char *const again_sql =
 "UPDATE dbsync_ledger.quarantine SET " NEWS ", relation = $10 WHERE subscription = $1 AND attachment = $2 AND key = $3"
-" RETURNING CAST(extract(epoch FROM since) * 1000000 AS bigint), changes";
+SINCE_AND_CHANGES;
 
 static const char *const park_sql =
 "INSERT INTO dbsync_ledger.quarantine (subscription, attachment, key, op, \"row\", sqlstate, message, detail, hint, relation, since, changes)"
 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now(), 1)"
-" RETURNING CAST(extract(epoch FROM since) * 1000000 AS bigint), changes";
+SINCE_AND_CHANGES;
 
 /* *answer: since when, and how many changes; which goes with the next one */
 static bool
