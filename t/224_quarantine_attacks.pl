@@ -1,4 +1,4 @@
-# What attackers found of rows that are refused: keys that a batch has twice, since their table is altered in between; rows that
+# What attackers found of rows that are refused: keys that a batch has twice, since their table is altered in between, or gets another key; rows that
 # cannot be moved out of one another's way; checks that name what is not there; rows that are large, and many; and a
 # ledger that somebody has edited.
 use strict;
@@ -47,6 +47,24 @@ SQL
 $pair->arrives('altered', 'altered: its rows arrive, and it is not held');
 parked_are('altered', 'altered {"id": "2"} 23514, altered {"id": "4.0"} 23514', 'what fits in the end is not parked');
 is($pair->target_sql('SELECT string_agg(concat_ws(chr(32), id, v, x), chr(44) ORDER BY id) FROM altered'), '1.00 good 3,2 good 3', 'altered: the target has the rest');
+
+# --- the key has other columns: what is parked would be taken for another row
+
+begin('keyed', 'id int PRIMARY KEY, code int NOT NULL UNIQUE, v text', q{id int PRIMARY KEY, code int NOT NULL UNIQUE, v text CHECK (v <> 'bad')}, '', ddl => "'apply'");
+$pair->sql("INSERT INTO keyed SELECT i, i + 2, 'good' FROM generate_series(1, 5) i");
+$pair->arrives('keyed');
+$pair->sql("UPDATE keyed SET v = 'bad' WHERE id = 3");
+$pair->arrives('keyed', 'keyed: one is parked');
+$pair->sql(q{ALTER TABLE keyed DROP CONSTRAINT keyed_pkey; ALTER TABLE keyed ADD PRIMARY KEY (code); UPDATE keyed SET v = 'better' WHERE code = 3});
+my (undef, $answer, $error) = $pair->asked_once('keyed');
+like($error, qr/table public\.keyed of subscription "keyed" is held\nDETAIL: .* has got another key, while 1 rows are parked/, 'keyed: the table is held');
+like($pair->sql(q{SELECT next_action FROM dbsync.table_status WHERE "table" = 'keyed'::regclass}), qr/copy_table\('keyed', 'public\.keyed', existing_rows => 'truncate'\)/, 'keyed: and what to do is said');
+parked_are('keyed', 'keyed {"code": "3"} 23514', 'it is parked still');
+$pair->target_sql('ALTER TABLE keyed DROP CONSTRAINT keyed_v_check');
+$pair->sql(q{SELECT dbsync.copy_table('keyed', 'public.keyed', existing_rows => 'truncate')});
+$pair->arrives('keyed', 'keyed: copied anew');
+is($pair->sql(q{SELECT count(*) FROM dbsync.quarantine WHERE subscription = 'keyed'}), '0', 'keyed: nothing is parked');
+$pair->same_at_both_ends('public.keyed');
 
 # --- rows clash, and a trigger does not let them go out of the way
 

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
@@ -191,6 +192,36 @@ dbsync_quarantine_see(DbsyncWork *work)
 		if (!row->freed)
 			work->parked_new += take(work, row);
 	}
+}
+
+static bool
+has_same_key(const DbsyncTableShape *a, const DbsyncTableShape *b)
+{
+	if (a->nkeys != b->nkeys)
+		return false;
+	for (int k = 0; k < a->nkeys; k++)
+	{
+		if (a->numbers[a->keys[k]] != b->numbers[b->keys[k]])
+			return false;
+	}
+	return true;
+}
+
+void
+dbsync_quarantine_check_key(DbsyncWork *work, const DbsyncTable *table, const DbsyncTableShape *before,
+							const DbsyncTableShape *shape)
+{
+	/* the driver may have parked some as it came to the change */
+	dbsync_quarantine_see(work);
+	if (table->parked == NULL || before == NULL || has_same_key(before, shape))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table %s has got another key, while %d rows are parked at the target by the one before", table->qualified,
+					dbsync_parked_count(table->parked)),
+			 errdetail("Nobody could tell any more which rows these are."),
+			 errhint("SELECT dbsync.copy_table(%s, %s, existing_rows => 'truncate') copies it anew, and frees them.",
+					 quote_literal_cstr(work->subscription->name), quote_literal_cstr(table->qualified))));
 }
 
 void

@@ -16,6 +16,8 @@
 #ifndef DBSYNC_WORKER_BATCH_QUARANTINE_H
 #define DBSYNC_WORKER_BATCH_QUARANTINE_H
 
+#include "worker/shape.h"
+#include "worker/table.h"
 #include "worker/work.h"
 
 /* With the ledger read: what is parked there.  Outside of a transaction. */
@@ -35,6 +37,13 @@ extern void dbsync_quarantine_failed(DbsyncWork *work, bool doubted);
  * later part may have the key once more.  What has been freed stays known until the commit.
  */
 extern void dbsync_quarantine_see(DbsyncWork *work);
+
+/*
+ * A table has got another shape, from the one before it (NULL: that is not known): raises where its key has other columns, and keys
+ * are parked.  They would be taken for others, or never be found again.
+ */
+extern void dbsync_quarantine_check_key(DbsyncWork *work, const DbsyncTable *table, const DbsyncTableShape *before,
+										const DbsyncTableShape *shape);
 
 /* The target has committed a batch. */
 extern void dbsync_quarantine_gather(DbsyncWork *work);
