@@ -57,18 +57,20 @@ dbsync_meeting_make(uint64 run, const DbsyncVerifyOrder *order)
 {
 	DbsyncMeeting *place = NULL;
 	DbsyncMeetingMade made = DBSYNC_MEETING_MADE;
+	int			scans = 0;
 
 	dbsync_shmem_lock(true);
 	for (int i = 0; i < DBSYNC_MEETINGS; i++)
 	{
 		DbsyncMeeting *meeting = place_at(i);
 
-		if (is_of(meeting, order->subscription))
+		if (is_of(meeting, order->subscription) && meeting->order.scan == order->scan)
 			made = DBSYNC_MEETING_BUSY;
+		scans += meeting->run != 0 && !meeting->ended && meeting->order.scan;
 		if (place == NULL && (meeting->run == 0 || meeting->ended))
 			place = meeting;
 	}
-	if (made == DBSYNC_MEETING_MADE && place == NULL)
+	if (made == DBSYNC_MEETING_MADE && (place == NULL || (order->scan && scans >= DBSYNC_MEETINGS_OF_SCANS)))
 		made = DBSYNC_MEETING_NO_PLACE;
 	if (made == DBSYNC_MEETING_MADE)
 	{
@@ -122,7 +124,8 @@ call_worker(bool with_ticket)
 
 	if (slot == NULL || slot->pid == 0)
 		return false;
-	if (with_ticket)
+	/* whom the worker has sent for itself is awaited, and does not wait */
+	if (with_ticket && !mine->order.scan)
 		slot->asked++;
 	dbsync_shmem_wake(slot);
 	return true;
@@ -266,8 +269,8 @@ dbsync_meeting_is_wanted(int subscription, DbsyncMeeting *copy)
 	return wanted;
 }
 
-bool
-dbsync_meeting_is_served(int subscription)
+static bool
+is_served(int subscription, bool by_scans)
 {
 	bool		served = false;
 
@@ -275,9 +278,21 @@ dbsync_meeting_is_served(int subscription)
 		return false;
 	dbsync_shmem_lock(false);
 	for (int i = 0; i < DBSYNC_MEETINGS; i++)
-		served |= is_of(place_at(i), subscription);
+		served |= is_of(place_at(i), subscription) && (by_scans || !place_at(i)->order.scan);
 	dbsync_shmem_unlock();
 	return served;
+}
+
+bool
+dbsync_meeting_is_served(int subscription)
+{
+	return is_served(subscription, true);
+}
+
+bool
+dbsync_meeting_is_called_for(int subscription)
+{
+	return is_served(subscription, false);
 }
 
 /* The place, if what was asked for is still asked for, or is what we stand for; lock held. */

@@ -27,7 +27,10 @@
 #include "extension/shmem.h"
 
 /* so many calls of verify() at a time, in all databases */
-#define DBSYNC_MEETINGS			4
+#define DBSYNC_MEETINGS			8
+
+/* and of these so many, at most, that are comparisons on a schedule: people find a place in any case */
+#define DBSYNC_MEETINGS_OF_SCANS	4
 
 /* names that the server gives to snapshots that it exports are shorter */
 #define DBSYNC_SNAPSHOT_NAME	64
@@ -63,6 +66,9 @@ typedef struct DbsyncVerifyOrder
 	double		sample;			/* part of the buckets, above 0; 1: all of them */
 	TimestampTz deadline;		/* DT_NOEND: none */
 	int			max_differences;
+	bool		scan;			/* of a table with capture => 'snapshot', on its schedule; then: */
+	bool		may_shrink;		/* also where the source has less than half of the target's rows, */
+	bool		may_differ;		/* and where nearly all rows differ */
 } DbsyncVerifyOrder;
 
 /* how far it is, for people */
@@ -153,6 +159,9 @@ extern bool dbsync_meeting_is_wanted(int subscription, DbsyncMeeting *copy);
 
 /* Is there a process at all, that may ask yet? */
 extern bool dbsync_meeting_is_served(int subscription);
+
+/* The same, but of those that people have called for. */
+extern bool dbsync_meeting_is_called_for(int subscription);
 
 extern void dbsync_meeting_refuse(const DbsyncMeeting *asked, const char *reason);
 

@@ -27,7 +27,7 @@
 #define DBSYNC_MESSAGE_SIZE		400
 
 /* bytes for all places at which processes meet */
-#define DBSYNC_MEETINGS_SIZE	(6 * 1024)
+#define DBSYNC_MEETINGS_SIZE	(12 * 1024)
 
 typedef enum DbsyncWorkerState
 {
@@ -63,7 +63,7 @@ typedef enum DbsyncKeys
 typedef struct DbsyncFlow
 {
 	int64		rows;			/* those that were left out counted */
-	int64		excluded;		/* left out by the table's filter */
+	int64		excluded;		/* left out by the table's filter, or refused by the target */
 	int64		bytes;			/* of the values that were sent */
 } DbsyncFlow;
 
@@ -170,6 +170,7 @@ typedef struct DbsyncSlot
 	uint64		answered;		/* tickets up to this one are fulfilled */
 	int			suspended;		/* tables that answers do not speak of */
 	int			held;			/* tables that they may not speak of: see there */
+	int			parked;			/* keys of rows that the target has refused */
 	ConditionVariable changed;	/* pid, answered or state changed */
 	DbsyncWorkerState state;
 	DbsyncTrouble trouble;

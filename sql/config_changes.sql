@@ -46,10 +46,20 @@ target_table = far.b
 CALL config.load('[subscription one]
 target = t
 policy = interval 1 min
-time_zone = Europe/Berlin');
+time_zone = Europe/Berlin
+on_error = quarantine
+verify_policy = interval 1 day during Sat-Sun 00:00-06:00');
+-- the same, otherwise written
+CALL config.load('[subscription one]
+target = t
+policy = interval 1 min
+time_zone = Europe/Berlin
+on_error = quarantine
+verify_policy = INTERVAL  1 day   during sat-sun  00:00-06:00');
+SELECT on_error, verify_policy FROM dbsync.subscription;
 CALL config.load('[subscription one]
 target = t');
-SELECT policy, time_zone FROM dbsync.subscription;
+SELECT policy, time_zone, on_error, verify_policy FROM dbsync.subscription;
 
 -- what alter_… can change; what is not named stays; passwords too
 CALL config.load('[target t]

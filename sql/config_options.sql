@@ -28,7 +28,7 @@ SELECT dbsync.create_target('Odd ; # "T"=]', 'postgresql://', options => E'{"app
 SELECT dbsync.create_subscription('plain', 'one');
 SELECT dbsync.create_subscription('all options', 'Odd ; # "T"=]', forward => 'local', ddl => 'apply', on_partition_drop => 'delete',
     policy => 'rows 10000 or age 1 min during Mon-Fri 20:00-06:00', time_zone => 'Europe/Berlin', backlog_limit => '1.5 TB',
-    on_error => 'quarantine', copy_data => false, create_missing => true, schemas => ARRAY['con;fig = [x] "q" '], except_tables => '{config.customer,"config.\"Not There\""}');
+    on_error => 'quarantine', verify_policy => 'cron 0 3 * * Sun', copy_data => false, create_missing => true, schemas => ARRAY['con;fig = [x] "q" '], except_tables => '{config.customer,"config.\"Not There\""}');
 SELECT dbsync.create_subscription('keeps', 'one', existing_rows => 'keep', schemas => '{config}',
     except_tables => ARRAY(SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                            WHERE c.relkind = 'r' AND n.nspname LIKE '%con%fig%' AND c.relname <> 'orders'));

@@ -110,6 +110,9 @@ SELECT * FROM config.load(E'[subscription x]\ntarget=config\n\npolicy = rows 5 o
 SELECT * FROM config.load(E'[subscription x]\ntarget=config\npolicy = cron 0 0 30 2 *');
 SELECT * FROM config.load(E'[subscription x]\ntarget=config\ntime_zone = Europe/Berlim');
 SELECT * FROM config.load(E'[subscription x]\ntarget=config\nbacklog_limit = much');
+SELECT * FROM config.load(E'[subscription x]\ntarget=config\npolicy = rows 5\nverify_policy = rows 5');
+SELECT * FROM config.load(E'[subscription x]\ntarget=config\npolicy = rows 5\nverify_policy = cron 0 3 * * 9');
+SELECT * FROM config.load(E'[subscription x]\ntarget=config\non_error = pass');
 SELECT * FROM config.load(E'[subscription x]\ntarget=config\nschemas = nowhere');
 SELECT * FROM config.load(E'[subscription x]\ntarget=config\nexcept_tables = config.t');
 SELECT * FROM config.load(E'[subscription x]\ntarget=config\n[table x / config.t]\nfilter = nothing > 1');

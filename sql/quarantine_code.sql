@@ -62,7 +62,7 @@ SELECT dbsync.run_once('code');
 SELECT count(*), bool_or(v = 'bad') FROM public.late;
 \c :source
 
--- keys that are equal and written otherwise (hazard 53)
+-- keys that are equal and written otherwise (hazard 53; review: A15)
 INSERT INTO public.exact VALUES (1.0, 'bad'), (2.0, 'bad');
 SELECT dbsync.run_once('code');
 SELECT key FROM dbsync.quarantine WHERE "table" = 'public.exact'::regclass ORDER BY 1;

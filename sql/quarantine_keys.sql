@@ -1,7 +1,7 @@
 -- Rows that are refused where the target checks foreign keys: what leads to them is refused with them, and nothing else.
 \set QUIET on
 \i sql/include/foreign_keys.psql
-\set ddl 'CREATE TABLE public.customer (id int PRIMARY KEY, email text UNIQUE, note text); CREATE TABLE public.bill (id int PRIMARY KEY, customer int NOT NULL REFERENCES public.customer, note text); CREATE TABLE public.tree (id int PRIMARY KEY, above int REFERENCES public.tree, note text); CREATE TABLE public.man (id int PRIMARY KEY, wife int NOT NULL, note text); CREATE TABLE public.woman (id int PRIMARY KEY, husband int NOT NULL REFERENCES public.man); ALTER TABLE public.man ADD CONSTRAINT married FOREIGN KEY (wife) REFERENCES public.woman DEFERRABLE INITIALLY DEFERRED;'
+\set ddl 'CREATE TABLE public.customer (id int PRIMARY KEY, email text UNIQUE, note text); CREATE TABLE public.bill (id int PRIMARY KEY, customer int NOT NULL REFERENCES public.customer, note text); CREATE TABLE public.tree (id int PRIMARY KEY, above int REFERENCES public.tree, note text); CREATE TABLE public.man (id int PRIMARY KEY, wife int NOT NULL, note text); CREATE TABLE public.woman (id int PRIMARY KEY, husband int NOT NULL REFERENCES public.man); ALTER TABLE public.man ADD CONSTRAINT married FOREIGN KEY (wife) REFERENCES public.woman DEFERRABLE INITIALLY DEFERRED; CREATE TABLE public.seat (id int PRIMARY KEY, place int, UNIQUE (place) DEFERRABLE INITIALLY DEFERRED);'
 :ddl
 \c :target regress_dbsync_keys
 :ddl
@@ -13,7 +13,7 @@ ALTER TABLE public.woman ADD CHECK (id <> 4);
 INSERT INTO public.customer SELECT i, 'mail ' || i FROM generate_series(1, 5) i;
 INSERT INTO public.bill SELECT i, 1 + i % 5 FROM generate_series(1, 10) i;
 SELECT dbsync.create_target('keys_target', :'uri');
-SELECT dbsync.create_subscription('keys', 'keys_target', tables => ARRAY['public.bill', 'public.customer', 'public.tree', 'public.man', 'public.woman'], on_error => 'quarantine');
+SELECT dbsync.create_subscription('keys', 'keys_target', tables => ARRAY['public.bill', 'public.customer', 'public.tree', 'public.man', 'public.woman', 'public.seat'], on_error => 'quarantine');
 \set subscription keys
 \i sql/include/same_tree.psql
 SELECT foreign_keys FROM dbsync.status WHERE subscription = 'keys';
@@ -98,9 +98,30 @@ ALTER TABLE public.customer DROP CONSTRAINT customer_note_check;
 SELECT dbsync.retry('keys', 'public.customer');
 \i sql/include/same_tree.psql
 
+-- unique values that are checked at the end: those that fit by then, and one of a row that only the target has
+INSERT INTO public.seat SELECT i, i FROM generate_series(1, 6) i;
+SELECT dbsync.run_once('keys');
+\c :target
+INSERT INTO public.seat VALUES (1000, 1000);
+\c :source
+BEGIN;
+UPDATE public.seat SET place = 7 - id WHERE id IN (3, 4);
+UPDATE public.seat SET place = 1000 WHERE id = 5;
+INSERT INTO public.seat VALUES (7, 5), (8, 8);
+COMMIT;
+SELECT dbsync.run_once('keys');
+:parked;
+\c :target
+TABLE public.seat ORDER BY id;
+DELETE FROM public.seat WHERE id = 1000;
+\c :source
+SELECT dbsync.retry('keys', 'public.seat');
+\i sql/include/same_tree.psql
+:parked;
+
 SELECT dbsync.drop_subscription('keys');
 SELECT dbsync.drop_target('keys_target');
-DROP TABLE public.bill, public.customer, public.tree;
+DROP TABLE public.bill, public.customer, public.tree, public.seat;
 ALTER TABLE public.man DROP CONSTRAINT married;
 DROP TABLE public.woman, public.man;
 DROP DATABASE :target;

@@ -66,7 +66,7 @@ TABLE public.shaped ORDER BY id;
 ALTER TABLE public.shaped DROP CONSTRAINT shaped_v_check;
 \c :source
 
--- a partition is emptied: what is parked of it is gone here, and retry finds that
+-- a partition is emptied: what is parked of it is gone here, and retry finds that (review: A15)
 TRUNCATE public.parted_1;
 SELECT dbsync.run_once('shapes') >= 0;
 SELECT key FROM dbsync.quarantine WHERE "table" = 'public.parted'::regclass ORDER BY 1;

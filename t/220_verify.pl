@@ -4,12 +4,12 @@ use strict;
 use warnings;
 
 use lib 't';
-use DbsyncTest qw(ask becomes_true poll_until quoted random_below uri_of);
-use IPC::Run ();
+use DbsyncTest qw(ask becomes_true poll_until quoted uri_of);
+use DbsyncTest::Verifying qw(finish_psql start_and_stop start_psql verify);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $rounds = $ENV{DBSYNC_TEST_LONG} ? 100 : 15;
+my $rounds = $ENV{DBSYNC_TEST_ROUNDS} ? 10 * $ENV{DBSYNC_TEST_ROUNDS} : 15;
 my $pair = DbsyncTest->new(source_conf => <<'CONF', target_conf => "autovacuum = off");
 dbsync.segment_size = '64kB'
 dbsync.retention_interval = '50ms'
@@ -17,37 +17,6 @@ autovacuum = off
 CONF
 my $source = $pair->source;
 my $target = $pair->target;
-
-# Rows of verify(): table => verdict, and the rest as "missing/extra/different".
-sub verify
-{
-	my ($arguments) = @_;
-	my %verdict;
-	my $rows = $pair->sql("SELECT \"table\", verdict, concat_ws('/', missing, extra, different), note FROM dbsync.verify($arguments)");
-
-	foreach my $row (split /\n/, $rows)
-	{
-		my ($table, $verdict, $counts, $note) = split /\|/, $row, 4;
-		$verdict{ $table =~ s/^public\.//r } = [ $verdict, $counts, $note ];
-	}
-	return \%verdict;
-}
-
-sub start_psql
-{
-	my ($node, $sql) = @_;
-	my %said = (out => '', err => '');
-	$said{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', $sql ],
-		'<', File::Spec->devnull, '>', \$said{out}, '2>', \$said{err});
-	return \%said;
-}
-
-sub finish_psql
-{
-	my ($started) = @_;
-	eval { IPC::Run::finish($started->{run}); };
-	return $started;
-}
 
 # --- under a load of all kinds, with segments that rotate
 
@@ -102,7 +71,7 @@ my @load = map { start_psql($source, "CALL public.load($_)") } 1, 2;
 my (%seen, @wrong);
 foreach my $round (1 .. $rounds)
 {
-	my $verdict = verify("'sub'");
+	my $verdict = verify($pair, "'sub'");
 	foreach my $table (sort keys %$verdict)
 	{
 		my ($what, $counts, $note) = @{ $verdict->{$table} };
@@ -120,15 +89,15 @@ foreach my $round (1 .. 3)
 {
 	$pair->target_sql('DELETE FROM public.busy WHERE id % 3 = 0; INSERT INTO public.busy SELECT i, \'extra\', 0 FROM generate_series(90001, 90050) i;'
 		  . ' UPDATE public.busy SET v = v || \'!\' WHERE id % 7 = 0');
-	my $verdict = verify("'sub', 'public.busy', repair => true")->{busy};
+	my $verdict = verify($pair, "'sub', 'public.busy', repair => true")->{busy};
 	like($verdict->[0], qr/^(repaired|unfinished)$/, "repaired beside writers, round $round") or diag(join ' ', @$verdict);
 }
 $pair->sql('INSERT INTO public.load_stops VALUES (1)');
 finish_psql($_) foreach @load;
 $pair->arrives('sub', 'the load arrives');
-my $rest = verify("'sub', 'public.busy', repair => true")->{busy};
+my $rest = verify($pair, "'sub', 'public.busy', repair => true")->{busy};
 note("what was left: @$rest");
-is(verify("'sub', 'public.busy'")->{busy}[0], 'equal', 'and then they are the same');
+is(verify($pair, "'sub', 'public.busy'")->{busy}[0], 'equal', 'and then they are the same');
 $pair->same_at_both_ends('public.busy', 'public.emptied', 'public.heap');
 
 # --- nobody waits for it, at either end
@@ -139,38 +108,10 @@ $pair->sql("SELECT dbsync.add_table('sub', 'public.large')");
 $pair->arrives('sub', 'a larger table arrives');
 $pair->both('ANALYZE public.large');
 
-# A verify that is under way, and its process, stopped in the middle of comparing.  It may be too fast: then another one.
-sub start_and_stop
-{
-	my ($columns) = @_;
-
-	foreach my $try (1 .. 50)
-	{
-		my $done = 'SELECT count(*) FROM dbsync.verification WHERE verdict <> \'running\'';
-		my $before = $pair->sql($done);
-		my $started = start_psql($source, "SELECT $columns FROM dbsync.verify('sub', 'public.large')");
-		my $pid;
-
-		poll_until(sub {
-				$pid = ask($source, "SELECT pid FROM dbsync.verify_status WHERE phase = 'comparing' AND pid IS NOT NULL");
-				return $pid || (ask($source, $done) // 0) > $before;
-			}, 'a verify that compares');
-		if ($pid && kill('STOP', $pid))
-		{
-			my $has = ask($target, "SELECT count(*) > 0 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
-				  . " WHERE l.relation = 'public.large'::regclass AND l.granted AND a.application_name LIKE '% verify'");
-			return ($started, $pid) if ($has // '') eq 't';
-			kill('CONT', $pid);
-		}
-		finish_psql($started);
-	}
-	return;
-}
-
 foreach my $end ([ source => $source ], [ target => $target ])
 {
 	my ($name, $node) = @$end;
-	my ($started, $pid) = start_and_stop('verdict');
+	my ($started, $pid) = start_and_stop($pair, 'verdict');
 
 	ok($pid, "a verify is stopped in the middle ($name)") or next;
 	my $altering = start_psql($node, 'BEGIN; LOCK TABLE public.large; COMMIT');
@@ -187,7 +128,7 @@ foreach my $end ([ source => $source ], [ target => $target ])
 sub broken_off
 {
 	my ($what, $do) = @_;
-	my ($started, $pid) = start_and_stop('verdict, note');
+	my ($started, $pid) = start_and_stop($pair, 'verdict, note');
 
 	ok($pid, "a verify is stopped in the middle ($what)") or return;
 	$do->($pid);
@@ -206,7 +147,7 @@ is(broken_off('kill -9 of the process', sub { my ($pid) = @_; kill('KILL', $pid)
 $pair->arrives('sub', 'applying goes on');
 is(broken_off('kill -9 of the target', sub { DbsyncTest::crash_and_restart($target); }), 'broken off', 'kill -9 of the target');
 $pair->arrives('sub', 'applying goes on after that');
-is(verify("'sub', 'public.large'")->{large}[0], 'equal', 'called again, it is proved');
+is(verify($pair, "'sub', 'public.large'")->{large}[0], 'equal', 'called again, it is proved');
 
 # --- a deadline
 
@@ -245,10 +186,10 @@ $pair->sql("INSERT INTO public.ring VALUES (1, 'one'); SELECT dbsync.add_table('
 $pair->arrives('sub');
 $target->safe_psql('postgres', "SELECT dbsync.create_subscription('ring', 'back', tables => ARRAY['public.ring'], copy_data => false); SELECT dbsync.start_subscription('ring')");
 is($target->safe_psql('postgres', "SELECT dbsync.wait_for('ring')"), 't', 'a table flows both ways');
-my $ring = verify("'sub', 'public.ring'")->{ring};
+my $ring = verify($pair, "'sub', 'public.ring'")->{ring};
 is($ring->[0], 'skipped', 'it is not compared while the other way runs');
 like($ring->[2], qr/it flows both ways, and the other way is running/, 'with the reason');
 $target->safe_psql('postgres', "SELECT dbsync.stop_subscription('ring')");
-is(verify("'sub', 'public.ring'")->{ring}[0], 'equal', 'at rest it is');
+is(verify($pair, "'sub', 'public.ring'")->{ring}[0], 'equal', 'at rest it is');
 
 DbsyncTest::finish();

@@ -28,12 +28,17 @@ is($pair->sql(q{SELECT string_agg(key ->> 'id', ' ' ORDER BY (key ->> 'id')::int
 $pair->sql("BEGIN; INSERT INTO many SELECT i, 'bad' FROM generate_series(1, 10001) i; INSERT INTO other VALUES (1, 'good'), (2, 'bad'); COMMIT");
 ok(becomes_true($source, q{SELECT coalesce(bool_and(state = 'held' AND held_for LIKE '%refuses more than 10000 rows%'), false) FROM dbsync.table_status WHERE "table" = 'many'::regclass}),
 	'a table of which more keys would be parked is held') or $pair->describe_state('not held');
+like($pair->sql(q{SELECT next_action FROM dbsync.table_status WHERE "table" = 'many'::regclass}), qr/Mend the cause on the target: then the table goes on by itself/, 'and what to do is said');
+like($pair->sql(q{SELECT next_action FROM dbsync.status WHERE subscription = 'q'}), qr/Table public\.many has been held/, 'of the subscription, too');
 ok(becomes_true($target, q{SELECT count(*) = 1 FROM other}), 'the others go on');
 is($target->safe_psql('postgres', q{SELECT string_agg(relation, ' ' ORDER BY relation) FROM (SELECT DISTINCT relation FROM dbsync_ledger.quarantine) r}), 'public.large public.other',
 	'nothing of it is parked');
 $pair->target_sql('ALTER TABLE many DROP CONSTRAINT many_v_check');
 $pair->sql(q{SELECT dbsync.resume_table('q', 'many')});
 $pair->arrives('q', 'it goes on when the cause is mended');
+# an attempt that was under way then has parked some of them
+$pair->sql(q{SELECT dbsync.retry('q', 'many')});
+$pair->arrives('q', 'with all that it has parked by then');
 $pair->same_at_both_ends('public.many');
 
 # --- another subscription of the same table to the same target

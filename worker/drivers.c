@@ -46,6 +46,8 @@ is_whole(const DbsyncDriver *driver)
 		 !(driver->features & DBSYNC_FEATURE_SEQUENCES)) &&
 		((driver->read_begin && driver->read_ask && driver->read_next && driver->read_end && driver->read_is_in_way) ||
 		 !(driver->features & DBSYNC_FEATURE_COMPARE)) &&
+		(driver->read_parked || !(driver->features & DBSYNC_FEATURE_COMPARE) ||
+		 !(driver->features & DBSYNC_FEATURE_QUARANTINE)) &&
 		(driver->rows_clear || !(driver->features & DBSYNC_FEATURE_CLEAR)) &&
 		((driver->quarantine_read && driver->quarantine_free && driver->doubt) ||
 		 !(driver->features & DBSYNC_FEATURE_QUARANTINE)) &&

@@ -248,6 +248,20 @@ dbsync_parked_find(DbsyncParkedKeys *parked, const Datum *key)
 	return NULL;
 }
 
+char **
+dbsync_parked_find_written(DbsyncParkedKeys *parked, const DbsyncTableShape *shape, char *const *key)
+{
+	Datum		values[INDEX_MAX_KEYS];
+
+	dbsync_owner_check();
+	for (int k = 0; k < shape->nkeys; k++)
+	{
+		if (key[k] == NULL || !read_value(shape, k, key[k], &values[k]))
+			return NULL;
+	}
+	return dbsync_parked_find(parked, values);
+}
+
 const Datum *
 dbsync_parked_values(const DbsyncParkedKeys *parked, char **key)
 {

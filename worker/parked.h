@@ -38,6 +38,9 @@ extern void dbsync_parked_prepare(DbsyncParkedKeys *parked, const DbsyncTableSha
 /* The key as the ledger has it, of one that has these values; NULL: it is not parked.  As the owner, too. */
 extern char **dbsync_parked_find(DbsyncParkedKeys *parked, const Datum *key);
 
+/* The same of a key as text, however that writes it; one that could not be of the shape is none. */
+extern char **dbsync_parked_find_written(DbsyncParkedKeys *parked, const DbsyncTableShape *shape, char *const *key);
+
 /* The values of a key, as dbsync_parked_find_text() has returned it; NULL: it could not be one of the shape. */
 extern const Datum *dbsync_parked_values(const DbsyncParkedKeys *parked, char **key);
 

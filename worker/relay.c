@@ -14,7 +14,6 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "extension/log/segment.h"
@@ -24,6 +23,7 @@
 #include "worker/last_key.h"
 #include "worker/progress.h"
 #include "worker/relay.h"
+#include "worker/relay_state.h"
 #include "worker/row_describe.h"
 #include "worker/row_size.h"
 #include "worker/selection.h"
@@ -37,164 +37,6 @@
 /* a row of so many may be too much for a target; of so many it is, by far */
 #define HEAVY_ROW		(128 * 1024 * 1024)
 #define ROW_LIMIT		(MaxAllocSize - 64 * 1024)
-
-struct DbsyncRelay
-{
-	DestReceiver receiver;		/* first: who reads knows us by it */
-	DbsyncTarget *target;
-	const DbsyncTargetTable *handle;
-	const DbsyncTable *table;
-	const DbsyncTableShape *shape;	/* of the rows that come */
-	DbsyncRelayWhat what;
-	bool		refused;
-	int64		rows;
-	int64		excluded;		/* of them, by the filter */
-	int64		bytes;			/* of their values */
-	MemoryContext context;		/* lives as long as the relay */
-	MemoryContext row_context;	/* reset for each row */
-	const int  *sent;			/* the shape's columns that are sent; NULL: all, or the key's */
-	const int  *place;			/* where the row that comes has the shape's columns */
-	const int  *at;				/* where it has those that are sent */
-	bool	   *unchanged;		/* of them; NULL: none is left out, and they are the shape's own */
-	bool	   *varlena;		/* columns that can be large */
-	int			needed;			/* columns of it that we look at */
-	int			ncolumns;
-	bool		selects;		/* expressions or a filter are to be worked out: then ... */
-	DbsyncSelecting *selecting; /* ... so; NULL: rows are sent as they come */
-	bool		deletes;		/* rows that the filter is not true of */
-	bool		sends_text;
-	TupleDesc	sent_desc;		/* of rows as they are sent */
-	DbsyncEncoder *encoder;
-	bool		catches;		/* rows of keys that are parked: then ... */
-	DbsyncCatcher *catcher;		/* ... so; NULL: none are */
-	DbsyncRow	row;
-	DbsyncLastKey *last_key;	/* of chunks: that of the last row */
-};
-
-/* The rows have our columns and nothing else, behind dbsync_op in those of changes. */
-static void
-take_all(DbsyncRelay *relay, TupleDesc desc)
-{
-	bool		with_op = relay->what != DBSYNC_RELAY_CHUNK && relay->what != DBSYNC_RELAY_KEYS &&
-		relay->what != DBSYNC_RELAY_ROWS;
-	int			first = with_op ? 1 : 0;
-	int			ncolumns = relay->what == DBSYNC_RELAY_KEYS ? relay->shape->nkeys : relay->shape->ncolumns;
-	int		   *place = palloc(sizeof(int) * Max(ncolumns, 1));
-
-	if (desc->natts - first != ncolumns)
-		elog(ERROR, "rows have %d columns, %d are expected", desc->natts - first, ncolumns);
-	for (int i = 0; i < ncolumns; i++)
-		place[i] = first + i;
-	relay->place = place;
-}
-
-/* The column of the shape that is sent as number i; -1: an expression is. */
-static int
-column_of(const DbsyncRelay *relay, int i)
-{
-	if (relay->what == DBSYNC_RELAY_KEYS)
-		return relay->shape->keys[i];
-	return relay->sent ? relay->sent[i] : i;
-}
-
-/* Columns that the target does not have are passed by. */
-static void
-choose_sent(DbsyncRelay *relay)
-{
-	int		   *at;
-
-	if (relay->sent == NULL)
-	{
-		relay->at = relay->place;
-		return;
-	}
-	at = palloc(sizeof(int) * Max(relay->ncolumns, 1));
-	for (int i = 0; i < relay->ncolumns; i++)
-		at[i] = relay->place[relay->sent[i]];
-	relay->at = at;
-	relay->unchanged = palloc(sizeof(bool) * Max(relay->ncolumns, 1));
-}
-
-/* Rows are made of those that come, column by column. */
-static void
-begin_selecting(DbsyncRelay *relay, TupleDesc desc)
-{
-	int		   *at = palloc(sizeof(int) * Max(relay->ncolumns, 1));
-
-	relay->selecting = dbsync_selecting_begin(relay->table->selection, relay->shape, relay->table->qualified,
-											  desc, relay->place, relay->sent, relay->ncolumns);
-	relay->sent_desc = dbsync_selecting_desc(relay->selecting);
-	for (int i = 0; i < relay->ncolumns; i++)
-		at[i] = i;
-	relay->at = at;
-}
-
-/* How many columns of rows that come have to be taken out of them. */
-static int
-count_needed(const DbsyncRelay *relay, TupleDesc desc)
-{
-	int			needed = 1;		/* dbsync_op comes first */
-
-	if (relay->selecting != NULL)
-		return desc->natts;
-	for (int i = 0; i < relay->ncolumns; i++)
-		needed = Max(needed, relay->at[i] + 1);
-	if (relay->what == DBSYNC_RELAY_CHUNK)
-		for (int k = 0; k < relay->shape->nkeys; k++)
-			needed = Max(needed, relay->place[relay->shape->keys[k]] + 1);
-	return Min(needed, desc->natts);
-}
-
-/* The driver has judged by types. */
-static void
-check_types(const DbsyncRelay *relay)
-{
-	int			n = 0;
-
-	for (int i = 0; i < relay->ncolumns; i++)
-	{
-		int			column = column_of(relay, i);
-		Oid			type = column >= 0 ? relay->shape->types[column]
-			: getBaseType(TupleDescAttr(relay->table->expressions, n++)->atttypid);
-
-		if (getBaseType(TupleDescAttr(relay->sent_desc, relay->at[i])->atttypid) != type)
-			elog(ERROR, "column %d of table %s has changed its type", i + 1, relay->table->qualified);
-	}
-}
-
-static void
-startup(DestReceiver *self, int operation, TupleDesc desc)
-{
-	DbsyncRelay *relay = (DbsyncRelay *) self;
-	bool		binary = !relay->sends_text &&
-		dbsync_target_table_encoding(relay->target, relay->handle) == DBSYNC_ENCODING_BINARY;
-	MemoryContext old;
-
-	dbsync_owner_check();
-	old = MemoryContextSwitchTo(relay->context);
-	if (relay->place == NULL)
-		take_all(relay, desc);
-	relay->sent_desc = desc;
-	if (relay->selects)
-		begin_selecting(relay, desc);
-	else
-		choose_sent(relay);
-	relay->needed = count_needed(relay, desc);
-	if (binary)
-		check_types(relay);
-	relay->varlena = palloc(sizeof(bool) * Max(relay->ncolumns, 1));
-	for (int i = 0; i < relay->ncolumns; i++)
-		relay->varlena[i] = TupleDescAttr(relay->sent_desc, relay->at[i])->attlen == -1;
-	relay->encoder = dbsync_encoder_create(relay->sent_desc, relay->at, relay->ncolumns, binary);
-	relay->row.values = palloc(sizeof(char *) * Max(relay->ncolumns, 1));
-	relay->row.lengths = palloc(sizeof(int) * Max(relay->ncolumns, 1));
-	if (relay->what == DBSYNC_RELAY_CHUNK)
-		relay->last_key = dbsync_last_key_create(relay->shape, relay->place, desc);
-	if (relay->catches && relay->table->parked != NULL)
-		relay->catcher = dbsync_catcher_create(relay->table, relay->shape, relay->what == DBSYNC_RELAY_KEYS, relay->place,
-											   relay->sent_desc, relay->at, relay->ncolumns);
-	MemoryContextSwitchTo(old);
-}
 
 static DbsyncRowKind
 kind_of(char op)
@@ -242,7 +84,7 @@ encode_large(DbsyncRelay *relay, TupleTableSlot *slot, Datum value, int i, int *
 {
 	const char *problem;
 	const char *result = dbsync_encoder_try_value(relay->encoder, i, value, length, &problem);
-	int			column = column_of(relay, i);
+	int			column = dbsync_relay_column(relay, i);
 
 	if (result == NULL)
 		dbsync_row_refuse(relay->table->qualified, psprintf("Column \"%s\" of %s has %zu bytes, too many for the form in which it travels: %s.",
@@ -275,31 +117,55 @@ check_size(DbsyncRelay *relay, TupleTableSlot *slot, int64 bytes)
 								   describe_row(relay, slot), bytes, (Size) ROW_LIMIT));
 }
 
-/* slot: the row that came; sent: as it is sent */
-static void
-encode_row(DbsyncRelay *relay, TupleTableSlot *slot, const TupleTableSlot *sent)
+/* slot: the row that came; sent: as it is sent.  Returns its bytes. */
+static int
+encode_column(DbsyncRelay *relay, TupleTableSlot *slot, const TupleTableSlot *sent, int i)
 {
 	DbsyncRow  *row = &relay->row;
+	Datum		value = sent->tts_values[relay->at[i]];
+
+	row->lengths[i] = 0;
+	if (sent->tts_isnull[relay->at[i]] || (row->unchanged && row->unchanged[i]))
+		row->values[i] = NULL;
+	else if (is_large(relay, i, value))
+		row->values[i] = encode_large(relay, slot, value, i, &row->lengths[i]);
+	else
+		row->values[i] = dbsync_encoder_value(relay->encoder, i, value, &row->lengths[i]);
+	return row->lengths[i];
+}
+
+/* Is the row wanted, by columns that are encoded for that?  *bytes grows by theirs. */
+static bool
+passes(DbsyncRelay *relay, TupleTableSlot *slot, const TupleTableSlot *sent, int64 *bytes)
+{
+	const DbsyncRowScreen *screen = relay->screen;
+
+	if (screen->number != NULL && !dbsync_row_screen_wants_number(screen, sent, relay->at))
+		return false;
+	for (int i = 0; i < screen->n; i++)
+		*bytes += encode_column(relay, slot, sent, screen->columns[i]);
+	if (screen->values != NULL && !screen->values(screen->arg, relay->row.values))
+		return false;
+	slot_getsomeattrs(slot, relay->needed);
+	return true;
+}
+
+/* False: the row is not wanted. */
+static bool
+encode_row(DbsyncRelay *relay, TupleTableSlot *slot, const TupleTableSlot *sent)
+{
+	const DbsyncRowScreen *screen = relay->screen;
 	int64		bytes = 0;
 
+	if (screen != NULL && !passes(relay, slot, sent, &bytes))
+		return false;
 	for (int i = 0; i < relay->ncolumns; i++)
 	{
-		if (sent->tts_isnull[relay->at[i]] || (row->unchanged && row->unchanged[i]))
-		{
-			row->values[i] = NULL;
-			row->lengths[i] = 0;
-		}
-		else
-		{
-			Datum		value = sent->tts_values[relay->at[i]];
-
-			row->values[i] = is_large(relay, i, value)
-				? encode_large(relay, slot, value, i, &row->lengths[i])
-				: dbsync_encoder_value(relay->encoder, i, value, &row->lengths[i]);
-			bytes += row->lengths[i];
-		}
+		if (screen == NULL || !dbsync_row_screen_has(screen, i))
+			bytes += encode_column(relay, slot, sent, i);
 	}
 	check_size(relay, slot, bytes);
+	return true;
 }
 
 /*
@@ -330,7 +196,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	MemoryContext old;
 
 	CHECK_FOR_INTERRUPTS();
-	slot_getsomeattrs(slot, relay->needed);
+	slot_getsomeattrs(slot, relay->needed_first);
 	relay->rows++;
 	relay->row.kind = kind_of_row(relay, slot);
 	if (relay->what == DBSYNC_RELAY_REMAINING && relay->row.kind == DBSYNC_ROW_DELETE)
@@ -344,11 +210,8 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	if (relay->what == DBSYNC_RELAY_GONE && relay->row.kind != DBSYNC_ROW_DELETE)
 		sent = NULL;
 	caught = relay->catcher != NULL && sent != NULL && dbsync_catcher_catch(relay->catcher, relay->row.kind, slot, sent);
-	if (sent != NULL && !caught)
-	{
-		encode_row(relay, slot, sent);
+	if (sent != NULL && !caught && encode_row(relay, slot, sent))
 		relay->refused = !dbsync_target_try_rows_put(relay->target, &relay->row);
-	}
 	MemoryContextSwitchTo(old);
 	relay->excluded += sent == NULL;
 	dbsync_progress_count(relay->what == DBSYNC_RELAY_CHUNK, sent == NULL, relay->bytes - before);
@@ -373,7 +236,7 @@ dbsync_relay_create(DbsyncTarget *target, const DbsyncTargetTable *handle,
 	DbsyncRelay *relay = palloc0(sizeof(DbsyncRelay));
 
 	relay->receiver.receiveSlot = receive;
-	relay->receiver.rStartup = startup;
+	relay->receiver.rStartup = dbsync_relay_startup;
 	relay->receiver.rShutdown = end_of_query;
 	relay->receiver.rDestroy = destroy;
 	relay->receiver.mydest = DestNone;
@@ -412,6 +275,12 @@ void
 dbsync_relay_delete_filtered(DbsyncRelay *relay)
 {
 	relay->deletes = true;
+}
+
+void
+dbsync_relay_screen(DbsyncRelay *relay, const DbsyncRowScreen *screen)
+{
+	relay->screen = screen;
 }
 
 void

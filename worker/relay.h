@@ -12,21 +12,10 @@
 
 #include "extension/shmem.h"
 #include "worker/driver/driver.h"
+#include "worker/relay_what.h"
+#include "worker/row_screen.h"
 #include "worker/shape.h"
 #include "worker/table.h"
-
-typedef struct DbsyncRelay DbsyncRelay;
-
-/* what comes */
-typedef enum DbsyncRelayWhat
-{
-	DBSYNC_RELAY_CHUNK,			/* the table's columns */
-	DBSYNC_RELAY_CHANGES,		/* dbsync_op, and the table's columns */
-	DBSYNC_RELAY_REMAINING,		/* the same, but what was deleted is left out */
-	DBSYNC_RELAY_GONE,			/* the same, but nothing else is sent */
-	DBSYNC_RELAY_KEYS,			/* key columns of what is to be deleted */
-	DBSYNC_RELAY_ROWS			/* the table's columns, of rows that may have come before */
-} DbsyncRelayWhat;
 
 /*
  * A receiver for rows of the table in this shape, which is open at the target as "handle".
@@ -51,6 +40,9 @@ extern DestReceiver *dbsync_relay_receiver(DbsyncRelay *relay);
  * in modes that can; else they are left out.
  */
 extern void dbsync_relay_delete_filtered(DbsyncRelay *relay);
+
+/* Rows that the screen says no of are not encoded any further, and do not go to the driver.  It must live as long as the relay. */
+extern void dbsync_relay_screen(DbsyncRelay *relay, const DbsyncRowScreen *screen);
 
 /* All values go to the driver as text, in whatever form it takes the table's. */
 extern void dbsync_relay_send_text(DbsyncRelay *relay);

@@ -290,6 +290,16 @@ dbsync_report_held(int tables)
 }
 
 void
+dbsync_report_parked(int keys)
+{
+	if (mine->parked == keys)
+		return;
+	dbsync_shmem_lock(true);
+	mine->parked = keys;
+	dbsync_shmem_unlock();
+}
+
+void
 dbsync_report_foreign_keys(DbsyncKeys keys)
 {
 	if (mine->progress.foreign_keys == keys)

@@ -62,6 +62,9 @@ extern void dbsync_report_suspended(int tables);
 /* And how many are held, each at a position of its own. */
 extern void dbsync_report_held(int tables);
 
+/* How many keys of its tables are parked at the target. */
+extern void dbsync_report_parked(int keys);
+
 /* What becomes of foreign keys at the target. */
 extern void dbsync_report_foreign_keys(DbsyncKeys keys);
 

@@ -47,7 +47,7 @@ dbsync_subscription_is_settled(DbsyncSubscription *subscription)
 	{
 		const DbsyncTable *table = lfirst(lc);
 
-		if (table->scan != NULL || table->shadow != NULL || table->awaits_copy || table->part_dirty || table->note_due ||
+		if (table->scan != NULL || table->snapshot != NULL || table->shadow != NULL || table->awaits_copy || table->part_dirty || table->note_due ||
 			table->dropped != 0 || table->indexing.due ||
 			(table->state != DBSYNC_TABLE_SUSPENDED &&
 			 (!(table->captured && table->part.live) || dbsync_table_is_held(table) ||

@@ -73,6 +73,7 @@ typedef struct DbsyncSubscription
 	uint64		segments_generation;	/* of its segments */
 	bool		tables_changed;	/* some of them have been read, not taken from the one before */
 	bool		any_scanned;	/* a table is read by a column of its own */
+	bool		any_snapshot;	/* a table is compared with the target on a schedule */
 	bool		any_compared;	/* one is compared with its shadow */
 	bool		any_keys_only;	/* of a table keys alone are captured; */
 	bool		any_from_wal;	/* a worker reads them from the WAL; */

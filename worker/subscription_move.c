@@ -75,6 +75,8 @@ move_part(DbsyncTable *table, const DbsyncTable *old, bool same_policy)
 	table->copied_next = old->copied_next;
 	if (table->scan != NULL && old->scan != NULL)
 		dbsync_table_scan_move(table->scan, old->scan);
+	if (table->snapshot != NULL && old->snapshot != NULL)
+		dbsync_table_clock_move(&table->snapshot->clock, &old->snapshot->clock);
 	if (table->shadow != NULL && old->shadow != NULL)
 		dbsync_table_clock_move(table->shadow, old->shadow);
 	if (old->copied_for != NULL && !old->copied_for_noted)

@@ -194,7 +194,10 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 					 " c.capture = 'api', st.backlog_at IS NOT NULL AND dbsync_internal.awaits_copy(st, c),"
 					 " CASE WHEN st.capture IS NULL AND c.capture = 'shadow' THEN (extract(epoch FROM"
 					 " (dbsync_internal.shadow_options(c.capture_options)).scan) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8 END,"
-					 " st.capture IS NULL AND c.capture = 'wal' AND c.state <> 'dropped', st.parked_asked"
+					 " st.capture IS NULL AND c.capture = 'wal' AND c.state <> 'dropped', st.parked_asked,"
+					 " CASE WHEN c.capture = 'snapshot' THEN (extract(epoch FROM"
+					 " (dbsync_internal.snapshot_options(c.capture_options)).scan) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8 END,"
+					 " c.capture = 'snapshot' AND c.capture_options OPERATOR(pg_catalog.@>) '{\"empty\": \"allow\"}'"
 					 " FROM pg_catalog.unnest($2::pg_catalog.int4[]) o (id)"
 					 " JOIN dbsync.subscription_table st ON st.captured_id = o.id"
 					 " JOIN dbsync.captured_table c ON c.id = st.captured_id"
@@ -242,6 +245,12 @@ read_tables(DbsyncSubscription *subscription, DbsyncSubscription *before, const 
 		}
 		table->from_wal = dbsync_query_bool(row, 35);
 		table->parked_asked = keep_text(context, row, 36);
+		if (dbsync_query_text(row, 37) != NULL)
+		{
+			table->snapshot = MemoryContextAllocZero(context, sizeof(DbsyncTableSnapshot));
+			table->snapshot->clock.every = dbsync_query_int(row, 37);
+			table->snapshot->allow_empty = dbsync_query_bool(row, 38);
+		}
 		if (dbsync_query_bool(row, 23))
 			chosen = lappend(chosen, table);
 		if (dbsync_query_bool(row, 31))
@@ -278,6 +287,7 @@ note_kinds(DbsyncSubscription *subscription)
 
 		subscription->any_scanned |= table->scan != NULL;
 		subscription->any_compared |= table->shadow != NULL;
+		subscription->any_snapshot |= table->snapshot != NULL;
 		subscription->any_keys_only |= table->keys_only;
 		subscription->any_from_wal |= table->from_wal;
 		subscription->any_asked |= table->parked_asked != NULL;

@@ -69,15 +69,15 @@ dbsync_subscription_take_shapes(DbsyncSubscription *subscription)
 		if (table != NULL && (segment->active || table->dropped != 0))
 			table->shape = segment->shape;
 	}
-	if (!subscription->any_scanned)
+	if (!subscription->any_scanned && !subscription->any_snapshot)
 		return;
-	/* one that nobody captures has no segment, and one shape */
+	/* one that nobody captures has no segment; and its last shape is what it looks like */
 	foreach(lc, subscription->shapes)
 	{
 		const DbsyncTableShape *shape = lfirst(lc);
 		DbsyncTable *table = dbsync_subscription_table(subscription, shape->captured_id);
 
-		if (table != NULL && table->scan != NULL && table->shape == &dbsync_shape_none)
+		if (table != NULL && (table->scan != NULL ? table->shape == &dbsync_shape_none : table->snapshot != NULL))
 			table->shape = shape;
 	}
 }

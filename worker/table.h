@@ -82,6 +82,14 @@ typedef struct DbsyncTableTies
 	int			low;
 } DbsyncTableTies;
 
+/* of a table whose changes nobody tells, and that is compared with the target on a schedule: capture => 'snapshot' */
+typedef struct DbsyncTableSnapshot
+{
+	DbsyncTableClock clock;
+	bool		allow_empty;	/* also where the source has lost most of its rows */
+	bool		has_rows;		/* the target has, which are compared: nothing is copied */
+} DbsyncTableSnapshot;
+
 typedef struct DbsyncTable
 {
 	/* from the catalogs */
@@ -132,6 +140,7 @@ typedef struct DbsyncTable
 	bool		note_due;		/* progress is to be noted in the catalog */
 	DbsyncFlow	copied;			/* by the first copy, that are on the target; rows are as in part */
 	DbsyncFlow	copied_next;	/* the same, if what was sent last is there, too */
+	int			copied_told;	/* of a doubted chunk: from this number on the driver tells of its rows (DbsyncTarget.parked); counted from 1 */
 	char	   *copied_for;		/* why it is copied anew, in words; NULL: it is not, */
 	bool		copied_for_noted;	/* or that is in the catalog */
 	bool		reads_again;	/* rows of it have been, so that the target has some that are of a later S */
@@ -147,6 +156,7 @@ typedef struct DbsyncTable
 								 * could, or was not tried */
 	DbsyncTableTies ties;
 	DbsyncTableScan *scan;		/* it is read by a column of its own; NULL: its changes are captured */
+	DbsyncTableSnapshot *snapshot;	/* it is compared with the target; NULL: its changes are captured */
 	DbsyncTableClock *shadow;	/* they are found by comparing it with a copy; NULL: they are told */
 } DbsyncTable;
 

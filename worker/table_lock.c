@@ -13,13 +13,79 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_rewrite.h"
 #include "executor/spi.h"
+#include "rewrite/prs2lock.h"
+#include "storage/lmgr.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 #include "extension/leaves.h"
 #include "worker/query.h"
 #include "worker/table_lock.h"
+
+/* Relations that a view's query names, as pg_depend has them. */
+static List *
+find_read(Oid view)
+{
+	Relation	rel = relation_open(view, NoLock);
+	Oid			rule = rel->rd_rules != NULL && rel->rd_rules->numLocks > 0 ? rel->rd_rules->rules[0]->ruleId : InvalidOid;
+	Relation	depend;
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	tuple;
+	List	   *found = NIL;
+
+	relation_close(rel, NoLock);
+	depend = table_open(DependRelationId, AccessShareLock);
+	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(RewriteRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(rule));
+	scan = systable_beginscan(depend, DependDependerIndexId, true, NULL, 2, keys);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+
+		if (form->refclassid == RelationRelationId)
+			found = list_append_unique_oid(found, form->refobjid);
+	}
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+	return found;
+}
+
+/* A view with all that it reads: who runs its query waits for nobody then. */
+static bool
+lock_view(Oid view, List **locked)
+{
+	ListCell   *lc;
+
+	if (!ConditionalLockRelationOid(view, AccessShareLock))
+		return false;
+	*locked = lappend_oid(*locked, view);
+	/* one that was dropped is found to be so by who reads it */
+	if (get_rel_relkind(view) != RELKIND_VIEW)
+		return true;
+	foreach(lc, find_read(view))
+	{
+		Oid			relid = lfirst_oid(lc);
+		List	   *leaves;
+
+		if (list_member_oid(*locked, relid))
+			continue;
+		if (get_rel_relkind(relid) == RELKIND_VIEW ? !lock_view(relid, locked) : !dbsync_leaves_find(relid, false, true, &leaves))
+			return false;
+		*locked = lappend_oid(*locked, relid);
+	}
+	return true;
+}
 
 bool
 dbsync_table_lock(DbsyncTable *table)
@@ -27,6 +93,8 @@ dbsync_table_lock(DbsyncTable *table)
 	List	   *leaves;
 
 	table->leaves = NIL;
+	if (table->snapshot != NULL && get_rel_relkind(table->relid) == RELKIND_VIEW)
+		return lock_view(table->relid, &table->leaves);
 	/* those that are being detached count as they do for a statement */
 	if (!dbsync_leaves_find(table->relid, false, true, &leaves))
 		return false;
@@ -42,7 +110,8 @@ dbsync_table_lock_is_of_now(const DbsyncTable *table)
 	bool		same;
 	uint64		n;
 
-	if (get_rel_relkind(table->relid) != RELKIND_PARTITIONED_TABLE)
+	/* what is compared on a schedule is seen the next time, if S does not show it */
+	if (table->snapshot != NULL || get_rel_relkind(table->relid) != RELKIND_PARTITIONED_TABLE)
 		return true;
 	SPI_connect();
 	n = dbsync_query("SELECT p.relid FROM dbsync.partition p WHERE p.captured_id = $1::pg_catalog.int4 AND p.leaf", 1, &id);

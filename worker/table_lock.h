@@ -12,7 +12,7 @@
 
 /*
  * Lock a table, and the partitions that it has, in ACCESS SHARE mode and without waiting; to be
- * called in the batch's transaction, before S is taken.  table->leaves are its partitions then.
+ * called in the batch's transaction, before S is taken.  table->leaves are its partitions then; or what is read by a view, with that.
  * False if one of the locks is not to be had.
  */
 extern bool dbsync_table_lock(DbsyncTable *table);

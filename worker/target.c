@@ -30,8 +30,8 @@ dbsync_target_raise(DbsyncTarget *target, const char *doing)
 	pg_unreachable();
 }
 
-static void
-require(bool done, DbsyncTarget *target, const char *doing)
+void
+dbsync_target_require(bool done, DbsyncTarget *target, const char *doing)
 {
 	if (!done)
 		dbsync_target_raise(target, doing);
@@ -95,7 +95,7 @@ void
 dbsync_target_ledger_read(DbsyncTarget *target, const pg_uuid_t *subscription,
 						  DbsyncLedger *ledger, bool *found)
 {
-	require(target->driver->ledger_read(target, subscription, ledger, found),
+	dbsync_target_require(target->driver->ledger_read(target, subscription, ledger, found),
 			target, "reading the ledger");
 }
 
@@ -104,7 +104,7 @@ dbsync_target_ledger_read_parts(DbsyncTarget *target, const pg_uuid_t *subscript
 {
 	List	   *parts = NIL;
 
-	require(target->driver->ledger_read_parts(target, subscription, &parts),
+	dbsync_target_require(target->driver->ledger_read_parts(target, subscription, &parts),
 			target, "reading the ledger");
 	return parts;
 }
@@ -112,14 +112,14 @@ dbsync_target_ledger_read_parts(DbsyncTarget *target, const pg_uuid_t *subscript
 void
 dbsync_target_ledger_create(DbsyncTarget *target, const DbsyncLedger *ledger)
 {
-	require(target->driver->ledger_create(target, ledger),
+	dbsync_target_require(target->driver->ledger_create(target, ledger),
 			target, "creating the subscription's row in the ledger");
 }
 
 void
 dbsync_target_ledger_forget(DbsyncTarget *target, const pg_uuid_t *subscription, const char *doing)
 {
-	require(target->driver->ledger_forget(target, subscription), target, doing);
+	dbsync_target_require(target->driver->ledger_forget(target, subscription), target, doing);
 }
 
 bool
@@ -138,26 +138,26 @@ dbsync_target_try_ledger_forget(DbsyncTarget *target, const pg_uuid_t *subscript
 void
 dbsync_target_ledger_move(DbsyncTarget *target, const DbsyncLedger *ledger)
 {
-	require(target->driver->ledger_move(target, ledger), target, "writing the ledger");
+	dbsync_target_require(target->driver->ledger_move(target, ledger), target, "writing the ledger");
 }
 
 void
 dbsync_target_ledger_write_parts(DbsyncTarget *target, const pg_uuid_t *subscription, List *parts)
 {
-	require(target->driver->ledger_write_parts(target, subscription, parts),
+	dbsync_target_require(target->driver->ledger_write_parts(target, subscription, parts),
 			target, "writing the ledger");
 }
 
 void
 dbsync_target_ledger_forget_parts(DbsyncTarget *target, List *attachments)
 {
-	require(target->driver->ledger_forget_parts(target, attachments), target, "writing the ledger");
+	dbsync_target_require(target->driver->ledger_forget_parts(target, attachments), target, "writing the ledger");
 }
 
 void
 dbsync_target_confirm(DbsyncTarget *target, const pg_uuid_t *subscription)
 {
-	require(target->driver->confirm(target, subscription), target, "confirming the position");
+	dbsync_target_require(target->driver->confirm(target, subscription), target, "confirming the position");
 }
 
 DbsyncTargetTable *
@@ -171,7 +171,7 @@ dbsync_target_tables_close(DbsyncTarget *target, List *tables)
 {
 	if (target->driver->tables_close == NULL)
 		return false;
-	require(target->driver->tables_close(target, tables), target, "giving up tables that are not used");
+	dbsync_target_require(target->driver->tables_close(target, tables), target, "giving up tables that are not used");
 	return true;
 }
 
@@ -185,7 +185,7 @@ void
 dbsync_target_upkeep(DbsyncTarget *target, long *pause, int *wants)
 {
 	if (target->driver->upkeep != NULL)
-		require(target->driver->upkeep(target, pause, wants), target, "seeing to the target");
+		dbsync_target_require(target->driver->upkeep(target, pause, wants), target, "seeing to the target");
 }
 
 bool
@@ -230,14 +230,14 @@ void
 dbsync_target_index_create(DbsyncTarget *target, const DbsyncTableSpec *spec, const DbsyncIndex *index,
 						   DbsyncIndexOutcome *outcome, const char **words)
 {
-	require(target->driver->index_create(target, spec, index, outcome, words), target,
+	dbsync_target_require(target->driver->index_create(target, spec, index, outcome, words), target,
 			psprintf("making index \"%s\" of target table \"%s.%s\"", index->name, spec->schema, spec->table));
 }
 
 void
 dbsync_target_table_complete(DbsyncTarget *target, const DbsyncTableSpec *spec, const char *maker)
 {
-	require(target->driver->table_complete(target, spec, maker), target,
+	dbsync_target_require(target->driver->table_complete(target, spec, maker), target,
 			psprintf("taking the mark off target table \"%s.%s\"", spec->schema, spec->table));
 }
 
@@ -246,7 +246,7 @@ dbsync_target_table_has_rows(DbsyncTarget *target, DbsyncTargetTable *table)
 {
 	bool		has_rows = false;
 
-	require(target->driver->table_has_rows(target, table, &has_rows),
+	dbsync_target_require(target->driver->table_has_rows(target, table, &has_rows),
 			target, "looking for rows in the target table");
 	return has_rows;
 }
@@ -290,167 +290,4 @@ dbsync_target_table_takes_several(const DbsyncTarget *target, const DbsyncTarget
 {
 	return (target->driver->features & DBSYNC_FEATURE_SEVERAL) != 0 &&
 		target->driver->table_takes_several(table);
-}
-
-bool
-dbsync_target_try_begin(DbsyncTarget *target, const DbsyncLedger *ledger,
-						const char *origin, int64 expected_rows, int flags)
-{
-	return target->driver->begin(target, ledger, origin, expected_rows, flags);
-}
-
-void
-dbsync_target_begin(DbsyncTarget *target, const DbsyncLedger *ledger,
-					const char *origin, int64 expected_rows, int flags)
-{
-	require(dbsync_target_try_begin(target, ledger, origin, expected_rows, flags),
-			target, "beginning a batch");
-}
-
-void
-dbsync_target_truncate(DbsyncTarget *target, DbsyncTargetTable **tables, int ntables,
-					   const char *doing)
-{
-	require(target->driver->truncate(target, tables, ntables), target, doing);
-}
-
-bool
-dbsync_target_has_foreign_keys(const DbsyncTarget *target)
-{
-	return (target->driver->features & DBSYNC_FEATURE_FOREIGN_KEYS) != 0;
-}
-
-void
-dbsync_target_foreign_keys(DbsyncTarget *target, int ntables, const char **schemas,
-						   const char **tables, bool *checked, List **keys)
-{
-	require(target->driver->foreign_keys(target, ntables, schemas, tables, checked, keys),
-			target, "looking for foreign keys");
-}
-
-void
-dbsync_target_rows_together(DbsyncTarget *target, bool clashed, const char *doing)
-{
-	require(target->driver->rows_together(target, clashed), target, doing);
-}
-
-bool
-dbsync_target_table_is_followed(const DbsyncTarget *target, const DbsyncTargetTable *table)
-{
-	return target->driver->table_is_followed != NULL && target->driver->table_is_followed(table);
-}
-
-bool
-dbsync_target_clears(const DbsyncTarget *target)
-{
-	return (target->driver->features & DBSYNC_FEATURE_CLEAR) != 0;
-}
-
-void
-dbsync_target_rows_clear(DbsyncTarget *target, DbsyncTargetTable *table, List *sets)
-{
-	require(target->driver->rows_clear(target, table, sets), target, "deleting rows that are in the way");
-}
-
-bool
-dbsync_target_parks(const DbsyncTarget *target)
-{
-	return target != NULL && (target->driver->features & DBSYNC_FEATURE_QUARANTINE) != 0;
-}
-
-List *
-dbsync_target_quarantine_read(DbsyncTarget *target, const pg_uuid_t *subscription, bool make)
-{
-	List	   *rows = NIL;
-
-	require(target->driver->quarantine_read(target, subscription, make, &rows), target, "reading the quarantine");
-	return rows;
-}
-
-void
-dbsync_target_quarantine_free(DbsyncTarget *target, List *rows)
-{
-	require(target->driver->quarantine_free(target, rows), target, "writing the quarantine");
-}
-
-void
-dbsync_target_doubt(DbsyncTarget *target, List *late)
-{
-	require(target->driver->doubt(target, late), target, "beginning a batch");
-}
-
-bool
-dbsync_target_deletes_where(const DbsyncTarget *target)
-{
-	return target->driver->delete_where != NULL;
-}
-
-bool
-dbsync_target_try_delete_where(DbsyncTarget *target, DbsyncTargetTable *table,
-							   const DbsyncTableSpec *spec, const char *condition)
-{
-	return target->driver->delete_where(target, table, spec, condition);
-}
-
-bool
-dbsync_target_try_rows_begin(DbsyncTarget *target, DbsyncTargetTable *table,
-							 DbsyncRowsMode mode, int64 expected_rows)
-{
-	return target->driver->rows_begin(target, table, mode, expected_rows);
-}
-
-void
-dbsync_target_rows_begin(DbsyncTarget *target, DbsyncTargetTable *table,
-						 DbsyncRowsMode mode, int64 expected_rows, const char *doing)
-{
-	require(dbsync_target_try_rows_begin(target, table, mode, expected_rows), target, doing);
-}
-
-bool
-dbsync_target_try_rows_end(DbsyncTarget *target)
-{
-	return target->driver->rows_end(target);
-}
-
-void
-dbsync_target_rows_go_between(DbsyncTarget *target)
-{
-	if (target->driver->rows_go_between != NULL)
-		target->driver->rows_go_between(target);
-}
-
-bool
-dbsync_target_rows_have_room(DbsyncTarget *target)
-{
-	return target->driver->rows_have_room == NULL || target->driver->rows_have_room(target);
-}
-
-void
-dbsync_target_hurry(DbsyncTarget *target)
-{
-	require(target->driver->hurry(target), target, "sending a batch");
-}
-
-void
-dbsync_target_fence(DbsyncTarget *target, const DbsyncLedger *ledger)
-{
-	require(target->driver->fence(target, ledger), target, "beginning a batch");
-}
-
-void
-dbsync_target_commit(DbsyncTarget *target)
-{
-	require(target->driver->commit(target), target, "committing a batch");
-}
-
-bool
-dbsync_target_has_sequences(const DbsyncTarget *target)
-{
-	return (target->driver->features & DBSYNC_FEATURE_SEQUENCES) != 0;
-}
-
-void
-dbsync_target_sequences_advance(DbsyncTarget *target, List *sequences)
-{
-	require(target->driver->sequences_advance(target, sequences), target, "setting sequences");
 }

@@ -21,6 +21,9 @@
  */
 pg_noreturn extern void dbsync_target_raise(DbsyncTarget *target, const char *doing);
 
+/* The driver has done it, or its fault is raised. */
+extern void dbsync_target_require(bool done, DbsyncTarget *target, const char *doing);
+
 /* Has the remote refused something over this connection?  target may be NULL. */
 extern bool dbsync_target_has_fault(const DbsyncTarget *target);
 

@@ -48,6 +48,17 @@ dbsync_target_read_end(DbsyncTarget *target)
 		dbsync_target_raise(target, DOING);
 }
 
+List *
+dbsync_target_read_parked(DbsyncTarget *target, const pg_uuid_t *attachment)
+{
+	List	   *rows = NIL;
+
+	if ((target->driver->features & DBSYNC_FEATURE_QUARANTINE) != 0 &&
+		!target->driver->read_parked(target, attachment, &rows))
+		dbsync_target_raise(target, "reading which keys are parked");
+	return rows;
+}
+
 bool
 dbsync_target_try_read_is_in_way(DbsyncTarget *target, DbsyncTargetTable *table, bool *in_way)
 {

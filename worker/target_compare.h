@@ -22,6 +22,9 @@ extern bool dbsync_target_read_next(DbsyncTarget *target, DbsyncReadRow *row);
 extern void dbsync_target_read_end(DbsyncTarget *target);
 extern void dbsync_target_read_sequence(DbsyncTarget *target, DbsyncTargetTable *table, int column, bool descending,
 										DbsyncReadSequence *sequence);
+/* Of a target that parks rows, while it is being read: keys of an attachment that are parked. */
+extern List *dbsync_target_read_parked(DbsyncTarget *target, const pg_uuid_t *attachment);
+
 extern bool dbsync_target_try_read_is_in_way(DbsyncTarget *target, DbsyncTargetTable *table, bool *in_way);
 
 #endif							/* DBSYNC_WORKER_TARGET_COMPARE_H */

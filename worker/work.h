@@ -62,7 +62,7 @@ typedef struct DbsyncWork
 	int			blamed;			/* captured id of the table being copied from, or 0 */
 	bool		copy_failed;	/* the last attempt did, in a table's copy */
 	bool		scan_failed;	/* or because of one that is scanned */
-	int			comparing;		/* captured id of the table that is being compared with its shadow, or 0 */
+	int			comparing;		/* captured id of the table that is being compared, with its shadow or with the target, or 0 */
 	bool		scans_by_round; /* tables are scanned, or compared, once a round of the policy, and not by their own clock */
 	bool		unsure;			/* it has sent several tables, any of which may be what failed as it ended */
 
@@ -91,6 +91,8 @@ typedef struct DbsyncWork
 	/* rows that the target refuses: see worker/batch/quarantine.h */
 	bool		parks;			/* what is parked was read as that of a subscription that parks rows */
 	List	   *late;			/* of char *: what the next batch is to check with each row; in context */
+	List	   *parked_read;	/* of DbsyncParkedRow: all that was parked as this connection began, in target_context; to be noted, ... */
+	bool		parked_read_due;	/* ... if this is set; then */
 	List	   *parked_news;	/* of DbsyncParkedRow: not noted in the catalog yet; in target_context, too: */
 	List	   *parked_done;	/* of DbsyncParkedAnswer (worker/batch/retry.h) */
 	int			refused;		/* captured id of the table whose rows the last attempt could not park, or 0 */

@@ -31,6 +31,7 @@ my @parts = (
 	[ timestamp => 'Few new rows in a large table that is scanned.', \&timestamp ],
 	[ shadow => 'Few differences between a table and its shadow.', \&shadow ],
 	[ verify => 'Are both ends equal?', \&verify ],
+	[ snapshot => 'A table that is kept equal by comparisons.', \&snapshot ],
 	[ config => 'A configuration of two thousand tables.', \&config ],
 	[ quarantine => 'Rows that the target refuses.', \&quarantine ],
 	[ keys => 'Keys captured alone, beside whole rows.', \&keys_alone ],
@@ -490,10 +491,27 @@ sub verify
 		check('an honest target', '÷ count and hash at both ends', '<=', 1.5, $ratio->('an honest target', 'count and hash at both ends')),
 		check('100 rows differ', '÷ an honest target', '<=', 1.5, $ratio->('100 rows differ', 'an honest target')),
 		check('a hundredth of it', '÷ all', '<=', 0.25, $ratio->('a hundredth of it', 'an honest target')),
+		check('commits beside verify, p99', '÷ without verify', '<=', 1.5, $ratio->('commits beside verify, p99', 'commits without verify, p99')),
+		check('many rows, memory', 'above idle, MB', '<=', 64, [ $data->each_round(sub { return $figure->('many rows, memory above idle', $_[0]); }) ]),
+		check('many rows', '÷ pgcopydb compare data', '<=', 0.5, ratios($data, $name, 'many rows', 'dbsync', 'pgcopydb')),
 		check('1 000 rows repaired', 'beyond finding them, s', '<=', 1, [ $data->each_round(sub {
 			my ($x, $y) = map { $figure->($_, $_[0]) } '1 000 rows repaired', '1 000 rows differ';
 			return $x && $y ? $x - $y : undef;
 		}) ]));
+}
+
+sub snapshot
+{
+	my ($data, $name) = @_;
+	my $plain = 'count and hash at both ends';
+
+	return map {
+		my ($work, $most) = @$_;
+		check($work, '÷ count and hash at both ends', '<=', $most, [ $data->each_round(sub {
+			my ($x, $y) = map { scalar $data->at($name, $_, 'dbsync', $_[0]) } $work, $plain;
+			return $x && $y ? $x / $y : undef;
+		}) ])
+	} [ 'nothing differs', 1.5 ], [ '100 rows differ', 2 ], [ 'a tenth of the rows differs', 5 ];
 }
 
 sub files

@@ -2,20 +2,31 @@
 #
 # Work: a table of BENCH_ROWS narrow rows, live and idle.  Timed, as psql times it: verify() of an honest target; of
 # one in which 100 rows are others; a hundredth of it; repair of 1 000 rows.  Beside it, in the same round: count and
-# hash of all rows, by SQL, at both ends at once, until the later of the two has answered.  All servers have fsync off.
+# hash of all rows, by SQL, at both ends at once, until the later of the two has answered, and the same as pgcopydb's
+# compare data asks for it (count, and the sum of hashtext() of the row's text).
+# Then, at BENCH_ROWS rows: the 99th percentile of commits of one row, 200 a second by four clients, half of BENCH_SECONDS
+# without verify() and half with one behind the other.  Then a table of BENCH_VERIFY_ROWS rows: verify() of all of it,
+# pgcopydb compare data of the same (where the installed pgcopydb has it), and the most memory of its own that the process has had,
+# above one that compares a table of one row.  All servers have fsync off.
 
 verify_hash="SELECT count(*), sum(hashtextextended(ROW(t.*)::text, 1)) FROM t"
+verify_hashtext="SELECT count(1), encode(sha256(format('%s-%s', sum(hashtext((id, a, b, c, d)::text)::bigint), count(1))::bytea), 'hex') FROM ONLY t"
 
-# Both ends at once.
+# Usage: verify_plain NAME SQL.  Both ends at once.
 verify_plain()
 {
 	local start
+	local there
+	local here
 
 	start=$(now)
-	value dbsync_target bench "$verify_hash" >/dev/null &
-	value dbsync_source bench "$verify_hash" >/dev/null
-	wait $!
-	record "count and hash at both ends" dbsync "$(since "$start")" s
+	value dbsync_target bench "$2" >/dev/null &
+	there=$!
+	value dbsync_source bench "$2" >/dev/null &
+	here=$!
+	wait "$here"
+	wait "$there"
+	record "$1" dbsync "$(since "$start")" s
 }
 
 # Usage: verify_turn NAME ARGUMENTS VERDICT
@@ -36,6 +47,105 @@ verify_falsify()
 	quietly dbsync_target bench <<<"UPDATE t SET a = a + 1 WHERE id IN (SELECT (n * (SELECT max(id) FROM t) / $1)::bigint FROM generate_series(1, $1) n);"
 }
 
+# One verify() behind the other, until it is stopped.
+verify_on_and_on()
+{
+	while :; do
+		value dbsync_source bench "SELECT verdict FROM dbsync.verify('s', 't')" >>"$work/verdicts"
+	done
+}
+
+# Usage: verify_load NAME.  Commits of one row, and the 99th percentile of their times.
+verify_load()
+{
+	rm -f "$work"/commits.*
+	run_pgbench dbsync_source bench -f "$work/one_row.sql" -c 4 -j 1 -R 200 -T "$(((bench_seconds + 1) / 2))" -l --log-prefix="$work/commits"
+	record "$1, p99" dbsync "$(cat "$work"/commits.* | awk '{print $3 / 1000}' | sort -n | awk '{a[NR] = $1} END {print a[int(NR * 0.99) + 1]}')" ms
+}
+
+verify_under_load()
+{
+	local runs
+
+	as_server tee "$work/one_row.sql" >/dev/null <<<"\\set id random(1, $bench_rows)
+UPDATE t SET a = a + 1 WHERE id = :id;"
+	verify_load "commits without verify"
+	: >"$work/verdicts"
+	verify_on_and_on &
+	runs=$!
+	verify_load "commits beside verify"
+	kill "$runs"
+	wait "$runs" 2>/dev/null || true
+	# the call that was under way
+	while [ "$(value dbsync_source bench "SELECT count(*) FROM dbsync.verify_status")" != 0 ]; do sleep 0.1; done
+	! grep -qv '^equal$' "$work/verdicts" || die "verify beside writers says $(sort "$work/verdicts" | uniq -c | tr '\n' ' ')"
+	dbsync_mark
+	dbsync_wait
+}
+
+# Usage: verify_memory TABLE.  Sets most, in kB, and took, in seconds.
+verify_memory()
+{
+	local pid=
+	local asking
+	local watcher
+	local start
+
+	start=$(now)
+	value dbsync_source bench "SELECT verdict FROM dbsync.verify('s', '$1')" >"$work/verdict" &
+	asking=$!
+	while [ -z "$pid" ] && kill -0 "$asking" 2>/dev/null; do
+		pid=$(value dbsync_source bench "SELECT pid FROM dbsync.verify_status WHERE pid > 0 LIMIT 1")
+	done
+	perl "$bench/lib/rss.pl" "${pid:-0}" >"$work/most" </dev/null &
+	watcher=$!
+	wait "$asking" || die "verify of $1 failed"
+	took=$(since "$start")
+	kill "$watcher" 2>/dev/null || true
+	wait "$watcher" 2>/dev/null || true
+	most=$(cat "$work/most")
+}
+
+# pgcopydb has it since 0.13.
+verify_pgcopydb_compares()
+{
+	pgcopydb_available && pgcopydb compare data --help >"$work/compare.log" 2>&1 && ! grep -q "unknown command" "$work/compare.log"
+}
+
+verify_many_rows()
+{
+	local idle
+	local side
+	local start
+	local most
+	local took
+
+	for side in source target; do
+		quietly "dbsync_$side" bench <<<"CREATE TABLE many (id bigint PRIMARY KEY, a int, b text, c timestamptz, d numeric);
+			CREATE TABLE one (id int PRIMARY KEY);"
+	done
+	quietly dbsync_source bench <<<"INSERT INTO many $(row_source narrow "$bench_verify_rows"); INSERT INTO one VALUES (1);
+		SELECT dbsync.add_table('s', 'many'), dbsync.add_table('s', 'one');"
+	dbsync_wait_live dbsync_source bench
+	for side in source target; do
+		quietly "dbsync_$side" bench <<<"VACUUM ANALYZE many;"
+	done
+	verify_memory one
+	idle=$most
+	verify_memory many
+	[ "$(cat "$work/verdict")" = equal ] || die "verify says $(cat "$work/verdict") of many rows"
+	record "many rows" dbsync "$took" s
+	record "many rows, memory above idle" dbsync "$(awk "BEGIN {print ($most - $idle) / 1024}")" MB
+	if verify_pgcopydb_compares; then
+		start=$(now)
+		as_server env TMPDIR="$work" pgcopydb compare data --source "$(uri dbsync_source bench)" --target "$(uri dbsync_target bench)" >"$work/compare.log" 2>&1 ||
+			die "pgcopydb compare data failed: $(tail -n 5 "$work/compare.log")"
+		record "many rows" pgcopydb "$(since "$start")" s
+	else
+		say "this pgcopydb has no compare data"
+	fi
+}
+
 run_verify()
 {
 	local side
@@ -52,7 +162,8 @@ run_verify()
 		quietly "dbsync_$side" bench <<<"VACUUM ANALYZE t;"
 	done
 	for ((round = 1; round <= bench_rounds; round++)); do
-		verify_plain
+		verify_plain "count and hash at both ends" "$verify_hash"
+		verify_plain "count and hashtext at both ends" "$verify_hashtext"
 		verify_turn "an honest target" "'t'" equal
 		verify_turn "a hundredth of it" "'t', sample => 0.01" equal
 		verify_falsify 100
@@ -62,7 +173,10 @@ run_verify()
 		verify_turn "1 000 rows differ" "'t'" different
 		verify_turn "1 000 rows repaired" "'t', repair => true" repaired
 		must_agree dbsync bench t
+		verify_under_load
 	done
+	round=1
+	verify_many_rows
 	dbsync_unsubscribe
 	pair_down dbsync
 }

@@ -296,7 +296,7 @@ COMMENT ON COLUMN dbsync.subscription.backlog_limit IS 'how large what is kept f
 COMMENT ON COLUMN dbsync.subscription.chain IS 'of a file target: the chain of its bundles, a second; null: none was begun';
 COMMENT ON COLUMN dbsync.subscription.on_error IS 'what becomes of a row that the target refuses for what it is: stop: all waits until the cause is mended; quarantine: its key is parked, and all else goes on';
 COMMENT ON COLUMN dbsync.subscription.verify_policy IS 'when it is verified by itself, as a policy; null: never';
-COMMENT ON COLUMN dbsync.subscription.last_verify IS 'when that was begun last, or the policy was given';
+COMMENT ON COLUMN dbsync.subscription.last_verify IS 'when that was begun last, or the policy was given, or the subscription was first started';
 COMMENT ON COLUMN dbsync.subscription.enabled IS 'started; true also while the server is down';
 COMMENT ON COLUMN dbsync.subscription."position" IS 'transactions visible in this snapshot are on the disk of the target, as far as is known; null: it never ran';
 COMMENT ON COLUMN dbsync.subscription.created IS 'when it was created';
@@ -357,7 +357,7 @@ CREATE TABLE dbsync.subscription_table (
     indexes_due boolean NOT NULL DEFAULT false,
     -- came in by a rule, and not by its name (56_rules.sql)
     by_rule boolean NOT NULL DEFAULT false,
-    -- of rows_copied: what the filter left out of them; and the size of what was sent of the others
+    -- of rows_copied: what the filter left out of them, or the target refused; and the size of what was sent of the others
     rows_excluded bigint NOT NULL DEFAULT 0,
     bytes_copied bigint NOT NULL DEFAULT 0,
     -- a way to find changes that is this subscription's own; null: that of the captured table
@@ -384,7 +384,7 @@ COMMENT ON COLUMN dbsync.subscription_table.selection IS 'columns and filter as 
 COMMENT ON COLUMN dbsync.subscription_table.copy_data IS 'whether rows that were there before are copied';
 COMMENT ON COLUMN dbsync.subscription_table.existing_rows IS 'what becomes of rows that the target table has: keep or truncate; null: they are an error';
 COMMENT ON COLUMN dbsync.subscription_table.state IS 'new: nothing happened yet; copying: first copy under way; indexing: it is live, and its other indexes are being made at the target; live; suspended: needs copy_table()';
-COMMENT ON COLUMN dbsync.subscription_table.rows_copied IS 'rows of the first copy that are on the target';
+COMMENT ON COLUMN dbsync.subscription_table.rows_copied IS 'rows that the first copy has gone through, and of which all is done at the target';
 COMMENT ON COLUMN dbsync.subscription_table.rows_expected IS 'rows that the first copy is likely to have';
 COMMENT ON COLUMN dbsync.subscription_table.note IS 'why the subscription does not get the table any more; or what the target refused of making it, or an index of it';
 COMMENT ON COLUMN dbsync.subscription_table.capture IS 'a way to find changes that is this subscription''s own; null: that of the captured table';
@@ -395,7 +395,7 @@ COMMENT ON COLUMN dbsync.subscription_table.start_position IS 'without a copy: c
 COMMENT ON COLUMN dbsync.subscription_table.target_given IS 'whether the target''s name was given, or is what the table was called when it was added';
 COMMENT ON COLUMN dbsync.subscription_table.missing_rows IS 'rows that were to be deleted at the target and were not there, of a table without a key';
 COMMENT ON COLUMN dbsync.subscription_table.by_rule IS 'whether it came in by a rule of the subscription, and not by its name';
-COMMENT ON COLUMN dbsync.subscription_table.rows_excluded IS 'of rows_copied: those that the filter left out, which are not on the target';
+COMMENT ON COLUMN dbsync.subscription_table.rows_excluded IS 'of rows_copied: those that are not on the target, as the filter left them out, or it refused them';
 COMMENT ON COLUMN dbsync.subscription_table.bytes_copied IS 'bytes of the values that the first copy has brought to the target';
 COMMENT ON COLUMN dbsync.subscription_table.held IS 'the table is held: transactions that are not visible in this snapshot are kept for it; null: it is not held';
 COMMENT ON COLUMN dbsync.subscription_table.held_mark IS 'checksum of the table''s row in the ledger, as it was when this was noted';
@@ -510,15 +510,16 @@ SELECT dbsync_internal.watch_config('dbsync.subscription_table',
     'OF subscription_id, captured_id, uid, target_schema, target_table, selection, operations, copy_data, existing_rows, note, held_asked, parked_asked');
 DROP FUNCTION dbsync_internal.watch_config(regclass, text);
 
--- What is parked belongs to an attachment; taken out, or copied anew, it is another one.
+-- What is parked belongs to an attachment, and what is to be repaired; taken out, or copied anew, it is another one.
 CREATE FUNCTION dbsync_internal.attachment_ended() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     DELETE FROM dbsync_internal.parked_row p WHERE p.attachment = OLD.uid;
+    DELETE FROM dbsync_internal.repair_key r WHERE r.attachment = OLD.uid;
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.attachment_ended() IS 'trigger: an attachment is no more, and what was parked of it does not matter';
+COMMENT ON FUNCTION dbsync_internal.attachment_ended() IS 'trigger: an attachment is no more, and what was parked of it, or was to be repaired, does not matter';
 
 CREATE TRIGGER attachment_ended AFTER DELETE ON dbsync.subscription_table
     FOR EACH ROW EXECUTE FUNCTION dbsync_internal.attachment_ended();

@@ -178,9 +178,13 @@ BEGIN
             HINT = 'Take it out of its subscriptions with dbsync.remove_table().';
     END IF;
     IF role IS NOT NULL THEN
-        PERFORM dbsync_internal.check_rights(role, captured.relid, captured.capture IN ('none', 'shadow'));
+        PERFORM dbsync_internal.check_rights(role, captured.relid, captured.capture IN ('none', 'shadow', 'snapshot'));
     END IF;
-    PERFORM dbsync_internal.check_supported(captured.relid);
+    IF captured.capture = 'snapshot' THEN
+        PERFORM dbsync_internal.check_snapshot_kind(captured.relid);
+    ELSE
+        PERFORM dbsync_internal.check_supported(captured.relid);
+    END IF;
     RETURN true;
 EXCEPTION WHEN undefined_table OR insufficient_privilege OR feature_not_supported OR wrong_object_type OR program_limit_exceeded OR too_many_columns THEN
     GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
@@ -225,6 +229,9 @@ BEGIN
         RETURN;
     ELSIF captured.capture = 'none' THEN
         PERFORM dbsync_internal.install_scanned(captured);
+        RETURN;
+    ELSIF captured.capture = 'snapshot' THEN
+        PERFORM dbsync_internal.install_snapshot(captured);
         RETURN;
     END IF;
     PERFORM dbsync_internal.lock_members(captured.relid, 'SHARE ROW EXCLUSIVE');

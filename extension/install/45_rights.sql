@@ -150,7 +150,7 @@ AS $$
             WHERE a.subscription_id = lost_tables.subscription_id AND a.state <> 'suspended') END) m
     JOIN dbsync.captured_table t ON t.relid = m.rel
     -- who scans a table, or compares it, puts no trigger on it
-    WHERE NOT (m.lacks = 'TRIGGER' AND (t.capture = 'shadow' OR EXISTS (
+    WHERE NOT (m.lacks = 'TRIGGER' AND (t.capture IN ('shadow', 'snapshot') OR EXISTS (
         SELECT FROM dbsync.subscription_table a
         WHERE a.subscription_id = lost_tables.subscription_id AND a.captured_id = t.id AND a.capture = 'timestamp')))
     UNION ALL

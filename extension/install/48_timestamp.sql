@@ -380,7 +380,7 @@ CREATE FUNCTION dbsync_internal.install_mode(captured_id int) RETURNS text
 AS $$
     SELECT CASE WHEN c.capture = 'shadow' AND NOT EXISTS (
             SELECT FROM pg_trigger g WHERE g.tgrelid = c.relid AND g.tgfoid = 'dbsync_internal.capture()'::regprocedure) THEN 'ACCESS SHARE'
-        WHEN c.capture <> 'none' THEN 'SHARE ROW EXCLUSIVE'
+        WHEN c.capture NOT IN ('none', 'snapshot') THEN 'SHARE ROW EXCLUSIVE'
         WHEN EXISTS (SELECT FROM dbsync.segment s WHERE s.captured_id = c.id) THEN 'ACCESS EXCLUSIVE' ELSE 'ACCESS SHARE' END
     FROM dbsync.captured_table c WHERE c.id = install_mode.captured_id
 $$;

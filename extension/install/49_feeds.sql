@@ -24,12 +24,16 @@ BEGIN
     ELSIF capture = 'shadow' THEN
         PERFORM dbsync_internal.shadow_options(options);
         RETURN;
+    ELSIF capture = 'snapshot' THEN
+        PERFORM dbsync_internal.snapshot_options(options);
+        RETURN;
     ELSIF capture NOT IN ('trigger', 'keys', 'api', 'wal') THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('capture "%s" is not supported', capture),
             HINT = 'There are "trigger", the default; "keys": triggers write keys alone, and rows are read again; '
                 '"api": the application calls dbsync.record_change(); "wal": the worker reads keys from the WAL; '
-                '"timestamp": the worker reads the table by a column of it; "shadow": the worker compares it with a copy.';
+                '"timestamp": the worker reads the table by a column of it; "shadow": the worker compares it with a copy; '
+                '"snapshot": both ends are compared on a schedule.';
     ELSIF jsonb_typeof(options) <> 'object' THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('options of capture "%s" must be an object', capture),
@@ -113,7 +117,8 @@ AS $$
             'steps between batches are not seen'
         WHEN 'wal' THEN 'wal: rows are read again as each batch is made, steps between are not seen; nor is who wrote them, so they go on as made here'
         WHEN 'shadow' THEN 'shadow: the table is compared with a copy that is kept here; steps between two comparisons are not seen, nor who wrote a row'
-            || CASE WHEN coalesce((captured.capture_options -> 'exact')::boolean, false) THEN '' ELSE ', nor values that are equal to those before (1.0 and 1.00)' END END
+            || CASE WHEN coalesce((captured.capture_options -> 'exact')::boolean, false) THEN '' ELSE ', nor values that are equal to those before (1.0 and 1.00)' END
+        WHEN 'snapshot' THEN 'snapshot: both ends are compared, and what differs is sent; steps between two comparisons are not seen, nor who wrote a row' END
 $$;
 COMMENT ON FUNCTION dbsync_internal.capture_in_words(dbsync.captured_table) IS 'what is not seen by the way in which a table is captured; null: all is';
 

@@ -112,6 +112,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_on_error(text, name) IS 'error unless it says what becomes of rows that the target refuses, and the target can do it';
 
+CREATE FUNCTION dbsync_internal.target_shows_rows(target name) RETURNS boolean
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_target_shows_rows';
+COMMENT ON FUNCTION dbsync_internal.target_shows_rows(name) IS 'can the driver of a target show what is in its tables?';
+
+-- Empty or null: it is not verified by itself.
+CREATE FUNCTION dbsync_internal.check_verify_policy(verify_policy text, target name) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF coalesce(verify_policy, '') = '' THEN
+        RETURN;
+    END IF;
+    PERFORM dbsync_internal.check_verify_policy(verify_policy);
+    IF NOT dbsync_internal.target_shows_rows(target) THEN
+        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+            MESSAGE = format('verify_policy cannot be given for target "%s"', target),
+            DETAIL = 'Its driver lacks the feature COMPARE: it cannot show what is in its tables.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_verify_policy(text, name) IS 'error unless it says when a subscription is verified, by the clock alone, and the target can be';
+
 -- Rows of a partition that has gone can be deleted at the target only by what its bound says.
 CREATE FUNCTION dbsync_internal.check_bounds_travel(rel regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -194,7 +215,7 @@ DECLARE
 BEGIN
     PERFORM dbsync_internal.keep_notes(rel);
     INSERT INTO dbsync.captured_table AS c (relid, key_index, named_key, capture, capture_options)
-    VALUES (rel, CASE WHEN key IS NULL THEN dbsync_internal.choose_key(rel) ELSE dbsync_internal.check_named_key(rel, key) END, key,
+    VALUES (rel, CASE WHEN capture = 'snapshot' THEN 0 WHEN key IS NULL THEN dbsync_internal.choose_key(rel) ELSE dbsync_internal.check_named_key(rel, key) END, key,
         CASE capture WHEN 'timestamp' THEN 'none' ELSE capture END, CASE WHEN capture = 'timestamp' OR options IS NULL THEN '{}' ELSE options END)
     ON CONFLICT (relid) WHERE state <> 'dropped' DO UPDATE SET note = NULL,
         state = CASE WHEN c.state = 'active' THEN 'active' ELSE 'installing' END,
@@ -353,16 +374,27 @@ DECLARE
     selection jsonb;
     captured_id int;
     scan jsonb := CASE WHEN capture = 'timestamp' THEN options END;
+    compared boolean := capture = 'snapshot';
 BEGIN
-    PERFORM dbsync_internal.check_kind(rel);
-    PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel, scan IS NOT NULL OR capture = 'shadow');
+    PERFORM dbsync_internal.check_one_look(rel, capture);
+    IF NOT compared THEN
+        PERFORM dbsync_internal.check_kind(rel);
+    END IF;
+    PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(subscription.id), rel, scan IS NOT NULL OR capture = 'shadow' OR compared);
     PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
-    PERFORM dbsync_internal.check_supported(rel);
-    IF subscription.on_partition_drop = 'delete' THEN
+    IF compared THEN
+        PERFORM dbsync_internal.check_snapshot_kind(rel);
+        PERFORM dbsync_internal.check_snapshot(subscription, rel, options, key, copy_data);
+    ELSE
+        PERFORM dbsync_internal.check_supported(rel);
+    END IF;
+    IF subscription.on_partition_drop = 'delete' AND NOT compared THEN
         PERFORM dbsync_internal.check_bounds_travel(rel);
     END IF;
     IF key IS NOT NULL THEN
-        PERFORM dbsync_internal.check_named_key(rel, key);
+        IF NOT compared THEN
+            PERFORM dbsync_internal.check_named_key(rel, key);
+        END IF;
         PERFORM dbsync_internal.check_same_key(rel, key);
     END IF;
     IF scan IS NOT NULL THEN
@@ -373,9 +405,11 @@ BEGIN
     END IF;
     PERFORM dbsync_internal.check_capture_key(rel, capture, key);
     PERFORM dbsync_internal.check_wal(subscription, rel, capture, key);
-    PERFORM dbsync_internal.check_keyless(rel, key IS NOT NULL, existing_rows);
-    IF key IS NULL THEN
-        PERFORM dbsync_internal.notice_keyless(rel);
+    IF NOT compared THEN
+        PERFORM dbsync_internal.check_keyless(rel, key IS NOT NULL, existing_rows);
+        IF key IS NULL THEN
+            PERFORM dbsync_internal.notice_keyless(rel);
+        END IF;
     END IF;
     IF columns IS NOT NULL OR filter IS NOT NULL THEN
         selection := dbsync_internal.make_selection(subscription, rel, columns, filter, key);
@@ -406,7 +440,7 @@ COMMENT ON FUNCTION dbsync_internal.attach_table(dbsync.subscription, regclass, 
 
 CREATE FUNCTION dbsync_internal.create_subscription(caller oid, name text, target text, tables regclass[],
     policy text, copy_data boolean, existing_rows text, forward text, ddl text, on_partition_drop text,
-    schemas text[], all_tables boolean, except_tables text[], create_missing boolean, time_zone text, backlog_limit text, on_error text) RETURNS void
+    schemas text[], all_tables boolean, except_tables text[], create_missing boolean, time_zone text, backlog_limit text, on_error text, verify_policy text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -425,9 +459,12 @@ BEGIN
     PERFORM dbsync_internal.check_on_partition_drop(on_partition_drop);
     PERFORM dbsync_internal.check_target(caller, target);
     PERFORM dbsync_internal.check_on_error(on_error, target);
+    PERFORM dbsync_internal.check_verify_policy(verify_policy, target);
 
-    INSERT INTO dbsync.subscription (name, target, policy, forward, ddl, on_partition_drop, rule_copy_data, rule_existing_rows, create_missing, time_zone, backlog_limit, on_error)
-    VALUES (name, target, policy, forward, ddl, on_partition_drop, copy_data, existing_rows, create_missing, time_zone, nullif(backlog_limit, ''), on_error)
+    INSERT INTO dbsync.subscription (name, target, policy, forward, ddl, on_partition_drop, rule_copy_data, rule_existing_rows, create_missing, time_zone, backlog_limit, on_error,
+        verify_policy, last_verify)
+    VALUES (name, target, policy, forward, ddl, on_partition_drop, copy_data, existing_rows, create_missing, time_zone, nullif(backlog_limit, ''), on_error,
+        nullif(verify_policy, ''), CASE WHEN verify_policy <> '' THEN dbsync_internal.policy_clock() END)
     ON CONFLICT ON CONSTRAINT subscription_name_key DO NOTHING
     RETURNING * INTO subscription;
     IF NOT FOUND THEN
@@ -444,15 +481,15 @@ BEGIN
     PERFORM dbsync_internal.notice_sequences(subscription, tables);
     PERFORM dbsync_internal.retry_removals(caller);
 END $$;
-COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text, text, text, text[], boolean, text[], boolean, text, text, text) IS 'body of dbsync.create_subscription()';
+COMMENT ON FUNCTION dbsync_internal.create_subscription(oid, text, text, regclass[], text, boolean, text, text, text, text, text[], boolean, text[], boolean, text, text, text, text) IS 'body of dbsync.create_subscription()';
 
 CREATE FUNCTION dbsync.create_subscription(name text, target text, tables text[] DEFAULT '{}', policy text DEFAULT 'immediate',
     copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, forward text DEFAULT 'all',
     ddl text DEFAULT 'wait', on_partition_drop text DEFAULT 'keep', schemas text[] DEFAULT NULL, all_tables boolean DEFAULT false,
     except_tables text[] DEFAULT NULL, create_missing boolean DEFAULT false, time_zone text DEFAULT NULL, backlog_limit text DEFAULT NULL,
-    on_error text DEFAULT 'stop') RETURNS void
+    on_error text DEFAULT 'stop', verify_policy text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text, text, text[], boolean, text[], boolean, text, text, text) IS 'makes a subscription of the caller''s, stopped at first; policy: when changes travel (see docs/policies.md), by the clocks of time_zone, null: UTC; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there; on_partition_drop (keep, delete): what becomes there of the rows of a partition that is detached or dropped; schemas, all_tables: all tables of these schemas, or of all, those that are made later among them; except_tables: but these; create_missing: tables that the target lacks are made there before their first copy, and their other indexes behind it; backlog_limit: how large what is kept for it may become ("10 GB"), before tables are copied anew instead, null: as large as it does; on_error (stop, quarantine): what becomes of a row that the target refuses for what it is: all waits for it, or its key is parked there (see docs/quarantine.md)';
+COMMENT ON FUNCTION dbsync.create_subscription(text, text, text[], text, boolean, text, text, text, text, text[], boolean, text[], boolean, text, text, text, text) IS 'makes a subscription of the caller''s, stopped at first; policy: when changes travel (see docs/policies.md), by the clocks of time_zone, null: UTC; existing_rows (keep, truncate): what to do with rows that a target table has before the first copy; forward (all, local): whether changes that came here from other databases go on to the target; ddl (wait, apply, ignore): what becomes of changes of tables there; on_partition_drop (keep, delete): what becomes there of the rows of a partition that is detached or dropped; schemas, all_tables: all tables of these schemas, or of all, those that are made later among them; except_tables: but these; create_missing: tables that the target lacks are made there before their first copy, and their other indexes behind it; backlog_limit: how large what is kept for it may become ("10 GB"), before tables are copied anew instead, null: as large as it does; on_error (stop, quarantine): what becomes of a row that the target refuses for what it is: all waits for it, or its key is parked there (see docs/quarantine.md); verify_policy: when it is verified by itself while it is started, by the clock ("cron 0 3 * * 0"), null: never';
 
 CREATE FUNCTION dbsync_internal.add_table(caller oid, subscription text, rel regclass, target_table text,
     columns text[], filter text, copy_data boolean, existing_rows text, key name[], operations text[], capture text, options jsonb) RETURNS void
@@ -479,4 +516,4 @@ CREATE FUNCTION dbsync.add_table(subscription text, "table" regclass, target_tab
     filter text DEFAULT NULL, copy_data boolean DEFAULT true, existing_rows text DEFAULT NULL, key name[] DEFAULT NULL,
     operations text[] DEFAULT NULL, capture text DEFAULT NULL, options jsonb DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
-COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[], text[], text, jsonb) IS 'adds a table to a subscription; columns: those that are sent, as in the list of a SELECT; filter: condition that is true of rows that are sent; operations: which of insert, update, delete and truncate are; key: NOT NULL columns by which its rows are known, with an index that begins with them; capture: who finds out what changed (trigger, keys, api, wal, timestamp, shadow), options: how';
+COMMENT ON FUNCTION dbsync.add_table(text, regclass, text, text[], text, boolean, text, name[], text[], text, jsonb) IS 'adds a table to a subscription; columns: those that are sent, as in the list of a SELECT; filter: condition that is true of rows that are sent; operations: which of insert, update, delete and truncate are; key: NOT NULL columns by which its rows are known, with an index that begins with them; capture: who finds out what changed (trigger, keys, api, wal, timestamp, shadow, snapshot), options: how';

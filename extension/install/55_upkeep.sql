@@ -15,7 +15,7 @@ BEGIN
     END IF;
     PERFORM dbsync_internal.check_time_zone(nullif(time_zone, ''));
     PERFORM dbsync_internal.check_backlog_limit(backlog_limit);
-    PERFORM dbsync_internal.check_verify_policy(nullif(verify_policy, ''));
+    PERFORM dbsync_internal.check_verify_policy(verify_policy, subscription.target);
     IF forward IS NOT NULL THEN
         PERFORM dbsync_internal.check_forward(forward);
     END IF;
@@ -49,7 +49,7 @@ BEGIN
         time_zone = zone,
         backlog_limit = CASE WHEN alter_subscription.backlog_limit IS NULL THEN s.backlog_limit ELSE nullif(alter_subscription.backlog_limit, '') END,
         verify_policy = CASE WHEN alter_subscription.verify_policy IS NULL THEN s.verify_policy ELSE nullif(alter_subscription.verify_policy, '') END,
-        last_verify = CASE WHEN alter_subscription.verify_policy IS DISTINCT FROM s.verify_policy AND alter_subscription.verify_policy IS NOT NULL
+        last_verify = CASE WHEN (coalesce(alter_subscription.verify_policy, s.verify_policy), zone) IS DISTINCT FROM (s.verify_policy, s.time_zone)
             THEN dbsync_internal.policy_clock() ELSE s.last_verify END,
         -- what another policy would have done before now it has not missed
         last_run = CASE WHEN (coalesce(alter_subscription.policy, s.policy), zone)
@@ -94,13 +94,19 @@ BEGIN
     END IF;
     PERFORM dbsync_internal.check_rights(dbsync_internal.owner_of(found_subscription.id), rel, EXISTS (
         SELECT FROM dbsync.subscription_table a
-        WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id AND (a.capture = 'timestamp' OR captured.capture = 'shadow')));
+        WHERE a.subscription_id = found_subscription.id AND a.captured_id = captured.id AND (a.capture = 'timestamp' OR captured.capture IN ('shadow', 'snapshot'))));
     PERFORM dbsync_internal.lock_by_oid(rel, 'ACCESS SHARE');
-    PERFORM dbsync_internal.check_supported(rel);
+    IF captured.capture = 'snapshot' THEN
+        PERFORM dbsync_internal.check_snapshot_kind(rel);
+    ELSE
+        PERFORM dbsync_internal.check_supported(rel);
+    END IF;
     IF captured.capture = 'shadow' THEN
         PERFORM dbsync_internal.check_shadow(rel, captured.named_key);
     END IF;
-    PERFORM dbsync_internal.check_keyless(rel, false, existing_rows);
+    IF captured.capture <> 'snapshot' THEN
+        PERFORM dbsync_internal.check_keyless(rel, false, existing_rows);
+    END IF;
     PERFORM dbsync_internal.check_moved(found_subscription, captured.id, rel);
 
     IF existing_rows IS DISTINCT FROM 'keep' THEN

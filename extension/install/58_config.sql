@@ -128,7 +128,7 @@ AS $$
 BEGIN
     IF jsonb_typeof(value) = 'array' AND key <> 'columns' THEN
         value := (SELECT coalesce(jsonb_agg(DISTINCT e.value ORDER BY e.value), '[]') FROM jsonb_array_elements(value) e);
-    ELSIF key = 'policy' THEN
+    ELSIF key IN ('policy', 'verify_policy') THEN
         value := to_jsonb(lower(regexp_replace(value #>> '{}', '\s+', ' ', 'g')));
     END IF;
     IF value IN ('null', '""', '[]', '{}')

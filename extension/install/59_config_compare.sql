@@ -144,7 +144,8 @@ BEGIN
     WHERE c.relid = object AND c.state <> 'dropped' AND s.name <> config_is_served.subscription LIMIT 1;
     RETURN CASE WHEN captured.id IS NULL THEN false
         WHEN key = 'capture' THEN wanted = '"keys"' AND present = 'null'
-        ELSE captured.capture = 'shadow' AND dbsync_internal.shadow_options(nullif(wanted, 'null')) = dbsync_internal.shadow_options(nullif(present, 'null')) END;
+        ELSE captured.capture = 'shadow' AND dbsync_internal.shadow_options(nullif(wanted, 'null')) = dbsync_internal.shadow_options(nullif(present, 'null'))
+            OR captured.capture = 'snapshot' AND dbsync_internal.snapshot_options(nullif(wanted, 'null')) = dbsync_internal.snapshot_options(nullif(present, 'null')) END;
 EXCEPTION WHEN invalid_parameter_value THEN
     -- who is to take it says so
     RETURN false;

@@ -95,6 +95,9 @@ BEGIN
     IF captured.capture = 'none' THEN
         PERFORM dbsync_internal.follow_scanned(captured);
         RETURN;
+    ELSIF captured.capture = 'snapshot' THEN
+        -- whoever compares it looks for himself
+        RETURN;
     END IF;
     IF dbsync_internal.table_shape(captured.relid) IS NOT DISTINCT FROM captured.shape
         AND NOT EXISTS (SELECT FROM dbsync_internal.rewritten r WHERE r.captured_id = captured.id) THEN
@@ -334,6 +337,7 @@ BEGIN
         END IF;
         CONTINUE WHEN (SELECT r.relispartition FROM pg_class r WHERE r.oid = captured.relid)
             AND (NOT EXISTS (SELECT FROM dbsync.captured_table c WHERE c.id = captured.id) OR dbsync_internal.yield_partition(captured));
+        CONTINUE WHEN captured.capture = 'snapshot';
         IF captured.capture = 'none' THEN
             PERFORM dbsync_internal.follow_scanned(captured);
             CONTINUE;

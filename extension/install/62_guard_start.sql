@@ -246,7 +246,7 @@ AS $$
 DECLARE
     captured dbsync.captured_table;
 BEGIN
-    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel AND c.state = 'active' AND c.capture <> 'none';
+    SELECT c.* INTO captured FROM dbsync.captured_table c WHERE c.relid = rel AND c.state = 'active' AND c.capture NOT IN ('none', 'snapshot');
     IF FOUND THEN
         PERFORM dbsync_internal.refuse_ddl(captured,
             format('cannot switch triggers of captured table %s together with other changes', captured.relid),

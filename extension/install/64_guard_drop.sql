@@ -70,7 +70,7 @@ DECLARE
 BEGIN
     DELETE FROM dbsync.subscription_table a
     WHERE a.captured_id = captured.id
-      AND (captured.state <> 'active' OR a.state = 'suspended' OR a.capture = 'timestamp'
+      AND (captured.state <> 'active' OR a.state = 'suspended' OR a.capture = 'timestamp' OR captured.capture = 'snapshot'
            -- nothing of it is there, so what was captured has no place to go; and one that is made
            -- under its name need not wait
            OR (a.state = 'new' AND a.copy_data AND a.by_rule AND a.held IS NULL)

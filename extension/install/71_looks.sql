@@ -5,7 +5,7 @@
 CREATE FUNCTION dbsync_internal.is_looked_at(attached dbsync.subscription_table, captured dbsync.captured_table) RETURNS boolean
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(attached.capture, captured.capture) IN ('timestamp', 'shadow', 'wal') AND captured.state = 'active' AND attached.state <> 'suspended'
+    SELECT coalesce(attached.capture, captured.capture) IN ('timestamp', 'shadow', 'wal', 'snapshot') AND captured.state = 'active' AND attached.state <> 'suspended'
 $$;
 COMMENT ON FUNCTION dbsync_internal.is_looked_at(dbsync.subscription_table, dbsync.captured_table) IS 'has a worker to look at this table of its own accord?';
 
@@ -36,7 +36,7 @@ BEGIN
             FROM looked_at t
             JOIN pg_locks l ON l.locktype = 'relation' AND l.relation = t.relid
                 AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-                AND l.mode = ANY (CASE WHEN t.capture = 'timestamp' THEN '{AccessExclusiveLock}'::text[]
+                AND l.mode = ANY (CASE WHEN t.capture IN ('timestamp', 'snapshot') THEN '{AccessExclusiveLock}'::text[]
                     ELSE '{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}' END)
             LEFT JOIN pg_stat_activity a ON a.pid = l.pid
             LEFT JOIN pg_prepared_xacts p ON l.pid IS NULL AND p.transaction = (
@@ -48,6 +48,7 @@ BEGIN
         SELECT string_agg(format('Table %s is locked by %s, so %s.', h.name, h.who, CASE h.capture
                 WHEN 'wal' THEN 'nothing is read from the WAL'
                 WHEN 'shadow' THEN 'it is not compared with its shadow'
+                WHEN 'snapshot' THEN 'it is not compared'
                 ELSE 'it is not scanned' END), ' ' ORDER BY h.name, h.capture)
         FROM holder h);
 END $$;

@@ -187,7 +187,7 @@ COMMENT ON COLUMN dbsync.progress.tables_done IS 'those of them whose first copy
 COMMENT ON COLUMN dbsync.progress.tuples_total IS 'rows that the first copy goes through, as ANALYZE has estimated; null: nobody knows';
 COMMENT ON COLUMN dbsync.progress.tuples_done IS 'rows of the first copy that are on the target, committed';
 COMMENT ON COLUMN dbsync.progress.tuples_processed IS 'the same, and those sent since, which are taken back if the chunk fails';
-COMMENT ON COLUMN dbsync.progress.tuples_excluded IS 'rows that the first copy has gone through and the filter has left out';
+COMMENT ON COLUMN dbsync.progress.tuples_excluded IS 'rows that the first copy has gone through and has not brought: the filter has left them out, or the target has refused them';
 COMMENT ON COLUMN dbsync.progress.bytes_total IS 'bytes that all rows are likely to have, by those sent so far; null: nobody knows';
 COMMENT ON COLUMN dbsync.progress.bytes_done IS 'bytes of the values of tuples_done, as they travelled';
 COMMENT ON COLUMN dbsync.progress.bytes_processed IS 'bytes of the values of tuples_processed';

@@ -25,6 +25,7 @@ CREATE TABLE dbsync_internal.verification (
     extra bigint NOT NULL DEFAULT 0,
     different bigint NOT NULL DEFAULT 0,
     kept bigint NOT NULL DEFAULT 0,
+    parked bigint NOT NULL DEFAULT 0,
     repaired bigint NOT NULL DEFAULT 0,
     buckets int NOT NULL DEFAULT 0,
     compared int NOT NULL DEFAULT 0,
@@ -51,6 +52,7 @@ COMMENT ON COLUMN dbsync_internal.verification.missing IS 'rows of the source th
 COMMENT ON COLUMN dbsync_internal.verification.extra IS 'rows that the target has beside them';
 COMMENT ON COLUMN dbsync_internal.verification.different IS 'rows that are others there';
 COMMENT ON COLUMN dbsync_internal.verification.kept IS 'differences that the subscription''s settings make';
+COMMENT ON COLUMN dbsync_internal.verification.parked IS 'differences of keys that are parked at the target';
 COMMENT ON COLUMN dbsync_internal.verification.repaired IS 'rows that were sent anew, or deleted';
 COMMENT ON COLUMN dbsync_internal.verification.buckets IS 'into how many parts rows were divided';
 COMMENT ON COLUMN dbsync_internal.verification.compared IS 'how many of them were compared';
@@ -66,7 +68,8 @@ CREATE TABLE dbsync_internal.difference (
     key jsonb,
     here jsonb,
     there jsonb,
-    count bigint NOT NULL
+    count bigint NOT NULL,
+    parked boolean NOT NULL
 );
 CREATE INDEX difference_verification ON dbsync_internal.difference (verification);
 COMMENT ON TABLE dbsync_internal.difference IS 'rows that differ, of the last verification of each table, for dbsync.difference';
@@ -77,6 +80,7 @@ COMMENT ON COLUMN dbsync_internal.difference.key IS 'values of the key; null: th
 COMMENT ON COLUMN dbsync_internal.difference.here IS 'the row as it would be sent; null: there is none';
 COMMENT ON COLUMN dbsync_internal.difference.there IS 'the target''s row; null: there is none';
 COMMENT ON COLUMN dbsync_internal.difference.count IS 'of rows without a key: how many more there are';
+COMMENT ON COLUMN dbsync_internal.difference.parked IS 'the key is parked at the target';
 
 -- Written by a verify process, sent and deleted by the subscription's worker.
 CREATE TABLE dbsync_internal.repair_key (
@@ -114,7 +118,7 @@ CREATE FUNCTION dbsync_internal.end_verification(of_id bigint, verdict text, not
 AS $$
     UPDATE dbsync_internal.verification v SET ended = clock_timestamp(), verdict = end_verification.verdict, note = end_verification.note,
         "position" = end_verification."position", rows_here = rows[1], rows_there = rows[2], missing = rows[3], extra = rows[4],
-        different = rows[5], kept = rows[6], repaired = rows[7],
+        different = rows[5], kept = rows[6], repaired = rows[7], parked = rows[8],
         buckets = end_verification.buckets[1], compared = end_verification.buckets[2], differing = end_verification.buckets[3]
     WHERE v.id = of_id
 $$;
@@ -132,7 +136,7 @@ CREATE FUNCTION dbsync_internal.run_verify(subscription_id int, captured_id int,
 COMMENT ON FUNCTION dbsync_internal.run_verify(int, int, boolean, float8, interval, int, oid, name) IS 'has a process verify a subscription, or one table of it, and waits for it; what it has found is in dbsync_internal.verification under this run';
 
 CREATE FUNCTION dbsync_internal.verify(caller oid, subscription name, rel regclass, repair boolean, sample float8, deadline interval, max_differences int)
-    RETURNS TABLE ("table" text, verdict text, rows_here bigint, rows_there bigint, missing bigint, extra bigint, different bigint, kept bigint, repaired bigint, note text)
+    RETURNS TABLE ("table" text, verdict text, rows_here bigint, rows_there bigint, missing bigint, extra bigint, different bigint, parked bigint, kept bigint, repaired bigint, note text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -165,14 +169,14 @@ BEGIN
         captured := dbsync_internal.find_attachment(found_subscription, rel);
     END IF;
     this_run := dbsync_internal.run_verify(found_subscription.id, coalesce(captured.id, 0), repair, sample, deadline, max_differences, caller, found_subscription.name);
-    RETURN QUERY SELECT v."table", v.verdict, v.rows_here, v.rows_there, v.missing, v.extra, v.different, v.kept, v.repaired, v.note
+    RETURN QUERY SELECT v."table", v.verdict, v.rows_here, v.rows_there, v.missing, v.extra, v.different, v.parked, v.kept, v.repaired, v.note
     FROM dbsync_internal.verification v WHERE v.run = this_run ORDER BY v."table" COLLATE "C";
 END $$;
 COMMENT ON FUNCTION dbsync_internal.verify(oid, name, regclass, boolean, float8, interval, int) IS 'body of dbsync.verify()';
 
 CREATE FUNCTION dbsync.verify(subscription name, "table" regclass DEFAULT NULL, repair boolean DEFAULT false, sample float8 DEFAULT 1.0,
     deadline interval DEFAULT NULL, max_differences int DEFAULT 1000)
-    RETURNS TABLE ("table" text, verdict text, rows_here bigint, rows_there bigint, missing bigint, extra bigint, different bigint, kept bigint, repaired bigint, note text)
+    RETURNS TABLE ("table" text, verdict text, rows_here bigint, rows_there bigint, missing bigint, extra bigint, different bigint, parked bigint, kept bigint, repaired bigint, note text)
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.verify(name, regclass, boolean, float8, interval, int) IS 'compares the tables of a subscription, or one of them, with the target''s, as of one position, while both are written to; repair: sends rows that differ anew';
 
@@ -190,7 +194,7 @@ COMMENT ON FUNCTION dbsync_internal.may_see_verification(oid, dbsync_internal.ve
 
 CREATE FUNCTION dbsync_internal.subscription_verifications(caller oid) RETURNS TABLE (
     subscription name, "table" text, verdict text, begun timestamptz, took interval, role name, "position" pg_snapshot, sample float8,
-    rows_here bigint, rows_there bigint, missing bigint, extra bigint, different bigint, kept bigint, repaired bigint,
+    rows_here bigint, rows_there bigint, missing bigint, extra bigint, different bigint, parked bigint, kept bigint, repaired bigint,
     buckets int, buckets_compared int, buckets_differing int, note text, run uuid)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -199,7 +203,7 @@ BEGIN
     RETURN QUERY
     SELECT v.subscription, v."table",
         CASE WHEN v.verdict = 'running' AND p.run IS NULL THEN 'broken off' ELSE v.verdict END,
-        v.begun, v.ended - v.begun, v.role, v."position", v.sample, v.rows_here, v.rows_there, v.missing, v.extra, v.different, v.kept, v.repaired,
+        v.begun, v.ended - v.begun, v.role, v."position", v.sample, v.rows_here, v.rows_there, v.missing, v.extra, v.different, v.parked, v.kept, v.repaired,
         v.buckets, v.compared, v.differing, v.note, v.run
     FROM dbsync_internal.verification v LEFT JOIN dbsync_internal.verify_places() p ON p.run = v.run
     WHERE dbsync_internal.may_see_verification(caller, v);
@@ -208,7 +212,7 @@ COMMENT ON FUNCTION dbsync_internal.subscription_verifications(oid) IS 'body of 
 
 CREATE FUNCTION dbsync.subscription_verifications() RETURNS TABLE (
     subscription name, "table" text, verdict text, begun timestamptz, took interval, role name, "position" pg_snapshot, sample float8,
-    rows_here bigint, rows_there bigint, missing bigint, extra bigint, different bigint, kept bigint, repaired bigint,
+    rows_here bigint, rows_there bigint, missing bigint, extra bigint, different bigint, parked bigint, kept bigint, repaired bigint,
     buckets int, buckets_compared int, buckets_differing int, note text, run uuid)
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.subscription_verifications() IS 'what the view dbsync.verification shows';
@@ -229,6 +233,7 @@ COMMENT ON COLUMN dbsync.verification.rows_there IS 'rows of the target that wer
 COMMENT ON COLUMN dbsync.verification.missing IS 'rows that the target lacks';
 COMMENT ON COLUMN dbsync.verification.extra IS 'rows that it has and the source has not';
 COMMENT ON COLUMN dbsync.verification.different IS 'rows of one key that are not the same';
+COMMENT ON COLUMN dbsync.verification.parked IS 'missing, extra or different rows whose keys are parked, as the target has refused them: dbsync.quarantine has them; they count as nothing else';
 COMMENT ON COLUMN dbsync.verification.kept IS 'differences that are meant to be: by operations that are not sent, or rows of others or of partitions that are kept';
 COMMENT ON COLUMN dbsync.verification.repaired IS 'keys whose rows were sent anew, or deleted';
 COMMENT ON COLUMN dbsync.verification.buckets IS 'into how many parts rows were divided';
@@ -238,20 +243,20 @@ COMMENT ON COLUMN dbsync.verification.note IS 'why, in words; null: there is not
 COMMENT ON COLUMN dbsync.verification.run IS 'the call that it belongs to';
 
 CREATE FUNCTION dbsync_internal.subscription_differences(caller oid) RETURNS TABLE (
-    subscription name, "table" text, key jsonb, kind text, here jsonb, there jsonb, count bigint)
+    subscription name, "table" text, key jsonb, kind text, here jsonb, there jsonb, count bigint, parked boolean)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT v.subscription, v."table", d.key, d.kind, d.here, d.there, d.count
+    SELECT v.subscription, v."table", d.key, d.kind, d.here, d.there, d.count, d.parked
     FROM dbsync_internal.difference d JOIN dbsync_internal.verification v ON v.id = d.verification
     WHERE dbsync_internal.may_see_verification(caller, v) ORDER BY d.id;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.subscription_differences(oid) IS 'body of dbsync.subscription_differences()';
 
 CREATE FUNCTION dbsync.subscription_differences() RETURNS TABLE (
-    subscription name, "table" text, key jsonb, kind text, here jsonb, there jsonb, count bigint)
+    subscription name, "table" text, key jsonb, kind text, here jsonb, there jsonb, count bigint, parked boolean)
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbsync_as_owner';
 COMMENT ON FUNCTION dbsync.subscription_differences() IS 'what the view dbsync.difference shows';
 
@@ -263,6 +268,7 @@ COMMENT ON COLUMN dbsync.difference.kind IS 'missing: the target lacks it; extra
 COMMENT ON COLUMN dbsync.difference.here IS 'the source''s row as it would be sent, as text; null: there is none';
 COMMENT ON COLUMN dbsync.difference.there IS 'the target''s row; null: there is none';
 COMMENT ON COLUMN dbsync.difference.count IS 'of rows without a key: how many more of it there are at one end; else 1';
+COMMENT ON COLUMN dbsync.difference.parked IS 'the key is parked, as the target has refused its row: dbsync.quarantine says why; retry() sends it anew, and repair leaves it alone';
 
 CREATE FUNCTION dbsync_internal.subscription_verify_status(caller oid) RETURNS TABLE (
     subscription name, "table" regclass, pid int, phase text, tables int, tables_done int, rows bigint, rows_expected bigint,

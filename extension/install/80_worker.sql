@@ -113,7 +113,7 @@ BEGIN
     -- by the oid in pg_class: of tables that are not partitioned nobody asks for partitions then
     FOR lost IN
         SELECT c.id FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid
-        WHERE c.id = ANY (looked) AND c.state = 'active' AND r.relkind = 'p' AND EXISTS (
+        WHERE c.id = ANY (looked) AND c.state = 'active' AND c.capture <> 'snapshot' AND r.relkind = 'p' AND EXISTS (
             (SELECT m.relid, m.parent FROM dbsync_internal.members(r.oid) m
              EXCEPT SELECT p.relid, p.parent FROM dbsync.partition p WHERE p.captured_id = c.id)
             UNION ALL

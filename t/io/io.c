@@ -241,3 +241,31 @@ pwrite(int fd, const void *data, size_t length, off_t at)
 	errno = saved;
 	return done(rule, syscall(SYS_pwrite64, fd, data, length, at));
 }
+
+ssize_t
+pwritev(int fd, const struct iovec *parts, int n, off_t at)
+{
+	int			saved = errno;
+	Rule		rule = rule_of("write", fd);
+
+	if (found(rule))
+		return -1;
+	errno = saved;
+	return done(rule, syscall(SYS_pwritev, fd, parts, n, at, 0));
+}
+
+/* returns the error, and leaves errno alone */
+int
+posix_fallocate(int fd, off_t at, off_t length)
+{
+	int			saved = errno;
+	Rule		rule = rule_of("write", fd);
+	int			result = 0;
+
+	if (found(rule))
+		result = errno;
+	else if (done(rule, syscall(SYS_fallocate, fd, 0, at, length)) != 0)
+		result = errno;
+	errno = saved;
+	return result;
+}

@@ -216,7 +216,7 @@ commit_further_chunks(DbsyncBatch *batch)
 		write_parts(batch, target);
 		dbsync_row_types_check(work);
 		commit_target(batch, target);
-		dbsync_copy_reach(batch->copying);
+		dbsync_copy_reach(work, batch->copying);
 		batch->rows += rows;
 	}
 }
@@ -342,7 +342,7 @@ dbsync_batch_apply(DbsyncBatch *batch)
 	if (batch->with_chunk)
 	{
 		foreach(lc, dbsync_choose_copied(batch))
-			dbsync_copy_reach(lfirst(lc));
+			dbsync_copy_reach(work, lfirst(lc));
 		commit_further_chunks(batch);
 	}
 	SPI_finish();
@@ -411,6 +411,8 @@ dbsync_batch_run(DbsyncWork *work)
 		dbsync_subscription_forget(work->subscription);
 	/* a window that was begun earlier, or by another worker, ends before S */
 	work->caught_up = batch.caught_up && !batch.past && !batch.stale && !batch.again;
+	if (done == 0)
+		dbsync_quarantine_note(work);
 	if (done == 0)
 		return batch.stale || batch.again;
 	dbsync_target_table_close_surplus(work);

@@ -27,6 +27,7 @@
 #include "worker/copy/comparing.h"
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
+#include "worker/copy/snapshots.h"
 #include "worker/position.h"
 #include "worker/query.h"
 #include "worker/report.h"
@@ -103,7 +104,7 @@ shape_of(const DbsyncPart *part, void *arg)
 		note_grown(batch->work, part->captured_id);
 
 	/* a held one's rows are for batches of its own, and those for it alone */
-	if (table == NULL || table->scan != NULL || !(dbsync_table_flows(table) || is_prepared(batch, table, part)) ||
+	if (table == NULL || table->scan != NULL || table->snapshot != NULL || !(dbsync_table_flows(table) || is_prepared(batch, table, part)) ||
 		(batch->held ? !list_member_ptr(batch->held_with, table) : dbsync_table_is_held(table)))
 		return 0;
 	segment = dbsync_subscription_segment(batch->work->subscription, part->segment_id);
@@ -208,7 +209,7 @@ dbsync_choose_all_live(DbsyncWork *work)
 		return false;
 	if (dbsync_subscription_is_settled(work->subscription))
 		return true;
-	if (!dbsync_scanning_answers(work, work->asked))
+	if (!dbsync_scanning_answers(work, work->asked) || !dbsync_snapshots_answer(work, work->asked))
 		return false;
 	foreach(lc, work->subscription->tables)
 	{

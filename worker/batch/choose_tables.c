@@ -90,7 +90,7 @@ lock_to_complete(DbsyncWork *work)
 		/* nothing is left out of rows that have no key */
 		if (table->shape->nkeys == 0 && dbsync_target_table_is_open(table, table->shape))
 			continue;
-		if (dbsync_table_flows(table) && table->scan == NULL &&
+		if (dbsync_table_flows(table) && table->scan == NULL && table->snapshot == NULL &&
 			(work->lock_all || table->keys_only ||
 			 (table->handle != NULL && dbsync_choose_completes(work, table, NULL))))
 			dbsync_completion_lock(table);

@@ -256,7 +256,7 @@ dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 		: work->asking ? work->asking : work->refused ? work->refused : selecting ? selecting : retyped_table(work);
 	table = id ? dbsync_subscription_table(work->subscription, id) : NULL;
 	/* what is scanned has no place in the log to stand still at */
-	if (table != NULL && table->scan != NULL)
+	if (table != NULL && (table->scan != NULL || table->snapshot != NULL))
 		table = NULL;
 	if (is_worth_a_look(work))
 		return true;

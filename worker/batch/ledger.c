@@ -102,7 +102,8 @@ dbsync_ledger_detach(DbsyncWork *work)
 	work->target_context = NULL;
 	dbsync_row_types_forget(work);
 	work->upkeep_due = 0;
-	work->target_identities = work->stale_parts = work->parked_news = work->parked_done = NIL;
+	work->target_identities = work->stale_parts = work->parked_read = work->parked_news = work->parked_done = NIL;
+	work->parked_read_due = false;
 	/* the target may be another by then, or back where it was */
 	work->answer_due = 0;
 }

@@ -120,8 +120,10 @@ dbsync_meet_check(DbsyncBatch *batch)
 bool
 dbsync_meet_goes_on(const DbsyncBatch *batch, int done)
 {
-	return batch->meeting != NULL && done < MAX_BATCHES &&
-		(!batch->caught_up || (batch->repairing != NULL && !batch->repair_over));
+	if (batch->meeting == NULL || done >= MAX_BATCHES)
+		return false;
+	/* what is compared on a schedule keeps nobody waiting: others' changes come between any two of its batches */
+	return !batch->caught_up || (batch->repairing != NULL && !batch->repair_over && !batch->meeting->order.scan);
 }
 
 void

@@ -15,6 +15,7 @@
 #include "worker/copy/reverse.h"
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
+#include "worker/copy/snapshots.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
@@ -133,9 +134,11 @@ open_copied(DbsyncBatch *batch)
 		}
 		if (table->scan != NULL)
 			dbsync_scanning_check(table);
+		if (table->snapshot != NULL)
+			dbsync_snapshots_check(work, table);
 		dbsync_target_table_open(work, table, table->shape);
 		dbsync_reverse_check(work, table);
-		if (table->part.nkeys > 0)
+		if (table->part.nkeys > 0 || dbsync_snapshots_look(work, table))
 			continue;
 		dbsync_target_table_check_empty(work, table);
 		if (dbsync_table_empties(table))

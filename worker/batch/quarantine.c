@@ -23,6 +23,7 @@
 #include "worker/driver/driver.h"
 #include "worker/parked.h"
 #include "worker/query.h"
+#include "worker/report.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
@@ -73,6 +74,21 @@ take(DbsyncWork *work, const DbsyncParkedRow *row)
 }
 
 static void
+report(const DbsyncWork *work)
+{
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, work->subscription->tables)
+	{
+		const DbsyncTable *table = lfirst(lc);
+
+		n += table->parked != NULL ? dbsync_parked_count(table->parked) : 0;
+	}
+	dbsync_report_parked(n);
+}
+
+static void
 refuse_driver(const DbsyncWork *work)
 {
 	ereport(ERROR,
@@ -91,6 +107,7 @@ dbsync_quarantine_attach(DbsyncWork *work)
 	ListCell   *lc;
 
 	work->parks = subscription->quarantines;
+	report(work);
 	work->parked_seen = work->parked_new = 0;
 	if (!subscription->quarantines && !subscription->any_parked)
 		return;
@@ -106,10 +123,12 @@ dbsync_quarantine_attach(DbsyncWork *work)
 	rows = dbsync_target_quarantine_read(work->target, &subscription->uid, subscription->quarantines);
 	foreach(lc, rows)
 		(void) take(work, lfirst(lc));
+	report(work);
 	MemoryContextSwitchTo(old);
 	dbsync_query_commit();
-	if (rows != NIL || subscription->any_parked)
-		dbsync_quarantine_note_all(work, rows);
+	work->parked_read = rows;
+	work->parked_read_due = rows != NIL || subscription->any_parked;
+	dbsync_quarantine_note(work);
 }
 
 /*
@@ -237,6 +256,7 @@ dbsync_quarantine_gather(DbsyncWork *work)
 		return;
 	foreach(lc, work->target->parked)
 		n += take(work, lfirst(lc));
+	report(work);
 	if (n > 0)
 		ereport(LOG,
 				(errmsg("target \"%s\" has refused %d rows of subscription \"%s\", whose keys are parked",
@@ -251,6 +271,9 @@ dbsync_quarantine_gather(DbsyncWork *work)
 void
 dbsync_quarantine_note(DbsyncWork *work)
 {
+	/* who has called retry(), and not committed yet, keeps nobody waiting */
+	if (work->parked_read_due && !dbsync_query_attempt(dbsync_quarantine_note_all, work))
+		return;
 	if (work->parked_news != NIL || work->parked_done != NIL)
 		(void) dbsync_query_attempt(dbsync_quarantine_note_news, work);
 }

@@ -149,18 +149,20 @@ dbsync_quarantine_note_news(void *arg)
 
 /* What was noted, and is not parked, goes; what somebody has asked for of the rest stays. */
 void
-dbsync_quarantine_note_all(DbsyncWork *work, const List *rows)
+dbsync_quarantine_note_all(void *arg)
 {
+	DbsyncWork *work = arg;
 	const char *id = psprintf("%d", work->subscription->id);
 	ListCell   *lc;
 
 	dbsync_query_begin(false, "noting what is parked");
 	dbsync_query_run("UPDATE dbsync_internal.parked_row p SET since = NULL FROM dbsync.subscription_table a"
 					 " WHERE a.subscription_id = $1::pg_catalog.int4 AND p.attachment = a.uid", 1, &id);
-	foreach(lc, rows)
+	foreach(lc, work->parked_read)
 		write_row(lfirst(lc), false);
 	dbsync_query_run("DELETE FROM dbsync_internal.parked_row p USING dbsync.subscription_table a"
 					 " WHERE a.subscription_id = $1::pg_catalog.int4 AND p.attachment = a.uid AND p.since IS NULL", 1, &id);
 	dbsync_query_commit();
-	work->parked_news = NIL;
+	work->parked_read = NIL;
+	work->parked_read_due = false;
 }

@@ -13,8 +13,8 @@
 /* Copies of rows (List of DbsyncParkedRow), in CurrentMemoryContext. */
 extern List *dbsync_quarantine_copy(const List *rows);
 
-/* These rows, and no others, are parked of the subscription.  Outside of a transaction. */
-extern void dbsync_quarantine_note_all(DbsyncWork *work, const List *rows);
+/* What was read (work->parked_read), and nothing else, is parked of the subscription; for dbsync_query_attempt(), outside of a transaction. */
+extern void dbsync_quarantine_note_all(void *work);
 
 /* What has happened since (work->parked_news), which is forgotten then; for dbsync_query_attempt(). */
 extern void dbsync_quarantine_note_news(void *work);

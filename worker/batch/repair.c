@@ -13,7 +13,9 @@
 #include "utils/uuid.h"
 
 #include "extension/owner.h"
+#include "extension/settings.h"
 #include "worker/batch/repair.h"
+#include "worker/catcher.h"
 #include "worker/kept.h"
 #include "worker/query.h"
 #include "worker/relay.h"
@@ -22,8 +24,14 @@
 #include "worker/target.h"
 #include "worker/work.h"
 
-/* keys of one batch */
-#define BATCH_KEYS		10000
+/* keys of one batch, at most: they are in memory */
+#define BATCH_KEYS		50000
+
+static int
+at_a_time(void)
+{
+	return Min(dbsync_batch_rows, BATCH_KEYS);
+}
 
 static char *
 attachment_text(const DbsyncTable *table)
@@ -63,7 +71,7 @@ read_keys(DbsyncBatch *batch)
 {
 	const DbsyncTable *table = batch->repairing;
 	MemoryContext context = CurrentMemoryContext;
-	const char *args[3] = {attachment_text(table), psprintf(INT64_FORMAT, batch->repair_last), psprintf("%d", BATCH_KEYS)};
+	const char *args[3] = {attachment_text(table), psprintf(INT64_FORMAT, batch->repair_last), psprintf("%d", at_a_time())};
 	List	   *keys = NIL;
 	uint64		n;
 
@@ -83,7 +91,7 @@ read_keys(DbsyncBatch *batch)
 		MemoryContextSwitchTo(old);
 		batch->repair_last = dbsync_query_int(row, 1);
 	}
-	batch->repair_over = n < BATCH_KEYS;
+	batch->repair_over = n < (uint64) at_a_time();
 	SPI_finish();
 	return keys;
 }
@@ -95,43 +103,49 @@ send_keys(DbsyncBatch *batch, List *keys, DbsyncRowsMode mode, DbsyncRelayWhat w
 	const DbsyncTable *table = batch->repairing;
 	const DbsyncTableShape *shape = table->shape;
 	DbsyncRelay *relay = dbsync_relay_create(batch->target, table->handle, table, shape, what);
-	DbsyncLookup *lookup;
 	DbsyncOwner saved;
-	ListCell   *lc;
 	int64		sent;
 
-	if (mode == DBSYNC_ROWS_MERGE && gone)
+	if ((mode == DBSYNC_ROWS_MERGE && gone) || what == DBSYNC_RELAY_GONE)
 		dbsync_relay_delete_filtered(relay);
-	/* the key's columns are where a row looked up has them */
-	if (what == DBSYNC_RELAY_KEYS)
+	if (mode == DBSYNC_ROWS_DOUBTED)
 	{
-		int		   *at = palloc(sizeof(int) * shape->nkeys);
-
-		for (int k = 0; k < shape->nkeys; k++)
-			at[k] = shape->keys[k] + 1;
-		dbsync_relay_place(relay, at);
+		dbsync_relay_send_text(relay);
+		dbsync_relay_catch_parked(relay);
 	}
-	dbsync_target_rows_begin(batch->target, table->handle, mode, list_length(keys), "repairing rows");
+	/* where keys are checked all rows go at once: one may lead to another of the same table */
+	dbsync_target_rows_begin(batch->target, table->handle, mode,
+							 table->ties.checked && mode != DBSYNC_ROWS_DOUBTED ? -1 : list_length(keys), "repairing rows");
 	dbsync_owner_begin(&saved, dbsync_table_owner(batch->repairing));
-	keys = dbsync_lookup_distinct(shape, keys);
-	lookup = dbsync_lookup_begin(table, shape, gone, relay);
-	foreach(lc, keys)
-	{
-		(void) dbsync_lookup_key(lookup, lfirst(lc));
-		if (!dbsync_relay_result(relay, &sent))
-			break;
-	}
-	dbsync_lookup_end(lookup);
+	dbsync_lookup(table, shape, dbsync_lookup_distinct(shape, keys), gone, what, relay, NULL, NULL);
 	dbsync_owner_end(&saved);
 	if (!dbsync_relay_result(relay, &sent) || !dbsync_target_try_rows_end(batch->target))
 		dbsync_target_raise(batch->target, "repairing rows");
+}
+
+/* Some may be refused, or are parked: as retry() sends them. */
+static void
+send_doubted(DbsyncBatch *batch, List *keys, bool gone)
+{
+	batch->work->sending = batch->repairing->captured_id;
+	send_keys(batch, keys, DBSYNC_ROWS_DOUBTED, DBSYNC_RELAY_REMAINING, false);
+	dbsync_catcher_send(batch->target, batch->repairing);
+	if (gone)
+	{
+		send_keys(batch, keys, DBSYNC_ROWS_DOUBTED, DBSYNC_RELAY_GONE, true);
+		dbsync_catcher_send(batch->target, batch->repairing);
+	}
+	/* it may have been in the way of others, or they in its */
+	if (batch->work->subscription->tied)
+		dbsync_target_rows_together(batch->target, false, "repairing rows");
+	batch->work->sending = 0;
 }
 
 /* Is every row to be deleted and inserted, rather than merged? */
 static bool
 is_to_be_replaced(const DbsyncBatch *batch, int64 rows)
 {
-	return batch->work->send_as == DBSYNC_SEND_REPLACE_ALL ||
+	return (batch->work->send_as == DBSYNC_SEND_REPLACE_ALL && !batch->repairing->ties.checked) ||
 		dbsync_target_table_wants_replace(batch->target, batch->repairing->handle, rows);
 }
 
@@ -148,7 +162,9 @@ dbsync_repair_send(DbsyncBatch *batch)
 	batch->current = table;
 	/* until the batch has gone through: what is refused may show as it commits */
 	work->repairing = table->captured_id;
-	if (is_to_be_replaced(batch, list_length(keys)))
+	if (work->send_as == DBSYNC_SEND_DOUBTED || table->parked != NULL)
+		send_doubted(batch, keys, gone);
+	else if (is_to_be_replaced(batch, list_length(keys)))
 	{
 		send_keys(batch, keys, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS, gone);
 		send_keys(batch, keys, DBSYNC_ROWS_APPEND, DBSYNC_RELAY_REMAINING, false);
@@ -184,9 +200,14 @@ void
 dbsync_repair_failed(DbsyncWork *work, const ErrorData *edata)
 {
 	DbsyncMeeting asked;
+	const DbsyncTable *table;
 
 	if (work->repairing == 0)
 		return;
+	/* of one that is compared on a schedule that is a comparison which has failed */
+	table = dbsync_subscription_table(work->subscription, work->repairing);
+	if (table != NULL && table->snapshot != NULL)
+		work->comparing = work->repairing;
 	work->repairing = 0;
 	if (dbsync_meeting_is_wanted(work->subscription_id, &asked) && asked.wish == DBSYNC_WISH_REPAIR)
 		dbsync_meeting_refuse(&asked, edata->message);

@@ -120,7 +120,7 @@ send(DbsyncBatch *batch, const Asked *asked, DbsyncRelayWhat what)
 		dbsync_relay_delete_filtered(relay);
 	dbsync_target_rows_begin(target, table->handle, DBSYNC_ROWS_DOUBTED, list_length(asked->again), "sending rows of parked keys");
 	dbsync_owner_begin(&saved, dbsync_table_owner(table));
-	dbsync_read_keys(table, table->shape, asked->again, relay);
+	dbsync_lookup(table, table->shape, asked->again, true, what, relay, NULL, NULL);
 	dbsync_owner_end(&saved);
 	if (!dbsync_relay_result(relay, &rows) || !dbsync_target_try_rows_end(target))
 		dbsync_target_raise(target, "sending rows of parked keys");

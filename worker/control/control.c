@@ -31,6 +31,7 @@
 #include "extension/settings.h"
 #include "extension/shmem.h"
 #include "worker/control/control.h"
+#include "worker/control/lacks.h"
 #include "worker/control/lookup.h"
 #include "worker/control/pending.h"
 #include "worker/control/policies.h"
@@ -199,39 +200,6 @@ ask(const DbsyncFound *found)
 	return ticket;
 }
 
-/* What is there now leaves these tables out.  False: there are none. */
-static bool
-warn_of_suspended(const char *name, const DbsyncFound *found)
-{
-	char	   *tables = dbsync_lookup_suspended(found->id);
-
-	if (tables == NULL)
-		return false;
-	ereport(WARNING,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("subscription \"%s\" goes on without tables that are suspended: %s", name, tables),
-			 errhint("dbsync.table_status.note says why. To go on: SELECT dbsync.copy_table(%s, ...).",
-					 quote_literal_cstr(name))));
-	return true;
-}
-
-/* Nor is it there while one of them stands still, for which nobody waits. */
-static void
-check_none_held(const char *name, const DbsyncFound *found)
-{
-	char	   *table;
-	char	   *reason;
-	char	   *action;
-
-	if (!dbsync_lookup_held(found->id, &table, &reason, &action))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("table %s of subscription \"%s\" is held", table, name),
-			 errdetail("The other tables go on. It waits because of this: %s", reason),
-			 errhint("%s", action)));
-}
-
 Datum
 dbsync_wait_for(PG_FUNCTION_ARGS)
 {
@@ -242,6 +210,7 @@ dbsync_wait_for(PG_FUNCTION_ARGS)
 	bool		reached = false;
 	bool		lacks = false;
 	bool		holds = false;
+	bool		parks = false;
 
 	if (dbsync_pending_is_starting(found.id))
 		ereport(ERROR,
@@ -265,6 +234,7 @@ dbsync_wait_for(PG_FUNCTION_ARGS)
 		reached = slot != NULL && slot->answered >= ticket;
 		lacks = slot != NULL && slot->suspended > 0;
 		holds = slot != NULL && slot->held > 0;
+		parks = slot != NULL && slot->parked > 0;
 		dbsync_shmem_unlock();
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
 		if (reached || gone || left <= 0)
@@ -278,9 +248,11 @@ dbsync_wait_for(PG_FUNCTION_ARGS)
 	ConditionVariableCancelSleep();
 	/* not all that is committed is there, and nobody shall think so */
 	if (reached && holds)
-		check_none_held(NameStr(*PG_GETARG_NAME(0)), &found);
-	if (reached && lacks && warn_of_suspended(NameStr(*PG_GETARG_NAME(0)), &found))
+		dbsync_lacks_check_held(NameStr(*PG_GETARG_NAME(0)), &found);
+	if (reached && lacks && dbsync_lacks_suspended(NameStr(*PG_GETARG_NAME(0)), &found))
 		reached = false;
+	if (reached && parks)
+		dbsync_lacks_tell_parked(NameStr(*PG_GETARG_NAME(0)), &found);
 	PG_RETURN_BOOL(reached);
 }
 
@@ -439,8 +411,9 @@ dbsync_run_once(PG_FUNCTION_ARGS)
 	char	   *name = NameStr(*PG_GETARG_NAME(0));
 	int64		rows = dbsync_control_run_once(&found, name, PG_ARGISNULL(1) ? NULL : PG_GETARG_INTERVAL_P(1));
 
-	check_none_held(name, &found);
-	(void) warn_of_suspended(name, &found);
+	dbsync_lacks_check_held(name, &found);
+	(void) dbsync_lacks_suspended(name, &found);
+	dbsync_lacks_tell_parked(name, &found);
 	PG_RETURN_INT64(rows);
 }
 

@@ -197,6 +197,23 @@ dbsync_lookup_held(int id, char **table, char **reason, char **action)
 	return found;
 }
 
+int64
+dbsync_lookup_parked(int id)
+{
+	Caller		caller;
+	const char *arg = psprintf("%d", id);
+	int64		n;
+
+	caller = become_owner();
+	SPI_connect();
+	(void) dbsync_query_latest("SELECT count(*) FROM dbsync.subscription_table a JOIN dbsync_internal.parked_row p ON p.attachment = a.uid"
+							   " WHERE a.subscription_id = $1::pg_catalog.int4", 1, &arg);
+	n = dbsync_query_int(0, 1);
+	SPI_finish();
+	become_caller(&caller);
+	return n;
+}
+
 /* Its row may be locked by an open transaction that has added a table, say. */
 static void
 advise(void *arg)
@@ -231,11 +248,12 @@ dbsync_lookup_set_enabled(const DbsyncFound *found, bool enabled)
 	if (found->kind == DBSYNC_JOB_RECEIVER)
 		dbsync_query_run("UPDATE dbsync.receiver SET enabled = $1::pg_catalog.bool,"
 						 " note = CASE WHEN NOT $1::pg_catalog.bool THEN note END WHERE id = $2::pg_catalog.int4", 2, args);
-	/* what it is to do by the clock counts from its first start on */
+	/* what it is to do by the clock counts from its first start on; to be verified from where there is something to compare */
 	else
 		dbsync_query_run("UPDATE dbsync.subscription SET enabled = $1::pg_catalog.bool,"
 						 " note = CASE WHEN NOT $1::pg_catalog.bool THEN note END,"
-						 " last_run = CASE WHEN $1::pg_catalog.bool THEN coalesce(last_run, dbsync_internal.policy_clock()) ELSE last_run END"
+						 " last_run = CASE WHEN $1::pg_catalog.bool THEN coalesce(last_run, dbsync_internal.policy_clock()) ELSE last_run END,"
+						 " last_verify = CASE WHEN $1::pg_catalog.bool AND \"position\" IS NULL THEN dbsync_internal.policy_clock() ELSE last_verify END"
 						 " WHERE id = $2::pg_catalog.int4", 2, args);
 	error_context_stack = callback.previous;
 	become_caller(&caller);

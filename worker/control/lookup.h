@@ -39,6 +39,9 @@ extern DbsyncFound dbsync_lookup_id(int id);
 /* How many subscriptions and receivers of this role are switched on, this one aside. */
 extern int	dbsync_lookup_enabled_of(Oid owner, int id);
 
+/* How many keys of its tables are parked at the target, as is noted. */
+extern int64 dbsync_lookup_parked(int id);
+
 /*
  * The first of its held tables; false: there is none.  What it waits for, and what helps, in
  * words.

@@ -35,12 +35,12 @@ PG_FUNCTION_INFO_V1(dbsync_policy_state);
 PG_FUNCTION_INFO_V1(dbsync_next_runs);
 
 static void
-read_or_raise(const char *text, DbsyncPolicy *policy)
+read_or_raise(const char *what, const char *text, DbsyncPolicy *policy)
 {
 	DbsyncPolicyText fault;
 
 	if (!dbsync_policy_read(text, policy, &fault))
-		dbsync_policy_raise(&fault);
+		dbsync_policy_raise(what, &fault);
 }
 
 static pg_tz *
@@ -71,22 +71,23 @@ dbsync_check_policy(PG_FUNCTION_ARGS)
 {
 	DbsyncPolicy policy;
 
-	read_or_raise(text_to_cstring(PG_GETARG_TEXT_PP(0)), &policy);
+	read_or_raise("policy", text_to_cstring(PG_GETARG_TEXT_PP(0)), &policy);
 	PG_RETURN_VOID();
 }
 
 Datum
 dbsync_check_verify_policy(PG_FUNCTION_ARGS)
 {
+	char	   *words = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	DbsyncPolicy policy;
 
-	read_or_raise(text_to_cstring(PG_GETARG_TEXT_PP(0)), &policy);
+	read_or_raise("verify_policy", words, &policy);
 	if (!dbsync_policy_is_planned(&policy) || policy.immediate || policy.rows != 0 || policy.bytes != 0 ||
 		policy.age != 0 || policy.idle != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a subscription is verified by the clock alone"),
-				 errdetail("Its verify_policy can have cron, interval and during."),
+				 errmsg("verify_policy \"%s\" does not go by the clock alone", words),
+				 errdetail("It can have cron, interval and during."),
 				 errhint("For example: \"cron 0 3 * * 0\", each Sunday at three.")));
 	PG_RETURN_VOID();
 }
@@ -124,7 +125,7 @@ dbsync_policies_are_open(const char *name, const DbsyncFound *found)
 	TimestampTz now = dbsync_clock_now();
 	TimestampTz opening;
 
-	read_or_raise(found->policy, &policy);
+	read_or_raise("policy", found->policy, &policy);
 	opening = dbsync_hours_opening(&policy.hours, zone, now);
 	if (opening <= now)
 		return true;
@@ -169,7 +170,7 @@ dbsync_next_runs(PG_FUNCTION_ARGS)
 	int			n;
 
 	dbsync_admin_check_arguments(fcinfo);
-	read_or_raise(text_to_cstring(PG_GETARG_TEXT_PP(0)), &policy);
+	read_or_raise("policy", text_to_cstring(PG_GETARG_TEXT_PP(0)), &policy);
 	zone = PG_ARGISNULL(1) ? dbsync_policy_zone(NULL) : zone_or_raise(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	run = PG_GETARG_TIMESTAMPTZ(2);
 	n = PG_GETARG_INT32(3);

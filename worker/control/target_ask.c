@@ -25,6 +25,7 @@
 
 PG_FUNCTION_INFO_V1(dbsync_ask_target);
 PG_FUNCTION_INFO_V1(dbsync_target_parks_rows);
+PG_FUNCTION_INFO_V1(dbsync_target_shows_rows);
 
 static DbsyncTableSpec
 make_spec(FunctionCallInfo fcinfo)
@@ -106,11 +107,23 @@ dbsync_ask_target(PG_FUNCTION_ARGS)
 }
 
 /* What its driver says of all of its targets: nobody has to be asked. */
+static bool
+has_feature(const NameData *target, int feature)
+{
+	ForeignServer *server = GetForeignServerByName(NameStr(*target), false);
+	const DbsyncDriver *driver = dbsync_target_driver(GetForeignDataWrapper(server->fdwid)->fdwname);
+
+	return driver != NULL && (driver->features & feature) != 0;
+}
+
 Datum
 dbsync_target_parks_rows(PG_FUNCTION_ARGS)
 {
-	ForeignServer *server = GetForeignServerByName(NameStr(*PG_GETARG_NAME(0)), false);
-	const DbsyncDriver *driver = dbsync_target_driver(GetForeignDataWrapper(server->fdwid)->fdwname);
+	PG_RETURN_BOOL(has_feature(PG_GETARG_NAME(0), DBSYNC_FEATURE_QUARANTINE));
+}
 
-	PG_RETURN_BOOL(driver != NULL && (driver->features & DBSYNC_FEATURE_QUARANTINE) != 0);
+Datum
+dbsync_target_shows_rows(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(has_feature(PG_GETARG_NAME(0), DBSYNC_FEATURE_COMPARE));
 }

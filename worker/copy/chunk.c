@@ -36,6 +36,7 @@
 #include "utils/sortsupport.h"
 
 #include "worker/copy/chunk.h"
+#include "worker/source/asked.h"
 #include "worker/source/captured_table.h"
 #include "worker/source/keys.h"
 #include "worker/table.h"
@@ -73,7 +74,8 @@ typedef struct KeyScan
 
 struct DbsyncChunk
 {
-	KeyScan		scan;
+	DbsyncAsked *asked;			/* it is read by a query; NULL: by ... */
+	KeyScan		scan;			/* ... this */
 	int64		left;			/* rows that it has at most */
 	DbsyncRelay *relay;
 };
@@ -324,9 +326,14 @@ open_chunk(const DbsyncTable *table, char **after, int64 limit, bool lying,
 	DbsyncChunk *chunk = palloc0(sizeof(DbsyncChunk));
 	DestReceiver *receiver = dbsync_relay_receiver(relay);
 
-	begin_scan(&chunk->scan, table, after, false, lying);
 	chunk->left = limit;
 	chunk->relay = relay;
+	if (table->snapshot != NULL)
+	{
+		chunk->asked = dbsync_asked_open(table, after, limit, lying, what, relay);
+		return chunk;
+	}
+	begin_scan(&chunk->scan, table, after, false, lying);
 	place_columns(&chunk->scan, table, what, relay);
 	receiver->rStartup(receiver, CMD_SELECT, RelationGetDescr(chunk->scan.source.rel));
 	return chunk;
@@ -351,6 +358,8 @@ dbsync_chunk_read(DbsyncChunk *chunk, int64 rows)
 	DestReceiver *receiver = dbsync_relay_receiver(chunk->relay);
 	KeyScan    *s = &chunk->scan;
 
+	if (chunk->asked != NULL)
+		return dbsync_asked_read(chunk->asked, rows);
 	for (int64 i = 0; chunk->left > 0 && (rows == 0 || i < rows); i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(s->context);
@@ -370,8 +379,13 @@ dbsync_chunk_read(DbsyncChunk *chunk, int64 rows)
 void
 dbsync_chunk_close(DbsyncChunk *chunk)
 {
-	dbsync_relay_end(chunk->relay);
-	end_scan(&chunk->scan);
+	if (chunk->asked != NULL)
+		dbsync_asked_close(chunk->asked);
+	else
+	{
+		dbsync_relay_end(chunk->relay);
+		end_scan(&chunk->scan);
+	}
 	pfree(chunk);
 }
 

@@ -15,12 +15,14 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #include "extension/owner.h"
 #include "extension/settings.h"
@@ -114,6 +116,17 @@ send_in_turn(DbsyncWork *work, DbsyncChunk *chunk, DbsyncRelay *relay, int64 lim
 	}
 }
 
+/* What is worked out anew for each chunk, as a view is, has few of them. */
+static int64
+rows_of_chunk(const DbsyncTable *table)
+{
+	char		kind = get_rel_relkind(table->relid);
+
+	if (table->snapshot == NULL || kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE)
+		return dbsync_copy_chunk_rows;
+	return Max(dbsync_copy_chunk_rows, dbsync_batch_rows);
+}
+
 /*
  * Read chunks into the driver: the next one over the main connection, and those
  * behind it over the others, if there are any and it is not to go alone.  Returns
@@ -129,7 +142,7 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	DbsyncOwner saved;
 	DbsyncChunk *chunk;
 	bool		whole = table->shape->nkeys == 0 || table->ties.circle;
-	int64		limit = whole ? PG_INT64_MAX : dbsync_copy_chunk_rows;
+	int64		limit = whole ? PG_INT64_MAX : rows_of_chunk(table);
 	int64		rows;
 
 	if (mode == DBSYNC_ROWS_DOUBTED)
@@ -137,8 +150,10 @@ send_chunks(DbsyncWork *work, DbsyncTable *table, DbsyncRowsMode mode,
 	/* rows that reference each other are to come by one statement */
 	dbsync_target_rows_begin(target, table->handle, mode,
 							 table->ties.circle ? -1 : dbsync_copy_chunk_rows, "copying rows");
+	/* what was put off before it has been told of by now */
+	table->copied_told = mode == DBSYNC_ROWS_DOUBTED ? list_length(target->parked) + 1 : 0;
 	dbsync_chunk_begin_reading(&saved, table, work->subscription->owner);
-	alone = alone || whole;
+	alone = alone || whole || table->snapshot != NULL;
 	if (!alone)
 		limit = dbsync_connections_begin(work, table);
 	chunk = dbsync_chunk_open(table, after, limit, what, relay);
@@ -224,8 +239,8 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone, bool to
 	bool		replaces;
 	bool		complete;
 
-	/* without a copy it is live from S on, its start position */
-	if (!table->copy_data)
+	/* without a copy it is live from S on, its start position; what is there already is compared */
+	if (!table->copy_data || (table->snapshot != NULL && table->snapshot->has_rows && table->part.nkeys == 0))
 	{
 		advance(table, NULL, &flow, true);
 		return 0;
@@ -243,9 +258,26 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone, bool to
 	return flow.rows;
 }
 
-void
-dbsync_copy_reach(DbsyncTable *table)
+/* What the target has refused of a chunk is not there. */
+static void
+leave_out_refused(const DbsyncWork *work, DbsyncTable *table)
 {
+	const List *told = work->target->parked;
+
+	for (int i = table->copied_told - 1; i >= 0 && i < list_length(told); i++)
+	{
+		const DbsyncParkedRow *row = list_nth(told, i);
+
+		if (!row->freed && memcmp(&row->attachment, &table->uid, sizeof(pg_uuid_t)) == 0)
+			table->copied_next.excluded++;
+	}
+	table->copied_told = 0;
+}
+
+void
+dbsync_copy_reach(const DbsyncWork *work, DbsyncTable *table)
+{
+	leave_out_refused(work, table);
 	settle(table);
 	dbsync_progress_reach(table->captured_id, &table->copied);
 }

@@ -32,6 +32,6 @@ extern int64 dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool a
 extern DbsyncTarget *dbsync_copy_next_chunk(DbsyncWork *work, DbsyncTable *table, int64 *rows);
 
 /* The target has committed all that the table's part says: tell people how much that is. */
-extern void dbsync_copy_reach(DbsyncTable *table);
+extern void dbsync_copy_reach(const DbsyncWork *work, DbsyncTable *table);
 
 #endif							/* DBSYNC_WORKER_COPY_COPY_H */

@@ -250,7 +250,8 @@ dbsync_schedule_next_table(DbsyncWork *work)
 static bool
 may_be_small(const DbsyncTable *table)
 {
-	return is_wanted(table) && table->part.nkeys == 0 && table->copy_failures == 0 && table->scan == NULL && !table->ties.checked;
+	return is_wanted(table) && table->part.nkeys == 0 && table->copy_failures == 0 && table->scan == NULL && table->snapshot == NULL &&
+		!table->ties.checked;
 }
 
 List *
@@ -353,16 +354,16 @@ put_off_look(DbsyncTableClock *clock)
 	dbsync_table_clock_put_off(clock, dbsync_query_pause(COPY_RETRY_MIN, clock->failures + 1));
 }
 
-/* Was it a table's comparison with its shadow that has failed?  All else goes on. */
+/* Was it a table's comparison, with its shadow or with the target, that has failed?  All else goes on. */
 static bool
-put_off_comparison(DbsyncWork *work)
+put_off_comparison(DbsyncWork *work, const ErrorData *edata)
 {
 	DbsyncTable *table = work->comparing ? dbsync_subscription_table(work->subscription, work->comparing) : NULL;
 
 	work->comparing = 0;
-	if (table == NULL || table->shadow == NULL)
+	if (table == NULL || (table->shadow == NULL && (table->snapshot == NULL || !concerns_table(work->target, edata))))
 		return false;
-	put_off_look(table->shadow);
+	put_off_look(table->shadow != NULL ? table->shadow : &table->snapshot->clock);
 	return true;
 }
 
@@ -371,7 +372,7 @@ dbsync_schedule_put_off(DbsyncWork *work, const ErrorData *edata)
 {
 	DbsyncTable *table = work->blamed ? dbsync_subscription_table(work->subscription, work->blamed) : NULL;
 
-	if (put_off_comparison(work))
+	if (put_off_comparison(work, edata))
 		return true;
 	work->blamed = 0;
 	work->scan_failed = table != NULL && table->scan != NULL;
@@ -423,6 +424,8 @@ dbsync_schedule_is_put_off(DbsyncWork *work)
 		DbsyncTable *table = lfirst(lc);
 
 		if (table->scan != NULL && table->scan->clock.failures > 0 && table->state != DBSYNC_TABLE_SUSPENDED)
+			return true;
+		if (table->snapshot != NULL && table->snapshot->clock.failures > 0 && table->state != DBSYNC_TABLE_SUSPENDED)
 			return true;
 		if (table->shadow != NULL && table->shadow->failures > 0 && table->state != DBSYNC_TABLE_SUSPENDED)
 			return true;

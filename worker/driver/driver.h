@@ -409,16 +409,36 @@ typedef struct DbsyncSequenceGoal
 } DbsyncSequenceGoal;
 
 /*
- * Comparing tables.  A row's image is ROW(...)::text as PostgreSQL writes it, of all columns of the spec in their
- * order, or of its key's, with the types that the target has, under the pinned settings; its hash is what
- * hashtextextended(image, seed) gives under collation "C".
+ * Comparing tables.  An image is ROW(...)::text as PostgreSQL writes it, of some columns in the order of the spec (of the key's
+ * in the order of keys), with the types that the target has, under the pinned settings.  H(text, seed) is what
+ * hashtextextended(text, seed) gives under collation "C", of the hexadecimal form where that is said; N(number, seed) is
+ * hashint8extended(number, seed).
+ *
+ * Without a key a row's hash is H(image of all columns, seed).  With one:
+ *
+ * - of a value, with a seed, as DbsyncReadHow says
+ * - of its key: h, beginning with the seed, becomes the hash of the value, seeded with h, by each of the key's columns, and 0 by one
+ *   that is null; if one of them has none of its own, it is H(image of the key, seed)
+ * - of the row: that of its key, k; XOR the hash of the value, seeded with k XOR i, or i if it is null, of each column beside the key,
+ *   where i is its place in the spec, from 1; XOR H(image of those that have none of their own, k), if there are such
+ *
+ * So no text is made twice, and none at all of rows whose key says that they do not matter.
  */
+typedef enum DbsyncReadHow
+{
+	DBSYNC_READ_IN_IMAGE,		/* no hash of its own */
+	DBSYNC_READ_TEXT,			/* H(its text, seed) */
+	DBSYNC_READ_INTEGER,		/* of 32 bits at most: N(value, seed) */
+	DBSYNC_READ_BIGINT			/* of 64 bits, which N makes 32 of first: N(value, N(value >> 32, seed)) */
+} DbsyncReadHow;
+
 typedef struct DbsyncReadForm
 {
-	bool		hex;			/* images are the hexadecimal form of their UTF-8: encodings differ */
+	bool		hex;			/* images, and text, are the hexadecimal form of their UTF-8: encodings differ */
 	const Oid  *types;			/* of the target's columns, without domains, where they are such that every PostgreSQL has
 								 * them; InvalidOid: a value's text is the same there */
 	const int32 *typmods;
+	const DbsyncReadHow *how;	/* of the target's columns */
 } DbsyncReadForm;
 
 typedef enum DbsyncReadWhat
@@ -430,7 +450,7 @@ typedef enum DbsyncReadWhat
 	DBSYNC_READ_ROWS			/* the row's image (never in hexadecimal), of rows by their keys */
 } DbsyncReadWhat;
 
-/* A row's bucket is the hash of its key's image, or without a key of its own, modulo "buckets". */
+/* A row's bucket is the hash of its key, or without one its own, modulo "buckets". */
 typedef struct DbsyncReadRequest
 {
 	DbsyncReadWhat what;
@@ -802,7 +822,10 @@ typedef struct DbsyncDriver
 	bool		(*read_sequence) (DbsyncTarget *target, DbsyncTargetTable *table, int column, bool descending,
 								  DbsyncReadSequence *sequence);
 
-	/* Does anybody wait for a lock on the table that a reader keeps from him?  Over another connection than the one that reads it. */
+	/*
+	 * Does anybody wait for a lock on the table that a reader keeps from him?  Over another connection than the one that reads
+	 * it and has opened it.
+	 */
 	bool		(*read_is_in_way) (DbsyncTarget *target, DbsyncTargetTable *table, bool *in_way);
 
 	/* --- with DBSYNC_FEATURE_QUARANTINE --- */
@@ -812,6 +835,13 @@ typedef struct DbsyncDriver
 	 * beside the ledger, if there is none yet.  Own transaction.
 	 */
 	bool		(*quarantine_read) (DbsyncTarget *target, const pg_uuid_t *subscription, bool make, List **rows);
+
+	/*
+	 * With DBSYNC_FEATURE_COMPARE, between read_begin() and read_end(), with nothing asked for: keys of an attachment that are
+	 * parked, as the reading shows it.  *rows, of DbsyncParkedRow, of which only nkeys and key count, in
+	 * CurrentMemoryContext.
+	 */
+	bool		(*read_parked) (DbsyncTarget *target, const pg_uuid_t *attachment, List **rows);
 
 	/*
 	 * In a batch: these keys (a List of DbsyncParkedRow) are parked no more.  Those of tables that truncate() empties, and of

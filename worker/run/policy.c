@@ -23,18 +23,18 @@ length_of(const DbsyncPolicyText *fault)
 }
 
 void
-dbsync_policy_raise(const DbsyncPolicyText *fault)
+dbsync_policy_raise(const char *what, const DbsyncPolicyText *fault)
 {
 	int			at = pg_mbstrlen_with_len(fault->whole, fault->wrong - fault->whole) + 1;
 
 	if (strlen(fault->whole) > DBSYNC_MAX_POLICY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("policy is too long"),
+				 errmsg("%s is too long", what),
 				 errdetail("It has %zu bytes; %d is the most.", strlen(fault->whole), DBSYNC_MAX_POLICY)));
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid policy \"%s\"", fault->whole),
+			 errmsg("invalid %s \"%s\"", what, fault->whole),
 			 length_of(fault) > 0
 			 ? errdetail("At character %d, at \"%.*s\", there should be %s.", at, length_of(fault), fault->wrong, fault->expected)
 			 : errdetail("At character %d there should be %s.", at, fault->expected),

@@ -44,8 +44,8 @@ typedef struct DbsyncPolicy
  */
 extern bool dbsync_policy_read(const char *text, DbsyncPolicy *policy, DbsyncPolicyText *fault);
 
-/* Error 22023 with what dbsync_policy_read() has found. */
-extern void dbsync_policy_raise(const DbsyncPolicyText *fault);
+/* Error 22023 with what dbsync_policy_read() has found; what: as the text is called. */
+extern void dbsync_policy_raise(const char *what, const DbsyncPolicyText *fault);
 
 /* Has it a time at which rounds begin, whatever has been captured? */
 extern bool dbsync_policy_is_planned(const DbsyncPolicy *policy);

@@ -17,7 +17,6 @@
 
 #include <limits.h>
 
-#include "access/twophase.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -29,11 +28,13 @@
 #include "worker/copy/indexing.h"
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
+#include "worker/copy/snapshots.h"
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/run/idle.h"
 #include "worker/run/policy.h"
 #include "worker/run/rounds.h"
+#include "worker/run/snapshotting.h"
 #include "worker/run/waiting.h"
 #include "worker/subscription.h"
 #include "worker/text.h"
@@ -47,9 +48,6 @@
 
 /* before something that could not be done is tried again, in ms */
 #define SHORT_PAUSE		1000
-
-/* looking at what is pending takes this part of the time at most */
-#define LOOK_PART		100
 
 /* the policy, as it was read last, and from what */
 static DbsyncPolicy policy;
@@ -70,11 +68,6 @@ static bool broken_off = false; /* it goes on as soon as it may */
 /* where the target was when a round was over, or as we came; NULL: it need not be there again */
 static DbsyncSnapshot *reached = NULL;
 static bool known = false;		/* that has been looked at */
-
-/* what is pending has been looked at when so many transactions had ended */
-static bool looked = false;
-static uint64 looked_completions;
-static TimestampTz look_after = 0;
 
 static void
 keep(MemoryContext context, char **kept, const char *text)
@@ -112,7 +105,7 @@ take_policy(DbsyncWork *work)
 		DbsyncPolicy fresh;
 
 		if (!dbsync_policy_read(subscription->policy, &fresh, &fault))
-			dbsync_policy_raise(&fault);
+			dbsync_policy_raise("policy", &fault);
 		policy = fresh;
 		take_zone(subscription);
 		/* thresholds know nothing of rows that are found by scans: there these go by their own clock */
@@ -120,9 +113,10 @@ take_policy(DbsyncWork *work)
 			!(policy.immediate || policy.rows > 0 || policy.bytes > 0 || policy.age > 0 || policy.idle > 0);
 		dbsync_scanning_begin_round(work);
 		dbsync_comparing_begin_round(work);
+		dbsync_snapshots_begin_round(work);
 		keep(work->context, &policy_text, subscription->policy);
 		keep(work->context, &zone_name, subscription->time_zone);
-		looked = false;
+		dbsync_waiting_look_anew();
 		/* what is left of a round waits for what it says now */
 		broken_off = false;
 		dbsync_idle_forget();
@@ -154,51 +148,20 @@ tell_commits(bool open)
 		dbsync_wake_at(wake, policy.rows, policy.bytes, policy.age > 0 || policy.idle > 0 || policy.interval > 0);
 }
 
-/* What is behind the position is pending, whoever has counted it. */
-static void
-look_at_pending(DbsyncWork *work)
-{
-	TimestampTz start = GetCurrentTimestamp();
-	DbsyncPending before = dbsync_wake_pending(dbsync_report_wake());
-	DbsyncPending found = {0};
-	DbsyncLag	lag;
-
-	looked_completions = dbsync_completions_compat();
-	lag = dbsync_waiting_count(work);
-	if (lag.transactions > 0)
-	{
-		found.rows = Max(lag.rows, 1);
-		found.bytes = lag.bytes;
-		/* as old as commits have said, if they have */
-		found.since = before.since != 0 ? before.since : Min(lag.oldest, dbsync_clock_now());
-	}
-	dbsync_wake_correct(dbsync_report_wake(), &before, &found);
-	looked = true;
-	look_after = GetCurrentTimestamp() + (GetCurrentTimestamp() - start) * LOOK_PART;
-}
-
-/* Prepared transactions are not counted as they commit; where there can be none, all are. */
-static bool
-is_look_due(void)
-{
-	return !looked || (max_prepared_xacts > 0 && counts_pending() &&
-					   looked_completions != dbsync_completions_compat() &&
-					   GetCurrentTimestamp() >= look_after);
-}
-
 /* Is there a copy to be made, a table to be scanned, or a held one to catch up, that nothing but we keep waiting? */
 static bool
 has_other_work(DbsyncWork *work)
 {
 	return dbsync_schedule_next_table(work) != NULL || dbsync_held_is_any_under_way(work) ||
-		dbsync_indexing_pause(work) == 0 || dbsync_scanning_pause(work) == 0 || dbsync_comparing_pause(work) == 0;
+		dbsync_indexing_pause(work) == 0 || dbsync_scanning_pause(work) == 0 || dbsync_comparing_pause(work) == 0 ||
+		dbsync_snapshotting_pause(work) == 0;
 }
 
 /* Has it tables of which nobody tells when they have changed? */
 static bool
 looks_for_itself(const DbsyncWork *work)
 {
-	return dbsync_scanning_is_any(work) || dbsync_comparing_is_any(work);
+	return dbsync_scanning_is_any(work) || dbsync_comparing_is_any(work) || dbsync_snapshots_is_any(work);
 }
 
 /* The planned round that is next, by its clock; DT_NOEND: none. */
@@ -292,7 +255,7 @@ break_off(DbsyncWork *work)
 	under_way = false;
 	broken_off = true;
 	/* what the window still holds is pending again */
-	looked = false;
+	dbsync_waiting_look_anew();
 	dbsync_report_lag(&none, work->position.after);
 	dbsync_report_round(false, begun);
 }
@@ -333,6 +296,7 @@ begin(DbsyncWork *work, TimestampTz now, bool is_planned)
 	{
 		dbsync_scanning_begin_round(work);
 		dbsync_comparing_begin_round(work);
+		dbsync_snapshots_begin_round(work);
 	}
 	/* one that goes on is the one that it was */
 	planned = is_planned || (broken_off && planned);
@@ -369,8 +333,8 @@ dbsync_rounds_go_on(DbsyncWork *work)
 	{
 		try_note(work);
 		look_at_position(work);
-		if (is_look_due())
-			look_at_pending(work);
+		if (dbsync_waiting_look_is_due(counts_pending()))
+			dbsync_waiting_look(work);
 		if (!open || !is_due(work, now, &is_planned))
 			return false;
 		begin(work, now, is_planned);
@@ -393,7 +357,7 @@ bool
 dbsync_rounds_is_over(DbsyncWork *work)
 {
 	return work->run == 0 && under_way && !policy.immediate && work->caught_up &&
-		!has_other_work(work) && !dbsync_install_goes_on() && !is_waited_for(work);
+		!has_other_work(work) && !dbsync_snapshotting_is_pending(work) && !dbsync_install_goes_on() && !is_waited_for(work);
 }
 
 void
@@ -410,7 +374,7 @@ dbsync_rounds_end(DbsyncWork *work)
 	}
 	/* some of what the round has sent may have been counted behind its snapshot */
 	if (!counts_pending() && dbsync_wake_rows(dbsync_report_wake()) > 0)
-		looked = false;
+		dbsync_waiting_look_anew();
 	dbsync_report_round(false, begun);
 }
 
@@ -443,7 +407,7 @@ dbsync_rounds_pause(DbsyncWork *work)
 		return Min(pause, pause_until(opening, now));
 	/* those that go by rounds begin none */
 	if (!work->scans_by_round)
-		pause = Min(pause, Min(dbsync_scanning_pause(work), dbsync_comparing_pause(work)));
+		pause = Min(pause, Min(dbsync_scanning_pause(work), Min(dbsync_comparing_pause(work), dbsync_snapshotting_pause(work))));
 	if (policy.ncrons > 0 || (policy.interval > 0 && (waiting || looks_for_itself(work))))
 		pause = Min(pause, pause_until(next_planned(now), now));
 	if (policy.age > 0 && since != 0)
@@ -464,7 +428,7 @@ dbsync_rounds_look(DbsyncWork *work)
 	/* it opens with something to do */
 	if (policy.immediate || broken_off)
 		return true;
-	if (is_look_due())
+	if (dbsync_waiting_look_is_due(counts_pending()))
 		return true;
 	return is_due(work, now, &is_planned);
 }

@@ -31,6 +31,7 @@
 #include "worker/run/process.h"
 #include "worker/run/rounds.h"
 #include "worker/run/sleep.h"
+#include "worker/run/snapshotting.h"
 #include "worker/run/target_upkeep.h"
 #include "worker/run/verifying.h"
 #include "worker/upkeep/backlog.h"
@@ -144,6 +145,7 @@ idle_pause(const DbsyncWork *work)
 	pause = Min(pause, dbsync_scanning_pause(work));
 	pause = Min(pause, dbsync_backlog_pause(work));
 	pause = Min(pause, dbsync_comparing_pause(work));
+	pause = Min(pause, dbsync_snapshotting_pause(work));
 	pause = Min(pause, dbsync_wal_feed_pause(work));
 	pause = Min(pause, dbsync_target_upkeep_pause(work));
 	pause = Min(pause, dbsync_verifying_pause(work));
@@ -163,7 +165,7 @@ dbsync_sleep_until_wanted(DbsyncWork *work)
 		if (dbsync_schedule_is_pending(work) || dbsync_schedule_note_is_due(work) ||
 			dbsync_held_is_any_under_way(work) || dbsync_sequence_look_is_due(work) ||
 			dbsync_retention_pause(work) == 0 || dbsync_indexing_pause(work) == 0 || dbsync_retry_pause(work) == 0 ||
-			dbsync_scanning_pause(work) == 0 || dbsync_backlog_pause(work) == 0 || dbsync_comparing_pause(work) == 0 ||
+			dbsync_scanning_pause(work) == 0 || dbsync_backlog_pause(work) == 0 || dbsync_comparing_pause(work) == 0 || dbsync_snapshotting_pause(work) == 0 ||
 			dbsync_wal_feed_is_due(work) || dbsync_target_upkeep_pause(work) == 0 || dbsync_verifying_pause(work) == 0 ||
 			work->subscription->generation != dbsync_catalog_generation() ||
 			dbsync_connection_is_outdated() ||

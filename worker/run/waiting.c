@@ -12,12 +12,15 @@
  */
 #include "postgres.h"
 
+#include "access/twophase.h"
 #include "access/xact.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "extension/catalog.h"
+#include "extension/clock.h"
+#include "extension/wake.h"
 #include "worker/connection.h"
 #include "worker/position.h"
 #include "worker/progress.h"
@@ -25,11 +28,21 @@
 #include "worker/run/waiting.h"
 #include "worker/source/source.h"
 
+#include "extension/compat.h"
+
 /* counting takes this part of the time at most */
 #define COUNT_PART	10
 
+/* looking at what is pending takes this part of the time at most */
+#define LOOK_PART		100
+
 static DbsyncWork *waiting = NULL;
 static TimestampTz count_after = 0;
+
+/* what is pending has been looked at when so many transactions had ended */
+static bool looked = false;
+static uint64 looked_completions;
+static TimestampTz look_after = 0;
 
 /* in a transaction; memory is the caller's */
 static DbsyncLag
@@ -92,4 +105,41 @@ dbsync_waiting_is_for(DbsyncWork *work)
 {
 	waiting = work;
 	dbsync_connection_on_waits(tell);
+}
+
+/* What is behind the position is pending, whoever has counted it. */
+void
+dbsync_waiting_look(DbsyncWork *work)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	DbsyncPending before = dbsync_wake_pending(dbsync_report_wake());
+	DbsyncPending found = {0};
+	DbsyncLag	lag;
+
+	looked_completions = dbsync_completions_compat();
+	lag = dbsync_waiting_count(work);
+	if (lag.transactions > 0)
+	{
+		found.rows = Max(lag.rows, 1);
+		found.bytes = lag.bytes;
+		/* as old as commits have said, if they have */
+		found.since = before.since != 0 ? before.since : Min(lag.oldest, dbsync_clock_now());
+	}
+	dbsync_wake_correct(dbsync_report_wake(), &before, &found);
+	looked = true;
+	look_after = GetCurrentTimestamp() + (GetCurrentTimestamp() - start) * LOOK_PART;
+}
+
+bool
+dbsync_waiting_look_is_due(bool counts)
+{
+	return !looked || (max_prepared_xacts > 0 && counts &&
+					   looked_completions != dbsync_completions_compat() &&
+					   GetCurrentTimestamp() >= look_after);
+}
+
+void
+dbsync_waiting_look_anew(void)
+{
+	looked = false;
 }

@@ -51,6 +51,7 @@
 #include "worker/run/recovery.h"
 #include "worker/run/rounds.h"
 #include "worker/run/sleep.h"
+#include "worker/run/snapshotting.h"
 #include "worker/run/target_upkeep.h"
 #include "worker/run/verifying.h"
 #include "worker/run/waiting.h"
@@ -169,6 +170,8 @@ work_through(void)
 		}
 		dbsync_creating_run(work);
 		dbsync_comparing_run(work);
+		if (dbsync_snapshotting_run(work))
+			continue;
 		did = dbsync_catch_up_run(work);
 		did |= dbsync_batch_run(work);
 		dbsync_confirm_answer(work);
@@ -205,7 +208,8 @@ work_through(void)
 		tidied = false;
 		/* all that this round's snapshot shows is there; who commits later calls us */
 		if (work->caught_up && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work) &&
-			dbsync_indexing_pause(work) > 0 && dbsync_retry_pause(work) > 0 && dbsync_scanning_pause(work) > 0 && dbsync_comparing_pause(work) > 0)
+			dbsync_indexing_pause(work) > 0 && dbsync_retry_pause(work) > 0 && dbsync_scanning_pause(work) > 0 && dbsync_comparing_pause(work) > 0 &&
+			dbsync_snapshotting_pause(work) > 0)
 		{
 			/* a run was asked for what there was then; others may write on and on */
 			if (work->run != 0 || !dbsync_sleep_was_woken())
@@ -310,7 +314,7 @@ worker_loop(void)
 		if (!dbsync_schedule_is_put_off(work))
 			dbsync_report_trouble(NULL, 0);
 		if (work->run != 0 && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work) &&
-			!dbsync_meeting_is_served(work->subscription_id) && !dbsync_retry_is_pending(work))
+			!dbsync_meeting_is_served(work->subscription_id) && !dbsync_retry_is_pending(work) && !dbsync_snapshotting_is_pending(work))
 		{
 			if (try_step(confirm_run, &pause))
 				dbsync_process_finish(work);

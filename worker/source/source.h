@@ -263,29 +263,21 @@ extern void dbsync_read_cut(DbsyncSubscription *subscription, DbsyncTable *table
 							const DbsyncCut *cut, const DbsyncCutTable *cut_table,
 							const DbsyncReadCut *how, DbsyncRelay *relay);
 
-typedef struct DbsyncLookup DbsyncLookup;
+/* Told before the row of a key goes to the relay: which key it is. */
+typedef void (*DbsyncLookupEach) (int number, void *arg);
 
 /*
- * Rows of a table that was locked by dbsync_completion_lock(), or as that does it, by their keys, as the active snapshot
- * shows them, to a relay of changes.  gone: those that are not there are sent as deletions.  All as the
- * table's owner (dbsync_owner_begin()).
+ * Rows of a table that was locked by dbsync_completion_lock(), or as that does it, by their keys (a List of Datum *, none of them
+ * twice), as the active snapshot shows them, in any order, to a relay of changes, or of keys.  gone: those that are not
+ * there are sent as deletions.  All as the table's owner (dbsync_owner_begin()).  Error if two rows have one key.
  */
-extern DbsyncLookup *dbsync_lookup_begin(const DbsyncTable *table, const DbsyncTableShape *shape, bool gone, DbsyncRelay *relay);
+extern void dbsync_lookup(const DbsyncTable *table, const DbsyncTableShape *shape, const List *keys, bool gone,
+						  DbsyncRelayWhat what, DbsyncRelay *relay, DbsyncLookupEach each, void *arg);
 
-/*
- * The row of a key, as text.  False: nothing was sent, as it is not there, or none of this table, whose types cannot
- * read it; or the driver has refused it (the relay knows).
- */
-extern bool dbsync_lookup_key(DbsyncLookup *lookup, char *const *key);
+/* Keys from their text (a List of char **), in their order; NULL: none of this table, whose types cannot read it. */
+extern List *dbsync_lookup_keys(const DbsyncTableShape *shape, const List *texts);
 
-/* Of keys (a List of char **) that are equal one is left, and none that the table's types cannot read. */
-extern List *dbsync_lookup_distinct(const DbsyncTableShape *shape, List *keys);
-
-extern void dbsync_lookup_end(DbsyncLookup *lookup);
-/*
- * Send the rows of keys (List of Datum *, as the shape has them) to the relay, as S shows them, in the form of changes; those that are
- * not there as deleted.  The table was locked by dbsync_completion_lock(); as its owner (dbsync_owner_begin()).
- */
-extern void dbsync_read_keys(const DbsyncTable *table, const DbsyncTableShape *shape, const List *keys, DbsyncRelay *relay);
+/* The same, but of keys that are equal one is left, and none that cannot be read. */
+extern List *dbsync_lookup_distinct(const DbsyncTableShape *shape, const List *texts);
 
 #endif							/* DBSYNC_WORKER_SOURCE_SOURCE_H */

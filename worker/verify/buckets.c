@@ -21,6 +21,7 @@
 #include "worker/target_compare.h"
 #include "worker/verify/compare.h"
 #include "worker/verify/here.h"
+#include "worker/verify/own_key.h"
 
 /* rows that a bucket is to have, about, and how many buckets there are at most */
 #define BUCKET_ROWS		1000
@@ -78,7 +79,14 @@ dbsync_compare_prepare(DbsyncVerify *v)
 	if (!pg_strong_random(&v->seed, sizeof(v->seed)))
 		elog(ERROR, "could not generate random values");
 	v->seed &= PG_INT64_MAX;
+	v->own_key = dbsync_own_key_create(v);
 	v->imager = dbsync_imager_create(&v->form, v->spec.ncolumns, v->spec.nkeys, v->spec.keys, v->seed, v->buckets);
+}
+
+static bool
+is_compared(const DbsyncVerify *v, int bucket, void *arg)
+{
+	return bucket < v->below;
 }
 
 static void
@@ -87,8 +95,6 @@ count_row(DbsyncVerify *v, void *arg)
 	Bucket	   *here = arg;
 	int			number = dbsync_imager_bucket(v->imager);
 
-	if (number >= v->below)
-		return;
 	here[number].count++;
 	here[number].sum += dbsync_imager_hash(v->imager);
 }
@@ -120,7 +126,7 @@ dbsync_compare_buckets(DbsyncVerify *v)
 	strlcpy(v->progress.phase, "comparing", sizeof(v->progress.phase));
 	v->wanted = palloc0(v->buckets / 8 + 1);
 	dbsync_target_read_ask(v->work->target, v->handle, &request);
-	dbsync_here_read(v, count_row, here);
+	dbsync_here_read(v, is_compared, count_row, here);
 	read_there(v, there);
 	for (int i = 0; i < v->below; i++)
 	{

@@ -25,6 +25,7 @@ typedef struct DbsyncCandidate
 	DbsyncCandidateKind kind;
 	char	   *image;			/* of the key, or of a row without one; plain */
 	int64		count;			/* then: how many more there are */
+	bool		parked;			/* the key is */
 } DbsyncCandidate;
 
 /* How many buckets there are, by the rows that the table is said to have; and how they are hashed this time. */

@@ -52,11 +52,11 @@ is_waited_for_there(DbsyncVerify *v)
 {
 	bool		in_way = false;
 
-	if (v->watch == NULL || v->watched == NULL)
+	if (v->watch == NULL || v->watch_lost || v->handle == NULL)
 		return false;
 	/* one that is lost is no reason to stop */
-	if (!dbsync_target_try_read_is_in_way(v->watch, v->watched, &in_way))
-		v->watched = NULL;
+	if (!dbsync_target_try_read_is_in_way(v->watch, v->handle, &in_way))
+		v->watch_lost = true;
 	return in_way;
 }
 

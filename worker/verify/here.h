@@ -11,10 +11,11 @@
 #include "worker/verify/verify.h"
 
 /*
- * All rows of the table that is being verified: each is in v->imager when "take" is called, in memory of its own.  In its
- * transaction.
+ * All rows of the table that is being verified whose buckets "wants" says yes of: each is in v->imager when "take" is called, in memory of
+ * its own.  In its transaction.
  */
-extern void dbsync_here_read(DbsyncVerify *v, void (*take) (DbsyncVerify *v, void *arg), void *arg);
+extern void dbsync_here_read(DbsyncVerify *v, bool (*wants) (const DbsyncVerify *v, int bucket, void *arg),
+							 void (*take) (DbsyncVerify *v, void *arg), void *arg);
 
 /*
  * Rows by their keys (a List of char **): calls "take" for each with its number, found or not, in the

@@ -20,10 +20,18 @@ typedef struct DbsyncImager DbsyncImager;
 extern DbsyncImager *dbsync_imager_create(const DbsyncReadForm *form, int ncolumns, int nkeys, const int *keys,
 										  int64 seed, int buckets);
 
-/* Take a row, as text; what is made of it is good until the next one.  In the memory of a row, as the table's owner. */
+/*
+ * Take a row, as text; what is made of it is good until the next one.  Of a table with a key the values of that may be taken first, and then
+ * the row, unless it is passed by; as a number where the key is one (dbsync_imager_key_is_number()).  In the memory of a row, as the
+ * table's owner.
+ */
+extern bool dbsync_imager_key_is_number(const DbsyncImager *imager);
+extern void dbsync_imager_take_key(DbsyncImager *imager, const char *const *values);
+extern void dbsync_imager_take_number(DbsyncImager *imager, bool isnull, int64 key);
+extern void dbsync_imager_pass(DbsyncImager *imager);
 extern void dbsync_imager_take(DbsyncImager *imager, const char *const *values);
 
-/* Of the row: its bucket; its hash; the image by which it is listed, of its key or of all of it; and all of it, never hexadecimal. */
+/* Of the row: its bucket, for which its key is enough; its hash; the image by which it is listed, of its key or of all of it; and all of it, never hexadecimal. */
 extern int	dbsync_imager_bucket(DbsyncImager *imager);
 extern uint64 dbsync_imager_hash(DbsyncImager *imager);
 extern const StringInfoData *dbsync_imager_listed(DbsyncImager *imager);

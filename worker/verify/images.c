@@ -24,6 +24,8 @@
 #include "worker/verify/guard.h"
 #include "worker/verify/here.h"
 #include "worker/verify/outcome.h"
+#include "worker/verify/own_key.h"
+#include "worker/verify/parked.h"
 
 #include "extension/compat.h"
 
@@ -79,19 +81,23 @@ begin(Lister *l)
 	l->next = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	l->sort = tuplesort_begin_heap(desc, 2, columns, operators, collations, nulls_first, work_mem, NULL, TUPLESORT_NONE);
 	initStringInfo(&l->image);
-	l->scratch = AllocSetContextCreate(CurrentMemoryContext, "dbsync repair", ALLOCSET_SMALL_SIZES);
+	l->scratch = AllocSetContextCreate(CurrentMemoryContext, "dbsync verified key", ALLOCSET_SMALL_SIZES);
+}
+
+static bool
+is_listed(const DbsyncVerify *v, int bucket, void *arg)
+{
+	const Lister *l = arg;
+
+	return (l->wanted[bucket / 8] & (1 << (bucket % 8))) != 0;
 }
 
 static void
 list_row(DbsyncVerify *v, void *arg)
 {
 	Lister	   *l = arg;
-	int			number = dbsync_imager_bucket(v->imager);
-	const StringInfoData *image;
+	const StringInfoData *image = dbsync_imager_listed(v->imager);
 
-	if ((l->wanted[number / 8] & (1 << (number % 8))) == 0)
-		return;
-	image = dbsync_imager_listed(v->imager);
 	ExecClearTuple(l->slot);
 	l->slot->tts_values[0] = PointerGetDatum(cstring_to_text_with_len(image->data, image->len));
 	l->slot->tts_values[1] = Int64GetDatum(l->keyed ? (int64) dbsync_imager_hash(v->imager) : 0);
@@ -153,17 +159,42 @@ advance_there(Lister *l)
 
 /* The key of an image, to be sent anew. */
 static void
-note_repair(Lister *l, const char *image)
+note_repair(Lister *l, DbsyncCandidateKind kind, const char *image)
 {
 	DbsyncVerify *v = l->v;
 	MemoryContext old;
+	char	  **key;
+	char	  **own;
 
 	if (!v->repairs || !l->keyed)
 		return;
 	old = MemoryContextSwitchTo(l->scratch);
-	dbsync_outcome_repair(v, dbsync_image_values(image, v->spec.nkeys));
+	key = dbsync_image_values(image, v->spec.nkeys);
+	own = dbsync_own_key_of(v, key);
+	if (own != NULL || kind != DBSYNC_CANDIDATE_EXTRA)
+		dbsync_outcome_repair(v, own ? own : key);
+	else
+		v->found.foreign++;
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(l->scratch);
+}
+
+static bool
+is_parked(Lister *l, const char *image)
+{
+	DbsyncVerify *v = l->v;
+	MemoryContext old;
+	char	  **own;
+	bool		parked;
+
+	if (v->parked == NULL || !l->keyed)
+		return false;
+	old = MemoryContextSwitchTo(l->scratch);
+	own = dbsync_own_key_of(v, dbsync_image_values(image, v->spec.nkeys));
+	parked = own != NULL && dbsync_verify_parked_has(v, own);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(l->scratch);
+	return parked;
 }
 
 static void
@@ -172,6 +203,7 @@ differs(Lister *l, DbsyncCandidateKind kind, const char *listed, int64 count)
 	DbsyncFindings *found = &l->v->found;
 	char	   *image = dbsync_image_plain(&l->v->form, listed);
 	DbsyncCandidate *candidate;
+	bool		parked;
 
 	if (dbsync_compare_is_kept(l->v, kind))
 	{
@@ -179,10 +211,16 @@ differs(Lister *l, DbsyncCandidateKind kind, const char *listed, int64 count)
 		pfree(image);
 		return;
 	}
-	found->missing += kind == DBSYNC_CANDIDATE_MISSING ? count : 0;
-	found->extra += kind == DBSYNC_CANDIDATE_EXTRA ? count : 0;
-	found->different += kind == DBSYNC_CANDIDATE_DIFFERENT ? 1 : 0;
-	note_repair(l, image);
+	parked = is_parked(l, image);
+	if (parked)
+		found->parked += count;
+	else
+	{
+		found->missing += kind == DBSYNC_CANDIDATE_MISSING ? count : 0;
+		found->extra += kind == DBSYNC_CANDIDATE_EXTRA ? count : 0;
+		found->different += kind == DBSYNC_CANDIDATE_DIFFERENT ? 1 : 0;
+		note_repair(l, kind, image);
+	}
 	if (list_length(l->candidates) >= l->v->order.max_differences)
 	{
 		pfree(image);
@@ -192,6 +230,7 @@ differs(Lister *l, DbsyncCandidateKind kind, const char *listed, int64 count)
 	candidate->kind = kind;
 	candidate->image = image;
 	candidate->count = count;
+	candidate->parked = parked;
 	l->candidates = lappend(l->candidates, candidate);
 }
 
@@ -255,9 +294,11 @@ list_and_merge(DbsyncVerify *v, const uint8 *wanted)
 
 	begin(&l);
 	dbsync_target_read_ask(v->work->target, v->handle, &request);
-	dbsync_here_read(v, list_row, &l);
+	dbsync_here_read(v, is_listed, list_row, &l);
 	tuplesort_performsort(l.sort);
 	merge(&l);
+	if (v->repairs && l.keyed)
+		dbsync_outcome_repair_end(v);
 	tuplesort_end(l.sort);
 	ExecDropSingleTupleTableSlot(l.slot);
 	ExecDropSingleTupleTableSlot(l.next);
@@ -271,7 +312,7 @@ static bool
 seems_to_differ_altogether(const DbsyncVerify *v)
 {
 	return v->found.compared >= FEW_BUCKETS * 2 && v->found.differing > v->found.compared * NEARLY_ALL &&
-		!v->keeps && v->spec.nkeys > 0 && !(v->repairs && v->order.captured_id != 0);
+		!v->keeps && v->spec.nkeys > 0 && !(v->repairs && v->may_differ);
 }
 
 /* True: nearly all rows differ; *candidates are a few of them. */
@@ -305,6 +346,7 @@ dbsync_compare_images(DbsyncVerify *v)
 	List	   *candidates;
 
 	strlcpy(v->progress.phase, "listing", sizeof(v->progress.phase));
+	dbsync_verify_parked_read(v);
 	if (seems_to_differ_altogether(v) && try_few(v, &candidates))
 		return candidates;
 	return list_and_merge(v, v->wanted);

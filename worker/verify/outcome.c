@@ -22,10 +22,28 @@
 /* of a value that is shown; of longer ones so much, and how long they are */
 #define SHOWN_BYTES		1000
 
+/* keys that are written down by one statement */
+#define KEYS_AT_A_TIME	1000
+
 static char *
 uuid_text(const pg_uuid_t *uuid)
 {
 	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(uuid)));
+}
+
+/* Of comparisons on a schedule there is one row for each table. */
+static void
+begin_scan(DbsyncVerify *v, int captured_id)
+{
+	const char *args[3] = {uuid_text(&v->order.uid), psprintf("%d", v->order.subscription), psprintf("%d", captured_id)};
+	MemoryContext old = CurrentMemoryContext;
+
+	dbsync_query_begin(false, "beginning to compare a table");
+	dbsync_query_run("SELECT dbsync_internal.begin_scan($1::pg_catalog.uuid, a.uid) FROM dbsync.subscription_table a"
+					 " WHERE a.subscription_id = $2::pg_catalog.int4 AND a.captured_id = $3::pg_catalog.int4", 3, args);
+	dbsync_query_commit();
+	MemoryContextSwitchTo(old);
+	v->id = captured_id;
 }
 
 void
@@ -34,6 +52,11 @@ dbsync_outcome_begin(DbsyncVerify *v, int captured_id)
 	const char *args[5];
 	MemoryContext old = CurrentMemoryContext;
 
+	if (v->order.scan)
+	{
+		begin_scan(v, captured_id);
+		return;
+	}
 	args[0] = uuid_text(&v->order.uid);
 	args[1] = psprintf("%d", v->order.subscription);
 	args[2] = psprintf("%d", captured_id);
@@ -62,11 +85,19 @@ dbsync_outcome_end(DbsyncVerify *v, const char *verdict, const char *note)
 	args[1] = verdict;
 	args[2] = note;
 	args[3] = v->position;
-	args[4] = psprintf("{" INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "}",
-					   f->rows_here, f->rows_there, f->missing, f->extra, f->different, f->kept, f->repaired);
+	args[4] = psprintf("{" INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "}",
+					   f->rows_here, f->rows_there, f->missing, f->extra, f->different, f->kept, f->repaired, f->parked);
 	args[5] = psprintf("{%d,%d,%d}", f->buckets, f->compared, f->differing);
 	dbsync_query_begin(false, "writing down what was verified");
-	dbsync_query_run("SELECT dbsync_internal.end_verification($1::pg_catalog.int8, $2, $3, $4::pg_catalog.pg_snapshot,"
+	if (v->order.scan)
+	{
+		const char *scan[5] = {uuid_text(&v->order.uid), verdict, note, args[4]};
+
+		dbsync_query_run("SELECT dbsync_internal.end_scan(c.attachment, $2, $3, $4::pg_catalog.int8[]) FROM dbsync_internal.scan c"
+						 " WHERE c.run = $1::pg_catalog.uuid", 4, scan);
+	}
+	else
+		dbsync_query_run("SELECT dbsync_internal.end_verification($1::pg_catalog.int8, $2, $3, $4::pg_catalog.pg_snapshot,"
 					 " $5::pg_catalog.int8[], $6::pg_catalog.int4[])", 6, args);
 	dbsync_query_commit();
 	MemoryContextSwitchTo(old);
@@ -75,41 +106,69 @@ dbsync_outcome_end(DbsyncVerify *v, const char *verdict, const char *note)
 void
 dbsync_outcome_differs(DbsyncVerify *v, const DbsyncDifference *difference)
 {
-	const char *args[6];
+	const char *args[7];
 
+	if (v->order.scan)
+	{
+		if (v->shown == NULL)
+			v->shown = MemoryContextStrdup(v->context, psprintf("for example %s, here: %s, there: %s", difference->kind,
+																difference->here ? difference->here : "no row",
+																difference->there ? difference->there : "no row"));
+		return;
+	}
 	args[0] = psprintf(INT64_FORMAT, v->id);
 	args[1] = difference->kind;
 	args[2] = difference->key;
 	args[3] = difference->here;
 	args[4] = difference->there;
 	args[5] = psprintf(INT64_FORMAT, difference->count);
-	dbsync_query_run("INSERT INTO dbsync_internal.difference (verification, kind, key, here, there, count)"
+	args[6] = difference->parked ? "true" : "false";
+	dbsync_query_run("INSERT INTO dbsync_internal.difference (verification, kind, key, here, there, count, parked)"
 					 " VALUES ($1::pg_catalog.int8, $2, $3::pg_catalog.jsonb, $4::pg_catalog.jsonb, $5::pg_catalog.jsonb,"
-					 " $6::pg_catalog.int8)", 6, args);
+					 " $6::pg_catalog.int8, $7::pg_catalog.bool)", 7, args);
+}
+
+/* A value in the text of an array. */
+static void
+append_element(StringInfo array, const char *value)
+{
+	appendStringInfoString(array, array->len == 0 ? "{\"" : ",\"");
+	for (const char *p = value; *p; p++)
+	{
+		if (*p == '"' || *p == '\\')
+			appendStringInfoChar(array, '\\');
+		appendStringInfoChar(array, *p);
+	}
+	appendStringInfoChar(array, '"');
 }
 
 void
 dbsync_outcome_repair(DbsyncVerify *v, char *const *key)
 {
 	StringInfoData array;
-	const char *args[2];
 
 	initStringInfo(&array);
 	for (int k = 0; k < v->table->shape->nkeys; k++)
-	{
-		appendStringInfoString(&array, k > 0 ? ",\"" : "{\"");
-		for (const char *p = key[k]; *p; p++)
-		{
-			if (*p == '"' || *p == '\\')
-				appendStringInfoChar(&array, '\\');
-			appendStringInfoChar(&array, *p);
-		}
-		appendStringInfoChar(&array, '"');
-	}
+		append_element(&array, key[k]);
 	appendStringInfoChar(&array, '}');
-	args[0] = uuid_text(&v->table->uid);
-	args[1] = array.data;
-	dbsync_query_run("INSERT INTO dbsync_internal.repair_key (attachment, key) VALUES ($1::pg_catalog.uuid, $2::pg_catalog.text[])", 2, args);
+	append_element(&v->keys, array.data);
+	if (++v->nkeys >= KEYS_AT_A_TIME)
+		dbsync_outcome_repair_end(v);
+}
+
+void
+dbsync_outcome_repair_end(DbsyncVerify *v)
+{
+	const char *args[2] = {uuid_text(&v->table->uid)};
+
+	if (v->nkeys == 0)
+		return;
+	appendStringInfoChar(&v->keys, '}');
+	args[1] = v->keys.data;
+	dbsync_query_run("INSERT INTO dbsync_internal.repair_key (attachment, key) SELECT $1::pg_catalog.uuid, k.key::pg_catalog.text[]"
+					 " FROM pg_catalog.unnest($2::pg_catalog.text[]) k (key)", 2, args);
+	resetStringInfo(&v->keys);
+	v->nkeys = 0;
 }
 
 void

@@ -18,6 +18,7 @@ typedef struct DbsyncDifference
 	const char *here;			/* jsonb, NULL: there is none */
 	const char *there;
 	int64		count;			/* of rows without a key: how many more */
+	bool		parked;			/* its key is */
 } DbsyncDifference;
 
 /* A table is begun with; in a transaction of its own.  v->id is its number. */
@@ -31,6 +32,9 @@ extern void dbsync_outcome_differs(DbsyncVerify *v, const DbsyncDifference *diff
 
 /* The same: of this key the row is to be sent anew, or deleted. */
 extern void dbsync_outcome_repair(DbsyncVerify *v, char *const *key);
+
+/* The same: there are no more of them. */
+extern void dbsync_outcome_repair_end(DbsyncVerify *v);
 
 /* In the same transaction, or in one of its own: nothing of the table is to be sent anew. */
 extern void dbsync_outcome_forget_repair(DbsyncVerify *v);

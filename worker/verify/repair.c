@@ -15,6 +15,7 @@
 #include "storage/latch.h"
 #include "utils/wait_event.h"
 
+#include "worker/query.h"
 #include "worker/subscription.h"
 #include "worker/verify/outcome.h"
 #include "worker/verify/repair.h"
@@ -32,11 +33,24 @@ dbsync_repair_judge_rows(DbsyncVerify *v)
 	v->repairs = v->order.repair;
 	if (!v->repairs)
 		return;
+	if (v->table->snapshot != NULL && !v->order.scan)
+	{
+		v->obstacle = "not repaired: what differs is sent by its own comparisons (capture \"snapshot\")";
+		v->repairs = false;
+		return;
+	}
+	v->may_shrink = v->order.scan ? v->order.may_shrink : v->order.captured_id != 0;
+	v->may_differ = v->order.scan ? v->order.may_differ : v->order.captured_id != 0;
+	initStringInfo(&v->keys);
+	v->nkeys = 0;
 	/* of a run that was broken off */
 	dbsync_outcome_forget_repair(v);
 	/* a source that was put back, or emptied by mistake, is not to take the target along */
-	if (v->order.captured_id == 0 && !v->keeps && found->rows_here < found->rows_there / 2 + found->rows_there % 2)
-		v->obstacle = "not repaired: the source has less than half of the target's rows; to do it all the same, name the table";
+	if (!v->may_shrink && !v->keeps && found->rows_here < found->rows_there / 2 + found->rows_there % 2)
+		v->obstacle = v->order.scan ?
+			psprintf("the source has " INT64_FORMAT " rows, less than half of the target's " INT64_FORMAT ": nothing is sent or deleted. Where that is right, "
+					 "take the table out, and add it again with options => '{\"empty\": \"allow\"}'", found->rows_here, found->rows_there)
+			: "not repaired: the source has less than half of the target's rows; to do it all the same, name the table";
 	else if (v->table->shape->nkeys == 0 && v->keeps)
 		v->obstacle = "not repaired: the table has no key, and copied anew it would lose rows that are to be kept";
 	v->repairs = v->obstacle == NULL;
@@ -45,12 +59,22 @@ dbsync_repair_judge_rows(DbsyncVerify *v)
 void
 dbsync_repair_judge_differences(DbsyncVerify *v)
 {
-	if (v->found.all_differ && v->order.captured_id == 0 && v->repairs)
+	if (v->found.all_differ && !v->may_differ && v->repairs)
 	{
-		v->obstacle = "not repaired: nearly all rows differ; look at how both ends write them, in dbsync.difference, and name the table";
+		v->obstacle = v->order.scan ?
+			psprintf("nearly all rows differ, and nothing was sent: look at how both ends write them%s. Where the target's are simply others, "
+					 "have them copied anew with dbsync.copy_table()", v->shown ? psprintf(" (%s)", v->shown) : "")
+			: "not repaired: nearly all rows differ; look at how both ends write them, in dbsync.difference, and name the table";
 		v->repairs = false;
 		dbsync_outcome_forget_repair(v);
 	}
+}
+
+/* Rows whose keys are parked are none of repair's: the target has refused them. */
+static bool
+rows_differ(const DbsyncVerify *v)
+{
+	return v->found.missing + v->found.extra + v->found.different > 0;
 }
 
 /* What there is to be said of the table in any case. */
@@ -61,13 +85,10 @@ say_more(const DbsyncVerify *v)
 		return v->obstacle;
 	if (v->found.all_differ)
 		return "nearly all rows differ: look at how both ends write them, in dbsync.difference";
+	if (v->behind == NULL && v->found.parked > 0)
+		return rows_differ(v) ? "some rows that differ are parked: dbsync.quarantine says why, and dbsync.retry() sends them anew"
+			: "all rows that differ are parked: dbsync.quarantine says why, and dbsync.retry() sends them anew";
 	return v->behind;
-}
-
-static bool
-rows_differ(const DbsyncVerify *v)
-{
-	return v->found.missing + v->found.extra + v->found.different > 0;
 }
 
 /* Ask the worker for it until it is done; false: *note says why not. */
@@ -99,11 +120,21 @@ have_done(DbsyncVerify *v, DbsyncMeetingWish wish, const char **note)
 	return false;
 }
 
+/* Nobody is to send them later: what differs by then is another question. */
+static void
+forget_keys(DbsyncVerify *v)
+{
+	dbsync_query_begin(false, "forgetting keys that were not repaired");
+	dbsync_outcome_forget_repair(v);
+	dbsync_query_commit();
+	MemoryContextSwitchTo(v->context);
+}
+
 bool
 dbsync_repair_run(DbsyncVerify *v, const char **note)
 {
 	*note = say_more(v);
-	if (!v->repairs)
+	if (!v->repairs || (v->behind == NULL && !rows_differ(v)))
 		return false;
 	strlcpy(v->progress.phase, "repairing", sizeof(v->progress.phase));
 	dbsync_meeting_tell(&v->progress);
@@ -118,5 +149,14 @@ dbsync_repair_run(DbsyncVerify *v, const char **note)
 		*note = "the table has no key: it is copied anew";
 		return true;
 	}
-	return have_done(v, DBSYNC_WISH_REPAIR, note);
+	if (!have_done(v, DBSYNC_WISH_REPAIR, note))
+	{
+		forget_keys(v);
+		return false;
+	}
+	if (v->found.foreign == 0)
+		return true;
+	*note = psprintf("not repaired: " INT64_FORMAT " of the target's rows have keys that the source's columns cannot have; delete them there",
+					 v->found.foreign);
+	return false;
 }

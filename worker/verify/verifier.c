@@ -97,7 +97,7 @@ disconnect(void)
 	if (v->watch != NULL)
 		dbsync_target_close(v->watch);
 	work->target = v->watch = NULL;
-	v->watched = NULL;
+	v->watch_lost = false;
 	if (work->target_context != NULL)
 		MemoryContextDelete(work->target_context);
 	work->target_context = NULL;
@@ -134,9 +134,12 @@ connect_target(void)
 	MemoryContextSwitchTo(v->context);
 }
 
-/* The table as it is now, at both ends. */
-static void
-look_up(int captured_id)
+/*
+ * The table as it is now, at both ends.  False: the target lacks a column, which may be on its way as a change of the
+ * table; for good, that is an error.
+ */
+static bool
+look_up(int captured_id, bool for_good)
 {
 	DbsyncWork *work = v->work;
 	DbsyncTable *table = dbsync_subscription_table(work->subscription, captured_id);
@@ -147,14 +150,16 @@ look_up(int captured_id)
 	dbsync_target_table_choose_columns(work, table, table->shape);
 	v->spec = dbsync_target_table_spec(table, table->shape);
 	v->handle = dbsync_target_table_look_up(work->target, work->target_context, table, table->shape);
+	if (v->handle == NULL && !for_good && work->target->fault.sqlstate == ERRCODE_UNDEFINED_COLUMN)
+		return false;
 	if (v->handle == NULL)
 		dbsync_target_raise(work->target, psprintf("looking up target table \"%s.%s\"", table->target_schema, table->target_table));
-	v->watched = dbsync_target_table_look_up(v->watch, work->target_context, table, table->shape);
 	PopActiveSnapshot();
 	dbsync_query_commit();
 	MemoryContextSwitchTo(v->context);
 	table->leaves = NIL;
 	v->table = table;
+	return true;
 }
 
 /* --- one table --- */
@@ -162,7 +167,7 @@ look_up(int captured_id)
 static bool
 differs(void)
 {
-	return v->found.missing + v->found.extra + v->found.different > 0 || v->behind != NULL;
+	return v->found.missing + v->found.extra + v->found.different + v->found.parked > 0 || v->behind != NULL;
 }
 
 static void
@@ -175,7 +180,13 @@ compare(void)
 	any = dbsync_compare_buckets(v);
 	dbsync_repair_judge_rows(v);
 	if (any)
-		dbsync_compare_rows(v, dbsync_compare_images(v));
+	{
+		List	   *candidates = dbsync_compare_images(v);
+
+		/* on a schedule nobody looks at them, but where that is what stops it */
+		if (!v->order.scan || (v->found.all_differ && !v->may_differ))
+			dbsync_compare_rows(v, candidates);
+	}
 	dbsync_repair_judge_differences(v);
 	dbsync_verify_sequences_compare(v);
 	PopActiveSnapshot();
@@ -231,7 +242,9 @@ attempt(const Due *due, const char **reason)
 	}
 	connect_target();
 	dbsync_verify_sequences_read(v);
-	look_up(due->captured_id);
+	*reason = "the target's table is not as the source's yet";
+	if (!look_up(due->captured_id, due->attempts >= MANY_ATTEMPTS))
+		return false;
 	switch (dbsync_stand_take(v, reason))
 	{
 		case DBSYNC_STOOD:
@@ -301,9 +314,12 @@ verify_table(Due *due)
 	dbsync_query_reset();
 	memset(&v->found, 0, sizeof(v->found));
 	v->obstacle = NULL;
+	v->may_shrink = v->may_differ = false;
+	v->shown = NULL;
 	v->table = NULL;
 	v->position = NULL;
 	v->behind = NULL;
+	v->parked = NULL;
 	v->leaving = DBSYNC_STAYS;
 	v->id = due->id;
 	v->progress.captured_id = due->captured_id;
@@ -343,7 +359,8 @@ verify_table(Due *due)
 	v->table = NULL;
 	if (done)
 		return true;
-	if (v->leaving != DBSYNC_LEAVES_FOR_TIME && due->attempts < MANY_ATTEMPTS)
+	/* on a schedule others have their turn first */
+	if (v->leaving != DBSYNC_LEAVES_FOR_TIME && due->attempts < MANY_ATTEMPTS && !v->order.scan)
 		return false;
 	dbsync_outcome_end(v, "unfinished", reason ? reason : say_left());
 	return true;

@@ -38,17 +38,21 @@ typedef struct DbsyncFindings
 	int64		missing;		/* rows of the source that the target lacks, */
 	int64		extra;			/* that it has beside them, */
 	int64		different;		/* and that are others there */
+	int64		parked;			/* of these three, those whose keys are parked: they count as nothing else */
 	int64		kept;			/* differences that the subscription's own settings make */
 	int64		repaired;
+	int64		foreign;		/* of those to be repaired, extra ones whose keys the source's columns cannot have */
 	bool		all_differ;		/* nearly all rows do */
 } DbsyncFindings;
+
+typedef struct DbsyncOwnKey DbsyncOwnKey;	/* own_key.h */
 
 typedef struct DbsyncVerify
 {
 	DbsyncVerifyOrder order;
 	DbsyncWork *work;			/* configuration and connection of this process */
 	DbsyncTarget *watch;		/* another connection, over which locks are looked at; NULL: none */
-	MemoryContext watch_context;
+	bool		watch_lost;
 	DbsyncVerifyProgress progress;
 	DbsyncLeaving leaving;
 	TimestampTz look_at;		/* when locks and clock are looked at again */
@@ -58,12 +62,18 @@ typedef struct DbsyncVerify
 	DbsyncTable *table;
 	bool		keeps;			/* the target may have rows beside ours */
 	bool		repairs;		/* keys of what differs are written down, to be sent anew; */
+	bool		may_shrink;		/* ... also where the source has less than half of the target's rows, */
+	bool		may_differ;		/* and where nearly all rows differ */
+	StringInfoData keys;		/* some that have yet to be written down, */
+	int			nkeys;			/* so many */
+	const char *shown;			/* of a comparison on a schedule: the first row that differs, in words */
 	const char *obstacle;		/* or why it is not repaired, in words; NULL: nothing is in the way */
 	DbsyncTableSpec spec;
 	DbsyncTargetTable *handle;
-	DbsyncTargetTable *watched; /* the same over the other connection, or NULL */
 	DbsyncReadForm form;
+	struct DbsyncParkedKeys *parked;	/* keys that are parked at the target at S (parked.h); NULL: none is */
 	DbsyncImager *imager;
+	DbsyncOwnKey *own_key;
 	int64		seed;
 	int			buckets;
 	int			below;			/* of them, those below this one are compared */

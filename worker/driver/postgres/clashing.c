@@ -7,7 +7,8 @@
  * long as any fits.  What remains may be a circle: rows that swap a unique value, or that reference one another.  Where keys are not
  * checked all of these are deleted, and each is inserted that fits; what does not is in the way of rows that stay, and its own old row
  * stays, too: so the others have another try without it.  Where keys are checked they are written by one statement, or none, but for
- * those that lead to rows that are not there.
+ * those that lead to rows that are not there.  If it is none, rows of tables to which no key leads go the former way, and the rest has
+ * another try without these.
  *
  *-------------------------------------------------------------------------
  */
@@ -199,6 +200,7 @@ together(Crowd *crowd, bool *all)
 	*all = false;
 	for (int i = 0; i < crowd->n; i++)
 	{
+		crowd->rows[i].left = false;
 		if (!crowd->rows[i].done)
 			tables = list_append_unique_ptr(tables, crowd->rows[i].doubted->table);
 	}
@@ -220,6 +222,38 @@ together(Crowd *crowd, bool *all)
 	return *all ? dbsync_postgres_keep(target) : dbsync_postgres_doubted_back(target, &mark, &said);
 }
 
+/* Rows of tables to which nothing leads, and that have nothing of their own: these may be deleted to be inserted anew. */
+static bool
+replace_alone(Crowd *crowd, bool *some)
+{
+	*some = false;
+	for (int i = 0; i < crowd->n; i++)
+	{
+		DbsyncTargetTable *table = crowd->rows[i].doubted->table;
+
+		if (crowd->rows[i].done || table->referenced || table->has_own)
+			continue;
+		*some = true;
+		if (!replace(crowd, table))
+			return false;
+	}
+	return true;
+}
+
+/* Where keys are checked.  *all: what is left has been written, but for rows that lead to what is not there. */
+static bool
+write_checked(Crowd *crowd, bool *all)
+{
+	bool		some;
+
+	if (!together(crowd, all))
+		return false;
+	if (*all)
+		return true;
+	/* one that is refused has kept all others from it */
+	return replace_alone(crowd, &some) && (!some || together(crowd, all));
+}
+
 bool
 dbsync_postgres_clashing_write(PostgresTarget *target, List *rows)
 {
@@ -235,7 +269,7 @@ dbsync_postgres_clashing_write(PostgresTarget *target, List *rows)
 		if (!try_each(&crowd, &some))
 			return false;
 	}
-	if (!target->replica_role && !together(&crowd, &all))
+	if (!target->replica_role && !write_checked(&crowd, &all))
 		return false;
 	for (int i = 0; i < crowd.n; i++)
 	{

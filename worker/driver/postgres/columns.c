@@ -23,7 +23,7 @@
  * A domain is staged as its base type: a delete's row has NULL in columns whose
  * domain may forbid it.  The target's column checks what is inserted anyway.
  */
-#define COLUMNS_SHAPE	"*tiobbotttioTTtt"
+#define COLUMNS_SHAPE	"*tiobbotttioTTttb"
 static const char *const columns_sql =
 "WITH RECURSIVE base AS ("
 " SELECT a.attnum, a.atttypid AS type, a.atttypmod AS typmod"
@@ -37,7 +37,8 @@ static const char *const columns_sql =
 "  (SELECT format(' COLLATE %I.%I', n.nspname, c.collname)"
 "   FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace"
 "   WHERE c.oid = a.attcollation)), t.typname, t.typtype, b.typmod, coalesce(e.oid, 0), e.typname, e.typtype,"
-" quote_ident(a.attname), format_type(b.type, b.typmod)"
+" quote_ident(a.attname), format_type(b.type, b.typmod),"
+" EXISTS (SELECT FROM pg_cast c WHERE c.castsource = b.type AND c.casttarget = 'text'::regtype)"
 " FROM pg_attribute a JOIN base b ON b.attnum = a.attnum"
 " CROSS JOIN LATERAL (SELECT x.* FROM pg_type x WHERE x.oid = b.type OFFSET 0) t"
 /* elements of arrays, without a domain */
@@ -95,6 +96,7 @@ fill_column(PostgresColumn *column, const PostgresAnswer *answer, int row)
 	column->base_type = (Oid) dbsync_postgres_answer_int(answer, row, 5);
 	column->stage_type = pstrdup(dbsync_postgres_answer_text(answer, row, 6));
 	column->cast_type = pstrdup(dbsync_postgres_answer_text(answer, row, 14));
+	column->casts_to_text = dbsync_postgres_answer_bool(answer, row, 15);
 	column->type_name = pstrdup(dbsync_postgres_answer_text(answer, row, 7));
 	column->type_kind = dbsync_postgres_answer_text(answer, row, 8)[0];
 	column->typmod = (int32) dbsync_postgres_answer_int(answer, row, 9);
@@ -184,7 +186,10 @@ dbsync_postgres_look_at_columns(PostgresTarget *target, DbsyncTargetTable *table
 	{
 		if (!dbsync_postgres_answer_bool(answer, row, 4) &&
 			!is_ours(table, dbsync_postgres_answer_text(answer, row, 0)))
+		{
+			table->has_own = true;
 			table->replaceable = false;
+		}
 	}
 	if (missing.len > 0)
 		return refuse_columns(target, table, ERRCODE_UNDEFINED_COLUMN, missing.data,

@@ -6,9 +6,6 @@
  * One transaction that is REPEATABLE READ and only reads.  The lock comes before its snapshot, which LOCK TABLE does not
  * take: whoever has written the table anew since would not be seen by an older one.
  *
- * Rows are hashed by their text, which the pins make the same on both ends.  Where encodings differ its bytes
- * are those of UTF-8; as PostgreSQL hashes text alone, they are written as hexadecimal digits.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -22,6 +19,7 @@
 #include "worker/driver/driver.h"
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/compare.h"
+#include "worker/driver/postgres/compare_sql.h"
 #include "worker/driver/postgres/fault.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/step.h"
@@ -36,171 +34,6 @@
 #define BUCKETS_SHAPE	"*ilt"
 #define IMAGES_SHAPE	"*tl"
 #define ROWS_SHAPE		"*it"
-
-/* ROW(...) of all columns, or of the key's, of alias t; as text */
-static void
-append_image(StringInfo buf, const DbsyncTargetTable *table, bool key)
-{
-	int			n = key ? table->nkeys : table->ncolumns;
-
-	appendStringInfoString(buf, "CAST(ROW(");
-	for (int i = 0; i < n; i++)
-		appendStringInfo(buf, "%st.%s", i > 0 ? ", " : "", table->columns[key ? table->keys[i] : i].quoted);
-	appendStringInfoString(buf, ") AS pg_catalog.text)");
-}
-
-/* The same as it is hashed. */
-static void
-append_hashed(StringInfo buf, const PostgresTarget *target, const DbsyncTargetTable *table, bool key)
-{
-	appendStringInfoString(buf, target->reading.hex ? "encode(convert_to(" : "");
-	append_image(buf, table, key);
-	appendStringInfoString(buf, target->reading.hex ? ", 'UTF8'), 'hex')" : "");
-}
-
-static void
-append_hash(StringInfo buf, const PostgresTarget *target, const DbsyncTargetTable *table, bool key, int64 seed)
-{
-	appendStringInfoString(buf, "hashtextextended(");
-	append_hashed(buf, target, table, key);
-	appendStringInfo(buf, " COLLATE pg_catalog.\"C\", " INT64_FORMAT ")", seed);
-}
-
-/* Of a row's key, or of the row where there is none. */
-static void
-append_bucket(StringInfo buf, const PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncReadRequest *request)
-{
-	appendStringInfoString(buf, "CAST(");
-	append_hash(buf, target, table, table->nkeys > 0, request->seed);
-	appendStringInfo(buf, " & %d AS integer)", request->buckets - 1);
-}
-
-/* Without a key the row's hash says the bucket, too: OFFSET keeps it from being worked out twice. */
-static char *
-keyless_buckets_sql(const PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncReadRequest *request)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	appendStringInfo(&buf, "SELECT CAST(h & %d AS integer), count(*), CAST(sum(h) AS text) FROM (SELECT ", request->buckets - 1);
-	append_hash(&buf, target, table, false, request->seed);
-	appendStringInfo(&buf, " AS h FROM %s AS t OFFSET 0) AS r WHERE (h & %d) < %d GROUP BY 1", table->only,
-					 request->buckets - 1, request->below);
-	return buf.data;
-}
-
-static char *
-buckets_sql(const PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncReadRequest *request)
-{
-	StringInfoData buf;
-
-	if (table->nkeys == 0)
-		return keyless_buckets_sql(target, table, request);
-	initStringInfo(&buf);
-	appendStringInfoString(&buf, "SELECT b, count(*), CAST(sum(h) AS text) FROM (SELECT ");
-	append_bucket(&buf, target, table, request);
-	appendStringInfoString(&buf, " AS b, ");
-	append_hash(&buf, target, table, false, request->seed);
-	appendStringInfo(&buf, " AS h FROM %s AS t", table->only);
-	if (request->below < request->buckets)
-	{
-		appendStringInfoString(&buf, " WHERE ");
-		append_bucket(&buf, target, table, request);
-		appendStringInfo(&buf, " < %d", request->below);
-	}
-	appendStringInfoString(&buf, ") AS r GROUP BY 1");
-	return buf.data;
-}
-
-/* The bits as a constant of type bytea, where get_bit() counts them as we do. */
-static void
-append_wanted(StringInfo buf, const DbsyncReadRequest *request)
-{
-	appendStringInfoString(buf, "get_bit('\\x");
-	for (int i = 0; i < (request->buckets + 7) / 8; i++)
-		appendStringInfo(buf, "%02x", request->wanted[i]);
-	appendStringInfoString(buf, "'::bytea, ");
-}
-
-static char *
-images_sql(const PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncReadRequest *request)
-{
-	StringInfoData buf;
-	bool		keyed = table->nkeys > 0;
-
-	initStringInfo(&buf);
-	appendStringInfo(&buf, "DECLARE dbsync_images NO SCROLL CURSOR FOR SELECT i, %s FROM (SELECT ",
-					 keyed ? "h" : "count(*)");
-	append_hashed(&buf, target, table, keyed);
-	appendStringInfoString(&buf, " COLLATE pg_catalog.\"C\" AS i, ");
-	if (keyed)
-		append_hash(&buf, target, table, false, request->seed);
-	else
-		appendStringInfoString(&buf, "0");
-	appendStringInfo(&buf, " AS h FROM %s AS t WHERE ", table->only);
-	append_wanted(&buf, request);
-	append_bucket(&buf, target, table, request);
-	appendStringInfo(&buf, ") = 1 OFFSET 0) AS r%s ORDER BY i%s", keyed ? "" : " GROUP BY i", keyed ? ", h" : "");
-	return buf.data;
-}
-
-/* Of an array's text. */
-static void
-append_element(StringInfo buf, const char *value)
-{
-	appendStringInfoChar(buf, '"');
-	for (const char *p = value; *p; p++)
-	{
-		if (*p == '"' || *p == '\\')
-			appendStringInfoChar(buf, '\\');
-		appendStringInfoChar(buf, *p);
-	}
-	appendStringInfoChar(buf, '"');
-}
-
-static char *
-key_values(const DbsyncReadRequest *request, int k)
-{
-	StringInfoData buf;
-	ListCell   *lc;
-
-	initStringInfo(&buf);
-	appendStringInfoChar(&buf, '{');
-	foreach(lc, request->keys)
-	{
-		if (foreach_current_index(lc) > 0)
-			appendStringInfoChar(&buf, ',');
-		append_element(&buf, ((const char **) lfirst(lc))[k]);
-	}
-	appendStringInfoChar(&buf, '}');
-	return buf.data;
-}
-
-static char *
-rows_sql(const DbsyncTargetTable *table)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	appendStringInfoString(&buf, "SELECT CAST(w.n - 1 AS integer), ");
-	append_image(&buf, table, false);
-	appendStringInfoString(&buf, " FROM unnest(");
-	for (int k = 0; k < table->nkeys; k++)
-		appendStringInfo(&buf, "%s$%d::text[]", k > 0 ? ", " : "", k + 1);
-	appendStringInfoString(&buf, ") WITH ORDINALITY AS w(");
-	for (int k = 0; k < table->nkeys; k++)
-		appendStringInfo(&buf, "k%d, ", k + 1);
-	appendStringInfo(&buf, "n) JOIN %s AS t ON ", table->only);
-	for (int k = 0; k < table->nkeys; k++)
-	{
-		const PostgresColumn *column = &table->columns[table->keys[k]];
-
-		appendStringInfo(&buf, "%st.%s %s CAST(w.k%d AS %s)", k > 0 ? " AND " : "", column->quoted, column->equals,
-						 k + 1, column->cast_type);
-	}
-	appendStringInfoString(&buf, " ORDER BY 1");
-	return buf.data;
-}
 
 /* --- the transaction --- */
 
@@ -221,12 +54,14 @@ describe_types(PostgresTarget *target, DbsyncTargetTable *table, DbsyncReadForm 
 {
 	Oid		   *types = MemoryContextAllocZero(table->context, sizeof(Oid) * Max(table->ncolumns, 1));
 	int32	   *typmods = MemoryContextAllocZero(table->context, sizeof(int32) * Max(table->ncolumns, 1));
+	DbsyncReadHow *how = MemoryContextAllocZero(table->context, sizeof(DbsyncReadHow) * Max(table->ncolumns, 1));
 
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		const PostgresColumn *column = &table->columns[i];
 
 		typmods[i] = column->typmod;
+		how[i] = dbsync_postgres_compares_how(column);
 		if (column->base_type < FirstGenbkiObjectId && !is_written_alike(table->spec.types[i], column->base_type) &&
 			(column->base_type != table->spec.types[i] || column->typmod != table->spec.typmods[i]))
 			types[i] = column->base_type;
@@ -234,6 +69,7 @@ describe_types(PostgresTarget *target, DbsyncTargetTable *table, DbsyncReadForm 
 	form->hex = target->reading.hex;
 	form->types = types;
 	form->typmods = typmods;
+	form->how = how;
 }
 
 static bool
@@ -328,8 +164,8 @@ ask_rows(PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncRea
 	const char **values = palloc(sizeof(char *) * table->nkeys);
 
 	for (int k = 0; k < table->nkeys; k++)
-		values[k] = key_values(request, k);
-	return dbsync_postgres_send(target, rows_sql(table), table->nkeys, values, ROWS_SHAPE);
+		values[k] = dbsync_postgres_key_values(request, k);
+	return dbsync_postgres_send(target, dbsync_postgres_compared_rows_sql(table), table->nkeys, values, ROWS_SHAPE);
 }
 
 bool
@@ -347,10 +183,10 @@ dbsync_postgres_read_ask(DbsyncTarget *base, DbsyncTargetTable *table, const Dbs
 	switch (request->what)
 	{
 		case DBSYNC_READ_BUCKETS:
-			return dbsync_postgres_send(target, buckets_sql(target, table, request), 0, NULL, BUCKETS_SHAPE);
+			return dbsync_postgres_send(target, dbsync_postgres_buckets_sql(target, table, request), 0, NULL, BUCKETS_SHAPE);
 		case DBSYNC_READ_IMAGES:
 			return dbsync_postgres_execute(target, table, "CLOSE ALL", NULL) &&
-				dbsync_postgres_execute(target, table, images_sql(target, table, request), NULL) && fetch(target);
+				dbsync_postgres_execute(target, table, dbsync_postgres_images_sql(target, table, request), NULL) && fetch(target);
 		case DBSYNC_READ_ROWS:
 			return ask_rows(target, table, request);
 	}

@@ -150,6 +150,7 @@ typedef struct PostgresColumn
 	Oid			element;		/* InvalidOid: no array */
 	const char *element_name;
 	char		element_kind;
+	bool		casts_to_text;	/* by another way than its output function's */
 	bool		holds_char;		/* the source's type has a "char" somewhere inside */
 	/* of key columns; of a table without a key, of all that can be compared */
 	const char *equals;			/* OPERATOR(schema.=) of the key's index, or of an index, or of the type */
@@ -212,6 +213,7 @@ struct DbsyncTargetTable
 	bool		independent;	/* inserts of different keys never wait for one another */
 	bool		replaceable;	/* delete and insert, in place of update, is as good */
 	bool		referenced;		/* by foreign keys that are checked */
+	bool		has_own;		/* columns that the source does not send */
 	List	   *led_to;			/* PostgresLedTo: what they lead to beside the key */
 	double		tuples;			/* rows, as far as the target's statistics know */
 	const char *facts;			/* what it was when it was looked up */

@@ -334,23 +334,13 @@ dbsync_postgres_unpark_all(PostgresTarget *target, DbsyncTargetTable *table)
 	return true;
 }
 
-bool
-dbsync_postgres_unpark_attachment(PostgresTarget *target, const pg_uuid_t *attachment)
-{
-	const char *values[1] = {dbsync_postgres_uuid_text(attachment)};
-
-	return !target->has_quarantine ||
-		dbsync_postgres_query(target, "DELETE FROM dbsync_ledger.quarantine WHERE attachment = $1", 1, values, NULL) != NULL;
-}
-
 /*
- * A session that forgets it has not looked whether there is anything.  A role that may not write there, as docs/ledger.sql
+ * A session that forgets it need not have looked whether there is anything.  A role that may not write there, as docs/ledger.sql
  * leaves it to whoever runs that, has parked nothing.
  */
-bool
-dbsync_postgres_unpark_subscription(PostgresTarget *target, const pg_uuid_t *subscription)
+static bool
+may_have_parked(PostgresTarget *target, bool *may)
 {
-	const char *values[1] = {dbsync_postgres_uuid_text(subscription)};
 	const PostgresAnswer *answer =
 		dbsync_postgres_query(target, "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 							  " WHERE n.nspname = 'dbsync_ledger' AND c.relname = 'quarantine' AND c.relkind = 'r'"
@@ -358,6 +348,29 @@ dbsync_postgres_unpark_subscription(PostgresTarget *target, const pg_uuid_t *sub
 
 	if (answer == NULL)
 		return false;
-	return !dbsync_postgres_answer_bool(answer, 0, 0) ||
-		dbsync_postgres_query(target, "DELETE FROM dbsync_ledger.quarantine WHERE subscription = $1", 1, values, NULL) != NULL;
+	*may = dbsync_postgres_answer_bool(answer, 0, 0);
+	return true;
+}
+
+static bool
+unpark_all_of(PostgresTarget *target, const char *sql, const pg_uuid_t *uid)
+{
+	const char *values[1] = {dbsync_postgres_uuid_text(uid)};
+	bool		may = target->has_quarantine;
+
+	if (!may && !may_have_parked(target, &may))
+		return false;
+	return !may || dbsync_postgres_query(target, sql, 1, values, NULL) != NULL;
+}
+
+bool
+dbsync_postgres_unpark_attachment(PostgresTarget *target, const pg_uuid_t *attachment)
+{
+	return unpark_all_of(target, "DELETE FROM dbsync_ledger.quarantine WHERE attachment = $1", attachment);
+}
+
+bool
+dbsync_postgres_unpark_subscription(PostgresTarget *target, const pg_uuid_t *subscription)
+{
+	return unpark_all_of(target, "DELETE FROM dbsync_ledger.quarantine WHERE subscription = $1", subscription);
 }

@@ -214,6 +214,33 @@ read_all(PostgresTarget *target, const pg_uuid_t *subscription, List **rows)
 	return true;
 }
 
+/* There are 10 000 at most. */
+bool
+dbsync_postgres_read_parked(DbsyncTarget *base, const pg_uuid_t *attachment, List **rows)
+{
+	PostgresTarget *target = (PostgresTarget *) base;
+	const char *values[1] = {dbsync_postgres_uuid_text(attachment)};
+	const PostgresAnswer *answer;
+
+	*rows = NIL;
+	if (!look(target))
+		return false;
+	if (!target->has_quarantine)
+		return true;
+	answer = dbsync_postgres_query(target, "SELECT q.key FROM dbsync_ledger.quarantine q WHERE q.attachment = $1::pg_catalog.uuid",
+								   1, values, "*t");
+	if (answer == NULL)
+		return false;
+	for (int i = 0; i < dbsync_postgres_answer_rows(answer); i++)
+	{
+		DbsyncParkedRow *row = palloc0(sizeof(DbsyncParkedRow));
+
+		dbsync_postgres_array_parse(dbsync_postgres_answer_text(answer, i, 0), &row->nkeys, &row->key);
+		*rows = lappend(*rows, row);
+	}
+	return true;
+}
+
 bool
 dbsync_postgres_quarantine_read(DbsyncTarget *base, const pg_uuid_t *subscription, bool make, List **rows)
 {

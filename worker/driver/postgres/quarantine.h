@@ -14,6 +14,7 @@
 /* As in the contract. */
 extern bool dbsync_postgres_quarantine_read(DbsyncTarget *base, const pg_uuid_t *subscription, bool make,
 											List **rows);
+extern bool dbsync_postgres_read_parked(DbsyncTarget *base, const pg_uuid_t *attachment, List **rows);
 extern bool dbsync_postgres_quarantine_free(DbsyncTarget *base, List *rows);
 
 /* Memory of what has been told of the batch, until the next one begins. */

@@ -386,6 +386,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.read_sequence = dbsync_postgres_read_sequence,
 	.read_is_in_way = dbsync_postgres_read_is_in_way,
 	.quarantine_read = dbsync_postgres_quarantine_read,
+	.read_parked = dbsync_postgres_read_parked,
 	.quarantine_free = dbsync_postgres_quarantine_free,
 	.doubt = dbsync_postgres_doubt,
 	.rows_go_between = dbsync_postgres_rows_go_between,
