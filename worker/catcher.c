@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
+
 #include "worker/catcher.h"
 #include "worker/encode.h"
 #include "worker/parked.h"
@@ -103,18 +105,27 @@ dbsync_catcher_catch(DbsyncCatcher *catcher, DbsyncRowKind kind, const TupleTabl
 void
 dbsync_catcher_send(DbsyncTarget *target, DbsyncTable *table)
 {
-	List	   *rows;
-	ListCell   *lc;
+	MemoryContext context;
+	MemoryContext old;
+	int			n = table->parked ? dbsync_parked_caught(table->parked) : 0;
 
-	if (table->parked == NULL || !dbsync_parked_has_caught(table->parked))
+	if (n == 0)
 		return;
-	rows = dbsync_parked_take(table->parked);
-	dbsync_target_rows_begin(target, table->handle, DBSYNC_ROWS_DOUBTED, list_length(rows), "sending rows of parked keys");
-	foreach(lc, rows)
+	context = AllocSetContextCreate(CurrentMemoryContext, "dbsync caught row", ALLOCSET_DEFAULT_SIZES);
+	dbsync_target_rows_begin(target, table->handle, DBSYNC_ROWS_DOUBTED, n, "sending rows of parked keys");
+	old = MemoryContextSwitchTo(context);
+	for (int i = 0; i < n; i++)
 	{
-		if (!dbsync_target_try_rows_put(target, lfirst(lc)))
+		DbsyncRow	row;
+
+		dbsync_parked_read(table->parked, i, &row);
+		if (!dbsync_target_try_rows_put(target, &row))
 			dbsync_target_raise(target, "sending rows of parked keys");
+		MemoryContextReset(context);
 	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	dbsync_parked_forget_caught(table->parked);
 	if (!dbsync_target_try_rows_end(target))
 		dbsync_target_raise(target, "sending rows of parked keys");
 }

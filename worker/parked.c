@@ -13,6 +13,7 @@
 #include "utils/sortsupport.h"
 
 #include "extension/owner.h"
+#include "worker/driver/row_file.h"
 #include "worker/parked.h"
 #include "worker/shape.h"
 
@@ -34,9 +35,17 @@ struct DbsyncParkedKeys
 	int			n;
 	ParkedKey **sorted;			/* those that can be of the shape */
 	MemoryContext caught_context;
-	List	   *caught;			/* of DbsyncRow */
-	bool		taken;			/* they go as the next one comes */
+	List	   *caught;			/* of CaughtRow */
+	DbsyncRowFile *file;		/* their values; NULL: none are caught */
 };
+
+/* a row that was caught, but for its values */
+typedef struct CaughtRow
+{
+	DbsyncRow	row;
+	int			ncolumns;
+	DbsyncFilePlace place;
+} CaughtRow;
 
 DbsyncParkedKeys *
 dbsync_parked_create(MemoryContext parent)
@@ -267,49 +276,41 @@ dbsync_parked_values(const DbsyncParkedKeys *parked, char **key)
 void
 dbsync_parked_catch(DbsyncParkedKeys *parked, const DbsyncRow *row, int ncolumns)
 {
-	MemoryContext old;
-	DbsyncRow  *copy;
+	MemoryContext old = MemoryContextSwitchTo(parked->caught_context);
+	CaughtRow  *caught = palloc0(sizeof(CaughtRow));
 
-	if (parked->taken)
-	{
-		parked->caught = NIL;
-		parked->taken = false;
-		MemoryContextReset(parked->caught_context);
-	}
-	old = MemoryContextSwitchTo(parked->caught_context);
-	copy = palloc0(sizeof(DbsyncRow));
-	copy->kind = row->kind;
-	copy->count = 1;
-	copy->parked = row->parked;
-	copy->values = palloc0(sizeof(char *) * Max(ncolumns, 1));
-	copy->lengths = palloc0(sizeof(int) * Max(ncolumns, 1));
-	for (int i = 0; i < ncolumns; i++)
-	{
-		char	   *value;
-
-		if (row->values[i] == NULL)
-			continue;
-		value = MemoryContextAllocHuge(parked->caught_context, (Size) row->lengths[i] + 1);
-		memcpy(value, row->values[i], row->lengths[i]);
-		value[row->lengths[i]] = '\0';
-		copy->values[i] = value;
-		copy->lengths[i] = row->lengths[i];
-	}
-	parked->caught = lappend(parked->caught, copy);
+	if (parked->file == NULL)
+		parked->file = dbsync_row_file_create();
+	caught->row.kind = row->kind;
+	caught->row.count = 1;
+	caught->row.parked = row->parked;
+	caught->ncolumns = ncolumns;
+	caught->place = dbsync_row_file_put(parked->file, row, ncolumns);
+	parked->caught = lappend(parked->caught, caught);
 	MemoryContextSwitchTo(old);
 }
 
-List *
-dbsync_parked_take(DbsyncParkedKeys *parked)
+int
+dbsync_parked_caught(const DbsyncParkedKeys *parked)
 {
-	if (parked->taken)
-		return NIL;
-	parked->taken = true;
-	return parked->caught;
+	return list_length(parked->caught);
 }
 
-bool
-dbsync_parked_has_caught(const DbsyncParkedKeys *parked)
+void
+dbsync_parked_read(DbsyncParkedKeys *parked, int at, DbsyncRow *row)
 {
-	return !parked->taken && parked->caught != NIL;
+	const CaughtRow *caught = list_nth(parked->caught, at);
+
+	*row = caught->row;
+	dbsync_row_file_get(parked->file, caught->place, row, caught->ncolumns);
+}
+
+void
+dbsync_parked_forget_caught(DbsyncParkedKeys *parked)
+{
+	if (parked->file != NULL)
+		dbsync_row_file_close(parked->file);
+	parked->file = NULL;
+	parked->caught = NIL;
+	MemoryContextReset(parked->caught_context);
 }

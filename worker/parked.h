@@ -45,11 +45,12 @@ extern char **dbsync_parked_find_written(DbsyncParkedKeys *parked, const DbsyncT
 extern const Datum *dbsync_parked_values(const DbsyncParkedKeys *parked, char **key);
 
 /*
- * Keep a row of such a key, with all columns of the target's table, until it is taken; as text.  Taken are all of them, in the
- * order in which they came (List of DbsyncRow): good until the next one is caught.
+ * Keep a row of such a key, with all columns of the target's table, as text; in a file, as there may be many, and large ones.  Within a
+ * transaction, before which ends they are forgotten.  They are read in the order in which they came, with values in CurrentMemoryContext.
  */
 extern void dbsync_parked_catch(DbsyncParkedKeys *parked, const DbsyncRow *row, int ncolumns);
-extern List *dbsync_parked_take(DbsyncParkedKeys *parked);
-extern bool dbsync_parked_has_caught(const DbsyncParkedKeys *parked);
+extern int	dbsync_parked_caught(const DbsyncParkedKeys *parked);
+extern void dbsync_parked_read(DbsyncParkedKeys *parked, int at, DbsyncRow *row);
+extern void dbsync_parked_forget_caught(DbsyncParkedKeys *parked);
 
 #endif							/* DBSYNC_WORKER_PARKED_H */

@@ -96,6 +96,8 @@ typedef struct DbsyncWork
 	List	   *parked_news;	/* of DbsyncParkedRow: not noted in the catalog yet; in target_context, too: */
 	List	   *parked_done;	/* of DbsyncParkedAnswer (worker/batch/retry.h) */
 	int			refused;		/* captured id of the table whose rows the last attempt could not park, or 0 */
+	int			parked_seen;	/* so many of target->parked are known before the batch is committed */
+	int			parked_new;		/* so many of these were not parked before */
 
 	DbsyncScanMark mark;		/* of this batch: see worker/copy/scanning.h */
 

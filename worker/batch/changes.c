@@ -18,6 +18,7 @@
 #include "worker/batch/chosen.h"
 #include "worker/batch/difference.h"
 #include "worker/batch/held.h"
+#include "worker/batch/quarantine.h"
 #include "worker/copy/reverse.h"
 #include "worker/driver/driver.h"
 #include "worker/shape.h"
@@ -428,6 +429,7 @@ dbsync_changes_follow(DbsyncBatch *batch, const DbsyncCutTable *cut_table)
 		follow_at_once(batch, cut_table, shape);
 	else
 		follow_shape(batch, shape_before(batch, cut_table, shape), shape, false);
+	dbsync_quarantine_check_key(work, table, shape_before(batch, cut_table, shape), shape);
 	dbsync_held_answered(work);
 	/* that it could be looked up says nothing yet: a change waits for more */
 	if (!dbsync_table_is_held(table))

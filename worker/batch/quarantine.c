@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
@@ -26,6 +27,9 @@
 #include "worker/subscription.h"
 #include "worker/table.h"
 #include "worker/target.h"
+
+/* a batch comes again so often, for another check each time: the names are the target's, and may be made up */
+#define CHECKS_TRIED	20
 
 static DbsyncTable *
 find_table(const DbsyncWork *work, const pg_uuid_t *attachment)
@@ -104,6 +108,7 @@ dbsync_quarantine_attach(DbsyncWork *work)
 
 	work->parks = subscription->quarantines;
 	report(work);
+	work->parked_seen = work->parked_new = 0;
 	if (!subscription->quarantines && !subscription->any_parked)
 		return;
 	if (!dbsync_target_parks(work->target))
@@ -126,11 +131,21 @@ dbsync_quarantine_attach(DbsyncWork *work)
 	dbsync_quarantine_note(work);
 }
 
+/*
+ * What the target is asked about a table is no row.  Rows go ahead of that in one pipeline, though, and answers come when
+ * somebody waits for one.
+ */
+static bool
+is_asking(const DbsyncWork *work)
+{
+	return work->asking != 0 && !(dbsync_target_has_fault(work->target) && work->target->fault.rows_of != NULL);
+}
+
 bool
 dbsync_quarantine_finds(const DbsyncWork *work)
 {
-	/* the configuration may not have been read; and what the target is asked about is no row */
-	return work->subscription != NULL && work->subscription->quarantines && work->asking == 0 &&
+	/* the configuration may not have been read */
+	return work->subscription != NULL && work->subscription->quarantines && !is_asking(work) &&
 		dbsync_target_parks(work->target) &&
 		((dbsync_target_has_fault(work->target) && work->target->fault.of_row && work->target->fault.kind != DBSYNC_FAULT_LOST) ||
 		 dbsync_connections_refuse_row(work));
@@ -143,7 +158,7 @@ dbsync_quarantine_checks_sooner(DbsyncWork *work)
 	MemoryContext old;
 	ListCell   *lc;
 
-	if (late == NULL)
+	if (late == NULL || list_length(work->late) >= CHECKS_TRIED)
 		return false;
 	foreach(lc, work->late)
 	{
@@ -184,13 +199,59 @@ dbsync_quarantine_failed(DbsyncWork *work, bool doubted)
 }
 
 void
+dbsync_quarantine_see(DbsyncWork *work)
+{
+	const List *parked = work->target->parked;
+
+	for (; work->parked_seen < list_length(parked); work->parked_seen++)
+	{
+		const DbsyncParkedRow *row = list_nth(parked, work->parked_seen);
+
+		/* rows that were caught of a table wait with what is known of its keys */
+		if (!row->freed)
+			work->parked_new += take(work, row);
+	}
+}
+
+static bool
+has_same_key(const DbsyncTableShape *a, const DbsyncTableShape *b)
+{
+	if (a->nkeys != b->nkeys)
+		return false;
+	for (int k = 0; k < a->nkeys; k++)
+	{
+		if (a->numbers[a->keys[k]] != b->numbers[b->keys[k]])
+			return false;
+	}
+	return true;
+}
+
+void
+dbsync_quarantine_check_key(DbsyncWork *work, const DbsyncTable *table, const DbsyncTableShape *before,
+							const DbsyncTableShape *shape)
+{
+	/* the driver may have parked some as it came to the change */
+	dbsync_quarantine_see(work);
+	if (table->parked == NULL || before == NULL || has_same_key(before, shape))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table %s has got another key, while %d rows are parked at the target by the one before", table->qualified,
+					dbsync_parked_count(table->parked)),
+			 errdetail("Nobody could tell any more which rows these are."),
+			 errhint("SELECT dbsync.copy_table(%s, %s, existing_rows => 'truncate') copies it anew, and frees them.",
+					 quote_literal_cstr(work->subscription->name), quote_literal_cstr(table->qualified))));
+}
+
+void
 dbsync_quarantine_gather(DbsyncWork *work)
 {
 	MemoryContext old;
 	ListCell   *lc;
-	int			n = 0;
+	int			n = work->parked_new;
 
 	forget_late(work);
+	work->parked_seen = work->parked_new = 0;
 	if (work->target->parked == NIL)
 		return;
 	foreach(lc, work->target->parked)

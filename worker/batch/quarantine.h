@@ -16,6 +16,8 @@
 #ifndef DBSYNC_WORKER_BATCH_QUARANTINE_H
 #define DBSYNC_WORKER_BATCH_QUARANTINE_H
 
+#include "worker/shape.h"
+#include "worker/table.h"
 #include "worker/work.h"
 
 /* With the ledger read: what is parked there.  Outside of a transaction. */
@@ -29,6 +31,19 @@ extern bool dbsync_quarantine_checks_sooner(DbsyncWork *work);
 
 /* The attempt was the last one of its kind.  Doubted: of a table whose rows were refused all the same the keys cannot be parked. */
 extern void dbsync_quarantine_failed(DbsyncWork *work, bool doubted);
+
+/*
+ * Before further rows go, within a batch: what it has parked so far.  Rows of a table come in parts where it is altered, and a
+ * later part may have the key once more.  What has been freed stays known until the commit.
+ */
+extern void dbsync_quarantine_see(DbsyncWork *work);
+
+/*
+ * A table has got another shape, from the one before it (NULL: that is not known): raises where its key has other columns, and keys
+ * are parked.  They would be taken for others, or never be found again.
+ */
+extern void dbsync_quarantine_check_key(DbsyncWork *work, const DbsyncTable *table, const DbsyncTableShape *before,
+										const DbsyncTableShape *shape);
 
 /* The target has committed a batch. */
 extern void dbsync_quarantine_gather(DbsyncWork *work);

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "worker/batch/choose.h"
+#include "worker/batch/quarantine.h"
 #include "worker/batch/send_table.h"
 #include "worker/catcher.h"
 #include "worker/driver/driver.h"
@@ -40,6 +41,7 @@ dbsync_send_rows(DbsyncBatch *batch, const DbsyncCutTable *cut_table, DbsyncRows
 	/* several rows of a circle are to come by one statement, so they are many, however few */
 	dbsync_target_rows_begin(target, table->handle, mode,
 							 table->ties.circle && rows > 1 ? -1 : rows, "sending rows");
+	dbsync_quarantine_see(batch->work);
 	dbsync_read_cut(batch->work->subscription, table, batch->cut, cut_table, how, relay);
 	if (!dbsync_relay_result(relay, &sent) || !dbsync_target_try_rows_end(target))
 		dbsync_target_raise(target, "sending rows");

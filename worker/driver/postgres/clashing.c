@@ -86,22 +86,25 @@ settle_row(Crowd *crowd, Waiting *row, bool fits)
 	row->done = true;
 	if (fits)
 		return dbsync_postgres_doubted_fits(crowd->target, row->doubted);
-	return dbsync_postgres_park(crowd->target, row->doubted->table, &row->doubted->row, &row->said);
+	return dbsync_postgres_doubted_park(crowd->target, row->doubted, &row->said);
 }
 
 /*
- * With all of their keys gone, which of them fit?  Nothing of it stays: *refused says how many do not.
+ * With all of their keys gone, which of them fit?  Nothing of it stays: *refused says how many do not.  Where they may not go,
+ * as somebody's trigger is against it, none can be told from the others: *refused is 0.
  */
 static bool
 find_refused(Crowd *crowd, DbsyncTargetTable *table, PostgresDoubted **rows, Waiting **waiting, bool *fits, int n, int *refused)
 {
 	PostgresTarget *target = crowd->target;
 	PostgresMark mark;
+	DbsyncFault said;
 
 	*refused = 0;
-	if (!dbsync_postgres_mark(target, list_make1(table), &mark) ||
-		!dbsync_postgres_doubted_write(target, table, rows, n, DBSYNC_ROWS_DELETE))
+	if (!dbsync_postgres_mark(target, list_make1(table), &mark))
 		return false;
+	if (!dbsync_postgres_doubted_write(target, table, rows, n, DBSYNC_ROWS_DELETE))
+		return dbsync_postgres_doubted_back(target, &mark, &said);
 	for (int i = 0; i < n; i++)
 	{
 		if (!dbsync_postgres_doubted_try(target, table, &rows[i], 1, false, &fits[i], &waiting[i]->said))
@@ -142,7 +145,7 @@ replace(Crowd *crowd, DbsyncTargetTable *table)
 		for (int i = 0; i < n; i++)
 		{
 			/* where each fits by itself and all do not, nobody can tell which is in the way */
-			if ((!fits[i] || refused == 0) && !settle_row(crowd, waiting[i], false))
+			if ((refused == 0 || !fits[i]) && !settle_row(crowd, waiting[i], false))
 				return false;
 		}
 	}

@@ -93,6 +93,52 @@ dbsync_postgres_doubted_copy(MemoryContext context, DbsyncTargetTable *table, co
 	return copy;
 }
 
+/* With the values of its key alone; the others are in a file, as many rows may wait, and large ones. */
+static PostgresDoubted *
+key_copy(PostgresDoubt *doubt, const PostgresDoubted *doubted)
+{
+	DbsyncTargetTable *table = doubted->table;
+	PostgresDoubted *copy;
+	DbsyncRow	key = doubted->row;
+
+	key.values = palloc0(sizeof(char *) * table->ncolumns);
+	key.lengths = palloc0(sizeof(int) * table->ncolumns);
+	for (int k = 0; k < table->nkeys; k++)
+	{
+		key.values[table->keys[k]] = doubted->row.values[table->keys[k]];
+		key.lengths[table->keys[k]] = doubted->row.lengths[table->keys[k]];
+	}
+	copy = dbsync_postgres_doubted_copy(doubt->kept_context, table, &key);
+	if (doubt->later_rows == NULL)
+		doubt->later_rows = dbsync_row_file_create();
+	copy->file = doubt->later_rows;
+	copy->place = dbsync_row_file_put(copy->file, &doubted->row, table->ncolumns);
+	return copy;
+}
+
+DbsyncRow
+dbsync_postgres_doubted_row(const PostgresDoubted *doubted)
+{
+	DbsyncRow	row = doubted->row;
+
+	if (doubted->file != NULL)
+		dbsync_row_file_get(doubted->file, doubted->place, &row, doubted->table->ncolumns);
+	return row;
+}
+
+bool
+dbsync_postgres_doubted_park(PostgresTarget *target, const PostgresDoubted *doubted, const DbsyncFault *said)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dbsync row to park", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	DbsyncRow	row = dbsync_postgres_doubted_row(doubted);
+	bool		good = dbsync_postgres_park(target, doubted->table, &row, said);
+
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return good;
+}
+
 /* It is there: what was parked of its key says nothing any more. */
 bool
 dbsync_postgres_doubted_fits(PostgresTarget *target, const PostgresDoubted *doubted)
@@ -124,7 +170,7 @@ put_off(PostgresTarget *target, const PostgresDoubted *doubted, const DbsyncFaul
 		return false;
 	}
 	old = MemoryContextSwitchTo(doubt->kept_context);
-	doubt->later = lappend(doubt->later, dbsync_postgres_doubted_copy(doubt->kept_context, doubted->table, &doubted->row));
+	doubt->later = lappend(doubt->later, key_copy(doubt, doubted));
 	MemoryContextSwitchTo(old);
 	return true;
 }
@@ -135,7 +181,7 @@ refused_alone(PostgresTarget *target, const PostgresDoubted *doubted, const Dbsy
 {
 	if (is_clash(said->sqlstate))
 		return put_off(target, doubted, said);
-	return dbsync_postgres_park(target, doubted->table, &doubted->row, said);
+	return dbsync_postgres_doubted_park(target, doubted, said);
 }
 
 static bool
@@ -195,6 +241,8 @@ finish(PostgresTarget *target)
 	old = MemoryContextSwitchTo(doubt->kept_context);
 	good = dbsync_postgres_clashing_write(target, rows);
 	MemoryContextSwitchTo(old);
+	dbsync_row_file_close(doubt->later_rows);
+	doubt->later_rows = NULL;
 	MemoryContextReset(doubt->kept_context);
 	return good;
 }
@@ -320,12 +368,6 @@ dbsync_postgres_doubt_check(PostgresTarget *target)
 	return good;
 }
 
-/* Constraint triggers of somebody's own, which an error need not name; only those that wait for the end. */
-static const char *const triggers_sql =
-"SELECT string_agg(DISTINCT format('%I.%I', n.nspname, k.conname), ', ')"
-" FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace"
-" WHERE k.contype = 't' AND k.condeferrable";
-
 /* They are not to wait any more; again, where all were told to wait since. */
 static bool
 check_at_once(PostgresTarget *target)
@@ -342,16 +384,22 @@ check_at_once(PostgresTarget *target)
 	return true;
 }
 
-/* What an error has named, or else those that it may have come from; NULL: there are none. */
+/*
+ * What an error has named, if it is there and waits for the end: whoever raises it may name what he likes.  Else the
+ * constraint triggers of somebody's own, which an error need not name.
+ */
+static const char *const constraints_sql =
+"WITH late AS (SELECT k.contype, n.nspname || '.' || k.conname AS said, format('%I.%I', n.nspname, k.conname) AS name"
+" FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace WHERE k.condeferrable)"
+" SELECT coalesce((SELECT string_agg(DISTINCT l.name, ', ') FROM late l WHERE l.said = $1),"
+" (SELECT string_agg(DISTINCT l.name, ', ') FROM late l WHERE l.contype = 't'))";
+
+/* NULL: there are none. */
 static bool
 find_constraints(PostgresTarget *target, const char *late, const char **constraints)
 {
-	const PostgresAnswer *answer;
+	const PostgresAnswer *answer = dbsync_postgres_query(target, constraints_sql, 1, &late, "1T");
 
-	*constraints = late;
-	if (late[0] != '\0')
-		return true;
-	answer = dbsync_postgres_query(target, triggers_sql, 0, NULL, "1T");
 	if (answer == NULL)
 		return false;
 	*constraints = dbsync_postgres_answer_text(answer, 0, 0);

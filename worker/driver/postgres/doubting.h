@@ -9,6 +9,7 @@
 #define DBSYNC_WORKER_DRIVER_POSTGRES_DOUBTING_H
 
 #include "worker/driver/driver.h"
+#include "worker/driver/row_file.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/recover.h"
 
@@ -20,6 +21,8 @@ typedef struct PostgresDoubted
 	DbsyncTargetTable *table;
 	DbsyncRow	row;			/* as text, with all columns; of one to delete the key's */
 	Size		bytes;
+	DbsyncRowFile *file;		/* where its values are, but for those of its key; NULL: they are here */
+	DbsyncFilePlace place;
 } PostgresDoubted;
 
 typedef struct PostgresDoubt
@@ -28,7 +31,8 @@ typedef struct PostgresDoubt
 	int			n;
 	Size		bytes;
 	PostgresDoubted *slice[POSTGRES_DOUBTED_ROWS];
-	List	   *later;			/* of PostgresDoubted: those that clashed */
+	List	   *later;			/* of PostgresDoubted: those that clashed, ... */
+	DbsyncRowFile *later_rows;	/* ... and their values; NULL: none has */
 	List	   *at_once;		/* of char *: constraints of this batch that are checked with each slice; in told_context */
 	MemoryContext slice_context;
 	MemoryContext kept_context;
@@ -36,6 +40,12 @@ typedef struct PostgresDoubt
 } PostgresDoubt;
 
 extern PostgresDoubted *dbsync_postgres_doubted_copy(MemoryContext context, DbsyncTargetTable *table, const DbsyncRow *row);
+
+/* Its row with all values, which are in CurrentMemoryContext if they were in the file. */
+extern DbsyncRow dbsync_postgres_doubted_row(const PostgresDoubted *doubted);
+
+/* It has been refused with this: its key is parked. */
+extern bool dbsync_postgres_doubted_park(PostgresTarget *target, const PostgresDoubted *doubted, const DbsyncFault *said);
 
 /* It has been written: its key is parked no more. */
 extern bool dbsync_postgres_doubted_fits(PostgresTarget *target, const PostgresDoubted *doubted);

@@ -335,14 +335,12 @@ is_of_row(int sqlstate, const PostgresStep *step)
 	}
 }
 
-/* What a check that came late has named, as SET CONSTRAINTS takes it; "": nothing. */
+/* What a check that came late has named, for dbsync_postgres_doubt(); ".": nothing. */
 static const char *
 constraint_of(PostgresTarget *target, PGresult *result)
 {
-	const char *name = dbsync_postgres_error_field(target, result, PG_DIAG_CONSTRAINT_NAME);
-
-	return dbsync_postgres_format(target, "%s", name[0] == '\0' ? "" :
-								  quote_qualified_identifier(dbsync_postgres_error_field(target, result, PG_DIAG_SCHEMA_NAME), name));
+	return dbsync_postgres_format(target, "%s.%s", dbsync_postgres_error_field(target, result, PG_DIAG_SCHEMA_NAME),
+								  dbsync_postgres_error_field(target, result, PG_DIAG_CONSTRAINT_NAME));
 }
 
 bool

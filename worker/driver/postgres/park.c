@@ -151,14 +151,17 @@ refuse_more(PostgresTarget *target, const DbsyncTargetTable *table, const Dbsync
 /* columns that are written, and the parameters behind the three that say of which key they are */
 #define NEWS	"op = $4, \"row\" = $5, sqlstate = $6, message = $7, detail = $8, hint = $9, changes = changes + 1"
 
+/* whatever somebody has made of it */
+#define SINCE_AND_CHANGES	" RETURNING CAST(extract(epoch FROM CASE WHEN pg_catalog.isfinite(since) THEN since ELSE 'epoch' END) * 1000000 AS bigint), changes"
+
 static const char *const again_sql =
 "UPDATE dbsync_ledger.quarantine SET " NEWS ", relation = $10 WHERE subscription = $1 AND attachment = $2 AND key = $3"
-" RETURNING CAST(extract(epoch FROM since) * 1000000 AS bigint), changes";
+SINCE_AND_CHANGES;
 
 static const char *const park_sql =
 "INSERT INTO dbsync_ledger.quarantine (subscription, attachment, key, op, \"row\", sqlstate, message, detail, hint, relation, since, changes)"
 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now(), 1)"
-" RETURNING CAST(extract(epoch FROM since) * 1000000 AS bigint), changes";
+SINCE_AND_CHANGES;
 
 /* *answer: since when, and how many changes; which goes with the next one */
 static bool
@@ -182,6 +185,39 @@ write_down(PostgresTarget *target, DbsyncTargetTable *table, const char *const *
 	return *answer != NULL;
 }
 
+/*
+ * Where a row stays as it was it may lead to one that goes by and by, and with ON DELETE CASCADE goes with it, and takes along others that
+ * nobody has parked.
+ */
+static const char *const cascades_sql =
+"SELECT EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.conrelid = CAST($1 AS oid) AND k.confdeltype = 'c')"
+" AND EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = CAST($1 AS oid) AND k.confdeltype IN ('c', 'n', 'd'))";
+
+static bool
+may_stay(PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncRow *row, const DbsyncFault *said)
+{
+	const char *values[1];
+	const PostgresAnswer *answer;
+
+	if (target->replica_role || row->kind != DBSYNC_ROW_UPDATE || row->parked != NULL)
+		return true;
+	values[0] = psprintf("%u", table->relid);
+	answer = dbsync_postgres_query(target, cascades_sql, 1, values, "1b");
+	if (answer == NULL)
+		return false;
+	if (!dbsync_postgres_answer_bool(answer, 0, 0))
+		return true;
+	(void) dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+								  psprintf("a row of target table %s is refused, and foreign keys could delete what it was", table->label),
+								  psprintf("It cannot be parked: others lead to it, and would go with it. It was refused: %s",
+										   said->message ? said->message : "without a word"),
+								  "Mend the cause on the target. Where dbsync's user may set session_replication_role, foreign keys are not"
+								  " checked there, and such rows are parked.");
+	target->base.fault.kind = DBSYNC_FAULT_TOO_MANY;
+	target->base.fault.rows_of = table;
+	return false;
+}
+
 bool
 dbsync_postgres_park(PostgresTarget *target, DbsyncTargetTable *table, const DbsyncRow *row, const DbsyncFault *said)
 {
@@ -201,7 +237,7 @@ dbsync_postgres_park(PostgresTarget *target, DbsyncTargetTable *table, const Dbs
 	values[7] = said->detail;
 	values[8] = said->hint;
 	values[9] = table->quoted;
-	if (!write_down(target, table, values, said, &answer))
+	if (!may_stay(target, table, row, said) || !write_down(target, table, values, said, &answer))
 		return false;
 	old = CurrentMemoryContext;
 	told = tell(target, table, key);

@@ -26,7 +26,7 @@
 /* so many are read at a time */
 #define ROWS_READ	"1000"
 
-/* so much of a row is read for the source's view of it */
+/* so much of a row, and of what was said, is read for the source's view of it */
 #define TEXT_READ	"8192"
 
 /* as format_type() calls them; docs/ledger.sql says the same */
@@ -112,7 +112,11 @@ check(PostgresTarget *target, const PostgresAnswer *answer)
 					  "permission denied for table dbsync_ledger.quarantine on the target", NULL,
 					  psprintf("On the target: GRANT SELECT, INSERT, UPDATE, DELETE ON dbsync_ledger.quarantine TO %s;",
 							   quote_identifier(target->base.identity.user)));
-	if (!dbsync_postgres_answer_bool(answer, 0, 2) || found == NULL || strcmp(found, list_columns(false)) != 0)
+	if (!dbsync_postgres_answer_bool(answer, 0, 2))
+		return refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+					  "table dbsync_ledger.quarantine on the target is not as dbsync makes it",
+					  "It has row security, is unlogged, or is a partition, a parent, a child, or no table at all.", undo);
+	if (found == NULL || strcmp(found, list_columns(false)) != 0)
 		return refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 					  "table dbsync_ledger.quarantine on the target is not as dbsync makes it",
 					  psprintf("Its columns are: %s.", found ? found : "none"), undo);
@@ -189,8 +193,10 @@ read_all(PostgresTarget *target, const pg_uuid_t *subscription, List **rows)
 
 	if (!dbsync_postgres_execute(target, NULL, psprintf(
 								 "DECLARE dbsync_parked NO SCROLL CURSOR FOR SELECT attachment, key, op = 'delete',"
-								 " pg_catalog.left(\"row\", " TEXT_READ "), sqlstate, message, detail, hint,"
-								 " CAST(extract(epoch FROM since) * 1000000 AS bigint), changes"
+								 " pg_catalog.left(\"row\", " TEXT_READ "), pg_catalog.left(sqlstate, " TEXT_READ "),"
+								 " pg_catalog.left(message, " TEXT_READ "), pg_catalog.left(detail, " TEXT_READ "),"
+								 " pg_catalog.left(hint, " TEXT_READ "),"
+								 " CAST(extract(epoch FROM CASE WHEN pg_catalog.isfinite(since) THEN since ELSE 'epoch' END) * 1000000 AS bigint), changes"
 								 " FROM dbsync_ledger.quarantine WHERE subscription = '%s'",
 								 dbsync_postgres_uuid_text(subscription)), NULL))
 		return false;

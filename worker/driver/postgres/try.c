@@ -36,6 +36,9 @@ static bool
 write_rows(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **rows, int n, DbsyncRowsMode mode)
 {
 	int			writes = 0;
+	MemoryContext context;
+	MemoryContext old;
+	bool		good = true;
 
 	for (int i = 0; i < n; i++)
 		writes += mode != DBSYNC_ROWS_APPEND || rows[i]->row.kind != DBSYNC_ROW_DELETE;
@@ -43,16 +46,21 @@ write_rows(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **r
 		return true;
 	if (!dbsync_postgres_rows_begin(&target->base, table, mode, writes))
 		return false;
-	for (int i = 0; i < n; i++)
+	context = AllocSetContextCreate(CurrentMemoryContext, "dbsync doubted row", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	for (int i = 0; good && i < n; i++)
 	{
-		const DbsyncRow *row = &rows[i]->row;
+		DbsyncRow	row;
 
-		if (mode == DBSYNC_ROWS_APPEND && row->kind == DBSYNC_ROW_DELETE)
+		if (mode == DBSYNC_ROWS_APPEND && rows[i]->row.kind == DBSYNC_ROW_DELETE)
 			continue;
-		if (!(mode == DBSYNC_ROWS_DELETE ? put_key(target, table, row) : dbsync_postgres_rows_put(&target->base, row)))
-			return false;
+		MemoryContextReset(context);
+		row = mode == DBSYNC_ROWS_DELETE ? rows[i]->row : dbsync_postgres_doubted_row(rows[i]);
+		good = mode == DBSYNC_ROWS_DELETE ? put_key(target, table, &row) : dbsync_postgres_rows_put(&target->base, &row);
 	}
-	return dbsync_postgres_rows_end(&target->base) && dbsync_postgres_merge_finish(target) && dbsync_postgres_settle(target);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return good && dbsync_postgres_rows_end(&target->base) && dbsync_postgres_merge_finish(target) && dbsync_postgres_settle(target);
 }
 
 bool
