@@ -329,10 +329,9 @@ open_chunk(const DbsyncTable *table, char **after, int64 limit, bool lying,
 	chunk->left = limit;
 	chunk->relay = relay;
 	if (table->snapshot != NULL)
-	{
 		chunk->asked = dbsync_asked_open(table, after, limit, lying, what, relay);
+	if (table->snapshot != NULL)
 		return chunk;
-	}
 	begin_scan(&chunk->scan, table, after, false, lying);
 	place_columns(&chunk->scan, table, what, relay);
 	receiver->rStartup(receiver, CMD_SELECT, RelationGetDescr(chunk->scan.source.rel));
@@ -379,13 +378,11 @@ dbsync_chunk_read(DbsyncChunk *chunk, int64 rows)
 void
 dbsync_chunk_close(DbsyncChunk *chunk)
 {
+	dbsync_relay_end(chunk->relay);
 	if (chunk->asked != NULL)
 		dbsync_asked_close(chunk->asked);
 	else
-	{
-		dbsync_relay_end(chunk->relay);
 		end_scan(&chunk->scan);
-	}
 	pfree(chunk);
 }
 

@@ -30,7 +30,6 @@ struct DbsyncAsked
 {
 	DestReceiver receiver;		/* first: stands before the relay */
 	DestReceiver *next;
-	DbsyncRelay *relay;
 	const DbsyncTable *table;
 	const DbsyncTableShape *shape;
 	Portal		portal;
@@ -303,7 +302,6 @@ dbsync_asked_open(const DbsyncTable *table, char **after, int64 limit, bool lyin
 	asked->receiver.rDestroy = nothing;
 	asked->receiver.mydest = DestNone;
 	asked->next = dbsync_relay_receiver(relay);
-	asked->relay = relay;
 	asked->table = table;
 	asked->shape = shape;
 	asked->keys_only = what == DBSYNC_RELAY_KEYS;
@@ -332,7 +330,6 @@ dbsync_asked_read(DbsyncAsked *asked, int64 rows)
 void
 dbsync_asked_close(DbsyncAsked *asked)
 {
-	dbsync_relay_end(asked->relay);
 	SPI_cursor_close(asked->portal);
 	pfree(asked);
 }

@@ -346,7 +346,9 @@ dbsync_compare_images(DbsyncVerify *v)
 	List	   *candidates;
 
 	strlcpy(v->progress.phase, "listing", sizeof(v->progress.phase));
-	dbsync_verify_parked_read(v);
+	/* on a schedule they are tried again */
+	if (!v->order.scan)
+		dbsync_verify_parked_read(v);
 	if (seems_to_differ_altogether(v) && try_few(v, &candidates))
 		return candidates;
 	return list_and_merge(v, v->wanted);
