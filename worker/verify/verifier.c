@@ -136,7 +136,7 @@ connect_target(void)
 
 /*
  * The table as it is now, at both ends.  False: the target lacks a column, which may be on its way as a change of the
- * table; for good, that is an error.
+ * table; for good, as of one that is compared on a schedule, that is an error.
  */
 static bool
 look_up(int captured_id, bool for_good)
@@ -243,7 +243,7 @@ attempt(const Due *due, const char **reason)
 	connect_target();
 	dbsync_verify_sequences_read(v);
 	*reason = "the target's table is not as the source's yet";
-	if (!look_up(due->captured_id, due->attempts >= MANY_ATTEMPTS))
+	if (!look_up(due->captured_id, v->order.scan || due->attempts >= MANY_ATTEMPTS))
 		return false;
 	switch (dbsync_stand_take(v, reason))
 	{
