@@ -46,7 +46,8 @@ struct DbsyncImager
 	int			nothers;		/* and that have none */
 	int		   *others;
 	Conversion *conversions;
-	const char **values;		/* of the row, as the target has them */
+	const char **values;		/* of the row, as the target has them, */
+	bool	   *foreign;		/* or, of which it can have none, as the source has them */
 	bool		has_key;		/* the key's have been taken, and the row is to come; */
 	bool		has_hash;		/* or the key's hash is known */
 	uint64		key_hash;		/* without a key, of the row */
@@ -109,6 +110,7 @@ dbsync_imager_create(const DbsyncReadForm *form, int ncolumns, int nkeys, const 
 	for (int i = 0; i < ncolumns; i++)
 		prepare(&imager->conversions[i], form->types[i], form->typmods[i]);
 	imager->values = palloc0(sizeof(char *) * Max(ncolumns, 1));
+	imager->foreign = palloc0(sizeof(bool) * Max(ncolumns, 1));
 	initStringInfo(&imager->image);
 	initStringInfo(&imager->hexadecimal);
 	return imager;
@@ -229,7 +231,8 @@ hash_value(DbsyncImager *imager, int i, uint64 seed)
 {
 	const char *value = imager->values[i];
 
-	if (imager->how[i] != DBSYNC_READ_TEXT)
+	/* what is no number of the target's is hashed as a text, lest it be taken for one */
+	if (imager->how[i] != DBSYNC_READ_TEXT && !imager->foreign[i])
 		return hash_integer(imager->how[i], read_number(value), seed);
 	if (!imager->hex)
 		return hash(value, strlen(value), seed);
@@ -263,14 +266,47 @@ hash_key(DbsyncImager *imager)
 
 /* --- rows --- */
 
+/* As the target's type writes it, which comes with PostgreSQL; NULL: it cannot read it. */
+static const char *
+convert(Conversion *c, const char *value)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char *volatile written = NULL;
+
+	PG_TRY();
+	{
+		written = OutputFunctionCall(&c->output, InputFunctionCall(&c->input, unconstify(char *, value), c->ioparam, c->typmod));
+	}
+	PG_CATCH();
+	{
+		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return written;
+}
+
+bool
+dbsync_imager_reads(DbsyncImager *imager, int column, const char *value)
+{
+	Conversion *c = &imager->conversions[column];
+
+	return !c->needed || convert(c, value) != NULL;
+}
+
 static void
 take_value(DbsyncImager *imager, int i, const char *value)
 {
 	Conversion *c = &imager->conversions[i];
+	const char *written = value;
 
 	if (value != NULL && c->needed)
-		value = OutputFunctionCall(&c->output, InputFunctionCall(&c->input, unconstify(char *, value), c->ioparam, c->typmod));
-	imager->values[i] = value;
+		written = convert(c, value);
+	/* what it cannot have is parked, or was never sent: so the target has another value */
+	imager->foreign[i] = value != NULL && written == NULL;
+	imager->values[i] = imager->foreign[i] ? value : written;
 }
 
 void
@@ -354,6 +390,19 @@ dbsync_imager_row(DbsyncImager *imager)
 {
 	write_image(imager, &imager->image, imager->ncolumns, NULL);
 	return imager->image.data;
+}
+
+const char *
+dbsync_imager_key(DbsyncImager *imager)
+{
+	write_image(imager, &imager->image, imager->nkeys, imager->keys);
+	return imager->image.data;
+}
+
+int
+dbsync_imager_longest(const DbsyncImager *imager)
+{
+	return imager->image.maxlen;
 }
 
 char *
