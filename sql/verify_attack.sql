@@ -92,7 +92,7 @@ SELECT dbsync.run_once('parking');
 \c :target
 UPDATE public.dated SET v = v + 1;
 \c :source
-SELECT verdict, missing, extra, different, note FROM dbsync.verify('parking');
+SELECT verdict, missing, extra, different, parked, note FROM dbsync.verify('parking');
 SELECT kind, key, here, there FROM dbsync.difference WHERE subscription = 'parking' ORDER BY key;
 SELECT verdict, note FROM dbsync.verify('parking', repair => true);
 SELECT key FROM dbsync.quarantine ORDER BY key;
@@ -100,9 +100,16 @@ SELECT key FROM dbsync.quarantine ORDER BY key;
 SELECT * FROM public.dated ORDER BY id;
 ALTER TABLE public.dated ALTER id TYPE bigint, ALTER v TYPE text;
 \c :source
-SELECT verdict, note FROM dbsync.verify('parking', repair => true);
+-- parked keys are retry()'s
+SELECT verdict, missing, different, parked, repaired FROM dbsync.verify('parking', repair => true);
+SELECT dbsync.retry('parking', 'public.dated');
+SELECT dbsync.run_once('parking');
 SELECT count(*) FROM dbsync.quarantine;
+SELECT verdict, note FROM dbsync.verify('parking', repair => true);
 SELECT verdict, note FROM dbsync.verify('parking');
+\c :target
+SELECT * FROM public.dated ORDER BY id;
+\c :source
 SELECT dbsync.drop_subscription('parking');
 
 -- values of rows are for their owner
