@@ -108,6 +108,31 @@ kill('CONT', $pid);
 nothing_is_left('its caller was ended');
 is($pair->sql("SELECT string_agg(verdict, ' ') FROM dbsync.verify('sub')"), 'equal equal', 'and the next one goes on');
 
+# --- somebody puts a view of his in the target table's place, between the look at it and its lock
+
+$pair->both('CREATE TABLE public.swapped (id int PRIMARY KEY, v text)');
+$pair->target_sql('CREATE ROLE owner LOGIN; GRANT CREATE ON SCHEMA public TO owner; ALTER TABLE public.swapped OWNER TO owner');
+$pair->sql("INSERT INTO public.swapped VALUES (1, 'x'); SELECT dbsync.add_table('sub', 'public.swapped')");
+$pair->arrives('sub');
+my $worker = $pair->worker_pid('sub');
+kill('STOP', $worker);
+$started = start_psql("SELECT verdict FROM dbsync.verify('sub', 'public.swapped')");
+ok(becomes_true($target, "SELECT count(*) = 2 FROM pg_stat_activity WHERE application_name LIKE '% verify%' AND state = 'idle'")
+	  && becomes_true($source, "SELECT phase = 'waiting for the worker' FROM dbsync.verify_status"), 'a verify waits for the worker');
+$target->safe_psql('postgres', <<'SQL', extra_params => [ '-U', 'owner' ]);
+CREATE FUNCTION public.says(i int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE LOG 'somebody''s code runs as %', current_user; RETURN i; END $$;
+ALTER TABLE public.swapped RENAME TO swapped_away;
+CREATE VIEW public.swapped AS SELECT public.says(id) AS id, v FROM public.swapped_away;
+GRANT ALL ON public.swapped TO PUBLIC;
+SQL
+kill('CONT', $worker);
+finish_psql($started);
+unlike($started->{out}, qr/equal/, 'a view is not compared') or diag($started->{err});
+unlike(PostgreSQL::Test::Utils::slurp_file($target->logfile), qr/LOG:  somebody's code runs/, 'and runs nothing');
+$target->safe_psql('postgres', 'DROP VIEW public.swapped; ALTER TABLE public.swapped_away RENAME TO swapped', extra_params => [ '-U', 'owner' ]);
+is($pair->sql("SELECT verdict FROM dbsync.verify('sub', 'public.swapped')"), 'equal', 'the table itself is');
+$pair->sql("SELECT dbsync.remove_table('sub', 'public.swapped')");
+
 # --- the subscription goes meanwhile
 
 $pair->target_sql("UPDATE public.one SET v = 'secret' WHERE id < 10; UPDATE public.two SET v = 'secret' WHERE id < 10");

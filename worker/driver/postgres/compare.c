@@ -21,6 +21,7 @@
 #include "worker/driver/postgres/compare.h"
 #include "worker/driver/postgres/compare_sql.h"
 #include "worker/driver/postgres/fault.h"
+#include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/step.h"
 
@@ -113,6 +114,24 @@ pin(PostgresTarget *target)
 		dbsync_postgres_query(target, target->pins, target->sets_origin ? 2 : 1, values, POSTGRES_ANY_ROWS) != NULL;
 }
 
+/*
+ * It was looked up before the worker was waited for, and is read by its name: a view of somebody's in its place would run his code
+ * as us.
+ */
+static bool
+is_as_looked_up(PostgresTarget *target, const DbsyncTargetTable *table)
+{
+	const char *values[2] = {table->quoted, table->facts};
+	const PostgresAnswer *answer =
+		dbsync_postgres_query(target, psprintf("SELECT coalesce((SELECT c.relkind IN ('r', 'p') AND NOT row_security_active(c.oid)"
+											   " FROM pg_class c WHERE c.oid = $1::regclass) AND (%s) = $2, false)",
+											   dbsync_postgres_look_at_facts_sql()), 2, values, "1b");
+
+	if (answer == NULL)
+		return false;
+	return dbsync_postgres_answer_bool(answer, 0, 0) || dbsync_postgres_table_changed(target, table);
+}
+
 bool
 dbsync_postgres_read_begin(DbsyncTarget *base, DbsyncTargetTable *table, DbsyncReadForm *form)
 {
@@ -123,7 +142,7 @@ dbsync_postgres_read_begin(DbsyncTarget *base, DbsyncTargetTable *table, DbsyncR
 	if (!look_at_encoding(target) ||
 		!dbsync_postgres_execute(target, table, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL) ||
 		!dbsync_postgres_execute(target, table, psprintf("LOCK TABLE %s IN ACCESS SHARE MODE NOWAIT", table->only), NULL) ||
-		!pin(target) || !hashes_alike(target, &alike))
+		!pin(target) || !is_as_looked_up(target, table) || !hashes_alike(target, &alike))
 		return false;
 	if (!alike)
 		return dbsync_postgres_refuse(target, ERRCODE_FEATURE_NOT_SUPPORTED,
