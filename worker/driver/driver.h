@@ -804,8 +804,7 @@ typedef struct DbsyncDriver
 	/*
 	 * Outside of batches, over a connection that has none: from here to read_end() the table is shown as it is now, whatever
 	 * others write.  Refused with DBSYNC_FAULT_LOCKED if that would have to wait for anybody, with DBSYNC_FAULT_TABLE_CHANGED if
-	 * it is another one than was opened.  *form lives as
-	 * long as the table is open.
+	 * it is another one than was opened.  *form lives as long as the table is open.
 	 */
 	bool		(*read_begin) (DbsyncTarget *target, DbsyncTargetTable *table, DbsyncReadForm *form);
 
