@@ -167,6 +167,7 @@ $source->safe_psql('other', "CREATE EXTENSION dbsync; CREATE TABLE public.one (i
 $target->safe_psql('postgres', 'CREATE SCHEMA o; CREATE TABLE o.one (id int PRIMARY KEY, v text)');
 $source->safe_psql('other', 'SELECT dbsync.create_target(\'far\', ' . DbsyncTest::quoted(DbsyncTest::uri_of($target)) . ')');
 $source->safe_psql('other', "SELECT dbsync.create_subscription('o', 'far'); SELECT dbsync.add_table('o', 'public.one', target_table => 'o.one')");
+$source->safe_psql('other', "SELECT dbsync.run_once('o')");
 my $locker = $target->background_psql('postgres');
 $locker->query_safe('BEGIN; LOCK TABLE o.one');
 $started = start_psql("SELECT verdict FROM dbsync.verify('o')", 'other');
