@@ -85,19 +85,16 @@ dbsync_meeting_make(uint64 run, const DbsyncVerifyOrder *order)
 }
 
 void
-dbsync_meeting_give_back(uint64 run, DbsyncTrouble *trouble)
+dbsync_meeting_give_back(uint64 run, DbsyncMeeting *last)
 {
 	DbsyncMeeting *meeting;
 
-	memset(trouble, 0, sizeof(*trouble));
+	memset(last, 0, sizeof(*last));
 	dbsync_shmem_lock(true);
 	meeting = find(run);
 	if (meeting != NULL)
 	{
-		trouble->sqlstate = meeting->sqlstate;
-		strlcpy(trouble->message, meeting->message, sizeof(trouble->message));
-		strlcpy(trouble->detail, meeting->reason, sizeof(trouble->detail));
-		strlcpy(trouble->hint, meeting->hint, sizeof(trouble->hint));
+		*last = *meeting;
 		/* one that is still there leaves by itself */
 		if (meeting->pid == 0)
 			meeting->run = 0;

@@ -118,8 +118,8 @@ typedef enum DbsyncMeetingMade
 
 extern DbsyncMeetingMade dbsync_meeting_make(uint64 run, const DbsyncVerifyOrder *order);
 
-/* Give it back; its process has ended, or will not come in any more.  What it ended with is copied. */
-extern void dbsync_meeting_give_back(uint64 run, DbsyncTrouble *trouble);
+/* Give it back; its process has ended, or will not come in any more.  What it looked like at last is copied; run 0: it had gone. */
+extern void dbsync_meeting_give_back(uint64 run, DbsyncMeeting *last);
 
 /* Copy the i-th place, 0 <= i < DBSYNC_MEETINGS, for who only looks; false: it is free. */
 extern bool dbsync_meeting_read(int i, DbsyncMeeting *copy);

@@ -251,7 +251,8 @@ BEGIN
     RETURN QUERY
     SELECT v.subscription, v."table", d.key, d.kind, d.here, d.there, d.count, d.parked
     FROM dbsync_internal.difference d JOIN dbsync_internal.verification v ON v.id = d.verification
-    WHERE dbsync_internal.may_see_verification(caller, v) ORDER BY d.id;
+    -- values of rows are for who has the rights of the owner, and not for those who watch
+    WHERE dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(v.subscription_id)) ORDER BY d.id;
 END $$;
 COMMENT ON FUNCTION dbsync_internal.subscription_differences(oid) IS 'body of dbsync.subscription_differences()';
 

@@ -217,7 +217,11 @@ dbsync_open_tables(DbsyncBatch *batch)
 	if (batch->with_scans)
 		dbsync_scanning_open(batch->work, batch->scans);
 	if (batch->with_repair)
+	{
+		/* what differs may do so because a column has got another type, of which nobody has told */
+		batch->repairing->handle = NULL;
 		dbsync_target_table_open(batch->work, batch->repairing, batch->repairing->shape);
+	}
 	batch->current = NULL;
 	batch->work->blamed = 0;
 }

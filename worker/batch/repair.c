@@ -106,7 +106,7 @@ send_keys(DbsyncBatch *batch, List *keys, DbsyncRowsMode mode, DbsyncRelayWhat w
 	DbsyncOwner saved;
 	int64		sent;
 
-	if ((mode == DBSYNC_ROWS_MERGE && gone) || what == DBSYNC_RELAY_GONE)
+	if (((mode == DBSYNC_ROWS_MERGE || mode == DBSYNC_ROWS_TOGETHER) && gone) || what == DBSYNC_RELAY_GONE)
 		dbsync_relay_delete_filtered(relay);
 	if (mode == DBSYNC_ROWS_DOUBTED)
 	{
@@ -141,11 +141,18 @@ send_doubted(DbsyncBatch *batch, List *keys, bool gone)
 	batch->work->sending = 0;
 }
 
+/* Rows clashed.  Where keys are checked, to delete them would take rows of other tables along: so it takes one statement. */
+static bool
+is_put_together(const DbsyncBatch *batch)
+{
+	return batch->work->send_as == DBSYNC_SEND_REPLACE_ALL && batch->repairing->ties.checked;
+}
+
 /* Is every row to be deleted and inserted, rather than merged? */
 static bool
 is_to_be_replaced(const DbsyncBatch *batch, int64 rows)
 {
-	return (batch->work->send_as == DBSYNC_SEND_REPLACE_ALL && !batch->repairing->ties.checked) ||
+	return batch->work->send_as == DBSYNC_SEND_REPLACE_ALL ||
 		dbsync_target_table_wants_replace(batch->target, batch->repairing->handle, rows);
 }
 
@@ -164,6 +171,11 @@ dbsync_repair_send(DbsyncBatch *batch)
 	work->repairing = table->captured_id;
 	if (work->send_as == DBSYNC_SEND_DOUBTED || table->parked != NULL)
 		send_doubted(batch, keys, gone);
+	else if (is_put_together(batch))
+	{
+		send_keys(batch, keys, DBSYNC_ROWS_TOGETHER, DBSYNC_RELAY_CHANGES, gone);
+		dbsync_target_rows_together(batch->target, true, "repairing rows");
+	}
 	else if (is_to_be_replaced(batch, list_length(keys)))
 	{
 		send_keys(batch, keys, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS, gone);

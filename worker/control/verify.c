@@ -125,9 +125,9 @@ wait_for_end(BackgroundWorkerHandle *handle)
 static void
 give_back(int code, Datum run)
 {
-	DbsyncTrouble trouble;
+	DbsyncMeeting last;
 
-	dbsync_meeting_give_back((uint64) DatumGetInt64(run), &trouble);
+	dbsync_meeting_give_back((uint64) DatumGetInt64(run), &last);
 }
 
 /* The process, and where there is none a worker for it. */
@@ -161,11 +161,34 @@ run_processes(const DbsyncFound *found, uint64 run)
 	PG_END_TRY();
 }
 
+/* The process has ended.  Has it done what it was to do? */
+static void
+check_end(const DbsyncMeeting *last)
+{
+	if (last->sqlstate != 0)
+		ereport(ERROR,
+				(errcode(last->sqlstate),
+				 errmsg_internal("%s", last->message),
+				 last->reason[0] ? errdetail_internal("%s", last->reason) : 0,
+				 last->hint[0] ? errhint("%s", last->hint) : 0));
+	/* of one that has ended another one may have the place by now */
+	if (last->run != 0 && !last->ended)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the process that was to verify has ended before it began"),
+				 errhint("The server's log says why. Call dbsync.verify() again.")));
+	if (last->progress.tables_done < last->progress.tables)
+		ereport(WARNING,
+				(errmsg("the process that verifies was ended: %d of %d tables were done",
+						last->progress.tables_done, last->progress.tables),
+				 errhint("Call dbsync.verify() again.")));
+}
+
 static void
 verify(const char *name, const DbsyncFound *found, const DbsyncVerifyOrder *order)
 {
 	uint64		run = dbsync_shmem_next_run();
-	DbsyncTrouble trouble;
+	DbsyncMeeting last;
 
 	make_place(name, run, order);
 	PG_ENSURE_ERROR_CLEANUP(give_back, Int64GetDatum((int64) run));
@@ -173,13 +196,8 @@ verify(const char *name, const DbsyncFound *found, const DbsyncVerifyOrder *orde
 		run_processes(found, run);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(give_back, Int64GetDatum((int64) run));
-	dbsync_meeting_give_back(run, &trouble);
-	if (trouble.sqlstate != 0)
-		ereport(ERROR,
-				(errcode(trouble.sqlstate),
-				 errmsg_internal("%s", trouble.message),
-				 trouble.detail[0] ? errdetail_internal("%s", trouble.detail) : 0,
-				 trouble.hint[0] ? errhint("%s", trouble.hint) : 0));
+	dbsync_meeting_give_back(run, &last);
+	check_end(&last);
 }
 
 Datum

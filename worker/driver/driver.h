@@ -459,6 +459,7 @@ typedef struct DbsyncReadRequest
 	int			below;			/* BUCKETS: only those below this one */
 	const uint8 *wanted;		/* IMAGES: a bit for each bucket, the lowest of a byte first */
 	List	   *keys;			/* ROWS: of const char **, values of the key's columns as text */
+	int			longest;		/* ROWS: of longer ones the image is NULL; IMAGES: no row of the source's is longer, in bytes */
 } DbsyncReadRequest;
 
 typedef struct DbsyncReadRow
@@ -466,7 +467,7 @@ typedef struct DbsyncReadRow
 	int			number;			/* BUCKETS: the bucket; ROWS: of the key, from 0 */
 	int64		count;			/* BUCKETS, IMAGES without a key */
 	uint64		hash;			/* BUCKETS: the sum modulo 2^64; IMAGES with a key */
-	const char *image;			/* good until the next row */
+	const char *image;			/* good until the next row; NULL: ROWS, it is too long */
 } DbsyncReadRow;
 
 /* a sequence of the target that belongs to a column */
@@ -802,8 +803,8 @@ typedef struct DbsyncDriver
 
 	/*
 	 * Outside of batches, over a connection that has none: from here to read_end() the table is shown as it is now, whatever
-	 * others write.  Refused with DBSYNC_FAULT_LOCKED if that would have to wait for anybody.  *form lives as
-	 * long as the table is open.
+	 * others write.  Refused with DBSYNC_FAULT_LOCKED if that would have to wait for anybody, with DBSYNC_FAULT_TABLE_CHANGED if
+	 * it is another one than was opened.  *form lives as long as the table is open.
 	 */
 	bool		(*read_begin) (DbsyncTarget *target, DbsyncTargetTable *table, DbsyncReadForm *form);
 

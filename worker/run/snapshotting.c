@@ -141,7 +141,7 @@ without_stop(const char *text)
 }
 
 static void
-fail(DbsyncWork *work, DbsyncTable *table, const char *verdict, const char *note, const DbsyncTrouble *trouble)
+fail(DbsyncWork *work, DbsyncTable *table, const char *verdict, const char *note, const DbsyncMeeting *last)
 {
 	/* it concerns this table alone */
 	work->comparing = table->captured_id;
@@ -151,7 +151,7 @@ fail(DbsyncWork *work, DbsyncTable *table, const char *verdict, const char *note
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("comparing table %s with its target came to nothing", table->qualified),
-			 errdetail_internal("%s.", without_stop(note ? note : trouble->message[0] ? trouble->message : "The process that compares was ended")),
+			 errdetail_internal("%s.", without_stop(note ? note : last->message[0] ? last->message : "The process that compares was ended")),
 			 errhint("It is tried again, and the other tables go on. dbsync.table_status shows this, too.")));
 }
 
@@ -159,11 +159,11 @@ static void
 conclude(DbsyncWork *work)
 {
 	DbsyncTable *table = dbsync_subscription_table(work->subscription, captured_id);
-	DbsyncTrouble trouble;
+	DbsyncMeeting last;
 	char	   *verdict;
 	char	   *note;
 
-	dbsync_meeting_give_back(under_way, &trouble);
+	dbsync_meeting_give_back(under_way, &last);
 	under_way = 0;
 	pfree(handle);
 	handle = NULL;
@@ -176,7 +176,7 @@ conclude(DbsyncWork *work)
 	else if (has_given_way(verdict))
 		table->snapshot->clock.retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LATER_MS);
 	else
-		fail(work, table, verdict, note, &trouble);
+		fail(work, table, verdict, note, &last);
 }
 
 /* --- the beginning --- */
@@ -223,13 +223,13 @@ was_good(const DbsyncTable *table)
 static void
 end_process(int code, Datum arg)
 {
-	DbsyncTrouble trouble;
+	DbsyncMeeting last;
 
 	if (under_way == 0)
 		return;
 	TerminateBackgroundWorker(handle);
 	/* where it has not come yet it will not, and nobody else would give its place back */
-	dbsync_meeting_give_back(under_way, &trouble);
+	dbsync_meeting_give_back(under_way, &last);
 }
 
 static bool
@@ -238,7 +238,7 @@ start(DbsyncWork *work, const DbsyncTable *table, uint64 asked)
 	static bool ends = false;
 	DbsyncWorkerArgs args = {.kind = DBSYNC_JOB_VERIFY};
 	DbsyncVerifyOrder order = {.sample = 1, .deadline = DT_NOEND, .max_differences = 1, .scan = true, .repair = true};
-	DbsyncTrouble trouble;
+	DbsyncMeeting last;
 	MemoryContext old;
 	bool		started;
 
@@ -260,7 +260,7 @@ start(DbsyncWork *work, const DbsyncTable *table, uint64 asked)
 	MemoryContextSwitchTo(old);
 	if (!started)
 	{
-		dbsync_meeting_give_back(args.run, &trouble);
+		dbsync_meeting_give_back(args.run, &last);
 		return false;
 	}
 	if (!ends)

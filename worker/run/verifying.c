@@ -13,7 +13,9 @@
 #include <limits.h>
 
 #include "miscadmin.h"
+#include "postmaster/bgworker.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -33,6 +35,10 @@
 
 /* not before, as no process was to be had */
 static TimestampTz later = 0;
+
+/* the one that was started last, until it has ended: one that never came in has not left its place */
+static uint64 started = 0;
+static BackgroundWorkerHandle *process = NULL;
 
 /* When it is due, by the clock of policies; DT_NOEND: never. */
 static TimestampTz
@@ -58,16 +64,41 @@ due_at(const DbsyncWork *work)
 	return Max(Max(next, later), dbsync_hours_opening(&policy.hours, zone, Max(next, now)));
 }
 
+static bool
+has_ended(void)
+{
+	pid_t		pid;
+
+	return process != NULL && GetBackgroundWorkerPid(process, &pid) == BGWH_STOPPED;
+}
+
 long
 dbsync_verifying_pause(const DbsyncWork *work)
 {
 	TimestampTz due = due_at(work);
 	TimestampTz now;
 
+	if (has_ended())
+		return 0;
 	if (due == DT_NOEND)
 		return LONG_MAX;
 	now = dbsync_clock_now();
 	return due <= now ? 0 : TimestampDifferenceMilliseconds(now, due);
+}
+
+static void
+give_back(void)
+{
+	DbsyncMeeting last;
+
+	if (!has_ended())
+		return;
+	dbsync_meeting_give_back(started, &last);
+	if (last.run != 0 && !last.ended)
+		ereport(LOG,
+				(errmsg("the process that was to verify has ended before it began")));
+	pfree(process);
+	process = NULL;
 }
 
 static bool
@@ -75,7 +106,9 @@ start(const DbsyncWork *work)
 {
 	DbsyncWorkerArgs args = {.kind = DBSYNC_JOB_VERIFY};
 	DbsyncVerifyOrder order = {.sample = 1, .deadline = DT_NOEND, .max_differences = MAX_DIFFERENCES};
-	DbsyncTrouble trouble;
+	DbsyncMeeting last;
+	MemoryContext old;
+	bool		has;
 
 	order.uid = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 	order.database = MyDatabaseId;
@@ -94,9 +127,17 @@ start(const DbsyncWork *work)
 		case DBSYNC_MEETING_MADE:
 			break;
 	}
-	if (dbsync_launcher_start_worker(work->subscription_id, &args, NULL))
+	if (process != NULL)
+		pfree(process);
+	process = NULL;
+	started = args.run;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	has = dbsync_launcher_start_worker(work->subscription_id, &args, &process);
+	MemoryContextSwitchTo(old);
+	if (has)
 		return true;
-	dbsync_meeting_give_back(args.run, &trouble);
+	process = NULL;
+	dbsync_meeting_give_back(args.run, &last);
 	return false;
 }
 
@@ -105,6 +146,7 @@ dbsync_verifying_run(DbsyncWork *work)
 {
 	MemoryContext old = CurrentMemoryContext;
 
+	give_back();
 	if (dbsync_verifying_pause(work) > 0)
 		return;
 	if (!start(work))

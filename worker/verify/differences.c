@@ -21,17 +21,31 @@
 #include "worker/verify/outcome.h"
 #include "worker/verify/own_key.h"
 
-/* rows that are fetched at a time */
+/* rows that are fetched at a time, and bytes of each end's; a row that is longer than its part of them comes alone */
 #define GROUP_ROWS		100
+#define GROUP_BYTES		(16 * 1024 * 1024)
 
-/* a group of candidates with their rows; NULL: not there */
+/* of one that is longer than this only the key is shown */
+#define ROW_BYTES		(48 * 1024 * 1024)
+
+/* a row at one end */
+typedef struct Side
+{
+	bool		found;
+	char	   *row;			/* NULL: it is too long */
+} Side;
+
+/* a group of candidates with their rows */
 typedef struct Group
 {
 	int			n;
+	int			bytes;			/* that a row may have */
 	DbsyncCandidate *candidates[GROUP_ROWS];
-	char	   *here[GROUP_ROWS];
-	char	   *there[GROUP_ROWS];
+	Side		here[GROUP_ROWS];
+	Side		there[GROUP_ROWS];
+	char	   *keys[GROUP_ROWS];	/* of rows here, as the target writes them */
 	bool		is_one[GROUP_ROWS]; /* an extra row is one of ours, its key written otherwise */
+	bool		too_long[GROUP_ROWS];	/* one of its rows is */
 	int			at[GROUP_ROWS]; /* which of them is looked up by the n-th key */
 	MemoryContext context;
 } Group;
@@ -56,9 +70,18 @@ static void
 keep_here(DbsyncVerify *v, int number, bool found, void *arg)
 {
 	Group	   *group = arg;
+	int			i = group->at[number];
+	const char *row;
 
-	if (found)
-		group->here[group->at[number]] = MemoryContextStrdup(group->context, dbsync_imager_row(v->imager));
+	group->here[i].found = found;
+	if (!found)
+		return;
+	row = dbsync_imager_row(v->imager);
+	if (strlen(row) <= (size_t) group->bytes)
+		group->here[i].row = MemoryContextStrdup(group->context, row);
+	else
+		group->too_long[i] = true;
+	group->keys[i] = MemoryContextStrdup(group->context, dbsync_imager_key(v->imager));
 }
 
 static bool
@@ -90,15 +113,16 @@ key_of_row(const DbsyncVerify *v, const char *image)
 	return key;
 }
 
+/* None of the target's rows is equal to NULL, or to what its types cannot read. */
 static bool
-has_null(int n, char *const *values)
+can_be_there(DbsyncVerify *v, char *const *key)
 {
-	for (int i = 0; i < n; i++)
+	for (int k = 0; k < v->spec.nkeys; k++)
 	{
-		if (values[i] == NULL)
-			return true;
+		if (key[k] == NULL || !dbsync_imager_reads(v->imager, v->spec.keys[k], key[k]))
+			return false;
 	}
-	return false;
+	return true;
 }
 
 /* The source's rows, by its own text of the keys; one that it cannot have is not looked for. */
@@ -124,15 +148,16 @@ find_here(DbsyncVerify *v, Group *group)
 static bool
 is_better(const Group *group, int i, const char *image)
 {
-	bool		same = group->here[i] != NULL && strcmp(group->here[i], image) == 0;
+	const char *here = group->here[i].row;
+	bool		same = here != NULL && image != NULL && strcmp(here, image) == 0;
 
-	return group->there[i] == NULL || same != (group->candidates[i]->kind == DBSYNC_CANDIDATE_EXTRA);
+	return !group->there[i].found || same != (group->candidates[i]->kind == DBSYNC_CANDIDATE_EXTRA);
 }
 
 static void
 find_rows(DbsyncVerify *v, Group *group)
 {
-	DbsyncReadRequest request = {.what = DBSYNC_READ_ROWS};
+	DbsyncReadRequest request = {.what = DBSYNC_READ_ROWS, .longest = group->bytes};
 	DbsyncReadRow row;
 	int			numbers[GROUP_ROWS];
 
@@ -140,8 +165,7 @@ find_rows(DbsyncVerify *v, Group *group)
 	{
 		char	  **key = key_of(v, group, i);
 
-		/* none is equal to it */
-		if (has_null(v->spec.nkeys, key))
+		if (!can_be_there(v, key))
 			continue;
 		numbers[list_length(request.keys)] = i;
 		request.keys = lappend(request.keys, key);
@@ -151,9 +175,24 @@ find_rows(DbsyncVerify *v, Group *group)
 	find_here(v, group);
 	while (request.keys != NIL && dbsync_target_read_next(v->work->target, &row))
 	{
-		if (row.number >= 0 && row.number < list_length(request.keys) && is_better(group, numbers[row.number], row.image))
-			group->there[numbers[row.number]] = pstrdup(row.image);
+		int			i;
+
+		if (row.number < 0 || row.number >= list_length(request.keys))
+			continue;
+		i = numbers[row.number];
+		group->too_long[i] |= row.image == NULL;
+		if (!is_better(group, i, row.image))
+			continue;
+		group->there[i].found = true;
+		group->there[i].row = row.image ? pstrdup(row.image) : NULL;
 	}
+}
+
+/* It comes once more, alone. */
+static bool
+is_put_off(const Group *group, int i)
+{
+	return group->too_long[i] && group->bytes < ROW_BYTES;
 }
 
 /*
@@ -164,7 +203,7 @@ find_rows(DbsyncVerify *v, Group *group)
 static void
 find_twins(DbsyncVerify *v, Group *group)
 {
-	DbsyncReadRequest request = {.what = DBSYNC_READ_ROWS};
+	DbsyncReadRequest request = {.what = DBSYNC_READ_ROWS, .longest = group->bytes};
 	bool		has_own[GROUP_ROWS] = {0};
 	DbsyncReadRow row;
 
@@ -172,10 +211,10 @@ find_twins(DbsyncVerify *v, Group *group)
 	{
 		char	  **own;
 
-		if (group->candidates[i]->kind != DBSYNC_CANDIDATE_EXTRA || group->here[i] == NULL)
+		if (group->candidates[i]->kind != DBSYNC_CANDIDATE_EXTRA || !group->here[i].found || is_put_off(group, i))
 			continue;
-		own = key_of_row(v, group->here[i]);
-		if (is_equal(v->spec.nkeys, own, key_of(v, group, i)))
+		own = dbsync_image_values(group->keys[i], v->spec.nkeys);
+		if (is_equal(v->spec.nkeys, own, key_of(v, group, i)) || !can_be_there(v, own))
 			continue;
 		group->at[list_length(request.keys)] = i;
 		request.keys = lappend(request.keys, own);
@@ -185,9 +224,16 @@ find_twins(DbsyncVerify *v, Group *group)
 	dbsync_target_read_ask(v->work->target, v->handle, &request);
 	while (dbsync_target_read_next(v->work->target, &row))
 	{
-		int			i = group->at[row.number];
-		char	  **key = key_of_row(v, row.image);
+		int			i;
+		char	  **key;
 
+		if (row.number < 0 || row.number >= list_length(request.keys))
+			continue;
+		i = group->at[row.number];
+		group->too_long[i] |= row.image == NULL;
+		if (row.image == NULL)
+			continue;
+		key = key_of_row(v, row.image);
 		if (is_equal(v->spec.nkeys, key, list_nth(request.keys, row.number)))
 			has_own[i] = true;
 		else if (is_equal(v->spec.nkeys, key, key_of(v, group, i)))
@@ -199,7 +245,7 @@ find_twins(DbsyncVerify *v, Group *group)
 
 		*is_one = *is_one && !has_own[group->at[i]];
 		/* asked for its key, the source shows the other row */
-		if (!*is_one && v->repairs)
+		if (!*is_one && v->repairs && !is_put_off(group, group->at[i]))
 			v->found.foreign++;
 	}
 }
@@ -211,11 +257,10 @@ take_rows(Group *group)
 	for (int i = 0; i < group->n; i++)
 	{
 		DbsyncCandidate *candidate = group->candidates[i];
+		Side	   *side = candidate->kind == DBSYNC_CANDIDATE_MISSING ? &group->here[i] : &group->there[i];
 
-		if (candidate->kind == DBSYNC_CANDIDATE_MISSING)
-			group->here[i] = candidate->image;
-		else
-			group->there[i] = candidate->image;
+		side->found = true;
+		side->row = candidate->image;
 	}
 }
 
@@ -252,19 +297,30 @@ static const char *const kinds[] = {
 	[DBSYNC_CANDIDATE_DIFFERENT] = "different",
 };
 
+/* As it is shown; of one that is too long, the key. */
+static const char *
+row_json(const DbsyncVerify *v, const DbsyncCandidate *candidate, char *const *values)
+{
+	if (values == NULL)
+		return key_json(v, candidate);
+	return dbsync_outcome_json(v->spec.ncolumns, v->spec.columns, (const char *const *) values);
+}
+
 static void
 judge(DbsyncVerify *v, const Group *group, int i)
 {
 	const DbsyncCandidate *candidate = group->candidates[i];
+	const Side *here = &group->here[i];
+	const Side *there = &group->there[i];
 	int			n = v->spec.ncolumns;
-	char	  **here = group->here[i] ? dbsync_image_values(group->here[i], n) : NULL;
-	char	  **there = group->there[i] ? dbsync_image_values(group->there[i], n) : NULL;
+	char	  **ours = here->row ? dbsync_image_values(here->row, n) : NULL;
+	char	  **theirs = there->row ? dbsync_image_values(there->row, n) : NULL;
 	DbsyncDifference difference = {.count = candidate->count,.parked = candidate->parked};
 	bool		extra = candidate->kind == DBSYNC_CANDIDATE_EXTRA;
-	bool		both = here != NULL && there != NULL && !extra;
+	bool		both = here->found && there->found && !extra;
 
 	/* a row that is here under a key that is written otherwise is a candidate itself */
-	if (group->is_one[i] || (both && is_equal(n, here, there)))
+	if (group->is_one[i] || (both && ours != NULL && theirs != NULL && is_equal(n, ours, theirs)))
 	{
 		recount(v, candidate, -1);
 		return;
@@ -273,22 +329,42 @@ judge(DbsyncVerify *v, const Group *group, int i)
 	if (both && candidate->kind != DBSYNC_CANDIDATE_DIFFERENT && !candidate->parked)
 	{
 		recount(v, candidate, -1);
+		if (dbsync_compare_is_kept(v, DBSYNC_CANDIDATE_DIFFERENT))
+		{
+			v->found.kept++;
+			return;
+		}
 		v->found.different++;
 	}
-	if (here != NULL && !extra)
-		difference.here = dbsync_outcome_json(n, v->spec.columns, (const char *const *) here);
-	if (there != NULL)
-		difference.there = dbsync_outcome_json(n, v->spec.columns, (const char *const *) there);
+	if (here->found && !extra)
+		difference.here = row_json(v, candidate, ours);
+	if (there->found)
+		difference.there = row_json(v, candidate, theirs);
 	if (v->spec.nkeys > 0)
 		difference.key = key_json(v, candidate);
 	dbsync_outcome_differs(v, &difference);
 }
 
 static void
-judge_group(DbsyncVerify *v, Group *group)
+reset(Group *group)
+{
+	MemoryContextReset(group->context);
+	memset(group->here, 0, sizeof(group->here));
+	memset(group->there, 0, sizeof(group->there));
+	memset(group->keys, 0, sizeof(group->keys));
+	memset(group->is_one, 0, sizeof(group->is_one));
+	memset(group->too_long, 0, sizeof(group->too_long));
+	group->n = 0;
+}
+
+/* Those that are too long to come with others are returned, in CurrentMemoryContext. */
+static List *
+judge_group(DbsyncVerify *v, Group *group, int bytes)
 {
 	MemoryContext old = MemoryContextSwitchTo(group->context);
+	List	   *alone = NIL;
 
+	group->bytes = bytes;
 	if (v->spec.nkeys > 0)
 	{
 		find_rows(v, group);
@@ -297,19 +373,26 @@ judge_group(DbsyncVerify *v, Group *group)
 	else
 		take_rows(group);
 	for (int i = 0; i < group->n; i++)
-		judge(v, group, i);
+	{
+		if (is_put_off(group, i))
+		{
+			MemoryContextSwitchTo(old);
+			alone = lappend(alone, group->candidates[i]);
+			MemoryContextSwitchTo(group->context);
+		}
+		else
+			judge(v, group, i);
+	}
 	MemoryContextSwitchTo(old);
-	MemoryContextReset(group->context);
-	memset(group->here, 0, sizeof(group->here));
-	memset(group->there, 0, sizeof(group->there));
-	memset(group->is_one, 0, sizeof(group->is_one));
-	group->n = 0;
+	reset(group);
+	return alone;
 }
 
 void
 dbsync_compare_rows(DbsyncVerify *v, List *candidates)
 {
 	Group	   *group = palloc0(sizeof(Group));
+	List	   *alone = NIL;
 	ListCell   *lc;
 
 	strlcpy(v->progress.phase, "looking at rows", sizeof(v->progress.phase));
@@ -320,8 +403,14 @@ dbsync_compare_rows(DbsyncVerify *v, List *candidates)
 		if (group->n == GROUP_ROWS || lnext(candidates, lc) == NULL)
 		{
 			dbsync_guard_look(v);
-			judge_group(v, group);
+			alone = list_concat(alone, judge_group(v, group, GROUP_BYTES / GROUP_ROWS));
 		}
+	}
+	foreach(lc, alone)
+	{
+		dbsync_guard_look(v);
+		group->candidates[group->n++] = lfirst(lc);
+		(void) judge_group(v, group, ROW_BYTES);
 	}
 	MemoryContextDelete(group->context);
 }

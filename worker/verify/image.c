@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker/verify/image.c
- *	  What rows look like when they are compared: their text, its hash, and back again.
+ *	  What rows look like when they are compared: their text, and its hash.
  *
  * What is made of rows, and how it is hashed, DbsyncReadForm says.  Images are written here, from values that are text already, as they are
  * sent to targets: so what is compared is just what would be sent.  Where the target's column is of another
@@ -46,7 +46,8 @@ struct DbsyncImager
 	int			nothers;		/* and that have none */
 	int		   *others;
 	Conversion *conversions;
-	const char **values;		/* of the row, as the target has them */
+	const char **values;		/* of the row, as the target has them, */
+	bool	   *foreign;		/* or, of which it can have none, as the source has them */
 	bool		has_key;		/* the key's have been taken, and the row is to come; */
 	bool		has_hash;		/* or the key's hash is known */
 	uint64		key_hash;		/* without a key, of the row */
@@ -109,6 +110,7 @@ dbsync_imager_create(const DbsyncReadForm *form, int ncolumns, int nkeys, const 
 	for (int i = 0; i < ncolumns; i++)
 		prepare(&imager->conversions[i], form->types[i], form->typmods[i]);
 	imager->values = palloc0(sizeof(char *) * Max(ncolumns, 1));
+	imager->foreign = palloc0(sizeof(bool) * Max(ncolumns, 1));
 	initStringInfo(&imager->image);
 	initStringInfo(&imager->hexadecimal);
 	return imager;
@@ -229,7 +231,8 @@ hash_value(DbsyncImager *imager, int i, uint64 seed)
 {
 	const char *value = imager->values[i];
 
-	if (imager->how[i] != DBSYNC_READ_TEXT)
+	/* what is no number of the target's is hashed as a text, lest it be taken for one */
+	if (imager->how[i] != DBSYNC_READ_TEXT && !imager->foreign[i])
 		return hash_integer(imager->how[i], read_number(value), seed);
 	if (!imager->hex)
 		return hash(value, strlen(value), seed);
@@ -263,14 +266,47 @@ hash_key(DbsyncImager *imager)
 
 /* --- rows --- */
 
+/* As the target's type writes it, which comes with PostgreSQL; NULL: it cannot read it. */
+static const char *
+convert(Conversion *c, const char *value)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char *volatile written = NULL;
+
+	PG_TRY();
+	{
+		written = OutputFunctionCall(&c->output, InputFunctionCall(&c->input, unconstify(char *, value), c->ioparam, c->typmod));
+	}
+	PG_CATCH();
+	{
+		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return written;
+}
+
+bool
+dbsync_imager_reads(DbsyncImager *imager, int column, const char *value)
+{
+	Conversion *c = &imager->conversions[column];
+
+	return !c->needed || convert(c, value) != NULL;
+}
+
 static void
 take_value(DbsyncImager *imager, int i, const char *value)
 {
 	Conversion *c = &imager->conversions[i];
+	const char *written = value;
 
 	if (value != NULL && c->needed)
-		value = OutputFunctionCall(&c->output, InputFunctionCall(&c->input, unconstify(char *, value), c->ioparam, c->typmod));
-	imager->values[i] = value;
+		written = convert(c, value);
+	/* what it cannot have is parked, or was never sent: so the target has another value */
+	imager->foreign[i] = value != NULL && written == NULL;
+	imager->values[i] = imager->foreign[i] ? value : written;
 }
 
 void
@@ -356,63 +392,15 @@ dbsync_imager_row(DbsyncImager *imager)
 	return imager->image.data;
 }
 
-char *
-dbsync_image_plain(const DbsyncReadForm *form, const char *image)
+const char *
+dbsync_imager_key(DbsyncImager *imager)
 {
-	int			length = strlen(image);
-	char	   *utf8;
-
-	if (!form->hex)
-		return pstrdup(image);
-	utf8 = palloc(length / 2 + 1);
-	utf8[hex_decode(image, length, utf8)] = '\0';
-	return pg_any_to_server(utf8, strlen(utf8), PG_UTF8);
+	write_image(imager, &imager->image, imager->nkeys, imager->keys);
+	return imager->image.data;
 }
 
-/* The value that begins at *p, which goes on to what is behind it. */
-static char *
-read_value(const char **p)
+int
+dbsync_imager_longest(const DbsyncImager *imager)
 {
-	StringInfoData value;
-	bool		quoted = **p == '"';
-	const char *s = *p + (quoted ? 1 : 0);
-
-	if (!quoted && (*s == ',' || *s == ')'))
-		return NULL;
-	initStringInfo(&value);
-	for (; *s; s++)
-	{
-		if (quoted && *s == '"' && s[1] != '"')
-			break;
-		if (!quoted && (*s == ',' || *s == ')'))
-			break;
-		if (quoted && (*s == '"' || *s == '\\') && s[1] == *s)
-			s++;
-		appendStringInfoChar(&value, *s);
-	}
-	*p = s + (quoted && *s == '"' ? 1 : 0);
-	return value.data;
-}
-
-char **
-dbsync_image_values(const char *image, int n)
-{
-	char	  **values = palloc0(sizeof(char *) * Max(n, 1));
-	const char *p = image;
-	int			i = 0;
-
-	if (*p == '(')
-		p++;
-	while (i < n)
-	{
-		values[i++] = read_value(&p);
-		if (*p != ',')
-			break;
-		p++;
-	}
-	if (n > 0 && (i != n || strcmp(p, ")") != 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("a row that a target shows has not %d columns", n)));
-	return values;
+	return imager->image.maxlen;
 }

@@ -37,6 +37,15 @@ extern uint64 dbsync_imager_hash(DbsyncImager *imager);
 extern const StringInfoData *dbsync_imager_listed(DbsyncImager *imager);
 extern const char *dbsync_imager_row(DbsyncImager *imager);
 
+/* Of its key, never hexadecimal. */
+extern const char *dbsync_imager_key(DbsyncImager *imager);
+
+/* Can the target's column have such a value, as far as that can be told here? */
+extern bool dbsync_imager_reads(DbsyncImager *imager, int column, const char *value);
+
+/* The room that the longest of all images has taken. */
+extern int	dbsync_imager_longest(const DbsyncImager *imager);
+
 /* An image that was listed, as it was before it became hexadecimal. */
 extern char *dbsync_image_plain(const DbsyncReadForm *form, const char *image);
 

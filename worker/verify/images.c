@@ -290,7 +290,8 @@ static List *
 list_and_merge(DbsyncVerify *v, const uint8 *wanted)
 {
 	Lister		l = {.v = v, .keyed = v->spec.nkeys > 0, .wanted = wanted};
-	DbsyncReadRequest request = {.what = DBSYNC_READ_IMAGES, .seed = v->seed, .buckets = v->buckets, .wanted = wanted};
+	DbsyncReadRequest request = {.what = DBSYNC_READ_IMAGES, .seed = v->seed, .buckets = v->buckets, .wanted = wanted,
+		.longest = dbsync_imager_longest(v->imager)};
 
 	begin(&l);
 	dbsync_target_read_ask(v->work->target, v->handle, &request);

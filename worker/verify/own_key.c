@@ -103,11 +103,41 @@ read_value(Type *type, const char *text)
 	return InputFunctionCall(&type->input, unconstify(char *, text), type->ioparam, type->typmod);
 }
 
-/* What the target has where the source has this. */
+static char *
+write_there(Column *column, const char *text)
+{
+	return OutputFunctionCall(&column->there.output, read_value(&column->there, text));
+}
+
+/* NULL as well: it is no text of the type's. */
+static char *
+try(char *(*way) (Column *column, const char *text), Column *column, const char *text)
+{
+	MemoryContext context = CurrentMemoryContext;
+	char	   *volatile own = NULL;
+
+	PG_TRY();
+	{
+		own = way(column, text);
+	}
+	PG_CATCH();
+	{
+		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return own;
+}
+
+/* What the target has where the source has this; of what it cannot have, images have the source's text. */
 static const char *
 sent_for(Column *column, const char *text)
 {
-	return column->converted ? OutputFunctionCall(&column->there.output, read_value(&column->there, text)) : text;
+	const char *written = column->converted ? try(write_there, column, text) : NULL;
+
+	return written ? written : text;
 }
 
 /* NULL: that is another value. */
@@ -148,28 +178,6 @@ read_cast(Column *column, const char *text)
 	if (!column->has_cast)
 		return NULL;
 	return checked(column, cast(column, read_value(&column->there, text)), text);
-}
-
-/* NULL as well: it is no text of the type's. */
-static char *
-try(char *(*way) (Column *column, const char *text), Column *column, const char *text)
-{
-	MemoryContext context = CurrentMemoryContext;
-	char	   *volatile own = NULL;
-
-	PG_TRY();
-	{
-		own = way(column, text);
-	}
-	PG_CATCH();
-	{
-		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	return own;
 }
 
 char **

@@ -134,6 +134,9 @@ take_over(DbsyncVerify *v, const DbsyncMeeting *meeting, const char **reason)
 		*reason = "the target's table is locked";
 		if (dbsync_target_fault_is(v->work->target, DBSYNC_FAULT_LOCKED))
 			return DBSYNC_STOOD_LATER;
+		*reason = "the target's table was altered meanwhile";
+		if (dbsync_target_fault_is(v->work->target, DBSYNC_FAULT_TABLE_CHANGED))
+			return DBSYNC_STOOD_LATER;
 		dbsync_target_raise(v->work->target, "beginning to read the target's table");
 	}
 	*reason = "the worker went on meanwhile";

@@ -170,6 +170,20 @@ differs(void)
 	return v->found.missing + v->found.extra + v->found.different + v->found.parked > 0 || v->behind != NULL;
 }
 
+/* Sums that differ, and no row that does: one of both is not true. */
+static void
+check_answers(void)
+{
+	const DbsyncFindings *found = &v->found;
+
+	if (found->missing + found->extra + found->different + found->parked + found->kept == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("target table \"%s.%s\" contradicts itself: its sums differ, and none of its rows",
+						v->table->target_schema, v->table->target_table),
+				 errhint("An index may be corrupted at one end: REINDEX the key, and verify again.")));
+}
+
 static void
 compare(void)
 {
@@ -186,6 +200,7 @@ compare(void)
 		/* on a schedule nobody looks at them, but where that is what stops it */
 		if (!v->order.scan || (v->found.all_differ && !v->may_differ))
 			dbsync_compare_rows(v, candidates);
+		check_answers();
 	}
 	dbsync_repair_judge_differences(v);
 	dbsync_verify_sequences_compare(v);
@@ -399,6 +414,7 @@ verify_all(void)
 	connect_target();
 	due = list_tables();
 	v->progress.tables = list_length(due);
+	dbsync_meeting_tell(&v->progress);
 	while (due != NIL)
 	{
 		Due		   *one = linitial(due);
@@ -408,6 +424,7 @@ verify_all(void)
 		if (verify_table(one))
 		{
 			v->progress.tables_done++;
+			dbsync_meeting_tell(&v->progress);
 			continue;
 		}
 		old = MemoryContextSwitchTo(v->work->context);

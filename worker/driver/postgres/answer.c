@@ -183,6 +183,12 @@ dbsync_postgres_answer_double(const PostgresAnswer *answer, int row, int column)
 }
 
 int64
+dbsync_postgres_answer_bytes(const PostgresAnswer *answer)
+{
+	return (int64) answer->bytes;
+}
+
+int64
 dbsync_postgres_answer_affected(const PostgresAnswer *answer)
 {
 	return answer->affected;

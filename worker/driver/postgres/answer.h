@@ -43,6 +43,9 @@ extern bool dbsync_postgres_answer_bool(const PostgresAnswer *answer, int row, i
 extern int64 dbsync_postgres_answer_int(const PostgresAnswer *answer, int row, int column);
 extern double dbsync_postgres_answer_double(const PostgresAnswer *answer, int row, int column);
 
+/* Of all its values. */
+extern int64 dbsync_postgres_answer_bytes(const PostgresAnswer *answer);
+
 /* Rows that a command has changed; < 0: its tag does not say. */
 extern int64 dbsync_postgres_answer_affected(const PostgresAnswer *answer);
 

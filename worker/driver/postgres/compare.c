@@ -21,11 +21,16 @@
 #include "worker/driver/postgres/compare.h"
 #include "worker/driver/postgres/compare_sql.h"
 #include "worker/driver/postgres/fault.h"
+#include "worker/driver/postgres/guard.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/step.h"
 
-/* rows of images that are fetched at a time */
+/* rows of images that are fetched at a time, at most; and bytes of them, about */
 #define FETCHED		2000
+#define FETCHED_BYTES	(16 * 1024 * 1024)
+
+/* of long ones, to begin with */
+#define FEW_FETCHED		16
 
 /* what is hashed on both sides, to see whether they hash alike */
 #define PROBE		"dbsync"
@@ -33,17 +38,19 @@
 
 #define BUCKETS_SHAPE	"*ilt"
 #define IMAGES_SHAPE	"*tl"
-#define ROWS_SHAPE		"*it"
+#define ROWS_SHAPE		"*iT"
 
 /* --- the transaction --- */
 
-/* Of a value that both types can have, both write the same text. */
+/* The target's type can have each value of the source's, and writes the same text.  varchar(n) cuts off blanks that are too many. */
 static bool
-is_written_alike(Oid source, Oid target)
+is_written_alike(Oid source, Oid target, int32 target_typmod)
 {
-	bool		texts = (source == TEXTOID || source == VARCHAROID) && (target == TEXTOID || target == VARCHAROID);
-	bool		numbers = (source == INT2OID || source == INT4OID || source == INT8OID) &&
-		(target == INT2OID || target == INT4OID || target == INT8OID);
+	bool		texts = (source == TEXTOID || source == VARCHAROID) && (target == TEXTOID || target == VARCHAROID) &&
+		target_typmod < (int32) VARHDRSZ;
+	bool		numbers = (target == INT2OID && source == INT2OID) ||
+		(target == INT4OID && (source == INT2OID || source == INT4OID)) ||
+		(target == INT8OID && (source == INT2OID || source == INT4OID || source == INT8OID));
 
 	return texts || numbers;
 }
@@ -62,7 +69,7 @@ describe_types(PostgresTarget *target, DbsyncTargetTable *table, DbsyncReadForm 
 
 		typmods[i] = column->typmod;
 		how[i] = dbsync_postgres_compares_how(column);
-		if (column->base_type < FirstGenbkiObjectId && !is_written_alike(table->spec.types[i], column->base_type) &&
+		if (column->base_type < FirstGenbkiObjectId && !is_written_alike(table->spec.types[i], column->base_type, column->typmod) &&
 			(column->base_type != table->spec.types[i] || column->typmod != table->spec.typmods[i]))
 			types[i] = column->base_type;
 	}
@@ -107,6 +114,24 @@ pin(PostgresTarget *target)
 		dbsync_postgres_query(target, target->pins, target->sets_origin ? 2 : 1, values, POSTGRES_ANY_ROWS) != NULL;
 }
 
+/*
+ * It was looked up before the worker was waited for, and is read by its name: a view of somebody's in its place would run his code
+ * as us.
+ */
+static bool
+is_as_looked_up(PostgresTarget *target, const DbsyncTargetTable *table)
+{
+	const char *values[2] = {table->quoted, table->facts};
+	const PostgresAnswer *answer =
+		dbsync_postgres_query(target, psprintf("SELECT coalesce((SELECT c.relkind IN ('r', 'p') AND NOT row_security_active(c.oid)"
+											   " FROM pg_class c WHERE c.oid = $1::regclass) AND (%s) = $2, false)",
+											   dbsync_postgres_look_at_facts_sql()), 2, values, "1b");
+
+	if (answer == NULL)
+		return false;
+	return dbsync_postgres_answer_bool(answer, 0, 0) || dbsync_postgres_table_changed(target, table);
+}
+
 bool
 dbsync_postgres_read_begin(DbsyncTarget *base, DbsyncTargetTable *table, DbsyncReadForm *form)
 {
@@ -117,7 +142,7 @@ dbsync_postgres_read_begin(DbsyncTarget *base, DbsyncTargetTable *table, DbsyncR
 	if (!look_at_encoding(target) ||
 		!dbsync_postgres_execute(target, table, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL) ||
 		!dbsync_postgres_execute(target, table, psprintf("LOCK TABLE %s IN ACCESS SHARE MODE NOWAIT", table->only), NULL) ||
-		!pin(target) || !hashes_alike(target, &alike))
+		!pin(target) || !is_as_looked_up(target, table) || !hashes_alike(target, &alike))
 		return false;
 	if (!alike)
 		return dbsync_postgres_refuse(target, ERRCODE_FEATURE_NOT_SUPPORTED,
@@ -152,10 +177,35 @@ shape_of(DbsyncReadWhat what)
 	}
 }
 
+/* Keys are short.  Of rows without one nobody knows: the source's say how long the target's may be, mostly, and those that have come. */
+static int
+most_fetched(const DbsyncTargetTable *table, int64 longest)
+{
+	if (table->nkeys > 0)
+		return FETCHED;
+	return (int) Min(Max(FETCHED_BYTES / Max(longest, 1), 1), FETCHED);
+}
+
+static int
+first_fetched(const PostgresReading *reading)
+{
+	int			most = most_fetched(reading->table, reading->longest);
+
+	return reading->table->nkeys > 0 ? most : Min(most, FEW_FETCHED);
+}
+
+static void
+fetch_more(PostgresReading *reading)
+{
+	int64		bytes = dbsync_postgres_answer_bytes(reading->answer) / reading->fetched;
+
+	reading->fetched = Min(most_fetched(reading->table, Max(bytes, reading->longest)), reading->fetched * 2);
+}
+
 static bool
 fetch(PostgresTarget *target)
 {
-	return dbsync_postgres_send(target, psprintf("FETCH %d FROM dbsync_images", FETCHED), 0, NULL, IMAGES_SHAPE);
+	return dbsync_postgres_send(target, psprintf("FETCH %d FROM dbsync_images", target->reading.fetched), 0, NULL, IMAGES_SHAPE);
 }
 
 static bool
@@ -165,7 +215,7 @@ ask_rows(PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncRea
 
 	for (int k = 0; k < table->nkeys; k++)
 		values[k] = dbsync_postgres_key_values(request, k);
-	return dbsync_postgres_send(target, dbsync_postgres_compared_rows_sql(table), table->nkeys, values, ROWS_SHAPE);
+	return dbsync_postgres_send(target, dbsync_postgres_compared_rows_sql(table, request->longest), table->nkeys, values, ROWS_SHAPE);
 }
 
 bool
@@ -180,6 +230,8 @@ dbsync_postgres_read_ask(DbsyncTarget *base, DbsyncTargetTable *table, const Dbs
 	reading->what = request->what;
 	reading->answer = NULL;
 	reading->row = 0;
+	reading->longest = (int64) request->longest * (reading->hex ? 2 : 1);
+	reading->fetched = first_fetched(reading);
 	switch (request->what)
 	{
 		case DBSYNC_READ_BUCKETS:
@@ -221,7 +273,7 @@ take_row(const PostgresReading *reading, DbsyncReadRow *row)
 	}
 	row->number = (int) dbsync_postgres_answer_int(answer, at, 0);
 	if (reading->what == DBSYNC_READ_ROWS)
-		row->image = dbsync_postgres_answer_text(answer, at, 1);
+		row->image = dbsync_postgres_answer_is_null(answer, at, 1) ? NULL : dbsync_postgres_answer_text(answer, at, 1);
 	else
 	{
 		row->count = dbsync_postgres_answer_int(answer, at, 1);
@@ -236,8 +288,9 @@ dbsync_postgres_read_next(DbsyncTarget *base, DbsyncReadRow *row, bool *more)
 	PostgresReading *reading = &target->reading;
 
 	/* of images a full answer may not be the last one */
-	if (reading->answer != NULL && reading->what == DBSYNC_READ_IMAGES && reading->row == FETCHED)
+	if (reading->answer != NULL && reading->what == DBSYNC_READ_IMAGES && reading->row == reading->fetched)
 	{
+		fetch_more(reading);
 		reading->answer = NULL;
 		reading->row = 0;
 		if (!fetch(target))

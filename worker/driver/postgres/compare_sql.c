@@ -382,14 +382,14 @@ dbsync_postgres_key_values(const DbsyncReadRequest *request, int k)
 }
 
 char *
-dbsync_postgres_compared_rows_sql(const DbsyncTargetTable *table)
+dbsync_postgres_compared_rows_sql(const DbsyncTargetTable *table, int longest)
 {
 	Asking		a;
 
 	begin(&a, NULL, table, NULL);
-	appendStringInfoString(&a.sql, "SELECT CAST(w.n - 1 AS integer), ");
+	appendStringInfo(&a.sql, "SELECT n, CASE WHEN octet_length(i) <= %d THEN i END FROM (SELECT CAST(w.n - 1 AS integer) AS n, ", longest);
 	append_image(&a, false);
-	appendStringInfoString(&a.sql, " FROM unnest(");
+	appendStringInfoString(&a.sql, " AS i FROM unnest(");
 	for (int k = 0; k < table->nkeys; k++)
 		appendStringInfo(&a.sql, "%s$%d::text[]", k > 0 ? ", " : "", k + 1);
 	appendStringInfoString(&a.sql, ") WITH ORDINALITY AS w(");
@@ -403,6 +403,6 @@ dbsync_postgres_compared_rows_sql(const DbsyncTargetTable *table)
 		appendStringInfo(&a.sql, "%st.%s %s CAST(w.k%d AS %s)", k > 0 ? " AND " : "", column->quoted, column->equals,
 						 k + 1, column->cast_type);
 	}
-	appendStringInfoString(&a.sql, " ORDER BY 1");
+	appendStringInfoString(&a.sql, " OFFSET '0') AS r ORDER BY 1");
 	return a.sql.data;
 }

@@ -144,6 +144,14 @@ dbsync_postgres_swallowed(PostgresTarget *target, const DbsyncTargetTable *table
 }
 
 bool
+dbsync_postgres_table_changed(PostgresTarget *target, const DbsyncTargetTable *table)
+{
+	dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+						   psprintf("target table %s was altered meanwhile", table->label), NULL, NULL);
+	return of_kind(target, DBSYNC_FAULT_TABLE_CHANGED);
+}
+
+bool
 dbsync_postgres_change_due(PostgresTarget *target, const char *label, const char *statement)
 {
 	dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,

@@ -46,6 +46,9 @@ extern void dbsync_postgres_advise(PostgresTarget *target, const char *hint);
 /* The table has not taken a row, and has not said why. */
 extern bool dbsync_postgres_swallowed(PostgresTarget *target, const DbsyncTargetTable *table);
 
+/* It is not what was looked up. */
+extern bool dbsync_postgres_table_changed(PostgresTarget *target, const DbsyncTargetTable *table);
+
 /* A row that lacks columns is not in the table: it is to be sent whole. */
 extern bool dbsync_postgres_incomplete(PostgresTarget *target, const DbsyncTargetTable *table);
 

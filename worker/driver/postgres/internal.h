@@ -314,6 +314,8 @@ typedef struct PostgresReading
 	DbsyncReadWhat what;
 	const struct PostgresAnswer *answer;	/* NULL: it has not been read yet */
 	int			row;			/* the next of it */
+	int64		longest;		/* image of a row of the source's */
+	int			fetched;		/* rows that were asked for last */
 } PostgresReading;
 
 typedef struct PostgresTarget
