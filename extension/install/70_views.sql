@@ -242,7 +242,7 @@ BEGIN
             CASE WHEN c.state <> 'dropped' AND a.capture = 'timestamp' THEN dbsync_internal.scan_in_words(caller, c.relid, a) END,
             CASE WHEN (SELECT EXISTS (SELECT FROM dbsync.kept_partition)) THEN dbsync_internal.kept_in_words(a) END,
             CASE WHEN a.capture IS NULL AND c.capture <> 'trigger' THEN dbsync_internal.capture_in_words(c) END,
-            CASE WHEN c.state <> 'dropped' AND c.capture = 'snapshot' THEN dbsync_internal.snapshot_in_words(a.uid) END,
+            CASE WHEN c.state <> 'dropped' AND c.capture = 'snapshot' THEN dbsync_internal.snapshot_in_words(caller, dbsync_internal.owner_of(s.id), a.uid) END,
             CASE WHEN c.state <> 'dropped' AND NOT a.target_given AND (r.relname, n.nspname) IS DISTINCT FROM (a.target_table, a.target_schema)
                  THEN dbsync_internal.names_apart(c.relid, a) END), ''),
         h.held_since, h.held_for, h.next_action, a.missing_rows,

@@ -91,10 +91,10 @@ dbsync_outcome_end(DbsyncVerify *v, const char *verdict, const char *note)
 	dbsync_query_begin(false, "writing down what was verified");
 	if (v->order.scan)
 	{
-		const char *scan[5] = {uuid_text(&v->order.uid), verdict, note, args[4]};
+		const char *scan[5] = {uuid_text(&v->order.uid), verdict, note, args[4], v->shown};
 
-		dbsync_query_run("SELECT dbsync_internal.end_scan(c.attachment, $2, $3, $4::pg_catalog.int8[]) FROM dbsync_internal.scan c"
-						 " WHERE c.run = $1::pg_catalog.uuid", 4, scan);
+		dbsync_query_run("SELECT dbsync_internal.end_scan(c.attachment, $2, $3, $4::pg_catalog.int8[], $5) FROM dbsync_internal.scan c"
+						 " WHERE c.run = $1::pg_catalog.uuid", 5, scan);
 	}
 	else
 		dbsync_query_run("SELECT dbsync_internal.end_verification($1::pg_catalog.int8, $2, $3, $4::pg_catalog.pg_snapshot,"

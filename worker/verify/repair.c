@@ -62,8 +62,8 @@ dbsync_repair_judge_differences(DbsyncVerify *v)
 	if (v->found.all_differ && !v->may_differ && v->repairs)
 	{
 		v->obstacle = v->order.scan ?
-			psprintf("nearly all rows differ, and nothing was sent: look at how both ends write them%s. Where the target's are simply others, "
-					 "have them copied anew with dbsync.copy_table()", v->shown ? psprintf(" (%s)", v->shown) : "")
+			"nearly all rows differ, and nothing was sent: look at how both ends write them, as dbsync.table_status shows one. "
+			"Where the target's are simply others, have them copied anew with dbsync.copy_table()"
 			: "not repaired: nearly all rows differ; look at how both ends write them, in dbsync.difference, and name the table";
 		v->repairs = false;
 		dbsync_outcome_forget_repair(v);
