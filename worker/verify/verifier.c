@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
@@ -22,9 +21,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-#include "extension/catalog.h"
 #include "worker/batch/meet.h"
-#include "worker/connection.h"
 #include "worker/kept.h"
 #include "worker/query.h"
 #include "worker/run/launcher.h"
@@ -32,8 +29,8 @@
 #include "worker/subscription.h"
 #include "worker/target.h"
 #include "worker/target_compare.h"
-#include "worker/target_table.h"
 #include "worker/verify/compare.h"
+#include "worker/verify/ends.h"
 #include "worker/verify/guard.h"
 #include "worker/verify/outcome.h"
 #include "worker/verify/repair.h"
@@ -54,113 +51,6 @@ typedef struct Due
 } Due;
 
 static DbsyncVerify *v;
-
-/* --- configuration and connection --- */
-
-static void
-read_configuration(void)
-{
-	DbsyncWork *work = v->work;
-
-	if (work->subscription != NULL && work->subscription->generation == dbsync_catalog_generation())
-		return;
-	dbsync_query_begin(true, "reading the configuration");
-	if (OidIsValid(get_extension_oid("dbsync", true)))
-		work->subscription = dbsync_subscription_read(work->context, work->subscription_id, work->subscription);
-	else
-		work->subscription = NULL;
-	dbsync_query_commit();
-	MemoryContextSwitchTo(v->context);
-	if (work->subscription == NULL || !work->subscription->adopted)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the subscription does not exist any more")));
-}
-
-static void
-disconnect(void)
-{
-	DbsyncWork *work = v->work;
-	ListCell   *lc;
-
-	if (work->subscription != NULL)
-		foreach(lc, work->subscription->tables)
-		{
-			DbsyncTable *table = lfirst(lc);
-
-			table->handle = NULL;
-			table->sent = NULL;
-			table->expressions = NULL;
-		}
-	if (work->target != NULL)
-		dbsync_target_close(work->target);
-	if (v->watch != NULL)
-		dbsync_target_close(v->watch);
-	work->target = v->watch = NULL;
-	v->watch_lost = false;
-	if (work->target_context != NULL)
-		MemoryContextDelete(work->target_context);
-	work->target_context = NULL;
-}
-
-static DbsyncTarget *
-open_target(const char *purpose)
-{
-	DbsyncTarget *target;
-	bool		ok;
-
-	target = dbsync_connection_open(v->work->subscription, purpose, v->work->target_context, &ok);
-	if (!ok)
-		dbsync_target_raise(target, psprintf("connecting to target \"%s\"", v->work->subscription->target));
-	return target;
-}
-
-static void
-connect_target(void)
-{
-	DbsyncWork *work = v->work;
-
-	if (work->target != NULL)
-		return;
-	work->target_context = AllocSetContextCreate(work->context, "dbsync target", ALLOCSET_DEFAULT_SIZES);
-	work->target = open_target(" verify");
-	if (!dbsync_target_compares(work->target))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("target \"%s\" cannot be compared", work->subscription->target),
-				 errdetail("Its driver \"%s\" does not have the feature COMPARE: it cannot show what is in its tables.",
-						   work->target->driver->name)));
-	v->watch = open_target(" verify, watching");
-	MemoryContextSwitchTo(v->context);
-}
-
-/*
- * The table as it is now, at both ends.  False: the target lacks a column, which may be on its way as a change of the
- * table; for good, as of one that is compared on a schedule, that is an error.
- */
-static bool
-look_up(int captured_id, bool for_good)
-{
-	DbsyncWork *work = v->work;
-	DbsyncTable *table = dbsync_subscription_table(work->subscription, captured_id);
-
-	dbsync_query_begin(false, "looking up a table");
-	PushActiveSnapshot(GetTransactionSnapshot());
-	MemoryContextSwitchTo(v->context);
-	dbsync_target_table_choose_columns(work, table, table->shape);
-	v->spec = dbsync_target_table_spec(table, table->shape);
-	v->handle = dbsync_target_table_look_up(work->target, work->target_context, table, table->shape);
-	if (v->handle == NULL && !for_good && work->target->fault.sqlstate == ERRCODE_UNDEFINED_COLUMN)
-		return false;
-	if (v->handle == NULL)
-		dbsync_target_raise(work->target, psprintf("looking up target table \"%s.%s\"", table->target_schema, table->target_table));
-	PopActiveSnapshot();
-	dbsync_query_commit();
-	MemoryContextSwitchTo(v->context);
-	table->leaves = NIL;
-	v->table = table;
-	return true;
-}
 
 /* --- one table --- */
 
@@ -248,17 +138,17 @@ attempt(const Due *due, const char **reason)
 		v->leaving = DBSYNC_LEAVES_FOR_TIME;
 		return false;
 	}
-	read_configuration();
+	dbsync_ends_read_configuration(v);
 	obstacle = obstacle_of(dbsync_subscription_table(v->work->subscription, due->captured_id));
 	if (obstacle != NULL)
 	{
 		dbsync_outcome_end(v, "skipped", obstacle);
 		return true;
 	}
-	connect_target();
+	dbsync_ends_connect(v);
 	dbsync_verify_sequences_read(v);
 	*reason = "the target's table is not as the source's yet";
-	if (!look_up(due->captured_id, v->order.scan || due->attempts >= MANY_ATTEMPTS))
+	if (!dbsync_ends_look_up(v, due->captured_id, v->order.scan || due->attempts >= MANY_ATTEMPTS))
 		return false;
 	switch (dbsync_stand_take(v, reason))
 	{
@@ -286,7 +176,7 @@ let_go(void)
 	/* what was to break it off has been overtaken, perhaps */
 	QueryCancelPending = dbsync_process_is_ending();
 	dbsync_meeting_drop();
-	disconnect();
+	dbsync_ends_close(v);
 	/* it may be another one, of which nobody has told us */
 	if (v->work->subscription != NULL)
 		dbsync_subscription_forget(v->work->subscription);
@@ -410,8 +300,8 @@ verify_all(void)
 {
 	List	   *due;
 
-	read_configuration();
-	connect_target();
+	dbsync_ends_read_configuration(v);
+	dbsync_ends_connect(v);
 	due = list_tables();
 	v->progress.tables = list_length(due);
 	dbsync_meeting_tell(&v->progress);
@@ -467,10 +357,10 @@ dbsync_verify_main(Datum arg)
 		EmitErrorReport();
 		FlushErrorState();
 		AbortCurrentTransaction();
-		disconnect();
+		dbsync_ends_close(v);
 		proc_exit(0);
 	}
 	PG_END_TRY();
-	disconnect();
+	dbsync_ends_close(v);
 	proc_exit(0);
 }
