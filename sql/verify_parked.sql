@@ -42,7 +42,7 @@ SELECT "table", verdict, missing, extra, different, parked, note FROM dbsync.ver
 SELECT * FROM public.priced WHERE id IN (10, 11, 12, 30, 5000) ORDER BY id;
 \c :source
 SELECT count(*) FROM dbsync.quarantine;
-SELECT "table", verdict, parked FROM dbsync.verification WHERE parked > 0 ORDER BY begun;
+SELECT "table", verdict, parked FROM dbsync.verification WHERE subscription = 'parked' AND parked > 0 ORDER BY begun;
 
 -- one that happens to be right is no difference; one that is passed over is an ordinary one
 \c :target
