@@ -129,15 +129,6 @@ CREATE TABLE public.kept AS SELECT * FROM public.plain;
 DELETE FROM public.plain WHERE id > 1000;
 SELECT dbsync.run_once('snapshot');
 SELECT note FROM dbsync.table_status WHERE "table" = 'public.plain'::regclass;
--- who watches is told of it, and shown no values of rows
-CREATE ROLE regress_dbsync_watcher IN ROLE pg_monitor;
-GRANT USAGE ON SCHEMA dbsync TO regress_dbsync_watcher;
-GRANT EXECUTE ON FUNCTION dbsync.subscription_table_status() TO regress_dbsync_watcher;
-GRANT SELECT ON dbsync.table_status TO regress_dbsync_watcher;
-SET ROLE regress_dbsync_watcher;
-SELECT note FROM dbsync.table_status WHERE "table" = 'public.plain'::regclass;
-RESET ROLE;
-DROP OWNED BY regress_dbsync_watcher;
 DROP ROLE regress_dbsync_watcher;
 \c :target
 SELECT count(*) FROM public.plain;
@@ -156,6 +147,15 @@ SELECT dbsync.remove_table('snapshot', 'public.plain');
 SELECT dbsync.add_table('snapshot', 'public.plain', capture => 'snapshot');
 SELECT dbsync.run_once('snapshot');
 SELECT note FROM dbsync.table_status WHERE "table" = 'public.plain'::regclass;
+-- who watches is told of it, and shown no values of rows
+CREATE ROLE regress_dbsync_watcher IN ROLE pg_monitor;
+GRANT USAGE ON SCHEMA dbsync TO regress_dbsync_watcher;
+GRANT EXECUTE ON FUNCTION dbsync.subscription_table_status() TO regress_dbsync_watcher;
+GRANT SELECT ON dbsync.table_status TO regress_dbsync_watcher;
+SET ROLE regress_dbsync_watcher;
+SELECT note FROM dbsync.table_status WHERE "table" = 'public.plain'::regclass;
+RESET ROLE;
+DROP OWNED BY regress_dbsync_watcher;
 SELECT dbsync.copy_table('snapshot', 'public.plain');
 SELECT dbsync.run_once('snapshot') AS sent;
 SELECT verdict FROM dbsync.verify('snapshot', 'public.plain');
