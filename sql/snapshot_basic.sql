@@ -129,7 +129,6 @@ CREATE TABLE public.kept AS SELECT * FROM public.plain;
 DELETE FROM public.plain WHERE id > 1000;
 SELECT dbsync.run_once('snapshot');
 SELECT note FROM dbsync.table_status WHERE "table" = 'public.plain'::regclass;
-DROP ROLE regress_dbsync_watcher;
 \c :target
 SELECT count(*) FROM public.plain;
 \c :source
@@ -156,6 +155,7 @@ SET ROLE regress_dbsync_watcher;
 SELECT note FROM dbsync.table_status WHERE "table" = 'public.plain'::regclass;
 RESET ROLE;
 DROP OWNED BY regress_dbsync_watcher;
+DROP ROLE regress_dbsync_watcher;
 SELECT dbsync.copy_table('snapshot', 'public.plain');
 SELECT dbsync.run_once('snapshot') AS sent;
 SELECT verdict FROM dbsync.verify('snapshot', 'public.plain');
