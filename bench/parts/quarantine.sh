@@ -27,12 +27,12 @@ quarantine_drain()
 
 run_quarantine()
 {
-	local work
+	local what
 
 	pair_up dbsync "fsync = off" "synchronous_commit = off"
-	for work in source target; do
-		fresh_database "dbsync_$work" bench
-		quietly "dbsync_$work" bench <<<"CREATE TABLE plain (id bigint PRIMARY KEY, a int, b text, c timestamptz, d numeric);
+	for what in source target; do
+		fresh_database "dbsync_$what" bench
+		quietly "dbsync_$what" bench <<<"CREATE TABLE plain (id bigint PRIMARY KEY, a int, b text, c timestamptz, d numeric);
 			CREATE TABLE parked (LIKE plain, PRIMARY KEY (id));"
 	done
 	quietly dbsync_source bench <<<"INSERT INTO plain $(row_source narrow "$bench_rows"); INSERT INTO parked TABLE plain;
@@ -46,8 +46,8 @@ run_quarantine()
 	dbsync_wait
 	for ((round = 1; round <= bench_rounds; round++)); do
 		# shellcheck disable=SC2046
-		for work in $(in_turn good bad parked); do
-			case $work in
+		for what in $(in_turn good bad parked); do
+			case $what in
 				good) quarantine_drain "none refused" plain false ;;
 				bad) quarantine_drain "three refused" plain "id IN (10, $((bench_rows / 20)), $((bench_rows / 11)))" ;;
 				parked) quarantine_drain "a hundred parked" parked false ;;
