@@ -10,14 +10,14 @@ quarantine_drain()
 	local start
 
 	dbsync_pause
-	quietly dbsync_source bench <<<"UPDATE $2 SET a = CASE WHEN $3 THEN -1 ELSE a + 1 END, c = now() WHERE id <= $((bench_rows / 10));"
+	quietly dbsync_source bench <<<"UPDATE $2 SET a = CASE WHEN $3 THEN -1 ELSE a + 1 END, c = now() WHERE id BETWEEN 1 AND $((bench_rows / 10));"
 	dbsync_mark
 	checkpoint dbsync_source dbsync_target
 	start=$(now)
 	dbsync_resume
 	dbsync_wait
 	record "drain of updates, $1" dbsync "$(since "$start")" s
-	quietly dbsync_source bench <<<"UPDATE $2 SET a = 1 WHERE id <= $((bench_rows / 10)) AND a < 0;"
+	quietly dbsync_source bench <<<"UPDATE $2 SET a = 1 WHERE id BETWEEN 1 AND $((bench_rows / 10)) AND a < 0;"
 	dbsync_mark
 	dbsync_wait
 	[ "$(fingerprint dbsync_source bench "(SELECT * FROM $2 WHERE a >= 0)")" = "$(fingerprint dbsync_target bench "(SELECT * FROM $2 WHERE id >= 0)")" ] ||
