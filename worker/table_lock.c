@@ -20,6 +20,7 @@
 #include "catalog/indexing.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_rewrite.h"
 #include "executor/spi.h"
 #include "rewrite/prs2lock.h"
@@ -61,6 +62,26 @@ find_read(Oid view)
 	return found;
 }
 
+/* With its partitions and its children by inheritance: a query reads them all. */
+static bool
+lock_read(Oid relid, List **locked)
+{
+	ListCell   *lc;
+
+	if (!ConditionalLockRelationOid(relid, AccessShareLock))
+		return false;
+	*locked = lappend_oid(*locked, relid);
+	/* one that was dropped has none */
+	if (get_rel_relkind(relid) == '\0')
+		return true;
+	foreach(lc, find_inheritance_children(relid, NoLock))
+	{
+		if (!lock_read(lfirst_oid(lc), locked))
+			return false;
+	}
+	return true;
+}
+
 /* A view with all that it reads: who runs its query waits for nobody then. */
 static bool
 lock_view(Oid view, List **locked)
@@ -76,13 +97,11 @@ lock_view(Oid view, List **locked)
 	foreach(lc, find_read(view))
 	{
 		Oid			relid = lfirst_oid(lc);
-		List	   *leaves;
 
 		if (list_member_oid(*locked, relid))
 			continue;
-		if (get_rel_relkind(relid) == RELKIND_VIEW ? !lock_view(relid, locked) : !dbsync_leaves_find(relid, false, true, &leaves))
+		if (get_rel_relkind(relid) == RELKIND_VIEW ? !lock_view(relid, locked) : !lock_read(relid, locked))
 			return false;
-		*locked = lappend_oid(*locked, relid);
 	}
 	return true;
 }

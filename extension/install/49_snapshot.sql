@@ -267,7 +267,7 @@ COMMENT ON COLUMN dbsync_internal.scan.run IS 'which comparison it was';
 COMMENT ON COLUMN dbsync_internal.scan.begun IS 'when it began';
 COMMENT ON COLUMN dbsync_internal.scan.ended IS 'and when it had ended';
 COMMENT ON COLUMN dbsync_internal.scan.verdict IS 'as in dbsync.verification';
-COMMENT ON COLUMN dbsync_internal.scan.note IS 'why, in words';
+COMMENT ON COLUMN dbsync_internal.scan.note IS 'why, in words; of one that is running, why the last one came to nothing';
 COMMENT ON COLUMN dbsync_internal.scan.example IS 'where nearly all rows differ: one of them, as both ends write it';
 COMMENT ON COLUMN dbsync_internal.scan.rows_here IS 'rows of the source';
 COMMENT ON COLUMN dbsync_internal.scan.rows_there IS 'rows of the target';
@@ -282,7 +282,10 @@ CREATE FUNCTION dbsync_internal.begin_scan(run uuid, of_attachment uuid) RETURNS
 AS $$
     DELETE FROM dbsync_internal.scan c WHERE NOT EXISTS (SELECT FROM dbsync.subscription_table a WHERE a.uid = c.attachment);
     INSERT INTO dbsync_internal.scan AS c (attachment, run, begun, verdict) VALUES (of_attachment, run, clock_timestamp(), 'running')
-    ON CONFLICT (attachment) DO UPDATE SET run = EXCLUDED.run, begun = EXCLUDED.begun, ended = NULL, verdict = EXCLUDED.verdict, note = NULL, example = NULL
+    -- what the last one came to is shown until this one has come to something
+    ON CONFLICT (attachment) DO UPDATE SET run = EXCLUDED.run, begun = EXCLUDED.begun, ended = NULL, verdict = EXCLUDED.verdict,
+        note = CASE WHEN c.verdict IN ('equal', 'repaired') THEN NULL WHEN c.verdict = 'running' THEN c.note ELSE coalesce(c.note, 'no reason was given') END,
+        example = CASE WHEN c.verdict NOT IN ('equal', 'repaired') THEN c.example END
 $$;
 COMMENT ON FUNCTION dbsync_internal.begin_scan(uuid, uuid) IS 'writes down that a table is being compared, by its schedule';
 
@@ -300,8 +303,9 @@ COMMENT ON FUNCTION dbsync_internal.end_scan(uuid, text, text, bigint[], text) I
 CREATE FUNCTION dbsync_internal.snapshot_in_words(caller oid, owner regrole, of_attachment uuid) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN c.verdict IN ('equal', 'repaired', 'running') THEN NULL ELSE
-        format('the last comparison came to nothing (%s): %s', c.verdict, coalesce(c.note, 'no reason was given'))
+    SELECT CASE WHEN c.verdict IN ('equal', 'repaired') OR (c.verdict = 'running' AND c.note IS NULL) THEN NULL ELSE
+        CASE c.verdict WHEN 'running' THEN format('the last comparison came to nothing, and the next one is under way: %s', c.note)
+            ELSE format('the last comparison came to nothing (%s): %s', c.verdict, coalesce(c.note, 'no reason was given')) END
         || CASE WHEN c.example IS NOT NULL AND dbsync_internal.may_act_as(caller, owner) THEN '; ' || c.example ELSE '' END END
     FROM dbsync_internal.scan c WHERE c.attachment = of_attachment
 $$;

@@ -31,6 +31,7 @@ dbsync_snapshots_due(const DbsyncWork *work, uint64 asked)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz first = DT_NOEND;
+	uint64		answered = 0;
 	DbsyncTable *found = NULL;
 	ListCell   *lc;
 
@@ -44,9 +45,11 @@ dbsync_snapshots_due(const DbsyncWork *work, uint64 asked)
 		if (!is_compared(table) || !table->part.live || table->part_dirty)
 			continue;
 		due = dbsync_table_clock_due(&table->snapshot->clock, asked);
-		if (due > now || due >= first)
+		/* while tickets are drawn all the time all are due: the one that has answered fewest has its turn */
+		if (due > now || due > first || (due == first && found != NULL && table->snapshot->clock.answered >= answered))
 			continue;
 		first = due;
+		answered = table->snapshot->clock.answered;
 		found = table;
 	}
 	return found;

@@ -171,7 +171,7 @@ write_query(const DbsyncTable *table, const DbsyncTableShape *shape, bool keys_o
 /* --- running it --- */
 
 Portal
-dbsync_asked_query(const char *sql, int nargs, Oid *types, Datum *values)
+dbsync_asked_query(const DbsyncTable *table, const char *sql, int nargs, Oid *types, Datum *values)
 {
 	SPIPlanPtr	plan;
 	Portal		portal;
@@ -180,9 +180,13 @@ dbsync_asked_query(const char *sql, int nargs, Oid *types, Datum *values)
 	int			security;
 
 	dbsync_owner_check();
-	/* whoever has it sent sees all rows: that was asked for his own sake, and not for the owner's */
+	/*
+	 * Whoever has it sent sees all rows of a table: that was asked for his own sake, and not for the owner's.  Of what a view reads,
+	 * nobody has asked that: he is shown what he would be shown by a query of his own, or an error.
+	 */
 	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(user, security | SECURITY_NOFORCE_RLS);
+	if (get_rel_relkind(table->relid) != RELKIND_VIEW)
+		SetUserIdAndSecContext(user, security | SECURITY_NOFORCE_RLS);
 	/* a view may call functions that write */
 	XactReadOnly = true;
 	SPI_connect();
@@ -308,7 +312,7 @@ dbsync_asked_open(const DbsyncTable *table, char **after, int64 limit, bool lyin
 	asked->left = limit;
 	for (int k = 0; k < shape->nkeys; k++)
 		types[k] = shape->types[shape->keys[k]];
-	asked->portal = dbsync_asked_query(write_query(table, shape, asked->keys_only, after != NULL, limit, lying),
+	asked->portal = dbsync_asked_query(table, write_query(table, shape, asked->keys_only, after != NULL, limit, lying),
 									   after != NULL ? shape->nkeys : 0, types, after != NULL ? dbsync_keys_read(shape, after) : NULL);
 	return asked;
 }

@@ -45,8 +45,8 @@ extern void dbsync_asked_append_collation(StringInfo sql, const DbsyncTableShape
 /* "=" of a column of the key, as its order has it. */
 extern void dbsync_asked_append_equal(StringInfo sql, const DbsyncTableShape *shape, int k);
 
-/* Open a query on the active snapshot; dbsync_asked_run() puts so many of its rows into a receiver, 0: all. */
-extern Portal dbsync_asked_query(const char *sql, int nargs, Oid *types, Datum *values);
+/* Open a query of this table on the active snapshot; dbsync_asked_run() puts so many of its rows into a receiver, 0: all. */
+extern Portal dbsync_asked_query(const DbsyncTable *table, const char *sql, int nargs, Oid *types, Datum *values);
 extern uint64 dbsync_asked_run(Portal portal, int64 rows, DestReceiver *receiver);
 
 #endif							/* DBSYNC_WORKER_SOURCE_ASKED_H */

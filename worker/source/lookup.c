@@ -224,7 +224,7 @@ look_up_together(Lookup *lookup)
 	lookup->receiver.rStartup = startup;
 	lookup->receiver.rShutdown = lookup->receiver.rDestroy = nothing;
 	lookup->receiver.mydest = DestNone;
-	portal = dbsync_asked_query(write_query(lookup), nkeys, types, values);
+	portal = dbsync_asked_query(lookup->table, write_query(lookup), nkeys, types, values);
 	(void) dbsync_asked_run(portal, 0, &lookup->receiver);
 	SPI_cursor_close(portal);
 }

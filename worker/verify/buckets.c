@@ -14,10 +14,14 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_class.h"
+#include "executor/spi.h"
 #include "port/pg_bitutils.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/uuid.h"
 
+#include "worker/query.h"
 #include "worker/target_compare.h"
 #include "worker/verify/compare.h"
 #include "worker/verify/here.h"
@@ -65,12 +69,29 @@ count_rows(const DbsyncTable *table)
 	return rows;
 }
 
+/* What has no statistics, a view for example: as many as the last comparison on its schedule has found. */
+static double
+rows_found(const DbsyncTable *table)
+{
+	const char *uid = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&table->uid)));
+	double		rows = 0;
+
+	SPI_connect();
+	if (dbsync_query("SELECT c.rows_here FROM dbsync_internal.scan c WHERE c.attachment = $1::pg_catalog.uuid", 1, &uid) > 0)
+		rows = (double) dbsync_query_int(0, 1);
+	SPI_finish();
+	return rows;
+}
+
 void
 dbsync_compare_prepare(DbsyncVerify *v)
 {
 	double		rows = count_rows(v->table);
-	double		wanted = Min(Max(ceil(rows / BUCKET_ROWS), 1), MAX_BUCKETS);
+	double		found = v->table->snapshot != NULL ? rows_found(v->table) : 0;
+	double		wanted;
 
+	rows = Max(rows, found);
+	wanted = Min(Max(ceil(rows / BUCKET_ROWS), 1), MAX_BUCKETS);
 	v->progress.rows_expected = (int64) rows;
 	v->buckets = (int) pg_nextpower2_32((uint32) wanted);
 	v->below = (int) Min(Max(ceil(v->buckets * v->order.sample), 1), v->buckets);

@@ -25,6 +25,10 @@
 #define MANY_ATTEMPTS	20
 #define PAUSE_MS		500
 
+/* rows of the target that the source lacks, as it is compared for the first time: from so many on, this part of them is too many */
+#define MANY_STRANGERS	100
+#define NEARLY_ALL		0.9
+
 void
 dbsync_repair_judge_rows(DbsyncVerify *v)
 {
@@ -56,9 +60,24 @@ dbsync_repair_judge_rows(DbsyncVerify *v)
 	v->repairs = v->obstacle == NULL;
 }
 
+/* Have nearly all of the target's rows keys that the source does not have?  It may be another table. */
+static bool
+are_strangers(const DbsyncVerify *v)
+{
+	return v->order.scan && !v->may_shrink && v->found.extra >= MANY_STRANGERS && v->found.extra > v->found.rows_there * NEARLY_ALL;
+}
+
 void
 dbsync_repair_judge_differences(DbsyncVerify *v)
 {
+	if (v->repairs && !v->may_differ && are_strangers(v))
+	{
+		v->obstacle = psprintf("the source lacks " INT64_FORMAT " of the target's " INT64_FORMAT " rows, and nothing was sent or deleted: is it the right "
+							   "table? If it is, have them copied anew with dbsync.copy_table()", v->found.extra, v->found.rows_there);
+		v->repairs = false;
+		dbsync_outcome_forget_repair(v);
+		return;
+	}
 	if (v->found.all_differ && !v->may_differ && v->repairs)
 	{
 		v->obstacle = v->order.scan ?
