@@ -28,30 +28,49 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.scan_interval(text) IS 'how often a table is scanned; error unless it is "interval" and a duration';
 
+-- Of the options of any capture, which are an object.
+CREATE FUNCTION dbsync_internal.check_option_names(capture text, options jsonb, valid text[]) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wrong text;
+BEGIN
+    SELECT o.key INTO wrong FROM jsonb_object_keys(options) o (key) WHERE o.key <> ALL (valid) ORDER BY o.key COLLATE "C" LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('capture "%s" has no option "%s"', capture, wrong),
+            HINT = CASE WHEN valid = '{}' THEN 'It has none.' ELSE
+                format('Its options are %s and %s.', array_to_string(valid[:cardinality(valid) - 1], ', '), valid[cardinality(valid)]) END;
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_option_names(text, jsonb, text[]) IS 'error if there is an option that this capture does not have';
+
+CREATE FUNCTION dbsync_internal.check_option_strings(capture text, options jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wrong record;
+BEGIN
+    SELECT o.key, o.value INTO wrong FROM jsonb_each(options) o WHERE jsonb_typeof(o.value) <> 'string' ORDER BY o.key COLLATE "C" LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('option "%s" of capture "%s" must be a string, not %s', wrong.key, capture, wrong.value);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.check_option_strings(text, jsonb) IS 'error if one of these options of this capture is no string';
+
 -- For all who read them: what is not given is as documented.
 CREATE FUNCTION dbsync_internal.scan_options(options jsonb, OUT "column" text, OUT overlap interval, OUT scan interval, OUT time_zone text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET "IntervalStyle" = 'postgres'
 AS $$
-DECLARE
-    wrong record;
 BEGIN
     IF jsonb_typeof(options) IS DISTINCT FROM 'object' THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'capture "timestamp" needs options, a JSON object',
             HINT = 'For example: {"column": "changed_at", "overlap": "5 s", "scan": "interval 1 min"}.';
     END IF;
-    SELECT o.key, o.value INTO wrong FROM jsonb_each(options) o
-    WHERE o.key NOT IN ('column', 'overlap', 'scan', 'time_zone') ORDER BY o.key COLLATE "C" LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('capture "timestamp" has no option "%s"', wrong.key),
-            HINT = 'Its options are column, overlap, scan and time_zone.';
-    END IF;
-    SELECT o.key, o.value INTO wrong FROM jsonb_each(options) o WHERE jsonb_typeof(o.value) <> 'string' ORDER BY o.key COLLATE "C" LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('option "%s" of capture "timestamp" must be a string, not %s', wrong.key, wrong.value);
-    END IF;
+    PERFORM dbsync_internal.check_option_names('timestamp', options, '{column,overlap,scan,time_zone}');
+    PERFORM dbsync_internal.check_option_strings('timestamp', options);
     "column" := options ->> 'column';
     IF "column" IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',

@@ -15,8 +15,6 @@ COMMENT ON FUNCTION dbsync_internal.has_triggers(dbsync.captured_table) IS 'is a
 CREATE FUNCTION dbsync_internal.check_capture(capture text, options jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    unknown text;
 BEGIN
     IF capture = 'timestamp' THEN
         PERFORM dbsync_internal.check_scan_options(options);
@@ -39,12 +37,7 @@ BEGIN
             MESSAGE = format('options of capture "%s" must be an object', capture),
             HINT = 'It has none: leave "options" out.';
     END IF;
-    SELECT o.key INTO unknown FROM jsonb_object_keys(options) o (key) ORDER BY o.key COLLATE "C" LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('capture "%s" has no option "%s"', capture, unknown),
-            HINT = 'It has none.';
-    END IF;
+    PERFORM dbsync_internal.check_option_names(capture, options, '{}');
 END $$;
 COMMENT ON FUNCTION dbsync_internal.check_capture(text, jsonb) IS 'error unless it says how changes are captured, with options that this way has';
 

@@ -8,8 +8,6 @@
 CREATE FUNCTION dbsync_internal.shadow_options(options jsonb, OUT scan interval, OUT exact boolean)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET "IntervalStyle" = 'postgres'
 AS $$
-DECLARE
-    wrong record;
 BEGIN
     options := coalesce(options, '{}');
     IF jsonb_typeof(options) <> 'object' THEN
@@ -17,15 +15,9 @@ BEGIN
             MESSAGE = 'options of capture "shadow" must be an object',
             HINT = 'For example: {"scan": "interval 1 min", "exact": true}.';
     END IF;
-    SELECT o.key INTO wrong FROM jsonb_object_keys(options) o (key) WHERE o.key NOT IN ('scan', 'exact') ORDER BY o.key COLLATE "C" LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('capture "shadow" has no option "%s"', wrong.key),
-            HINT = 'Its options are scan and exact.';
-    ELSIF jsonb_typeof(options -> 'scan') <> 'string' THEN
-        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('option "scan" of capture "shadow" must be a string, not %s', options -> 'scan');
-    ELSIF jsonb_typeof(options -> 'exact') <> 'boolean' THEN
+    PERFORM dbsync_internal.check_option_names('shadow', options, '{scan,exact}');
+    PERFORM dbsync_internal.check_option_strings('shadow', options - 'exact');
+    IF jsonb_typeof(options -> 'exact') <> 'boolean' THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('option "exact" of capture "shadow" must be true or false, not %s', options -> 'exact');
     END IF;

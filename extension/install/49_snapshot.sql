@@ -8,8 +8,6 @@
 CREATE FUNCTION dbsync_internal.snapshot_options(options jsonb, OUT scan interval, OUT "empty" text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET "IntervalStyle" = 'postgres'
 AS $$
-DECLARE
-    wrong record;
 BEGIN
     options := coalesce(options, '{}');
     IF jsonb_typeof(options) <> 'object' THEN
@@ -17,17 +15,9 @@ BEGIN
             MESSAGE = 'options of capture "snapshot" must be an object',
             HINT = 'For example: {"scan": "interval 10 min"}.';
     END IF;
-    SELECT o.key INTO wrong FROM jsonb_object_keys(options) o (key) WHERE o.key NOT IN ('scan', 'empty') ORDER BY o.key COLLATE "C" LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('capture "snapshot" has no option "%s"', wrong.key),
-            HINT = 'Its options are scan and empty.';
-    END IF;
-    SELECT o.key, o.value INTO wrong FROM jsonb_each(options) o WHERE jsonb_typeof(o.value) <> 'string' ORDER BY o.key COLLATE "C" LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('option "%s" of capture "snapshot" must be a string, not %s', wrong.key, wrong.value);
-    ELSIF options ->> 'empty' NOT IN ('refuse', 'allow') THEN
+    PERFORM dbsync_internal.check_option_names('snapshot', options, '{scan,empty}');
+    PERFORM dbsync_internal.check_option_strings('snapshot', options);
+    IF options ->> 'empty' NOT IN ('refuse', 'allow') THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('invalid "empty": "%s"', options ->> 'empty'),
             HINT = 'It is "refuse", the default, or "allow": then a source that has lost more than half of its rows takes the target''s along.';
