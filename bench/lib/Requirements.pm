@@ -492,6 +492,7 @@ sub verify
 		check('100 rows differ', '÷ an honest target', '<=', 1.5, $ratio->('100 rows differ', 'an honest target')),
 		check('a hundredth of it', '÷ all', '<=', 0.25, $ratio->('a hundredth of it', 'an honest target')),
 		check('commits beside verify, p99', '÷ without verify', '<=', 1.5, $ratio->('commits beside verify, p99', 'commits without verify, p99')),
+		check('commits beside verify, p99', '÷ beside count and hash', '<=', 1.5, $ratio->('commits beside verify, p99', 'commits beside count and hash, p99')),
 		check('many rows, memory', 'above idle, MB', '<=', 64, [ $data->each_round(sub { return $figure->('many rows, memory above idle', $_[0]); }) ]),
 		check('many rows', '÷ pgcopydb compare data', '<=', 0.5, ratios($data, $name, 'many rows', 'dbsync', 'pgcopydb')),
 		check('1 000 rows repaired', 'beyond finding them, s', '<=', 1, [ $data->each_round(sub {

@@ -5,12 +5,16 @@
 # hash of all rows, by SQL, at both ends at once, until the later of the two has answered, and the same as pgcopydb's
 # compare data asks for it (count, and the sum of hashtext() of the row's text).
 # Then, at BENCH_ROWS rows: the 99th percentile of commits of one row, 200 a second by four clients, half of BENCH_SECONDS
-# without verify() and half with one behind the other.  Then a table of BENCH_VERIFY_ROWS rows: verify() of all of it,
+# without verify(), half with one behind the other, and half beside the plain count and hash of the target, one behind the other
+# while the source's runs, too: what reading all rows at full speed costs on this machine, whoever asks for it.  Then a table of BENCH_VERIFY_ROWS rows: verify() of all of it,
 # pgcopydb compare data of the same (where the installed pgcopydb has it), and the most memory of its own that the process has had,
 # above one that compares a table of one row.  All servers have fsync off.
 
 verify_hash="SELECT count(*), sum(hashtextextended(ROW(t.*)::text, 1)) FROM t"
 verify_hashtext="SELECT count(1), encode(sha256(format('%s-%s', sum(hashtext((id, a, b, c, d)::text)::bigint), count(1))::bytea), 'hex') FROM ONLY t"
+
+# of the server that is asked
+verify_hashes_under_way="SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%sum(hashtextextended%' AND state = 'active' AND pid <> pg_backend_pid()"
 
 # Usage: verify_plain NAME SQL.  Both ends at once.
 verify_plain()
@@ -55,6 +59,19 @@ verify_on_and_on()
 	done
 }
 
+# The plain count and hash of both ends, one behind the other, until it is stopped.
+verify_plain_on_and_on()
+{
+	local there
+
+	while :; do
+		value dbsync_target bench "$verify_hash" >/dev/null &
+		there=$!
+		value dbsync_source bench "$verify_hash" >/dev/null
+		wait "$there"
+	done
+}
+
 # Usage: verify_load NAME.  Commits of one row, and the 99th percentile of their times.
 verify_load()
 {
@@ -70,6 +87,13 @@ verify_under_load()
 	as_server tee "$work/one_row.sql" >/dev/null <<<"\\set id random(1, $bench_rows)
 UPDATE t SET a = a + 1 WHERE id = :id;"
 	verify_load "commits without verify"
+	verify_plain_on_and_on &
+	runs=$!
+	verify_load "commits beside count and hash"
+	kill "$runs"
+	wait "$runs" 2>/dev/null || true
+	# what was under way
+	until [ "$(value dbsync_source bench "$verify_hashes_under_way")$(value dbsync_target bench "$verify_hashes_under_way")" = 00 ]; do sleep 0.1; done
 	: >"$work/verdicts"
 	verify_on_and_on &
 	runs=$!
