@@ -28,6 +28,7 @@
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/quarantine.h"
 #include "worker/driver/postgres/rows.h"
+#include "worker/driver/postgres/stay.h"
 #include "worker/driver/postgres/step.h"
 #include "worker/driver/postgres/table.h"
 #include "worker/driver/postgres/together.h"
@@ -177,8 +178,10 @@ put_off(PostgresTarget *target, const PostgresDoubted *doubted, const DbsyncFaul
 
 /* One row, which the target has refused with this. */
 static bool
-refused_alone(PostgresTarget *target, const PostgresDoubted *doubted, const DbsyncFault *said)
+refused_alone(PostgresTarget *target, PostgresDoubted *doubted, const DbsyncFault *said)
 {
+	if (!dbsync_postgres_look_for_old(target, doubted))
+		return false;
 	if (is_clash(said->sqlstate))
 		return put_off(target, doubted, said);
 	return dbsync_postgres_doubted_park(target, doubted, said);

@@ -16,6 +16,7 @@
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/ledger_values.h"
 #include "worker/driver/postgres/quarantine.h"
+#include "worker/driver/postgres/stay.h"
 #include "worker/driver/postgres/step.h"
 
 /* bytes of a value, and of all of a row, that are kept for people */
@@ -185,39 +186,6 @@ write_down(PostgresTarget *target, DbsyncTargetTable *table, const char *const *
 	return *answer != NULL;
 }
 
-/*
- * Where a row stays as it was it may lead to one that goes by and by, and with ON DELETE CASCADE goes with it, and takes along others that
- * nobody has parked.
- */
-static const char *const cascades_sql =
-"SELECT EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.conrelid = CAST($1 AS oid) AND k.confdeltype = 'c')"
-" AND EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = CAST($1 AS oid) AND k.confdeltype IN ('c', 'n', 'd'))";
-
-static bool
-may_stay(PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncRow *row, const DbsyncFault *said)
-{
-	const char *values[1];
-	const PostgresAnswer *answer;
-
-	if (target->replica_role || row->kind != DBSYNC_ROW_UPDATE || row->parked != NULL)
-		return true;
-	values[0] = psprintf("%u", table->relid);
-	answer = dbsync_postgres_query(target, cascades_sql, 1, values, "1b");
-	if (answer == NULL)
-		return false;
-	if (!dbsync_postgres_answer_bool(answer, 0, 0))
-		return true;
-	(void) dbsync_postgres_refuse(target, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-								  psprintf("a row of target table %s is refused, and foreign keys could delete what it was", table->label),
-								  psprintf("It cannot be parked: others lead to it, and would go with it. It was refused: %s",
-										   said->message ? said->message : "without a word"),
-								  "Mend the cause on the target. Where dbsync's user may set session_replication_role, foreign keys are not"
-								  " checked there, and such rows are parked.");
-	target->base.fault.kind = DBSYNC_FAULT_TOO_MANY;
-	target->base.fault.rows_of = table;
-	return false;
-}
-
 bool
 dbsync_postgres_park(PostgresTarget *target, DbsyncTargetTable *table, const DbsyncRow *row, const DbsyncFault *said)
 {
@@ -237,7 +205,7 @@ dbsync_postgres_park(PostgresTarget *target, DbsyncTargetTable *table, const Dbs
 	values[7] = said->detail;
 	values[8] = said->hint;
 	values[9] = table->quoted;
-	if (!may_stay(target, table, row, said) || !write_down(target, table, values, said, &answer))
+	if (!dbsync_postgres_may_stay(target, table, row, said) || !write_down(target, table, values, said, &answer))
 		return false;
 	old = CurrentMemoryContext;
 	told = tell(target, table, key);
