@@ -170,7 +170,7 @@ dbsync_stand_take(DbsyncVerify *v, const char **reason)
 
 	strlcpy(v->progress.phase, "waiting for the worker", sizeof(v->progress.phase));
 	dbsync_meeting_tell(&v->progress);
-	dbsync_meeting_ask(DBSYNC_WISH_COMPARE, v->table->captured_id);
+	dbsync_meeting_ask(DBSYNC_WISH_COMPARE, v->table->captured_id, 0);
 	if (!dbsync_stand_wait(v, &meeting))
 		return DBSYNC_STOOD_TIMELY;
 	switch (meeting.state)
