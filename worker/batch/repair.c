@@ -328,7 +328,7 @@ dbsync_repair_failed(DbsyncWork *work, const ErrorData *edata)
 	table = dbsync_subscription_table(work->subscription, work->repairing);
 	if (table != NULL && table->snapshot != NULL)
 		work->comparing = work->repairing;
-	work->repairing = 0;
+	work->repairing = work->crowded = 0;
 	if (dbsync_meeting_is_wanted(work->subscription_id, &asked) && asked.wish == DBSYNC_WISH_REPAIR)
 		dbsync_meeting_refuse(&asked, edata->message);
 }

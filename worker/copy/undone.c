@@ -39,7 +39,7 @@ dbsync_undone_pause(const DbsyncWork *work)
 		const DbsyncTable *table = lfirst(lc);
 		const DbsyncTableClock *clock = clock_of(table);
 
-		if (clock == NULL || clock->retry_at == 0 || clock->next_at > now || !table->captured || table->dropped != 0 ||
+		if (clock == NULL || clock->retry_at == 0 || clock->failures > 0 || clock->next_at > now || !table->captured || table->dropped != 0 ||
 			table->state == DBSYNC_TABLE_SUSPENDED || !table->part.live)
 			continue;
 		pause = Min(pause, TimestampDifferenceMilliseconds(now, clock->retry_at));

@@ -11,8 +11,8 @@
 #include "worker/work.h"
 
 /*
- * Tables that are scanned, or compared with a shadow or with the target, and that are due, but were locked, or have failed: until
- * the first of them is to be tried again, in ms; LONG_MAX: there is none.
+ * Tables that are scanned, or compared with a shadow or with the target, and that are due, but were locked: until the first of
+ * them is to be tried again, in ms; LONG_MAX: there is none.  Those that have failed are none: they would have rounds begin for ever.
  */
 extern long dbsync_undone_pause(const DbsyncWork *work);
 

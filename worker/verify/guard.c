@@ -25,7 +25,11 @@
 /* between two looks, in microseconds */
 #define LOOK_EVERY	(500 * INT64CONST(1000))
 
+/* a cancel that was meant for what has just ended may come so much later, in ms */
+#define LATE_MS		1000
+
 static DbsyncVerify *watched = NULL;
+static TimestampTz ended_at = 0;
 
 /* Is it a table's lock that we have?  Those of tables that a view reads are among them, too. */
 static bool
@@ -156,12 +160,15 @@ void
 dbsync_guard_end(void)
 {
 	set_yielding(false);
+	ended_at = GetCurrentTimestamp();
 }
 
 bool
 dbsync_guard_has_yielded(const ErrorData *edata)
 {
-	return edata->sqlerrcode == ERRCODE_QUERY_CANCELED && is_waited_for_here();
+	if (edata->sqlerrcode != ERRCODE_QUERY_CANCELED)
+		return false;
+	return is_waited_for_here() || !TimestampDifferenceExceeds(ended_at, GetCurrentTimestamp(), LATE_MS);
 }
 
 void

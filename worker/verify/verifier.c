@@ -174,8 +174,8 @@ attempt(const Due *due, const char **reason)
 static void
 let_go(void)
 {
-	dbsync_guard_end();
 	AbortCurrentTransaction();
+	dbsync_guard_end();
 	/* what was to break it off has been overtaken, perhaps */
 	QueryCancelPending = dbsync_process_is_ending();
 	dbsync_meeting_drop();
