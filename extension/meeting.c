@@ -165,7 +165,7 @@ dbsync_meeting_enter(uint64 run, DbsyncVerifyOrder *order)
 }
 
 void
-dbsync_meeting_ask(DbsyncMeetingWish wish, int captured_id)
+dbsync_meeting_ask(DbsyncMeetingWish wish, int captured_id, int64 rows_there)
 {
 	dbsync_shmem_lock(true);
 	mine->state = DBSYNC_MEETING_ASKED;
@@ -173,6 +173,7 @@ dbsync_meeting_ask(DbsyncMeetingWish wish, int captured_id)
 	mine->table = captured_id;
 	mine->round++;
 	mine->repaired = 0;
+	mine->rows_there = rows_there;
 	mine->reason[0] = mine->snapshot[0] = '\0';
 	(void) call_worker(true);
 	dbsync_shmem_unlock();

@@ -98,6 +98,7 @@ typedef struct DbsyncMeeting
 	char		snapshot[DBSYNC_SNAPSHOT_NAME];
 	char		reason[DBSYNC_MESSAGE_SIZE];	/* why it is refused */
 	int64		repaired;		/* rows that the worker has sent */
+	int64		rows_there;		/* with a wish for repair: of the target, which a source with less than half of them is not to take along; 0: it may */
 
 	DbsyncVerifyProgress progress;
 
@@ -133,7 +134,7 @@ extern bool dbsync_meeting_enter(uint64 run, DbsyncVerifyOrder *order);
  * Ask for a meeting, and have the worker come round: also where it waits for its policy.  One that is not there
  * yet finds what was asked for when it comes.
  */
-extern void dbsync_meeting_ask(DbsyncMeetingWish wish, int captured_id);
+extern void dbsync_meeting_ask(DbsyncMeetingWish wish, int captured_id, int64 rows_there);
 
 /* Call it once more, in case that it could not; false: there is no worker.  trouble: what it has met last. */
 extern bool dbsync_meeting_call(DbsyncTrouble *trouble);

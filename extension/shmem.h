@@ -45,7 +45,9 @@ typedef struct DbsyncTrouble
 	int			sqlstate;
 	TimestampTz at;
 	TimestampTz retry_at;
-	int			failures;		/* in a row */
+	int			failures;		/* in a row, of any kind; */
+	int			failures_of_all;	/* those of them that kept the whole subscription from going on; */
+	int			table;			/* captured id: the last one has kept that table alone; 0: it was of the former kind */
 	char		message[DBSYNC_MESSAGE_SIZE];
 	char		detail[DBSYNC_MESSAGE_SIZE];
 	char		hint[DBSYNC_MESSAGE_SIZE];

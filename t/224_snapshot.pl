@@ -29,7 +29,8 @@ foreach my $node ($source, $target)
 }
 
 $pair->both('CREATE TABLE public.plain (id int PRIMARY KEY, v text, f float8, b bytea, i interval, t timestamptz, d date, n numeric)'
-	  . '; CREATE TABLE public.lines (a text COLLATE "C", b numeric, v text, PRIMARY KEY (a, b)); CREATE TABLE public.captured (id int PRIMARY KEY, v text)');
+	  . '; CREATE TABLE public.lines (a text COLLATE "C", b numeric, v text, PRIMARY KEY (a, b)); CREATE TABLE public.captured (id int PRIMARY KEY, v text)'
+	  . '; CREATE TABLE public.moving (id int PRIMARY KEY, u int, v text)');
 $pair->sql(<<'SQL');
 CREATE TABLE public.customer (id int PRIMARY KEY, name text);
 CREATE TABLE public.purchase (id int PRIMARY KEY, customer int, at timestamptz, amount float8, span interval, raw bytea);
@@ -42,11 +43,13 @@ INSERT INTO public.plain SELECT i, 'v' || i, random() / 3, decode(md5(i::text), 
 INSERT INTO public.lines SELECT 'a' || i % 20, i / 10.0, 'v' || i FROM generate_series(1, 1000) i;
 INSERT INTO public.purchase SELECT i, i % 50 + 1, now() - i * interval '1 minute', random() / 7, i * interval '1 month 1 s', decode(md5(i::text), 'hex') FROM generate_series(1, 2000) i;
 REFRESH MATERIALIZED VIEW public.totals;
+ALTER TABLE public.moving ADD UNIQUE (u) DEFERRABLE INITIALLY DEFERRED;
+INSERT INTO public.moving SELECT i, i, 'v' FROM generate_series(0, 1999) i;
 SQL
-$pair->target_sql('CREATE TABLE public.bought (purchase int PRIMARY KEY, name text, at timestamptz, amount float8, span interval, raw bytea);'
+$pair->target_sql('ALTER TABLE public.moving ADD UNIQUE (u); CREATE TABLE public.bought (purchase int PRIMARY KEY, name text, at timestamptz, amount float8, span interval, raw bytea);'
 	  . ' CREATE TABLE public.outer_view (name text PRIMARY KEY, n bigint, amount numeric); CREATE TABLE public.totals (customer int PRIMARY KEY, n bigint, latest timestamptz)');
 
-my @tables = map { "public.$_" } 'plain', 'lines', 'bought', 'outer_view', 'totals';
+my @tables = map { "public.$_" } 'plain', 'lines', 'bought', 'outer_view', 'totals', 'moving';
 my %key = ('public.bought' => '{purchase}', 'public.outer_view' => '{name}', 'public.totals' => '{customer}');
 
 $pair->subscribe('snap', ['public.captured']);
@@ -69,7 +72,7 @@ sub worked_out
 my $began = worked_out('s.begun');
 ok(poll_until(sub { (worked_out('s.begun') // '') ne $began }, 'another comparison'), 'they are compared on their schedule');
 is(ask($source, "SELECT string_agg(DISTINCT s.verdict, ' ') FROM dbsync_internal.scan s WHERE s.verdict <> 'running'"), 'equal', 'hazard 61: and what is only written otherwise is equal');
-is($pair->sql("SELECT string_agg(verdict, ' ') FROM dbsync.verify('snap')"), join(' ', ('equal') x 6), 'verify() says so, too');
+is($pair->sql("SELECT string_agg(verdict, ' ') FROM dbsync.verify('snap')"), join(' ', ('equal') x 7), 'verify() says so, too');
 
 # --- random changes at both ends; accidents between groups, and in the middle
 
@@ -82,13 +85,14 @@ my %change_here = (
 		'INSERT INTO public.lines SELECT \'a%d\', 100000 + i + random()::numeric, \'new\' FROM generate_series(1, 100) i', 'UPDATE public.lines SET v = v || %d' ],
 	'public.bought' => [ 'UPDATE public.customer SET name = \'renamed \' || id || \' \' || txid_current() WHERE id %% 10 = %d', 'DELETE FROM public.purchase WHERE id %% 17 = %d',
 		'UPDATE public.purchase SET amount = random(), span = span * 2 WHERE id %% 5 = %d' ],
+	'public.moving' => [ 'UPDATE public.moving SET u = (u + 137 * %d) %% 2000', 'UPDATE public.moving SET u = 1999 - u', 'UPDATE public.moving SET v = v || %d WHERE id %% 3 = %d' ],
 	'public.totals' => ['REFRESH MATERIALIZED VIEW public.totals']);
 $_ =~ s/(?<!%)% (?=\d)/%% /g foreach map { @$_ } values %change_here;
 
 # hazard 62: others write at the target, and the next comparison takes that back
 my @change_there = ('UPDATE public.plain SET v = \'theirs\' WHERE id %% 19 = %d', 'DELETE FROM public.bought WHERE purchase %% 23 = %d',
 	'INSERT INTO public.lines SELECT \'theirs\', 5000000 + i + random()::numeric, \'x\' FROM generate_series(1, 60) i', 'UPDATE public.totals SET n = n + %d',
-	'DELETE FROM public.outer_view WHERE n %% 2 = %d');
+	'DELETE FROM public.outer_view WHERE n %% 2 = %d', 'DELETE FROM public.moving WHERE id %% 29 = %d');
 
 sub change
 {

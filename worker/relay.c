@@ -214,6 +214,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 		relay->refused = !dbsync_target_try_rows_put(relay->target, &relay->row);
 	MemoryContextSwitchTo(old);
 	relay->excluded += sent == NULL;
+	relay->written += sent != NULL && relay->row.kind != DBSYNC_ROW_DELETE;
 	dbsync_progress_count(relay->what == DBSYNC_RELAY_CHUNK, sent == NULL, relay->bytes - before);
 	return !relay->refused;
 }
@@ -333,6 +334,12 @@ dbsync_relay_flow(const DbsyncRelay *relay)
 	DbsyncFlow	flow = {.rows = relay->rows, .excluded = relay->excluded, .bytes = relay->bytes};
 
 	return flow;
+}
+
+int64
+dbsync_relay_written(const DbsyncRelay *relay)
+{
+	return relay->written;
 }
 
 int64

@@ -68,6 +68,9 @@ extern bool dbsync_relay_result(DbsyncRelay *relay, int64 *rows);
 /* The same in numbers. */
 extern DbsyncFlow dbsync_relay_flow(const DbsyncRelay *relay);
 
+/* How many of them were rows to be written, and not deletions, nor left out; also those that were caught. */
+extern int64 dbsync_relay_written(const DbsyncRelay *relay);
+
 /* Bytes of a row that came, on average; at least 1. */
 extern int64 dbsync_relay_row_size(const DbsyncRelay *relay);
 

@@ -30,6 +30,7 @@ struct DbsyncRelay
 	bool		refused;
 	int64		rows;
 	int64		excluded;		/* of them, by the filter */
+	int64		written;		/* rows of them, and not deletions */
 	int64		bytes;			/* of their values */
 	MemoryContext context;		/* lives as long as the relay */
 	MemoryContext row_context;	/* reset for each row */

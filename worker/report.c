@@ -353,7 +353,7 @@ dbsync_report_waits(TimestampTz since)
 }
 
 void
-dbsync_report_trouble(const ErrorData *edata, TimestampTz retry_at)
+dbsync_report_trouble(const ErrorData *edata, TimestampTz retry_at, int table)
 {
 	DbsyncTrouble *trouble = &mine->trouble;
 
@@ -365,6 +365,8 @@ dbsync_report_trouble(const ErrorData *edata, TimestampTz retry_at)
 		put_error(trouble, edata);
 		trouble->retry_at = retry_at;
 		trouble->failures++;
+		trouble->failures_of_all += table == 0;
+		trouble->table = table;
 	}
 	dbsync_shmem_unlock();
 	ConditionVariableBroadcast(&mine->changed);

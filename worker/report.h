@@ -75,8 +75,8 @@ extern void dbsync_report_batch(int64 rows, double seconds, bool keep_trouble);
 /* Since when the target is waited for, if that has lasted; 0: it is not. */
 extern void dbsync_report_waits(TimestampTz since);
 
-/* The error just caught; forgets it when edata is NULL. */
-extern void dbsync_report_trouble(const ErrorData *edata, TimestampTz retry_at);
+/* The error just caught; forgets it when edata is NULL.  table: captured id of the one that it has kept, while others go on, or 0. */
+extern void dbsync_report_trouble(const ErrorData *edata, TimestampTz retry_at, int table);
 extern int	dbsync_report_failures(void);
 
 /* What commits count for this worker. */

@@ -113,7 +113,7 @@ extern void dbsync_target_rows_together(DbsyncTarget *target, bool clashed, cons
 extern bool dbsync_target_table_is_followed(const DbsyncTarget *target, const DbsyncTargetTable *table);
 /* Does it make room for rows?  Only then the other. */
 extern bool dbsync_target_clears(const DbsyncTarget *target);
-extern void dbsync_target_rows_clear(DbsyncTarget *target, DbsyncTargetTable *table, List *sets);
+extern void dbsync_target_rows_clear(DbsyncTarget *target, DbsyncTargetTable *table, List *sets, List **keys);
 /* Does it park rows?  Only then the others, and mode DOUBTED. */
 extern bool dbsync_target_parks(const DbsyncTarget *target);
 extern List *dbsync_target_quarantine_read(DbsyncTarget *target, const pg_uuid_t *subscription, bool make);

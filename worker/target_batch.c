@@ -64,9 +64,9 @@ dbsync_target_clears(const DbsyncTarget *target)
 }
 
 void
-dbsync_target_rows_clear(DbsyncTarget *target, DbsyncTargetTable *table, List *sets)
+dbsync_target_rows_clear(DbsyncTarget *target, DbsyncTargetTable *table, List *sets, List **keys)
 {
-	dbsync_target_require(target->driver->rows_clear(target, table, sets), target, "deleting rows that are in the way");
+	dbsync_target_require(target->driver->rows_clear(target, table, sets, keys), target, "deleting rows that are in the way");
 }
 
 bool

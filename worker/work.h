@@ -70,6 +70,7 @@ typedef struct DbsyncWork
 	int			sending;		/* captured id of the table whose rows are under way, or 0 */
 	int			completing;		/* the same, if they are completed from the table, or 0 */
 	int			repairing;		/* the same, if they are sent anew for who verifies, or 0 */
+	int			crowded;		/* of the table whose repair has met rows that are in the way, until that is over, or 0 */
 	int			suspend_due;	/* of one that has a row too large to be sent, or 0 */
 	ErrorData  *suspended_for;	/* what was said of the last such row */
 

@@ -86,13 +86,15 @@ COMMENT ON COLUMN dbsync_internal.difference.parked IS 'the key is parked at the
 CREATE TABLE dbsync_internal.repair_key (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     attachment uuid NOT NULL,
-    key text[] NOT NULL
+    key text[] NOT NULL,
+    extra boolean NOT NULL
 );
 CREATE INDEX repair_key_attachment ON dbsync_internal.repair_key (attachment, id);
 COMMENT ON TABLE dbsync_internal.repair_key IS 'keys of rows that are to be sent anew, as they are by then';
 COMMENT ON COLUMN dbsync_internal.repair_key.id IS 'number of the row';
 COMMENT ON COLUMN dbsync_internal.repair_key.attachment IS 'the table in its subscription';
 COMMENT ON COLUMN dbsync_internal.repair_key.key IS 'values of the key, as text';
+COMMENT ON COLUMN dbsync_internal.repair_key.extra IS 'only the target had it as it was compared: so that the source has no such row is no surprise';
 
 -- Called by the verify process.
 CREATE FUNCTION dbsync_internal.begin_verification(run uuid, of_subscription int, of_captured int, caller oid, sample float8) RETURNS bigint

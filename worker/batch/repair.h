@@ -14,6 +14,13 @@
 
 #include "worker/batch/choose.h"
 
+/* Has the source so little, of a target with so many rows, that these are not to be taken along unless somebody says so? */
+static inline bool
+dbsync_repair_is_too_little(int64 rows_here, int64 rows_there)
+{
+	return rows_here < rows_there / 2 + rows_there % 2;
+}
+
 /* Before S is taken: lock the table.  False: that cannot be had now. */
 extern bool dbsync_repair_begin(DbsyncBatch *batch, DbsyncTable *table);
 

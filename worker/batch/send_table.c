@@ -151,7 +151,7 @@ make_room(DbsyncBatch *batch, const DbsyncCutTable *cut_table, const DbsyncReadC
 	if (sets == NIL)
 		return;
 	(void) dbsync_send_rows(batch, cut_table, DBSYNC_ROWS_CLEAR, changes);
-	dbsync_target_rows_clear(batch->target, table->handle, sets);
+	dbsync_target_rows_clear(batch->target, table->handle, sets, NULL);
 }
 
 void

@@ -29,6 +29,7 @@
 #include "worker/copy/chunk.h"
 #include "worker/copy/connections.h"
 #include "worker/copy/copy.h"
+#include "worker/copy/room.h"
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
 #include "worker/driver/driver.h"
@@ -230,12 +231,39 @@ choose_mode(DbsyncWork *work, DbsyncTable *table, bool together, bool *replaces)
 	return keep && !*replaces ? DBSYNC_ROWS_MERGE : DBSYNC_ROWS_APPEND;
 }
 
+/*
+ * Of a table whose changes nobody tells, what earlier chunks have brought is of an earlier S: a unique value may have moved from there to this
+ * chunk, and its row would be in the way for ever.  Keys of rows that were, to be sent with the chunk.
+ */
+static List *
+make_room(DbsyncWork *work, DbsyncTable *table)
+{
+	List	   *left;
+	List	   *keys;
+	bool		complete;
+
+	if (work->send_as != DBSYNC_SEND_REPLACE_ALL || (table->snapshot == NULL && table->scan == NULL) ||
+		!dbsync_room_is_to_be_had(work, table))
+		return NIL;
+	(void) send_chunks(work, table, DBSYNC_ROWS_CLEAR, DBSYNC_RELAY_ROWS, true, &complete);
+	keys = dbsync_room_follow(work, table, &left);
+	/* what is compared afterwards gets them then */
+	if (left != NIL && table->snapshot == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("unique values of table %s have moved on and on since its first copy began", table->qualified),
+				 errhint("Copy it anew, with a greater dbsync.copy_chunk_rows: SELECT dbsync.copy_table(%s, %s, existing_rows => 'truncate').",
+						 quote_literal_cstr(work->subscription->name), quote_literal_cstr(table->qualified))));
+	return keys;
+}
+
 int64
 dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone, bool together)
 {
 	DbsyncRowsMode mode;
 	DbsyncFlow	flow = {0};
 	DbsyncRelay *relay;
+	List	   *others = NIL;
 	bool		replaces;
 	bool		complete;
 
@@ -251,8 +279,12 @@ dbsync_copy_send_chunk(DbsyncWork *work, DbsyncTable *table, bool alone, bool to
 		check_key(work, table);
 	mode = choose_mode(work, table, together, &replaces);
 	if (replaces)
+	{
 		(void) send_chunks(work, table, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS, true, &complete);
+		others = make_room(work, table);
+	}
 	relay = send_chunks(work, table, mode, DBSYNC_RELAY_CHUNK, alone || work->nsides == 0 || mode == DBSYNC_ROWS_DOUBTED, &complete);
+	(void) dbsync_room_fill(work, table, others);
 	flow = dbsync_relay_flow(relay);
 	advance(table, dbsync_chunk_last_key(table, relay), &flow, complete);
 	return flow.rows;

@@ -540,7 +540,7 @@ typedef enum DbsyncEncoding
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
 
 /* of this contract; a driver that was made for another one is refused */
-#define DBSYNC_DRIVER_VERSION	9
+#define DBSYNC_DRIVER_VERSION	10
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
@@ -796,8 +796,12 @@ typedef struct DbsyncDriver
 	 * Behind the rows that have come in mode CLEAR: delete rows of the table that have a unique value of theirs
 	 * under another key.  Unique are these sets of columns (a List of integer lists, indexes into the spec's), of which
 	 * the table may enforce some: what it enforces beside them is a clash, as ever.
+	 *
+	 * keys not NULL, with DBSYNC_FEATURE_COMPARE alone: the sets are not looked at, as all are meant that the table enforces by
+	 * what the spec's columns say, also by expressions of them; and the key of each row that was deleted, the texts of its values
+	 * in an array, is appended to *keys (of char **), in CurrentMemoryContext.
 	 */
-	bool		(*rows_clear) (DbsyncTarget *target, DbsyncTargetTable *table, List *sets);
+	bool		(*rows_clear) (DbsyncTarget *target, DbsyncTargetTable *table, List *sets, List **keys);
 
 	/* --- with DBSYNC_FEATURE_COMPARE --- */
 

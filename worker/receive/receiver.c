@@ -318,7 +318,7 @@ receiver_loop(void)
 				(void) dbsync_sleep_for(work, pause, true);
 			continue;
 		}
-		dbsync_report_trouble(NULL, 0);
+		dbsync_report_trouble(NULL, 0, 0);
 		dbsync_report_state(DBSYNC_WORKER_RUNNING);
 		dbsync_receiver_forget_words();
 		if (work->run != 0)

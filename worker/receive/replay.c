@@ -230,7 +230,7 @@ play_clear(DbsyncTape *tape, const DbsyncTapeStep *step)
 	if (!tape->careful || tape->together || !dbsync_target_clears(target))
 		return;
 	dbsync_tape_rows(tape, step, DBSYNC_ROWS_CLEAR);
-	dbsync_target_rows_clear(target, step->handle, piece->step->sets);
+	dbsync_target_rows_clear(target, step->handle, piece->step->sets, NULL);
 }
 
 static void

@@ -194,7 +194,7 @@ dbsync_receiver_after_error(DbsyncReceiving *receiving)
 	/* somebody has taken away a file of ours, or all of the folder: it is looked at anew */
 	if (edata->sqlerrcode == ERRCODE_UNDEFINED_FILE)
 		dbsync_receiver_close_folder(receiving);
-	dbsync_report_trouble(edata, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause));
+	dbsync_report_trouble(edata, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause), 0);
 	dbsync_report_state(DBSYNC_WORKER_RETRYING);
 	MemoryContextSwitchTo(work->context);
 	MemoryContextReset(work->batch_context);

@@ -109,7 +109,7 @@ dbsync_process_finish(DbsyncWork *work)
 {
 	/* the others went on, but its caller must hear of it */
 	if (work->run != 0 && work->suspended_for != NULL)
-		dbsync_report_trouble(work->suspended_for, 0);
+		dbsync_report_trouble(work->suspended_for, 0, 0);
 	else if (work->run != 0)
 		dbsync_report_run_done(work->rows);
 	dbsync_ledger_detach(work);

@@ -75,6 +75,7 @@ dbsync_recovery_after_error(DbsyncWork *work)
 	long		pause;
 	DbsyncSendAs needed;
 	DbsyncSendAs *send_as = dbsync_held_send_as(work);
+	int			concerned;		/* captured id of the table that it was about, if others go on */
 	bool		put_off;
 	bool		oversized;
 	bool		held;
@@ -104,6 +105,7 @@ dbsync_recovery_after_error(DbsyncWork *work)
 	held = !oversized && work->repairing == 0 && !dbsync_process_is_ending() && dbsync_held_judge(work, edata);
 	work->catching = work->asking = work->completing = 0;
 	dbsync_repair_failed(work, edata);
+	concerned = work->comparing != 0 ? work->comparing : work->blamed;
 	put_off = work->run == 0 && dbsync_schedule_put_off(work, edata);
 	/* that a table is held is said as it is done */
 	if (!dbsync_process_is_ending() && !held)
@@ -125,7 +127,7 @@ dbsync_recovery_after_error(DbsyncWork *work)
 	pause = dbsync_query_random_pause(RETRY_MIN, dbsync_report_failures() + 1);
 	if (put_off || oversized)
 		pause = RETRY_MIN;
-	dbsync_report_trouble(edata, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause));
+	dbsync_report_trouble(edata, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause), put_off ? concerned : 0);
 	if (!put_off)
 		dbsync_report_state(DBSYNC_WORKER_RETRYING);
 	MemoryContextSwitchTo(work->context);

@@ -7,6 +7,9 @@
  * dbsync.subscription.last_run when it ends: so what passed while the server was down, the
  * hours were over or another round went on is one round, at once.
  *
+ * A table that a round was to scan or to compare, and that was locked just then, has a round begin again soon, which looks at no other
+ * table of that kind; later each time that it is locked still.
+ *
  * What is pending is counted by commits (extension/wake.h) and, for what tells nobody, by
  * looking at what is behind the position: as the worker starts, as a round breaks off, and
  * when transactions have ended, among which there may be prepared ones.
@@ -29,6 +32,7 @@
 #include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
 #include "worker/copy/snapshots.h"
+#include "worker/copy/undone.h"
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/run/idle.h"
@@ -64,18 +68,11 @@ static bool under_way = false;
 static bool planned;			/* that round was */
 static TimestampTz begun = 0;	/* the last round of any kind */
 static bool broken_off = false; /* it goes on as soon as it may */
+static int	again = 0;			/* rounds in a row that have begun for what was left undone */
 
 /* where the target was when a round was over, or as we came; NULL: it need not be there again */
 static DbsyncSnapshot *reached = NULL;
 static bool known = false;		/* that has been looked at */
-
-static void
-keep(MemoryContext context, char **kept, const char *text)
-{
-	if (*kept != NULL)
-		pfree(*kept);
-	*kept = text ? MemoryContextStrdup(context, text) : NULL;
-}
 
 /* A zone that is not known any more: what is not seen to goes on by another clock. */
 static void
@@ -114,8 +111,8 @@ take_policy(DbsyncWork *work)
 		dbsync_scanning_begin_round(work);
 		dbsync_comparing_begin_round(work);
 		dbsync_snapshots_begin_round(work);
-		keep(work->context, &policy_text, subscription->policy);
-		keep(work->context, &zone_name, subscription->time_zone);
+		dbsync_text_keep(work->context, &policy_text, subscription->policy);
+		dbsync_text_keep(work->context, &zone_name, subscription->time_zone);
 		dbsync_waiting_look_anew();
 		/* what is left of a round waits for what it says now */
 		broken_off = false;
@@ -215,16 +212,35 @@ is_idle(bool waiting)
 	return false;
 }
 
-/* Is it time for a round?  Says whether it is one that was planned. */
+static long
+pause_until(TimestampTz at, TimestampTz now)
+{
+	return at <= now ? 0 : TimestampDifferenceMilliseconds(now, at);
+}
+
+/* Until there is a round for what the last one has left undone. */
+static long
+again_pause(const DbsyncWork *work, TimestampTz now)
+{
+	long		pause = work->scans_by_round ? dbsync_undone_pause(work) : LONG_MAX;
+	TimestampTz earliest = TimestampTzPlusMilliseconds(begun, dbsync_query_pause(SHORT_PAUSE, again + 1));
+
+	return pause == LONG_MAX ? pause : Max(pause, pause_until(earliest, now));
+}
+
+/* Is it time for a round?  Says whether it is one that was planned, or is for nothing but what was left undone. */
 static bool
-is_due(DbsyncWork *work, TimestampTz now, bool *is_planned)
+is_due(DbsyncWork *work, TimestampTz now, bool *is_planned, bool *is_again)
 {
 	bool		others = has_other_work(work);
 	bool		waiting = others || dbsync_wake_rows(dbsync_report_wake()) > 0;
 
 	*is_planned = is_planned_due(work, now, waiting);
-	return *is_planned || broken_off || dbsync_report_is_awaited() ||
-		is_threshold_passed(work, now, others) || is_idle(waiting);
+	*is_again = false;
+	if (*is_planned || broken_off || dbsync_report_is_awaited() || is_threshold_passed(work, now, others) || is_idle(waiting))
+		return true;
+	*is_again = again_pause(work, now) == 0;
+	return *is_again;
 }
 
 static void
@@ -289,10 +305,11 @@ look_at_position(DbsyncWork *work)
 }
 
 static void
-begin(DbsyncWork *work, TimestampTz now, bool is_planned)
+begin(DbsyncWork *work, TimestampTz now, bool is_planned, bool is_again)
 {
 	under_way = true;
-	if (work->scans_by_round && !broken_off)
+	again = is_again ? again + 1 : 0;
+	if (work->scans_by_round && !broken_off && !is_again)
 	{
 		dbsync_scanning_begin_round(work);
 		dbsync_comparing_begin_round(work);
@@ -314,6 +331,7 @@ dbsync_rounds_go_on(DbsyncWork *work)
 	TimestampTz now;
 	bool		open;
 	bool		is_planned = false;
+	bool		is_again = false;
 
 	if (work->run != 0)
 		return true;
@@ -326,7 +344,7 @@ dbsync_rounds_go_on(DbsyncWork *work)
 	if (open && policy.immediate)
 	{
 		if (!under_way)
-			begin(work, now, false);
+			begin(work, now, false, false);
 		return true;
 	}
 	if (!under_way)
@@ -335,9 +353,9 @@ dbsync_rounds_go_on(DbsyncWork *work)
 		look_at_position(work);
 		if (dbsync_waiting_look_is_due(counts_pending()))
 			dbsync_waiting_look(work);
-		if (!open || !is_due(work, now, &is_planned))
+		if (!open || !is_due(work, now, &is_planned, &is_again))
 			return false;
-		begin(work, now, is_planned);
+		begin(work, now, is_planned, is_again);
 	}
 	/* what the window that is begun next shows is not pending; it comes before its snapshot */
 	if (work->window == NULL)
@@ -384,12 +402,6 @@ dbsync_rounds_wait(const DbsyncWork *work)
 	return work->run == 0 && zone != NULL && !under_way;
 }
 
-static long
-pause_until(TimestampTz at, TimestampTz now)
-{
-	return at <= now ? 0 : TimestampDifferenceMilliseconds(now, at);
-}
-
 long
 dbsync_rounds_pause(DbsyncWork *work)
 {
@@ -405,7 +417,8 @@ dbsync_rounds_pause(DbsyncWork *work)
 		pause = Min(pause, SHORT_PAUSE);
 	if (opening > now)
 		return Min(pause, pause_until(opening, now));
-	/* those that go by rounds begin none */
+	/* those that go by rounds begin none, but what could not be done is done soon */
+	pause = Min(pause, again_pause(work, now));
 	if (!work->scans_by_round)
 		pause = Min(pause, Min(dbsync_scanning_pause(work), Min(dbsync_comparing_pause(work), dbsync_snapshotting_pause(work))));
 	if (policy.ncrons > 0 || (policy.interval > 0 && (waiting || looks_for_itself(work))))
@@ -422,6 +435,7 @@ dbsync_rounds_look(DbsyncWork *work)
 {
 	TimestampTz now = dbsync_clock_now();
 	bool		is_planned;
+	bool		is_again;
 
 	if (note_due || !dbsync_hours_are_open(&policy.hours, zone, now))
 		return note_due;
@@ -430,5 +444,5 @@ dbsync_rounds_look(DbsyncWork *work)
 		return true;
 	if (dbsync_waiting_look_is_due(counts_pending()))
 		return true;
-	return is_due(work, now, &is_planned);
+	return is_due(work, now, &is_planned, &is_again);
 }

@@ -147,7 +147,7 @@ fail(DbsyncWork *work, DbsyncTable *table, const char *verdict, const char *note
 	work->comparing = table->captured_id;
 	/* nothing is to be expected of another attempt soon */
 	if (verdict != NULL && strcmp(verdict, "different") == 0)
-		table->snapshot->clock.next_at = GetCurrentTimestamp() + table->snapshot->clock.every;
+		table->snapshot->clock.next_at = work->scans_by_round ? DT_NOEND : GetCurrentTimestamp() + table->snapshot->clock.every;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("comparing table %s with its target came to nothing", table->qualified),

@@ -59,7 +59,7 @@ put_off_chain(DbsyncWork *work, MemoryContext context)
 	MemoryContextSwitchTo(context);
 	work->chain_failures++;
 	work->chain_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), dbsync_query_pause(CHAIN_PAUSE, work->chain_failures));
-	dbsync_report_trouble(edata, work->chain_after);
+	dbsync_report_trouble(edata, work->chain_after, 0);
 	FreeErrorData(edata);
 }
 

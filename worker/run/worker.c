@@ -312,7 +312,7 @@ worker_loop(void)
 			continue;
 		}
 		if (!dbsync_schedule_is_put_off(work))
-			dbsync_report_trouble(NULL, 0);
+			dbsync_report_trouble(NULL, 0, 0);
 		if (work->run != 0 && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work) &&
 			!dbsync_meeting_is_served(work->subscription_id) && !dbsync_retry_is_pending(work) && !dbsync_snapshotting_is_pending(work))
 		{

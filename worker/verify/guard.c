@@ -13,6 +13,8 @@
 
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -23,27 +25,56 @@
 /* between two looks, in microseconds */
 #define LOOK_EVERY	(500 * INT64CONST(1000))
 
+/* a cancel that was meant for what has just ended may come so much later, in ms */
+#define LATE_MS		1000
+
 static DbsyncVerify *watched = NULL;
+static TimestampTz ended_at = 0;
 
+/* Is it a table's lock that we have?  Those of tables that a view reads are among them, too. */
 static bool
-is_ours(const DbsyncVerify *v, const LOCKTAG *tag)
+is_ours(const LockData *data, const LOCKTAG *tag)
 {
-	Oid			relid = (Oid) tag->locktag_field2;
+	for (int i = 0; i < data->nelements; i++)
+	{
+		const LockInstanceData *lock = &data->locks[i];
 
-	if (tag->locktag_type != LOCKTAG_RELATION || (Oid) tag->locktag_field1 != MyDatabaseId)
-		return false;
-	return relid == v->table->relid || list_member_oid(v->table->leaves, relid);
+		if (lock->pid == MyProcPid && lock->holdMask != 0 && memcmp(&lock->locktag, tag, sizeof(LOCKTAG)) == 0)
+			return true;
+	}
+	return false;
 }
 
 static bool
-is_waited_for_here(const DbsyncVerify *v)
+is_waited_for_here(void)
 {
 	LockData   *data = GetLockStatusData();
 	bool		waited = false;
 
 	for (int i = 0; i < data->nelements && !waited; i++)
-		waited = data->locks[i].waitLockMode == AccessExclusiveLock && is_ours(v, &data->locks[i].locktag);
+	{
+		const LockInstanceData *lock = &data->locks[i];
+
+		waited = lock->waitLockMode == AccessExclusiveLock && lock->locktag.locktag_type == LOCKTAG_RELATION && is_ours(data, &lock->locktag);
+	}
 	return waited;
+}
+
+/*
+ * A query that sorts, or counts, shows no row for long, and until it does nobody looks here.  So whoever waits does it himself: behind
+ * deadlock_timeout each server process looks who keeps it waiting, and if that is one of autovacuum's it is cancelled, as its work can be
+ * done another time.  So can ours, and the flag by which they are known means that, and nothing else but that DROP DATABASE ends them.
+ */
+static void
+set_yielding(bool yields)
+{
+	LWLockAcquire(ProcArrayLock, LW_EXCLUSIVE);
+	if (yields)
+		MyProc->statusFlags |= PROC_IS_AUTOVACUUM;
+	else
+		MyProc->statusFlags &= ~PROC_IS_AUTOVACUUM;
+	ProcGlobal->statusFlags[MyProc->pgxactoff] = MyProc->statusFlags;
+	LWLockRelease(ProcArrayLock);
 }
 
 /* Over a connection of its own: the worker's session may be among those who wait. */
@@ -86,7 +117,7 @@ look(DbsyncVerify *v)
 	}
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "dbsync locks", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(scratch);
-	if (is_waited_for_here(v) || is_waited_for_there(v))
+	if (is_waited_for_here() || is_waited_for_there(v))
 		break_off(v, DBSYNC_LEAVES_FOR_LOCK);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
@@ -117,6 +148,27 @@ dbsync_guard_watch(DbsyncVerify *v)
 {
 	watched = v;
 	dbsync_connection_on_waits(wait_for_target);
+}
+
+void
+dbsync_guard_begin(void)
+{
+	set_yielding(true);
+}
+
+void
+dbsync_guard_end(void)
+{
+	set_yielding(false);
+	ended_at = GetCurrentTimestamp();
+}
+
+bool
+dbsync_guard_has_yielded(const ErrorData *edata)
+{
+	if (edata->sqlerrcode != ERRCODE_QUERY_CANCELED)
+		return false;
+	return is_waited_for_here() || !TimestampDifferenceExceeds(ended_at, GetCurrentTimestamp(), LATE_MS);
 }
 
 void

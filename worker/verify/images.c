@@ -172,7 +172,7 @@ note_repair(Lister *l, DbsyncCandidateKind kind, const char *image)
 	key = dbsync_image_values(image, v->spec.nkeys);
 	own = dbsync_own_key_of(v, key);
 	if (own != NULL || kind != DBSYNC_CANDIDATE_EXTRA)
-		dbsync_outcome_repair(v, own ? own : key);
+		dbsync_outcome_repair(v, own ? own : key, kind == DBSYNC_CANDIDATE_EXTRA);
 	else
 		v->found.foreign++;
 	MemoryContextSwitchTo(old);

@@ -17,6 +17,7 @@
 #include "utils/uuid.h"
 
 #include "worker/query.h"
+#include "worker/text.h"
 #include "worker/verify/outcome.h"
 
 /* of a value that is shown; of longer ones so much, and how long they are */
@@ -128,30 +129,11 @@ dbsync_outcome_differs(DbsyncVerify *v, const DbsyncDifference *difference)
 					 " $6::pg_catalog.int8, $7::pg_catalog.bool)", 7, args);
 }
 
-/* A value in the text of an array. */
-static void
-append_element(StringInfo array, const char *value)
-{
-	appendStringInfoString(array, array->len == 0 ? "{\"" : ",\"");
-	for (const char *p = value; *p; p++)
-	{
-		if (*p == '"' || *p == '\\')
-			appendStringInfoChar(array, '\\');
-		appendStringInfoChar(array, *p);
-	}
-	appendStringInfoChar(array, '"');
-}
-
 void
-dbsync_outcome_repair(DbsyncVerify *v, char *const *key)
+dbsync_outcome_repair(DbsyncVerify *v, char *const *key, bool extra)
 {
-	StringInfoData array;
-
-	initStringInfo(&array);
-	for (int k = 0; k < v->table->shape->nkeys; k++)
-		append_element(&array, key[k]);
-	appendStringInfoChar(&array, '}');
-	append_element(&v->keys, array.data);
+	dbsync_text_append_element(&v->keys, dbsync_text_array(v->table->shape->nkeys, key));
+	dbsync_text_append_element(&v->extras, extra ? "t" : "f");
 	if (++v->nkeys >= KEYS_AT_A_TIME)
 		dbsync_outcome_repair_end(v);
 }
@@ -159,15 +141,18 @@ dbsync_outcome_repair(DbsyncVerify *v, char *const *key)
 void
 dbsync_outcome_repair_end(DbsyncVerify *v)
 {
-	const char *args[2] = {uuid_text(&v->table->uid)};
+	const char *args[3] = {uuid_text(&v->table->uid)};
 
 	if (v->nkeys == 0)
 		return;
 	appendStringInfoChar(&v->keys, '}');
+	appendStringInfoChar(&v->extras, '}');
 	args[1] = v->keys.data;
-	dbsync_query_run("INSERT INTO dbsync_internal.repair_key (attachment, key) SELECT $1::pg_catalog.uuid, k.key::pg_catalog.text[]"
-					 " FROM pg_catalog.unnest($2::pg_catalog.text[]) k (key)", 2, args);
+	args[2] = v->extras.data;
+	dbsync_query_run("INSERT INTO dbsync_internal.repair_key (attachment, key, extra) SELECT $1::pg_catalog.uuid, k.key::pg_catalog.text[], k.extra"
+					 " FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.bool[])) k (key, extra)", 3, args);
 	resetStringInfo(&v->keys);
+	resetStringInfo(&v->extras);
 	v->nkeys = 0;
 }
 

@@ -30,8 +30,8 @@ extern void dbsync_outcome_end(DbsyncVerify *v, const char *verdict, const char 
 /* In the transaction in which it is compared. */
 extern void dbsync_outcome_differs(DbsyncVerify *v, const DbsyncDifference *difference);
 
-/* The same: of this key the row is to be sent anew, or deleted. */
-extern void dbsync_outcome_repair(DbsyncVerify *v, char *const *key);
+/* The same: of this key the row is to be sent anew, or deleted.  extra: the target alone has it. */
+extern void dbsync_outcome_repair(DbsyncVerify *v, char *const *key, bool extra);
 
 /* The same: there are no more of them. */
 extern void dbsync_outcome_repair_end(DbsyncVerify *v);

@@ -15,6 +15,7 @@
 #include "storage/latch.h"
 #include "utils/wait_event.h"
 
+#include "worker/batch/repair.h"
 #include "worker/query.h"
 #include "worker/subscription.h"
 #include "worker/verify/outcome.h"
@@ -46,11 +47,12 @@ dbsync_repair_judge_rows(DbsyncVerify *v)
 	v->may_shrink = v->order.scan ? v->order.may_shrink : v->order.captured_id != 0;
 	v->may_differ = v->order.scan ? v->order.may_differ : v->order.captured_id != 0;
 	initStringInfo(&v->keys);
+	initStringInfo(&v->extras);
 	v->nkeys = 0;
 	/* of a run that was broken off */
 	dbsync_outcome_forget_repair(v);
 	/* a source that was put back, or emptied by mistake, is not to take the target along */
-	if (!v->may_shrink && !v->keeps && found->rows_here < found->rows_there / 2 + found->rows_there % 2)
+	if (!v->may_shrink && !v->keeps && dbsync_repair_is_too_little(found->rows_here, found->rows_there))
 		v->obstacle = v->order.scan ?
 			psprintf("the source has " INT64_FORMAT " rows, less than half of the target's " INT64_FORMAT ": nothing is sent or deleted. Where that is right, "
 					 "take the table out, and add it again with options => '{\"empty\": \"allow\"}'", found->rows_here, found->rows_there)
@@ -110,6 +112,18 @@ say_more(const DbsyncVerify *v)
 	return v->behind;
 }
 
+/*
+ * Of a source that is not to take the target along: how many rows that has, about, if a part of them was compared.  The rows are looked
+ * up later, and it may have been emptied by then.
+ */
+static int64
+rows_to_guard(const DbsyncVerify *v)
+{
+	if (v->may_shrink || v->keeps)
+		return 0;
+	return (int64) ((double) v->found.rows_there * v->buckets / Max(v->below, 1));
+}
+
 /* Ask the worker for it until it is done; false: *note says why not. */
 static bool
 have_done(DbsyncVerify *v, DbsyncMeetingWish wish, const char **note)
@@ -120,7 +134,7 @@ have_done(DbsyncVerify *v, DbsyncMeetingWish wish, const char **note)
 	{
 		if (i > 0)
 			(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, PAUSE_MS, PG_WAIT_EXTENSION);
-		dbsync_meeting_ask(wish, v->table->captured_id);
+		dbsync_meeting_ask(wish, v->table->captured_id, rows_to_guard(v));
 		if (!dbsync_stand_wait(v, &meeting))
 		{
 			*note = "not repaired: the deadline came first";

@@ -34,7 +34,7 @@
 /* a worker that is not there may be on its way for so long, in ms */
 #define COMING_MS		15000
 
-/* attempts of the worker that fail in a row, until it is not waited for any more */
+/* attempts of the worker that fail in a row, but for those that concern another table alone, until it is not waited for any more */
 #define MANY_FAILURES	3
 
 static void
@@ -65,17 +65,30 @@ has_gone(const DbsyncVerify *v, const DbsyncTrouble *trouble, TimestampTz came, 
 		(trouble->sqlstate != 0 && trouble->at > v->progress.begun);
 }
 
+/* How often it has failed in what matters to us.  *seen: of any kind, as we looked last; *ours: of these, those of our table. */
+static int
+count_failures(const DbsyncVerify *v, const DbsyncTrouble *trouble, int *seen, int *ours)
+{
+	if (*seen >= 0 && trouble->failures > *seen && trouble->table == v->table->captured_id)
+		(*ours)++;
+	*seen = trouble->failures;
+	return trouble->failures_of_all + *ours;
+}
+
 bool
 dbsync_stand_wait(DbsyncVerify *v, DbsyncMeeting *meeting)
 {
 	TimestampTz came = GetCurrentTimestamp();
 	TimestampTz called = came;
 	int			failures = -1;	/* as they were at first */
+	int			seen = -1;
+	int			ours = 0;
 
 	for (;;)
 	{
 		TimestampTz now;
 		DbsyncTrouble trouble;
+		int			count;
 
 		CHECK_FOR_INTERRUPTS();
 		if (dbsync_meeting_look(meeting) != DBSYNC_MEETING_ASKED)
@@ -93,9 +106,10 @@ dbsync_stand_wait(DbsyncVerify *v, DbsyncMeeting *meeting)
 				came = now;
 			else if (has_gone(v, &trouble, came, now))
 				refuse_worker(v, &trouble);
-			if (failures < 0 || trouble.failures < failures)
-				failures = trouble.failures;
-			if (trouble.failures >= failures + MANY_FAILURES)
+			count = count_failures(v, &trouble, &seen, &ours);
+			if (failures < 0 || count < failures)
+				failures = count;
+			if (count >= failures + MANY_FAILURES)
 				refuse_worker(v, &trouble);
 		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, CALL_MS, PG_WAIT_EXTENSION);
@@ -156,7 +170,7 @@ dbsync_stand_take(DbsyncVerify *v, const char **reason)
 
 	strlcpy(v->progress.phase, "waiting for the worker", sizeof(v->progress.phase));
 	dbsync_meeting_tell(&v->progress);
-	dbsync_meeting_ask(DBSYNC_WISH_COMPARE, v->table->captured_id);
+	dbsync_meeting_ask(DBSYNC_WISH_COMPARE, v->table->captured_id, 0);
 	if (!dbsync_stand_wait(v, &meeting))
 		return DBSYNC_STOOD_TIMELY;
 	switch (meeting.state)

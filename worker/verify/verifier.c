@@ -79,6 +79,7 @@ compare(void)
 {
 	bool		any;
 
+	dbsync_guard_begin();
 	v->keeps = dbsync_kept_rows(v->work->subscription, v->table);
 	dbsync_compare_prepare(v);
 	any = dbsync_compare_buckets(v);
@@ -95,6 +96,7 @@ compare(void)
 	dbsync_repair_judge_differences(v);
 	dbsync_verify_sequences_compare(v);
 	PopActiveSnapshot();
+	dbsync_guard_end();
 	dbsync_query_commit();
 	MemoryContextSwitchTo(v->context);
 	dbsync_target_read_end(v->work->target);
@@ -173,6 +175,7 @@ static void
 let_go(void)
 {
 	AbortCurrentTransaction();
+	dbsync_guard_end();
 	/* what was to break it off has been overtaken, perhaps */
 	QueryCancelPending = dbsync_process_is_ending();
 	dbsync_meeting_drop();
@@ -251,6 +254,8 @@ verify_table(Due *due)
 		MemoryContextSwitchTo(v->context);
 		edata = CopyErrorData();
 		FlushErrorState();
+		if (v->leaving == DBSYNC_STAYS && !dbsync_process_is_ending() && dbsync_guard_has_yielded(edata))
+			v->leaving = DBSYNC_LEAVES_FOR_LOCK;
 		if (v->leaving != DBSYNC_STAYS)
 			reason = say_left();
 		let_go();

@@ -65,6 +65,7 @@ typedef struct DbsyncVerify
 	bool		may_shrink;		/* ... also where the source has less than half of the target's rows, */
 	bool		may_differ;		/* and where nearly all rows differ */
 	StringInfoData keys;		/* some that have yet to be written down, */
+	StringInfoData extras;		/* whether the target alone has them, */
 	int			nkeys;			/* so many */
 	const char *shown;			/* of a comparison on a schedule: the first row that differs, in words */
 	const char *obstacle;		/* or why it is not repaired, in words; NULL: nothing is in the way */

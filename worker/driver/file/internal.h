@@ -269,7 +269,7 @@ extern DbsyncTargetTable *dbsync_file_table_change(DbsyncTarget *base, DbsyncTar
 extern bool dbsync_file_table_lacks(DbsyncTarget *base, const DbsyncTableSpec *spec, bool *lacks);
 extern bool dbsync_file_delete_where(DbsyncTarget *base, DbsyncTargetTable *table, const DbsyncTableSpec *spec,
 									 const char *condition);
-extern bool dbsync_file_rows_clear(DbsyncTarget *base, DbsyncTargetTable *table, List *sets);
+extern bool dbsync_file_rows_clear(DbsyncTarget *base, DbsyncTargetTable *table, List *sets, List **keys);
 extern bool dbsync_file_sequences_advance(DbsyncTarget *base, List *sequences);
 
 /* --- types.c --- */

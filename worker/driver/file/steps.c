@@ -150,7 +150,7 @@ dbsync_file_delete_where(DbsyncTarget *base, DbsyncTargetTable *table, const Dbs
 
 /* Of the rows that have come last, in mode CLEAR; without any there is nothing to make room for. */
 bool
-dbsync_file_rows_clear(DbsyncTarget *base, DbsyncTargetTable *table, List *sets)
+dbsync_file_rows_clear(DbsyncTarget *base, DbsyncTargetTable *table, List *sets, List **keys)
 {
 	FileBatch  *batch = ((FileTarget *) base)->batch;
 	MemoryContext old;

@@ -13,7 +13,7 @@
 #include "worker/driver/postgres/internal.h"
 
 /* As the contract says of rows_clear(). */
-extern bool dbsync_postgres_rows_clear(DbsyncTarget *base, DbsyncTargetTable *table, List *sets);
+extern bool dbsync_postgres_rows_clear(DbsyncTarget *base, DbsyncTargetTable *table, List *sets, List **keys);
 
 /*
  * Its unique indexes over plain columns, a row for each column, those of an index together: the index, the column's name,
