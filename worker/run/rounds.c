@@ -21,6 +21,7 @@
 #include "utils/timestamp.h"
 
 #include "extension/clock.h"
+#include "extension/meeting.h"
 #include "extension/settings.h"
 #include "extension/wake.h"
 #include "worker/batch/held.h"
@@ -227,6 +228,15 @@ is_due(DbsyncWork *work, TimestampTz now, bool *is_planned)
 		is_threshold_passed(work, now, others) || is_idle(waiting);
 }
 
+/* Does a process that verifies wait for us? */
+static bool
+is_met(const DbsyncWork *work)
+{
+	DbsyncMeeting asked;
+
+	return dbsync_meeting_is_wanted(work->subscription_id, &asked);
+}
+
 static void
 note_last_run(void *arg)
 {
@@ -288,10 +298,20 @@ look_at_position(DbsyncWork *work)
 	break_off(work);
 }
 
+/*
+ * A round, or what is sent for a process that asks for a meeting: that is none of the policy's, has no table looked at, and
+ * puts off no round by the clock.
+ */
 static void
-begin(DbsyncWork *work, TimestampTz now, bool is_planned)
+begin(DbsyncWork *work, TimestampTz now, bool is_planned, bool is_round)
 {
 	under_way = true;
+	if (!is_round)
+	{
+		planned = false;
+		dbsync_report_round(true, begun);
+		return;
+	}
 	if (work->scans_by_round && !broken_off)
 	{
 		dbsync_scanning_begin_round(work);
@@ -314,6 +334,7 @@ dbsync_rounds_go_on(DbsyncWork *work)
 	TimestampTz now;
 	bool		open;
 	bool		is_planned = false;
+	bool		is_round;
 
 	if (work->run != 0)
 		return true;
@@ -326,7 +347,7 @@ dbsync_rounds_go_on(DbsyncWork *work)
 	if (open && policy.immediate)
 	{
 		if (!under_way)
-			begin(work, now, false);
+			begin(work, now, false, true);
 		return true;
 	}
 	if (!under_way)
@@ -335,9 +356,10 @@ dbsync_rounds_go_on(DbsyncWork *work)
 		look_at_position(work);
 		if (dbsync_waiting_look_is_due(counts_pending()))
 			dbsync_waiting_look(work);
-		if (!open || !is_due(work, now, &is_planned))
+		is_round = open && is_due(work, now, &is_planned);
+		if (!is_round && !(open && is_met(work)))
 			return false;
-		begin(work, now, is_planned);
+		begin(work, now, is_planned, is_round);
 	}
 	/* what the window that is begun next shows is not pending; it comes before its snapshot */
 	if (work->window == NULL)
@@ -430,5 +452,5 @@ dbsync_rounds_look(DbsyncWork *work)
 		return true;
 	if (dbsync_waiting_look_is_due(counts_pending()))
 		return true;
-	return is_due(work, now, &is_planned);
+	return is_due(work, now, &is_planned) || is_met(work);
 }

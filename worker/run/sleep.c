@@ -18,6 +18,7 @@
 #include "utils/wait_event.h"
 
 #include "extension/catalog.h"
+#include "extension/meeting.h"
 #include "extension/settings.h"
 #include "worker/batch/held.h"
 #include "worker/batch/retry.h"
@@ -99,7 +100,8 @@ dbsync_sleep_let_gather(DbsyncWork *work, instr_time begun)
 	INSTR_TIME_SET_CURRENT(took);
 	INSTR_TIME_SUBTRACT(took, begun);
 	pause = Min(4 * INSTR_TIME_GET_MILLISEC(took), dbsync_gather_max);
-	if (pause < 1 || work->run != 0 || dbsync_schedule_is_pending(work) || dbsync_report_is_awaited())
+	if (pause < 1 || work->run != 0 || dbsync_schedule_is_pending(work) || dbsync_report_is_awaited() ||
+		dbsync_meeting_is_served(work->subscription_id))
 		return;
 	(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, (long) pause, PG_WAIT_EXTENSION);
 }

@@ -48,20 +48,6 @@ static BackgroundWorkerHandle *handle = NULL;
 /* not before, as no process was to be had */
 static TimestampTz later = 0;
 
-/* A worker that is there for verify() alone sends what is pending, and compares nothing by itself. */
-static bool
-is_for_others(const DbsyncWork *work)
-{
-	static bool known = false;
-	static bool for_others;
-
-	/* its place is made before the worker is, and given back before that ends */
-	if (!known && work->run != 0)
-		for_others = dbsync_meeting_is_called_for(work->subscription_id);
-	known = true;
-	return for_others;
-}
-
 static bool
 has_ended(void)
 {
@@ -79,7 +65,7 @@ dbsync_snapshotting_pause(const DbsyncWork *work)
 		return LONG_MAX;
 	if (under_way != 0)
 		return has_ended() ? 0 : LOOK_MS;
-	if (is_for_others(work))
+	if (work->for_verify)
 		return LONG_MAX;
 	pause = dbsync_snapshots_pause(work);
 	if (later != 0 && pause != LONG_MAX)
@@ -90,7 +76,7 @@ dbsync_snapshotting_pause(const DbsyncWork *work)
 bool
 dbsync_snapshotting_is_pending(const DbsyncWork *work)
 {
-	if (under_way != 0 || work->subscription == NULL || is_for_others(work))
+	if (under_way != 0 || work->subscription == NULL || work->for_verify)
 		return under_way != 0;
 	/* whoever has asked for this run is told when all have been compared */
 	return work->run != 0 ? dbsync_snapshots_pause(work) < INT_MAX : dbsync_snapshots_pause(work) == 0;
@@ -288,7 +274,7 @@ dbsync_snapshotting_run(DbsyncWork *work)
 			return false;
 		conclude(work);
 	}
-	if (later > GetCurrentTimestamp() || is_for_others(work))
+	if (later > GetCurrentTimestamp() || work->for_verify)
 		return false;
 	table = dbsync_snapshots_due(work, asked);
 	if (table == NULL)

@@ -381,6 +381,7 @@ dbsync_worker_main(Datum arg)
 												ALLOCSET_DEFAULT_SIZES);
 	work->subscription_id = DatumGetInt32(arg);
 	work->run = args.run;
+	work->for_verify = args.for_verify;
 	dbsync_waiting_is_for(work);
 	dbsync_retention_reset(work);
 	MemoryContextSwitchTo(work->context);
