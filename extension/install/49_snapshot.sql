@@ -240,7 +240,8 @@ CREATE TABLE dbsync_internal.scan (
     ended timestamptz,
     verdict text NOT NULL,
     note text,
-    -- values of a row: for who has the rights of the subscription's owner
+    -- may have values of rows, as the example has: for who has the rights of the subscription's owner
+    words text,
     example text,
     rows_here bigint,
     rows_there bigint,
@@ -258,6 +259,7 @@ COMMENT ON COLUMN dbsync_internal.scan.begun IS 'when it began';
 COMMENT ON COLUMN dbsync_internal.scan.ended IS 'and when it had ended';
 COMMENT ON COLUMN dbsync_internal.scan.verdict IS 'as in dbsync.verification';
 COMMENT ON COLUMN dbsync_internal.scan.note IS 'why, in words; of one that is running, why the last one came to nothing';
+COMMENT ON COLUMN dbsync_internal.scan.words IS 'words of an error that stand behind the note; they may quote values of rows';
 COMMENT ON COLUMN dbsync_internal.scan.example IS 'where nearly all rows differ: one of them, as both ends write it';
 COMMENT ON COLUMN dbsync_internal.scan.rows_here IS 'rows of the source';
 COMMENT ON COLUMN dbsync_internal.scan.rows_there IS 'rows of the target';
@@ -275,19 +277,21 @@ AS $$
     -- what the last one came to is shown until this one has come to something
     ON CONFLICT (attachment) DO UPDATE SET run = EXCLUDED.run, begun = EXCLUDED.begun, ended = NULL, verdict = EXCLUDED.verdict,
         note = CASE WHEN c.verdict IN ('equal', 'repaired') THEN NULL WHEN c.verdict = 'running' THEN c.note ELSE coalesce(c.note, 'no reason was given') END,
+        words = CASE WHEN c.verdict NOT IN ('equal', 'repaired') THEN c.words END,
         example = CASE WHEN c.verdict NOT IN ('equal', 'repaired') THEN c.example END
 $$;
 COMMENT ON FUNCTION dbsync_internal.begin_scan(uuid, uuid) IS 'writes down that a table is being compared, by its schedule';
 
-CREATE FUNCTION dbsync_internal.end_scan(of_attachment uuid, verdict text, note text, rows bigint[], example text) RETURNS void
+CREATE FUNCTION dbsync_internal.end_scan(of_attachment uuid, verdict text, note text, rows bigint[], example text, words text) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-    UPDATE dbsync_internal.scan c SET ended = clock_timestamp(), verdict = end_scan.verdict, note = end_scan.note, example = end_scan.example, rows_here = rows[1], rows_there = rows[2],
+    UPDATE dbsync_internal.scan c SET ended = clock_timestamp(), verdict = end_scan.verdict, note = end_scan.note, words = end_scan.words, example = end_scan.example,
+        rows_here = rows[1], rows_there = rows[2],
         missing = rows[3], extra = rows[4], different = rows[5], repaired = rows[7],
         good = CASE WHEN end_scan.verdict IN ('equal', 'repaired') THEN clock_timestamp() ELSE c.good END
     WHERE c.attachment = of_attachment
 $$;
-COMMENT ON FUNCTION dbsync_internal.end_scan(uuid, text, text, bigint[], text) IS 'writes down what has come of comparing a table by its schedule';
+COMMENT ON FUNCTION dbsync_internal.end_scan(uuid, text, text, bigint[], text, text) IS 'writes down what has come of comparing a table by its schedule';
 
 -- For table_status.  Values of rows are for who has the rights of the owner, and not for those who watch.
 CREATE FUNCTION dbsync_internal.snapshot_in_words(caller oid, owner regrole, of_attachment uuid) RETURNS text
@@ -296,7 +300,7 @@ AS $$
     SELECT CASE WHEN c.verdict IN ('equal', 'repaired') OR (c.verdict = 'running' AND c.note IS NULL) THEN NULL ELSE
         CASE c.verdict WHEN 'running' THEN format('the last comparison came to nothing, and the next one is under way: %s', c.note)
             ELSE format('the last comparison came to nothing (%s): %s', c.verdict, coalesce(c.note, 'no reason was given')) END
-        || CASE WHEN c.example IS NOT NULL AND dbsync_internal.may_act_as(caller, owner) THEN '; ' || c.example ELSE '' END END
+        || CASE WHEN dbsync_internal.may_act_as(caller, owner) THEN concat(': ' || c.words, '; ' || c.example) ELSE '' END END
     FROM dbsync_internal.scan c WHERE c.attachment = of_attachment
 $$;
 COMMENT ON FUNCTION dbsync_internal.snapshot_in_words(oid, regrole, uuid) IS 'why the last comparison of a table came to nothing; null: it did not, or there was none yet';

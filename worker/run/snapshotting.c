@@ -96,7 +96,7 @@ read_verdict(char **note)
 	dbsync_query_begin(false, "reading what has come of a comparison");
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (dbsync_query("SELECT c.verdict, c.note FROM dbsync_internal.scan c WHERE c.run = $1::pg_catalog.uuid"
+	if (dbsync_query("SELECT c.verdict, pg_catalog.concat_ws(': ', c.note, c.words) FROM dbsync_internal.scan c WHERE c.run = $1::pg_catalog.uuid"
 					 " AND c.verdict <> 'running'", 1, &run) > 0)
 	{
 		verdict = MemoryContextStrdup(context, dbsync_query_text(0, 1));
