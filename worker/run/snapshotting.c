@@ -37,6 +37,9 @@
 #define LOOK_MS		500
 #define LATER_MS	1000
 
+/* a turn that does not come for so long, and for the table's interval, is an error, in microseconds */
+#define TURN_AFTER	(10 * USECS_PER_SEC)
+
 /* what is under way */
 static uint64 under_way = 0;	/* the run; 0: nothing is */
 static pg_uuid_t uid;
@@ -45,8 +48,11 @@ static pg_uuid_t attachment;
 static uint64 asked_before;		/* tickets that were drawn before it began */
 static BackgroundWorkerHandle *handle = NULL;
 
-/* not before, as no process was to be had */
+/* not before, as no process was to be had; which table waits for one, since when, and what of that has been noted */
 static TimestampTz later = 0;
+static int	waiting_id = 0;
+static TimestampTz waiting_since;
+static const char *waiting_noted;
 
 static bool
 has_ended(void)
@@ -167,6 +173,8 @@ conclude(DbsyncWork *work)
 
 /* --- the beginning --- */
 
+static const char *const no_slot = "no background worker slot is free";
+
 /* True: it does not look as it did, and what is known of it is to be read again. */
 static bool
 refresh(DbsyncWork *work, const DbsyncTable *table)
@@ -218,7 +226,8 @@ end_process(int code, Datum arg)
 	dbsync_meeting_give_back(under_way, &last);
 }
 
-static bool
+/* In words; NULL: it has begun. */
+static const char *
 start(DbsyncWork *work, const DbsyncTable *table, uint64 asked)
 {
 	static bool ends = false;
@@ -238,16 +247,22 @@ start(DbsyncWork *work, const DbsyncTable *table, uint64 asked)
 	args.database = MyDatabaseId;
 	args.run = dbsync_shmem_next_run();
 	args.owner = InvalidOid;
-	/* one that a worker before us has started may still be at it */
-	if (dbsync_meeting_make(args.run, &order) != DBSYNC_MEETING_MADE)
-		return false;
+	switch (dbsync_meeting_make(args.run, &order))
+	{
+		case DBSYNC_MEETING_MADE:
+			break;
+		case DBSYNC_MEETING_BUSY:
+			return "a process that was started before is still comparing";
+		case DBSYNC_MEETING_NO_PLACE:
+			return "all places for comparisons are taken, of which the server has four for all of its databases";
+	}
 	old = MemoryContextSwitchTo(work->context);
 	started = dbsync_launcher_start_worker(work->subscription_id, &args, &handle);
 	MemoryContextSwitchTo(old);
 	if (!started)
 	{
 		dbsync_meeting_give_back(args.run, &last);
-		return false;
+		return no_slot;
 	}
 	if (!ends)
 		before_shmem_exit(end_process, (Datum) 0);
@@ -257,7 +272,45 @@ start(DbsyncWork *work, const DbsyncTable *table, uint64 asked)
 	captured_id = table->captured_id;
 	attachment = table->uid;
 	asked_before = asked;
-	return true;
+	return NULL;
+}
+
+/* In a transaction of its own, and once. */
+static void
+note_waiting(const DbsyncTable *table, const char *why)
+{
+	const char *args[2] = {DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&table->uid))), why};
+
+	if (waiting_noted == why)
+		return;
+	dbsync_query_begin(false, "noting that a comparison waits");
+	dbsync_query_run("SELECT dbsync_internal.scan_waits($1::pg_catalog.uuid, $2)", 2, args);
+	dbsync_query_commit();
+	waiting_noted = why;
+}
+
+/* A turn is waited for in silence for a while; that there is no process may be so for ever. */
+static void
+wait_for_turn(const DbsyncTable *table, const char *why)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	later = TimestampTzPlusMilliseconds(now, LATER_MS);
+	if (waiting_id != table->captured_id)
+	{
+		waiting_id = table->captured_id;
+		waiting_since = now;
+		waiting_noted = NULL;
+	}
+	note_waiting(table, why);
+	if (why != no_slot && now - waiting_since < Max(table->snapshot->clock.every, TURN_AFTER))
+		return;
+	ereport(ERROR,
+			/* of a SQLSTATE that concerns one table, and not the server */
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("comparing table %s with its target could not begin", table->qualified),
+			 errdetail("It has been due since %s, and waits: %s.", timestamptz_to_str(waiting_since), why),
+			 why == no_slot ? errhint(DBSYNC_NO_SLOT_HINT) : errhint("It is tried again. Have fewer tables compared, or less often.")));
 }
 
 bool
@@ -283,7 +336,14 @@ dbsync_snapshotting_run(DbsyncWork *work)
 	other = refresh(work, table);
 	MemoryContextSwitchTo(old);
 	if (!other)
-		later = start(work, table, asked) ? 0 : TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LATER_MS);
+	{
+		const char *why = start(work, table, asked);
+
+		if (why != NULL)
+			wait_for_turn(table, why);
+		else
+			later = waiting_id = 0;
+	}
 	work->comparing = 0;
 	MemoryContextSwitchTo(old);
 	return other;
