@@ -15,10 +15,12 @@
 
 #include <limits.h>
 
+#include "access/xact.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
@@ -29,9 +31,11 @@
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/run/launcher.h"
+#include "worker/run/process.h"
 #include "worker/run/snapshotting.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
+#include "worker/text.h"
 
 /* how often the process is looked after, and before one that could not be started is tried again, in ms */
 #define LOOK_MS		500
@@ -52,7 +56,7 @@ static BackgroundWorkerHandle *handle = NULL;
 static TimestampTz later = 0;
 static int	waiting_id = 0;
 static TimestampTz waiting_since;
-static const char *waiting_noted;
+static char *waiting_for = NULL;
 
 static bool
 has_ended(void)
@@ -175,6 +179,25 @@ conclude(DbsyncWork *work)
 
 static const char *const no_slot = "no background worker slot is free";
 
+/* In a transaction of its own, and once. */
+static void
+note_waiting(const DbsyncTable *table, const char *why)
+{
+	const char *args[2] = {DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&table->uid))), why};
+
+	if (waiting_id != table->captured_id)
+		waiting_since = GetCurrentTimestamp();
+	else if (dbsync_text_is_same(waiting_for, why))
+		return;
+	dbsync_query_begin(false, "noting that a comparison waits");
+	dbsync_query_run("SELECT dbsync_internal.scan_waits($1::pg_catalog.uuid, $2)", 2, args);
+	dbsync_query_commit();
+	if (waiting_for != NULL)
+		pfree(waiting_for);
+	waiting_for = MemoryContextStrdup(TopMemoryContext, why);
+	waiting_id = table->captured_id;
+}
+
 /* True: it does not look as it did, and what is known of it is to be read again. */
 static bool
 refresh(DbsyncWork *work, const DbsyncTable *table)
@@ -191,6 +214,37 @@ refresh(DbsyncWork *work, const DbsyncTable *table)
 	PopActiveSnapshot();
 	SPI_finish();
 	dbsync_query_commit();
+	return other;
+}
+
+/* It can be compared no more: the table says why, too. */
+static bool
+try_refresh(DbsyncWork *work, const DbsyncTable *table)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool other = false;
+
+	PG_TRY();
+	{
+		other = refresh(work, table);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		dbsync_query_reset();
+		MemoryContextSwitchTo(context);
+		if (!dbsync_process_is_ending())
+			note_waiting(table, dbsync_report_is_plain(edata->sqlerrcode) ? edata->message
+						 : psprintf("error %s", unpack_sql_state(edata->sqlerrcode)));
+		MemoryContextSwitchTo(context);
+		ReThrowError(edata);
+	}
+	PG_END_TRY();
 	return other;
 }
 
@@ -275,20 +329,6 @@ start(DbsyncWork *work, const DbsyncTable *table, uint64 asked)
 	return NULL;
 }
 
-/* In a transaction of its own, and once. */
-static void
-note_waiting(const DbsyncTable *table, const char *why)
-{
-	const char *args[2] = {DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&table->uid))), why};
-
-	if (waiting_noted == why)
-		return;
-	dbsync_query_begin(false, "noting that a comparison waits");
-	dbsync_query_run("SELECT dbsync_internal.scan_waits($1::pg_catalog.uuid, $2)", 2, args);
-	dbsync_query_commit();
-	waiting_noted = why;
-}
-
 /* A turn is waited for in silence for a while; that there is no process may be so for ever. */
 static void
 wait_for_turn(const DbsyncTable *table, const char *why)
@@ -296,12 +336,6 @@ wait_for_turn(const DbsyncTable *table, const char *why)
 	TimestampTz now = GetCurrentTimestamp();
 
 	later = TimestampTzPlusMilliseconds(now, LATER_MS);
-	if (waiting_id != table->captured_id)
-	{
-		waiting_id = table->captured_id;
-		waiting_since = now;
-		waiting_noted = NULL;
-	}
 	note_waiting(table, why);
 	if (why != no_slot && now - waiting_since < Max(table->snapshot->clock.every, TURN_AFTER))
 		return;
@@ -333,7 +367,7 @@ dbsync_snapshotting_run(DbsyncWork *work)
 	if (table == NULL)
 		return false;
 	work->comparing = table->captured_id;
-	other = refresh(work, table);
+	other = try_refresh(work, table);
 	MemoryContextSwitchTo(old);
 	if (!other)
 	{

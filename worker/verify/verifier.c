@@ -70,9 +70,10 @@ check_answers(void)
 	if (found->missing + found->extra + found->different + found->parked + found->kept == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("target table \"%s.%s\" contradicts itself: its sums differ, and none of its rows",
-						v->table->target_schema, v->table->target_table),
-				 errhint("An index may be corrupted at one end: REINDEX the key, and verify again.")));
+				 errmsg("table %s or target table \"%s.%s\" contradicts itself: sums differ, and none of the rows",
+						v->table->qualified, v->table->target_schema, v->table->target_table),
+				 errhint("What is read may be another thing each time, as a view with random() or now() is, or a foreign table whose source "
+						 "has no snapshots. Else an index may be corrupted at one end: REINDEX the key, and verify again.")));
 }
 
 static void
