@@ -25,11 +25,9 @@
 #include "extension/settings.h"
 #include "extension/wake.h"
 #include "worker/batch/held.h"
-#include "worker/copy/comparing.h"
+#include "worker/copy/clocks.h"
 #include "worker/copy/indexing.h"
-#include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
-#include "worker/copy/snapshots.h"
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/run/idle.h"
@@ -112,9 +110,7 @@ take_policy(DbsyncWork *work)
 		/* thresholds know nothing of rows that are found by scans: there these go by their own clock */
 		work->scans_by_round = dbsync_policy_is_planned(&policy) ||
 			!(policy.immediate || policy.rows > 0 || policy.bytes > 0 || policy.age > 0 || policy.idle > 0);
-		dbsync_scanning_begin_round(work);
-		dbsync_comparing_begin_round(work);
-		dbsync_snapshots_begin_round(work);
+		dbsync_clocks_begin_round(work);
 		keep(work->context, &policy_text, subscription->policy);
 		keep(work->context, &zone_name, subscription->time_zone);
 		dbsync_waiting_look_anew();
@@ -154,7 +150,7 @@ static bool
 has_other_work(DbsyncWork *work)
 {
 	return dbsync_schedule_next_table(work) != NULL || dbsync_held_is_any_under_way(work) ||
-		dbsync_indexing_pause(work) == 0 || dbsync_scanning_pause(work) == 0 || dbsync_comparing_pause(work) == 0 ||
+		dbsync_indexing_pause(work) == 0 || dbsync_clocks_pause(work, DBSYNC_CLOCKS_SCAN | DBSYNC_CLOCKS_SHADOW) == 0 ||
 		dbsync_snapshotting_pause(work) == 0;
 }
 
@@ -162,7 +158,7 @@ has_other_work(DbsyncWork *work)
 static bool
 looks_for_itself(const DbsyncWork *work)
 {
-	return dbsync_scanning_is_any(work) || dbsync_comparing_is_any(work) || dbsync_snapshots_is_any(work);
+	return dbsync_clocks_is_any(work);
 }
 
 /* The planned round that is next, by its clock; DT_NOEND: none. */
@@ -314,9 +310,7 @@ begin(DbsyncWork *work, TimestampTz now, bool is_planned, bool is_round)
 	}
 	if (work->scans_by_round && !broken_off)
 	{
-		dbsync_scanning_begin_round(work);
-		dbsync_comparing_begin_round(work);
-		dbsync_snapshots_begin_round(work);
+		dbsync_clocks_begin_round(work);
 	}
 	/* one that goes on is the one that it was */
 	planned = is_planned || (broken_off && planned);
@@ -429,7 +423,7 @@ dbsync_rounds_pause(DbsyncWork *work)
 		return Min(pause, pause_until(opening, now));
 	/* those that go by rounds begin none */
 	if (!work->scans_by_round)
-		pause = Min(pause, Min(dbsync_scanning_pause(work), Min(dbsync_comparing_pause(work), dbsync_snapshotting_pause(work))));
+		pause = Min(pause, Min(dbsync_clocks_pause(work, DBSYNC_CLOCKS_SCAN | DBSYNC_CLOCKS_SHADOW), dbsync_snapshotting_pause(work)));
 	if (policy.ncrons > 0 || (policy.interval > 0 && (waiting || looks_for_itself(work))))
 		pause = Min(pause, pause_until(next_planned(now), now));
 	if (policy.age > 0 && since != 0)

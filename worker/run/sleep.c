@@ -24,9 +24,8 @@
 #include "worker/batch/retry.h"
 #include "worker/batch/sequence_look.h"
 #include "worker/connection.h"
-#include "worker/copy/comparing.h"
+#include "worker/copy/clocks.h"
 #include "worker/copy/indexing.h"
-#include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
 #include "worker/report.h"
 #include "worker/run/process.h"
@@ -144,9 +143,8 @@ idle_pause(const DbsyncWork *work)
 	pause = Min(pause, Max(dbsync_held_pause(work), SHORT_PAUSE));
 	pause = Min(pause, dbsync_indexing_pause(work));
 	pause = Min(pause, dbsync_retry_pause(work));
-	pause = Min(pause, dbsync_scanning_pause(work));
+	pause = Min(pause, dbsync_clocks_pause(work, DBSYNC_CLOCKS_SCAN | DBSYNC_CLOCKS_SHADOW));
 	pause = Min(pause, dbsync_backlog_pause(work));
-	pause = Min(pause, dbsync_comparing_pause(work));
 	pause = Min(pause, dbsync_snapshotting_pause(work));
 	pause = Min(pause, dbsync_wal_feed_pause(work));
 	pause = Min(pause, dbsync_target_upkeep_pause(work));
@@ -167,7 +165,7 @@ dbsync_sleep_until_wanted(DbsyncWork *work)
 		if (dbsync_schedule_is_pending(work) || dbsync_schedule_note_is_due(work) ||
 			dbsync_held_is_any_under_way(work) || dbsync_sequence_look_is_due(work) ||
 			dbsync_retention_pause(work) == 0 || dbsync_indexing_pause(work) == 0 || dbsync_retry_pause(work) == 0 ||
-			dbsync_scanning_pause(work) == 0 || dbsync_backlog_pause(work) == 0 || dbsync_comparing_pause(work) == 0 || dbsync_snapshotting_pause(work) == 0 ||
+			dbsync_clocks_pause(work, DBSYNC_CLOCKS_SCAN | DBSYNC_CLOCKS_SHADOW) == 0 || dbsync_backlog_pause(work) == 0 || dbsync_snapshotting_pause(work) == 0 ||
 			dbsync_wal_feed_is_due(work) || dbsync_target_upkeep_pause(work) == 0 || dbsync_verifying_pause(work) == 0 ||
 			work->subscription->generation != dbsync_catalog_generation() ||
 			dbsync_connection_is_outdated() ||

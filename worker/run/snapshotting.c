@@ -27,6 +27,7 @@
 
 #include "extension/catalog.h"
 #include "extension/meeting.h"
+#include "worker/copy/clocks.h"
 #include "worker/copy/snapshots.h"
 #include "worker/query.h"
 #include "worker/report.h"
@@ -77,7 +78,7 @@ dbsync_snapshotting_pause(const DbsyncWork *work)
 		return has_ended() ? 0 : LOOK_MS;
 	if (work->for_verify)
 		return LONG_MAX;
-	pause = dbsync_snapshots_pause(work);
+	pause = dbsync_clocks_pause(work, DBSYNC_CLOCKS_SNAPSHOT);
 	if (later != 0 && pause != LONG_MAX)
 		pause = Max(pause, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), later));
 	return pause;
@@ -89,7 +90,7 @@ dbsync_snapshotting_is_pending(const DbsyncWork *work)
 	if (under_way != 0 || work->subscription == NULL || work->for_verify)
 		return under_way != 0;
 	/* whoever has asked for this run is told when all have been compared */
-	return work->run != 0 ? dbsync_snapshots_pause(work) < INT_MAX : dbsync_snapshots_pause(work) == 0;
+	return work->run != 0 ? dbsync_clocks_pause(work, DBSYNC_CLOCKS_SNAPSHOT) < INT_MAX : dbsync_clocks_pause(work, DBSYNC_CLOCKS_SNAPSHOT) == 0;
 }
 
 /* --- the end --- */
