@@ -113,17 +113,17 @@ dbsync_meeting_read(int i, DbsyncMeeting *copy)
 
 /* --- for the process --- */
 
-/* Have the worker come round; with a ticket it begins a round, whatever its policy says.  False: there is none.  Lock held. */
+/*
+ * Have the worker come round; what was asked for has it begin a round, whatever its policy says.  No ticket is drawn: tickets have
+ * all tables looked at anew that are compared or scanned.  False: there is none.  Lock held.
+ */
 static bool
-call_worker(bool with_ticket)
+call_worker(void)
 {
 	DbsyncSlot *slot = dbsync_shmem_slot(mine->order.subscription, false);
 
 	if (slot == NULL || slot->pid == 0)
 		return false;
-	/* whom the worker has sent for itself is awaited, and does not wait */
-	if (with_ticket && !mine->order.scan)
-		slot->asked++;
 	dbsync_shmem_wake(slot);
 	return true;
 }
@@ -139,7 +139,7 @@ leave(int code, Datum arg)
 	mine->latch = NULL;
 	mine->ended = true;
 	/* it may stand, or be there for us alone */
-	call_worker(false);
+	call_worker();
 	dbsync_shmem_unlock();
 	mine = NULL;
 }
@@ -175,7 +175,7 @@ dbsync_meeting_ask(DbsyncMeetingWish wish, int captured_id, int64 rows_there)
 	mine->repaired = 0;
 	mine->rows_there = rows_there;
 	mine->reason[0] = mine->snapshot[0] = '\0';
-	(void) call_worker(true);
+	(void) call_worker();
 	dbsync_shmem_unlock();
 }
 
@@ -187,7 +187,7 @@ dbsync_meeting_call(DbsyncTrouble *trouble)
 
 	memset(trouble, 0, sizeof(*trouble));
 	dbsync_shmem_lock(true);
-	has = call_worker(true);
+	has = call_worker();
 	slot = dbsync_shmem_slot(mine->order.subscription, false);
 	if (slot != NULL)
 		*trouble = slot->trouble;
@@ -213,7 +213,7 @@ dbsync_meeting_take(void)
 	taken = mine->state == DBSYNC_MEETING_STANDING;
 	if (taken)
 		mine->state = DBSYNC_MEETING_TAKEN;
-	(void) call_worker(false);
+	(void) call_worker();
 	dbsync_shmem_unlock();
 	return taken;
 }
@@ -267,8 +267,8 @@ dbsync_meeting_is_wanted(int subscription, DbsyncMeeting *copy)
 	return wanted;
 }
 
-static bool
-is_served(int subscription, bool by_scans)
+bool
+dbsync_meeting_is_served(int subscription)
 {
 	bool		served = false;
 
@@ -276,21 +276,9 @@ is_served(int subscription, bool by_scans)
 		return false;
 	dbsync_shmem_lock(false);
 	for (int i = 0; i < DBSYNC_MEETINGS; i++)
-		served |= is_of(place_at(i), subscription) && (by_scans || !place_at(i)->order.scan);
+		served |= is_of(place_at(i), subscription);
 	dbsync_shmem_unlock();
 	return served;
-}
-
-bool
-dbsync_meeting_is_served(int subscription)
-{
-	return is_served(subscription, true);
-}
-
-bool
-dbsync_meeting_is_called_for(int subscription)
-{
-	return is_served(subscription, false);
 }
 
 /* The place, if what was asked for is still asked for, or is what we stand for; lock held. */

@@ -159,9 +159,6 @@ extern bool dbsync_meeting_is_wanted(int subscription, DbsyncMeeting *copy);
 /* Is there a process at all, that may ask yet? */
 extern bool dbsync_meeting_is_served(int subscription);
 
-/* The same, but of those that people have called for. */
-extern bool dbsync_meeting_is_called_for(int subscription);
-
 extern void dbsync_meeting_refuse(const DbsyncMeeting *asked, const char *reason);
 
 /* Not this time; the process may ask again. */

@@ -64,6 +64,20 @@ release_at_exit(int code, Datum arg)
 	dbsync_report_release();
 }
 
+bool
+dbsync_report_is_plain(int sqlstate)
+{
+	static const char *const plain[] = {"08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "F0", "XX"};
+	const char *class = unpack_sql_state(ERRCODE_TO_CATEGORY(sqlstate));
+
+	for (int i = 0; i < lengthof(plain); i++)
+	{
+		if (strncmp(class, plain[i], 2) == 0)
+			return true;
+	}
+	return false;
+}
+
 static DbsyncClaim
 judge(const DbsyncSlot *slot, uint64 run)
 {

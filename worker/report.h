@@ -37,6 +37,12 @@ extern void dbsync_report_state(DbsyncWorkerState state);
 /* Has somebody asked this worker to stop for good? */
 extern bool dbsync_report_stop_asked(void);
 
+/*
+ * May a message of this SQLSTATE be shown to who only watches (pg_monitor)?  Those of the others, as of data exceptions and of what
+ * functions raise, quote values of rows; details of all may.
+ */
+extern bool dbsync_report_is_plain(int sqlstate);
+
 /* wait_for's tickets: those handed out so far, and those fulfilled. */
 extern uint64 dbsync_report_asked(void);
 

@@ -35,7 +35,8 @@ typedef struct DbsyncWork
 	MemoryContext context;		/* as long as the worker */
 	MemoryContext batch_context;	/* reset for each batch */
 	int			subscription_id;
-	uint64		run;			/* not 0: works for this run_once call */
+	uint64		run;			/* not 0: works for this run_once call, or */
+	bool		for_verify;		/* ... for a verify(): sends what is pending, and compares nothing by itself */
 	DbsyncSubscription *subscription;
 
 	/* the target; NULL when not connected */

@@ -240,7 +240,8 @@ CREATE TABLE dbsync_internal.scan (
     ended timestamptz,
     verdict text NOT NULL,
     note text,
-    -- values of a row: for who has the rights of the subscription's owner
+    -- may have values of rows, as the example has: for who has the rights of the subscription's owner
+    words text,
     example text,
     rows_here bigint,
     rows_there bigint,
@@ -249,15 +250,19 @@ CREATE TABLE dbsync_internal.scan (
     different bigint,
     repaired bigint,
     -- when both ends were equal last, or were made so
-    good timestamptz
+    good timestamptz,
+    -- one that is due and could not begin: since when, and why
+    waits_since timestamptz,
+    waits_for text
 );
 COMMENT ON TABLE dbsync_internal.scan IS 'what the last comparison of each table with capture "snapshot" has found';
 COMMENT ON COLUMN dbsync_internal.scan.attachment IS 'the table in its subscription';
 COMMENT ON COLUMN dbsync_internal.scan.run IS 'which comparison it was';
 COMMENT ON COLUMN dbsync_internal.scan.begun IS 'when it began';
 COMMENT ON COLUMN dbsync_internal.scan.ended IS 'and when it had ended';
-COMMENT ON COLUMN dbsync_internal.scan.verdict IS 'as in dbsync.verification';
+COMMENT ON COLUMN dbsync_internal.scan.verdict IS 'as in dbsync.verification; none: there was none yet';
 COMMENT ON COLUMN dbsync_internal.scan.note IS 'why, in words; of one that is running, why the last one came to nothing';
+COMMENT ON COLUMN dbsync_internal.scan.words IS 'words of an error that stand behind the note; they may quote values of rows';
 COMMENT ON COLUMN dbsync_internal.scan.example IS 'where nearly all rows differ: one of them, as both ends write it';
 COMMENT ON COLUMN dbsync_internal.scan.rows_here IS 'rows of the source';
 COMMENT ON COLUMN dbsync_internal.scan.rows_there IS 'rows of the target';
@@ -267,6 +272,9 @@ COMMENT ON COLUMN dbsync_internal.scan.different IS 'rows of one key that were n
 COMMENT ON COLUMN dbsync_internal.scan.repaired IS 'keys whose rows were sent, or deleted';
 COMMENT ON COLUMN dbsync_internal.scan.good IS 'when the target had last what the source showed';
 
+COMMENT ON COLUMN dbsync_internal.scan.waits_since IS 'since when the next one has been due that could not begin; null: none is';
+COMMENT ON COLUMN dbsync_internal.scan.waits_for IS 'what that waits for';
+
 CREATE FUNCTION dbsync_internal.begin_scan(run uuid, of_attachment uuid) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -274,29 +282,57 @@ AS $$
     INSERT INTO dbsync_internal.scan AS c (attachment, run, begun, verdict) VALUES (of_attachment, run, clock_timestamp(), 'running')
     -- what the last one came to is shown until this one has come to something
     ON CONFLICT (attachment) DO UPDATE SET run = EXCLUDED.run, begun = EXCLUDED.begun, ended = NULL, verdict = EXCLUDED.verdict,
-        note = CASE WHEN c.verdict IN ('equal', 'repaired') THEN NULL WHEN c.verdict = 'running' THEN c.note ELSE coalesce(c.note, 'no reason was given') END,
+        waits_since = NULL, waits_for = NULL,
+        note = CASE WHEN c.verdict IN ('equal', 'repaired', 'none') THEN NULL WHEN c.verdict = 'running' THEN c.note ELSE coalesce(c.note, 'no reason was given') END,
+        words = CASE WHEN c.verdict NOT IN ('equal', 'repaired') THEN c.words END,
         example = CASE WHEN c.verdict NOT IN ('equal', 'repaired') THEN c.example END
 $$;
 COMMENT ON FUNCTION dbsync_internal.begin_scan(uuid, uuid) IS 'writes down that a table is being compared, by its schedule';
 
-CREATE FUNCTION dbsync_internal.end_scan(of_attachment uuid, verdict text, note text, rows bigint[], example text) RETURNS void
+-- Called by the worker.
+CREATE FUNCTION dbsync_internal.scan_waits(of_attachment uuid, why text) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-    UPDATE dbsync_internal.scan c SET ended = clock_timestamp(), verdict = end_scan.verdict, note = end_scan.note, example = end_scan.example, rows_here = rows[1], rows_there = rows[2],
+    INSERT INTO dbsync_internal.scan AS c (attachment, run, begun, verdict, waits_since, waits_for)
+    VALUES (of_attachment, gen_random_uuid(), clock_timestamp(), 'none', clock_timestamp(), why)
+    ON CONFLICT (attachment) DO UPDATE SET waits_since = coalesce(c.waits_since, EXCLUDED.waits_since), waits_for = EXCLUDED.waits_for
+$$;
+COMMENT ON FUNCTION dbsync_internal.scan_waits(uuid, text) IS 'writes down that a comparison is due, and what it waits for';
+
+CREATE FUNCTION dbsync_internal.end_scan(of_attachment uuid, verdict text, note text, rows bigint[], example text, words text) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE dbsync_internal.scan c SET ended = clock_timestamp(), verdict = end_scan.verdict, note = end_scan.note, words = end_scan.words, example = end_scan.example,
+        rows_here = rows[1], rows_there = rows[2],
         missing = rows[3], extra = rows[4], different = rows[5], repaired = rows[7],
         good = CASE WHEN end_scan.verdict IN ('equal', 'repaired') THEN clock_timestamp() ELSE c.good END
     WHERE c.attachment = of_attachment
 $$;
-COMMENT ON FUNCTION dbsync_internal.end_scan(uuid, text, text, bigint[], text) IS 'writes down what has come of comparing a table by its schedule';
+COMMENT ON FUNCTION dbsync_internal.end_scan(uuid, text, text, bigint[], text, text) IS 'writes down what has come of comparing a table by its schedule';
+
+-- Is the last good comparison older than twice its interval?  Asked of those alone that go by their own clock, at any hour.
+CREATE FUNCTION dbsync_internal.is_overdue(scanned dbsync_internal.scan) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM dbsync.subscription_table a JOIN dbsync.subscription s ON s.id = a.subscription_id JOIN dbsync.captured_table c ON c.id = a.captured_id
+        WHERE a.uid = scanned.attachment AND s.enabled AND s.policy !~* '\m(cron|interval|during|manual)\M'
+          AND scanned.good < clock_timestamp() - 2 * (dbsync_internal.snapshot_options(c.capture_options)).scan)
+$$;
+COMMENT ON FUNCTION dbsync_internal.is_overdue(dbsync_internal.scan) IS 'is the last good comparison of a table older than twice its interval?';
 
 -- For table_status.  Values of rows are for who has the rights of the owner, and not for those who watch.
 CREATE FUNCTION dbsync_internal.snapshot_in_words(caller oid, owner regrole, of_attachment uuid) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN c.verdict IN ('equal', 'repaired') OR (c.verdict = 'running' AND c.note IS NULL) THEN NULL ELSE
-        CASE c.verdict WHEN 'running' THEN format('the last comparison came to nothing, and the next one is under way: %s', c.note)
-            ELSE format('the last comparison came to nothing (%s): %s', c.verdict, coalesce(c.note, 'no reason was given')) END
-        || CASE WHEN c.example IS NOT NULL AND dbsync_internal.may_act_as(caller, owner) THEN '; ' || c.example ELSE '' END END
+    SELECT nullif(concat_ws('; ',
+        CASE WHEN c.verdict IN ('equal', 'repaired', 'none') OR (c.verdict = 'running' AND c.note IS NULL) THEN NULL ELSE
+            CASE c.verdict WHEN 'running' THEN format('the last comparison came to nothing, and the next one is under way: %s', c.note)
+                ELSE format('the last comparison came to nothing (%s): %s', c.verdict, coalesce(c.note, 'no reason was given')) END
+            || CASE WHEN dbsync_internal.may_act_as(caller, owner) THEN concat(': ' || c.words, '; ' || c.example) ELSE '' END END,
+        CASE WHEN c.waits_for IS NOT NULL THEN format('a comparison has been due since %s, and waits: %s', date_trunc('second', c.waits_since), c.waits_for) END,
+        CASE WHEN dbsync_internal.is_overdue(c) THEN format('both ends were found equal, or made so, at %s for the last time: more than two intervals of its scan ago',
+            date_trunc('second', c.good)) END), '')
     FROM dbsync_internal.scan c WHERE c.attachment = of_attachment
 $$;
-COMMENT ON FUNCTION dbsync_internal.snapshot_in_words(oid, regrole, uuid) IS 'why the last comparison of a table came to nothing; null: it did not, or there was none yet';
+COMMENT ON FUNCTION dbsync_internal.snapshot_in_words(oid, regrole, uuid) IS 'why the last comparison of a table came to nothing, what the next one waits for, and whether the last good one is old; null: nothing to say';

@@ -11,6 +11,25 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.may_see(oid, oid) IS 'may the caller see subscriptions of the owner?';
 
+CREATE FUNCTION dbsync_internal.is_plain(sqlstate text) RETURNS boolean
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dbsync_is_plain';
+COMMENT ON FUNCTION dbsync_internal.is_plain(text) IS 'is a message of this SQLSTATE one that quotes no values of rows?  Null: it is none of an error';
+
+-- Notes have words of errors, which may quote values of rows: those are for who may act as the owner.  What is left for who only watches
+-- is the message where its SQLSTATE is that of no data, and never a detail.
+CREATE FUNCTION dbsync_internal.words_to_watch(words text) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE
+        WHEN words IS NULL THEN NULL
+        WHEN words ~ ' has a row that is too large to be sent' THEN regexp_replace(words, '( has a row that is too large to be sent).*', '\1')
+        WHEN NOT words ~ '\(SQLSTATE \w{5}\)' THEN words
+        WHEN (SELECT bool_and(dbsync_internal.is_plain(s.state[1])) FROM regexp_matches(words, '\(SQLSTATE (\w{5})\)', 'g') s (state))
+            THEN regexp_replace(words, '(\(SQLSTATE \w{5}\)).*', '\1')
+        ELSE format('error %s', (regexp_match(words, '\(SQLSTATE (\w{5})\)'))[1]) END
+$$;
+COMMENT ON FUNCTION dbsync_internal.words_to_watch(text) IS 'what of a note may be shown to who has not the rights of the subscription''s owner';
+
 CREATE FUNCTION dbsync_internal.log_bytes(captured_id int) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -20,11 +39,12 @@ $$;
 COMMENT ON FUNCTION dbsync_internal.log_bytes(int) IS 'size of the segments of a captured table (0: of the headers)';
 
 -- Tables of a subscription that stand still, and what to do about each.
-CREATE FUNCTION dbsync_internal.held_tables(of_subscription int) RETURNS TABLE (
+CREATE FUNCTION dbsync_internal.held_tables(of_subscription int, acts boolean DEFAULT true) RETURNS TABLE (
     captured_id int, "table" text, held_since timestamptz, held_for text, next_action text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT c.id, dbsync_internal.name_of(c), a.held_since, coalesce(a.held_for, 'what the target refused before'),
+    SELECT c.id, dbsync_internal.name_of(c), a.held_since,
+        coalesce(CASE WHEN acts THEN a.held_for ELSE dbsync_internal.words_to_watch(a.held_for) END, 'what the target refused before'),
         coalesce(a.held_action, format('Mend the cause on the target. To try at once: SELECT dbsync.resume_table(%L, %L).', s.name, c.relid::text))
     FROM dbsync.subscription s
     JOIN dbsync.subscription_table a ON a.subscription_id = s.id
@@ -32,18 +52,18 @@ AS $$
     WHERE s.id = of_subscription AND a.held IS NOT NULL AND 'suspended' NOT IN (a.state, c.state)
     ORDER BY 2
 $$;
-COMMENT ON FUNCTION dbsync_internal.held_tables(int) IS 'tables of a subscription that are held, why, and what to do about it';
+COMMENT ON FUNCTION dbsync_internal.held_tables(int, boolean) IS 'tables of a subscription that are held, why, and what to do about it';
 
 -- The same in words, for its status; null: none is.
-CREATE FUNCTION dbsync_internal.held_in_words(of_subscription int, OUT trouble text, OUT action text)
+CREATE FUNCTION dbsync_internal.held_in_words(of_subscription int, acts boolean, OUT trouble text, OUT action text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT string_agg(format('table %s is held: %s', h."table", h.held_for), '; '),
         string_agg(format('Table %s has been held since %s, with %s of its changes: %s', h."table", date_trunc('second', h.held_since),
             pg_size_pretty(dbsync_internal.log_bytes(h.captured_id)), h.next_action), ' ')
-    FROM dbsync_internal.held_tables(of_subscription) h
+    FROM dbsync_internal.held_tables(of_subscription, acts) h
 $$;
-COMMENT ON FUNCTION dbsync_internal.held_in_words(int) IS 'which tables of a subscription are held, in words';
+COMMENT ON FUNCTION dbsync_internal.held_in_words(int, boolean) IS 'which tables of a subscription are held, in words';
 
 -- Null: nothing is parked.
 CREATE FUNCTION dbsync_internal.parked_in_words(subscription dbsync.subscription) RETURNS text
@@ -77,7 +97,7 @@ COMMENT ON FUNCTION dbsync_internal.refused_in_words(int) IS 'how many tables th
 -- status
 
 -- In words: what to do about the state a subscription is in; null: nothing.
-CREATE FUNCTION dbsync_internal.next_action(subscription name, state text, hint text, message text, waits_since timestamptz) RETURNS text
+CREATE FUNCTION dbsync_internal.next_action(subscription name, acts boolean, state text, hint text, message text, waits_since timestamptz) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -94,7 +114,7 @@ BEGIN
     ELSIF message IS NOT NULL AND state <> 'running' THEN
         RETURN hint;
     END IF;
-    SELECT string_agg(dbsync_internal.name_of(c), ', ' ORDER BY dbsync_internal.name_of(c)), string_agg(DISTINCT a.note, '; ') INTO suspended, notes
+    SELECT string_agg(dbsync_internal.name_of(c), ', ' ORDER BY dbsync_internal.name_of(c)), string_agg(DISTINCT CASE WHEN acts THEN a.note ELSE dbsync_internal.words_to_watch(a.note) END, '; ') INTO suspended, notes
     FROM dbsync.subscription s JOIN dbsync.subscription_table a ON a.subscription_id = s.id
     JOIN dbsync.captured_table c ON c.id = a.captured_id
     -- what was given up has words of its own
@@ -110,7 +130,7 @@ BEGIN
     -- it runs, and yet there is something that does not: scans
     RETURN CASE WHEN message IS NOT NULL THEN hint END;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.next_action(name, text, text, text, timestamptz) IS 'what to do about a subscription, in words';
+COMMENT ON FUNCTION dbsync_internal.next_action(name, boolean, text, text, text, timestamptz) IS 'what to do about a subscription, in words';
 
 -- A worker that waits to retry may have ended meanwhile; its slot outlives it.
 CREATE FUNCTION dbsync_internal.subscription_state(enabled boolean, adopted boolean, pid int, state text, retry_at timestamptz) RETURNS text
@@ -141,8 +161,10 @@ BEGIN
         w.lag_rows, w.lag_bytes, CASE WHEN w.lag_rows IS NOT NULL
             THEN greatest(extract(epoch FROM clock_timestamp() - w.oldest), 0)::float8 END,
         w.rows_per_second, w.batches, w.rows, w.last_batch,
-        coalesce(n.note, w.message, held.trouble), CASE WHEN n.note IS NULL THEN w.detail END,
-        nullif(concat_ws(' ', dbsync_internal.backlog_in_words(s), dbsync_internal.next_action(s.name, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message),
+        coalesce(n.note, CASE WHEN may.act OR dbsync_internal.is_plain(w.sqlstate) THEN w.message ELSE format('error %s', w.sqlstate) END, held.trouble),
+        CASE WHEN n.note IS NULL AND may.act THEN w.detail END,
+        nullif(concat_ws(' ', dbsync_internal.backlog_in_words(s),
+            dbsync_internal.next_action(s.name, may.act, st.state, coalesce(n.hint, CASE WHEN may.act OR dbsync_internal.is_plain(w.sqlstate) THEN w.hint END), coalesce(n.note, w.message),
             w.waits_since), dbsync_internal.unread_wal_in_words(s.id), CASE WHEN w.pid IS NOT NULL THEN dbsync_internal.lock_in_words(s.id) END,
             held.action, dbsync_internal.parked_in_words(s), missing.action, pol.action, lack.missing,
             CASE WHEN lack.number IS NOT NULL THEN format('Begin another chain: SELECT dbsync.restart_chain(%L%s).', s.name,
@@ -163,7 +185,8 @@ BEGIN
         WHERE NOT s.enabled AND s.note IS NOT NULL) n ON true
     CROSS JOIN LATERAL dbsync_internal.subscription_state(s.enabled, dbsync_internal.is_adopted(),
         w.pid, w.state, w.retry_at) st (state)
-    CROSS JOIN LATERAL dbsync_internal.held_in_words(s.id) held
+    CROSS JOIN LATERAL dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(s.id)) may (act)
+    CROSS JOIN LATERAL dbsync_internal.held_in_words(s.id, may.act) held
     CROSS JOIN LATERAL dbsync_internal.refused_in_words(s.id) missing
     CROSS JOIN LATERAL dbsync_internal.policy_in_words(s) pol
     WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id));
@@ -223,9 +246,11 @@ AS $$
 BEGIN
     -- of ten thousand tables: once for each subscription; and functions only where they have something to say
     RETURN QUERY WITH held AS MATERIALIZED (
-        SELECT s.id AS subscription_id, h.* FROM dbsync.subscription s CROSS JOIN LATERAL dbsync_internal.held_tables(s.id) h
+        SELECT s.id AS subscription_id, h.* FROM dbsync.subscription s
+        CROSS JOIN LATERAL dbsync_internal.held_tables(s.id, dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(s.id))) h
     ), visible AS MATERIALIZED (
-        SELECT s.id, s.name FROM dbsync.subscription s WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id)))
+        SELECT s.id, s.name, dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(s.id)) AS acts
+        FROM dbsync.subscription s WHERE dbsync_internal.may_see(caller, dbsync_internal.owner_of(s.id)))
     SELECT s.name, c.relid, format('%I.%I', a.target_schema, a.target_table),
         CASE WHEN 'suspended' IN (a.state, c.state) THEN 'suspended'
              WHEN a.held IS NOT NULL THEN 'held'
@@ -236,7 +261,8 @@ BEGIN
              WHEN a.state = 'copying' AND a.rows_expected > 0
              THEN least(99.9, round(100.0 * a.rows_copied / a.rows_expected, 1)) END,
         a.rows_copied, a.rows_expected, c.since, dbsync_internal.log_bytes(c.id),
-        nullif(concat_ws('; ', CASE WHEN c.state = 'dropped' THEN dbsync_internal.drop_in_words(c) END, coalesce(a.note, c.note),
+        nullif(concat_ws('; ', CASE WHEN c.state = 'dropped' THEN dbsync_internal.drop_in_words(c) END,
+            CASE WHEN s.acts THEN coalesce(a.note, c.note) ELSE dbsync_internal.words_to_watch(coalesce(a.note, c.note)) END,
             CASE WHEN a.state = 'new' AND NOT a.copy_data AND a.start_position IS NULL AND c.state <> 'dropped'
                  THEN 'what is written now is not sent: capture has not begun, and there is no copy' END,
             CASE WHEN c.state <> 'dropped' AND a.capture = 'timestamp' THEN dbsync_internal.scan_in_words(caller, c.relid, a) END,

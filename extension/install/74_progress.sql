@@ -23,7 +23,8 @@ AS $$
     SELECT s.id, s.name, w.pid, st.state,
         w.pid IS NOT NULL AND st.state IN ('installing', 'copying', 'running', 'waiting for target'),
         coalesce(p.passed AND w.lag_rows = 0, false), w.waits_since,
-        coalesce(CASE WHEN NOT s.enabled THEN s.note END, w.message), p.captured_id,
+        coalesce(CASE WHEN NOT s.enabled THEN s.note END,
+            CASE WHEN dbsync_internal.is_plain(w.sqlstate) OR dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(s.id)) THEN w.message ELSE format('error %s', w.sqlstate) END), p.captured_id,
         ARRAY[p.rows_reached, p.excluded_reached, p.bytes_reached], ARRAY[p.rows_under_way, p.excluded_under_way, p.bytes_under_way],
         ARRAY[p.copied_rows_per_second, p.copied_bytes_per_second], ARRAY[p.applied_rows_per_second, p.applied_bytes_per_second],
         CASE WHEN w.lag_rows IS NOT NULL THEN p.lag_transactions END, w.lag_rows, w.lag_bytes,
@@ -39,7 +40,7 @@ COMMENT ON FUNCTION dbsync_internal.progress_of_subscriptions(oid) IS 'subscript
 -- The tables of a subscription: its line of progress_of_subscriptions() comes as arguments.  There
 -- may be ten thousand: what is worked out for each is in the statement, as a function with a
 -- search_path of its own takes longer than all the rest.
-CREATE FUNCTION dbsync_internal.progress_of_tables(of_subscription int, state text, works boolean, passed boolean, waits_since timestamptz,
+CREATE FUNCTION dbsync_internal.progress_of_tables(of_subscription int, acts boolean, state text, works boolean, passed boolean, waits_since timestamptz,
     copying int, reached bigint[], under_way bigint[], per_second float8[]) RETURNS TABLE (
     rel regclass, phase text, waits_for text, done boolean, total bigint, reached_rows bigint, sent_rows bigint, excluded bigint, sent_excluded bigint,
     bytes_total bigint, bytes_done bigint, bytes_processed bigint, rows_per_second float8, bytes_per_second float8)
@@ -47,8 +48,8 @@ CREATE FUNCTION dbsync_internal.progress_of_tables(of_subscription int, state te
 AS $$
     SELECT c.relid, ph.phase,
         CASE ph.phase
-            WHEN 'suspended' THEN coalesce(a.note, c.note)
-            WHEN 'held' THEN coalesce(a.held_for, 'what the target refused before')
+            WHEN 'suspended' THEN CASE WHEN acts THEN coalesce(a.note, c.note) ELSE dbsync_internal.words_to_watch(coalesce(a.note, c.note)) END
+            WHEN 'held' THEN coalesce(CASE WHEN acts THEN a.held_for ELSE dbsync_internal.words_to_watch(a.held_for) END, 'what the target refused before')
             WHEN 'installing' THEN CASE WHEN c.note LIKE 'waiting for%' THEN 'a lock on the table' END
             WHEN 'copying' THEN CASE WHEN waits_since IS NOT NULL THEN 'the target''s answer' END
             WHEN 'waiting' THEN CASE WHEN works THEN 'its turn' ELSE format('its subscription, which is: %s', progress_of_tables.state) END
@@ -94,7 +95,7 @@ AS $$
         END) ph (phase)
     WHERE a.subscription_id = of_subscription
 $$;
-COMMENT ON FUNCTION dbsync_internal.progress_of_tables(int, text, boolean, boolean, timestamptz, int, bigint[], bigint[], float8[])
+COMMENT ON FUNCTION dbsync_internal.progress_of_tables(int, boolean, text, boolean, boolean, timestamptz, int, bigint[], bigint[], float8[])
     IS 'the tables of a subscription, how much of their first copies is done, and what each waits for';
 
 CREATE FUNCTION dbsync_internal.time_left(rows numeric, per_second float8) RETURNS interval
@@ -132,7 +133,7 @@ BEGIN
     RETURN QUERY
     WITH sub AS MATERIALIZED (SELECT * FROM dbsync_internal.progress_of_subscriptions(caller)),
     tab AS MATERIALIZED (
-        SELECT s.id, t.* FROM sub s CROSS JOIN LATERAL dbsync_internal.progress_of_tables(s.id, s.state, s.works, s.passed, s.waits_since,
+        SELECT s.id, t.* FROM sub s CROSS JOIN LATERAL dbsync_internal.progress_of_tables(s.id, dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(s.id)), s.state, s.works, s.passed, s.waits_since,
             s.copying, s.reached, s.under_way, s.copied_per_second) t),
     whole AS (
         SELECT s.id, count(t.rel) AS tables, count(*) FILTER (WHERE t.done) AS done,

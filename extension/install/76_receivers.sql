@@ -58,11 +58,13 @@ BEGIN
         now.chain, now.number, now.batch, now."time",
         CASE WHEN now."time" IS NOT NULL THEN greatest(extract(epoch FROM clock_timestamp() - now."time"), 0)::float8 END,
         s.missing, s.waits_since, s.cached, s.rejected, s.duplicates, s.partial,
-        coalesce(n.note, w.message), CASE WHEN n.note IS NULL THEN w.detail END,
-        dbsync_internal.receiver_action(r, st.state, coalesce(n.hint, w.hint), coalesce(n.note, w.message), s.missing, s.waits_since, s.partial, s.older, s.rejected_last, s.inbox_made, now."time"),
+        coalesce(n.note, CASE WHEN may.act OR dbsync_internal.is_plain(w.sqlstate) THEN w.message ELSE format('error %s', w.sqlstate) END),
+        CASE WHEN n.note IS NULL AND may.act THEN w.detail END,
+        dbsync_internal.receiver_action(r, st.state, coalesce(n.hint, CASE WHEN may.act OR dbsync_internal.is_plain(w.sqlstate) THEN w.hint END), coalesce(n.note, w.message), s.missing, s.waits_since, s.partial, s.older, s.rejected_last, s.inbox_made, now."time"),
         w.failures, w.retry_at, r.policy
     FROM dbsync.receiver r
     LEFT JOIN dbsync_internal.slots() w ON w.subscription_id = r.id
+    CROSS JOIN LATERAL dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(r.id)) may (act)
     LEFT JOIN dbsync_internal.receiver_slots() s ON s.receiver_id = r.id
     LEFT JOIN LATERAL (SELECT r.note, format('Look in the server log for what ended it. Then start it again: '
             'SELECT dbsync.start_receiver(%L).', r.name) AS hint

@@ -19,6 +19,8 @@ CREATE TABLE dbsync_internal.verification (
     verdict text NOT NULL DEFAULT 'running'
         CHECK (verdict IN ('running', 'equal', 'different', 'repaired', 'skipped', 'unfinished', 'broken off')),
     note text,
+    -- may quote values of rows: for who has the rights of the subscription's owner
+    words text,
     rows_here bigint NOT NULL DEFAULT 0,
     rows_there bigint NOT NULL DEFAULT 0,
     missing bigint NOT NULL DEFAULT 0,
@@ -46,6 +48,7 @@ COMMENT ON COLUMN dbsync_internal.verification.ended IS 'when there was a verdic
 COMMENT ON COLUMN dbsync_internal.verification."position" IS 'the snapshot of the source as of which both ends were read';
 COMMENT ON COLUMN dbsync_internal.verification.verdict IS 'running, equal, different, repaired, skipped, unfinished, broken off';
 COMMENT ON COLUMN dbsync_internal.verification.note IS 'why, in words';
+COMMENT ON COLUMN dbsync_internal.verification.words IS 'words of an error that stand behind the note; they may quote values of rows';
 COMMENT ON COLUMN dbsync_internal.verification.rows_here IS 'rows of the source that were compared';
 COMMENT ON COLUMN dbsync_internal.verification.rows_there IS 'rows of the target';
 COMMENT ON COLUMN dbsync_internal.verification.missing IS 'rows of the source that the target lacks';
@@ -115,16 +118,16 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.begin_verification(uuid, int, int, oid, float8) IS 'writes down that a table is being verified';
 
-CREATE FUNCTION dbsync_internal.end_verification(of_id bigint, verdict text, note text, "position" pg_snapshot, rows bigint[], buckets int[]) RETURNS void
+CREATE FUNCTION dbsync_internal.end_verification(of_id bigint, verdict text, note text, "position" pg_snapshot, rows bigint[], buckets int[], words text) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-    UPDATE dbsync_internal.verification v SET ended = clock_timestamp(), verdict = end_verification.verdict, note = end_verification.note,
+    UPDATE dbsync_internal.verification v SET ended = clock_timestamp(), verdict = end_verification.verdict, note = end_verification.note, words = end_verification.words,
         "position" = end_verification."position", rows_here = rows[1], rows_there = rows[2], missing = rows[3], extra = rows[4],
         different = rows[5], kept = rows[6], repaired = rows[7], parked = rows[8],
         buckets = end_verification.buckets[1], compared = end_verification.buckets[2], differing = end_verification.buckets[3]
     WHERE v.id = of_id
 $$;
-COMMENT ON FUNCTION dbsync_internal.end_verification(bigint, text, text, pg_snapshot, bigint[], int[]) IS 'writes down what has come of verifying a table';
+COMMENT ON FUNCTION dbsync_internal.end_verification(bigint, text, text, pg_snapshot, bigint[], int[], text) IS 'writes down what has come of verifying a table';
 
 CREATE FUNCTION dbsync_internal.verify_places(
     OUT run uuid, OUT subscription_id int, OUT pid int, OUT captured_id int, OUT phase text, OUT begun timestamptz, OUT deadline timestamptz,
@@ -171,7 +174,7 @@ BEGIN
         captured := dbsync_internal.find_attachment(found_subscription, rel);
     END IF;
     this_run := dbsync_internal.run_verify(found_subscription.id, coalesce(captured.id, 0), repair, sample, deadline, max_differences, caller, found_subscription.name);
-    RETURN QUERY SELECT v."table", v.verdict, v.rows_here, v.rows_there, v.missing, v.extra, v.different, v.parked, v.kept, v.repaired, v.note
+    RETURN QUERY SELECT v."table", v.verdict, v.rows_here, v.rows_there, v.missing, v.extra, v.different, v.parked, v.kept, v.repaired, nullif(concat_ws(': ', v.note, v.words), '')
     FROM dbsync_internal.verification v WHERE v.run = this_run ORDER BY v."table" COLLATE "C";
 END $$;
 COMMENT ON FUNCTION dbsync_internal.verify(oid, name, regclass, boolean, float8, interval, int) IS 'body of dbsync.verify()';
@@ -206,7 +209,9 @@ BEGIN
     SELECT v.subscription, v."table",
         CASE WHEN v.verdict = 'running' AND p.run IS NULL THEN 'broken off' ELSE v.verdict END,
         v.begun, v.ended - v.begun, v.role, v."position", v.sample, v.rows_here, v.rows_there, v.missing, v.extra, v.different, v.parked, v.kept, v.repaired,
-        v.buckets, v.compared, v.differing, v.note, v.run
+        v.buckets, v.compared, v.differing,
+        nullif(concat_ws(': ', v.note, CASE WHEN v.words IS NOT NULL AND dbsync_internal.may_act_as(caller, dbsync_internal.owner_of(v.subscription_id))
+            THEN v.words END), ''), v.run
     FROM dbsync_internal.verification v LEFT JOIN dbsync_internal.verify_places() p ON p.run = v.run
     WHERE dbsync_internal.may_see_verification(caller, v);
 END $$;

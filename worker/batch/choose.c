@@ -24,10 +24,8 @@
 #include "worker/batch/held.h"
 #include "worker/batch/ledger.h"
 #include "worker/batch/retry.h"
-#include "worker/copy/comparing.h"
-#include "worker/copy/scanning.h"
+#include "worker/copy/clocks.h"
 #include "worker/copy/schedule.h"
-#include "worker/copy/snapshots.h"
 #include "worker/position.h"
 #include "worker/query.h"
 #include "worker/report.h"
@@ -209,7 +207,7 @@ dbsync_choose_all_live(DbsyncWork *work)
 		return false;
 	if (dbsync_subscription_is_settled(work->subscription))
 		return true;
-	if (!dbsync_scanning_answers(work, work->asked) || !dbsync_snapshots_answer(work, work->asked))
+	if (dbsync_clocks_answered(work, DBSYNC_CLOCKS_SCAN | DBSYNC_CLOCKS_SNAPSHOT) < work->asked)
 		return false;
 	foreach(lc, work->subscription->tables)
 	{
@@ -270,7 +268,7 @@ choose_cut(DbsyncBatch *batch)
 											   dbsync_catalog_header_segments(GetActiveSnapshot()));
 			/* one that is resumed from the ledger ends before S */
 			batch->fresh = (work->position.upto == NULL);
-			work->asked = batch->fresh ? Min(batch->asked, dbsync_comparing_answered(work)) : 0;
+			work->asked = batch->fresh ? Min(batch->asked, dbsync_clocks_answered(work, DBSYNC_CLOCKS_SHADOW)) : 0;
 			work->retention_needed |= !dbsync_window_is_empty(work->window);
 		}
 

@@ -16,9 +16,11 @@
 
 #include "extension/shmem.h"
 #include "extension/wake.h"
+#include "worker/report.h"
 
 PG_FUNCTION_INFO_V1(dbsync_slots);
 PG_FUNCTION_INFO_V1(dbsync_is_preloaded);
+PG_FUNCTION_INFO_V1(dbsync_is_plain);
 
 static const char *
 state_text(const DbsyncSlot *slot)
@@ -115,4 +117,17 @@ Datum
 dbsync_is_preloaded(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(dbsync_shmem_preloaded());
+}
+
+/* Not strict: what has no SQLSTATE is words of our own. */
+Datum
+dbsync_is_plain(PG_FUNCTION_ARGS)
+{
+	const char *state;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_BOOL(true);
+	state = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	PG_RETURN_BOOL(strlen(state) == 5 &&
+				   dbsync_report_is_plain(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])));
 }

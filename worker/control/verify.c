@@ -99,6 +99,7 @@ start(const DbsyncFound *found, DbsyncJob kind, uint64 run)
 	args.kind = kind;
 	args.database = MyDatabaseId;
 	args.run = run;
+	args.for_verify = kind == DBSYNC_JOB_SUBSCRIPTION;
 	args.owner = dbsync_limited_role(found->owner);
 	if (!dbsync_launcher_start_worker(found->id, &args, &handle))
 		ereport(ERROR,

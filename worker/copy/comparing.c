@@ -8,18 +8,17 @@
  * subscription with its next batch.
  *
  * Who waits in wait_for() is answered when a comparison that began behind his call is on the target: the window that
- * brings it has a snapshot from behind it, so it is looked at as windows begin how far comparisons are (dbsync_comparing_answered()).
+ * brings it has a snapshot from behind it, so it is looked at as windows begin how far comparisons are (dbsync_clocks_answered()).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <limits.h>
-
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "worker/copy/clocks.h"
 #include "worker/copy/comparing.h"
 #include "worker/copy/reverse.h"
 #include "worker/query.h"
@@ -29,14 +28,6 @@
 
 /* before a table that somebody has locked, or is comparing, is tried again, in ms */
 #define LOCKED_PAUSE	200
-
-/* Is it compared, and nothing in the way of that?  One that is being copied waits until it is there. */
-static bool
-is_compared(const DbsyncTable *table)
-{
-	return table->shadow != NULL && table->captured && table->dropped == 0 &&
-		table->state != DBSYNC_TABLE_SUSPENDED;
-}
 
 /* What is applied here would go back, as older over newer. */
 static void
@@ -103,76 +94,7 @@ dbsync_comparing_run(DbsyncWork *work)
 	{
 		DbsyncTable *table = lfirst(lc);
 
-		if (is_compared(table) && table->part.live && dbsync_table_clock_due(table->shadow, asked) <= now)
+		if (dbsync_clocks_of(table, DBSYNC_CLOCKS_SHADOW) != NULL && table->part.live && dbsync_table_clock_due(table->shadow, asked) <= now)
 			compare_one(work, table);
-	}
-}
-
-uint64
-dbsync_comparing_answered(const DbsyncWork *work)
-{
-	uint64		answered = PG_UINT64_MAX;
-	ListCell   *lc;
-
-	if (!work->subscription->any_compared)
-		return answered;
-	foreach(lc, work->subscription->tables)
-	{
-		const DbsyncTable *table = lfirst(lc);
-
-		if (is_compared(table))
-			answered = Min(answered, table->shadow->answered);
-	}
-	return answered;
-}
-
-long
-dbsync_comparing_pause(const DbsyncWork *work)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	uint64		asked = dbsync_report_asked();
-	long		pause = LONG_MAX;
-	ListCell   *lc;
-
-	if (!work->subscription->any_compared)
-		return pause;
-	foreach(lc, work->subscription->tables)
-	{
-		const DbsyncTable *table = lfirst(lc);
-
-		if (is_compared(table) && table->part.live)
-			pause = Min(pause, TimestampDifferenceMilliseconds(now, dbsync_table_clock_due(table->shadow, asked)));
-	}
-	return pause;
-}
-
-bool
-dbsync_comparing_is_any(const DbsyncWork *work)
-{
-	ListCell   *lc;
-
-	if (!work->subscription->any_compared)
-		return false;
-	foreach(lc, work->subscription->tables)
-	{
-		if (is_compared(lfirst(lc)))
-			return true;
-	}
-	return false;
-}
-
-void
-dbsync_comparing_begin_round(DbsyncWork *work)
-{
-	ListCell   *lc;
-
-	if (!work->subscription->any_compared)
-		return;
-	foreach(lc, work->subscription->tables)
-	{
-		DbsyncTable *table = lfirst(lc);
-
-		if (table->shadow != NULL)
-			table->shadow->next_at = 0;
 	}
 }

@@ -20,8 +20,6 @@
  */
 #include "postgres.h"
 
-#include <limits.h>
-
 #include "executor/spi.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -29,12 +27,12 @@
 #include "extension/settings.h"
 #include "worker/catcher.h"
 #include "worker/copy/chunk.h"
+#include "worker/copy/clocks.h"
 #include "worker/copy/reverse.h"
 #include "worker/copy/scanning.h"
 #include "worker/driver/driver.h"
 #include "worker/query.h"
 #include "worker/relay.h"
-#include "worker/report.h"
 #include "worker/source/timestamp.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
@@ -48,25 +46,17 @@
 /* before a table that somebody has locked is tried again, in ms */
 #define LOCKED_PAUSE	1000
 
-/* Is it read by scans, and nothing in the way of that? */
-static bool
-is_scanned(const DbsyncTable *table)
-{
-	return table->scan != NULL && table->captured && table->dropped == 0 &&
-		table->state != DBSYNC_TABLE_SUSPENDED;
-}
-
 static bool
 is_due(const DbsyncTable *table, uint64 asked, TimestampTz now)
 {
-	return is_scanned(table) && table->part.live && dbsync_table_clock_due(&table->scan->clock, asked) <= now;
+	return dbsync_clocks_of(table, DBSYNC_CLOCKS_SCAN) != NULL && table->part.live && dbsync_table_clock_due(&table->scan->clock, asked) <= now;
 }
 
 /* Its first copy is to begin, and needs to know from when on scans are to look. */
 static bool
 is_to_begin(const DbsyncTable *table, TimestampTz now)
 {
-	return is_scanned(table) && !table->part.live && table->part.nkeys == 0 && table->copy_after <= now;
+	return dbsync_clocks_of(table, DBSYNC_CLOCKS_SCAN) != NULL && !table->part.live && table->part.nkeys == 0 && table->copy_after <= now;
 }
 
 /* A table of them, or NULL. */
@@ -328,72 +318,4 @@ dbsync_scanning_mark(const DbsyncTable *table, DbsyncLedgerPart *part, bool comp
 		elog(ERROR, "the first copy of table %s began before open transactions were looked at", table->qualified);
 	else
 		dbsync_table_scan_put(part, key, nkeys, mark->sure ? mark->low : DT_NOBEGIN, mark->seen);
-}
-
-bool
-dbsync_scanning_answers(const DbsyncWork *work, uint64 asked)
-{
-	ListCell   *lc;
-
-	if (!work->subscription->any_scanned)
-		return true;
-	foreach(lc, work->subscription->tables)
-	{
-		const DbsyncTable *table = lfirst(lc);
-
-		if (is_scanned(table) && table->scan->clock.answered < asked)
-			return false;
-	}
-	return true;
-}
-
-long
-dbsync_scanning_pause(const DbsyncWork *work)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	uint64		asked = dbsync_report_asked();
-	long		pause = LONG_MAX;
-	ListCell   *lc;
-
-	if (!work->subscription->any_scanned)
-		return pause;
-	foreach(lc, work->subscription->tables)
-	{
-		const DbsyncTable *table = lfirst(lc);
-
-		if (is_scanned(table) && table->part.live)
-			pause = Min(pause, TimestampDifferenceMilliseconds(now, dbsync_table_clock_due(&table->scan->clock, asked)));
-	}
-	return pause;
-}
-
-bool
-dbsync_scanning_is_any(const DbsyncWork *work)
-{
-	ListCell   *lc;
-
-	if (!work->subscription->any_scanned)
-		return false;
-	foreach(lc, work->subscription->tables)
-	{
-		if (is_scanned(lfirst(lc)))
-			return true;
-	}
-	return false;
-}
-
-void
-dbsync_scanning_begin_round(DbsyncWork *work)
-{
-	ListCell   *lc;
-
-	if (!work->subscription->any_scanned)
-		return;
-	foreach(lc, work->subscription->tables)
-	{
-		DbsyncTable *table = lfirst(lc);
-
-		if (table->scan != NULL)
-			table->scan->clock.next_at = 0;
-	}
 }

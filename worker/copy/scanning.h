@@ -42,16 +42,4 @@ extern void dbsync_scanning_reach(DbsyncWork *work, List *tables, uint64 asked);
 /* Where scans go on, or begin: in place of what the part says of the key, or behind it. */
 extern void dbsync_scanning_mark(const DbsyncTable *table, DbsyncLedgerPart *part, bool complete);
 
-/* Have all tables been scanned since these tickets were drawn?  Those that are suspended are none. */
-extern bool dbsync_scanning_answers(const DbsyncWork *work, uint64 asked);
-
-/* Until the next one is due, in ms; LONG_MAX: there is none. */
-extern long dbsync_scanning_pause(const DbsyncWork *work);
-
-/* Is there a table that is scanned? */
-extern bool dbsync_scanning_is_any(const DbsyncWork *work);
-
-/* A round begins that a policy has let begin, or the policy is another: all tables are due. */
-extern void dbsync_scanning_begin_round(DbsyncWork *work);
-
 #endif							/* DBSYNC_WORKER_COPY_SCANNING_H */

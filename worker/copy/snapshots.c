@@ -7,24 +7,15 @@
  */
 #include "postgres.h"
 
-#include <limits.h>
-
 #include "utils/timestamp.h"
 
+#include "worker/copy/clocks.h"
 #include "worker/copy/reverse.h"
 #include "worker/copy/snapshots.h"
 #include "worker/driver/driver.h"
-#include "worker/report.h"
 #include "worker/subscription.h"
 #include "worker/target.h"
 #include "worker/target_compare.h"
-
-/* One that is being copied waits until it is there. */
-static bool
-is_compared(const DbsyncTable *table)
-{
-	return table->snapshot != NULL && table->captured && table->dropped == 0 && table->state != DBSYNC_TABLE_SUSPENDED;
-}
 
 DbsyncTable *
 dbsync_snapshots_due(const DbsyncWork *work, uint64 asked)
@@ -42,7 +33,7 @@ dbsync_snapshots_due(const DbsyncWork *work, uint64 asked)
 		DbsyncTable *table = lfirst(lc);
 		TimestampTz due;
 
-		if (!is_compared(table) || !table->part.live || table->part_dirty)
+		if (dbsync_clocks_of(table, DBSYNC_CLOCKS_SNAPSHOT) == NULL || !table->part.live || table->part_dirty)
 			continue;
 		due = dbsync_table_clock_due(&table->snapshot->clock, asked);
 		/* while tickets are drawn all the time all are due: the one that has answered fewest has its turn */
@@ -86,72 +77,4 @@ dbsync_snapshots_look(DbsyncWork *work, DbsyncTable *table)
 		return false;
 	table->snapshot->has_rows = !dbsync_table_empties(table) && dbsync_target_table_has_rows(work->target, table->handle);
 	return table->snapshot->has_rows;
-}
-
-bool
-dbsync_snapshots_answer(const DbsyncWork *work, uint64 asked)
-{
-	ListCell   *lc;
-
-	if (!work->subscription->any_snapshot)
-		return true;
-	foreach(lc, work->subscription->tables)
-	{
-		const DbsyncTable *table = lfirst(lc);
-
-		if (is_compared(table) && table->snapshot->clock.answered < asked)
-			return false;
-	}
-	return true;
-}
-
-long
-dbsync_snapshots_pause(const DbsyncWork *work)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	uint64		asked = dbsync_report_asked();
-	long		pause = LONG_MAX;
-	ListCell   *lc;
-
-	if (!work->subscription->any_snapshot)
-		return pause;
-	foreach(lc, work->subscription->tables)
-	{
-		const DbsyncTable *table = lfirst(lc);
-
-		if (is_compared(table) && table->part.live)
-			pause = Min(pause, TimestampDifferenceMilliseconds(now, dbsync_table_clock_due(&table->snapshot->clock, asked)));
-	}
-	return pause;
-}
-
-bool
-dbsync_snapshots_is_any(const DbsyncWork *work)
-{
-	ListCell   *lc;
-
-	if (!work->subscription->any_snapshot)
-		return false;
-	foreach(lc, work->subscription->tables)
-	{
-		if (is_compared(lfirst(lc)))
-			return true;
-	}
-	return false;
-}
-
-void
-dbsync_snapshots_begin_round(DbsyncWork *work)
-{
-	ListCell   *lc;
-
-	if (!work->subscription->any_snapshot)
-		return;
-	foreach(lc, work->subscription->tables)
-	{
-		DbsyncTable *table = lfirst(lc);
-
-		if (table->snapshot != NULL)
-			table->snapshot->clock.next_at = 0;
-	}
 }

@@ -25,16 +25,4 @@ extern void dbsync_snapshots_check(const DbsyncWork *work, const DbsyncTable *ta
 /* Before its first chunk, open at the target: are there rows, which are not to be emptied?  Then it is compared, and none is copied. */
 extern bool dbsync_snapshots_look(DbsyncWork *work, DbsyncTable *table);
 
-/* Have all been compared, and what was found sent, since these tickets were drawn?  Those that are suspended are none. */
-extern bool dbsync_snapshots_answer(const DbsyncWork *work, uint64 asked);
-
-/* Until the next one is due, in ms; LONG_MAX: there is none. */
-extern long dbsync_snapshots_pause(const DbsyncWork *work);
-
-/* Is there a table that is compared? */
-extern bool dbsync_snapshots_is_any(const DbsyncWork *work);
-
-/* A round begins that a policy has let begin, or the policy is another: all tables are due. */
-extern void dbsync_snapshots_begin_round(DbsyncWork *work);
-
 #endif							/* DBSYNC_WORKER_COPY_SNAPSHOTS_H */

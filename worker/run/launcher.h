@@ -26,6 +26,7 @@ typedef struct DbsyncWorkerArgs
 	TransactionId starter;		/* wait for it to end first; 0: none */
 	uint64		run;			/* number of a run_once call, or of a verify, or 0 */
 	Oid			owner;			/* see dbsync_limited_role() */
+	bool		for_verify;		/* of a stopped subscription, there for a verify() alone */
 } DbsyncWorkerArgs;
 
 /* Register the launcher; does nothing unless preloaded.  From _PG_init. */

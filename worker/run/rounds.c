@@ -24,15 +24,13 @@
 #include "utils/timestamp.h"
 
 #include "extension/clock.h"
+#include "extension/meeting.h"
 #include "extension/settings.h"
 #include "extension/wake.h"
 #include "worker/batch/held.h"
-#include "worker/copy/comparing.h"
+#include "worker/copy/clocks.h"
 #include "worker/copy/indexing.h"
-#include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
-#include "worker/copy/snapshots.h"
-#include "worker/copy/undone.h"
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/run/idle.h"
@@ -52,6 +50,17 @@
 
 /* before something that could not be done is tried again, in ms */
 #define SHORT_PAUSE		1000
+
+/* why a round begins */
+typedef enum Round
+{
+	ROUND_NONE,
+	ROUND_DUE,					/* somebody waits for it, a threshold is passed, or one goes on that was broken off */
+	ROUND_PLANNED,				/* it is the policy's, by the clock */
+	ROUND_AGAIN,				/* for nothing but what the last one left undone */
+	ROUND_FOR_MEETING			/* for a process that verifies: it is none of the policy's, has no table looked at, and puts off no
+								 * round by the clock */
+} Round;
 
 /* the policy, as it was read last, and from what */
 static DbsyncPolicy policy;
@@ -108,9 +117,7 @@ take_policy(DbsyncWork *work)
 		/* thresholds know nothing of rows that are found by scans: there these go by their own clock */
 		work->scans_by_round = dbsync_policy_is_planned(&policy) ||
 			!(policy.immediate || policy.rows > 0 || policy.bytes > 0 || policy.age > 0 || policy.idle > 0);
-		dbsync_scanning_begin_round(work);
-		dbsync_comparing_begin_round(work);
-		dbsync_snapshots_begin_round(work);
+		dbsync_clocks_begin_round(work);
 		dbsync_text_keep(work->context, &policy_text, subscription->policy);
 		dbsync_text_keep(work->context, &zone_name, subscription->time_zone);
 		dbsync_waiting_look_anew();
@@ -150,7 +157,7 @@ static bool
 has_other_work(DbsyncWork *work)
 {
 	return dbsync_schedule_next_table(work) != NULL || dbsync_held_is_any_under_way(work) ||
-		dbsync_indexing_pause(work) == 0 || dbsync_scanning_pause(work) == 0 || dbsync_comparing_pause(work) == 0 ||
+		dbsync_indexing_pause(work) == 0 || dbsync_clocks_pause(work, DBSYNC_CLOCKS_SCAN | DBSYNC_CLOCKS_SHADOW) == 0 ||
 		dbsync_snapshotting_pause(work) == 0;
 }
 
@@ -158,7 +165,7 @@ has_other_work(DbsyncWork *work)
 static bool
 looks_for_itself(const DbsyncWork *work)
 {
-	return dbsync_scanning_is_any(work) || dbsync_comparing_is_any(work) || dbsync_snapshots_is_any(work);
+	return dbsync_clocks_is_any(work);
 }
 
 /* The planned round that is next, by its clock; DT_NOEND: none. */
@@ -222,25 +229,35 @@ pause_until(TimestampTz at, TimestampTz now)
 static long
 again_pause(const DbsyncWork *work, TimestampTz now)
 {
-	long		pause = work->scans_by_round ? dbsync_undone_pause(work) : LONG_MAX;
+	long		pause = work->scans_by_round ? dbsync_clocks_undone_pause(work) : LONG_MAX;
 	TimestampTz earliest = TimestampTzPlusMilliseconds(begun, dbsync_query_pause(SHORT_PAUSE, again + 1));
 
 	return pause == LONG_MAX ? pause : Max(pause, pause_until(earliest, now));
 }
 
-/* Is it time for a round?  Says whether it is one that was planned, or is for nothing but what was left undone. */
+/* Does a process that verifies wait for us? */
 static bool
-is_due(DbsyncWork *work, TimestampTz now, bool *is_planned, bool *is_again)
+is_met(const DbsyncWork *work)
+{
+	DbsyncMeeting asked;
+
+	return dbsync_meeting_is_wanted(work->subscription_id, &asked);
+}
+
+/* Is it time for a round, and for which? */
+static Round
+due_round(DbsyncWork *work, TimestampTz now)
 {
 	bool		others = has_other_work(work);
 	bool		waiting = others || dbsync_wake_rows(dbsync_report_wake()) > 0;
 
-	*is_planned = is_planned_due(work, now, waiting);
-	*is_again = false;
-	if (*is_planned || broken_off || dbsync_report_is_awaited() || is_threshold_passed(work, now, others) || is_idle(waiting))
-		return true;
-	*is_again = again_pause(work, now) == 0;
-	return *is_again;
+	if (is_planned_due(work, now, waiting))
+		return ROUND_PLANNED;
+	if (broken_off || dbsync_report_is_awaited() || is_threshold_passed(work, now, others) || is_idle(waiting))
+		return ROUND_DUE;
+	if (again_pause(work, now) == 0)
+		return ROUND_AGAIN;
+	return is_met(work) ? ROUND_FOR_MEETING : ROUND_NONE;
 }
 
 static void
@@ -305,21 +322,23 @@ look_at_position(DbsyncWork *work)
 }
 
 static void
-begin(DbsyncWork *work, TimestampTz now, bool is_planned, bool is_again)
+begin(DbsyncWork *work, TimestampTz now, Round round)
 {
 	under_way = true;
-	again = is_again ? again + 1 : 0;
-	if (work->scans_by_round && !broken_off && !is_again)
+	again = round == ROUND_AGAIN ? again + 1 : 0;
+	if (round == ROUND_FOR_MEETING)
 	{
-		dbsync_scanning_begin_round(work);
-		dbsync_comparing_begin_round(work);
-		dbsync_snapshots_begin_round(work);
+		planned = false;
+		dbsync_report_round(true, begun);
+		return;
 	}
+	if (work->scans_by_round && !broken_off && round != ROUND_AGAIN)
+		dbsync_clocks_begin_round(work);
 	/* one that goes on is the one that it was */
-	planned = is_planned || (broken_off && planned);
+	planned = round == ROUND_PLANNED || (broken_off && planned);
 	broken_off = false;
 	begun = now;
-	if (is_planned)
+	if (round == ROUND_PLANNED)
 		last_planned = Max(now, last_planned);
 	dbsync_idle_forget();
 	dbsync_report_round(true, begun);
@@ -330,8 +349,7 @@ dbsync_rounds_go_on(DbsyncWork *work)
 {
 	TimestampTz now;
 	bool		open;
-	bool		is_planned = false;
-	bool		is_again = false;
+	Round		round;
 
 	if (work->run != 0)
 		return true;
@@ -344,7 +362,7 @@ dbsync_rounds_go_on(DbsyncWork *work)
 	if (open && policy.immediate)
 	{
 		if (!under_way)
-			begin(work, now, false, false);
+			begin(work, now, ROUND_DUE);
 		return true;
 	}
 	if (!under_way)
@@ -353,9 +371,10 @@ dbsync_rounds_go_on(DbsyncWork *work)
 		look_at_position(work);
 		if (dbsync_waiting_look_is_due(counts_pending()))
 			dbsync_waiting_look(work);
-		if (!open || !is_due(work, now, &is_planned, &is_again))
+		round = open ? due_round(work, now) : ROUND_NONE;
+		if (round == ROUND_NONE)
 			return false;
-		begin(work, now, is_planned, is_again);
+		begin(work, now, round);
 	}
 	/* what the window that is begun next shows is not pending; it comes before its snapshot */
 	if (work->window == NULL)
@@ -420,7 +439,7 @@ dbsync_rounds_pause(DbsyncWork *work)
 	/* those that go by rounds begin none, but what could not be done is done soon */
 	pause = Min(pause, again_pause(work, now));
 	if (!work->scans_by_round)
-		pause = Min(pause, Min(dbsync_scanning_pause(work), Min(dbsync_comparing_pause(work), dbsync_snapshotting_pause(work))));
+		pause = Min(pause, Min(dbsync_clocks_pause(work, DBSYNC_CLOCKS_SCAN | DBSYNC_CLOCKS_SHADOW), dbsync_snapshotting_pause(work)));
 	if (policy.ncrons > 0 || (policy.interval > 0 && (waiting || looks_for_itself(work))))
 		pause = Min(pause, pause_until(next_planned(now), now));
 	if (policy.age > 0 && since != 0)
@@ -434,8 +453,6 @@ bool
 dbsync_rounds_look(DbsyncWork *work)
 {
 	TimestampTz now = dbsync_clock_now();
-	bool		is_planned;
-	bool		is_again;
 
 	if (note_due || !dbsync_hours_are_open(&policy.hours, zone, now))
 		return note_due;
@@ -444,5 +461,5 @@ dbsync_rounds_look(DbsyncWork *work)
 		return true;
 	if (dbsync_waiting_look_is_due(counts_pending()))
 		return true;
-	return is_due(work, now, &is_planned, &is_again);
+	return due_round(work, now) != ROUND_NONE;
 }

@@ -18,14 +18,14 @@
 #include "utils/wait_event.h"
 
 #include "extension/catalog.h"
+#include "extension/meeting.h"
 #include "extension/settings.h"
 #include "worker/batch/held.h"
 #include "worker/batch/retry.h"
 #include "worker/batch/sequence_look.h"
 #include "worker/connection.h"
-#include "worker/copy/comparing.h"
+#include "worker/copy/clocks.h"
 #include "worker/copy/indexing.h"
-#include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
 #include "worker/report.h"
 #include "worker/run/process.h"
@@ -99,7 +99,8 @@ dbsync_sleep_let_gather(DbsyncWork *work, instr_time begun)
 	INSTR_TIME_SET_CURRENT(took);
 	INSTR_TIME_SUBTRACT(took, begun);
 	pause = Min(4 * INSTR_TIME_GET_MILLISEC(took), dbsync_gather_max);
-	if (pause < 1 || work->run != 0 || dbsync_schedule_is_pending(work) || dbsync_report_is_awaited())
+	if (pause < 1 || work->run != 0 || dbsync_schedule_is_pending(work) || dbsync_report_is_awaited() ||
+		dbsync_meeting_is_served(work->subscription_id))
 		return;
 	(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, (long) pause, PG_WAIT_EXTENSION);
 }
@@ -142,9 +143,8 @@ idle_pause(const DbsyncWork *work)
 	pause = Min(pause, Max(dbsync_held_pause(work), SHORT_PAUSE));
 	pause = Min(pause, dbsync_indexing_pause(work));
 	pause = Min(pause, dbsync_retry_pause(work));
-	pause = Min(pause, dbsync_scanning_pause(work));
+	pause = Min(pause, dbsync_clocks_pause(work, DBSYNC_CLOCKS_SCAN | DBSYNC_CLOCKS_SHADOW));
 	pause = Min(pause, dbsync_backlog_pause(work));
-	pause = Min(pause, dbsync_comparing_pause(work));
 	pause = Min(pause, dbsync_snapshotting_pause(work));
 	pause = Min(pause, dbsync_wal_feed_pause(work));
 	pause = Min(pause, dbsync_target_upkeep_pause(work));
@@ -165,7 +165,7 @@ dbsync_sleep_until_wanted(DbsyncWork *work)
 		if (dbsync_schedule_is_pending(work) || dbsync_schedule_note_is_due(work) ||
 			dbsync_held_is_any_under_way(work) || dbsync_sequence_look_is_due(work) ||
 			dbsync_retention_pause(work) == 0 || dbsync_indexing_pause(work) == 0 || dbsync_retry_pause(work) == 0 ||
-			dbsync_scanning_pause(work) == 0 || dbsync_backlog_pause(work) == 0 || dbsync_comparing_pause(work) == 0 || dbsync_snapshotting_pause(work) == 0 ||
+			dbsync_clocks_pause(work, DBSYNC_CLOCKS_SCAN | DBSYNC_CLOCKS_SHADOW) == 0 || dbsync_backlog_pause(work) == 0 || dbsync_snapshotting_pause(work) == 0 ||
 			dbsync_wal_feed_is_due(work) || dbsync_target_upkeep_pause(work) == 0 || dbsync_verifying_pause(work) == 0 ||
 			work->subscription->generation != dbsync_catalog_generation() ||
 			dbsync_connection_is_outdated() ||

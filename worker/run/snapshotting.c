@@ -15,27 +15,35 @@
 
 #include <limits.h>
 
+#include "access/xact.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 #include "extension/catalog.h"
 #include "extension/meeting.h"
+#include "worker/copy/clocks.h"
 #include "worker/copy/snapshots.h"
 #include "worker/query.h"
 #include "worker/report.h"
 #include "worker/run/launcher.h"
+#include "worker/run/process.h"
 #include "worker/run/snapshotting.h"
 #include "worker/subscription.h"
 #include "worker/table.h"
+#include "worker/text.h"
 
 /* how often the process is looked after, and before one that could not be started is tried again, in ms */
 #define LOOK_MS		500
 #define LATER_MS	1000
+
+/* a turn that does not come for so long, and for the table's interval, is an error, in microseconds */
+#define TURN_AFTER	(10 * USECS_PER_SEC)
 
 /* what is under way */
 static uint64 under_way = 0;	/* the run; 0: nothing is */
@@ -45,22 +53,11 @@ static pg_uuid_t attachment;
 static uint64 asked_before;		/* tickets that were drawn before it began */
 static BackgroundWorkerHandle *handle = NULL;
 
-/* not before, as no process was to be had */
+/* not before, as no process was to be had; which table waits for one, since when, and what of that has been noted */
 static TimestampTz later = 0;
-
-/* A worker that is there for verify() alone sends what is pending, and compares nothing by itself. */
-static bool
-is_for_others(const DbsyncWork *work)
-{
-	static bool known = false;
-	static bool for_others;
-
-	/* its place is made before the worker is, and given back before that ends */
-	if (!known && work->run != 0)
-		for_others = dbsync_meeting_is_called_for(work->subscription_id);
-	known = true;
-	return for_others;
-}
+static int	waiting_id = 0;
+static TimestampTz waiting_since;
+static char *waiting_for = NULL;
 
 static bool
 has_ended(void)
@@ -79,9 +76,9 @@ dbsync_snapshotting_pause(const DbsyncWork *work)
 		return LONG_MAX;
 	if (under_way != 0)
 		return has_ended() ? 0 : LOOK_MS;
-	if (is_for_others(work))
+	if (work->for_verify)
 		return LONG_MAX;
-	pause = dbsync_snapshots_pause(work);
+	pause = dbsync_clocks_pause(work, DBSYNC_CLOCKS_SNAPSHOT);
 	if (later != 0 && pause != LONG_MAX)
 		pause = Max(pause, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), later));
 	return pause;
@@ -90,10 +87,10 @@ dbsync_snapshotting_pause(const DbsyncWork *work)
 bool
 dbsync_snapshotting_is_pending(const DbsyncWork *work)
 {
-	if (under_way != 0 || work->subscription == NULL || is_for_others(work))
+	if (under_way != 0 || work->subscription == NULL || work->for_verify)
 		return under_way != 0;
 	/* whoever has asked for this run is told when all have been compared */
-	return work->run != 0 ? dbsync_snapshots_pause(work) < INT_MAX : dbsync_snapshots_pause(work) == 0;
+	return work->run != 0 ? dbsync_clocks_pause(work, DBSYNC_CLOCKS_SNAPSHOT) < INT_MAX : dbsync_clocks_pause(work, DBSYNC_CLOCKS_SNAPSHOT) == 0;
 }
 
 /* --- the end --- */
@@ -110,7 +107,7 @@ read_verdict(char **note)
 	dbsync_query_begin(false, "reading what has come of a comparison");
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (dbsync_query("SELECT c.verdict, c.note FROM dbsync_internal.scan c WHERE c.run = $1::pg_catalog.uuid"
+	if (dbsync_query("SELECT c.verdict, pg_catalog.concat_ws(': ', c.note, c.words) FROM dbsync_internal.scan c WHERE c.run = $1::pg_catalog.uuid"
 					 " AND c.verdict <> 'running'", 1, &run) > 0)
 	{
 		verdict = MemoryContextStrdup(context, dbsync_query_text(0, 1));
@@ -181,6 +178,27 @@ conclude(DbsyncWork *work)
 
 /* --- the beginning --- */
 
+static const char *const no_slot = "no background worker slot is free";
+
+/* In a transaction of its own, and once. */
+static void
+note_waiting(const DbsyncTable *table, const char *why)
+{
+	const char *args[2] = {DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&table->uid))), why};
+
+	if (waiting_id != table->captured_id)
+		waiting_since = GetCurrentTimestamp();
+	else if (dbsync_text_is_same(waiting_for, why))
+		return;
+	dbsync_query_begin(false, "noting that a comparison waits");
+	dbsync_query_run("SELECT dbsync_internal.scan_waits($1::pg_catalog.uuid, $2)", 2, args);
+	dbsync_query_commit();
+	if (waiting_for != NULL)
+		pfree(waiting_for);
+	waiting_for = MemoryContextStrdup(TopMemoryContext, why);
+	waiting_id = table->captured_id;
+}
+
 /* True: it does not look as it did, and what is known of it is to be read again. */
 static bool
 refresh(DbsyncWork *work, const DbsyncTable *table)
@@ -197,6 +215,37 @@ refresh(DbsyncWork *work, const DbsyncTable *table)
 	PopActiveSnapshot();
 	SPI_finish();
 	dbsync_query_commit();
+	return other;
+}
+
+/* It can be compared no more: the table says why, too. */
+static bool
+try_refresh(DbsyncWork *work, const DbsyncTable *table)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool other = false;
+
+	PG_TRY();
+	{
+		other = refresh(work, table);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		dbsync_query_reset();
+		MemoryContextSwitchTo(context);
+		if (!dbsync_process_is_ending())
+			note_waiting(table, dbsync_report_is_plain(edata->sqlerrcode) ? edata->message
+						 : psprintf("error %s", unpack_sql_state(edata->sqlerrcode)));
+		MemoryContextSwitchTo(context);
+		ReThrowError(edata);
+	}
+	PG_END_TRY();
 	return other;
 }
 
@@ -232,7 +281,8 @@ end_process(int code, Datum arg)
 	dbsync_meeting_give_back(under_way, &last);
 }
 
-static bool
+/* In words; NULL: it has begun. */
+static const char *
 start(DbsyncWork *work, const DbsyncTable *table, uint64 asked)
 {
 	static bool ends = false;
@@ -252,16 +302,22 @@ start(DbsyncWork *work, const DbsyncTable *table, uint64 asked)
 	args.database = MyDatabaseId;
 	args.run = dbsync_shmem_next_run();
 	args.owner = InvalidOid;
-	/* one that a worker before us has started may still be at it */
-	if (dbsync_meeting_make(args.run, &order) != DBSYNC_MEETING_MADE)
-		return false;
+	switch (dbsync_meeting_make(args.run, &order))
+	{
+		case DBSYNC_MEETING_MADE:
+			break;
+		case DBSYNC_MEETING_BUSY:
+			return "a process that was started before is still comparing";
+		case DBSYNC_MEETING_NO_PLACE:
+			return "all places for comparisons are taken, of which the server has four for all of its databases";
+	}
 	old = MemoryContextSwitchTo(work->context);
 	started = dbsync_launcher_start_worker(work->subscription_id, &args, &handle);
 	MemoryContextSwitchTo(old);
 	if (!started)
 	{
 		dbsync_meeting_give_back(args.run, &last);
-		return false;
+		return no_slot;
 	}
 	if (!ends)
 		before_shmem_exit(end_process, (Datum) 0);
@@ -271,7 +327,25 @@ start(DbsyncWork *work, const DbsyncTable *table, uint64 asked)
 	captured_id = table->captured_id;
 	attachment = table->uid;
 	asked_before = asked;
-	return true;
+	return NULL;
+}
+
+/* A turn is waited for in silence for a while; that there is no process may be so for ever. */
+static void
+wait_for_turn(const DbsyncTable *table, const char *why)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	later = TimestampTzPlusMilliseconds(now, LATER_MS);
+	note_waiting(table, why);
+	if (why != no_slot && now - waiting_since < Max(table->snapshot->clock.every, TURN_AFTER))
+		return;
+	ereport(ERROR,
+			/* of a SQLSTATE that concerns one table, and not the server */
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("comparing table %s with its target could not begin", table->qualified),
+			 errdetail("It has been due since %s, and waits: %s.", timestamptz_to_str(waiting_since), why),
+			 why == no_slot ? errhint(DBSYNC_NO_SLOT_HINT) : errhint("It is tried again. Have fewer tables compared, or less often.")));
 }
 
 bool
@@ -288,16 +362,23 @@ dbsync_snapshotting_run(DbsyncWork *work)
 			return false;
 		conclude(work);
 	}
-	if (later > GetCurrentTimestamp() || is_for_others(work))
+	if (later > GetCurrentTimestamp() || work->for_verify)
 		return false;
 	table = dbsync_snapshots_due(work, asked);
 	if (table == NULL)
 		return false;
 	work->comparing = table->captured_id;
-	other = refresh(work, table);
+	other = try_refresh(work, table);
 	MemoryContextSwitchTo(old);
 	if (!other)
-		later = start(work, table, asked) ? 0 : TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LATER_MS);
+	{
+		const char *why = start(work, table, asked);
+
+		if (why != NULL)
+			wait_for_turn(table, why);
+		else
+			later = waiting_id = 0;
+	}
 	work->comparing = 0;
 	MemoryContextSwitchTo(old);
 	return other;

@@ -35,10 +35,10 @@
 #include "worker/batch/retry.h"
 #include "worker/batch/sequence_look.h"
 #include "worker/connection.h"
+#include "worker/copy/clocks.h"
 #include "worker/copy/comparing.h"
 #include "worker/copy/creating.h"
 #include "worker/copy/indexing.h"
-#include "worker/copy/scanning.h"
 #include "worker/copy/schedule.h"
 #include "worker/oversize.h"
 #include "worker/query.h"
@@ -208,7 +208,7 @@ work_through(void)
 		tidied = false;
 		/* all that this round's snapshot shows is there; who commits later calls us */
 		if (work->caught_up && !dbsync_schedule_is_pending(work) && !dbsync_held_is_any_under_way(work) &&
-			dbsync_indexing_pause(work) > 0 && dbsync_retry_pause(work) > 0 && dbsync_scanning_pause(work) > 0 && dbsync_comparing_pause(work) > 0 &&
+			dbsync_indexing_pause(work) > 0 && dbsync_retry_pause(work) > 0 && dbsync_clocks_pause(work, DBSYNC_CLOCKS_SCAN | DBSYNC_CLOCKS_SHADOW) > 0 &&
 			dbsync_snapshotting_pause(work) > 0)
 		{
 			/* a run was asked for what there was then; others may write on and on */
@@ -381,6 +381,7 @@ dbsync_worker_main(Datum arg)
 												ALLOCSET_DEFAULT_SIZES);
 	work->subscription_id = DatumGetInt32(arg);
 	work->run = args.run;
+	work->for_verify = args.for_verify;
 	dbsync_waiting_is_for(work);
 	dbsync_retention_reset(work);
 	MemoryContextSwitchTo(work->context);

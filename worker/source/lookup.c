@@ -160,9 +160,8 @@ note_seen(Lookup *lookup, int number)
 	if (bms_is_member(number, lookup->seen))
 		ereport(ERROR,
 				(errcode(ERRCODE_CARDINALITY_VIOLATION),
-				 errmsg("several rows of %s have the key (%s)", lookup->table->qualified,
-						describe_key(lookup, list_nth(lookup->keys, number))),
-				 errdetail("A row must be known by its key."),
+				 errmsg("several rows of %s have one key", lookup->table->qualified),
+				 errdetail("Key: (%s). A row must be known by its key.", describe_key(lookup, list_nth(lookup->keys, number))),
 				 errhint("Take it out with dbsync.remove_table(), and add it with another key; or mend its rows.")));
 	old = MemoryContextSwitchTo(lookup->context);
 	lookup->seen = bms_add_member(lookup->seen, number);

@@ -80,7 +80,7 @@ dbsync_outcome_end(DbsyncVerify *v, const char *verdict, const char *note)
 {
 	const DbsyncFindings *f = &v->found;
 	MemoryContext old = CurrentMemoryContext;
-	const char *args[6];
+	const char *args[7];
 
 	args[0] = psprintf(INT64_FORMAT, v->id);
 	args[1] = verdict;
@@ -89,17 +89,18 @@ dbsync_outcome_end(DbsyncVerify *v, const char *verdict, const char *note)
 	args[4] = psprintf("{" INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "}",
 					   f->rows_here, f->rows_there, f->missing, f->extra, f->different, f->kept, f->repaired, f->parked);
 	args[5] = psprintf("{%d,%d,%d}", f->buckets, f->compared, f->differing);
+	args[6] = v->words;
 	dbsync_query_begin(false, "writing down what was verified");
 	if (v->order.scan)
 	{
-		const char *scan[5] = {uuid_text(&v->order.uid), verdict, note, args[4], v->shown};
+		const char *scan[6] = {uuid_text(&v->order.uid), verdict, note, args[4], v->shown, v->words};
 
-		dbsync_query_run("SELECT dbsync_internal.end_scan(c.attachment, $2, $3, $4::pg_catalog.int8[], $5) FROM dbsync_internal.scan c"
-						 " WHERE c.run = $1::pg_catalog.uuid", 5, scan);
+		dbsync_query_run("SELECT dbsync_internal.end_scan(c.attachment, $2, $3, $4::pg_catalog.int8[], $5, $6) FROM dbsync_internal.scan c"
+						 " WHERE c.run = $1::pg_catalog.uuid", 6, scan);
 	}
 	else
 		dbsync_query_run("SELECT dbsync_internal.end_verification($1::pg_catalog.int8, $2, $3, $4::pg_catalog.pg_snapshot,"
-					 " $5::pg_catalog.int8[], $6::pg_catalog.int4[])", 6, args);
+					 " $5::pg_catalog.int8[], $6::pg_catalog.int4[], $7)", 7, args);
 	dbsync_query_commit();
 	MemoryContextSwitchTo(old);
 }

@@ -24,6 +24,7 @@
 #include "worker/batch/meet.h"
 #include "worker/kept.h"
 #include "worker/query.h"
+#include "worker/report.h"
 #include "worker/run/launcher.h"
 #include "worker/run/process.h"
 #include "worker/subscription.h"
@@ -69,9 +70,10 @@ check_answers(void)
 	if (found->missing + found->extra + found->different + found->parked + found->kept == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("target table \"%s.%s\" contradicts itself: its sums differ, and none of its rows",
-						v->table->target_schema, v->table->target_table),
-				 errhint("An index may be corrupted at one end: REINDEX the key, and verify again.")));
+				 errmsg("table %s or target table \"%s.%s\" contradicts itself: sums differ, and none of the rows",
+						v->table->qualified, v->table->target_schema, v->table->target_table),
+				 errhint("What is read may be another thing each time, as a view with random() or now() is, or a foreign table whose source "
+						 "has no snapshots. Else an index may be corrupted at one end: REINDEX the key, and verify again.")));
 }
 
 static void
@@ -106,13 +108,22 @@ static void
 conclude(void)
 {
 	const char *note = NULL;
+	DbsyncMeeting meeting;
 
 	if (!differs())
 		dbsync_outcome_end(v, "equal", NULL);
 	else if (dbsync_repair_run(v, &note))
 		dbsync_outcome_end(v, "repaired", note);
 	else
+	{
+		/* what the target has said as it refused rows */
+		if (dbsync_meeting_look(&meeting) == DBSYNC_MEETING_REFUSED && meeting.wish == DBSYNC_WISH_REPAIR)
+		{
+			note = "not repaired";
+			v->words = MemoryContextStrdup(v->context, meeting.reason);
+		}
 		dbsync_outcome_end(v, "different", note);
+	}
 }
 
 /* Why there is no need to ask the worker, or to look at the target; NULL: there is. */
@@ -207,7 +218,14 @@ end_badly(ErrorData *edata)
 		dbsync_outcome_end(v, "broken off", "the process was ended");
 		proc_exit(0);
 	}
-	dbsync_outcome_end(v, "broken off", edata->detail ? psprintf("%s: %s", edata->message, edata->detail) : edata->message);
+	if (dbsync_report_is_plain(edata->sqlerrcode))
+	{
+		v->words = edata->detail;
+		dbsync_outcome_end(v, "broken off", edata->message);
+		return;
+	}
+	v->words = edata->detail ? psprintf("%s: %s", edata->message, edata->detail) : edata->message;
+	dbsync_outcome_end(v, "broken off", psprintf("error %s", unpack_sql_state(edata->sqlerrcode)));
 }
 
 /* False: it is to be taken again. */
@@ -223,7 +241,7 @@ verify_table(Due *due)
 	memset(&v->found, 0, sizeof(v->found));
 	v->obstacle = NULL;
 	v->may_shrink = v->may_differ = false;
-	v->shown = NULL;
+	v->shown = v->words = NULL;
 	v->table = NULL;
 	v->position = NULL;
 	v->behind = NULL;

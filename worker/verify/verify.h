@@ -68,6 +68,7 @@ typedef struct DbsyncVerify
 	StringInfoData extras;		/* whether the target alone has them, */
 	int			nkeys;			/* so many */
 	const char *shown;			/* of a comparison on a schedule: the first row that differs, in words */
+	const char *words;			/* of an error, behind the note: they may quote values of rows, and are for the owner; NULL: none */
 	const char *obstacle;		/* or why it is not repaired, in words; NULL: nothing is in the way */
 	DbsyncTableSpec spec;
 	DbsyncTargetTable *handle;

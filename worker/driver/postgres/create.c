@@ -288,7 +288,7 @@ judge(PostgresTarget *target, DbsyncIndexOutcome *outcome, const char **words)
 		return false;
 	*outcome = fault->kind == DBSYNC_FAULT_LOCKED || fault->kind == DBSYNC_FAULT_UNAVAILABLE ? DBSYNC_INDEX_LATER
 		: fault->sqlstate == ERRCODE_UNDEFINED_COLUMN ? DBSYNC_INDEX_EARLY : DBSYNC_INDEX_REFUSED;
-	*words = psprintf("%s%s%s", fault->message, fault->detail ? ": " : "", fault->detail ? fault->detail : "");
+	*words = psprintf("%s (SQLSTATE %s)%s%s", fault->message, unpack_sql_state(fault->sqlstate), fault->detail ? ": " : "", fault->detail ? fault->detail : "");
 	memset(&target->base.fault, 0, sizeof(DbsyncFault));
 	return dbsync_postgres_execute(target, NULL, "ROLLBACK TO SAVEPOINT dbsync_index", NULL) &&
 		dbsync_postgres_commit(target);
