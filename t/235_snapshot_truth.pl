@@ -229,7 +229,7 @@ my ($least, $most) = memory_used(sub { DbsyncTest::Verifying::is_over($verifying
 finish_psql($verifying);
 is($verifying->{out}, "different|1000000\n", 'a million rows differ') or diag($verifying->{err});
 cmp_ok($most - $least, '<', 64 * 1024, 'verify() has them counted in 64 MB') or diag("$least to $most kB");
-my $waiting = start_psql($source, "SELECT dbsync.wait_for('many')");
+my $waiting = start_psql($source, "SELECT dbsync.wait_for('many', timeout => '10 min')");
 ($least, $most) = memory_used(sub { DbsyncTest::Verifying::is_over($waiting) });
 finish_psql($waiting);
 is($waiting->{out}, "t\n", 'they are sent') or diag($waiting->{err});
