@@ -64,6 +64,14 @@ SELECT kind, count(*) FROM dbsync.difference WHERE subscription = 'repair' GROUP
 SELECT "table", verdict, repaired > 200 AS many FROM dbsync.verify('repair', 'public.mended', repair => true);
 SELECT "table", verdict FROM dbsync.verify('repair');
 
+-- nearly all of the target's rows are others, by their keys
+\c :target
+UPDATE public.mended SET id = id + 100000;
+\c :source
+SELECT "table", verdict, repaired, note FROM dbsync.verify('repair', repair => true);
+SELECT "table", verdict, repaired > 200 AS many FROM dbsync.verify('repair', 'public.mended', repair => true);
+SELECT "table", verdict FROM dbsync.verify('repair');
+
 -- the target refuses what is sent
 UPDATE public.mended SET v = 'refused' WHERE id = 1;
 SELECT dbsync.wait_for('repair');

@@ -66,7 +66,7 @@ dbsync_repair_judge_rows(DbsyncVerify *v)
 static bool
 are_strangers(const DbsyncVerify *v)
 {
-	return v->order.scan && !v->may_shrink && v->found.extra >= MANY_STRANGERS && v->found.extra > v->found.rows_there * NEARLY_ALL;
+	return !v->may_shrink && v->found.extra >= MANY_STRANGERS && v->found.extra > v->found.rows_there * NEARLY_ALL;
 }
 
 void
@@ -74,8 +74,11 @@ dbsync_repair_judge_differences(DbsyncVerify *v)
 {
 	if (v->repairs && !v->may_differ && are_strangers(v))
 	{
-		v->obstacle = psprintf("the source lacks " INT64_FORMAT " of the target's " INT64_FORMAT " rows, and nothing was sent or deleted: is it the right "
-							   "table? If it is, have them copied anew with dbsync.copy_table()", v->found.extra, v->found.rows_there);
+		v->obstacle = psprintf(v->order.scan ?
+							   "the source lacks " INT64_FORMAT " of the target's " INT64_FORMAT " rows, and nothing was sent or deleted: is it the right "
+							   "table? If it is, have them copied anew with dbsync.copy_table()"
+							   : "not repaired: the source lacks " INT64_FORMAT " of the target's " INT64_FORMAT " rows: is it the right table? To do it all the "
+							   "same, name the table", v->found.extra, v->found.rows_there);
 		v->repairs = false;
 		dbsync_outcome_forget_repair(v);
 		return;
