@@ -21,7 +21,7 @@ shadow_turn()
 
 	shadow=$(value dbsync_source bench "SELECT id FROM dbsync.captured_table WHERE relid = 't'::regclass")
 	tidy bench dbsync_source dbsync_target
-	quietly dbsync_source bench <<<"UPDATE t SET a = a + 1 WHERE id IN (SELECT (n * (SELECT max(id) FROM t) / $1)::bigint FROM generate_series(1, $1) n);"
+	change_rows dbsync_source "$1"
 	time=$(timed_sql dbsync_source bench "SELECT count(*) FROM t FULL JOIN dbsync_internal.shadow_$shadow s ON s.c1 = t.id
 		WHERE t.id IS DISTINCT FROM s.c1 OR t.a IS DISTINCT FROM s.c2 OR t.b IS DISTINCT FROM s.c3 OR t.c IS DISTINCT FROM s.c4 OR t.d IS DISTINCT FROM s.c5")
 	record "FULL JOIN that finds $1" dbsync "$time" s
@@ -31,33 +31,17 @@ shadow_turn()
 	record "comparison that finds $1, WAL" dbsync "$(shadow_wal)" bytes
 	found=$(value dbsync_source bench "SELECT rows FROM dbsync_internal.header_1 ORDER BY closing DESC LIMIT 1")
 	[ "$found" = "$1" ] || die "the comparison found $found rows, not $1"
-	[ "$(value dbsync_source bench "SELECT dbsync.wait_for('shadows', timeout => '10 min')")" = t ] || die "the differences did not arrive"
+	[ "$(value dbsync_source bench "SELECT dbsync.wait_for('s', timeout => '10 min')")" = t ] || die "the differences did not arrive"
 }
 
 run_shadow()
 {
-	local side
-
-	pair_up dbsync "fsync = off" "synchronous_commit = off"
-	for side in source target; do
-		fresh_database "dbsync_$side" bench
-		narrow_table "dbsync_$side" bench
-	done
-	fill_table dbsync_source bench narrow "$bench_rows"
-	quietly dbsync_source bench <<-SQL
-		CREATE EXTENSION dbsync;
-		SELECT dbsync.create_target('target', '$(uri dbsync_target bench)');
-		SELECT dbsync.create_subscription('shadows', 'target');
-		SELECT dbsync.add_table('shadows', 't', capture => 'shadow', options => '{"scan": "interval 1 hour"}');
-		SELECT dbsync.start_subscription('shadows');
-	SQL
-	dbsync_wait_live dbsync_source bench
-	quietly dbsync_source bench <<<"SELECT dbsync.wait_for('shadows', timeout => '10 min');"
+	pair_of_comparisons shadow "interval 1 hour"
 	for ((round = 1; round <= bench_rounds; round++)); do
 		shadow_turn 100
 		shadow_turn 1000
 		must_agree dbsync bench t
 	done
-	quietly dbsync_source bench <<<"SELECT dbsync.stop_subscription('shadows');"
+	quietly dbsync_source bench <<<"SELECT dbsync.stop_subscription('s');"
 	pair_down dbsync
 }

@@ -10,28 +10,10 @@
 # pgcopydb compare data of the same (where the installed pgcopydb has it), and the most memory of its own that the process has had,
 # above one that compares a table of one row.  All servers have fsync off.
 
-verify_hash="SELECT count(*), sum(hashtextextended(ROW(t.*)::text, 1)) FROM t"
 verify_hashtext="SELECT count(1), encode(sha256(format('%s-%s', sum(hashtext((id, a, b, c, d)::text)::bigint), count(1))::bytea), 'hex') FROM ONLY t"
 
 # of the server that is asked
 verify_hashes_under_way="SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%sum(hashtextextended%' AND state = 'active' AND pid <> pg_backend_pid()"
-
-# Usage: verify_plain NAME SQL.  Both ends at once.
-verify_plain()
-{
-	local start
-	local there
-	local here
-
-	start=$(now)
-	value dbsync_target bench "$2" >/dev/null &
-	there=$!
-	value dbsync_source bench "$2" >/dev/null &
-	here=$!
-	wait "$here"
-	wait "$there"
-	record "$1" dbsync "$(since "$start")" s
-}
 
 # Usage: verify_turn NAME ARGUMENTS VERDICT
 verify_turn()
@@ -43,12 +25,6 @@ verify_turn()
 	verdict=$(value dbsync_source bench "SELECT verdict FROM dbsync.verify('s', $2)")
 	record "$1" dbsync "$(since "$start")" s
 	[ "$verdict" = "$3" ] || die "verify says $verdict, not $3 ($1)"
-}
-
-# Usage: verify_falsify ROWS
-verify_falsify()
-{
-	quietly dbsync_target bench <<<"UPDATE t SET a = a + 1 WHERE id IN (SELECT (n * (SELECT max(id) FROM t) / $1)::bigint FROM generate_series(1, $1) n);"
 }
 
 # One verify() behind the other, until it is stopped.
@@ -65,9 +41,9 @@ verify_plain_on_and_on()
 	local there
 
 	while :; do
-		value dbsync_target bench "$verify_hash" >/dev/null &
+		value dbsync_target bench "$row_hash" >/dev/null &
 		there=$!
-		value dbsync_source bench "$verify_hash" >/dev/null
+		value dbsync_source bench "$row_hash" >/dev/null
 		wait "$there"
 	done
 }
@@ -186,14 +162,14 @@ run_verify()
 		quietly "dbsync_$side" bench <<<"VACUUM ANALYZE t;"
 	done
 	for ((round = 1; round <= bench_rounds; round++)); do
-		verify_plain "count and hash at both ends" "$verify_hash"
-		verify_plain "count and hashtext at both ends" "$verify_hashtext"
+		plain_hash "count and hash at both ends" "$row_hash"
+		plain_hash "count and hashtext at both ends" "$verify_hashtext"
 		verify_turn "an honest target" "'t'" equal
 		verify_turn "a hundredth of it" "'t', sample => 0.01" equal
-		verify_falsify 100
+		change_rows dbsync_target 100
 		verify_turn "100 rows differ" "'t'" different
 		verify_turn "100 rows repaired" "'t', repair => true" repaired
-		verify_falsify 1000
+		change_rows dbsync_target 1000
 		verify_turn "1 000 rows differ" "'t'" different
 		verify_turn "1 000 rows repaired" "'t', repair => true" repaired
 		must_agree dbsync bench t

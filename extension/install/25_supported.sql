@@ -276,13 +276,11 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dbsync_internal.storage_problem(oid, text) IS 'why rows of a relation cannot be captured where they are; nulls: they can';
 
-CREATE FUNCTION dbsync_internal.check_kind(rel regclass) RETURNS void
+CREATE FUNCTION dbsync_internal.users_relation(rel regclass, hint text) RETURNS pg_class
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     c pg_class;
-    root regclass;
-    problem record;
 BEGIN
     SELECT * INTO c FROM pg_class WHERE oid = rel;
     IF NOT FOUND THEN
@@ -291,9 +289,22 @@ BEGIN
     ELSIF rel::oid < 16384 OR c.relnamespace IN (
         'pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'pg_toast'::regnamespace,
         'dbsync'::regnamespace, 'dbsync_internal'::regnamespace) THEN
-        PERFORM dbsync_internal.refuse(format('table %s belongs to the system', rel),
-            'Only tables of users can be captured.', '42809');
-    ELSIF c.relkind = 'v' THEN
+        PERFORM dbsync_internal.refuse(format('table %s belongs to the system', rel), hint, '42809');
+    END IF;
+    RETURN c;
+END $$;
+COMMENT ON FUNCTION dbsync_internal.users_relation(regclass, text) IS 'what the catalog says of a relation; error, with the hint, unless it is there and belongs to users';
+
+CREATE FUNCTION dbsync_internal.check_kind(rel regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    c pg_class;
+    root regclass;
+    problem record;
+BEGIN
+    c := dbsync_internal.users_relation(rel, 'Only tables of users can be captured.');
+    IF c.relkind = 'v' THEN
         PERFORM dbsync_internal.refuse(format('%s is a view', rel),
             'Add the tables that it reads, and create the view on the target.', '42809');
     ELSIF c.relkind = 'm' THEN

@@ -37,15 +37,8 @@ AS $$
 DECLARE
     c pg_class;
 BEGIN
-    SELECT * INTO c FROM pg_class WHERE oid = rel;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'undefined_table',
-            MESSAGE = format('relation with OID %s does not exist', rel::oid);
-    ELSIF rel::oid < 16384 OR c.relnamespace IN (
-        'pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'pg_toast'::regnamespace,
-        'dbsync'::regnamespace, 'dbsync_internal'::regnamespace) THEN
-        PERFORM dbsync_internal.refuse(format('table %s belongs to the system', rel), 'Only tables of users can be sent.', '42809');
-    ELSIF c.relkind NOT IN ('r', 'p', 'v', 'm', 'f') THEN
+    c := dbsync_internal.users_relation(rel, 'Only tables of users can be sent.');
+    IF c.relkind NOT IN ('r', 'p', 'v', 'm', 'f') THEN
         PERFORM dbsync_internal.refuse(format('%s is not a table', rel),
             'With capture => ''snapshot'' it may be a table, a view, a materialized view or a foreign table.', '42809');
     ELSIF c.relpersistence = 't' THEN
