@@ -9,7 +9,7 @@ use DbsyncTest::Verifying qw(start_psql finish_psql);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $pair = DbsyncTest->new(source_conf => "dbsync.batch_rows = 100\n");
+my $pair = DbsyncTest->new(source_conf => "dbsync.batch_rows = 100\ndbsync.test_clock = '2026-03-01 12:00:00+00'\n");
 my $source = $pair->source;
 my $target = $pair->target;
 
@@ -113,8 +113,9 @@ $pair->arrives('snap');
 $pair->both('CREATE TABLE public.stamped (id int PRIMARY KEY, v text, at timestamptz DEFAULT now()); CREATE TABLE public.shadowed (id int PRIMARY KEY, v text)');
 $pair->sql("SELECT dbsync.add_table('snap', 'public.beside'); SELECT dbsync.add_table('snap', 'public.shadowed', capture => 'shadow')");
 $pair->sql(q(SELECT dbsync.add_table('snap', 'public.stamped', capture => 'timestamp', options => '{"column": "at"}')));
-$pair->sql("SELECT dbsync.alter_subscription('snap', policy => 'interval 1 day')");
+$pair->sql("SELECT dbsync.alter_subscription('snap', policy => 'cron 0 3 * * *', time_zone => 'UTC')");
 $pair->arrives('snap');
+my $day = 1;
 $pair->sql("INSERT INTO public.beside VALUES (1, 'first')");
 foreach my $table ('losing', 'stamped', 'shadowed')
 {
@@ -122,9 +123,11 @@ foreach my $table ('losing', 'stamped', 'shadowed')
 	my $locker = $source->background_psql('postgres');
 	$locker->query_safe("BEGIN; LOCK TABLE public.$table IN ACCESS EXCLUSIVE MODE");
 	my $n = $pair->sql("INSERT INTO public.beside VALUES ((SELECT max(id) + 1 FROM public.beside), '$table') RETURNING id");
-	$pair->sql("SELECT dbsync.run_now('snap')");
+	$day++;
+	$pair->sql("ALTER SYSTEM SET dbsync.test_clock = '2026-03-0$day 03:00:00+00'");
+	$pair->sql('SELECT pg_reload_conf()');
 	ok(becomes_true($target, "SELECT count(*) = 1 FROM public.beside WHERE id = $n"), "others' rows come while $table is locked");
-	$pair->status_becomes('snap', 'waits_for IS NOT NULL', 'the round is over');
+	$pair->status_becomes('snap', "waits_for LIKE '%, its next run'", 'the round is over') or diag($pair->sql('SELECT waits_for FROM dbsync.status'));
 	is($pair->target_sql("SELECT count(*) FROM public.$table WHERE v = 'locked'"), 0, "and $table has not been looked at");
 	$locker->query_safe('COMMIT');
 	$locker->quit;

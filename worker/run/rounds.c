@@ -75,7 +75,8 @@ static bool note_due = false;
 
 static bool under_way = false;
 static bool planned;			/* that round was */
-static TimestampTz begun = 0;	/* the last round of any kind */
+static TimestampTz begun = 0;	/* the last round of any kind, */
+static TimestampTz begun_at = 0;	/* and by the server's clock */
 static bool broken_off = false; /* it goes on as soon as it may */
 static int	again = 0;			/* rounds in a row that have begun for what was left undone */
 
@@ -227,12 +228,12 @@ pause_until(TimestampTz at, TimestampTz now)
 
 /* Until there is a round for what the last one has left undone. */
 static long
-again_pause(const DbsyncWork *work, TimestampTz now)
+again_pause(const DbsyncWork *work)
 {
 	long		pause = work->scans_by_round ? dbsync_clocks_undone_pause(work) : LONG_MAX;
-	TimestampTz earliest = TimestampTzPlusMilliseconds(begun, dbsync_query_pause(SHORT_PAUSE, again + 1));
+	TimestampTz earliest = TimestampTzPlusMilliseconds(begun_at, dbsync_query_pause(SHORT_PAUSE, again + 1));
 
-	return pause == LONG_MAX ? pause : Max(pause, pause_until(earliest, now));
+	return pause == LONG_MAX ? pause : Max(pause, pause_until(earliest, GetCurrentTimestamp()));
 }
 
 /* Does a process that verifies wait for us? */
@@ -255,7 +256,7 @@ due_round(DbsyncWork *work, TimestampTz now)
 		return ROUND_PLANNED;
 	if (broken_off || dbsync_report_is_awaited() || is_threshold_passed(work, now, others) || is_idle(waiting))
 		return ROUND_DUE;
-	if (again_pause(work, now) == 0)
+	if (again_pause(work) == 0)
 		return ROUND_AGAIN;
 	return is_met(work) ? ROUND_FOR_MEETING : ROUND_NONE;
 }
@@ -338,6 +339,7 @@ begin(DbsyncWork *work, TimestampTz now, Round round)
 	planned = round == ROUND_PLANNED || (broken_off && planned);
 	broken_off = false;
 	begun = now;
+	begun_at = GetCurrentTimestamp();
 	if (round == ROUND_PLANNED)
 		last_planned = Max(now, last_planned);
 	dbsync_idle_forget();
@@ -437,7 +439,7 @@ dbsync_rounds_pause(DbsyncWork *work)
 	if (opening > now)
 		return Min(pause, pause_until(opening, now));
 	/* those that go by rounds begin none, but what could not be done is done soon */
-	pause = Min(pause, again_pause(work, now));
+	pause = Min(pause, again_pause(work));
 	if (!work->scans_by_round)
 		pause = Min(pause, Min(dbsync_clocks_pause(work, DBSYNC_CLOCKS_SCAN | DBSYNC_CLOCKS_SHADOW), dbsync_snapshotting_pause(work)));
 	if (policy.ncrons > 0 || (policy.interval > 0 && (waiting || looks_for_itself(work))))
