@@ -296,6 +296,39 @@ $node->psql('postgres', "SELECT * FROM types_test.resolved('keys', 'mysql', '{b1
 like($said,
 	qr/the key of table keys is too long for MariaDB\nDETAIL:  All of its columns together have 3072 bytes at most there/, 'a key that is too long');
 
+# --- columns that are there
+
+my $numeric = '((20 << 16) | 2) + 4';
+foreach my $case (
+	# the source's type, then the target's with its numbers; what it has room for, or why not
+	[ 'int4', -1, 'int', '', '-1 -1 -1' ], [ 'int4', -1, 'bigint', '', '-1 -1 -1' ], [ 'int4', -1, 'decimal', '10, 0', '10 0 -1' ],
+	[ 'int4', -1, 'decimal', '10, 1', 'it has 9 digits before the point, 10 are needed' ],
+	[ 'int8', -1, 'decimal', '20, 1', '20 1 -1' ], [ 'bool', -1, 'tinyint', '', '-1 -1 -1' ],
+	[ 'numeric', -1, 'decimal', '6, 2', '6 2 -1' ], [ 'numeric', $numeric, 'decimal', '20, 2', '20 2 -1' ], [ 'numeric', $numeric, 'decimal', '30, 9', '30 9 -1' ],
+	[ 'numeric', $numeric, 'decimal', '6, 2', 'it has 4 digits before the point, 18 are needed' ],
+	[ 'numeric', $numeric, 'decimal', '20, 1', 'it has 1 digits behind the point, 2 are needed' ],
+	[ 'text', -1, 'varchar', '-1, -1, 40', '-1 -1 40' ], [ 'text', -1, 'longtext', '', '-1 -1 -1' ], [ 'bpchar', 8, 'char', '-1, -1, 4', '-1 -1 4' ],
+	[ 'bytea', -1, 'varbinary', '-1, -1, 40', '-1 -1 40' ], [ 'uuid', -1, 'char', '-1, -1, 36', '-1 -1 36' ], [ 'uuid', -1, 'uuid', '', '-1 -1 -1' ],
+	[ 'uuid', -1, 'char', '-1, -1, 32', 'it has 32 characters, 36 are needed' ],
+	[ 'timestamptz', -1, 'datetime', '-1, 6', '-1 6 -1' ], [ 'timestamptz', 0, 'datetime', '-1, 3', '-1 3 -1' ],
+	[ 'timestamptz', -1, 'datetime', '-1, 0', 'it has 0 digits of a second, 6 are needed' ], [ 'time', 3, 'time', '-1, 2', 'it has 2 digits of a second, 3 are needed' ])
+{
+	my ($type, $typmod, $there, $numbers, $expected) = @$case;
+	is(ask($node, "SELECT types_test.fit('$type', $typmod, 'mysql', '$there'" . ($numbers eq '' ? ')' : ", $numbers)")), $expected,
+		"$type" . ($typmod eq '-1' ? '' : " ($typmod)") . " into $there $numbers");
+}
+# what would bend values is in no list, nor what nobody has thought of
+my @left_out = (
+	map({ [ 'mysql', @$_ ] } [ float8 => 'float' ], [ float4 => 'float' ], [ timestamptz => 'timestamp' ], [ date => 'year' ], [ text => 'enum' ], [ text => 'set' ], [ bit => 'bit' ], [ bool => 'bit' ],
+		[ bytea => 'binary' ], [ text => 'char' ], [ varchar => 'char' ], [ int8 => 'int' ], [ int4 => 'mediumint' ], [ int4 => 'int unsigned' ], [ int8 => 'bigint unsigned' ],
+		[ int4 => 'double' ], [ numeric => 'double' ], [ float8 => 'decimal' ], [ timestamp => 'date' ], [ json => 'json' ], [ text => 'in' ], [ int4 => 'in' ], [ int4 => '' ], [ int4 => 'bigint decimal' ]),
+	map({ [ 'sqlite', @$_ ] } [ numeric => 'numeric' ], [ numeric => 'real' ], [ numeric => 'integer' ], [ text => 'integer' ], [ text => 'numeric' ], [ int8 => 'real' ], [ int8 => 'text' ],
+		[ float8 => 'integer' ], [ float8 => 'text' ], [ bytea => 'text' ]));
+is(ask($node, 'SELECT ' . join(" || ', ' || ", map { "(types_test.fit('$_->[1]', -1, '$_->[0]', '$_->[2]', 65, 30) ~ ' does not hold all values of it as they are')" } @left_out)),
+	join(', ', ('true') x @left_out), 'types that bend are refused');
+is(ask($node, q{SELECT string_agg(types_test.fit(t, -1, 'sqlite', a, 3, 1, 2), ', ') FROM (VALUES ('int8'::regtype, 'integer'), ('int8', 'numeric'), ('numeric', 'text'), ('date', 'numeric'), ('text', 'blob'),
+	('bytea', 'blob'), ('float4', 'real')) v (t, a)}), join(', ', ('-1 -1 -1') x 7), 'SQLite has no limits');
+
 # --- docs/types.md is what the view says
 
 # Rows of the table that begins with such a header.

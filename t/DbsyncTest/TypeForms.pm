@@ -31,6 +31,8 @@ CREATE FUNCTION types_test.written(value "any", dialect text, typmod int DEFAULT
 	scale int DEFAULT NULL, length int DEFAULT NULL, depth int DEFAULT NULL) RETURNS bytea $c, 'types_written';
 CREATE FUNCTION types_test.resolved(rel regclass, dialect text, key text[] DEFAULT '{}')
 	RETURNS TABLE (name text, declaration text, "precision" int, scale int, length int) STRICT $c, 'types_resolved';
+CREATE FUNCTION types_test.fit(type regtype, typmod int, dialect text, there text, "precision" int DEFAULT -1, scale int DEFAULT -1, length int DEFAULT -1)
+	RETURNS text STRICT $c, 'types_fit';
 -- the bytes of a value, in hexadecimal; or the error
 CREATE FUNCTION types_test.tried(expression text, dialect text, more text DEFAULT '') RETURNS text LANGUAGE plpgsql AS \$\$
 DECLARE

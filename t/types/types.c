@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
+#include "worker/types/fit.h"
 #include "worker/types/form.h"
 #include "worker/types/resolve.h"
 
@@ -23,6 +24,7 @@ PG_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(types_written);
 PG_FUNCTION_INFO_V1(types_resolved);
+PG_FUNCTION_INFO_V1(types_fit);
 
 static DbsyncDialect
 dialect_of(const char *name)
@@ -126,4 +128,29 @@ types_resolved(PG_FUNCTION_ARGS)
 	}
 	relation_close(rel, AccessShareLock);
 	return (Datum) 0;
+}
+
+/*
+ * fit(type oid, typmod int, dialect text, there text, precision int, scale int, length int): what a column that is there has room for,
+ * or why it does not do
+ */
+Datum
+types_fit(PG_FUNCTION_ARGS)
+{
+	DbsyncColumn column = {.name = "value"};
+	DbsyncDialect dialect = dialect_of(text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	DbsyncColumnThere there;
+	DbsyncForm	form;
+	const char *why;
+
+	column.type = PG_GETARG_OID(0);
+	column.typmod = PG_GETARG_INT32(1);
+	dbsync_types_resolve(dialect, "test", &column, 1);
+	there.type = text_to_cstring(PG_GETARG_TEXT_PP(3));
+	there.precision = PG_GETARG_INT32(4);
+	there.scale = PG_GETARG_INT32(5);
+	there.length = PG_GETARG_INT32(6);
+	if (!dbsync_type_fits(dialect, &column, &there, &form, &why))
+		PG_RETURN_TEXT_P(cstring_to_text(why));
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%d %d %d", form.precision, form.scale, form.length)));
 }
