@@ -19,12 +19,6 @@
 
 PG_FUNCTION_INFO_V1(dbsync_target_types);
 
-static const char *const dialect_names[DBSYNC_DIALECTS] = {
-	[DBSYNC_DIALECT_POSTGRES] = "postgres",
-	[DBSYNC_DIALECT_MYSQL] = "mysql",
-	[DBSYNC_DIALECT_SQLITE] = "sqlite"
-};
-
 static const char *const kind_names[] = {
 	[DBSYNC_FORM_TEXT] = "text",
 	[DBSYNC_FORM_BINARY] = "binary",
@@ -211,7 +205,7 @@ put_line(ReturnSetInfo *result, const DbsyncTypeLine *type, DbsyncDialect dialec
 	const char *texts[COLUMNS] = {
 		type->name,
 		standard_name(type),
-		dialect_names[dialect],
+		dbsync_dialect_names[dialect],
 		as_it_is ? type->name : declared(type, line),
 		as_it_is ? type->name : in_key(type, line),
 		as_it_is ? "PostgreSQL's" : form_of(type->written),

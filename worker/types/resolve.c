@@ -60,7 +60,9 @@ dbsync_type_line(Oid type, int32 typmod)
 {
 	const DbsyncTypeLine *line = dbsync_type_lines;
 
-	/* the last one fits all */
+	/* the last one fits all, also what is known by its name alone */
+	if (!OidIsValid(type))
+		return &dbsync_type_lines[dbsync_type_lines_count - 1];
 	while (!fits_line(line, type, typmod))
 		line++;
 	return line;
@@ -195,7 +197,7 @@ find_counterpart(DbsyncDialect dialect, DbsyncColumn *column, Objection *objecti
 	if (in_dialect->declaration == NULL)
 	{
 		/* of an array of them all */
-		if (line->of == DBSYNC_TYPE_OTHER && OidIsValid(get_element_type(column->type)))
+		if (line->of == DBSYNC_TYPE_OTHER && OidIsValid(column->type) && OidIsValid(get_element_type(column->type)))
 			objection->detail = "Nor does it have one for its elements' type.";
 		return false;
 	}
@@ -243,6 +245,12 @@ suggest_columns(DbsyncDialect dialect, const DbsyncColumn *columns, int ncolumns
 	return list.data;
 }
 
+static const char *
+type_in_words(const DbsyncColumn *column)
+{
+	return OidIsValid(column->type) ? format_type_with_typemod(column->type, column->typmod) : column->type_name;
+}
+
 static void
 refuse(DbsyncDialect dialect, const char *table, const DbsyncColumn *columns, int ncolumns, int at, const Objection *objection)
 {
@@ -255,7 +263,7 @@ refuse(DbsyncDialect dialect, const char *table, const DbsyncColumn *columns, in
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("column \"%s\" of table %s has type %s, which %s", columns[at].name, table,
-					format_type_with_typemod(columns[at].type, columns[at].typmod), objection->message),
+					type_in_words(&columns[at]), objection->message),
 			 objection->detail ? errdetail("%s", objection->detail) : 0,
 			 errhint("%s", hint)));
 }
@@ -337,7 +345,8 @@ dbsync_types_resolve(DbsyncDialect dialect, const char *table, DbsyncColumn *col
 
 	for (int i = 0; i < ncolumns; i++)
 	{
-		columns[i].type = getBaseTypeAndTypmod(columns[i].type, &columns[i].typmod);
+		if (OidIsValid(columns[i].type))
+			columns[i].type = getBaseTypeAndTypmod(columns[i].type, &columns[i].typmod);
 		if (!find_counterpart(dialect, &columns[i], &objection))
 			refuse(dialect, table, columns, ncolumns, i, &objection);
 	}
@@ -348,7 +357,7 @@ dbsync_types_resolve(DbsyncDialect dialect, const char *table, DbsyncColumn *col
 
 		if (dialect == DBSYNC_DIALECT_POSTGRES)
 		{
-			column->declaration = format_type_with_typemod(column->type, column->typmod);
+			column->declaration = type_in_words(column);
 			column->form = (DbsyncForm) {DBSYNC_FORM_TEXT, -1, -1, -1, -1, 0};
 			continue;
 		}

@@ -85,6 +85,12 @@ const DbsyncTypeLine dbsync_type_lines[] = {
 
 const int	dbsync_type_lines_count = lengthof(dbsync_type_lines);
 
+const char *const dbsync_dialect_names[DBSYNC_DIALECTS] = {
+	[DBSYNC_DIALECT_POSTGRES] = "postgres",
+	[DBSYNC_DIALECT_MYSQL] = "mysql",
+	[DBSYNC_DIALECT_SQLITE] = "sqlite"
+};
+
 const char *const dbsync_sql_type_names[DBSYNC_SQL_TYPES] = {
 	[DBSYNC_SQL_BOOLEAN] = "BOOLEAN",
 	[DBSYNC_SQL_SMALLINT] = "SMALLINT",

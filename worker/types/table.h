@@ -94,6 +94,8 @@ typedef struct DbsyncDialectKey
 
 extern const DbsyncTypeLine dbsync_type_lines[];
 extern const int dbsync_type_lines_count;
+/* as dbsync.types calls them */
+extern const char *const dbsync_dialect_names[DBSYNC_DIALECTS];
 extern const char *const dbsync_sql_type_names[DBSYNC_SQL_TYPES];
 extern const DbsyncDialectLine dbsync_dialect_lines[DBSYNC_SQL_TYPES][DBSYNC_DIALECTS];
 extern const DbsyncDialectKey dbsync_dialect_keys[DBSYNC_DIALECTS];

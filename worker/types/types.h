@@ -90,13 +90,14 @@ typedef struct DbsyncForm
 typedef struct DbsyncColumn
 {
 	const char *name;			/* at the target */
-	Oid			type;			/* its Oid at the source, without domains, */
-	int32		typmod;			/* modifier, */
+	Oid			type;			/* at the source, without domains; InvalidOid: only its name is known, */
+	const char *type_name;		/* as SQL says it, with its modifier; NULL: "type" says it */
+	int32		typmod;			/* its modifier, */
 	Oid			collation;		/* and collation */
 	bool		not_null;		/* false: not known to be */
 	int			key;			/* its place in the key, from 1; 0: it is not part of it */
 
-	/* filled in by dbsync_types_resolve() */
+	/* filled in by dbsync_types_resolve(), for drivers of other dialects than PostgreSQL's */
 	DbsyncSqlType sql;
 	int			precision;		/* as its type says them; -1: it does not */
 	int			scale;
