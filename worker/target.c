@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "commands/defrem.h"
+#include "utils/memutils.h"
 
 #include "worker/dialect.h"
 #include "worker/drivers.h"
@@ -164,9 +165,15 @@ dbsync_target_confirm(DbsyncTarget *target, const pg_uuid_t *subscription)
 DbsyncTargetTable *
 dbsync_target_try_table_open(DbsyncTarget *target, const DbsyncTableSpec *spec)
 {
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dbsync table spec", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	DbsyncTableSpec resolved = dbsync_dialect_spec(target->driver, spec);
+	DbsyncTargetTable *table;
 
-	return target->driver->table_open(target, &resolved);
+	MemoryContextSwitchTo(old);
+	table = target->driver->table_open(target, &resolved);
+	MemoryContextDelete(context);
+	return table;
 }
 
 bool

@@ -126,6 +126,7 @@ dbsync_target_table_spec(const DbsyncTable *table, const DbsyncTableShape *shape
 
 	if (table->sent == NULL)
 		return spec;
+	pfree(unconstify(DbsyncColumn *, spec.columns));
 	spec.ncolumns = table->nsent;
 	spec.columns = columns = palloc(sizeof(DbsyncColumn) * Max(spec.ncolumns, 1));
 	spec.keys = keys = palloc(sizeof(int) * Max(spec.nkeys, 1));
@@ -285,6 +286,7 @@ dbsync_target_table_look_up(DbsyncTarget *target, MemoryContext context, const D
 	DbsyncTableSpec spec = dbsync_target_table_spec(table, shape);
 	DbsyncTargetTable *handle = dbsync_target_try_table_open(target, &spec);
 
+	pfree(unconstify(DbsyncColumn *, spec.columns));
 	MemoryContextSwitchTo(old);
 	return handle;
 }
@@ -299,6 +301,7 @@ look_up_apart(DbsyncWork *work, const DbsyncTable *table, const DbsyncTableShape
 
 	name_others(work, table, &spec);
 	handle = dbsync_target_try_table_open(work->target, &spec);
+	pfree(unconstify(DbsyncColumn *, spec.columns));
 	pfree(spec.other_schemas);
 	pfree(spec.other_tables);
 	MemoryContextSwitchTo(old);

@@ -23,8 +23,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.columns_sent(regclass, jsonb) IS 'columns of a table that are sent, by what was chosen of it';
 
--- What is chosen, or all columns that are captured; the key as numbers of the table's columns.
-CREATE FUNCTION dbsync_internal.check_types(subscription dbsync.subscription, rel regclass, selection jsonb, key smallint[]) RETURNS void
+-- What is chosen, or all columns that are captured; key: as it is named, null: the table's own.
+CREATE FUNCTION dbsync_internal.check_types(subscription dbsync.subscription, rel regclass, selection jsonb, key name[] DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -34,9 +34,9 @@ BEGIN
     PERFORM dbsync_internal.check_target_types(subscription.target, rel::text, array_agg(c.name ORDER BY c.place), array_agg(c.type ORDER BY c.place),
         array_agg(c.typmod ORDER BY c.place), array_agg(c.collation ORDER BY c.place),
         -- one that is sent twice is the key once
-        ARRAY(SELECT w.place FROM unnest(key) WITH ORDINALITY k (num, n)
+        ARRAY(SELECT w.place FROM unnest(dbsync_internal.key_numbers(rel, key)) WITH ORDINALITY k (num, n)
               CROSS JOIN LATERAL (SELECT (min(d.place) - 1)::int FROM dbsync_internal.columns_sent(rel, selection) d WHERE d.num = k.num) w (place)
               WHERE w.place IS NOT NULL ORDER BY k.n))
     FROM dbsync_internal.columns_sent(rel, selection) c;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.check_types(dbsync.subscription, regclass, jsonb, smallint[]) IS 'error if a column that is sent of the table is nothing at the subscription''s target';
+COMMENT ON FUNCTION dbsync_internal.check_types(dbsync.subscription, regclass, jsonb, name[]) IS 'error if a column that is sent of the table is nothing at the subscription''s target';

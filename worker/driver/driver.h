@@ -565,7 +565,7 @@ typedef struct DbsyncDriver
 	 * matches the key or takes different keys for one, when rights are missing, when
 	 * rules or triggers could leave rows out, or when rows of others reference it, which is
 	 * checked, and its own cannot be updated in place: then it
-	 * returns NULL.  What it returns lives in target->context.
+	 * returns NULL.  What it returns lives in target->context; the spec goes when the call is over.
 	 * Own short transaction; called again for a table after the worker has
 	 * learned of DDL or after a new connection.
 	 */
