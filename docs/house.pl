@@ -15,6 +15,7 @@ my %purpose = (
 	'extension/capture' => 'from a statement to the log',
 	'extension/ddl' => 'judging DDL',
 	'extension/selection' => 'columns and filters that were chosen',
+	'worker/types' => 'what values are at other databases',
 	'worker/driver' => 'the contract',
 	'worker/driver/postgres' => 'one driver',
 	'worker/driver/file' => 'the driver that records',
@@ -78,7 +79,7 @@ sub escape
 sub column
 {
 	my ($room) = @_;
-	return $room =~ m{^extension/(capture|ddl|selection)} ? 0 : $room =~ m{/(bundle|receive|file)$} ? 3 : $room =~ m{/(driver|verify)} ? 2 : 1;
+	return $room =~ m{^extension/(capture|ddl|selection)} ? 0 : $room =~ m{/(bundle|receive|file|types)$} ? 3 : $room =~ m{/(driver|verify)} ? 2 : 1;
 }
 
 my (%place, %row);

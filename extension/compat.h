@@ -216,4 +216,11 @@
 #define dbsync_may_move_rows_compat(plan) ((plan)->partColsUpdated)
 #endif
 
+/* Intervals without end are new in PostgreSQL 17. */
+#if PG_VERSION_NUM >= 170000
+#define dbsync_interval_is_infinite_compat(interval) INTERVAL_NOT_FINITE(interval)
+#else
+#define dbsync_interval_is_infinite_compat(interval) ((void) (interval), false)
+#endif
+
 #endif							/* DBSYNC_EXTENSION_COMPAT_H */

@@ -155,7 +155,7 @@ same($reference, 'explained arguments', \@listed,
 
 # what the views show is explained with the views
 same($reference, 'explained columns of results', \@explained, [
-	grep { !/^(subscription_((table_|sequence_|verify_)?status|selections|refused|progress|quarantine|verifications|differences)|receiver_status): / }
+	grep { !/^(subscription_((table_|sequence_|verify_)?status|selections|refused|progress|quarantine|verifications|differences)|receiver_status|target_types): / }
 	catalog('dbsync', q{format('%s: %s %s %s', p.proname, c.n - p.pronargs, p.proargnames[c.n], format_type(c.type, NULL))},
 		q{JOIN LATERAL unnest(p.proallargtypes) WITH ORDINALITY c (type, n) ON p.proargmodes[c.n] = 't'}) ]);
 

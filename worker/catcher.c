@@ -42,7 +42,7 @@ dbsync_catcher_create(const DbsyncTable *table, const DbsyncTableShape *shape, b
 	catcher->at = at;
 	catcher->n = n;
 	catcher->ncolumns = table->sent ? table->nsent : shape->ncolumns;
-	catcher->encoder = dbsync_encoder_create(desc, at, n, false);
+	catcher->encoder = dbsync_encoder_create(desc, at, n, NULL);
 	return catcher;
 }
 

@@ -17,6 +17,7 @@
 #include "utils/uuid.h"
 
 #include "worker/creation.h"
+#include "worker/dialect.h"
 #include "worker/query.h"
 
 /* the columns of columns_sql */
@@ -103,7 +104,7 @@ read_columns(DbsyncCreation *creation, MemoryContext context, const char *const 
 	DbsyncTableSpec *spec = &creation->spec;
 	uint64		n = dbsync_query(columns_sql, 2, ids);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	const char **columns = palloc(sizeof(char *) * Max(n, 1));
+	DbsyncColumn *columns = palloc0(sizeof(DbsyncColumn) * Max(n, 1));
 	int		   *keys = palloc(sizeof(int) * Max(n, 1));
 	int			nexpressions = 0;
 
@@ -113,12 +114,14 @@ read_columns(DbsyncCreation *creation, MemoryContext context, const char *const 
 		int			place = (int) dbsync_query_int(row, COLUMN_KEY_PLACE);
 
 		change->kind = DBSYNC_CHANGE_ADD;
-		change->column = columns[row] = keep_text(context, row, COLUMN_NAME);
+		change->column = keep_text(context, row, COLUMN_NAME);
 		if (dbsync_query_int(row, COLUMN_NUMBER) == 0)
 			take_expression(change, expressions, nexpressions++);
 		else
 			read_column(change, context, row);
 		creation->changes = lappend(creation->changes, change);
+		columns[row] = (DbsyncColumn) {.name = change->column, .type = change->type, .typmod = change->typmod,
+		.collation = change->collation, .not_null = change->not_null, .key = place};
 		if (place > 0)
 			keys[place - 1] = row;
 		spec->nkeys += place > 0;
@@ -152,7 +155,7 @@ plain_index(const DbsyncTableSpec *spec, bool unique)
 	initStringInfo(&definition);
 	appendStringInfoString(&definition, "USING btree (");
 	for (int k = 0; k < spec->nkeys; k++)
-		appendStringInfo(&definition, "%s%s", k > 0 ? ", " : "", quote_identifier(spec->columns[spec->keys[k]]));
+		appendStringInfo(&definition, "%s%s", k > 0 ? ", " : "", quote_identifier(spec->columns[spec->keys[k]].name));
 	appendStringInfoChar(&definition, ')');
 	index->definition = definition.data;
 	return index;
@@ -210,13 +213,14 @@ dbsync_creation_maker(const pg_uuid_t *subscription)
 List *
 dbsync_creation_statements(const DbsyncDriver *driver, const DbsyncCreation *creation)
 {
-	List	   *statements = driver->create_sql(&creation->spec, creation->changes);
+	DbsyncTableSpec spec = dbsync_dialect_spec(driver, &creation->spec);
+	List	   *statements = driver->create_sql(&spec, creation->changes);
 	ListCell   *lc;
 
 	foreach(lc, creation->indexes)
 	{
 		const DbsyncIndex *index = lfirst(lc);
-		char	   *sql = driver->index_sql(&creation->spec, index);
+		char	   *sql = driver->index_sql(&spec, index);
 
 		if (index->problem != NULL)
 			sql = psprintf("-- not made, as %s: %s", index->problem, sql);

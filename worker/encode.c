@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker/encode.c
- *	  Values of a row as they travel: as text, or in PostgreSQL's binary form.
+ *	  Values of a row as they travel, in the forms that the driver has asked for.
  *
  * Text is what output functions make under the settings that the worker has
  * pinned (dbsync_pin_settings()), so that neither end's taste in dates or floats matters.
@@ -37,7 +37,8 @@ typedef enum EncodeHow
 	ENCODE_INT32,
 	ENCODE_INT64,
 	ENCODE_FIXED,				/* bytes by reference, as they are */
-	ENCODE_VARLENA				/* what a varlena holds, as it is */
+	ENCODE_VARLENA,				/* what a varlena holds, as it is */
+	ENCODE_FORM					/* one of the standard's */
 } EncodeHow;
 
 typedef struct EncodeColumn
@@ -45,12 +46,14 @@ typedef struct EncodeColumn
 	EncodeHow	how;
 	int			size;			/* of ENCODE_FIXED */
 	FmgrInfo	function;
+	DbsyncFormWriter *writer;	/* of ENCODE_FORM */
 	char		scratch[sizeof(uint64)];
 } EncodeColumn;
 
 struct DbsyncEncoder
 {
 	int			n;
+	DbsyncFormProblem problem;
 	EncodeColumn columns[FLEXIBLE_ARRAY_MEMBER];
 };
 
@@ -88,8 +91,22 @@ how_to_send(Oid type)
 	}
 }
 
+static EncodeHow
+how_to_encode(Oid type, DbsyncFormKind kind)
+{
+	switch (kind)
+	{
+		case DBSYNC_FORM_TEXT:
+			return ENCODE_OUTPUT;
+		case DBSYNC_FORM_BINARY:
+			return how_to_send(type);
+		default:
+			return ENCODE_FORM;
+	}
+}
+
 DbsyncEncoder *
-dbsync_encoder_create(TupleDesc desc, const int *at, int n, bool binary)
+dbsync_encoder_create(TupleDesc desc, const int *at, int n, const DbsyncForm *forms)
 {
 	DbsyncEncoder *encoder = palloc0(offsetof(DbsyncEncoder, columns) + n * sizeof(EncodeColumn));
 
@@ -101,8 +118,10 @@ dbsync_encoder_create(TupleDesc desc, const int *at, int n, bool binary)
 		Oid			function = InvalidOid;
 		bool		varlena;
 
-		column->how = binary ? how_to_send(type) : ENCODE_OUTPUT;
+		column->how = how_to_encode(type, forms ? forms[i].kind : DBSYNC_FORM_TEXT);
 		column->size = UUID_LEN;
+		if (column->how == ENCODE_FORM)
+			column->writer = dbsync_form_writer_create(type, &forms[i]);
 		if (column->how == ENCODE_OUTPUT)
 			getTypeOutputInfo(type, &function, &varlena);
 		else if (column->how == ENCODE_SEND)
@@ -159,8 +178,16 @@ dbsync_encoder_value(DbsyncEncoder *encoder, int i, Datum value, int *length)
 			bytes = PG_DETOAST_DATUM_PACKED(value);
 			*length = VARSIZE_ANY_EXHDR(bytes);
 			return VARDATA_ANY(bytes);
+		case ENCODE_FORM:
+			return dbsync_form_write(column->writer, value, length, &encoder->problem);
 	}
 	pg_unreachable();
+}
+
+const DbsyncFormProblem *
+dbsync_encoder_problem(const DbsyncEncoder *encoder)
+{
+	return &encoder->problem;
 }
 
 const char *
@@ -169,6 +196,7 @@ dbsync_encoder_try_value(DbsyncEncoder *encoder, int i, Datum value, int *length
 	MemoryContext context = CurrentMemoryContext;
 	const char *volatile result = NULL;
 
+	*problem = NULL;
 	PG_TRY();
 	{
 		result = dbsync_encoder_value(encoder, i, value, length);

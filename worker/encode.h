@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker/encode.h
- *	  Values of a row as they travel: as text, or in PostgreSQL's binary form.
+ *	  Values of a row as they travel, in the forms that the driver has asked for.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,23 +10,28 @@
 
 #include "access/tupdesc.h"
 
+#include "worker/types/form.h"
+
 typedef struct DbsyncEncoder DbsyncEncoder;
 
 /*
- * For n columns of "desc", whose numbers (counted from 0) are in "at".  Allocates in
+ * For n columns of "desc", whose numbers (counted from 0) are in "at", each in a form; NULL: all as text.  Allocates in
  * CurrentMemoryContext.
  */
-extern DbsyncEncoder *dbsync_encoder_create(TupleDesc desc, const int *at, int n, bool binary);
+extern DbsyncEncoder *dbsync_encoder_create(TupleDesc desc, const int *at, int n, const DbsyncForm *forms);
 
 /*
  * Encode a value, not null, of the i-th of those columns.  Returns its
- * bytes, which text follows with a zero; they belong to CurrentMemoryContext, to
+ * bytes, which PostgreSQL's text follows with a zero; they belong to CurrentMemoryContext, to
  * the value itself or to the encoder, and are good until the column's next value
- * at most.
+ * at most.  NULL: the target's column has no room for it; never as text or binary.
  */
 extern const char *dbsync_encoder_value(DbsyncEncoder *encoder, int i, Datum value, int *length);
 
-/* The same; NULL, and an error's message, if the value is too large for the form in which it travels. */
+/* Why it has none; of the value that was encoded last. */
+extern const DbsyncFormProblem *dbsync_encoder_problem(const DbsyncEncoder *encoder);
+
+/* The same as dbsync_encoder_value(); NULL with an error's message also if the value is too large for the form in which it travels. */
 extern const char *dbsync_encoder_try_value(DbsyncEncoder *encoder, int i, Datum value, int *length,
 											const char **problem);
 

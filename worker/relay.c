@@ -78,6 +78,23 @@ describe_row(const DbsyncRelay *relay, TupleTableSlot *slot)
 	return dbsync_row_describe(relay->shape, relay->place, relay->what == DBSYNC_RELAY_KEYS, slot);
 }
 
+/* The driver asked for a form that does not have it. */
+pg_noreturn static void
+refuse_value(const DbsyncRelay *relay, TupleTableSlot *slot, int i)
+{
+	int			column = dbsync_relay_column(relay, i);
+	const char *name = column >= 0 ? relay->shape->columns[column] : NULL;
+	const char *sent = name;
+	bool		is_key = false;
+
+	if (relay->what != DBSYNC_RELAY_KEYS && dbsync_table_has_chosen_columns(relay->table))
+		sent = relay->table->selection->columns[i].name;
+	for (int k = 0; k < relay->shape->nkeys; k++)
+		is_key = is_key || relay->shape->keys[k] == column;
+	dbsync_row_refuse_value(relay->table->captured_id, relay->table->qualified, sent, describe_row(relay, slot),
+							name != NULL && !is_key ? quote_identifier(name) : NULL, dbsync_encoder_problem(relay->encoder));
+}
+
 /* The text of what is stored in 500 MB may be longer than a text can be. */
 static const char *
 encode_large(DbsyncRelay *relay, TupleTableSlot *slot, Datum value, int i, int *length)
@@ -86,7 +103,7 @@ encode_large(DbsyncRelay *relay, TupleTableSlot *slot, Datum value, int i, int *
 	const char *result = dbsync_encoder_try_value(relay->encoder, i, value, length, &problem);
 	int			column = dbsync_relay_column(relay, i);
 
-	if (result == NULL)
+	if (result == NULL && problem != NULL)
 		dbsync_row_refuse(relay->table->qualified, psprintf("Column \"%s\" of %s has %zu bytes, too many for the form in which it travels: %s.",
 								   column >= 0 ? relay->shape->columns[column] : relay->table->selection->columns[i].name,
 								   describe_row(relay, slot), toast_raw_datum_size(value), problem));
@@ -125,12 +142,15 @@ encode_column(DbsyncRelay *relay, TupleTableSlot *slot, const TupleTableSlot *se
 	Datum		value = sent->tts_values[relay->at[i]];
 
 	row->lengths[i] = 0;
+	row->values[i] = NULL;
 	if (sent->tts_isnull[relay->at[i]] || (row->unchanged && row->unchanged[i]))
-		row->values[i] = NULL;
-	else if (is_large(relay, i, value))
+		return 0;
+	if (is_large(relay, i, value))
 		row->values[i] = encode_large(relay, slot, value, i, &row->lengths[i]);
 	else
 		row->values[i] = dbsync_encoder_value(relay->encoder, i, value, &row->lengths[i]);
+	if (row->values[i] == NULL)
+		refuse_value(relay, slot, i);
 	return row->lengths[i];
 }
 

@@ -44,7 +44,7 @@ extern void dbsync_relay_delete_filtered(DbsyncRelay *relay);
 /* Rows that the screen says no of are not encoded any further, and do not go to the driver.  It must live as long as the relay. */
 extern void dbsync_relay_screen(DbsyncRelay *relay, const DbsyncRowScreen *screen);
 
-/* All values go to the driver as text, in whatever form it takes the table's. */
+/* Nothing goes to the driver in binary form: what it takes so, goes as text. */
 extern void dbsync_relay_send_text(DbsyncRelay *relay);
 
 /* Rows whose keys are parked at the target are caught (dbsync_parked_catch()), and do not go to the driver. */

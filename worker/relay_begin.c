@@ -111,12 +111,35 @@ check_types(const DbsyncRelay *relay)
 	}
 }
 
+/* Forms of what is sent, in its order; NULL: all as text. */
+static const DbsyncForm *
+choose_forms(const DbsyncRelay *relay)
+{
+	const DbsyncForm *forms = dbsync_target_table_forms(relay->target, relay->handle);
+	DbsyncForm *of_keys;
+	int			nsent = relay->table->sent ? relay->table->nsent : relay->shape->ncolumns;
+
+	if (forms != NULL && relay->sends_text && forms[0].kind == DBSYNC_FORM_BINARY)
+		return NULL;
+	if (forms == NULL || relay->what != DBSYNC_RELAY_KEYS)
+		return forms;
+	of_keys = palloc(sizeof(DbsyncForm) * Max(relay->ncolumns, 1));
+	for (int k = 0; k < relay->ncolumns; k++)
+	{
+		for (int i = 0; i < nsent; i++)
+		{
+			if ((relay->table->sent ? relay->table->sent[i] : i) == relay->shape->keys[k])
+				of_keys[k] = forms[i];
+		}
+	}
+	return of_keys;
+}
+
 void
 dbsync_relay_startup(DestReceiver *self, int operation, TupleDesc desc)
 {
 	DbsyncRelay *relay = (DbsyncRelay *) self;
-	bool		binary = !relay->sends_text &&
-		dbsync_target_table_encoding(relay->target, relay->handle) == DBSYNC_ENCODING_BINARY;
+	const DbsyncForm *forms;
 	MemoryContext old;
 
 	dbsync_owner_check();
@@ -132,12 +155,13 @@ dbsync_relay_startup(DestReceiver *self, int operation, TupleDesc desc)
 	relay->needed_first = relay->needed;
 	if (relay->screen != NULL && relay->selecting == NULL && !relay->catches)
 		relay->needed_first = dbsync_row_screen_needed(relay->screen, relay->at);
-	if (binary)
+	forms = choose_forms(relay);
+	if (forms != NULL)
 		check_types(relay);
 	relay->varlena = palloc(sizeof(bool) * Max(relay->ncolumns, 1));
 	for (int i = 0; i < relay->ncolumns; i++)
 		relay->varlena[i] = TupleDescAttr(relay->sent_desc, relay->at[i])->attlen == -1;
-	relay->encoder = dbsync_encoder_create(relay->sent_desc, relay->at, relay->ncolumns, binary);
+	relay->encoder = dbsync_encoder_create(relay->sent_desc, relay->at, relay->ncolumns, forms);
 	relay->row.values = palloc(sizeof(char *) * Max(relay->ncolumns, 1));
 	relay->row.lengths = palloc(sizeof(int) * Max(relay->ncolumns, 1));
 	if (relay->what == DBSYNC_RELAY_CHUNK)

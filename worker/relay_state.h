@@ -44,7 +44,7 @@ struct DbsyncRelay
 	bool		selects;		/* expressions or a filter are to be worked out: then ... */
 	DbsyncSelecting *selecting; /* ... so; NULL: rows are sent as they come */
 	bool		deletes;		/* rows that the filter is not true of */
-	bool		sends_text;
+	bool		sends_text;		/* nothing in binary form */
 	TupleDesc	sent_desc;		/* of rows as they are sent */
 	DbsyncEncoder *encoder;
 	bool		catches;		/* rows of keys that are parked: then ... */

@@ -10,12 +10,15 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 #include "worker/row_describe.h"
 
 /* of a key in a message */
 #define KEY_SHOWN		100
+
+static int	unfit = 0;
 
 char *
 dbsync_row_describe(const DbsyncTableShape *shape, const int *place, bool keys_only, TupleTableSlot *slot)
@@ -56,4 +59,48 @@ dbsync_row_refuse(const char *table, const char *detail)
 			 errdetail("%s", detail),
 			 errhint("Make the row smaller or delete it, and copy the table anew with dbsync.copy_table();"
 					 " or take the table out with dbsync.remove_table().")));
+}
+
+/* "nullif(price, 'NaN') AS price", as an element of an array. */
+static char *
+send_instead(const char *column, const char *expression, const char *instead)
+{
+	StringInfoData sql;
+	const char *at = strstr(instead, "%s");
+	const char *first = instead;
+
+	initStringInfo(&sql);
+	for (; at != NULL; at = strstr(first, "%s"))
+	{
+		appendBinaryStringInfo(&sql, first, at - first);
+		appendStringInfoString(&sql, expression);
+		first = at + 2;
+	}
+	appendStringInfo(&sql, "%s AS %s", first, quote_identifier(column));
+	return quote_literal_cstr(sql.data);
+}
+
+void
+dbsync_row_refuse_value(int captured_id, const char *table, const char *column, const char *row, const char *expression,
+						const DbsyncFormProblem *problem)
+{
+	bool		has_other = expression != NULL && problem->instead != NULL;
+
+	unfit = captured_id;
+	ereport(ERROR,
+			(errcode(problem->sqlstate),
+			 errmsg("column \"%s\" of table %s has a value for which the target has no room", column, table),
+			 errdetail("In %s %s.", row, problem->what),
+			 has_other ? errhint("Change the value, or send another one: dbsync.alter_table(..., columns => ARRAY[..., %s]).",
+								 send_instead(column, expression, problem->instead))
+			 : errhint("Change the value, or alter the target's column.")));
+}
+
+int
+dbsync_row_take_unfit(void)
+{
+	int			id = unfit;
+
+	unfit = 0;
+	return id;
 }

@@ -217,13 +217,13 @@ places_of(const DbsyncTableSpec *spec, const DbsyncTableShape *shape, const Dbsy
 		int			was = before ? dbsync_shape_find_column(before, shape->numbers[i]) : -1;
 
 		/* one may have been dropped since, with its columns */
-		if (!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(spec->types[i])) || (was >= 0 && before->types[was] != spec->types[i]))
+		if (!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(spec->columns[i].type)) || (was >= 0 && before->types[was] != spec->columns[i].type))
 			continue;
 		if (was >= 0)
-			places = places_in(places, spec, before->columns[was], spec->types[i], type);
+			places = places_in(places, spec, before->columns[was], spec->columns[i].type, type);
 		/* what has the name there is another column */
-		if (before == NULL || dbsync_shape_find_number(before, spec->columns[i]) == InvalidAttrNumber)
-			places = places_in(places, spec, spec->columns[i], spec->types[i], type);
+		if (before == NULL || dbsync_shape_find_number(before, spec->columns[i].name) == InvalidAttrNumber)
+			places = places_in(places, spec, spec->columns[i].name, spec->columns[i].type, type);
 	}
 	return places;
 }

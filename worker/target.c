@@ -8,7 +8,9 @@
 #include "postgres.h"
 
 #include "commands/defrem.h"
+#include "utils/memutils.h"
 
+#include "worker/dialect.h"
 #include "worker/drivers.h"
 #include "worker/target.h"
 #include "worker/text.h"
@@ -163,7 +165,15 @@ dbsync_target_confirm(DbsyncTarget *target, const pg_uuid_t *subscription)
 DbsyncTargetTable *
 dbsync_target_try_table_open(DbsyncTarget *target, const DbsyncTableSpec *spec)
 {
-	return target->driver->table_open(target, spec);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dbsync table spec", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	DbsyncTableSpec resolved = dbsync_dialect_spec(target->driver, spec);
+	DbsyncTargetTable *table;
+
+	MemoryContextSwitchTo(old);
+	table = target->driver->table_open(target, &resolved);
+	MemoryContextDelete(context);
+	return table;
 }
 
 bool
@@ -198,7 +208,9 @@ DbsyncTargetTable *
 dbsync_target_try_table_change(DbsyncTarget *target, DbsyncTargetTable *before,
 							   const DbsyncTableSpec *spec, List *changes, int how)
 {
-	return target->driver->table_change(target, before, spec, changes, how);
+	DbsyncTableSpec resolved = dbsync_dialect_spec(target->driver, spec);
+
+	return target->driver->table_change(target, before, &resolved, changes, how);
 }
 
 bool
@@ -223,7 +235,9 @@ bool
 dbsync_target_try_table_create(DbsyncTarget *target, const DbsyncTableSpec *spec, List *changes,
 							   const char *maker, bool *made)
 {
-	return target->driver->table_create(target, spec, changes, maker, made);
+	DbsyncTableSpec resolved = dbsync_dialect_spec(target->driver, spec);
+
+	return target->driver->table_create(target, &resolved, changes, maker, made);
 }
 
 void
@@ -251,11 +265,10 @@ dbsync_target_table_has_rows(DbsyncTarget *target, DbsyncTargetTable *table)
 	return has_rows;
 }
 
-DbsyncEncoding
-dbsync_target_table_encoding(const DbsyncTarget *target, const DbsyncTargetTable *table)
+const DbsyncForm *
+dbsync_target_table_forms(const DbsyncTarget *target, const DbsyncTargetTable *table)
 {
-	return target->driver->table_encoding == NULL ? DBSYNC_ENCODING_TEXT
-		: target->driver->table_encoding(table);
+	return target->driver->table_forms == NULL ? NULL : target->driver->table_forms(table);
 }
 
 bool

@@ -88,8 +88,8 @@ extern void dbsync_target_index_create(DbsyncTarget *target, const DbsyncTableSp
 									   DbsyncIndexOutcome *outcome, const char **words);
 extern void dbsync_target_table_complete(DbsyncTarget *target, const DbsyncTableSpec *spec, const char *maker);
 extern bool dbsync_target_table_has_rows(DbsyncTarget *target, DbsyncTargetTable *table);
-extern DbsyncEncoding dbsync_target_table_encoding(const DbsyncTarget *target,
-												   const DbsyncTargetTable *table);
+/* As in the contract; NULL: all as text. */
+extern const DbsyncForm *dbsync_target_table_forms(const DbsyncTarget *target, const DbsyncTargetTable *table);
 extern bool dbsync_target_table_wants_replace(const DbsyncTarget *target,
 											  const DbsyncTargetTable *table, int64 rows);
 extern bool dbsync_target_table_takes_unchanged(const DbsyncTarget *target,

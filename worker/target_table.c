@@ -38,18 +38,33 @@ refuse_same_table(DbsyncWork *work, DbsyncTable *table)
 				 errhint("Name another target table with dbsync.add_table(..., target_table => ...).")));
 }
 
+/* A column of the shape, as it is called and typed here. */
+static DbsyncColumn
+column_of(const DbsyncTableShape *shape, int i)
+{
+	DbsyncColumn column = {.name = shape->columns[i], .type = shape->types[i], .typmod = shape->typmods[i],
+	.collation = shape->collations[i], .not_null = shape->not_null[i]};
+
+	for (int k = 0; k < shape->nkeys; k++)
+	{
+		if (shape->keys[k] == i)
+			column.key = k + 1;
+	}
+	return column;
+}
+
 static DbsyncTableSpec
 whole_spec(const DbsyncTable *table, const DbsyncTableShape *shape)
 {
 	DbsyncTableSpec spec = {0};
+	DbsyncColumn *columns = palloc(sizeof(DbsyncColumn) * Max(shape->ncolumns, 1));
 
+	for (int i = 0; i < shape->ncolumns; i++)
+		columns[i] = column_of(shape, i);
 	spec.schema = table->target_schema;
 	spec.table = table->target_table;
 	spec.ncolumns = shape->ncolumns;
-	spec.columns = shape->columns;
-	spec.types = shape->types;
-	spec.typmods = shape->typmods;
-	spec.collations = shape->collations;
+	spec.columns = columns;
 	spec.nkeys = shape->nkeys;
 	spec.keys = shape->keys;
 	spec.ngenerated = shape->ngenerated;
@@ -58,7 +73,6 @@ whole_spec(const DbsyncTable *table, const DbsyncTableShape *shape)
 	spec.chosen = false;
 	spec.attachment = table->uid;
 	spec.source = table->qualified;
-	spec.not_null = shape->not_null;
 	return spec;
 }
 
@@ -82,62 +96,51 @@ name_others(const DbsyncWork *work, const DbsyncTable *table, DbsyncTableSpec *s
 	}
 }
 
-/* what the arrays of a spec are made of */
-static void
-take_column(const DbsyncTable *table, const DbsyncTableShape *shape, int i, int *nexpressions,
-			const char **name, Oid *type, int32 *typmod, Oid *collation)
+static DbsyncColumn
+column_sent(const DbsyncTable *table, const DbsyncTableShape *shape, int i, int *nexpressions)
 {
-	int			column = table->sent[i];
+	DbsyncColumn column = {0};
+	Form_pg_attribute att;
 
-	if (column >= 0)
-	{
-		*name = shape->columns[column];
-		*type = shape->types[column];
-		*typmod = shape->typmods[column];
-		*collation = shape->collations[column];
-	}
+	if (table->sent[i] >= 0)
+		column = column_of(shape, table->sent[i]);
 	else
 	{
-		Form_pg_attribute att = TupleDescAttr(table->expressions, (*nexpressions)++);
-
-		*typmod = att->atttypmod;
-		*type = getBaseTypeAndTypmod(att->atttypid, typmod);
-		*collation = att->attcollation;
+		att = TupleDescAttr(table->expressions, (*nexpressions)++);
+		column.typmod = att->atttypmod;
+		column.type = getBaseTypeAndTypmod(att->atttypid, &column.typmod);
+		column.collation = att->attcollation;
 	}
 	if (dbsync_table_has_chosen_columns(table))
-		*name = table->selection->columns[i].name;
+		column.name = table->selection->columns[i].name;
+	return column;
 }
 
 DbsyncTableSpec
 dbsync_target_table_spec(const DbsyncTable *table, const DbsyncTableShape *shape)
 {
 	DbsyncTableSpec spec = whole_spec(table, shape);
-	const char **columns;
-	Oid		   *types;
-	int32	   *typmods;
-	Oid		   *collations;
+	DbsyncColumn *columns;
 	int		   *keys;
-	bool	   *not_null;
 	int			nexpressions = 0;
 
 	if (table->sent == NULL)
 		return spec;
+	pfree(unconstify(DbsyncColumn *, spec.columns));
 	spec.ncolumns = table->nsent;
-	spec.columns = columns = palloc(sizeof(char *) * Max(spec.ncolumns, 1));
-	spec.types = types = palloc(sizeof(Oid) * Max(spec.ncolumns, 1));
-	spec.typmods = typmods = palloc(sizeof(int32) * Max(spec.ncolumns, 1));
-	spec.collations = collations = palloc(sizeof(Oid) * Max(spec.ncolumns, 1));
+	spec.columns = columns = palloc(sizeof(DbsyncColumn) * Max(spec.ncolumns, 1));
 	spec.keys = keys = palloc(sizeof(int) * Max(spec.nkeys, 1));
-	spec.not_null = not_null = palloc(sizeof(bool) * Max(spec.ncolumns, 1));
 	for (int i = 0; i < table->nsent; i++)
 	{
-		not_null[i] = table->sent[i] >= 0 && shape->not_null[table->sent[i]];
-		take_column(table, shape, i, &nexpressions, &columns[i], &types[i], &typmods[i], &collations[i]);
-		for (int k = 0; k < shape->nkeys; k++)
-		{
-			if (shape->keys[k] == table->sent[i])
-				keys[k] = i;
-		}
+		columns[i] = column_sent(table, shape, i, &nexpressions);
+		if (columns[i].key > 0)
+			keys[columns[i].key - 1] = i;
+	}
+	/* one that is sent twice is the key once */
+	for (int i = 0; i < spec.ncolumns; i++)
+	{
+		if (columns[i].key > 0 && keys[columns[i].key - 1] != i)
+			columns[i].key = 0;
 	}
 	/* those that the target generates are its own matter where columns were chosen */
 	if (dbsync_table_has_chosen_columns(table))
@@ -249,7 +252,7 @@ dbsync_target_table_spec_as(DbsyncWork *work, DbsyncTable *table, const DbsyncTa
 {
 	DbsyncTableSpec spec;
 	int		   *sent = MemoryContextAlloc(work->target_context, sizeof(int) * Max(shape->ncolumns, 1));
-	const char **columns;
+	DbsyncColumn *columns;
 
 	/* their names are the target's own */
 	if (dbsync_table_has_chosen_columns(table))
@@ -265,9 +268,12 @@ dbsync_target_table_spec_as(DbsyncWork *work, DbsyncTable *table, const DbsyncTa
 	}
 	table->sent = table->nsent < shape->ncolumns ? sent : NULL;
 	spec = dbsync_target_table_spec(table, shape);
-	columns = palloc(sizeof(char *) * Max(spec.ncolumns, 1));
+	columns = palloc(sizeof(DbsyncColumn) * Max(spec.ncolumns, 1));
 	for (int i = 0; i < spec.ncolumns; i++)
-		columns[i] = later->columns[dbsync_shape_find_column(later, shape->numbers[sent[i]])];
+	{
+		columns[i] = spec.columns[i];
+		columns[i].name = later->columns[dbsync_shape_find_column(later, shape->numbers[sent[i]])];
+	}
 	spec.columns = columns;
 	return spec;
 }
@@ -280,6 +286,7 @@ dbsync_target_table_look_up(DbsyncTarget *target, MemoryContext context, const D
 	DbsyncTableSpec spec = dbsync_target_table_spec(table, shape);
 	DbsyncTargetTable *handle = dbsync_target_try_table_open(target, &spec);
 
+	pfree(unconstify(DbsyncColumn *, spec.columns));
 	MemoryContextSwitchTo(old);
 	return handle;
 }
@@ -294,6 +301,7 @@ look_up_apart(DbsyncWork *work, const DbsyncTable *table, const DbsyncTableShape
 
 	name_others(work, table, &spec);
 	handle = dbsync_target_try_table_open(work->target, &spec);
+	pfree(unconstify(DbsyncColumn *, spec.columns));
 	pfree(spec.other_schemas);
 	pfree(spec.other_tables);
 	MemoryContextSwitchTo(old);

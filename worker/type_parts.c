@@ -59,8 +59,8 @@ dbsync_type_parts(const DbsyncTableSpec *spec, char kind)
 	for (int i = 0; i < spec->ncolumns; i++)
 	{
 		/* one may have been dropped since, with its columns */
-		if (SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(spec->types[i])))
-			found = find_parts(spec->types[i], kind, found);
+		if (SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(spec->columns[i].type)))
+			found = find_parts(spec->columns[i].type, kind, found);
 	}
 	return found;
 }

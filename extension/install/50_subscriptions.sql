@@ -419,6 +419,7 @@ BEGIN
         PERFORM dbsync_internal.check_capture_operations(rel, capture, operations);
         PERFORM dbsync_internal.check_whole_rows(rel, selection, operations);
     END IF;
+    PERFORM dbsync_internal.check_types(subscription, rel, selection, key);
     target := dbsync_internal.target_name(rel, target_table);
     IF selection IS NOT NULL THEN
         PERFORM dbsync_internal.ask_about_selection(subscription, rel, target.schema, target.name, selection, dbsync_internal.key_numbers(rel, key));

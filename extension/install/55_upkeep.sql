@@ -158,6 +158,7 @@ BEGIN
         PERFORM dbsync_internal.check_capture_operations(rel, CASE WHEN captured.reduced THEN 'trigger' ELSE captured.capture END, operations);
         PERFORM dbsync_internal.check_whole_rows(rel, selection, operations);
     END IF;
+    PERFORM dbsync_internal.check_types(found_subscription, rel, selection);
     PERFORM dbsync_internal.ask_about_selection(found_subscription, rel, attached.target_schema, attached.target_table, selection,
         dbsync_internal.key_numbers(rel, NULL));
     PERFORM dbsync_internal.write_selection(found_subscription, captured.id, selection, operations);

@@ -21,6 +21,7 @@ BEGIN
         PERFORM dbsync_internal.check_bounds_travel(rel);
     END IF;
     PERFORM dbsync_internal.check_keyless(rel, false, subscription.rule_existing_rows);
+    PERFORM dbsync_internal.check_types(subscription, rel, NULL);
     PERFORM dbsync_internal.check_place(subscription, rel, target.schema, target.name);
     PERFORM dbsync_internal.check_same_capture(rel, 'trigger');
 END $$;

@@ -4,7 +4,7 @@
 --
 --	GRANT USAGE ON SCHEMA dbsync TO app;
 --	GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA dbsync TO app;
---	GRANT SELECT ON dbsync.status, dbsync.table_status, dbsync.sequence_status, dbsync.selections, dbsync.refused, dbsync.progress, dbsync.quarantine, dbsync.receivers, dbsync.verification, dbsync.difference, dbsync.verify_status TO app;
+--	GRANT SELECT ON dbsync.status, dbsync.table_status, dbsync.sequence_status, dbsync.selections, dbsync.refused, dbsync.progress, dbsync.quarantine, dbsync.receivers, dbsync.verification, dbsync.difference, dbsync.verify_status, dbsync.types TO app;
 --	GRANT USAGE ON FOREIGN DATA WRAPPER dbsync_postgres TO app;  -- to make targets
 --
 -- The functions ask for themselves what their caller may: which subscriptions are
@@ -38,8 +38,8 @@ END $$;
 
 -- whose business it is to watch
 GRANT USAGE ON SCHEMA dbsync TO pg_monitor;
-GRANT SELECT ON dbsync.status, dbsync.table_status, dbsync.sequence_status, dbsync.selections, dbsync.refused, dbsync.progress, dbsync.receivers, dbsync.verification, dbsync.difference, dbsync.verify_status TO pg_monitor;
+GRANT SELECT ON dbsync.status, dbsync.table_status, dbsync.sequence_status, dbsync.selections, dbsync.refused, dbsync.progress, dbsync.receivers, dbsync.verification, dbsync.difference, dbsync.verify_status, dbsync.types TO pg_monitor;
 GRANT EXECUTE ON FUNCTION dbsync.subscription_status(), dbsync.subscription_table_status(),
     dbsync.subscription_sequence_status(), dbsync.subscription_selections(), dbsync.subscription_refused(),
     dbsync.subscription_progress(), dbsync.receiver_status(), dbsync.subscription_verifications(),
-    dbsync.subscription_differences(), dbsync.subscription_verify_status() TO pg_monitor;
+    dbsync.subscription_differences(), dbsync.subscription_verify_status(), dbsync.target_types() TO pg_monitor;

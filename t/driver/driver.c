@@ -174,6 +174,7 @@ static DbsyncDriver file_driver = {
 	.version = DBSYNC_DRIVER_VERSION,
 	.name = "dbsync_file_test",
 	.features = DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK,
+	.dialect = DBSYNC_DIALECT_POSTGRES,
 	.open = file_open,
 	.close = file_close,
 	.table_open = file_table_open,
@@ -193,6 +194,7 @@ static DbsyncDriver file_driver = {
 	.ledger_forget_parts = file_ledger_forget_parts,
 	.confirm = confirm,
 	.table_has_rows = file_table_has_rows,
+	.table_forms = file_table_forms,
 };
 
 static void
@@ -268,6 +270,22 @@ add_broken_drivers(void)
 	broken[n++].driver.open = open_fatal;
 }
 
+/* The same, of targets that speak other SQL. */
+static void
+add_dialects(void)
+{
+	static DbsyncDriver drivers[2];
+	static DbsyncDriverLink links[2];
+
+	drivers[0] = drivers[1] = file_driver;
+	drivers[0].name = "dbsync_mysql_test";
+	drivers[0].dialect = DBSYNC_DIALECT_MYSQL;
+	drivers[1].name = "dbsync_sqlite_test";
+	drivers[1].dialect = DBSYNC_DIALECT_SQLITE;
+	for (int i = 0; i < lengthof(drivers); i++)
+		add_driver(&drivers[i], &links[i]);
+}
+
 /* One that was made for another version, or has no name, stands in the way of all behind it. */
 static void
 add_nameless_driver(int version)
@@ -300,6 +318,7 @@ _PG_init(void)
 							 NULL, &nameless, false, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	add_driver(&file_driver, &link);
 	add_broken_drivers();
+	add_dialects();
 	if (other_version)
 		add_nameless_driver(DBSYNC_DRIVER_VERSION + 1);
 	else if (nameless)

@@ -59,6 +59,7 @@ struct DbsyncTargetTable
 	int			ncolumns;
 	int			nkeys;
 	int		   *keys;
+	DbsyncForm *forms;			/* in a dialect that is not PostgreSQL's */
 };
 
 typedef struct FileTarget
@@ -110,6 +111,7 @@ extern bool file_ledger_forget_parts(DbsyncTarget *base, List *attachments);
 
 /* rows.c */
 extern DbsyncTargetTable *file_table_open(DbsyncTarget *base, const DbsyncTableSpec *spec);
+extern const DbsyncForm *file_table_forms(const DbsyncTargetTable *table);
 extern bool file_table_has_rows(DbsyncTarget *base, DbsyncTargetTable *table, bool *has_rows);
 extern bool file_truncate(DbsyncTarget *base, DbsyncTargetTable **tables, int ntables);
 extern bool file_rows_begin(DbsyncTarget *base, DbsyncTargetTable *table,

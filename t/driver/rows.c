@@ -37,11 +37,44 @@ file_table_open(DbsyncTarget *base, const DbsyncTableSpec *spec)
 	table->keys = palloc(sizeof(int) * spec->nkeys);
 	memcpy(table->keys, spec->keys, sizeof(int) * spec->nkeys);
 	initStringInfo(&columns);
+	if (base->driver->dialect != DBSYNC_DIALECT_POSTGRES)
+		table->forms = palloc(sizeof(DbsyncForm) * spec->ncolumns);
 	for (int i = 0; i < spec->ncolumns; i++)
-		file_put_field(&columns, spec->columns[i]);
+	{
+		file_put_field(&columns, spec->columns[i].name);
+		/* with declarations, which are for people here: a file has room for everything */
+		if (table->forms == NULL)
+			continue;
+		file_put_field(&columns, spec->columns[i].declaration);
+		table->forms[i] = spec->columns[i].form;
+	}
 	table->columns = columns.data;
 	MemoryContextSwitchTo(old);
 	return table;
+}
+
+const DbsyncForm *
+file_table_forms(const DbsyncTargetTable *table)
+{
+	return table->forms;
+}
+
+/* The i-th column's value as it is in the file: what is no text as hexadecimal digits. */
+static const char *
+as_text(const DbsyncTargetTable *table, int i, const char *value, int length)
+{
+	DbsyncFormKind kind = table->forms ? table->forms[i].kind : DBSYNC_FORM_TEXT;
+	StringInfoData text;
+
+	if (value == NULL || kind == DBSYNC_FORM_TEXT)
+		return value;
+	initStringInfo(&text);
+	if (kind == DBSYNC_FORM_NUMBER || kind == DBSYNC_FORM_STRING || kind == DBSYNC_FORM_HEX)
+		appendBinaryStringInfo(&text, value, length);
+	else
+		for (int k = 0; k < length; k++)
+			appendStringInfo(&text, "%02x", (unsigned char) value[k]);
+	return text.data;
 }
 
 bool
@@ -94,7 +127,11 @@ key_of(const FileTarget *target, const DbsyncRow *row)
 
 	initStringInfo(&key);
 	for (int k = 0; k < table->nkeys; k++)
-		file_put_field(&key, row->values[target->mode == DBSYNC_ROWS_DELETE ? k : table->keys[k]]);
+	{
+		int			at = target->mode == DBSYNC_ROWS_DELETE ? k : table->keys[k];
+
+		file_put_field(&key, as_text(table, table->keys[k], row->values[at], row->lengths[at]));
+	}
 	return key.data;
 }
 
@@ -109,7 +146,7 @@ put(FileTarget *target, const DbsyncRow *row, const char *key)
 		if (row->unchanged != NULL && row->unchanged[i])
 			return file_refuse(target, DBSYNC_FAULT_REFUSED, ERRCODE_FEATURE_NOT_SUPPORTED,
 							   "a row with untouched columns was sent", NULL, NULL);
-		file_put_field(&values, row->values[i]);
+		file_put_field(&values, as_text(target->sending, i, row->values[i], row->lengths[i]));
 	}
 	file_put_row(target->batch, target->table, key, values.data);
 	return true;

@@ -22,6 +22,7 @@
 #include "worker/driver/driver.h"
 #include "worker/position.h"
 #include "worker/query.h"
+#include "worker/row_describe.h"
 #include "worker/snapshot.h"
 #include "worker/source/source.h"
 #include "worker/subscription.h"
@@ -213,6 +214,20 @@ selecting_table(DbsyncWork *work)
 	return id;
 }
 
+/* The table that has a row with a value for which the target has no room; 0: none. */
+static int
+unfit_table(DbsyncWork *work, const ErrorData *edata)
+{
+	int			id = dbsync_row_take_unfit();
+	const DbsyncTable *table = id ? dbsync_subscription_table(work->subscription, id) : NULL;
+
+	/* one whose first copy has not begun is put off, as for all else */
+	if (table == NULL || dbsync_target_has_fault(work->target) || ERRCODE_TO_CATEGORY(edata->sqlerrcode) != ERRCODE_DATA_EXCEPTION ||
+		!(table->part_found || table->state == DBSYNC_TABLE_LIVE || table->state == DBSYNC_TABLE_INDEXING))
+		return 0;
+	return id;
+}
+
 /*
  * Types may have changed at the source since the table was looked up at the target: then the next
  * look says what is missing there, or makes it, and it is not what the target has refused.
@@ -242,6 +257,7 @@ dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 {
 	bool		catching = work->catching != 0;
 	int			selecting;
+	int			unfit;
 	int			id;
 	DbsyncTable *table;
 
@@ -249,11 +265,12 @@ dbsync_held_judge(DbsyncWork *work, const ErrorData *edata)
 	if (work->subscription == NULL)
 		return false;
 	selecting = selecting_table(work);
+	unfit = unfit_table(work, edata);
 	if (work->asking && is_of_another(work))
 		work->asking = 0;
 	id = catching ? catching_table(work)
 		: is_beyond_completion(work, edata) ? work->completing
-		: work->asking ? work->asking : work->refused ? work->refused : selecting ? selecting : retyped_table(work);
+		: work->asking ? work->asking : work->refused ? work->refused : selecting ? selecting : unfit ? unfit : retyped_table(work);
 	table = id ? dbsync_subscription_table(work->subscription, id) : NULL;
 	/* what is scanned has no place in the log to stand still at */
 	if (table != NULL && (table->scan != NULL || table->snapshot != NULL))

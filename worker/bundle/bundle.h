@@ -29,6 +29,13 @@
 
 #include "worker/driver/driver.h"
 
+/* how values of a step are written, all of them */
+typedef enum DbsyncEncoding
+{
+	DBSYNC_ENCODING_TEXT,		/* PostgreSQL's text, as UTF-8 */
+	DBSYNC_ENCODING_BINARY		/* what PostgreSQL's send functions make of them */
+} DbsyncEncoding;
+
 #define DBSYNC_BUNDLE_FORMAT		1
 #define DBSYNC_BUNDLE_FORMAT_TEXT	"dbsync bundle 1\n"
 

@@ -37,25 +37,23 @@ make_spec(FunctionCallInfo fcinfo)
 	Datum	   *collations = dbsync_array_values(PG_GETARG_DATUM(8), OIDOID, &spec.ncolumns);
 	Datum	   *keys = dbsync_array_values(PG_GETARG_DATUM(9), INT4OID, &spec.nkeys);
 	int		   *key = palloc(sizeof(int) * Max(spec.nkeys, 1));
-	Oid		   *type = palloc(sizeof(Oid) * spec.ncolumns);
-	int32	   *typmod = palloc(sizeof(int32) * spec.ncolumns);
-	Oid		   *collation = palloc(sizeof(Oid) * spec.ncolumns);
+	DbsyncColumn *columns = palloc0(sizeof(DbsyncColumn) * Max(spec.ncolumns, 1));
 
 	spec.schema = text_to_cstring(PG_GETARG_TEXT_PP(3));
 	spec.table = text_to_cstring(PG_GETARG_TEXT_PP(4));
-	spec.columns = palloc(sizeof(char *) * spec.ncolumns);
 	for (int i = 0; i < spec.ncolumns; i++)
 	{
-		spec.columns[i] = TextDatumGetCString(names[i]);
-		typmod[i] = DatumGetInt32(typmods[i]);
-		type[i] = getBaseTypeAndTypmod(DatumGetObjectId(types[i]), &typmod[i]);
-		collation[i] = DatumGetObjectId(collations[i]);
+		columns[i].name = TextDatumGetCString(names[i]);
+		columns[i].typmod = DatumGetInt32(typmods[i]);
+		columns[i].type = getBaseTypeAndTypmod(DatumGetObjectId(types[i]), &columns[i].typmod);
+		columns[i].collation = DatumGetObjectId(collations[i]);
 	}
 	for (int k = 0; k < spec.nkeys; k++)
+	{
 		key[k] = DatumGetInt32(keys[k]);
-	spec.types = type;
-	spec.typmods = typmod;
-	spec.collations = collation;
+		columns[key[k]].key = k + 1;
+	}
+	spec.columns = columns;
 	spec.keys = key;
 	return spec;
 }

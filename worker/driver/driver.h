@@ -29,6 +29,8 @@
 #include "utils/palloc.h"
 #include "utils/uuid.h"
 
+#include "worker/types/types.h"
+
 /*
  * What the worker is to make of a fault.  The remote's words and codes are for people;
  * only the driver knows what a code of its remote means.
@@ -168,10 +170,7 @@ typedef struct DbsyncTableSpec
 	const char *schema;
 	const char *table;
 	int			ncolumns;
-	const char **columns;		/* target column names, in the order rows come */
-	const Oid  *types;			/* of the columns at the source, without domains, */
-	const int32 *typmods;		/* their modifiers, */
-	const Oid  *collations;		/* and collations */
+	const DbsyncColumn *columns;	/* in the order rows come */
 	int			nkeys;			/* 0: it has no key, and rows come in modes COUNT and APPEND */
 	const int  *keys;			/* indexes into columns */
 	int			ngenerated;		/* columns that the source generates: not sent, */
@@ -181,11 +180,9 @@ typedef struct DbsyncTableSpec
 	const char **other_tables;
 	bool		chosen;			/* somebody has said what each column gets: refuse types that do not go together */
 
-	/* for targets that pass on what they get; who has it from there knows no oids but of built-in types */
+	/* for targets that pass on what they get; who has it from there knows no oids of types but of built-in ones */
 	pg_uuid_t	attachment;
 	const char *source;			/* qualified and quoted name at the source */
-	const char **type_names;	/* of the columns' types as SQL says them, with modifiers; NULL: "types" says it */
-	const bool *not_null;		/* of the columns; NULL: not known */
 } DbsyncTableSpec;
 
 /*
@@ -307,9 +304,8 @@ typedef struct DbsyncChange
 #define DBSYNC_CHANGE_FILL		0x20	/* alter nothing, but give all rows the missing values */
 
 /*
- * One row.  Values are text in the source's server encoding, written under the
- * pinned settings of docs/design.md, or in PostgreSQL's binary form where the
- * driver takes a table so; NULL pointer is SQL NULL.
+ * One row.  Values are in the forms that the driver has asked for (table_forms()), else text in the
+ * source's server encoding, written under the pinned settings of docs/design.md; NULL pointer is SQL NULL.
  */
 typedef enum DbsyncRowKind
 {
@@ -322,7 +318,7 @@ typedef struct DbsyncRow
 {
 	DbsyncRowKind kind;
 	const char **values;		/* of all columns; mode DELETE: of the keys */
-	int		   *lengths;		/* bytes of each value; 0 for NULL.  Text is
+	int		   *lengths;		/* bytes of each value; 0 for NULL.  DBSYNC_FORM_TEXT is
 								 * followed by a zero that does not count */
 	const bool *unchanged;		/* columns that stay as they are there, which have
 								 * no value here; NULL: none.  Only of updates in
@@ -342,7 +338,7 @@ typedef enum DbsyncRowsMode
 	DBSYNC_ROWS_TOGETHER,		/* as MERGE, but they wait for rows_together() */
 	DBSYNC_ROWS_CLEAR,			/* rows for which others are to make room: they wait for rows_clear(), and
 								 * come once more to be written */
-	DBSYNC_ROWS_DOUBTED			/* as MERGE, of any table with a key, and always as text; of one that is refused for what
+	DBSYNC_ROWS_DOUBTED			/* as MERGE, of any table with a key, and never in binary form; of one that is refused for what
 								 * it is the key is parked, and the others are written */
 } DbsyncRowsMode;
 
@@ -490,13 +486,6 @@ typedef struct DbsyncReadSequence
 #define DBSYNC_UPKEEP_POSITION	0x01	/* write the position once more, by a batch of its own */
 #define DBSYNC_UPKEEP_RESTART	0x02	/* begin another chain: all is copied anew */
 
-/* how values travel: in which form the worker hands them over */
-typedef enum DbsyncEncoding
-{
-	DBSYNC_ENCODING_TEXT,		/* PostgreSQL's text, in the source's server encoding */
-	DBSYNC_ENCODING_BINARY		/* what PostgreSQL's send functions make of them */
-} DbsyncEncoding;
-
 /*
  * What a driver can do.  Functions that go with a feature are required with it, and only
  * with it; dbsync_target_driver() checks that once.
@@ -551,6 +540,12 @@ typedef struct DbsyncDriver
 	const char *name;			/* the foreign data wrapper it belongs to */
 	int			features;
 
+	/*
+	 * Whose SQL its targets speak.  If that is not PostgreSQL's, specs come with declarations and forms of columns in
+	 * that dialect, and columns that have none there are refused before the driver is asked.
+	 */
+	DbsyncDialect dialect;
+
 	/* --- required of all --- */
 
 	/*
@@ -570,7 +565,7 @@ typedef struct DbsyncDriver
 	 * matches the key or takes different keys for one, when rights are missing, when
 	 * rules or triggers could leave rows out, or when rows of others reference it, which is
 	 * checked, and its own cannot be updated in place: then it
-	 * returns NULL.  What it returns lives in target->context.
+	 * returns NULL.  What it returns lives in target->context; the spec goes when the call is over.
 	 * Own short transaction; called again for a table after the worker has
 	 * learned of DDL or after a new connection.
 	 */
@@ -887,8 +882,12 @@ typedef struct DbsyncDriver
 	 */
 	bool		(*tables_close) (DbsyncTarget *target, List *tables);
 
-	/* In which form are the table's values to come?  NULL: as text. */
-	DbsyncEncoding (*table_encoding) (const DbsyncTargetTable *table);
+	/*
+	 * In which form are values to come, and what is there room for: one for each column, in the order of the spec, as
+	 * table_open() has found them.  The worker refuses values that do not fit.  It lives as long as the table is open.  NULL, as is
+	 * what it returns then: all as text.  All or none of them are DBSYNC_FORM_BINARY.
+	 */
+	const DbsyncForm *(*table_forms) (const DbsyncTargetTable *table);
 
 	/*
 	 * Shall so many changes of rows be sent as deletes of all their keys and

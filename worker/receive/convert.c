@@ -20,12 +20,16 @@
 #include "utils/lsyscache.h"
 
 #include "worker/receive/convert.h"
+#include "worker/row_describe.h"
+#include "worker/types/form.h"
 
 typedef struct Column
 {
 	const char *name;
+	DbsyncFormKind kind;		/* in which the driver takes it */
 	FmgrInfo	read;			/* receive or input */
-	FmgrInfo	write;			/* output or send */
+	FmgrInfo	write;			/* output or send; of the standard's forms ... */
+	DbsyncFormWriter *writer;	/* ... this, else NULL */
 	Oid			param;
 } Column;
 
@@ -34,14 +38,23 @@ struct DbsyncConverter
 	const DbsyncBundleTable *table;
 	int			ncolumns;
 	DbsyncEncoding form;
-	DbsyncEncoding wanted;
+	const DbsyncForm *forms;	/* in which the driver takes columns of the table; NULL: all as text */
 	bool		recodes;		/* to the database's encoding */
 	Column	   *columns;		/* NULL: they stay in the form that they have */
 	const Column *current;		/* for messages */
 };
 
+/* Of the i-th column that comes. */
+static const DbsyncForm *
+form_of(const DbsyncConverter *converter, const int *columns, int i)
+{
+	static const DbsyncForm text = {DBSYNC_FORM_TEXT};
+
+	return converter->forms ? &converter->forms[columns ? columns[i] : i] : &text;
+}
+
 static void
-learn_column(const DbsyncConverter *converter, Column *column, const DbsyncBundleColumn *from)
+learn_column(const DbsyncConverter *converter, Column *column, const DbsyncBundleColumn *from, const DbsyncForm *form)
 {
 	bool		is_varlena;
 	Oid			function;
@@ -57,29 +70,50 @@ learn_column(const DbsyncConverter *converter, Column *column, const DbsyncBundl
 	else
 		getTypeInputInfo(from->oid, &function, &column->param);
 	fmgr_info(function, &column->read);
-	if (converter->wanted == DBSYNC_ENCODING_BINARY)
+	column->kind = form->kind;
+	if (form->kind != DBSYNC_FORM_TEXT && form->kind != DBSYNC_FORM_BINARY)
+	{
+		column->writer = dbsync_form_writer_create(from->oid, form);
+		return;
+	}
+	if (form->kind == DBSYNC_FORM_BINARY)
 		getTypeBinaryOutputInfo(from->oid, &function, &is_varlena);
 	else
 		getTypeOutputInfo(from->oid, &function, &is_varlena);
 	fmgr_info(function, &column->write);
 }
 
+/* They come in the form that the driver takes. */
+static bool
+stay(const DbsyncConverter *converter, const int *columns)
+{
+	DbsyncFormKind kind = converter->form == DBSYNC_ENCODING_BINARY ? DBSYNC_FORM_BINARY : DBSYNC_FORM_TEXT;
+
+	for (int i = 0; i < converter->ncolumns; i++)
+	{
+		if (form_of(converter, columns, i)->kind != kind)
+			return false;
+	}
+	return true;
+}
+
 DbsyncConverter *
 dbsync_converter_create(const DbsyncBundleTable *table, const int *columns, int ncolumns,
-						DbsyncEncoding form, DbsyncEncoding wanted)
+						DbsyncEncoding form, const DbsyncForm *forms)
 {
 	DbsyncConverter *converter = palloc0(sizeof(DbsyncConverter));
 
 	converter->table = table;
 	converter->ncolumns = ncolumns;
 	converter->form = form;
-	converter->wanted = wanted;
+	converter->forms = forms;
 	converter->recodes = GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII;
-	if (form == wanted && (!converter->recodes || form == DBSYNC_ENCODING_TEXT))
+	if (stay(converter, columns) && (!converter->recodes || form == DBSYNC_ENCODING_TEXT))
 		return converter;
 	converter->columns = palloc0(sizeof(Column) * Max(ncolumns, 1));
 	for (int i = 0; i < ncolumns; i++)
-		learn_column(converter, &converter->columns[i], &table->columns[columns ? columns[i] : i]);
+		learn_column(converter, &converter->columns[i], &table->columns[columns ? columns[i] : i],
+					 form_of(converter, columns, i));
 	return converter;
 }
 
@@ -123,6 +157,17 @@ read_value(const DbsyncConverter *converter, Column *column, const char *value, 
 	return datum;
 }
 
+static const char *
+write_form(const DbsyncConverter *converter, Column *column, Datum datum, int *length)
+{
+	DbsyncFormProblem problem;
+	const char *bytes = dbsync_form_write(column->writer, datum, length, &problem);
+
+	if (bytes == NULL)
+		dbsync_row_refuse_value(0, converter->table->source, column->name, "a row of a bundle", NULL, &problem);
+	return bytes;
+}
+
 /* Send functions write it so as well; but the driver speaks the database's. */
 static const char *
 write_value(const DbsyncConverter *converter, Column *column, Datum datum, int *length)
@@ -130,7 +175,9 @@ write_value(const DbsyncConverter *converter, Column *column, Datum datum, int *
 	bytea	   *bytes;
 	char	   *text;
 
-	if (converter->wanted == DBSYNC_ENCODING_TEXT)
+	if (column->writer != NULL)
+		return write_form(converter, column, datum, length);
+	if (column->kind == DBSYNC_FORM_TEXT)
 	{
 		text = OutputFunctionCall(&column->write, datum);
 		*length = strlen(text);

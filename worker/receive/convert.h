@@ -13,11 +13,11 @@
 typedef struct DbsyncConverter DbsyncConverter;
 
 /*
- * For rows of these columns of a table (indexes; NULL: all of them), in one form, that a driver wants in another.  In
- * CurrentMemoryContext; needs a transaction.
+ * For rows of these columns of a table (indexes; NULL: all of them), in one form, that a driver wants in others: "forms" as
+ * table_forms() has them for all columns of the table.  In CurrentMemoryContext; needs a transaction.
  */
 extern DbsyncConverter *dbsync_converter_create(const DbsyncBundleTable *table, const int *columns, int ncolumns,
-												DbsyncEncoding form, DbsyncEncoding wanted);
+												DbsyncEncoding form, const DbsyncForm *forms);
 
 /*
  * Values of one row, UTF-8, in place: what has to be another value is allocated in CurrentMemoryContext.  Errors name the

@@ -270,7 +270,7 @@ void
 dbsync_tape_put(DbsyncTape *tape, const DbsyncTapeStep *step, DbsyncRowsMode mode, const char *doing)
 {
 	Player		player = make_player(tape, step, mode);
-	DbsyncEncoding wanted = dbsync_target_table_encoding(player.target, step->handle);
+	const DbsyncForm *forms = dbsync_target_table_forms(player.target, step->handle);
 	ListCell   *lc;
 
 	foreach(lc, step->pieces)
@@ -278,7 +278,7 @@ dbsync_tape_put(DbsyncTape *tape, const DbsyncTapeStep *step, DbsyncRowsMode mod
 		const DbsyncTapePiece *piece = lfirst(lc);
 
 		if (player.converter == NULL || player.form != piece->step->form)
-			player.converter = dbsync_converter_create(step->table, player.columns, player.nfields, piece->step->form, wanted);
+			player.converter = dbsync_converter_create(step->table, player.columns, player.nfields, piece->step->form, forms);
 		player.form = piece->step->form;
 		put_piece(&player, piece, doing);
 	}

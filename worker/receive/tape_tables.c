@@ -28,32 +28,22 @@ static List *opened = NIL;		/* of Opened */
 DbsyncTableSpec
 dbsync_tape_spec(const DbsyncBundleTable *table)
 {
-	int			n = Max(table->ncolumns, 1);
 	DbsyncTableSpec spec = {0};
-	const char **columns = palloc(sizeof(char *) * n);
-	const char **type_names = palloc(sizeof(char *) * n);
-	Oid		   *types = palloc(sizeof(Oid) * n);
-	int32	   *typmods = palloc(sizeof(int32) * n);
-	Oid		   *collations = palloc0(sizeof(Oid) * n);
-	bool	   *not_null = palloc(sizeof(bool) * n);
+	DbsyncColumn *columns = palloc0(sizeof(DbsyncColumn) * Max(table->ncolumns, 1));
 
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		const DbsyncBundleColumn *column = &table->columns[i];
 
-		columns[i] = column->name;
-		type_names[i] = column->type;
-		types[i] = column->oid;
-		typmods[i] = column->typmod;
-		not_null[i] = column->not_null;
+		columns[i] = (DbsyncColumn) {.name = column->name, .type = column->oid, .type_name = column->type,
+		.typmod = column->typmod, .not_null = column->not_null};
 	}
+	for (int k = 0; k < table->nkeys; k++)
+		columns[table->keys[k]].key = k + 1;
 	spec.schema = table->schema;
 	spec.table = table->table;
 	spec.ncolumns = table->ncolumns;
 	spec.columns = columns;
-	spec.types = types;
-	spec.typmods = typmods;
-	spec.collations = collations;
 	spec.nkeys = table->nkeys;
 	spec.keys = table->keys;
 	spec.ngenerated = table->ngenerated;
@@ -61,8 +51,6 @@ dbsync_tape_spec(const DbsyncBundleTable *table)
 	spec.chosen = table->chosen;
 	spec.attachment = table->id;
 	spec.source = table->source;
-	spec.type_names = type_names;
-	spec.not_null = not_null;
 	return spec;
 }
 

@@ -286,7 +286,7 @@ key_json(const DbsyncVerify *v, const DbsyncCandidate *candidate)
 	const char **names = palloc(sizeof(char *) * Max(v->spec.nkeys, 1));
 
 	for (int k = 0; k < v->spec.nkeys; k++)
-		names[k] = v->spec.columns[v->spec.keys[k]];
+		names[k] = v->spec.columns[v->spec.keys[k]].name;
 	return dbsync_outcome_json(v->spec.nkeys, names,
 							   (const char *const *) dbsync_image_values(candidate->image, v->spec.nkeys));
 }
@@ -301,9 +301,14 @@ static const char *const kinds[] = {
 static const char *
 row_json(const DbsyncVerify *v, const DbsyncCandidate *candidate, char *const *values)
 {
+	const char **names;
+
 	if (values == NULL)
 		return key_json(v, candidate);
-	return dbsync_outcome_json(v->spec.ncolumns, v->spec.columns, (const char *const *) values);
+	names = palloc(sizeof(char *) * Max(v->spec.ncolumns, 1));
+	for (int i = 0; i < v->spec.ncolumns; i++)
+		names[i] = v->spec.columns[i].name;
+	return dbsync_outcome_json(v->spec.ncolumns, names, (const char *const *) values);
 }
 
 static void

@@ -87,12 +87,12 @@ dbsync_own_key_create(const DbsyncVerify *v)
 		Column	   *column = &own->columns[k];
 		int			at = v->spec.keys[k];
 
-		prepare_type(&column->here, v->spec.types[at], -1);
+		prepare_type(&column->here, v->spec.columns[at].type, -1);
 		column->converted = OidIsValid(v->form.types[at]);
 		if (!column->converted)
 			continue;
 		prepare_type(&column->there, v->form.types[at], v->form.typmods[at]);
-		prepare_cast(column, v->spec.types[at], v->form.types[at]);
+		prepare_cast(column, v->spec.columns[at].type, v->form.types[at]);
 	}
 	return own;
 }

@@ -95,6 +95,7 @@ const DbsyncDriver dbsync_file_driver = {
 	.name = "dbsync_file",
 	.features = DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK | DBSYNC_FEATURE_PATCH | DBSYNC_FEATURE_CHANGE |
 	DBSYNC_FEATURE_COUNT | DBSYNC_FEATURE_SEQUENCES | DBSYNC_FEATURE_CLEAR | DBSYNC_FEATURE_FILES,
+	.dialect = DBSYNC_DIALECT_POSTGRES,
 	.open = file_open,
 	.close = file_close,
 	.table_open = dbsync_file_table_open,
@@ -123,6 +124,6 @@ const DbsyncDriver dbsync_file_driver = {
 	.rows_clear = dbsync_file_rows_clear,
 	.upkeep = dbsync_file_upkeep,
 	.tables_close = dbsync_file_tables_close,
-	.table_encoding = dbsync_file_table_encoding,
+	.table_forms = dbsync_file_table_forms,
 	.delete_where = dbsync_file_delete_where,
 };

@@ -38,6 +38,7 @@ struct DbsyncTargetTable
 {
 	DbsyncBundleTable table;	/* as bundles say it */
 	DbsyncEncoding form;
+	DbsyncForm *forms;			/* of its columns, where that is binary */
 	bool		first;			/* a first copy is to begin, and nobody has said what to do with rows there */
 	bool		whole_rows;		/* no column of its rows stays open */
 };
@@ -240,7 +241,7 @@ extern void dbsync_file_free_part(DbsyncLedgerPart *part);
 /* --- table.c --- */
 
 extern DbsyncTargetTable *dbsync_file_table_open(DbsyncTarget *base, const DbsyncTableSpec *spec);
-extern DbsyncEncoding dbsync_file_table_encoding(const DbsyncTargetTable *table);
+extern const DbsyncForm *dbsync_file_table_forms(const DbsyncTargetTable *table);
 extern bool dbsync_file_table_has_rows(DbsyncTarget *base, DbsyncTargetTable *table, bool *has_rows);
 extern bool dbsync_file_tables_close(DbsyncTarget *base, List *tables);
 

@@ -40,12 +40,12 @@ copy_columns(DbsyncBundleTable *table, const DbsyncTableSpec *spec)
 	{
 		DbsyncBundleColumn *column = &table->columns[i];
 
-		column->name = pstrdup(spec->columns[i]);
-		column->type = spec->type_names ? pstrdup(spec->type_names[i])
-			: dbsync_file_type_name(spec->types[i], spec->typmods[i]);
-		column->oid = dbsync_file_type_oid(spec->types[i]);
-		column->typmod = OidIsValid(column->oid) ? spec->typmods[i] : -1;
-		column->not_null = spec->not_null && spec->not_null[i];
+		column->name = pstrdup(spec->columns[i].name);
+		column->type = spec->columns[i].type_name ? pstrdup(spec->columns[i].type_name)
+			: dbsync_file_type_name(spec->columns[i].type, spec->columns[i].typmod);
+		column->oid = dbsync_file_type_oid(spec->columns[i].type);
+		column->typmod = OidIsValid(column->oid) ? spec->columns[i].typmod : -1;
+		column->not_null = spec->columns[i].not_null;
 	}
 }
 
@@ -109,8 +109,8 @@ form_of(const DbsyncTableSpec *spec)
 		return DBSYNC_ENCODING_TEXT;
 	for (int i = 0; i < spec->ncolumns; i++)
 	{
-		if (!dbsync_binary_type_is_stable(spec->types[i]) &&
-			!dbsync_binary_type_is_stable(dbsync_binary_type_element(spec->types[i])))
+		if (!dbsync_binary_type_is_stable(spec->columns[i].type) &&
+			!dbsync_binary_type_is_stable(dbsync_binary_type_element(spec->columns[i].type)))
 			return DBSYNC_ENCODING_TEXT;
 	}
 	return DBSYNC_ENCODING_BINARY;
@@ -125,6 +125,9 @@ open_table(FileTarget *target, const DbsyncTableSpec *spec, DbsyncTargetTable **
 	copy_spec(&(*table)->table, spec);
 	fingerprint(&(*table)->table);
 	(*table)->form = form_of(spec);
+	(*table)->forms = palloc0(sizeof(DbsyncForm) * Max(spec->ncolumns, 1));
+	for (int i = 0; i < spec->ncolumns; i++)
+		(*table)->forms[i].kind = DBSYNC_FORM_BINARY;
 	(*table)->whole_rows = target->options.whole_rows;
 	MemoryContextSwitchTo(old);
 	return true;
@@ -144,10 +147,10 @@ dbsync_file_table_open(DbsyncTarget *base, const DbsyncTableSpec *spec)
 	return open_guarded((FileTarget *) base, spec, &table) ? table : NULL;
 }
 
-DbsyncEncoding
-dbsync_file_table_encoding(const DbsyncTargetTable *table)
+const DbsyncForm *
+dbsync_file_table_forms(const DbsyncTargetTable *table)
 {
-	return table->form;
+	return table->form == DBSYNC_ENCODING_BINARY ? table->forms : NULL;
 }
 
 /* Nobody knows; the receiver is told that it is to look. */
@@ -174,6 +177,7 @@ free_table(DbsyncTargetTable *handle)
 	pfree(table->columns);
 	pfree(table->keys);
 	pfree(table->generated);
+	pfree(handle->forms);
 	pfree(unconstify(char *, table->source));
 	pfree(unconstify(char *, table->schema));
 	pfree(unconstify(char *, table->table));

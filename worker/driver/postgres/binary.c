@@ -37,8 +37,8 @@ dbsync_postgres_is_binary_type(const PostgresTarget *target, Oid type)
 	return OidIsValid(element) && is_stable(target, element);
 }
 
-DbsyncEncoding
-dbsync_postgres_table_encoding(const DbsyncTargetTable *table)
+const DbsyncForm *
+dbsync_postgres_table_forms(const DbsyncTargetTable *table)
 {
-	return table->binary ? DBSYNC_ENCODING_BINARY : DBSYNC_ENCODING_TEXT;
+	return table->binary ? table->forms : NULL;
 }

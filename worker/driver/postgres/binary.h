@@ -14,6 +14,7 @@
 /* Is the binary form of this built-in type the same in all majors we speak to? */
 extern bool dbsync_postgres_is_binary_type(const PostgresTarget *target, Oid type);
 
-extern DbsyncEncoding dbsync_postgres_table_encoding(const DbsyncTargetTable *table);
+/* All in binary form, or all as text. */
+extern const DbsyncForm *dbsync_postgres_table_forms(const DbsyncTargetTable *table);
 
 #endif							/* DBSYNC_WORKER_DRIVER_POSTGRES_BINARY_H */

@@ -116,13 +116,13 @@ check_columns(PostgresTarget *target, const DbsyncTargetTable *table, const Dbsy
 	{
 		const PostgresColumn *column = &table->columns[i];
 
-		if (!mentions(condition, quote_identifier(spec->columns[i])))
+		if (!mentions(condition, quote_identifier(spec->columns[i].name)))
 			continue;
-		if (column->base_type != spec->types[i])
-			return refuse(target, table, spec->columns[i], "is of another type here");
-		if (column->typmod >= 0 && column->typmod != spec->typmods[i])
-			return refuse(target, table, spec->columns[i], "is of another length or precision here");
-		if (OidIsValid(spec->collations[i]) && !check_collation(target, table, spec->columns[i]))
+		if (column->base_type != spec->columns[i].type)
+			return refuse(target, table, spec->columns[i].name, "is of another type here");
+		if (column->typmod >= 0 && column->typmod != spec->columns[i].typmod)
+			return refuse(target, table, spec->columns[i].name, "is of another length or precision here");
+		if (OidIsValid(spec->columns[i].collation) && !check_collation(target, table, spec->columns[i].name))
 			return false;
 	}
 	return true;

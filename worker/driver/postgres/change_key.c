@@ -105,7 +105,7 @@ dbsync_postgres_change_key(Changing *changing, const DbsyncChange *change)
 	char	   *columns;
 
 	for (int k = 0; k < spec->nkeys; k++)
-		names[k] = spec->columns[spec->keys[k]];
+		names[k] = spec->columns[spec->keys[k]].name;
 	columns = dbsync_postgres_columns_sql(names, spec->nkeys);
 	if (!find_old_key(changing, change, &drop, &primary))
 		return false;

@@ -70,7 +70,7 @@ is_ours(const DbsyncTargetTable *table, const char *name)
 {
 	for (int i = 0; i < table->ncolumns; i++)
 	{
-		if (strcmp(table->spec.columns[i], name) == 0)
+		if (strcmp(table->spec.columns[i].name, name) == 0)
 			return true;
 	}
 	return false;
@@ -133,10 +133,10 @@ check_chosen_types(PostgresTarget *target, const DbsyncTargetTable *table)
 	{
 		const PostgresColumn *column = &table->columns[i];
 
-		if (!goes_together(table->spec.types[i], column->base_type))
+		if (!goes_together(table->spec.columns[i].type, column->base_type))
 			return dbsync_postgres_refuse(target, ERRCODE_DATATYPE_MISMATCH,
 										  psprintf("column %s of target table %s is of type %s, and what is sent to it of type %s",
-												   column->quoted, table->label, column->cast_type, format_type_be(table->spec.types[i])),
+												   column->quoted, table->label, column->cast_type, format_type_be(table->spec.columns[i].type)),
 										  NULL, "Cast what is sent, or alter the target's column.");
 	}
 	return true;
@@ -160,7 +160,7 @@ dbsync_postgres_look_at_columns(PostgresTarget *target, DbsyncTargetTable *table
 	initStringInfo(&plain);
 	for (int i = 0; i < table->ncolumns; i++)
 	{
-		const char *name = table->spec.columns[i];
+		const char *name = table->spec.columns[i].name;
 		int			row = find_column(answer, name);
 
 		if (row < 0)

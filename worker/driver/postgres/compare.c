@@ -69,8 +69,8 @@ describe_types(PostgresTarget *target, DbsyncTargetTable *table, DbsyncReadForm 
 
 		typmods[i] = column->typmod;
 		how[i] = dbsync_postgres_compares_how(column);
-		if (column->base_type < FirstGenbkiObjectId && !is_written_alike(table->spec.types[i], column->base_type, column->typmod) &&
-			(column->base_type != table->spec.types[i] || column->typmod != table->spec.typmods[i]))
+		if (column->base_type < FirstGenbkiObjectId && !is_written_alike(table->spec.columns[i].type, column->base_type, column->typmod) &&
+			(column->base_type != table->spec.columns[i].type || column->typmod != table->spec.columns[i].typmod))
 			types[i] = column->base_type;
 	}
 	form->hex = target->reading.hex;

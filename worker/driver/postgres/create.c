@@ -59,7 +59,7 @@ key_columns(const DbsyncTableSpec *spec)
 	const char **names = palloc(sizeof(char *) * Max(spec->nkeys, 1));
 
 	for (int k = 0; k < spec->nkeys; k++)
-		names[k] = spec->columns[spec->keys[k]];
+		names[k] = spec->columns[spec->keys[k]].name;
 	return dbsync_postgres_columns_sql(names, spec->nkeys);
 }
 

@@ -197,7 +197,7 @@ static bool
 named_type_takes(const DbsyncTargetTable *table, int i)
 {
 	const PostgresColumn *column = &table->columns[i];
-	const char *ours = table->spec.type_names ? table->spec.type_names[i] : NULL;
+	const char *ours = table->spec.columns[i].type_name;
 	const char *theirs = column->cast_type;
 
 	if (ours == NULL || is_array(ours) != is_array(theirs) || strcmp(bare_name(ours), bare_name(theirs)) != 0)
@@ -211,12 +211,12 @@ static bool
 type_takes(const DbsyncTargetTable *table, int i)
 {
 	const PostgresColumn *column = &table->columns[i];
-	Oid			our_element = OidIsValid(table->spec.types[i]) ? get_element_type(table->spec.types[i]) : InvalidOid;
+	Oid			our_element = OidIsValid(table->spec.columns[i].type) ? get_element_type(table->spec.columns[i].type) : InvalidOid;
 	KeyType		ours;
 	KeyType		theirs = {.type = column->base_type,.name = column->type_name,
 	.kind = column->type_kind,.typmod = column->typmod};
 
-	if (!OidIsValid(table->spec.types[i]))
+	if (!OidIsValid(table->spec.columns[i].type))
 		return named_type_takes(table, i) || IS_AMONG(column->base_type, TEXTOID);
 	/* text takes arrays as well */
 	if (OidIsValid(column->element))
@@ -226,10 +226,10 @@ type_takes(const DbsyncTargetTable *table, int i)
 		theirs.type = column->element;
 		theirs.name = column->element_name;
 		theirs.kind = column->element_kind;
-		ours = type_of_ours(getBaseType(our_element), table->spec.typmods[i]);
+		ours = type_of_ours(getBaseType(our_element), table->spec.columns[i].typmod);
 	}
 	else
-		ours = type_of_ours(table->spec.types[i], table->spec.typmods[i]);
+		ours = type_of_ours(table->spec.columns[i].type, table->spec.columns[i].typmod);
 	return takes(&ours, &theirs);
 }
 
@@ -253,7 +253,7 @@ dbsync_postgres_coarser(const DbsyncTargetTable *table, int column,
 		return "operator class of an extension";
 	if (!type_takes(table, column))
 		return table->columns[column].stage_type;
-	if (!deterministic && !collation_takes(table->spec.collations[column], collation))
+	if (!deterministic && !collation_takes(table->spec.columns[column].collation, collation))
 		return table->columns[column].stage_type;
 	return NULL;
 }

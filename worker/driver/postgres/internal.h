@@ -208,7 +208,8 @@ struct DbsyncTargetTable
 	bool		swallows;		/* triggers may leave out what is deleted */
 	bool		overriding;		/* has a GENERATED ALWAYS identity column */
 	bool		binary;			/* values come in binary form */
-	const int  *binary_formats; /* as many ones as there are columns */
+	const int  *binary_formats; /* as many ones as there are columns, */
+	const DbsyncForm *forms;	/* and forms that say so */
 	bool		narrow;			/* dbsync_postgres_check_narrow() is to look at each row */
 	bool		independent;	/* inserts of different keys never wait for one another */
 	bool		replaceable;	/* delete and insert, in place of update, is as good */

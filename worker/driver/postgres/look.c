@@ -301,20 +301,23 @@ draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 	StringInfoData op;
 	bool		again = true;
 	int		   *formats = palloc(sizeof(int) * Max(table->ncolumns, 1));
+	DbsyncForm *forms = palloc0(sizeof(DbsyncForm) * Max(table->ncolumns, 1));
 
 	table->binary = true;
 	table->binary_formats = formats;
+	table->forms = forms;
 	table->narrow = false;
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		PostgresColumn *column = &table->columns[i];
 
 		formats[i] = 1;
-		if (column->base_type != table->spec.types[i] ||
+		forms[i].kind = DBSYNC_FORM_BINARY;
+		if (column->base_type != table->spec.columns[i].type ||
 			!dbsync_postgres_is_binary_type(target, column->base_type))
 			table->binary = false;
-		dbsync_postgres_learn_narrow(column, table->spec.types[i]);
-		if (dbsync_postgres_is_narrow(target, column, table->spec.types[i]))
+		dbsync_postgres_learn_narrow(column, table->spec.columns[i].type);
+		if (dbsync_postgres_is_narrow(target, column, table->spec.columns[i].type))
 			table->narrow = true;
 		if (column->identity_always)
 			table->overriding = true;
@@ -325,7 +328,7 @@ draw_conclusions(PostgresTarget *target, DbsyncTargetTable *table)
 			table->assignable = true;
 		/* of a type that is known by its name alone, they may */
 		column->can_be_unchanged = !column->is_key && 
-			(!OidIsValid(table->spec.types[i]) || get_typlen(table->spec.types[i]) == -1);
+			(!OidIsValid(table->spec.columns[i].type) || get_typlen(table->spec.columns[i].type) == -1);
 	}
 
 	table->narrow = table->narrow && !table->binary;

@@ -146,10 +146,10 @@ dbsync_postgres_check_narrow(PostgresTarget *target, const DbsyncRow *row)
 	{
 		int			at = rows->mode == DBSYNC_ROWS_DELETE ? table->keys[i] : i;
 		const PostgresColumn *column = &table->columns[at];
-		bool		same = table->spec.types[at] == column->base_type;
+		bool		same = table->spec.columns[at].type == column->base_type;
 		int			kept = bytes_kept(column->base_type);
 
-		if (row->values[i] == NULL || !dbsync_postgres_is_narrow(target, column, table->spec.types[at]))
+		if (row->values[i] == NULL || !dbsync_postgres_is_narrow(target, column, table->spec.columns[at].type))
 			continue;
 		if (!same && kept > 0 && row->lengths[i] > kept)
 			return refuse_long(target, column);

@@ -337,6 +337,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 		DBSYNC_FEATURE_SEVERAL | DBSYNC_FEATURE_CHANGE | DBSYNC_FEATURE_COUNT |
 		DBSYNC_FEATURE_SEQUENCES | DBSYNC_FEATURE_CREATE | DBSYNC_FEATURE_FOREIGN_KEYS |
 		DBSYNC_FEATURE_CLEAR | DBSYNC_FEATURE_CAREFUL | DBSYNC_FEATURE_COMPARE | DBSYNC_FEATURE_QUARANTINE,
+	.dialect = DBSYNC_DIALECT_POSTGRES,
 	.open = postgres_open,
 	.close = postgres_close,
 	.ledger_read = dbsync_postgres_ledger_read,
@@ -368,7 +369,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.confirm = dbsync_postgres_confirm,
 	.option_lends_account = dbsync_postgres_lends_account,
 	.tables_close = dbsync_postgres_tables_close,
-	.table_encoding = dbsync_postgres_table_encoding,
+	.table_forms = dbsync_postgres_table_forms,
 	.table_wants_replace = dbsync_postgres_table_wants_replace,
 	.table_takes_unchanged = dbsync_postgres_table_takes_unchanged,
 	.table_takes_several = dbsync_postgres_table_takes_several,

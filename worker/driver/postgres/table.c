@@ -27,6 +27,15 @@
 #include "worker/driver/postgres/table.h"
 
 static bool
+same_column(const DbsyncColumn *a, const DbsyncColumn *b)
+{
+	/* the oid says all, where it is known */
+	if (!OidIsValid(a->type) && !OidIsValid(b->type) && strcmp(a->type_name, b->type_name) != 0)
+		return false;
+	return strcmp(a->name, b->name) == 0 && a->type == b->type && a->typmod == b->typmod && a->collation == b->collation;
+}
+
+static bool
 same_spec(const DbsyncTableSpec *a, const DbsyncTableSpec *b)
 {
 	if (strcmp(a->schema, b->schema) != 0 || strcmp(a->table, b->table) != 0 ||
@@ -34,17 +43,24 @@ same_spec(const DbsyncTableSpec *a, const DbsyncTableSpec *b)
 		return false;
 	for (int i = 0; i < a->ncolumns; i++)
 	{
-		if (strcmp(a->columns[i], b->columns[i]) != 0)
-			return false;
-		/* else the oid says all, where it is known */
-		if (!OidIsValid(a->types[i]) && !OidIsValid(b->types[i]) &&
-			strcmp(a->type_names[i], b->type_names[i]) != 0)
+		if (!same_column(&a->columns[i], &b->columns[i]))
 			return false;
 	}
-	return memcmp(a->types, b->types, sizeof(Oid) * a->ncolumns) == 0 &&
-		memcmp(a->typmods, b->typmods, sizeof(int32) * a->ncolumns) == 0 &&
-		memcmp(a->collations, b->collations, sizeof(Oid) * a->ncolumns) == 0 &&
-		memcmp(a->keys, b->keys, sizeof(int) * a->nkeys) == 0;
+	return memcmp(a->keys, b->keys, sizeof(int) * a->nkeys) == 0;
+}
+
+static const DbsyncColumn *
+copy_columns(const DbsyncTableSpec *from)
+{
+	DbsyncColumn *columns = palloc(sizeof(DbsyncColumn) * Max(from->ncolumns, 1));
+
+	for (int i = 0; i < from->ncolumns; i++)
+	{
+		columns[i] = from->columns[i];
+		columns[i].name = pstrdup(columns[i].name);
+		columns[i].type_name = columns[i].type_name ? pstrdup(columns[i].type_name) : NULL;
+	}
+	return columns;
 }
 
 static void
@@ -53,23 +69,8 @@ copy_spec(DbsyncTableSpec *to, const DbsyncTableSpec *from)
 	*to = *from;
 	to->schema = pstrdup(from->schema);
 	to->table = pstrdup(from->table);
-	to->columns = palloc(sizeof(char *) * Max(from->ncolumns, 1));
-	for (int i = 0; i < from->ncolumns; i++)
-		to->columns[i] = pstrdup(from->columns[i]);
-	to->types = memcpy(palloc(sizeof(Oid) * Max(from->ncolumns, 1)), from->types,
-					   sizeof(Oid) * from->ncolumns);
-	to->typmods = memcpy(palloc(sizeof(int32) * Max(from->ncolumns, 1)), from->typmods,
-						 sizeof(int32) * from->ncolumns);
-	to->collations = memcpy(palloc(sizeof(Oid) * Max(from->ncolumns, 1)), from->collations,
-							sizeof(Oid) * from->ncolumns);
-	if (from->type_names != NULL)
-	{
-		to->type_names = palloc(sizeof(char *) * Max(from->ncolumns, 1));
-		for (int i = 0; i < from->ncolumns; i++)
-			to->type_names[i] = from->type_names[i] ? pstrdup(from->type_names[i]) : NULL;
-	}
+	to->columns = copy_columns(from);
 	to->source = NULL;
-	to->not_null = NULL;
 	to->generated = palloc(sizeof(char *) * Max(from->ngenerated, 1));
 	for (int i = 0; i < from->ngenerated; i++)
 		to->generated[i] = pstrdup(from->generated[i]);
@@ -266,7 +267,7 @@ dbsync_postgres_table_lacks(DbsyncTarget *base, const DbsyncTableSpec *spec, boo
 	{
 		lacks[i] = true;
 		for (int row = 0; row < dbsync_postgres_answer_rows(answer) && lacks[i]; row++)
-			lacks[i] = strcmp(dbsync_postgres_answer_text(answer, row, 0), spec->columns[i]) != 0;
+			lacks[i] = strcmp(dbsync_postgres_answer_text(answer, row, 0), spec->columns[i].name) != 0;
 	}
 	return alone ? dbsync_postgres_commit(target) : true;
 }
