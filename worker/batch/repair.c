@@ -161,14 +161,14 @@ put_behind(DbsyncBatch *batch, const List *keys)
 
 /* Keys of rows that were in the way, to be sent with the others. */
 static List *
-make_room(DbsyncBatch *batch, const List *keys)
+make_room(DbsyncBatch *batch, const List *keys, bool doubted)
 {
 	List	   *left;
 	List	   *more;
 
 	if (!dbsync_room_is_to_be_had(batch->work, batch->repairing))
 		return NIL;
-	more = dbsync_room_make(batch->work, batch->repairing, keys, &left);
+	more = dbsync_room_make(batch->work, batch->repairing, keys, doubted, &left);
 	put_behind(batch, left);
 	return more;
 }
@@ -221,7 +221,7 @@ send_all(DbsyncBatch *batch, List *keys, bool gone, int64 *more)
 	*more = 0;
 	if (work->send_as == DBSYNC_SEND_DOUBTED || table->parked != NULL)
 	{
-		others = make_room(batch, keys);
+		others = make_room(batch, keys, true);
 		*more = list_length(others);
 		return send_doubted(batch, list_concat_copy(keys, others), gone);
 	}
@@ -235,7 +235,7 @@ send_all(DbsyncBatch *batch, List *keys, bool gone, int64 *more)
 		return send_keys(batch, keys, DBSYNC_ROWS_MERGE, DBSYNC_RELAY_CHANGES, gone);
 	(void) send_keys(batch, keys, DBSYNC_ROWS_DELETE, DBSYNC_RELAY_KEYS, gone);
 	if (work->crowded == table->captured_id)
-		others = make_room(batch, keys);
+		others = make_room(batch, keys, false);
 	written = send_keys(batch, keys, DBSYNC_ROWS_APPEND, DBSYNC_RELAY_REMAINING, false);
 	*more = list_length(others);
 	return written + dbsync_room_fill(work, table, others);

@@ -212,6 +212,8 @@ dbsync_wait_for(PG_FUNCTION_ARGS)
 	bool		holds = false;
 	bool		parks = false;
 
+	/* no worker is where it could be answered */
+	PreventCommandDuringRecovery("dbsync.wait_for()");
 	if (dbsync_pending_is_starting(found.id))
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
@@ -263,6 +265,7 @@ dbsync_run_now(PG_FUNCTION_ARGS)
 	DbsyncFound found = find_argument(fcinfo);
 	char	   *name = NameStr(*PG_GETARG_NAME(0));
 
+	PreventCommandDuringRecovery("dbsync.run_now()");
 	check_adopted();
 	if (!found.enabled)
 		ereport(ERROR,
@@ -300,6 +303,7 @@ name_of_run(const DbsyncFound *found)
 static void
 check_can_run(const char *name, const DbsyncFound *found)
 {
+	PreventCommandDuringRecovery(psprintf("dbsync.%s()", name_of_run(found)));
 	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),

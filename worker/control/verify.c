@@ -208,6 +208,7 @@ dbsync_run_verify(PG_FUNCTION_ARGS)
 	DbsyncVerifyOrder order = {0};
 	const char *name = NameStr(*PG_GETARG_NAME(7));
 
+	PreventCommandDuringRecovery("dbsync.verify()");
 	check_transaction();
 	if (found.enabled && !dbsync_policies_are_open(name, &found))
 		ereport(ERROR,

@@ -32,6 +32,8 @@ send_rows(DbsyncWork *work, DbsyncTable *table, const List *keys, DbsyncRowsMode
 	DbsyncOwner saved;
 	int64		sent;
 
+	if (mode == DBSYNC_ROWS_CLEAR_DOUBTED)
+		dbsync_relay_send_text(relay);
 	dbsync_target_rows_begin(work->target, table->handle, mode, list_length(keys), "making room for rows");
 	dbsync_owner_begin(&saved, dbsync_table_owner(table));
 	dbsync_lookup(table, table->shape, dbsync_lookup_distinct(table->shape, keys), false, DBSYNC_RELAY_REMAINING, relay, NULL, NULL);
@@ -42,13 +44,13 @@ send_rows(DbsyncWork *work, DbsyncTable *table, const List *keys, DbsyncRowsMode
 }
 
 static List *
-clear_for(DbsyncWork *work, DbsyncTable *table, const List *keys)
+clear_for(DbsyncWork *work, DbsyncTable *table, const List *keys, bool doubted)
 {
 	List	   *cleared = NIL;
 
 	if (keys == NIL)
 		return NIL;
-	(void) send_rows(work, table, keys, DBSYNC_ROWS_CLEAR);
+	(void) send_rows(work, table, keys, doubted ? DBSYNC_ROWS_CLEAR_DOUBTED : DBSYNC_ROWS_CLEAR);
 	dbsync_target_rows_clear(work->target, table->handle, NIL, &cleared);
 	return cleared;
 }
@@ -59,16 +61,16 @@ dbsync_room_follow(DbsyncWork *work, DbsyncTable *table, List **left)
 	List	   *cleared = NIL;
 
 	dbsync_target_rows_clear(work->target, table->handle, NIL, &cleared);
-	*left = clear_for(work, table, cleared);
+	*left = clear_for(work, table, cleared, false);
 	return cleared;
 }
 
 List *
-dbsync_room_make(DbsyncWork *work, DbsyncTable *table, const List *keys, List **left)
+dbsync_room_make(DbsyncWork *work, DbsyncTable *table, const List *keys, bool doubted, List **left)
 {
-	List	   *cleared = clear_for(work, table, keys);
+	List	   *cleared = clear_for(work, table, keys, doubted);
 
-	*left = clear_for(work, table, cleared);
+	*left = clear_for(work, table, cleared, doubted);
 	return cleared;
 }
 

@@ -25,9 +25,9 @@ extern bool dbsync_room_is_to_be_had(const DbsyncWork *work, const DbsyncTable *
 /*
  * Within a batch, of a table that is locked: have rows that are in the way of those of these keys (a List of char **) deleted, and the
  * same of their own rows.  Returns the keys of rows that were, which are to be sent with the others; *left: keys of those that are to
- * be sent later.  All in CurrentMemoryContext.
+ * be sent later.  All in CurrentMemoryContext.  Doubted: some may be rows that the target cannot hold, which need no room.
  */
-extern List *dbsync_room_make(DbsyncWork *work, DbsyncTable *table, const List *keys, List **left);
+extern List *dbsync_room_make(DbsyncWork *work, DbsyncTable *table, const List *keys, bool doubted, List **left);
 
 /* The same, for rows that have come in mode CLEAR already. */
 extern List *dbsync_room_follow(DbsyncWork *work, DbsyncTable *table, List **left);

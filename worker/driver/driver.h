@@ -338,8 +338,10 @@ typedef enum DbsyncRowsMode
 	DBSYNC_ROWS_TOGETHER,		/* as MERGE, but they wait for rows_together() */
 	DBSYNC_ROWS_CLEAR,			/* rows for which others are to make room: they wait for rows_clear(), and
 								 * come once more to be written */
-	DBSYNC_ROWS_DOUBTED			/* as MERGE, of any table with a key, and never in binary form; of one that is refused for what
+	DBSYNC_ROWS_DOUBTED,		/* as MERGE, of any table with a key, and never in binary form; of one that is refused for what
 								 * it is the key is parked, and the others are written */
+	DBSYNC_ROWS_CLEAR_DOUBTED	/* as CLEAR, for rows_clear() that tells keys, and never in binary form; one that is refused for
+								 * what it is makes no room: it comes in mode DOUBTED then */
 } DbsyncRowsMode;
 
 /* a row that the target has refused; strings but these three may be NULL */
@@ -529,7 +531,7 @@ typedef struct DbsyncReadSequence
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
 
 /* of this contract; a driver that was made for another one is refused */
-#define DBSYNC_DRIVER_VERSION	10
+#define DBSYNC_DRIVER_VERSION	11
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */

@@ -32,6 +32,7 @@ step_of(DbsyncRowsMode mode)
 		case DBSYNC_ROWS_MERGE:
 		case DBSYNC_ROWS_TOGETHER:
 		case DBSYNC_ROWS_DOUBTED:
+		case DBSYNC_ROWS_CLEAR_DOUBTED:
 			break;
 	}
 	return DBSYNC_BUNDLE_MERGE;

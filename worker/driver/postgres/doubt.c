@@ -6,6 +6,8 @@
  * Rows are written slice by slice, each behind a savepoint; one that is refused is gone back over, and its halves are
  * written one after the other, until it is a single row.  Its key is parked, and what the table has of it stays.
  *
+ * Room for them is made slice by slice, too (mode CLEAR_DOUBTED): what a stage has no room for the table would refuse as well.
+ *
  * A row that clashes need not be refused: what is in its way may be about to go, or to come, in another slice.  So these wait until
  * all others are written (clashing.c).  What is checked at the end of the batch is checked once behind its last row; a constraint
  * that this names is checked with each slice when the batch comes again, and no other: rows of a circle that waits for its end
@@ -22,6 +24,7 @@
 #include "worker/driver/postgres/bound.h"
 #include "worker/driver/postgres/change.h"
 #include "worker/driver/postgres/clashing.h"
+#include "worker/driver/postgres/clear.h"
 #include "worker/driver/postgres/doubt.h"
 #include "worker/driver/postgres/doubting.h"
 #include "worker/driver/postgres/fault.h"
@@ -211,12 +214,55 @@ write_slice(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **
 	return write_slice(target, table, rows, n / 2) && write_slice(target, table, rows + n / 2, n - n / 2);
 }
 
+/* What is in the way of these is deleted, and its keys are kept. */
+static bool
+clear_staged(PostgresTarget *target, DbsyncTargetTable *table)
+{
+	PostgresDoubt *doubt = target->doubt;
+	List	   *keys = NIL;
+	ListCell   *lc;
+
+	if (!dbsync_postgres_rows_clear(&target->base, table, NIL, &keys))
+		return false;
+	foreach(lc, keys)
+	{
+		MemoryContext old = MemoryContextSwitchTo(doubt->kept_context);
+		char	  **key = palloc(sizeof(char *) * table->nkeys);
+
+		for (int k = 0; k < table->nkeys; k++)
+			key[k] = pstrdup(((char **) lfirst(lc))[k]);
+		doubt->cleared = lappend(doubt->cleared, key);
+		MemoryContextSwitchTo(old);
+	}
+	return true;
+}
+
+/* Room for those that the table can hold. */
+static bool
+clear_slice(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **rows, int n)
+{
+	PostgresMark mark;
+	DbsyncFault said;
+	int			before = list_length(target->doubt->cleared);
+
+	if (n == 0)
+		return true;
+	if (!dbsync_postgres_mark(target, list_make1(table), &mark))
+		return false;
+	if (dbsync_postgres_doubted_write(target, table, rows, n, DBSYNC_ROWS_CLEAR) && clear_staged(target, table))
+		return dbsync_postgres_keep(target);
+	if (!dbsync_postgres_doubted_back(target, &mark, &said))
+		return false;
+	target->doubt->cleared = list_truncate(target->doubt->cleared, before);
+	return n == 1 || (clear_slice(target, table, rows, n / 2) && clear_slice(target, table, rows + n / 2, n - n / 2));
+}
+
 static bool
 end_slice(PostgresTarget *target)
 {
 	PostgresDoubt *doubt = target->doubt;
 	MemoryContext old = MemoryContextSwitchTo(doubt->scratch);
-	bool		good = write_slice(target, doubt->table, doubt->slice, doubt->n);
+	bool		good = (doubt->clears ? clear_slice : write_slice) (target, doubt->table, doubt->slice, doubt->n);
 
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(doubt->scratch);
@@ -251,11 +297,13 @@ finish(PostgresTarget *target)
 }
 
 static bool
-begin(PostgresTarget *target, DbsyncTargetTable *table)
+begin(PostgresTarget *target, DbsyncTargetTable *table, bool clears)
 {
 	PostgresDoubt *doubt = doubt_of(target);
 
 	doubt->table = table;
+	doubt->clears = clears;
+	doubt->cleared = NIL;
 	doubt->n = 0;
 	doubt->bytes = 0;
 	MemoryContextReset(doubt->slice_context);
@@ -280,7 +328,8 @@ dbsync_postgres_doubt_rows_begin(DbsyncTarget *base, DbsyncTargetTable *table, D
 				return false;
 			break;
 		}
-	return mode == DBSYNC_ROWS_DOUBTED ? begin(target, table) : dbsync_postgres_rows_begin(base, table, mode, expected_rows);
+	return mode == DBSYNC_ROWS_DOUBTED || mode == DBSYNC_ROWS_CLEAR_DOUBTED ? begin(target, table, mode == DBSYNC_ROWS_CLEAR_DOUBTED)
+		: dbsync_postgres_rows_begin(base, table, mode, expected_rows);
 }
 
 /* Of a key that is parked already nobody expects that it fits: it goes alone. */
@@ -318,8 +367,34 @@ dbsync_postgres_doubt_rows_end(DbsyncTarget *base)
 		return dbsync_postgres_rows_end(base);
 	good = end_slice(target);
 	target->doubt->table = NULL;
+	if (target->doubt->clears)
+		return good;
 	/* where keys are checked others come that may belong to them: see rows_together() */
 	return good && (!target->replica_role || finish(target));
+}
+
+bool
+dbsync_postgres_doubt_rows_clear(DbsyncTarget *base, DbsyncTargetTable *table, List *sets, List **keys)
+{
+	PostgresDoubt *doubt = ((PostgresTarget *) base)->doubt;
+	ListCell   *lc;
+
+	if (doubt == NULL || !doubt->clears)
+		return dbsync_postgres_rows_clear(base, table, sets, keys);
+	/* slice by slice they have been deleted already */
+	foreach(lc, doubt->cleared)
+	{
+		char	  **key = palloc(sizeof(char *) * table->nkeys);
+
+		for (int k = 0; k < table->nkeys; k++)
+			key[k] = pstrdup(((char **) lfirst(lc))[k]);
+		*keys = lappend(*keys, key);
+	}
+	doubt->clears = false;
+	doubt->cleared = NIL;
+	if (doubt->later == NIL)
+		MemoryContextReset(doubt->kept_context);
+	return true;
 }
 
 bool

@@ -25,6 +25,7 @@ extern bool dbsync_postgres_doubt_rows_begin(DbsyncTarget *base, DbsyncTargetTab
 											 int64 expected_rows);
 extern bool dbsync_postgres_doubt_rows_put(DbsyncTarget *base, const DbsyncRow *row);
 extern bool dbsync_postgres_doubt_rows_end(DbsyncTarget *base);
+extern bool dbsync_postgres_doubt_rows_clear(DbsyncTarget *base, DbsyncTargetTable *table, List *sets, List **keys);
 extern bool dbsync_postgres_doubt_rows_together(DbsyncTarget *base, bool clashed);
 extern bool dbsync_postgres_doubt_truncate(DbsyncTarget *base, DbsyncTargetTable **tables, int ntables);
 extern bool dbsync_postgres_doubt_delete_where(DbsyncTarget *base, DbsyncTargetTable *table, const DbsyncTableSpec *spec,

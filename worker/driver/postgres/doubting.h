@@ -28,6 +28,8 @@ typedef struct PostgresDoubted
 typedef struct PostgresDoubt
 {
 	DbsyncTargetTable *table;	/* whose rows are coming; NULL: none */
+	bool		clears;			/* in mode CLEAR_DOUBTED; then ... */
+	List	   *cleared;		/* ... keys of what was in their way, of char **; in kept_context */
 	int			n;
 	Size		bytes;
 	PostgresDoubted *slice[POSTGRES_DOUBTED_ROWS];
@@ -60,7 +62,7 @@ extern bool dbsync_postgres_doubted_try(PostgresTarget *target, DbsyncTargetTabl
 /* After a refusal: go back to the mark, if it was for what a row is; *said as above.  False: another fault. */
 extern bool dbsync_postgres_doubted_back(PostgresTarget *target, const PostgresMark *mark, DbsyncFault *said);
 
-/* In modes DELETE, APPEND, MERGE and TOGETHER, which may have to be finished; whatever becomes of it. */
+/* In modes DELETE, APPEND, MERGE, TOGETHER and CLEAR, which may have to be finished; whatever becomes of it. */
 extern bool dbsync_postgres_doubted_write(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **rows, int n,
 										  DbsyncRowsMode mode);
 

@@ -88,6 +88,29 @@ row_text(const DbsyncTargetTable *table, const DbsyncRow *row)
 	return buf.data;
 }
 
+/* The same JSON in ASCII, for a target that has no such character: it refused the row for that, and would refuse these words. */
+static char *
+in_ascii(const char *json)
+{
+	StringInfoData buf;
+
+	if (GetDatabaseEncoding() != PG_UTF8)
+		return pstrdup(json);
+	initStringInfo(&buf);
+	for (const unsigned char *p = (const unsigned char *) json; *p; p += pg_utf_mblen(p))
+	{
+		pg_wchar	c = utf8_to_unicode(p);
+
+		if (c < 0x80)
+			appendStringInfoChar(&buf, *p);
+		else if (c < 0x10000)
+			appendStringInfo(&buf, "\\u%04x", c);
+		else
+			appendStringInfo(&buf, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + ((c - 0x10000) & 0x3ff));
+	}
+	return buf.data;
+}
+
 static char **
 key_of(const DbsyncTargetTable *table, const DbsyncRow *row)
 {
@@ -200,6 +223,8 @@ dbsync_postgres_park(PostgresTarget *target, DbsyncTargetTable *table, const Dbs
 	values[2] = dbsync_postgres_array_text(table->nkeys, (const char *const *) key);
 	values[3] = row->kind == DBSYNC_ROW_DELETE ? "delete" : "write";
 	values[4] = row_text(table, row);
+	if (said->sqlstate == ERRCODE_UNTRANSLATABLE_CHARACTER)
+		values[4] = in_ascii(values[4]);
 	values[5] = unpack_sql_state(said->sqlstate);
 	values[6] = said->message ? said->message : "the target refused without a word";
 	values[7] = said->detail;

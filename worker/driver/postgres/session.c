@@ -20,7 +20,6 @@
 #include "worker/driver/postgres/between.h"
 #include "worker/driver/postgres/binary.h"
 #include "worker/driver/postgres/change.h"
-#include "worker/driver/postgres/clear.h"
 #include "worker/driver/postgres/bound.h"
 #include "worker/driver/postgres/compare.h"
 #include "worker/driver/postgres/connect.h"
@@ -379,7 +378,7 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.foreign_keys = dbsync_postgres_foreign_keys,
 	.rows_together = dbsync_postgres_doubt_rows_together,
 	.table_is_followed = dbsync_postgres_table_is_followed,
-	.rows_clear = dbsync_postgres_rows_clear,
+	.rows_clear = dbsync_postgres_doubt_rows_clear,
 	.read_begin = dbsync_postgres_read_begin,
 	.read_ask = dbsync_postgres_read_ask,
 	.read_next = dbsync_postgres_read_next,
