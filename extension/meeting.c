@@ -118,9 +118,9 @@ dbsync_meeting_read(int i, DbsyncMeeting *copy)
  * all tables looked at anew that are compared or scanned.  False: there is none.  Lock held.
  */
 static bool
-call_worker(void)
+call_worker(const DbsyncMeeting *meeting)
 {
-	DbsyncSlot *slot = dbsync_shmem_slot(mine->order.subscription, false);
+	DbsyncSlot *slot = dbsync_shmem_slot(meeting->order.subscription, false);
 
 	if (slot == NULL || slot->pid == 0)
 		return false;
@@ -139,7 +139,7 @@ leave(int code, Datum arg)
 	mine->latch = NULL;
 	mine->ended = true;
 	/* it may stand, or be there for us alone */
-	call_worker();
+	call_worker(mine);
 	dbsync_shmem_unlock();
 	mine = NULL;
 }
@@ -175,7 +175,7 @@ dbsync_meeting_ask(DbsyncMeetingWish wish, int captured_id, int64 rows_there)
 	mine->repaired = 0;
 	mine->rows_there = rows_there;
 	mine->reason[0] = mine->snapshot[0] = '\0';
-	(void) call_worker();
+	(void) call_worker(mine);
 	dbsync_shmem_unlock();
 }
 
@@ -187,7 +187,7 @@ dbsync_meeting_call(DbsyncTrouble *trouble)
 
 	memset(trouble, 0, sizeof(*trouble));
 	dbsync_shmem_lock(true);
-	has = call_worker();
+	has = call_worker(mine);
 	slot = dbsync_shmem_slot(mine->order.subscription, false);
 	if (slot != NULL)
 		*trouble = slot->trouble;
@@ -213,7 +213,7 @@ dbsync_meeting_take(void)
 	taken = mine->state == DBSYNC_MEETING_STANDING;
 	if (taken)
 		mine->state = DBSYNC_MEETING_TAKEN;
-	(void) call_worker();
+	(void) call_worker(mine);
 	dbsync_shmem_unlock();
 	return taken;
 }
@@ -384,6 +384,8 @@ dbsync_meeting_repaired(const DbsyncMeeting *asked, int64 rows, bool done)
 		meeting->repaired += rows;
 		if (done)
 			meeting->state = DBSYNC_MEETING_REPAIRED;
+		else
+			(void) call_worker(meeting);
 		if (meeting->latch != NULL)
 			SetLatch(meeting->latch);
 	}
