@@ -60,6 +60,7 @@ typedef struct DbsyncBatch
 	int64		repair_last;	/* the last key (dbsync_internal.repair_key.id) whose row went, */
 	int64		repair_rows;	/* how many, */
 	bool		repair_over;	/* and whether that is all of them */
+	bool		repair_doubted; /* the last of them were sent as what may be refused */
 	instr_time	begun;
 } DbsyncBatch;
 

@@ -122,6 +122,9 @@ dbsync_meet_goes_on(const DbsyncBatch *batch, int done)
 {
 	if (batch->meeting == NULL || done >= MAX_BATCHES)
 		return false;
+	/* keys are forgotten as this ends: who has not got past a batch that is refused would begin with them again, for ever */
+	if (batch->repair_doubted)
+		return false;
 	/* what is compared on a schedule keeps nobody waiting: others' changes come between any two of its batches */
 	return !batch->caught_up || (batch->repairing != NULL && !batch->repair_over && !batch->meeting->order.scan);
 }

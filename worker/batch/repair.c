@@ -285,6 +285,7 @@ dbsync_repair_send(DbsyncBatch *batch)
 	batch->current = table;
 	/* until the batch has gone through: what is refused may show as it commits */
 	work->repairing = table->captured_id;
+	batch->repair_doubted = work->send_as == DBSYNC_SEND_DOUBTED;
 	if (work->send_as == DBSYNC_SEND_REPLACE_ALL)
 		work->crowded = table->captured_id;
 	written = send_all(batch, keys, gone, &more);
