@@ -424,9 +424,8 @@ is($pair->sql(q{SELECT count(*) FROM dbsync.test_target('far')}), '1', 'and none
 
 $source->append_conf('postgresql.conf', 'dbsync_file_test.other_version = on');
 $source->restart;
-like(error_of(q{SELECT * FROM dbsync.test_target('files')}),
-	qr/a driver was made for version 11 of dbsync's contract\nDETAIL:  This is version 10/,
-	'a driver that was made for another version is refused');
+my ($made_for, $ours) = error_of(q{SELECT * FROM dbsync.test_target('files')}) =~ /a driver was made for version (\d+) of dbsync's contract\nDETAIL:  This is version (\d+)/;
+is($made_for, ($ours // 0) + 1, 'a driver that was made for another version is refused');
 is($pair->sql(q{SELECT count(*) FROM dbsync.test_target('far')}), '1', 'those that are built in stay');
 
 DbsyncTest::finish();
