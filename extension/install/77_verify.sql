@@ -109,7 +109,8 @@ DECLARE
 BEGIN
     -- of each table the last verification alone names rows
     DELETE FROM dbsync_internal.difference d USING dbsync_internal.verification v
-    WHERE v.subscription_id = of_subscription AND v.captured_id = of_captured AND d.verification = v.id;
+    WHERE d.verification = v.id AND (v.subscription_id = of_subscription AND v.captured_id = of_captured
+        OR NOT EXISTS (SELECT FROM dbsync.subscription s WHERE s.id = v.subscription_id));
     INSERT INTO dbsync_internal.verification (run, subscription_id, subscription, captured_id, "table", role, sample)
     SELECT run, s.id, s.name, c.id, dbsync_internal.name_of(c), coalesce((SELECT r.rolname FROM pg_roles r WHERE r.oid = caller), caller::text), sample
     FROM dbsync.subscription s, dbsync.captured_table c WHERE s.id = of_subscription AND c.id = of_captured
@@ -119,14 +120,21 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.begin_verification(uuid, int, int, oid, float8) IS 'writes down that a table is being verified';
 
 CREATE FUNCTION dbsync_internal.end_verification(of_id bigint, verdict text, note text, "position" pg_snapshot, rows bigint[], buckets int[], words text) RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
+BEGIN
     UPDATE dbsync_internal.verification v SET ended = clock_timestamp(), verdict = end_verification.verdict, note = end_verification.note, words = end_verification.words,
         "position" = end_verification."position", rows_here = rows[1], rows_there = rows[2], missing = rows[3], extra = rows[4],
         different = rows[5], kept = rows[6], repaired = rows[7], parked = rows[8],
         buckets = end_verification.buckets[1], compared = end_verification.buckets[2], differing = end_verification.buckets[3]
-    WHERE v.id = of_id
-$$;
+    WHERE v.id = of_id;
+    -- dropped meanwhile, and with it all that was there of its tables' rows by then; who drops it now waits, and finds these
+    PERFORM FROM dbsync.subscription s JOIN dbsync_internal.verification v ON v.subscription_id = s.id WHERE v.id = of_id FOR KEY SHARE OF s;
+    IF NOT FOUND THEN
+        DELETE FROM dbsync_internal.difference d WHERE d.verification = of_id;
+    END IF;
+END $$;
 COMMENT ON FUNCTION dbsync_internal.end_verification(bigint, text, text, pg_snapshot, bigint[], int[], text) IS 'writes down what has come of verifying a table';
 
 CREATE FUNCTION dbsync_internal.verify_places(
