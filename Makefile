@@ -6,7 +6,8 @@ EXTVERSION = 0.1
 MODULE_big = dbsync
 
 # The folders are the architecture (docs/design.md).
-ROOMS = extension/ extension/*/ worker/ worker/*/ worker/driver/*/
+# Below worker/driver/ are also drivers that are modules of their own, see below.
+ROOMS = extension/ extension/*/ worker/ worker/*/ worker/driver/postgres/ worker/driver/file/
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard $(addsuffix *.c,$(ROOMS)))))
 ALL_HEADERS = $(wildcard $(addsuffix *.h,$(ROOMS)))
 

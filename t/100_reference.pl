@@ -260,7 +260,7 @@ note('libpq is older than ' . join(', ', grep { !$known{$_}{known} } sort keys %
 
 my %superusers = map { $_ => 1 } lines_of(q{
 	SELECT o FROM unnest(ARRAY[} . join(', ', map { quoted($_) } keys %accepted) . q{]) o
-	WHERE dbsync_internal.is_superuser_option(o)});
+	WHERE dbsync_internal.superuser_option('dbsync_postgres', o) IS NOT NULL});
 same($reference, 'options',
 	[ map { "$_->[0] of " . ($_->[1] eq 'either' ? 'server or user mapping' : $_->[1])
 		. ($_->[2] eq 'superuser' ? ', for superusers' : '') } @of_this_libpq ],

@@ -161,7 +161,8 @@ sub new
 	my $folder = File::Spec->rel2abs(PostgreSQL::Test::Utils::tempdir('file'));
 	my $self = bless { pair => $pair, folder => $folder }, $class;
 
-	$pair->sql('CREATE FOREIGN DATA WRAPPER dbsync_file_test');
+	$pair->sql(q{CREATE FUNCTION public.file_test_validator(text[], oid) RETURNS void LANGUAGE c AS 'dbsync_file_test', 'dbsync_file_test_validator'});
+	$pair->sql('CREATE FOREIGN DATA WRAPPER dbsync_file_test VALIDATOR public.file_test_validator');
 	$pair->sql('CREATE SERVER files FOREIGN DATA WRAPPER dbsync_file_test OPTIONS (folder '
 		  . quoted($self->{folder}) . ')');
 	$pair->sql('CREATE USER MAPPING FOR CURRENT_USER SERVER files');
