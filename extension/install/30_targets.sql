@@ -51,6 +51,11 @@ CREATE FUNCTION dbsync_internal.writes_server_files(wrapper name) RETURNS boolea
 COMMENT ON FUNCTION dbsync_internal.writes_server_files(name)
     IS 'are the wrapper''s targets files or folders of this server?';
 
+CREATE FUNCTION dbsync_internal.schema_of_target(target name) RETURNS name
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'dbsync_schema_of_target';
+COMMENT ON FUNCTION dbsync_internal.schema_of_target(name)
+    IS 'where tables go in a target that has no schemas of its own making, unless another place is named; null: to a schema that is called as the source''s';
+
 CREATE FUNCTION dbsync_internal.open_server_file(server name, owner oid) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_open_server_file';
 COMMENT ON FUNCTION dbsync_internal.open_server_file(name, oid)

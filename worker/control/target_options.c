@@ -26,6 +26,7 @@ PG_FUNCTION_INFO_V1(dbsync_is_mapping_option);
 PG_FUNCTION_INFO_V1(dbsync_superuser_option);
 PG_FUNCTION_INFO_V1(dbsync_is_secret_option);
 PG_FUNCTION_INFO_V1(dbsync_writes_server_files);
+PG_FUNCTION_INFO_V1(dbsync_schema_of_target);
 PG_FUNCTION_INFO_V1(dbsync_open_server_file);
 
 #define WRAPPER_COLUMNS	2
@@ -119,6 +120,20 @@ dbsync_writes_server_files(PG_FUNCTION_ARGS)
 
 	PG_RETURN_BOOL(driver != NULL &&
 				   (driver->features & (DBSYNC_FEATURE_FILES | DBSYNC_FEATURE_SERVER_FILES)) != 0);
+}
+
+/* Where tables go in a target, unless a place is named; NULL: to a schema called as the source's. */
+Datum
+dbsync_schema_of_target(PG_FUNCTION_ARGS)
+{
+	const DbsyncDriver *driver = dbsync_connection_driver(NameStr(*PG_GETARG_NAME(0)));
+	Name		schema;
+
+	if (driver->schema == NULL)
+		PG_RETURN_NULL();
+	schema = palloc(sizeof(NameData));
+	namestrcpy(schema, driver->schema);
+	PG_RETURN_NAME(schema);
 }
 
 /* Open a target that is a file of this server, and close it: error if it cannot be had.  Targets of other kinds are left alone. */

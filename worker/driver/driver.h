@@ -920,6 +920,9 @@ typedef struct DbsyncDriver
 	List	   *(*parse_uri) (const char *uri);
 	const DbsyncAddress *address;
 
+	/* Where tables are unless somebody names another place.  NULL: in schemas that are called as the source's. */
+	const char *schema;
+
 	/*
 	 * Outside of batches: these tables are not used any more until they are opened again; give
 	 * up what is kept for them, on both sides.  NULL: it is kept as long as the connection.

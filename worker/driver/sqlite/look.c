@@ -1,0 +1,334 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker/driver/sqlite/look.c
+ *	  SQLite driver: looking a table up, and refusing what would not take the rows as they are.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "worker/driver/sqlite/internal.h"
+
+#define DOING_LOOK	"look a table up"
+
+static bool
+refuse(SqliteTarget *target, int sqlstate, const char *message, const char *detail, const char *hint)
+{
+	return dbsync_sqlite_refuse(target, DBSYNC_FAULT_REFUSED, sqlstate, message, detail, hint);
+}
+
+static char *
+to_utf8(const char *name)
+{
+	return pstrdup(pg_server_to_any(name, strlen(name), PG_UTF8));
+}
+
+/* Names are the same to SQLite where ASCII's letters differ in their case only. */
+static bool
+is_same_name(const char *a, const char *b)
+{
+	return sqlite3_stricmp(a, b) == 0;
+}
+
+/* --- names, without looking --- */
+
+static bool
+check_place(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSpec *spec)
+{
+	if (strcmp(spec->schema, SQLITE_SCHEMA_NAME) != 0)
+		return refuse(target, ERRCODE_INVALID_SCHEMA_NAME, psprintf("target table %s cannot be there", table->label),
+					  psprintf("An SQLite file has no schema \"%s\": its tables are in \"" SQLITE_SCHEMA_NAME "\".", spec->schema),
+					  "Give it another place: dbsync.remove_table(), and dbsync.add_table(..., target_table => ...).");
+	if (is_same_name(table->name, SQLITE_LEDGER))
+		return refuse(target, ERRCODE_RESERVED_NAME, psprintf("target table %s is the ledger", table->label), NULL,
+					  "Give it another name: dbsync.add_table(..., target_table => ...).");
+	for (int i = 0; i < spec->nothers; i++)
+	{
+		if (is_same_name(to_utf8(spec->other_tables[i]), table->name))
+			return refuse(target, ERRCODE_DUPLICATE_TABLE,
+						  psprintf("target tables %s and \"%s\" are one to SQLite", table->label, spec->other_tables[i]),
+						  "It does not tell capital letters from small ones.",
+						  "Give one of them another name: dbsync.add_table(..., target_table => ...).");
+	}
+	for (int i = 0; i < spec->ncolumns; i++)
+	{
+		for (int j = 0; j < i; j++)
+		{
+			if (is_same_name(to_utf8(spec->columns[i]), to_utf8(spec->columns[j])))
+				return refuse(target, ERRCODE_DUPLICATE_COLUMN,
+							  psprintf("columns \"%s\" and \"%s\" of target table %s are one to SQLite",
+									   spec->columns[j], spec->columns[i], table->label),
+							  "It does not tell capital letters from small ones.",
+							  "Give one of them another name: dbsync.add_table(..., columns => ...).");
+		}
+	}
+	return true;
+}
+
+/* --- the table --- */
+
+static bool
+refuse_kind(SqliteTarget *target, const DbsyncTargetTable *table, const char *what)
+{
+	return refuse(target, ERRCODE_WRONG_OBJECT_TYPE, psprintf("target table %s is %s", table->label, what),
+				  "Rows can be written to ordinary tables only.", NULL);
+}
+
+static bool
+look_at_kind(SqliteTarget *target, DbsyncTargetTable *table)
+{
+	sqlite3_stmt *statement = dbsync_sqlite_prepare(target, "SELECT type, coalesce(rootpage, 0), name FROM sqlite_master"
+													" WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')", false, DOING_LOOK);
+	bool		good = false;
+	int			code;
+
+	if (statement == NULL)
+		return false;
+	(void) sqlite3_bind_text(statement, 1, table->name, -1, SQLITE_TRANSIENT);
+	code = dbsync_sqlite_step(target, statement, DOING_LOOK);
+	if (code == SQLITE_DONE)
+		refuse(target, ERRCODE_UNDEFINED_TABLE, psprintf("target table %s does not exist", table->label),
+			   psprintf("File \"%s\".", target->options.path),
+			   "Create it on the target, with the columns and the key of the source table.");
+	else if (code == SQLITE_ROW && sqlite3_column_text(statement, 0)[0] == 'v')
+		refuse_kind(target, table, "a view");
+	else if (code == SQLITE_ROW && sqlite3_column_int64(statement, 1) == 0)
+		refuse_kind(target, table, "a virtual table");
+	else if (code == SQLITE_ROW && sqlite3_strnicmp((const char *) sqlite3_column_text(statement, 2), "sqlite_", 7) == 0)
+		refuse_kind(target, table, "a table of SQLite's own");
+	else
+		good = code == SQLITE_ROW;
+	(void) sqlite3_finalize(statement);
+	return good;
+}
+
+/* --- columns --- */
+
+static int
+find_column(const DbsyncTableSpec *spec, const char *name)
+{
+	for (int i = 0; i < spec->ncolumns; i++)
+	{
+		if (is_same_name(to_utf8(spec->columns[i]), name))
+			return i;
+	}
+	return -1;
+}
+
+static bool
+is_key(const DbsyncTableSpec *spec, int column)
+{
+	for (int k = 0; k < spec->nkeys; k++)
+	{
+		if (spec->keys[k] == column)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_generated(const DbsyncTableSpec *spec, const char *name)
+{
+	for (int i = 0; i < spec->ngenerated; i++)
+	{
+		if (is_same_name(to_utf8(spec->generated[i]), name))
+			return true;
+	}
+	return false;
+}
+
+/* One that the source does not send. */
+static bool
+check_own(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSpec *spec, const char *name,
+		  bool not_null, bool has_default)
+{
+	if (is_generated(spec, name))
+		return refuse(target, ERRCODE_GENERATED_ALWAYS,
+					  psprintf("column \"%s\" of target table %s is not generated, as it is at the source", name, table->label),
+					  "Generated columns are not sent, so it would stay null.", "Have the target generate it, or drop it there.");
+	table->has_own = true;
+	if (!not_null || has_default)
+		return true;
+	return refuse(target, ERRCODE_NOT_NULL_VIOLATION,
+				  psprintf("column \"%s\" of target table %s must have a default", name, table->label),
+				  "Only the target has it, and it must not be null.", "Give it a default, or let it be null.");
+}
+
+static bool
+check_values(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSpec *spec, int column, const char *declared)
+{
+	const char *problem = dbsync_sqlite_column_problem(table->kinds[column], declared);
+
+	if (problem == NULL)
+		return true;
+	return refuse(target, ERRCODE_DATATYPE_MISMATCH,
+				  psprintf("column \"%s\" of target table %s is declared %s", spec->columns[column], table->label, declared),
+				  psprintf("Such a column %s.", problem),
+				  "Integers and booleans are kept by INTEGER, doubles by REAL, bytes by BLOB, all else by TEXT.");
+}
+
+/* A row of table_xinfo: name, type, notnull, has a default, hidden. */
+static bool
+take_column(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSpec *spec, sqlite3_stmt *row, bool *found)
+{
+	const char *name = (const char *) sqlite3_column_text(row, 0);
+	const char *declared = (const char *) sqlite3_column_text(row, 1);
+	int			hidden = sqlite3_column_int(row, 4);
+	int			column = find_column(spec, name);
+
+	if (column < 0)
+		return hidden != 0 || check_own(target, table, spec, name, sqlite3_column_int(row, 2) != 0, sqlite3_column_int(row, 3) != 0);
+	if (hidden != 0)
+		return refuse(target, ERRCODE_GENERATED_ALWAYS,
+					  psprintf("column \"%s\" of target table %s is generated", spec->columns[column], table->label),
+					  "The source sends values for it.", "Leave it out: dbsync.add_table(..., columns => ...).");
+	found[column] = true;
+	table->columns[column] = dbsync_sqlite_quote(name);
+	return check_values(target, table, spec, column, declared ? declared : "");
+}
+
+static bool
+look_at_columns(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSpec *spec)
+{
+	bool	   *found = palloc0(sizeof(bool) * Max(spec->ncolumns, 1));
+	sqlite3_stmt *statement = dbsync_sqlite_prepare(target, "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, hidden"
+													" FROM pragma_table_xinfo(?1, '" SQLITE_SCHEMA_NAME "')", false, DOING_LOOK);
+	bool		good = statement != NULL;
+	int			code = SQLITE_ROW;
+
+	if (good)
+		(void) sqlite3_bind_text(statement, 1, table->name, -1, SQLITE_TRANSIENT);
+	while (good && (code = dbsync_sqlite_step(target, statement, DOING_LOOK)) == SQLITE_ROW)
+		good = take_column(target, table, spec, statement, found);
+	(void) sqlite3_finalize(statement);
+	if (!good || code != SQLITE_DONE)
+		return false;
+	for (int i = 0; i < spec->ncolumns; i++)
+	{
+		if (!found[i])
+			return refuse(target, ERRCODE_UNDEFINED_COLUMN,
+						  psprintf("column \"%s\" of target table %s does not exist", spec->columns[i], table->label), NULL,
+						  "Add it there, or leave it out: dbsync.add_table(..., columns => ...).");
+	}
+	return true;
+}
+
+/* Whatever the target is like: what the source's types are. */
+static bool
+check_key_types(SqliteTarget *target, const DbsyncTargetTable *table, const DbsyncTableSpec *spec)
+{
+	for (int i = 0; i < spec->ncolumns; i++)
+	{
+		const char *problem = is_key(spec, i) ? dbsync_sqlite_key_problem(spec->types[i], spec->typmods[i], spec->collations[i]) : NULL;
+
+		if (problem != NULL)
+			return refuse(target, ERRCODE_FEATURE_NOT_SUPPORTED,
+						  psprintf("column \"%s\" cannot be part of the key of target table %s", spec->columns[i], table->label),
+						  psprintf("It %s.", problem),
+						  "Choose another key: dbsync.add_table(..., key => '{...}'); or let it have a type of which equal values have one form.");
+	}
+	if (spec->nkeys > 0)
+		return true;
+	return refuse(target, ERRCODE_FEATURE_NOT_SUPPORTED, psprintf("target table %s has no key", table->label), NULL, NULL);
+}
+
+static void
+fill(DbsyncTargetTable *table, const DbsyncTableSpec *spec)
+{
+	table->label = psprintf("\"%s.%s\"", spec->schema, spec->table);
+	table->name = to_utf8(spec->table);
+	table->quoted = dbsync_sqlite_quote(table->name);
+	table->ncolumns = spec->ncolumns;
+	table->columns = palloc0(sizeof(char *) * Max(spec->ncolumns, 1));
+	table->kinds = palloc0(sizeof(SqliteKind) * Max(spec->ncolumns, 1));
+	for (int i = 0; i < spec->ncolumns; i++)
+		table->kinds[i] = dbsync_sqlite_kind(spec->types[i]);
+	table->nkeys = spec->nkeys;
+	table->keys = palloc(sizeof(int) * Max(spec->nkeys, 1));
+	memcpy(table->keys, spec->keys, sizeof(int) * spec->nkeys);
+}
+
+/* To replace rows is to delete them first, with what only the target has. */
+static bool
+check_replaceable(SqliteTarget *target, const DbsyncTargetTable *table)
+{
+	if (!table->has_own || !table->has_unique)
+		return true;
+	return refuse(target, ERRCODE_FEATURE_NOT_SUPPORTED,
+				  psprintf("target table %s has columns of its own, and unique indexes beside the key", table->label),
+				  "Rows whose unique values change places are deleted and inserted anew, and would lose what only the target has.",
+				  "Drop the columns, or the indexes.");
+}
+
+/* All of it as of one moment, which the schema's version stands for. */
+static bool
+look(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSpec *spec)
+{
+	int64		version;
+	bool		good;
+
+	if (!check_place(target, table, spec) || !check_key_types(target, table, spec) ||
+		!dbsync_sqlite_file_is_same(target) ||
+		!dbsync_sqlite_run(target, "BEGIN", DOING_LOOK))
+		return false;
+	good = dbsync_sqlite_number(target, "PRAGMA schema_version", &version, DOING_LOOK) &&
+		look_at_kind(target, table) &&
+		look_at_columns(target, table, spec) &&
+		dbsync_sqlite_look_at_key(target, table, spec) &&
+		check_replaceable(target, table);
+	if (!good)
+	{
+		/* nothing was written; the fault is what counts */
+		(void) sqlite3_exec(target->db, "ROLLBACK", NULL, NULL, NULL);
+		return false;
+	}
+	table->schema_version = (int) version;
+	return dbsync_sqlite_run(target, "COMMIT", DOING_LOOK);
+}
+
+DbsyncTargetTable *
+dbsync_sqlite_table_open(DbsyncTarget *base, const DbsyncTableSpec *spec)
+{
+	SqliteTarget *target = (SqliteTarget *) base;
+	MemoryContext context = AllocSetContextCreate(base->context, "dbsync SQLite table", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	DbsyncTargetTable *table = palloc0(sizeof(DbsyncTargetTable));
+	bool		good;
+
+	target->table = NULL;
+	table->context = context;
+	fill(table, spec);
+	good = look(target, table, spec);
+	MemoryContextSwitchTo(old);
+	if (!good)
+	{
+		MemoryContextDelete(context);
+		return NULL;
+	}
+	return table;
+}
+
+bool
+dbsync_sqlite_tables_close(DbsyncTarget *base, List *tables)
+{
+	SqliteTarget *target = (SqliteTarget *) base;
+	ListCell   *lc;
+
+	target->table = NULL;
+	foreach(lc, tables)
+	{
+		DbsyncTargetTable *table = lfirst(lc);
+
+		if (target->bulk_table == table)
+			dbsync_sqlite_bulk_free(target);
+		for (int i = 0; i < SQLITE_VERBS; i++)
+			(void) sqlite3_finalize(table->statements[i]);
+		MemoryContextDelete(table->context);
+	}
+	return true;
+}
