@@ -78,6 +78,9 @@ typedef struct SqliteTarget
 	bool		waits_told;
 	const int  *timeout;
 	int			schema_version; /* as the batch finds it */
+	bool		has_position;	/* there is one in the ledger, ... */
+	pg_uuid_t	subscription;	/* of this subscription, ... */
+	int64		batch;			/* with this number of a batch */
 	List	   *tables;			/* of DbsyncTargetTable */
 
 	/* rows that are being sent */
@@ -164,6 +167,9 @@ extern void dbsync_sqlite_bulk_free(SqliteTarget *target);
 /* --- ledger.c --- */
 
 extern bool dbsync_sqlite_fence(SqliteTarget *target, const DbsyncLedger *ledger);
+
+/* Has it the batch that was committed last?  Else the file was put back, or moved on.  Who is not patient takes a locked one for the same. */
+extern bool dbsync_sqlite_ledger_is_same(SqliteTarget *target, bool patient);
 extern bool dbsync_sqlite_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription, DbsyncLedger *ledger, bool *found);
 extern bool dbsync_sqlite_ledger_read_parts(DbsyncTarget *base, const pg_uuid_t *subscription, List **parts);
 extern bool dbsync_sqlite_ledger_create(DbsyncTarget *base, const DbsyncLedger *ledger);

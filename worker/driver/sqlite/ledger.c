@@ -201,9 +201,11 @@ dbsync_sqlite_fence(SqliteTarget *target, const DbsyncLedger *ledger)
 	if (!write_position(target, "UPDATE " SQLITE_LEDGER " SET " POSITION_ASSIGNMENTS
 						" WHERE id = ?1 AND subscription = ?1 AND batch = ?9 - 1", ledger, &changes))
 		return false;
-	return changes == 1 ||
-		dbsync_sqlite_refuse(target, DBSYNC_FAULT_LEDGER_MOVED, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-							 "another worker has moved the ledger of this subscription", NULL, NULL);
+	if (changes != 1)
+		return dbsync_sqlite_refuse(target, DBSYNC_FAULT_LEDGER_MOVED, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+									"another worker has moved the ledger of this subscription", NULL, NULL);
+	target->batch = ledger->batch;
+	return true;
 }
 
 bool
@@ -319,9 +321,43 @@ dbsync_sqlite_ledger_read(DbsyncTarget *base, const pg_uuid_t *subscription, Dbs
 		read_position(statement, ledger);
 		MemoryContextSwitchTo(old);
 		*found = true;
+		target->batch = ledger->batch;
+		target->subscription = *subscription;
 	}
+	target->has_position = *found;
 	(void) sqlite3_finalize(statement);
 	return code == SQLITE_ROW || code == SQLITE_DONE;
+}
+
+bool
+dbsync_sqlite_ledger_is_same(SqliteTarget *target, bool patient)
+{
+	sqlite3_stmt *statement;
+	int			code;
+	bool		same;
+
+	if (!target->has_position)
+		return true;
+	statement = ask(target, "SELECT batch FROM " SQLITE_LEDGER " WHERE id = ?1 AND subscription = ?1", &target->subscription);
+	if (statement == NULL)
+		return false;
+	if (!patient)
+	{
+		(void) sqlite3_busy_handler(target->db, NULL, NULL);
+		code = sqlite3_step(statement);
+		dbsync_sqlite_install_handlers(target);
+	}
+	if (patient || (code != SQLITE_ROW && code != SQLITE_DONE && (code & 0xff) != SQLITE_BUSY))
+		code = dbsync_sqlite_step(target, statement, DOING_READ);
+	same = (code & 0xff) == SQLITE_BUSY || (code == SQLITE_ROW && sqlite3_column_int64(statement, 0) == target->batch);
+	(void) sqlite3_finalize(statement);
+	if (same)
+		return true;
+	if (code != SQLITE_ROW && code != SQLITE_DONE)
+		return false;
+	return dbsync_sqlite_refuse(target, DBSYNC_FAULT_LOST, ERRCODE_CONNECTION_FAILURE,
+								psprintf("file \"%s\" is not as it was left", target->options.path),
+								"Its ledger is of another batch: an older copy may have been put in its place.", NULL);
 }
 
 bool
@@ -329,12 +365,16 @@ dbsync_sqlite_ledger_create(DbsyncTarget *base, const DbsyncLedger *ledger)
 {
 	SqliteTarget *target = (SqliteTarget *) base;
 	int			changes;
-
-	return dbsync_sqlite_run(target, "BEGIN IMMEDIATE", DOING_WRITE) &&
+	bool		done = dbsync_sqlite_run(target, "BEGIN IMMEDIATE", DOING_WRITE) &&
 		write_position(target, "INSERT OR ABORT INTO " SQLITE_LEDGER " (id, subscription, name, system_identifier, database_oid,"
 					   " timeline, server_start, identities, lsn, batch, \"after\", upto, closing, closing_xid, checksum, updated)"
 					   " VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, " NOW ")", ledger, &changes) &&
 		dbsync_sqlite_run(target, "COMMIT", DOING_WRITE);
+
+	target->has_position = done;
+	target->subscription = ledger->subscription;
+	target->batch = ledger->batch;
+	return done;
 }
 
 /* A statement about one id. */

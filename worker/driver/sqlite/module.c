@@ -26,6 +26,8 @@ extern PGDLLEXPORT const DbsyncDriver *dbsync_driver(const DbsyncHost *host);
 /* the file, its journal or WAL and -shm, the folder, a little more */
 #define DESCRIPTORS		5
 
+#define LOOK_EACH_MS	2000
+
 /* from so many rows on a batch shuts readers out, so that it can leave its pages to the file before it ends */
 #define EXCLUSIVE_ROWS	10000
 
@@ -222,11 +224,23 @@ commit(DbsyncTarget *base)
 	return dbsync_sqlite_file_is_same(target) && dbsync_sqlite_run(target, "COMMIT", "commit");
 }
 
-/* What is committed is on disk. */
+/* What is committed is on disk.  But a file can be put back, or away, while there is nothing to write to it. */
 static bool
 confirm(DbsyncTarget *base, const pg_uuid_t *subscription)
 {
-	return true;
+	SqliteTarget *target = (SqliteTarget *) base;
+
+	return dbsync_sqlite_file_is_same(target) && dbsync_sqlite_ledger_is_same(target, true);
+}
+
+/* So it is looked at when there is nothing to do, too: nobody breaks a connection where a file is put back. */
+static bool
+upkeep(DbsyncTarget *base, long *pause, int *wants)
+{
+	SqliteTarget *target = (SqliteTarget *) base;
+
+	*pause = LOOK_EACH_MS;
+	return dbsync_sqlite_file_is_same(target) && dbsync_sqlite_ledger_is_same(target, false);
 }
 
 static const DbsyncDriver sqlite_driver = {
@@ -251,6 +265,7 @@ static const DbsyncDriver sqlite_driver = {
 	.ledger_write_parts = dbsync_sqlite_ledger_write_parts,
 	.ledger_forget_parts = dbsync_sqlite_ledger_forget_parts,
 	.confirm = confirm,
+	.upkeep = upkeep,
 	.table_has_rows = dbsync_sqlite_table_has_rows,
 	.options = dbsync_sqlite_options,
 	.address = &dbsync_sqlite_address,
