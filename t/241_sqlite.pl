@@ -277,6 +277,8 @@ refused_table('id int PRIMARY KEY', 'CREATE TABLE NAME (id INTEGER); CREATE UNIQ
 refused_table('id text PRIMARY KEY', 'CREATE TABLE NAME (id TEXT COLLATE NOCASE PRIMARY KEY)', qr/column "id" of target table .* has collation NOCASE/, 'a key that does not tell letters apart');
 refused_table('id text PRIMARY KEY', 'CREATE TABLE NAME (id TEXT COLLATE NOCASE); CREATE UNIQUE INDEX NAME_i ON NAME (id COLLATE BINARY)', qr/column "id" of target table .* has collation NOCASE/, 'the same under an index that does');
 refused_table('id numeric PRIMARY KEY', 'CREATE TABLE NAME (id TEXT PRIMARY KEY)', qr/column "id" cannot be part of the key/, 'a key of which equal values have several forms');
+refused_table('id numrange PRIMARY KEY', 'CREATE TABLE NAME (id TEXT PRIMARY KEY)', qr/column "id" cannot be part of the key/, 'nor ranges of such');
+refused_table('id float8[] PRIMARY KEY', 'CREATE TABLE NAME (id TEXT PRIMARY KEY)', qr/column "id" cannot be part of the key/, 'nor arrays of doubles');
 refused_table('id int PRIMARY KEY, "a" int, "A" int', 'CREATE TABLE NAME (id INTEGER PRIMARY KEY, a INTEGER)', qr/columns "a" and "A" of target table .* are one to SQLite/, 'names that are one');
 refused_table('id int PRIMARY KEY, v int', 'CREATE TABLE NAME (id INTEGER PRIMARY KEY, v INTEGER UNIQUE, own INTEGER)', qr/has columns of its own, and unique indexes beside the key/, 'own columns that would be lost');
 
@@ -348,6 +350,28 @@ foreach my $odd (['x', "'NaN'", 'NaN'], ['d', "'infinity'", 'infinite'], ['d', "
 	$pair->sql('DELETE FROM odd_values');
 	$pair->arrives('lite', 'it goes on without it');
 }
+
+# --- tables that a rule takes in, of which two would be one there
+
+$pair->sql('CREATE SCHEMA one; CREATE SCHEMA other; CREATE TABLE one.ruled (id int PRIMARY KEY); CREATE TABLE other.ruled (id int PRIMARY KEY)');
+$file->run('CREATE TABLE ruled (id INTEGER PRIMARY KEY)');
+$pair->sql('INSERT INTO one.ruled VALUES (1); INSERT INTO other.ruled VALUES (2)');
+$pair->sql(q{SELECT dbsync.create_subscription('ruled', 'lite', schemas => '{one,other}')});
+is($pair->sql(q{SELECT count(*) FROM dbsync.table_status WHERE subscription = 'ruled' AND target_table = 'main.ruled'}), '1', 'one of them is taken in');
+is($pair->sql(q{SELECT count(*) FROM dbsync.refused WHERE subscription = 'ruled' AND reason ~ 'another table'}), '1', 'and the other is not');
+is($pair->sql(q{SELECT dbsync.run_once('ruled')}), '1', 'which flows');
+$pair->sql(q{SELECT dbsync.drop_subscription('ruled')});
+
+# --- a source in another encoding
+
+$pair->sql(q{CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0});
+$file->run('CREATE TABLE "größe" (id INTEGER PRIMARY KEY, "straße" TEXT)');
+$source->safe_psql('latin', $_) foreach
+  'CREATE EXTENSION dbsync', 'CREATE EXTENSION dbsync_sqlite', "SET client_encoding = 'UTF8'; CREATE TABLE public.\"größe\" (id int PRIMARY KEY, \"straße\" text)",
+  "SET client_encoding = 'UTF8'; INSERT INTO \"größe\" VALUES (1, 'Übergröße'), (2, 'plain')", "SELECT dbsync.create_target('lite', " . quoted($file->uri) . ')',
+  "SET client_encoding = 'UTF8'; SELECT dbsync.create_subscription('latin', 'lite', tables => '{größe}')", q{SELECT dbsync.run_once('latin')};
+is($file->run('SELECT "straße" FROM "größe" ORDER BY id'), "Übergröße\nplain\n", 'text is UTF-8 there, names too');
+$source->safe_psql('latin', q{SELECT dbsync.drop_subscription('latin')});
 
 # --- WAL, configuration, the end
 

@@ -106,8 +106,8 @@ BEGIN
         -- those that come at once do not see each other yet
         IF problem.reason IS NULL AND dbsync_internal.schema_of_target(subscription.target) IS NOT NULL
             AND EXISTS (SELECT FROM pg_class c, pg_class o WHERE c.oid = rel AND o.relname = c.relname AND o.oid = ANY (rels)) THEN
-            problem := (format('another table of subscription "%s" goes to a table of that name', subscription.name), NULL::text,
-                'Add it with a target_table of its own: dbsync.add_table().');
+            SELECT format('another table of subscription "%s" goes to a table of that name', subscription.name) AS reason, NULL::text AS detail,
+                'Add it with a target_table of its own: dbsync.add_table().' AS hint INTO problem;
         END IF;
         IF problem.reason IS NULL THEN
             rels := rels || rel::oid;

@@ -12,6 +12,7 @@
 #include "commands/defrem.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/tuplestore.h"
 
 #include "worker/connection.h"
 #include "worker/control/target_options.h"

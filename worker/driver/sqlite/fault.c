@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
 #include "worker/driver/sqlite/internal.h"
@@ -63,6 +64,22 @@ meaning_of(int code)
 	return &other;
 }
 
+const char *
+dbsync_sqlite_words(const char *text)
+{
+	char	   *words;
+
+	if (GetDatabaseEncoding() == PG_UTF8)
+		return text;
+	words = pstrdup(text);
+	for (char *c = words; *c; c++)
+	{
+		if (IS_HIGHBIT_SET(*c))
+			*c = '?';
+	}
+	return words;
+}
+
 /* What a fault says lives as long as the target. */
 bool
 dbsync_sqlite_refuse(SqliteTarget *target, DbsyncFaultKind kind, int sqlstate,
@@ -85,7 +102,7 @@ bool
 dbsync_sqlite_fault(SqliteTarget *target, const char *doing)
 {
 	int			code = target->db ? sqlite3_extended_errcode(target->db) : SQLITE_NOMEM;
-	const char *words = target->db ? sqlite3_errmsg(target->db) : "out of memory";
+	const char *words = target->db ? dbsync_sqlite_words(sqlite3_errmsg(target->db)) : "out of memory";
 	const Meaning *meaning = meaning_of(code);
 	char	   *message = psprintf("could not %s: %s", doing, words);
 	char	   *detail = psprintf("File \"%s\", SQLite error %d.", target->options.path, code);

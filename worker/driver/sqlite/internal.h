@@ -102,6 +102,9 @@ typedef struct SqliteTarget
 extern bool dbsync_sqlite_refuse(SqliteTarget *target, DbsyncFaultKind kind, int sqlstate,
 								 const char *message, const char *detail, const char *hint);
 
+/* Words of the file's, or SQLite's, for messages: what the server's encoding may not have becomes question marks. */
+extern const char *dbsync_sqlite_words(const char *text);
+
 /* What SQLite has said last; "doing": "could not ..." without it. */
 extern bool dbsync_sqlite_fault(SqliteTarget *target, const char *doing);
 

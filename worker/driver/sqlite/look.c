@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -25,7 +24,7 @@ refuse(SqliteTarget *target, int sqlstate, const char *message, const char *deta
 static char *
 to_utf8(const char *name)
 {
-	return pstrdup(pg_server_to_any(name, strlen(name), PG_UTF8));
+	return pstrdup(dbsync_sqlite_to_utf8(name, strlen(name)));
 }
 
 /* Names are the same to SQLite where ASCII's letters differ in their case only. */
@@ -149,13 +148,13 @@ check_own(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSpec 
 {
 	if (is_generated(spec, name))
 		return refuse(target, ERRCODE_GENERATED_ALWAYS,
-					  psprintf("column \"%s\" of target table %s is not generated, as it is at the source", name, table->label),
+					  psprintf("column \"%s\" of target table %s is not generated, as it is at the source", dbsync_sqlite_words(name), table->label),
 					  "Generated columns are not sent, so it would stay null.", "Have the target generate it, or drop it there.");
 	table->has_own = true;
 	if (!not_null || has_default)
 		return true;
 	return refuse(target, ERRCODE_NOT_NULL_VIOLATION,
-				  psprintf("column \"%s\" of target table %s must have a default", name, table->label),
+				  psprintf("column \"%s\" of target table %s must have a default", dbsync_sqlite_words(name), table->label),
 				  "Only the target has it, and it must not be null.", "Give it a default, or let it be null.");
 }
 
@@ -167,7 +166,7 @@ check_values(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSp
 	if (problem == NULL)
 		return true;
 	return refuse(target, ERRCODE_DATATYPE_MISMATCH,
-				  psprintf("column \"%s\" of target table %s is declared %s", spec->columns[column], table->label, declared),
+				  psprintf("column \"%s\" of target table %s is declared %s", spec->columns[column], table->label, dbsync_sqlite_words(declared)),
 				  psprintf("Such a column %s.", problem),
 				  "Integers and booleans are kept by INTEGER, doubles by REAL, bytes by BLOB, all else by TEXT.");
 }

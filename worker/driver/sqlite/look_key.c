@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "nodes/bitmapset.h"
 
 #include "worker/driver/sqlite/internal.h"
@@ -106,7 +105,7 @@ check_collations(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTab
 		const char *collation = NULL;
 		const char *name = spec->columns[table->keys[k]];
 		int			code = sqlite3_table_column_metadata(target->db, SQLITE_SCHEMA_NAME, table->name,
-														 pg_server_to_any(name, strlen(name), PG_UTF8), NULL, &collation,
+														 dbsync_sqlite_to_utf8(name, strlen(name)), NULL, &collation,
 														 NULL, NULL, NULL);
 
 		if (code != SQLITE_OK)
@@ -131,7 +130,7 @@ refuse_no_key(SqliteTarget *target, const DbsyncTargetTable *table, bool by_coll
 	return dbsync_sqlite_refuse(target, DBSYNC_FAULT_REFUSED, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 								psprintf("target table %s has no unique index on the key", table->label),
 								by_collation ? "There is one with another collation than BINARY, or over a part of the rows." : NULL,
-								psprintf("In the file: CREATE UNIQUE INDEX ... ON %s (%s);", table->quoted, columns.data));
+								psprintf("In the file: CREATE UNIQUE INDEX ... ON %s (%s);", dbsync_sqlite_words(table->quoted), dbsync_sqlite_words(columns.data)));
 }
 
 /* One of the table's unique indexes; *found: the key has one. */

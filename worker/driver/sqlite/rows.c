@@ -171,7 +171,7 @@ refuse_value(SqliteTarget *target, const SqliteValue *values, int column, int sq
 	const char *name = target->table->columns[keys_only ? target->table->keys[column] : column];
 
 	(void) dbsync_sqlite_refuse(target, DBSYNC_FAULT_REFUSED, sqlstate,
-								psprintf("column %s of target table %s cannot have a value", name, target->table->label),
+								psprintf("column %s of target table %s cannot have a value", dbsync_sqlite_words(name), target->table->label),
 								problem, "Send another value in its place: dbsync.add_table(..., columns => ...).");
 	return name_row(target, values, keys_only);
 }
@@ -248,8 +248,13 @@ flush_at_once(SqliteTarget *target, bool *done)
 	}
 	*done = dbsync_sqlite_step(target, target->bulk, DOING_PUT) == SQLITE_DONE;
 	(void) sqlite3_reset(target->bulk);
-	/* which row it was says the row itself */
-	return *done || target->base.fault.kind == DBSYNC_FAULT_REFUSED || target->base.fault.kind == DBSYNC_FAULT_CLASH;
+	if (*done)
+		return true;
+	if (target->base.fault.kind != DBSYNC_FAULT_REFUSED && target->base.fault.kind != DBSYNC_FAULT_CLASH)
+		return false;
+	/* which row it was is found one by one */
+	memset(&target->base.fault, 0, sizeof(DbsyncFault));
+	return true;
 }
 
 static bool

@@ -11,7 +11,6 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
@@ -188,7 +187,7 @@ dbsync_sqlite_bind_text(sqlite3_stmt *statement, int number, const char *text)
 	if (text == NULL)
 		(void) sqlite3_bind_null(statement, number);
 	else
-		(void) sqlite3_bind_text(statement, number, pg_server_to_any(text, strlen(text), PG_UTF8), -1, SQLITE_TRANSIENT);
+		(void) sqlite3_bind_text(statement, number, dbsync_sqlite_to_utf8(text, strlen(text)), -1, SQLITE_TRANSIENT);
 }
 
 char *
@@ -196,7 +195,7 @@ dbsync_sqlite_text(sqlite3_stmt *statement, int column)
 {
 	const char *text = (const char *) sqlite3_column_text(statement, column);
 
-	return text ? pstrdup(pg_any_to_server(text, strlen(text), PG_UTF8)) : NULL;
+	return text ? pstrdup(dbsync_sqlite_from_utf8(text, strlen(text))) : NULL;
 }
 
 char *

@@ -13,7 +13,9 @@
 #include <math.h>
 
 #include "access/transam.h"
+#include "access/xact.h"
 #include "catalog/pg_type_d.h"
+#include "common/string.h"
 #include "mb/pg_wchar.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -62,6 +64,37 @@ dbsync_sqlite_kind(Oid type)
 	}
 }
 
+/* Conversions are looked up in the catalog, for which there is to be a transaction. */
+static const char *
+convert(const char *text, int length, int from, int to)
+{
+	MemoryContext old = CurrentMemoryContext;
+	const char *converted;
+
+	if (from == to || pg_is_ascii(text))
+		return text;
+	if (IsTransactionState())
+		return (char *) pg_do_encoding_conversion((unsigned char *) unconstify(char *, text), length, from, to);
+	StartTransactionCommand();
+	MemoryContextSwitchTo(old);
+	converted = (char *) pg_do_encoding_conversion((unsigned char *) unconstify(char *, text), length, from, to);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(old);
+	return converted;
+}
+
+const char *
+dbsync_sqlite_to_utf8(const char *text, int length)
+{
+	return convert(text, length, GetDatabaseEncoding(), PG_UTF8);
+}
+
+const char *
+dbsync_sqlite_from_utf8(const char *text, int length)
+{
+	return convert(text, length, PG_UTF8, GetDatabaseEncoding());
+}
+
 static bool
 refuse(int code, const char *words, int *sqlstate, const char **problem)
 {
@@ -91,7 +124,7 @@ take_bytes(const char *text, int length, SqliteValue *value)
 static void
 take_text(const char *text, int length, SqliteValue *value)
 {
-	const char *utf8 = pg_server_to_any(text, length, PG_UTF8);
+	const char *utf8 = dbsync_sqlite_to_utf8(text, length);
 
 	value->type = SQLITE_TEXT;
 	value->data = utf8;
@@ -209,7 +242,7 @@ dbsync_sqlite_value_text(const SqliteValue *value)
 			{
 				char	   *text = pnstrdup(value->data, value->length);
 
-				return pg_any_to_server(text, strlen(text), PG_UTF8);
+				return unconstify(char *, dbsync_sqlite_from_utf8(text, strlen(text)));
 			}
 		case SQLITE_BLOB:
 			return psprintf("(%d bytes)", value->length);
@@ -266,10 +299,28 @@ dbsync_sqlite_column_problem(SqliteKind kind, const char *declared)
 	return NULL;
 }
 
+/* What an array or a range is made of; InvalidOid: it is neither. */
+static Oid
+part_of(Oid type)
+{
+	Oid			part = get_element_type(type);
+
+	if (!OidIsValid(part))
+		part = get_range_subtype(type);
+	return OidIsValid(part) ? part : get_multirange_range(type);
+}
+
 /* Equal values must have one form, or a change of form would be another row. */
 const char *
 dbsync_sqlite_key_problem(Oid type, int32 typmod, Oid collation)
 {
+	Oid			part = part_of(type);
+
+	/* 0 and -0 are written as two where they are not bound as doubles */
+	if (part == FLOAT4OID || part == FLOAT8OID)
+		return "is made of floating-point numbers, which may be equal and written in several ways";
+	if (OidIsValid(part))
+		return dbsync_sqlite_key_problem(part, typmod, collation);
 	switch (type)
 	{
 		case NUMERICOID:
@@ -278,8 +329,6 @@ dbsync_sqlite_key_problem(Oid type, int32 typmod, Oid collation)
 			return "is an interval: 1 day and 24 hours are one key there, and two here";
 		case JSONBOID:
 			return "is jsonb: numbers that are equal may be written in several ways";
-		case TIMETZOID:
-			return "has a time zone: times that are equal may be written in several ways";
 		default:
 			break;
 	}

@@ -38,6 +38,12 @@ typedef struct SqliteValue
 	int			length;
 } SqliteValue;
 
+/*
+ * Text of the server's encoding in UTF-8, and the other way round.  The text itself where nothing changes, else in CurrentMemoryContext.
+ */
+extern const char *dbsync_sqlite_to_utf8(const char *text, int length);
+extern const char *dbsync_sqlite_from_utf8(const char *text, int length);
+
 /* Of a type without domains. */
 extern SqliteKind dbsync_sqlite_kind(Oid type);
 
