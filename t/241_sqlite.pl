@@ -412,4 +412,19 @@ $made->run(slurp_file('docs/ledger.sqlite.sql'));
 my $columns = q{SELECT group_concat(name || ' ' || type || "notnull" || pk, ', ') FROM pragma_table_info('dbsync_position')};
 is($made->run($columns), $file->run($columns), 'docs/ledger.sqlite.sql is what dbsync makes');
 
+# --- README can be typed in
+
+my ($block) = slurp_file('README.md') =~ /^## Into an SQLite file.*?^```sh\n(.*?)^```/ms;
+my $readme = DbsyncTest::Sqlite->new;
+my ($there_ddl) = $block =~ m{sqlite3 /srv/shop/shop\.db '(.*?)'};
+my ($typed) = $block =~ /<<'SQL'\n(.*?)^SQL$/ms;
+
+$readme->run($there_ddl);
+ok($typed =~ s{/srv/shop/shop\.db}{$readme->path}e, 'README makes a target');
+$pair->sql('CREATE DATABASE shop');
+$source->safe_psql('shop', q{CREATE EXTENSION dbsync; CREATE TABLE orders (id bigint PRIMARY KEY, customer text, total numeric); INSERT INTO orders SELECT n, 'customer ' || n, n % 500 FROM generate_series(1, 10000) n});
+$source->safe_psql('shop', $typed);
+is($readme->run('SELECT count(*), sum(total) FROM orders'), $source->safe_psql('shop', 'SELECT count(*), sum(total) FROM orders') . "\n", 'to which orders flow');
+$source->safe_psql('shop', q{SELECT dbsync.stop_subscription('to_file')});
+
 DbsyncTest::finish();
