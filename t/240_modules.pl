@@ -125,7 +125,16 @@ like(said(q{SELECT * FROM dbsync.test_target('s_dbsync_borrowed')}),
 	qr/^ERROR:  0A000: there is no driver in the library of foreign data wrapper "dbsync_borrowed"/, 'a library without any driver');
 like(said(q{SELECT * FROM dbsync.test_target('s_dbsync_bare')}), qr/^ERROR:  42809: foreign server "s_dbsync_bare" is not a target/, 'a wrapper without a library');
 
-# two in one session, one of which is good
+# one of ours: what it needs is named
+wrapper('dbsync_sqlite', "$folder/lite.so");
+unlink("$folder/lite.so") or die;
+like(said(q{SELECT * FROM dbsync.test_target('s_dbsync_sqlite')}),
+	qr/^ERROR:  58P01: driver "dbsync_sqlite" is not installed\nDETAIL:.*\nHINT:  Install package libsqlite3-0, and build and install dbsync where its headers are\./,
+	'a library of ours that is missing: the package');
+like(said(q{SELECT dbsync.create_target('t', 'sqlite:///srv/shop.db')}), qr/^ERROR:  58P01: driver "dbsync_sqlite" is not installed/, 'also where a target is made');
+others_go_on('dbsync_sqlite');
+
+# one after the other in a session
 wrapper('dbsync_file_test_2', "$folder/two.so");
 $pair->sql(q{DROP SERVER s_dbsync_other_version CASCADE});
 like(said(q{SELECT * FROM dbsync.test_target('s_dbsync_nobody'); SELECT * FROM dbsync.test_target('s_dbsync_file_test_2'); SELECT count(*) AS n FROM dbsync.test_target('far')}),

@@ -98,9 +98,9 @@ check_folders(SqliteTarget *target, struct stat *folder)
 
 /* Can anybody but the server's user, and root, write to it? */
 static const char *
-find_writers(const struct stat *found, bool is_folder)
+find_writers(const struct stat *found)
 {
-	if (found->st_uid != geteuid() && !(is_folder && found->st_uid == 0))
+	if (found->st_uid != geteuid())
 		return "belongs to another operating system user than the server's";
 	if ((found->st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return "can be written to by others than the server's operating system user";
@@ -110,13 +110,26 @@ find_writers(const struct stat *found, bool is_folder)
 static bool
 check_writers(SqliteTarget *target, const char *path, const struct stat *found, bool is_folder)
 {
-	const char *problem = find_writers(found, is_folder);
+	const char *problem = find_writers(found);
 
 	if (problem == NULL || target->options.trusted)
 		return true;
 	return refuse(target, ERRCODE_INSUFFICIENT_PRIVILEGE,
 				  psprintf("%s \"%s\" %s.", is_folder ? "Folder" : "File", path, problem),
 				  "chown and chmod it; or a superuser says that these are trusted: option writers 'trusted'.");
+}
+
+/* And the server's user must be able to: in the folder SQLite keeps its journal. */
+static bool
+check_access(SqliteTarget *target, const char *path, bool is_folder)
+{
+	if (access(path, is_folder ? R_OK | W_OK | X_OK : R_OK | W_OK) == 0)
+		return true;
+	return dbsync_sqlite_refuse(target, DBSYNC_FAULT_UNAVAILABLE,
+								errno == EROFS ? ERRCODE_READ_ONLY_SQL_TRANSACTION : ERRCODE_INSUFFICIENT_PRIVILEGE,
+								psprintf("file \"%s\" cannot be written to", target->options.path),
+								psprintf("%s \"%s\": %s.", is_folder ? "Folder" : "File", path, strerror(errno)),
+								"The server's operating system user reads and writes both file and folder.");
 }
 
 static bool
@@ -144,11 +157,12 @@ dbsync_sqlite_file_check(SqliteTarget *target)
 	if (!check_folders(target, &folder))
 		return false;
 	*strrchr(folder_path, '/') = '\0';
-	if (!check_writers(target, folder_path[0] ? folder_path : "/", &folder, true))
+	if (!check_writers(target, folder_path[0] ? folder_path : "/", &folder, true) ||
+		!check_access(target, folder_path[0] ? folder_path : "/", true))
 		return false;
 	if (lstat(path, &file) != 0)
 		return refuse_errno(target, path);
-	if (!check_plain(target, path, &file))
+	if (!check_plain(target, path, &file) || !check_access(target, path, false))
 		return false;
 	for (int i = 0; i < lengthof(companions); i++)
 	{

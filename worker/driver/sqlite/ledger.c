@@ -10,13 +10,10 @@
  */
 #include "postgres.h"
 
-#include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
-#include "utils/pg_lsn.h"
-#include "utils/timestamp.h"
 
 #include "worker/driver/sqlite/internal.h"
+#include "worker/driver/sqlite/ledger_values.h"
 
 /* docs/ledger.sqlite.sql has the same, with words about each column */
 #define CREATE_SQL \
@@ -35,123 +32,6 @@
 #define DOING_READ	"read the ledger"
 #define DOING_WRITE	"write the ledger"
 
-static char *
-uuid_text(const pg_uuid_t *uuid)
-{
-	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(unconstify(pg_uuid_t *, uuid))));
-}
-
-/* False: it is none. */
-static bool
-uuid_from(const char *text, pg_uuid_t *uuid)
-{
-	int			n = 0;
-
-	for (; text != NULL && *text && n < UUID_LEN * 2; text++)
-	{
-		int			digit = *text >= '0' && *text <= '9' ? *text - '0' : *text >= 'a' && *text <= 'f' ? *text - 'a' + 10 : -1;
-
-		if (*text == '-')
-			continue;
-		if (digit < 0)
-			return false;
-		uuid->data[n / 2] = n % 2 == 0 ? digit << 4 : uuid->data[n / 2] | digit;
-		n++;
-	}
-	return n == UUID_LEN * 2;
-}
-
-static void
-bind_lsn(sqlite3_stmt *statement, int number, XLogRecPtr lsn)
-{
-	if (lsn == InvalidXLogRecPtr)
-		(void) sqlite3_bind_null(statement, number);
-	else
-		dbsync_sqlite_bind_text(statement, number, psprintf("%X/%X", LSN_FORMAT_ARGS(lsn)));
-}
-
-static XLogRecPtr
-lsn_from(const char *text)
-{
-	uint32		high;
-	uint32		low;
-
-	if (text == NULL || sscanf(text, "%X/%X", &high, &low) != 2)
-		return InvalidXLogRecPtr;
-	return ((uint64) high << 32) | low;
-}
-
-/* --- keys as text: as COPY writes a row of them --- */
-
-static const char special[] = "\\\b\f\n\r\t\v";
-static const char letters[] = "\\bfnrtv";
-
-static char *
-boundary_text(int nkeys, char **boundary)
-{
-	StringInfoData buf;
-
-	if (nkeys == 0)
-		return NULL;
-	initStringInfo(&buf);
-	for (int k = 0; k < nkeys; k++)
-	{
-		if (k > 0)
-			appendStringInfoChar(&buf, '\t');
-		if (boundary[k] == NULL)
-			appendStringInfoString(&buf, "\\N");
-		for (const char *c = boundary[k] ? boundary[k] : ""; *c; c++)
-		{
-			const char *found = strchr(special, *c);
-
-			if (found != NULL)
-				appendStringInfoChar(&buf, '\\');
-			appendStringInfoChar(&buf, found ? letters[found - special] : *c);
-		}
-	}
-	return buf.data;
-}
-
-/* Takes a field apart where it lies. */
-static char *
-boundary_field(char *field)
-{
-	char	   *to = field;
-
-	if (strcmp(field, "\\N") == 0)
-		return NULL;
-	for (char *from = field; *from; from++)
-	{
-		const char *found = *from == '\\' && from[1] != '\0' ? strchr(letters, from[1]) : NULL;
-
-		if (found != NULL)
-			from++;
-		*to++ = found ? special[found - letters] : *from;
-	}
-	*to = '\0';
-	return field;
-}
-
-static void
-boundary_from(char *text, DbsyncLedgerPart *part)
-{
-	if (text == NULL)
-		return;
-	part->nkeys = 1;
-	for (char *c = text; *c; c++)
-		part->nkeys += *c == '\t';
-	part->boundary = palloc(sizeof(char *) * part->nkeys);
-	for (int k = 0; k < part->nkeys; k++)
-	{
-		char	   *tab = strchr(text, '\t');
-
-		if (tab != NULL)
-			*tab = '\0';
-		part->boundary[k] = boundary_field(text);
-		text = tab ? tab + 1 : text;
-	}
-}
-
 /* --- positions --- */
 
 static void
@@ -159,18 +39,18 @@ bind_position(sqlite3_stmt *statement, const DbsyncLedger *ledger)
 {
 	int			n = 1;
 
-	dbsync_sqlite_bind_text(statement, n++, uuid_text(&ledger->subscription));
+	dbsync_sqlite_bind_text(statement, n++, dbsync_sqlite_uuid_text(&ledger->subscription));
 	dbsync_sqlite_bind_text(statement, n++, ledger->subscription_name);
 	(void) sqlite3_bind_int64(statement, n++, (int64) ledger->system_identifier);
 	(void) sqlite3_bind_int64(statement, n++, ledger->database_oid);
 	(void) sqlite3_bind_int64(statement, n++, ledger->timeline);
 	(void) sqlite3_bind_int64(statement, n++, ledger->server_start);
 	dbsync_sqlite_bind_text(statement, n++, ledger->identities);
-	bind_lsn(statement, n++, ledger->lsn);
+	dbsync_sqlite_bind_lsn(statement, n++, ledger->lsn);
 	(void) sqlite3_bind_int64(statement, n++, ledger->batch);
 	dbsync_sqlite_bind_text(statement, n++, ledger->after);
 	dbsync_sqlite_bind_text(statement, n++, ledger->upto);
-	bind_lsn(statement, n++, ledger->closing);
+	dbsync_sqlite_bind_lsn(statement, n++, ledger->closing);
 	if (ledger->closing != InvalidXLogRecPtr)
 		(void) sqlite3_bind_int64(statement, n, (int64) ledger->closing_xid);
 	n++;
@@ -255,33 +135,22 @@ static const char *const position_columns[] = {NULL, "system_identifier", "datab
 	"SELECT name, system_identifier, database_oid, timeline, lsn, server_start, batch, \"after\", upto, closing, closing_xid," \
 	" checksum, identities FROM " SQLITE_LEDGER " WHERE id = ?1 AND subscription = ?1"
 
-static const char *
-null_column(sqlite3_stmt *statement, const char *const *columns, int n)
-{
-	for (int i = 0; i < n; i++)
-	{
-		if (columns[i] != NULL && sqlite3_column_type(statement, i) == SQLITE_NULL)
-			return columns[i];
-	}
-	return NULL;
-}
-
 static void
 read_position(sqlite3_stmt *statement, DbsyncLedger *ledger)
 {
 	int			f = 0;
 
-	ledger->null_column = null_column(statement, position_columns, lengthof(position_columns));
+	ledger->null_column = dbsync_sqlite_null_column(statement, position_columns, lengthof(position_columns));
 	ledger->subscription_name = dbsync_sqlite_text(statement, f++);
 	ledger->system_identifier = (uint64) sqlite3_column_int64(statement, f++);
 	ledger->database_oid = (Oid) sqlite3_column_int64(statement, f++);
 	ledger->timeline = (TimeLineID) sqlite3_column_int64(statement, f++);
-	ledger->lsn = lsn_from(dbsync_sqlite_text(statement, f++));
+	ledger->lsn = dbsync_sqlite_lsn_from(dbsync_sqlite_text(statement, f++));
 	ledger->server_start = sqlite3_column_int64(statement, f++);
 	ledger->batch = sqlite3_column_int64(statement, f++);
 	ledger->after = dbsync_sqlite_text(statement, f++);
 	ledger->upto = dbsync_sqlite_text(statement, f++);
-	ledger->closing = lsn_from(dbsync_sqlite_text(statement, f++));
+	ledger->closing = dbsync_sqlite_lsn_from(dbsync_sqlite_text(statement, f++));
 	ledger->closing_xid = (uint64) sqlite3_column_int64(statement, f++);
 	ledger->checksum = sqlite3_column_int64(statement, f++);
 	ledger->identities = dbsync_sqlite_text(statement, f++);
@@ -294,7 +163,7 @@ ask(SqliteTarget *target, const char *sql, const pg_uuid_t *id)
 	sqlite3_stmt *statement = dbsync_sqlite_prepare(target, sql, false, DOING_READ);
 
 	if (statement != NULL)
-		dbsync_sqlite_bind_text(statement, 1, uuid_text(id));
+		dbsync_sqlite_bind_text(statement, 1, dbsync_sqlite_uuid_text(id));
 	return statement;
 }
 
@@ -386,7 +255,7 @@ run_for(SqliteTarget *target, const char *sql, const pg_uuid_t *id)
 
 	if (statement == NULL)
 		return false;
-	dbsync_sqlite_bind_text(statement, 1, uuid_text(id));
+	dbsync_sqlite_bind_text(statement, 1, dbsync_sqlite_uuid_text(id));
 	done = dbsync_sqlite_step(target, statement, DOING_WRITE) == SQLITE_DONE;
 	(void) sqlite3_finalize(statement);
 	return done;
@@ -420,17 +289,17 @@ read_part(SqliteTarget *target, sqlite3_stmt *statement, List **parts)
 	DbsyncLedgerPart *part = palloc0(sizeof(DbsyncLedgerPart));
 	int			f = 0;
 
-	part->null_column = null_column(statement, part_columns, lengthof(part_columns));
-	if (!uuid_from((const char *) sqlite3_column_text(statement, f++), &part->attachment))
+	part->null_column = dbsync_sqlite_null_column(statement, part_columns, lengthof(part_columns));
+	if (!dbsync_sqlite_uuid_from((const char *) sqlite3_column_text(statement, f++), &part->attachment))
 		return dbsync_sqlite_refuse(target, DBSYNC_FAULT_REFUSED, ERRCODE_DATA_CORRUPTED,
 									"a row of the ledger has an id that is none", psprintf("File \"%s\".", target->options.path), NULL);
 	part->live = sqlite3_column_int64(statement, f++) != 0;
 	part->rows = sqlite3_column_int64(statement, f++);
 	part->checksum = sqlite3_column_int64(statement, f++);
-	boundary_from(dbsync_sqlite_text(statement, f++), part);
+	dbsync_sqlite_boundary_from(dbsync_sqlite_text(statement, f++), part);
 	part->after = dbsync_sqlite_text(statement, f++);
 	part->upto = dbsync_sqlite_text(statement, f++);
-	part->closing = lsn_from(dbsync_sqlite_text(statement, f++));
+	part->closing = dbsync_sqlite_lsn_from(dbsync_sqlite_text(statement, f++));
 	part->closing_xid = (uint64) sqlite3_column_int64(statement, f++);
 	*parts = lappend(*parts, part);
 	return true;
@@ -458,15 +327,15 @@ bind_part(sqlite3_stmt *statement, const pg_uuid_t *subscription, const DbsyncLe
 {
 	int			n = 1;
 
-	dbsync_sqlite_bind_text(statement, n++, uuid_text(&part->attachment));
-	dbsync_sqlite_bind_text(statement, n++, uuid_text(subscription));
+	dbsync_sqlite_bind_text(statement, n++, dbsync_sqlite_uuid_text(&part->attachment));
+	dbsync_sqlite_bind_text(statement, n++, dbsync_sqlite_uuid_text(subscription));
 	(void) sqlite3_bind_int64(statement, n++, part->live);
 	(void) sqlite3_bind_int64(statement, n++, part->rows);
 	(void) sqlite3_bind_int64(statement, n++, part->checksum);
-	dbsync_sqlite_bind_text(statement, n++, boundary_text(part->nkeys, part->boundary));
+	dbsync_sqlite_bind_text(statement, n++, dbsync_sqlite_boundary_text(part->nkeys, part->boundary));
 	dbsync_sqlite_bind_text(statement, n++, part->after);
 	dbsync_sqlite_bind_text(statement, n++, part->upto);
-	bind_lsn(statement, n++, part->closing);
+	dbsync_sqlite_bind_lsn(statement, n++, part->closing);
 	if (part->closing != InvalidXLogRecPtr)
 		(void) sqlite3_bind_int64(statement, n, (int64) part->closing_xid);
 	else

@@ -182,6 +182,9 @@ sqlite_open(const DbsyncTargetConfig *config, bool *ok)
 	identity->version = sqlite3_libversion_number();
 	identity->version_text = psprintf("SQLite %s", sqlite3_libversion());
 	identity->database = target->options.path;
+	/* by which two connections are known to be to one file */
+	identity->properties = list_make1(makeDefElem("file", (Node *) makeString(psprintf(UINT64_FORMAT "/" UINT64_FORMAT,
+																					   (uint64) target->device, (uint64) target->inode)), -1));
 	MemoryContextSwitchTo(old);
 	return &target->base;
 }
