@@ -58,10 +58,10 @@ check_place(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSpe
 	{
 		for (int j = 0; j < i; j++)
 		{
-			if (is_same_name(to_utf8(spec->columns[i]), to_utf8(spec->columns[j])))
+			if (is_same_name(to_utf8(spec->columns[i].name), to_utf8(spec->columns[j].name)))
 				return refuse(target, ERRCODE_DUPLICATE_COLUMN,
 							  psprintf("columns \"%s\" and \"%s\" of target table %s are one to SQLite",
-									   spec->columns[j], spec->columns[i], table->label),
+									   spec->columns[j].name, spec->columns[i].name, table->label),
 							  "It does not tell capital letters from small ones.",
 							  "Give one of them another name: dbsync.add_table(..., columns => ...).");
 		}
@@ -113,7 +113,7 @@ find_column(const DbsyncTableSpec *spec, const char *name)
 {
 	for (int i = 0; i < spec->ncolumns; i++)
 	{
-		if (is_same_name(to_utf8(spec->columns[i]), name))
+		if (is_same_name(to_utf8(spec->columns[i].name), name))
 			return i;
 	}
 	return -1;
@@ -166,7 +166,7 @@ check_values(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSp
 	if (problem == NULL)
 		return true;
 	return refuse(target, ERRCODE_DATATYPE_MISMATCH,
-				  psprintf("column \"%s\" of target table %s is declared %s", spec->columns[column], table->label, dbsync_sqlite_words(declared)),
+				  psprintf("column \"%s\" of target table %s is declared %s", spec->columns[column].name, table->label, dbsync_sqlite_words(declared)),
 				  psprintf("Such a column %s.", problem),
 				  "Integers and booleans are kept by INTEGER, doubles by REAL, bytes by BLOB, all else by TEXT.");
 }
@@ -184,7 +184,7 @@ take_column(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSpe
 		return hidden != 0 || check_own(target, table, spec, name, sqlite3_column_int(row, 2) != 0, sqlite3_column_int(row, 3) != 0);
 	if (hidden != 0)
 		return refuse(target, ERRCODE_GENERATED_ALWAYS,
-					  psprintf("column \"%s\" of target table %s is generated", spec->columns[column], table->label),
+					  psprintf("column \"%s\" of target table %s is generated", spec->columns[column].name, table->label),
 					  "The source sends values for it.", "Leave it out: dbsync.add_table(..., columns => ...).");
 	found[column] = true;
 	table->columns[column] = dbsync_sqlite_quote(name);
@@ -211,7 +211,7 @@ look_at_columns(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTabl
 	{
 		if (!found[i])
 			return refuse(target, ERRCODE_UNDEFINED_COLUMN,
-						  psprintf("column \"%s\" of target table %s does not exist", spec->columns[i], table->label), NULL,
+						  psprintf("column \"%s\" of target table %s does not exist", spec->columns[i].name, table->label), NULL,
 						  "Add it there, or leave it out: dbsync.add_table(..., columns => ...).");
 	}
 	return true;
@@ -223,11 +223,11 @@ check_key_types(SqliteTarget *target, const DbsyncTargetTable *table, const Dbsy
 {
 	for (int i = 0; i < spec->ncolumns; i++)
 	{
-		const char *problem = is_key(spec, i) ? dbsync_sqlite_key_problem(spec->types[i], spec->typmods[i], spec->collations[i]) : NULL;
+		const char *problem = is_key(spec, i) ? dbsync_sqlite_key_problem(spec->columns[i].type, spec->columns[i].typmod, spec->columns[i].collation) : NULL;
 
 		if (problem != NULL)
 			return refuse(target, ERRCODE_FEATURE_NOT_SUPPORTED,
-						  psprintf("column \"%s\" cannot be part of the key of target table %s", spec->columns[i], table->label),
+						  psprintf("column \"%s\" cannot be part of the key of target table %s", spec->columns[i].name, table->label),
 						  psprintf("It %s.", problem),
 						  "Choose another key: dbsync.add_table(..., key => '{...}'); or let it have a type of which equal values have one form.");
 	}
@@ -246,7 +246,7 @@ fill(DbsyncTargetTable *table, const DbsyncTableSpec *spec)
 	table->columns = palloc0(sizeof(char *) * Max(spec->ncolumns, 1));
 	table->kinds = palloc0(sizeof(SqliteKind) * Max(spec->ncolumns, 1));
 	for (int i = 0; i < spec->ncolumns; i++)
-		table->kinds[i] = dbsync_sqlite_kind(spec->types[i]);
+		table->kinds[i] = dbsync_sqlite_kind(spec->columns[i].type);
 	table->nkeys = spec->nkeys;
 	table->keys = palloc(sizeof(int) * Max(spec->nkeys, 1));
 	memcpy(table->keys, spec->keys, sizeof(int) * spec->nkeys);

@@ -103,7 +103,7 @@ check_collations(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTab
 	for (int k = 0; k < table->nkeys; k++)
 	{
 		const char *collation = NULL;
-		const char *name = spec->columns[table->keys[k]];
+		const char *name = spec->columns[table->keys[k]].name;
 		int			code = sqlite3_table_column_metadata(target->db, SQLITE_SCHEMA_NAME, table->name,
 														 dbsync_sqlite_to_utf8(name, strlen(name)), NULL, &collation,
 														 NULL, NULL, NULL);
