@@ -22,6 +22,7 @@
 #include "utils/syscache.h"
 
 #include "worker/modules.h"
+#include "worker/types/fit.h"
 
 #define PREFIX	"dbsync_"
 
@@ -178,7 +179,7 @@ load_function(const char *wrapper, const char *library)
 const DbsyncDriver *
 dbsync_module_driver(const char *wrapper)
 {
-	DbsyncHost	host = {DBSYNC_DRIVER_VERSION, wrapper};
+	DbsyncHost	host = {DBSYNC_DRIVER_VERSION, wrapper, dbsync_type_fits};
 	const char *library = NULL;
 	const DbsyncDriver *driver;
 	Module	   *module;

@@ -56,6 +56,7 @@ sub create
 	$sql =~ s/CREATE SCHEMA \w+;//g;
 	$sql =~ s/CREATE TABLE \w+\./CREATE TABLE /g;
 	$sql =~ s/\bnumeric\b(\([0-9, ]+\))?/text/g;
+	$sql =~ s/\bbytea\b/blob/g;
 	$self->run($sql);
 	return;
 }

@@ -537,7 +537,7 @@ typedef struct DbsyncReadSequence
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
 
 /* of this contract; a driver that was made for another one is refused */
-#define DBSYNC_DRIVER_VERSION	12
+#define DBSYNC_DRIVER_VERSION	13
 
 /* an option of targets; lists of them end with one that has no name */
 typedef struct DbsyncOption
@@ -981,10 +981,16 @@ typedef struct DbsyncDriver
  */
 #define DBSYNC_DRIVER_FUNCTION	"dbsync_driver"
 
+/* Does a column that the target has already hold what is sent, and in which form?  In a transaction; else *why, in CurrentMemoryContext. */
+typedef bool (*DbsyncTypeFits) (DbsyncDialect dialect, const DbsyncColumn *column, const DbsyncColumnThere *there,
+								DbsyncForm *form, const char **why);
+
+/* For another version than "version" nothing else of it is to be looked at.  It need not outlive the call. */
 typedef struct DbsyncHost
 {
 	int			version;		/* DBSYNC_DRIVER_VERSION of who asks */
 	const char *wrapper;		/* the foreign data wrapper whose driver is wanted; the driver's name is to be the same */
+	DbsyncTypeFits type_fits;	/* dbsync_type_fits() of worker/types/fit.h */
 } DbsyncHost;
 
 typedef const DbsyncDriver *(*DbsyncDriverFunction) (const DbsyncHost *host);

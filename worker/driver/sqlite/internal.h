@@ -56,9 +56,10 @@ struct DbsyncTargetTable
 	char	   *quoted;
 	int			ncolumns;
 	char	  **columns;		/* quoted, UTF-8 */
-	SqliteKind *kinds;
+	DbsyncForm *forms;
 	int			nkeys;
 	int		   *keys;
+	bool		is_strict;		/* values of other types are refused there */
 	bool		has_own;		/* columns of its own, which keep what they have */
 	bool		has_unique;		/* unique indexes that do not have the key in them */
 	int			schema_version; /* as it was looked at */
@@ -96,6 +97,11 @@ typedef struct SqliteTarget
 	int			bulk_rows;
 	MemoryContextCallback cleanup;
 } SqliteTarget;
+
+/* --- module.c --- */
+
+/* what of dbsync's can be called; set before anything else of the driver is */
+extern DbsyncHost dbsync_sqlite_host;
 
 /* --- fault.c: what is refused; all return false --- */
 
@@ -151,6 +157,7 @@ extern char *dbsync_sqlite_quote(const char *name);
 
 extern DbsyncTargetTable *dbsync_sqlite_table_open(DbsyncTarget *base, const DbsyncTableSpec *spec);
 extern bool dbsync_sqlite_tables_close(DbsyncTarget *base, List *tables);
+extern const DbsyncForm *dbsync_sqlite_table_forms(const DbsyncTargetTable *table);
 
 /* look_key.c: has it a unique index for the key, and what further ones has it?  Inside of table_open(). */
 extern bool dbsync_sqlite_look_at_key(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSpec *spec);

@@ -106,6 +106,25 @@ look_at_kind(SqliteTarget *target, DbsyncTargetTable *table)
 	return good;
 }
 
+/* Such tables are SQLite's since 3.37. */
+static bool
+look_whether_strict(SqliteTarget *target, DbsyncTargetTable *table)
+{
+	sqlite3_stmt *statement;
+	int			code;
+
+	if (sqlite3_libversion_number() < 3037000)
+		return true;
+	statement = dbsync_sqlite_prepare(target, "SELECT strict FROM pragma_table_list(?1) WHERE schema = '" SQLITE_SCHEMA_NAME "'", false, DOING_LOOK);
+	if (statement == NULL)
+		return false;
+	(void) sqlite3_bind_text(statement, 1, table->name, -1, SQLITE_TRANSIENT);
+	code = dbsync_sqlite_step(target, statement, DOING_LOOK);
+	table->is_strict = code == SQLITE_ROW && sqlite3_column_int(statement, 0) != 0;
+	(void) sqlite3_finalize(statement);
+	return code == SQLITE_ROW || code == SQLITE_DONE;
+}
+
 /* --- columns --- */
 
 static int
@@ -117,17 +136,6 @@ find_column(const DbsyncTableSpec *spec, const char *name)
 			return i;
 	}
 	return -1;
-}
-
-static bool
-is_key(const DbsyncTableSpec *spec, int column)
-{
-	for (int k = 0; k < spec->nkeys; k++)
-	{
-		if (spec->keys[k] == column)
-			return true;
-	}
-	return false;
 }
 
 static bool
@@ -158,17 +166,30 @@ check_own(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSpec 
 				  "Only the target has it, and it must not be null.", "Give it a default, or let it be null.");
 }
 
-static bool
-check_values(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSpec *spec, int column, const char *declared)
+/* As people know it. */
+static const char *
+type_in_words(const DbsyncColumn *column)
 {
-	const char *problem = dbsync_sqlite_column_problem(table->kinds[column], declared);
+	return column->type_name ? column->type_name : format_type_with_typemod(column->type, column->typmod);
+}
 
-	if (problem == NULL)
+/* Would it keep values as they come? */
+static bool
+check_values(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncColumn *column, const char *declared, DbsyncForm *form)
+{
+	DbsyncColumnThere there = {dbsync_sqlite_affinity(declared, table->is_strict), -1, -1, -1};
+	const char *detail = NULL;
+	const char *why;
+
+	if (!dbsync_sqlite_host.type_fits(DBSYNC_DIALECT_SQLITE, column, &there, form, &why))
+		detail = psprintf("At the source it is %s; affinity %s.", type_in_words(column), why);
+	else if (table->is_strict && pg_strcasecmp(declared, "BLOB") == 0 && form->kind != DBSYNC_FORM_BYTES)
+		detail = psprintf("At the source it is %s; in a STRICT table a BLOB takes nothing but bytes.", type_in_words(column));
+	if (detail == NULL)
 		return true;
 	return refuse(target, ERRCODE_DATATYPE_MISMATCH,
-				  psprintf("column \"%s\" of target table %s is declared %s", spec->columns[column].name, table->label, dbsync_sqlite_words(declared)),
-				  psprintf("Such a column %s.", problem),
-				  "Integers and booleans are kept by INTEGER, doubles by REAL, bytes by BLOB, all else by TEXT.");
+				  psprintf("column \"%s\" of target table %s is declared %s", column->name, table->label, dbsync_sqlite_words(declared)),
+				  detail, psprintf("Declare it %s there, or send it as another type: dbsync.add_table(..., columns => ...).", column->declaration));
 }
 
 /* A row of table_xinfo: name, type, notnull, has a default, hidden. */
@@ -188,7 +209,7 @@ take_column(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSpe
 					  "The source sends values for it.", "Leave it out: dbsync.add_table(..., columns => ...).");
 	found[column] = true;
 	table->columns[column] = dbsync_sqlite_quote(name);
-	return check_values(target, table, spec, column, declared ? declared : "");
+	return check_values(target, table, &spec->columns[column], declared ? declared : "", &table->forms[column]);
 }
 
 static bool
@@ -217,25 +238,6 @@ look_at_columns(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTabl
 	return true;
 }
 
-/* Whatever the target is like: what the source's types are. */
-static bool
-check_key_types(SqliteTarget *target, const DbsyncTargetTable *table, const DbsyncTableSpec *spec)
-{
-	for (int i = 0; i < spec->ncolumns; i++)
-	{
-		const char *problem = is_key(spec, i) ? dbsync_sqlite_key_problem(spec->columns[i].type, spec->columns[i].typmod, spec->columns[i].collation) : NULL;
-
-		if (problem != NULL)
-			return refuse(target, ERRCODE_FEATURE_NOT_SUPPORTED,
-						  psprintf("column \"%s\" cannot be part of the key of target table %s", spec->columns[i].name, table->label),
-						  psprintf("It %s.", problem),
-						  "Choose another key: dbsync.add_table(..., key => '{...}'); or let it have a type of which equal values have one form.");
-	}
-	if (spec->nkeys > 0)
-		return true;
-	return refuse(target, ERRCODE_FEATURE_NOT_SUPPORTED, psprintf("target table %s has no key", table->label), NULL, NULL);
-}
-
 static void
 fill(DbsyncTargetTable *table, const DbsyncTableSpec *spec)
 {
@@ -244,9 +246,7 @@ fill(DbsyncTargetTable *table, const DbsyncTableSpec *spec)
 	table->quoted = dbsync_sqlite_quote(table->name);
 	table->ncolumns = spec->ncolumns;
 	table->columns = palloc0(sizeof(char *) * Max(spec->ncolumns, 1));
-	table->kinds = palloc0(sizeof(SqliteKind) * Max(spec->ncolumns, 1));
-	for (int i = 0; i < spec->ncolumns; i++)
-		table->kinds[i] = dbsync_sqlite_kind(spec->columns[i].type);
+	table->forms = palloc0(sizeof(DbsyncForm) * Max(spec->ncolumns, 1));
 	table->nkeys = spec->nkeys;
 	table->keys = palloc(sizeof(int) * Max(spec->nkeys, 1));
 	memcpy(table->keys, spec->keys, sizeof(int) * spec->nkeys);
@@ -271,12 +271,13 @@ look(SqliteTarget *target, DbsyncTargetTable *table, const DbsyncTableSpec *spec
 	int64		version;
 	bool		good;
 
-	if (!check_place(target, table, spec) || !check_key_types(target, table, spec) ||
+	if (!check_place(target, table, spec) ||
 		!dbsync_sqlite_file_is_same(target) ||
 		!dbsync_sqlite_run(target, "BEGIN", DOING_LOOK))
 		return false;
 	good = dbsync_sqlite_number(target, "PRAGMA schema_version", &version, DOING_LOOK) &&
 		look_at_kind(target, table) &&
+		look_whether_strict(target, table) &&
 		look_at_columns(target, table, spec) &&
 		dbsync_sqlite_look_at_key(target, table, spec) &&
 		check_replaceable(target, table);
@@ -310,6 +311,12 @@ dbsync_sqlite_table_open(DbsyncTarget *base, const DbsyncTableSpec *spec)
 		return NULL;
 	}
 	return table;
+}
+
+const DbsyncForm *
+dbsync_sqlite_table_forms(const DbsyncTargetTable *table)
+{
+	return table->forms;
 }
 
 bool

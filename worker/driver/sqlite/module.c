@@ -23,6 +23,8 @@ PG_MODULE_MAGIC;
 
 extern PGDLLEXPORT const DbsyncDriver *dbsync_driver(const DbsyncHost *host);
 
+DbsyncHost	dbsync_sqlite_host;
+
 /* the file, its journal or WAL and -shm, the folder, a little more */
 #define DESCRIPTORS		5
 
@@ -249,6 +251,7 @@ upkeep(DbsyncTarget *base, long *pause, int *wants)
 static const DbsyncDriver sqlite_driver = {
 	.version = DBSYNC_DRIVER_VERSION,
 	.name = "dbsync_sqlite",
+	.dialect = DBSYNC_DIALECT_SQLITE,
 	.features = DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK | DBSYNC_FEATURE_SERVER_FILES,
 	.open = sqlite_open,
 	.close = sqlite_close,
@@ -274,11 +277,15 @@ static const DbsyncDriver sqlite_driver = {
 	.address = &dbsync_sqlite_address,
 	.schema = SQLITE_SCHEMA_NAME,
 	.tables_close = dbsync_sqlite_tables_close,
+	.table_forms = dbsync_sqlite_table_forms,
 	.table_wants_replace = dbsync_sqlite_table_wants_replace,
 };
 
 const DbsyncDriver *
 dbsync_driver(const DbsyncHost *host)
 {
+	/* another one refuses us by our version */
+	if (host->version == DBSYNC_DRIVER_VERSION)
+		dbsync_sqlite_host = *host;
 	return strcmp(host->wrapper, sqlite_driver.name) == 0 ? &sqlite_driver : NULL;
 }

@@ -165,17 +165,6 @@ name_row(SqliteTarget *target, const SqliteValue *values, bool keys_only)
 	return false;
 }
 
-static bool
-refuse_value(SqliteTarget *target, const SqliteValue *values, int column, int sqlstate, const char *problem, bool keys_only)
-{
-	const char *name = target->table->columns[keys_only ? target->table->keys[column] : column];
-
-	(void) dbsync_sqlite_refuse(target, DBSYNC_FAULT_REFUSED, sqlstate,
-								psprintf("column %s of target table %s cannot have a value", dbsync_sqlite_words(name), target->table->label),
-								problem, "Send another value in its place: dbsync.add_table(..., columns => ...).");
-	return name_row(target, values, keys_only);
-}
-
 /* Statements that the table, as it is now, does not take. */
 static void
 is_other_table(SqliteTarget *target)
@@ -271,39 +260,21 @@ flush(SqliteTarget *target)
 	return good;
 }
 
-/* Of all columns, or of the key's: in CurrentMemoryContext.  NULL: one of them is refused. */
+/* Of all columns, or of the key's: in CurrentMemoryContext. */
 static SqliteValue *
 read_values(SqliteTarget *target, const DbsyncRow *row, bool keys_only)
 {
 	DbsyncTargetTable *table = target->table;
 	bool		comes_so = target->mode == DBSYNC_ROWS_DELETE;
 	int			n = keys_only ? table->nkeys : table->ncolumns;
-	SqliteValue *values = palloc0(sizeof(SqliteValue) * Max(n, 1));
-	const char *problem;
-	int			sqlstate;
+	SqliteValue *values = palloc(sizeof(SqliteValue) * Max(n, 1));
 
-	/* keys first, which messages name */
 	for (int i = 0; i < n; i++)
-		values[i].type = SQLITE_NULL;
-	for (int k = 0; k < table->nkeys; k++)
 	{
-		int			column = table->keys[k];
-		int			from = comes_so ? k : column;
-		int			to = keys_only ? k : column;
+		int			column = keys_only ? table->keys[i] : i;
+		int			from = comes_so ? i : column;
 
-		if (!dbsync_sqlite_value(table->kinds[column], row->values[from], row->lengths[from], &values[to], &sqlstate, &problem))
-		{
-			(void) refuse_value(target, values, to, sqlstate, problem, keys_only);
-			return NULL;
-		}
-	}
-	for (int i = 0; i < n && !keys_only; i++)
-	{
-		if (!dbsync_sqlite_value(table->kinds[i], row->values[i], row->lengths[i], &values[i], &sqlstate, &problem))
-		{
-			(void) refuse_value(target, values, i, sqlstate, problem, keys_only);
-			return NULL;
-		}
+		dbsync_sqlite_value(table->forms[column].kind, row->values[from], row->lengths[from], &values[i]);
 	}
 	return values;
 }
@@ -355,8 +326,6 @@ dbsync_sqlite_rows_put(DbsyncTarget *base, const DbsyncRow *row)
 		(target->mode == DBSYNC_ROWS_MERGE && row->kind == DBSYNC_ROW_DELETE);
 	SqliteValue *values = read_values(target, row, deletes);
 
-	if (values == NULL)
-		return false;
 	return deletes ? run_one(target, SQLITE_VERB_DELETE, values) : put(target, values);
 }
 

@@ -3,8 +3,7 @@
  * worker/driver/sqlite/values.h
  *	  SQLite driver: from a value as the worker sends it to one of SQLite's.
  *
- * All that knows of the form of values is here: how PostgreSQL's text of a type is bound, which columns keep that as
- * it is, and which types can be a key.
+ * Values come in forms (worker/types/types.h), as table_open() has asked for them: so they are bound, and nothing is parsed.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,20 +12,7 @@
 
 #include <sqlite3.h>
 
-/* how values of a type travel */
-typedef enum SqliteKind
-{
-	SQLITE_KIND_TEXT,
-	SQLITE_KIND_INTEGER,
-	SQLITE_KIND_BOOLEAN,		/* 1, 0 */
-	SQLITE_KIND_DOUBLE,
-	SQLITE_KIND_BYTES,
-	SQLITE_KIND_CHAR,			/* text without the blanks at its end */
-	SQLITE_KIND_UUID,
-	SQLITE_KIND_DATE,			/* and timestamps without a zone */
-	SQLITE_KIND_INSTANT,		/* timestamps in UTC, without saying so */
-	SQLITE_KIND_TIME
-} SqliteKind;
+#include "worker/driver/driver.h"
 
 /* a value as it is bound */
 typedef struct SqliteValue
@@ -44,15 +30,8 @@ typedef struct SqliteValue
 extern const char *dbsync_sqlite_to_utf8(const char *text, int length);
 extern const char *dbsync_sqlite_from_utf8(const char *text, int length);
 
-/* Of a type without domains. */
-extern SqliteKind dbsync_sqlite_kind(Oid type);
-
-/*
- * The value of a text, NULL for null; what it points to is the text itself, or in CurrentMemoryContext.  False: the target
- * has no place for it, and *sqlstate and *problem, a sentence, say why.
- */
-extern bool dbsync_sqlite_value(SqliteKind kind, const char *text, int length, SqliteValue *value,
-								int *sqlstate, const char **problem);
+/* The value of bytes in a form, NULL for null; it points to them. */
+extern void dbsync_sqlite_value(DbsyncFormKind kind, const char *bytes, int length, SqliteValue *value);
 
 /* The copy that outlives what a value points to. */
 extern void dbsync_sqlite_value_keep(SqliteValue *value, MemoryContext context);
@@ -63,10 +42,10 @@ extern bool dbsync_sqlite_value_bind(sqlite3_stmt *statement, int number, const 
 /* For messages. */
 extern char *dbsync_sqlite_value_text(const SqliteValue *value);
 
-/* Why a column declared so would not keep such values as they are, as the end of a sentence; NULL: it does. */
-extern const char *dbsync_sqlite_column_problem(SqliteKind kind, const char *declared);
-
-/* Why such a column cannot be part of a key, as the end of a sentence; NULL: it can. */
-extern const char *dbsync_sqlite_key_problem(Oid type, int32 typmod, Oid collation);
+/*
+ * What a column declared so does to values, by SQLite's own rules, as dbsync_type_fits() calls it.  STRICT tables have few types, of
+ * which one is nobody's affinity.
+ */
+extern const char *dbsync_sqlite_affinity(const char *declared, bool strict);
 
 #endif							/* DBSYNC_WORKER_DRIVER_SQLITE_VALUES_H */

@@ -282,9 +282,6 @@ refused_table('id int PRIMARY KEY', 'CREATE TABLE NAME (id INTEGER)', qr/has no 
 refused_table('id int PRIMARY KEY', 'CREATE TABLE NAME (id INTEGER); CREATE UNIQUE INDEX NAME_i ON NAME (id) WHERE id > 0', qr/has no unique index on the key/, 'a partial one');
 refused_table('id text PRIMARY KEY', 'CREATE TABLE NAME (id TEXT COLLATE NOCASE PRIMARY KEY)', qr/column "id" of target table .* has collation NOCASE/, 'a key that does not tell letters apart');
 refused_table('id text PRIMARY KEY', 'CREATE TABLE NAME (id TEXT COLLATE NOCASE); CREATE UNIQUE INDEX NAME_i ON NAME (id COLLATE BINARY)', qr/column "id" of target table .* has collation NOCASE/, 'the same under an index that does');
-refused_table('id numeric PRIMARY KEY', 'CREATE TABLE NAME (id TEXT PRIMARY KEY)', qr/column "id" cannot be part of the key/, 'a key of which equal values have several forms');
-refused_table('id numrange PRIMARY KEY', 'CREATE TABLE NAME (id TEXT PRIMARY KEY)', qr/column "id" cannot be part of the key/, 'nor ranges of such');
-refused_table('id float8[] PRIMARY KEY', 'CREATE TABLE NAME (id TEXT PRIMARY KEY)', qr/column "id" cannot be part of the key/, 'nor arrays of doubles');
 refused_table('id int PRIMARY KEY, "a" int, "A" int', 'CREATE TABLE NAME (id INTEGER PRIMARY KEY, a INTEGER)', qr/columns "a" and "A" of target table .* are one to SQLite/, 'names that are one');
 refused_table('id int PRIMARY KEY, v int', 'CREATE TABLE NAME (id INTEGER PRIMARY KEY, v INTEGER UNIQUE, own INTEGER)', qr/has columns of its own, and unique indexes beside the key/, 'own columns that would be lost');
 
@@ -338,24 +335,6 @@ is($file->run('SELECT count(*) FROM parent'), "2\n", 'before anything was writte
 $file->run('ALTER TABLE parent RENAME COLUMN id2 TO id');
 $pair->arrives('lite', 'it is called as it was');
 same('a table that was altered there', 'public.parent');
-
-# --- values that have no place there
-
-$pair->sql('CREATE TABLE public.odd_values (id int PRIMARY KEY, x float8, d date, tz timestamptz)');
-$file->run('CREATE TABLE odd_values (id INTEGER PRIMARY KEY, x REAL, d TEXT, tz TEXT)');
-$pair->sql(q{SELECT dbsync.add_table('lite', 'odd_values')});
-$pair->arrives('lite', 'a table for odd values');
-foreach my $odd (['x', "'NaN'", 'NaN'], ['d', "'infinity'", 'infinite'], ['d', "'-infinity'", 'infinite'], ['d', "'0044-03-15 BC'", 'before Christ'], ['tz', "'infinity'", 'infinite'], ['tz', "'0044-03-15 00:00+00 BC'", 'before Christ'])
-{
-	my ($column, $value, $words) = @$odd;
-
-	$pair->sql("INSERT INTO odd_values (id, $column) VALUES (5, $value)");
-	ok(poll_until(sub { my $status = $pair->status('lite'); ($status->{last_error} // '') =~ /column "$column" of target table "main\.odd_values" cannot have a value/
-			&& $status->{last_error_detail} =~ /with key \(5\)\..*\Q$words\E/ }, 'a value'), "refused: $value") or diag($pair->status('lite')->{last_error} . ' / ' . $pair->status('lite')->{last_error_detail});
-	is($file->run('SELECT count(*) FROM odd_values'), "0\n", 'nothing of it is there');
-	$pair->sql('DELETE FROM odd_values');
-	$pair->arrives('lite', 'it goes on without it');
-}
 
 # --- tables that a rule takes in, of which two would be one there
 
