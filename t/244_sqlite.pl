@@ -203,7 +203,7 @@ $pair->arrives('lite', 'doubles arrive');
 my $bits = sub { my ($sql) = @_; return $pair->sql("SELECT string_agg(id || ' ' || encode(float8send(x), 'hex') || encode(float8send(y), 'hex'), ',' ORDER BY id) FROM ($sql) v (id, x, y) WHERE x IS NOT NULL"); };
 my $there = join ', ', map { my ($id, $x, $y) = split /\|/; "($id, '$x'::float8, '$y'::float8)" }
   split /\n/, $file->run(q{SELECT id, printf('%!.20e', x), printf('%!.20e', y) FROM doubles WHERE abs(x) BETWEEN 1e-150 AND 1e150 ORDER BY id});
-is($bits->("VALUES $there"), $bits->('SELECT id, x, CASE WHEN y = 0.1::float4 THEN 0.1::float8 ELSE y::text::float8 END FROM doubles WHERE abs(x) BETWEEN 1e-150 AND 1e150'), 'doubles are the same, bit for bit');
+is($bits->("VALUES $there"), $bits->('SELECT id, x, y::float8 FROM doubles WHERE abs(x) BETWEEN 1e-150 AND 1e150'), 'doubles are the same, bit for bit');
 is($file->run(q{SELECT x = 9e999, y = -9e999 FROM doubles WHERE id = -1}), "1|1\n", 'infinite ones too');
 is($file->run(q{SELECT x IS NULL, y IS NULL FROM doubles WHERE id = -4}), "1|1\n", 'and nulls');
 

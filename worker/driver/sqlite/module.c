@@ -28,6 +28,8 @@ DbsyncHost	dbsync_sqlite_host;
 /* the file, its journal or WAL and -shm, the folder, a little more */
 #define DESCRIPTORS		5
 
+#define DOING_READ		"read the file"
+
 #define LOOK_EACH_MS	2000
 
 /* from so many rows on a batch shuts readers out, so that it can leave its pages to the file before it ends */
@@ -77,6 +79,7 @@ cleanup(void *arg)
 		/* what interrupts is of no use to whoever rolls back */
 		sqlite3_progress_handler(target->db, 0, NULL, NULL);
 		(void) sqlite3_busy_handler(target->db, NULL, NULL);
+		/* all of them are ours: virtual tables, which have some of their own, are never connected */
 		while ((statement = sqlite3_next_stmt(target->db, NULL)) != NULL)
 			(void) sqlite3_finalize(statement);
 		(void) sqlite3_close(target->db);
@@ -146,13 +149,38 @@ open_file(SqliteTarget *target)
 	return true;
 }
 
+/* Where text is UTF-16, SQLite takes U+FFFE and U+FFFF for mistakes, and writes U+FFFD.  It stays as it was made. */
+static bool
+check_file_encoding(SqliteTarget *target)
+{
+	sqlite3_stmt *statement = dbsync_sqlite_prepare(target, "PRAGMA encoding", false, DOING_READ);
+	char	   *encoding = NULL;
+	int			code;
+
+	if (statement == NULL)
+		return false;
+	code = dbsync_sqlite_step(target, statement, DOING_READ);
+	if (code == SQLITE_ROW)
+		encoding = dbsync_sqlite_text(statement, 0);
+	(void) sqlite3_finalize(statement);
+	if (code != SQLITE_ROW || encoding == NULL)
+		return code == SQLITE_DONE;
+	if (strcmp(encoding, "UTF-8") == 0)
+		return true;
+	return dbsync_sqlite_refuse(target, DBSYNC_FAULT_REFUSED, ERRCODE_FEATURE_NOT_SUPPORTED,
+								psprintf("file \"%s\" has text of encoding %s", target->options.path, encoding),
+								"Not all characters can be written to it.",
+								"Make it anew, in UTF-8: sqlite3 OLD .dump | sqlite3 NEW");
+}
+
 /* It is read once, which plays back what a process left behind that died; and it is what was looked at. */
 static bool
 look_into_file(SqliteTarget *target)
 {
 	int64		tables;
 
-	return dbsync_sqlite_number(target, "SELECT count(*) FROM sqlite_master", &tables, "read the file") &&
+	return dbsync_sqlite_number(target, "SELECT count(*) FROM sqlite_master", &tables, DOING_READ) &&
+		check_file_encoding(target) &&
 		dbsync_sqlite_file_is_same(target);
 }
 
