@@ -172,7 +172,7 @@ dbsync_meeting_ask(DbsyncMeetingWish wish, int captured_id, int64 rows_there)
 	mine->wish = wish;
 	mine->table = captured_id;
 	mine->round++;
-	mine->repaired = 0;
+	mine->repaired = mine->absent = 0;
 	mine->rows_there = rows_there;
 	mine->reason[0] = mine->snapshot[0] = '\0';
 	(void) call_worker(mine);
@@ -373,7 +373,7 @@ dbsync_meeting_stand(const DbsyncMeeting *asked, const char *snapshot, int timeo
 }
 
 void
-dbsync_meeting_repaired(const DbsyncMeeting *asked, int64 rows, bool done)
+dbsync_meeting_repaired(const DbsyncMeeting *asked, int64 rows, int64 absent, bool done)
 {
 	DbsyncMeeting *meeting;
 
@@ -382,6 +382,7 @@ dbsync_meeting_repaired(const DbsyncMeeting *asked, int64 rows, bool done)
 	if (meeting != NULL)
 	{
 		meeting->repaired += rows;
+		meeting->absent += absent;
 		if (done)
 			meeting->state = DBSYNC_MEETING_REPAIRED;
 		else

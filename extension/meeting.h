@@ -98,6 +98,7 @@ typedef struct DbsyncMeeting
 	char		snapshot[DBSYNC_SNAPSHOT_NAME];
 	char		reason[DBSYNC_MESSAGE_SIZE];	/* why it is refused */
 	int64		repaired;		/* rows that the worker has sent */
+	int64		absent;			/* of those that the source had as they were compared, so many it had not any more */
 	int64		rows_there;		/* with a wish for repair: of the target, which a source with less than half of them is not to take along; 0: it may */
 
 	DbsyncVerifyProgress progress;
@@ -167,7 +168,7 @@ extern void dbsync_meeting_put_off(const DbsyncMeeting *asked);
 /* Stand at S, for so many ms at most.  True: it was taken. */
 extern bool dbsync_meeting_stand(const DbsyncMeeting *asked, const char *snapshot, int timeout);
 
-/* So many rows more were repaired; "done": those were all. */
-extern void dbsync_meeting_repaired(const DbsyncMeeting *asked, int64 rows, bool done);
+/* So many rows more were repaired, of which so many were absent; "done": those were all. */
+extern void dbsync_meeting_repaired(const DbsyncMeeting *asked, int64 rows, int64 absent, bool done);
 
 #endif							/* DBSYNC_EXTENSION_MEETING_H */

@@ -95,6 +95,18 @@ SET client_min_messages = warning;
 SELECT verdict, different, note FROM dbsync.verify('kinds', 'public.chosen', repair => true);
 SELECT dbsync.run_once('kinds') AS sent;
 
+-- what shows other keys each time
+CREATE VIEW public.shuffled AS SELECT gen_random_uuid() AS id, i AS v FROM generate_series(1, 20) i;
+\c :target
+CREATE TABLE public.shuffled (id uuid PRIMARY KEY, v int);
+\c :source
+SET client_min_messages = warning;
+SELECT dbsync.add_table('kinds', 'public.shuffled', key => '{id}', capture => 'snapshot');
+SELECT dbsync.run_once('kinds') > 0 AS sent;
+SELECT "table", substring(note from '[0-9]+ of the.*') FROM dbsync.table_status WHERE subscription = 'kinds' AND note ~ 'gone';
+SELECT dbsync.remove_table('kinds', 'public.shuffled');
+DROP VIEW public.shuffled;
+
 -- what cannot be read, for now or at all
 CREATE FUNCTION pg_temp.add(rel regclass, key name[] DEFAULT NULL) RETURNS void LANGUAGE sql
     AS $$ SELECT dbsync.add_table('kinds', rel, key => key, capture => 'snapshot') $$;

@@ -372,6 +372,33 @@ is($file->run('SELECT count(*) FROM late'), "0\n", 'and nothing of it is there')
 $pair->sql('DELETE FROM late WHERE id = 2');
 $pair->arrives('types', 'it goes on when the value is gone');
 is($file->run('SELECT * FROM late'), "1|2026-01-01\n", 'and brings the rest');
+
+# --- columns that come to have such a type while the table flows, and tables that a rule takes in
+
+$pair->sql('CREATE TABLE public.turns (id int PRIMARY KEY, v int); INSERT INTO turns VALUES (1, 1)');
+$file->run('CREATE TABLE turns (id INTEGER PRIMARY KEY, v INTEGER)');
+$pair->sql(q{SELECT dbsync.add_table('types', 'public.turns')});
+$pair->arrives('types', 'a table whose type will change');
+$pair->sql(q{ALTER TABLE turns ALTER v TYPE money; INSERT INTO turns VALUES (2, 2); INSERT INTO calm VALUES (1001)});
+ok(poll_until(sub { $pair->sql(q{SELECT state FROM dbsync.table_status WHERE "table" = 'turns'::regclass}) eq 'held' }, 'a held table'), 'a column that gets a type without a counterpart: its table is held');
+ok(poll_until(sub { $file->run('SELECT count(*) FROM calm WHERE id = 1001') eq "1\n" }, 'the other table'), 'the others go on');
+$pair->sql(q{SELECT dbsync.copy_table('types', 'public.turns', existing_rows => 'truncate')});
+$pair->status_becomes('types', q{last_error LIKE 'column "v" of table public.turns has type money, which SQLite has no counterpart for%'}, 'a copy anew says so');
+$pair->sql('INSERT INTO calm VALUES (1002)');
+ok(poll_until(sub { $file->run('SELECT count(*) FROM calm WHERE id = 1002') eq "1\n" }, 'the other table'), 'also when it is to be copied anew');
+is($file->run('SELECT id, v FROM turns'), "1|1\n", 'nothing of it arrives');
+$pair->sql(q{ALTER TABLE turns ALTER v TYPE int USING v::numeric::int});
+$pair->sql(q{SELECT dbsync.copy_table('types', 'public.turns', existing_rows => 'truncate')});
+$pair->arrives('types', 'it goes on when the type is another one');
+is($file->run('SELECT id, v FROM turns ORDER BY id'), "1|1\n2|2\n", 'and all of it is there');
+$pair->sql(q{CREATE SCHEMA rules; CREATE TABLE rules.good (id int PRIMARY KEY); CREATE TABLE rules.bad (id int PRIMARY KEY, m money); INSERT INTO rules.good VALUES (1)});
+$file->run('CREATE TABLE good (id INTEGER PRIMARY KEY)');
+$pair->sql(q{SELECT dbsync.create_subscription('rules', 'lite', schemas => '{rules}')});
+is($pair->sql(q{SELECT "table", reason LIKE 'column "m" of table rules.bad has type money, which SQLite has no counterpart for%' FROM dbsync.refused WHERE subscription = 'rules'}), 'rules.bad|t',
+	'a rule takes in no table with such a column, and says why');
+$pair->sql(q{SELECT dbsync.run_once('rules')});
+is($file->run('SELECT id FROM good'), "1\n", 'and takes in the others');
+$pair->sql(q{SELECT dbsync.drop_subscription('rules')});
 $pair->stop_subscription('types');
 
 # a file of UTF-16 makes another character of two that there are

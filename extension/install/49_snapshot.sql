@@ -242,6 +242,7 @@ CREATE TABLE dbsync_internal.scan (
     extra bigint,
     different bigint,
     repaired bigint,
+    absent bigint,
     -- when both ends were equal last, or were made so
     good timestamptz,
     -- one that is due and could not begin: since when, and why
@@ -263,6 +264,7 @@ COMMENT ON COLUMN dbsync_internal.scan.missing IS 'rows that the target lacked';
 COMMENT ON COLUMN dbsync_internal.scan.extra IS 'rows that only the target had';
 COMMENT ON COLUMN dbsync_internal.scan.different IS 'rows of one key that were not the same';
 COMMENT ON COLUMN dbsync_internal.scan.repaired IS 'keys whose rows were sent, or deleted';
+COMMENT ON COLUMN dbsync_internal.scan.absent IS 'of rows that were missing or different, so many had gone as they were to be sent';
 COMMENT ON COLUMN dbsync_internal.scan.good IS 'when the target had last what the source showed';
 
 COMMENT ON COLUMN dbsync_internal.scan.waits_since IS 'since when the next one has been due that could not begin; null: none is';
@@ -297,7 +299,7 @@ CREATE FUNCTION dbsync_internal.end_scan(of_attachment uuid, verdict text, note 
 AS $$
     UPDATE dbsync_internal.scan c SET ended = clock_timestamp(), verdict = end_scan.verdict, note = end_scan.note, words = end_scan.words, example = end_scan.example,
         rows_here = rows[1], rows_there = rows[2],
-        missing = rows[3], extra = rows[4], different = rows[5], repaired = rows[7],
+        missing = rows[3], extra = rows[4], different = rows[5], repaired = rows[7], absent = rows[9],
         good = CASE WHEN end_scan.verdict IN ('equal', 'repaired') THEN clock_timestamp() ELSE c.good END
     WHERE c.attachment = of_attachment
 $$;
@@ -323,6 +325,9 @@ AS $$
             CASE c.verdict WHEN 'running' THEN format('the last comparison came to nothing, and the next one is under way: %s', c.note)
                 ELSE format('the last comparison came to nothing (%s): %s', c.verdict, coalesce(c.note, 'no reason was given')) END
             || CASE WHEN dbsync_internal.may_act_as(caller, owner) THEN concat(': ' || c.words, '; ' || c.example) ELSE '' END END,
+        CASE WHEN c.verdict = 'repaired' AND c.absent > (c.missing + c.different) / 2 THEN format(
+            '%s of the %s rows that differed had gone when they were looked up to be sent: what shows other keys each time it is read cannot be compared',
+            c.absent, c.missing + c.different) END,
         CASE WHEN c.waits_for IS NOT NULL THEN format('a comparison has been due since %s, and waits: %s', date_trunc('second', c.waits_since), c.waits_for) END,
         CASE WHEN dbsync_internal.is_overdue(c) THEN format('both ends were found equal, or made so, at %s for the last time: more than two intervals of its scan ago',
             date_trunc('second', c.good)) END), '')

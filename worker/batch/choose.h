@@ -59,6 +59,7 @@ typedef struct DbsyncBatch
 	bool		with_repair;	/* in this batch; */
 	int64		repair_last;	/* the last key (dbsync_internal.repair_key.id) whose row went, */
 	int64		repair_rows;	/* how many, */
+	int64		repair_absent;	/* of how many the source has no row any more, */
 	bool		repair_over;	/* and whether that is all of them */
 	bool		repair_doubted; /* the last of them were sent as what may be refused */
 	instr_time	begun;

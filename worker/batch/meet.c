@@ -82,7 +82,7 @@ dbsync_meet_begin(DbsyncBatch *batch)
 	{
 		/* whoever has nothing else to do looks at them */
 		dbsync_sequences_forget(work);
-		dbsync_meeting_repaired(&asked, 0, true);
+		dbsync_meeting_repaired(&asked, 0, 0, true);
 		return;
 	}
 	table = dbsync_subscription_table(work->subscription, asked.table);

@@ -277,6 +277,7 @@ dbsync_repair_send(DbsyncBatch *batch)
 	int64		extra = 0;
 	List	   *keys = read_keys(batch, &extra);
 	bool		gone = !dbsync_kept_rows(work->subscription, table);
+	int64		expected;
 	int64		written;
 	int64		more;
 
@@ -289,9 +290,11 @@ dbsync_repair_send(DbsyncBatch *batch)
 	if (work->send_as == DBSYNC_SEND_REPLACE_ALL)
 		work->crowded = table->captured_id;
 	written = send_all(batch, keys, gone, &more);
-	check_left(batch, list_length(keys) - extra + more, written);
+	expected = list_length(keys) - extra + more;
+	check_left(batch, expected, written);
 	batch->rows += list_length(keys);
 	batch->repair_rows += list_length(keys);
+	batch->repair_absent += Max(expected - written, 0);
 	batch->current = NULL;
 }
 
@@ -303,7 +306,7 @@ dbsync_repair_note(DbsyncBatch *batch)
 	if (batch->repairing == NULL || batch->repair_last == 0)
 	{
 		if (batch->repairing != NULL && batch->repair_over)
-			dbsync_meeting_repaired(batch->meeting, 0, true);
+			dbsync_meeting_repaired(batch->meeting, 0, 0, true);
 		return;
 	}
 	args[0] = attachment_text(batch->repairing);
@@ -314,7 +317,7 @@ dbsync_repair_note(DbsyncBatch *batch)
 	dbsync_query_commit();
 	if (batch->repair_over)
 		batch->work->crowded = 0;
-	dbsync_meeting_repaired(batch->meeting, batch->repair_rows, batch->repair_over);
+	dbsync_meeting_repaired(batch->meeting, batch->repair_rows, batch->repair_absent, batch->repair_over);
 }
 
 void

@@ -86,8 +86,8 @@ dbsync_outcome_end(DbsyncVerify *v, const char *verdict, const char *note)
 	args[1] = verdict;
 	args[2] = note;
 	args[3] = v->position;
-	args[4] = psprintf("{" INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "}",
-					   f->rows_here, f->rows_there, f->missing, f->extra, f->different, f->kept, f->repaired, f->parked);
+	args[4] = psprintf("{" INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "," INT64_FORMAT "}",
+					   f->rows_here, f->rows_there, f->missing, f->extra, f->different, f->kept, f->repaired, f->parked, f->absent);
 	args[5] = psprintf("{%d,%d,%d}", f->buckets, f->compared, f->differing);
 	args[6] = v->words;
 	dbsync_query_begin(false, "writing down what was verified");

@@ -144,6 +144,7 @@ have_done(DbsyncVerify *v, DbsyncMeetingWish wish, const char **note)
 			return false;
 		}
 		v->found.repaired += meeting.repaired;
+		v->found.absent += meeting.absent;
 		if (meeting.state == DBSYNC_MEETING_REPAIRED)
 			return true;
 		if (meeting.state == DBSYNC_MEETING_REFUSED)

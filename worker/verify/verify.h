@@ -41,6 +41,7 @@ typedef struct DbsyncFindings
 	int64		parked;			/* of these three, those whose keys are parked: they count as nothing else */
 	int64		kept;			/* differences that the subscription's own settings make */
 	int64		repaired;
+	int64		absent;			/* of those missing or different, so many had gone as they were to be sent */
 	int64		foreign;		/* of those to be repaired, extra ones whose keys the source's columns cannot have */
 	bool		all_differ;		/* nearly all rows do */
 } DbsyncFindings;
