@@ -254,6 +254,23 @@ foreach my $way ([ 'postgres', $file, 'x' ], [ 'latin', $latin_file, q{U&'\00e9'
 	$check->('changes');
 }
 
+# --- from a database without an encoding: what is no text, and names that are UTF-8
+
+$pair->sql(q{CREATE DATABASE ascii ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0});
+$source->safe_psql('ascii', $_) foreach 'CREATE EXTENSION dbsync', 'CREATE EXTENSION dbsync_sqlite',
+  qq{CREATE TABLE public."n\303\274chtern" (id int PRIMARY KEY, f float8, b bytea, d date, u uuid); INSERT INTO "n\303\274chtern" VALUES (1, 0.5, '\\xff', '2026-11-28', '00000000-0000-0000-0000-000000000001')},
+  'CREATE TABLE public.words (id int PRIMARY KEY, t text)', "SELECT dbsync.create_target('lite', " . quoted($file->uri) . ')',
+  qq{SELECT dbsync.create_subscription('ascii', 'lite', tables => '{n\303\274chtern}')};
+$file->run(qq{CREATE TABLE "n\303\274chtern" (id INTEGER PRIMARY KEY, f REAL, b BLOB, d TEXT, u TEXT)});
+$source->safe_psql('ascii', q{SELECT dbsync.run_once('ascii')});
+is($file->run(qq{SELECT id, f, hex(b), d, u FROM "n\303\274chtern"}), "1|0.5|FF|2026-11-28|00000000-0000-0000-0000-000000000001\n", 'what is no text flows from SQL_ASCII');
+my (undef, undef, $wordless) = $source->psql('ascii', q{SELECT dbsync.add_table('ascii', 'public.words')});
+like($wordless, qr/column "t" of table public\.words has type text, which cannot be sent to SQLite from a database without an encoding/, 'text does not');
+$source->safe_psql('ascii', qq{UPDATE "n\303\274chtern" SET f = 'NaN'});
+my (undef, undef, $nan) = $source->psql('ascii', q{SELECT dbsync.run_once('ascii')});
+like($nan, qr/ERROR:  table public\."n..chtern" of subscription "ascii" is held\nDETAIL:.*column "f" of table public\."n..chtern" has a value for which the target has no room \(SQLSTATE 22003\): In the row with key \(1\) it is NaN\./s, 'a value that is refused names its row');
+$source->safe_psql('ascii', q{SELECT dbsync.drop_subscription('ascii')});
+
 # --- a STRICT table
 
 SKIP:

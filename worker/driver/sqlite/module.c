@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
@@ -184,16 +183,6 @@ look_into_file(SqliteTarget *target)
 		dbsync_sqlite_file_is_same(target);
 }
 
-static bool
-check_encoding(SqliteTarget *target)
-{
-	if (GetDatabaseEncoding() != PG_SQL_ASCII)
-		return true;
-	return dbsync_sqlite_refuse(target, DBSYNC_FAULT_REFUSED, ERRCODE_FEATURE_NOT_SUPPORTED,
-								"this database has encoding SQL_ASCII, of which nobody knows what its text means", NULL,
-								"Text in SQLite files is UTF-8.");
-}
-
 static DbsyncTarget *
 sqlite_open(const DbsyncTargetConfig *config, bool *ok)
 {
@@ -207,7 +196,7 @@ sqlite_open(const DbsyncTargetConfig *config, bool *ok)
 									psprintf("target \"%s\" has no option \"path\"", target->name), NULL,
 									psprintf("Say where its file is: %s.", dbsync_sqlite_address.example));
 	else
-		*ok = check_encoding(target) && dbsync_sqlite_file_check(target) && acquire_descriptors(target) &&
+		*ok = dbsync_sqlite_file_check(target) && acquire_descriptors(target) &&
 			open_file(target) && look_into_file(target);
 	identity->version = sqlite3_libversion_number();
 	identity->version_text = psprintf("SQLite %s", sqlite3_libversion());
