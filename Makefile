@@ -6,7 +6,8 @@ EXTVERSION = 0.1
 MODULE_big = dbsync
 
 # The folders are the architecture (docs/design.md).
-ROOMS = extension/ extension/*/ worker/ worker/*/ worker/driver/*/
+# Below worker/driver/ are also drivers that are modules of their own, see below.
+ROOMS = extension/ extension/*/ worker/ worker/*/ worker/driver/postgres/ worker/driver/file/
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard $(addsuffix *.c,$(ROOMS)))))
 ALL_HEADERS = $(wildcard $(addsuffix *.h,$(ROOMS)))
 
@@ -42,4 +43,28 @@ tapcheck:
 	  prove --verbose -I $(pgxsdir)/src/test/perl -I t $(PROVE_FLAGS) \
 	  $(if $(PROVE_TESTS),$(PROVE_TESTS),$(sort $(wildcard t/*.pl t/attack/*.pl)))
 
-.PHONY: tapcheck
+# Drivers that are modules, as each links a library that dbsync must not: those whose
+# library is there are built and installed with all else.  WITH_SQLITE=no leaves one out.
+WITH_SQLITE ?= $(if $(shell pkg-config --exists sqlite3 2>/dev/null && echo yes),yes,missing)
+DRIVER_MODULES = $(if $(filter yes,$(WITH_SQLITE)),sqlite)
+
+all: drivers
+drivers:
+	@$(if $(filter missing,$(WITH_SQLITE)),echo "dbsync: without the driver for SQLite: pkg-config does not find sqlite3 (Debian: libsqlite3-dev, pkg-config)",:)
+	@$(if $(filter no,$(WITH_SQLITE)),echo "dbsync: without the driver for SQLite: WITH_SQLITE=no",:)
+	@set -e; for driver in $(DRIVER_MODULES); do $(MAKE) -C worker/driver/$$driver all; done
+
+install: install-drivers
+install-drivers: drivers
+	@set -e; for driver in $(DRIVER_MODULES); do $(MAKE) -C worker/driver/$$driver install; done
+
+# whatever was built before
+uninstall: uninstall-drivers
+uninstall-drivers:
+	$(MAKE) -C worker/driver/sqlite uninstall
+
+clean: clean-drivers
+clean-drivers:
+	$(MAKE) -C worker/driver/sqlite clean
+
+.PHONY: tapcheck drivers install-drivers uninstall-drivers clean-drivers

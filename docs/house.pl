@@ -19,6 +19,8 @@ my %purpose = (
 	'worker/driver' => 'the contract',
 	'worker/driver/postgres' => 'one driver',
 	'worker/driver/file' => 'the driver that records',
+	'worker/driver/module' => 'source that modules share',
+	'worker/driver/sqlite' => 'a driver that is a module',
 	'worker/bundle' => 'batches as files that prove themselves',
 	'worker/receive' => 'playing them to a target',
 	'worker/verify' => 'comparing both ends, while they work',
@@ -75,11 +77,11 @@ sub escape
 	return $text;
 }
 
-# What runs in users' sessions alone on the left, drivers and files on the right, all else between.
+# What runs in users' sessions alone on the left, drivers and files on the right, modules behind them, all else between.
 sub column
 {
 	my ($room) = @_;
-	return $room =~ m{^extension/(capture|ddl|selection)} ? 0 : $room =~ m{/(bundle|receive|file|types)$} ? 3 : $room =~ m{/(driver|verify)} ? 2 : 1;
+	return $room =~ m{^extension/(capture|ddl|selection)} ? 0 : $room =~ m{/driver/(module|sqlite)$} ? 4 : $room =~ m{/(bundle|receive|file|types)$} ? 3 : $room =~ m{/(driver|verify)} ? 2 : 1;
 }
 
 my (%place, %row);
@@ -96,7 +98,7 @@ foreach my $depth (keys %row)
 	}
 }
 
-my $total_x = 2 * $margin + 4 * ($width + $gap_x) - $gap_x;
+my $total_x = 2 * $margin + 5 * ($width + $gap_x) - $gap_x;
 my $total_y = 2 * $margin + ($top + 1) * ($height + $gap_y) - $gap_y;
 
 print <<"SVG";

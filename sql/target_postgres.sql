@@ -5,15 +5,15 @@
 \set SHOW_CONTEXT never
 
 -- any libpq connection string is understood
-SELECT * FROM dbsync_internal.parse_uri('postgresql://sync@[::1]:5433/reporting?sslmode=require');
-SELECT * FROM dbsync_internal.parse_uri('postgresql:///reporting?host=/var/run/postgresql');
-SELECT * FROM dbsync_internal.parse_uri('host=a,b port=1,2 dbname=''with space''');
+SELECT * FROM dbsync_internal.parse_uri('dbsync_postgres', 'postgresql://sync@[::1]:5433/reporting?sslmode=require');
+SELECT * FROM dbsync_internal.parse_uri('dbsync_postgres', 'postgresql:///reporting?host=/var/run/postgresql');
+SELECT * FROM dbsync_internal.parse_uri('dbsync_postgres', 'host=a,b port=1,2 dbname=''with space''');
 -- what is wrong with it is said, unless it could hold a password
-SELECT * FROM dbsync_internal.parse_uri('postgresql://host/db?sslmod=require');
-SELECT * FROM dbsync_internal.parse_uri('hostname');
-SELECT * FROM dbsync_internal.parse_uri('password=secret words');
-SELECT * FROM dbsync_internal.parse_uri('postgresql://me:secret@[host/db');
-SELECT * FROM dbsync_internal.parse_uri('postgresql:///db?p%61ssword=hunter2%zz');
+SELECT * FROM dbsync_internal.parse_uri('dbsync_postgres', 'postgresql://host/db?sslmod=require');
+SELECT * FROM dbsync_internal.parse_uri('dbsync_postgres', 'hostname');
+SELECT * FROM dbsync_internal.parse_uri('dbsync_postgres', 'password=secret words');
+SELECT * FROM dbsync_internal.parse_uri('dbsync_postgres', 'postgresql://me:secret@[host/db');
+SELECT * FROM dbsync_internal.parse_uri('dbsync_postgres', 'postgresql:///db?p%61ssword=hunter2%zz');
 
 -- options: the valid ones are listed (which they are is libpq's affair)
 CREATE FUNCTION pg_temp.hint_of(command text) RETURNS text LANGUAGE plpgsql AS $$

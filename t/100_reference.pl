@@ -253,6 +253,16 @@ my ($file_options) = $said =~ /context are: (.*)/;
 same($reference, 'options of file targets', [ map { $_->[0] } tables($text, 'file option', 'default', 'what it says') ],
 	[ split /, /, $file_options // '' ]);
 
+# and of SQLite's, where the driver was built
+if (-e (`pg_config --pkglibdir` =~ s/\n//r) . '/dbsync_sqlite.so')
+{
+	$node->safe_psql('postgres', 'CREATE EXTENSION dbsync_sqlite');
+	(undef, undef, $said) = $node->psql('postgres', q{SELECT dbsync_internal.sqlite_validator(ARRAY['no_such_option=1'], 'pg_foreign_server'::regclass)});
+	same($reference, 'options of SQLite targets', [ map { $_->[0] } tables($text, 'SQLite option', 'default', 'what it says') ],
+		[ split /, /, ($said =~ /context are: (.*)/)[0] // '' ]);
+	$node->safe_psql('postgres', 'DROP EXTENSION dbsync_sqlite');
+}
+
 my %known;
 $known{ $_->[3] }{ defined $accepted{ $_->[0] } ? 'known' : 'unknown' } = 1 foreach grep { $_->[3] ne '' } @options;
 my @of_this_libpq = grep { $_->[3] eq '' || $known{ $_->[3] }{known} } @options;
@@ -260,7 +270,7 @@ note('libpq is older than ' . join(', ', grep { !$known{$_}{known} } sort keys %
 
 my %superusers = map { $_ => 1 } lines_of(q{
 	SELECT o FROM unnest(ARRAY[} . join(', ', map { quoted($_) } keys %accepted) . q{]) o
-	WHERE dbsync_internal.is_superuser_option(o)});
+	WHERE dbsync_internal.superuser_option('dbsync_postgres', o) IS NOT NULL});
 same($reference, 'options',
 	[ map { "$_->[0] of " . ($_->[1] eq 'either' ? 'server or user mapping' : $_->[1])
 		. ($_->[2] eq 'superuser' ? ', for superusers' : '') } @of_this_libpq ],

@@ -22,17 +22,18 @@ if (!ok(-e $library, 'the driver is installed (make -C t/driver install)'))
 
 my $pair = DbsyncTest->new(
 	source_conf => <<'CONF');
-shared_preload_libraries = 'dbsync, dbsync_file_test'
 dbsync.copy_chunk_rows = 100
 CONF
 my $source = $pair->source;
 types_functions($source, 'postgres');
 
+$pair->sql(q{CREATE FUNCTION public.file_test_validator(text[], oid) RETURNS void LANGUAGE c AS 'dbsync_file_test', 'dbsync_file_test_validator'});
+
 my %folder;
 foreach my $dialect (qw(mysql sqlite))
 {
 	$folder{$dialect} = File::Spec->rel2abs(PostgreSQL::Test::Utils::tempdir($dialect));
-	$pair->sql("CREATE FOREIGN DATA WRAPPER dbsync_${dialect}_test; CREATE SERVER $dialect FOREIGN DATA WRAPPER dbsync_${dialect}_test OPTIONS (folder "
+	$pair->sql("CREATE FOREIGN DATA WRAPPER dbsync_${dialect}_test VALIDATOR public.file_test_validator; CREATE SERVER $dialect FOREIGN DATA WRAPPER dbsync_${dialect}_test OPTIONS (folder "
 		  . quoted($folder{$dialect}) . "); CREATE USER MAPPING FOR CURRENT_USER SERVER $dialect");
 }
 

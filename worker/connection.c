@@ -58,17 +58,24 @@ find_server(const char *server_name)
 	return server;
 }
 
-static const char *
+static const DbsyncDriver *
 find_driver(ForeignServer *server)
 {
 	ForeignDataWrapper *wrapper = GetForeignDataWrapper(server->fdwid);
+	const DbsyncDriver *driver = dbsync_target_driver(wrapper->fdwname);
 
-	if (dbsync_target_driver(wrapper->fdwname) == NULL)
+	if (driver == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("foreign server \"%s\" is not a target", server->servername),
 				 errdetail("Its foreign data wrapper \"%s\" is none of dbsync's.", wrapper->fdwname)));
-	return wrapper->fdwname;
+	return driver;
+}
+
+const DbsyncDriver *
+dbsync_connection_driver(const char *server_name)
+{
+	return find_driver(find_server(server_name));
 }
 
 /* a driver that needs no credentials needs no user mapping either */
@@ -115,15 +122,17 @@ check_usage(const ForeignServer *server, Oid owner)
 
 /* password_required 'true' waives nothing */
 static bool
-lends_credentials(const char *wrapper, const DefElem *def)
+lends_credentials(const DbsyncDriver *driver, const DefElem *def)
 {
+	const DbsyncOption *option = dbsync_driver_option(driver, def->defname);
+
 	if (strcmp(def->defname, "password_required") == 0)
 		return !defGetBoolean(unconstify(DefElem *, def));
-	return dbsync_target_option_lends_account(wrapper, def->defname);
+	return option != NULL && option->superuser != NULL;
 }
 
 static void
-check_lent(const ForeignServer *server, const char *wrapper, List *options)
+check_lent(const ForeignServer *server, const DbsyncDriver *driver, List *options)
 {
 	ListCell   *lc;
 
@@ -133,7 +142,7 @@ check_lent(const ForeignServer *server, const char *wrapper, List *options)
 	{
 		const DefElem *def = lfirst_node(DefElem, lc);
 
-		if (lends_credentials(wrapper, def))
+		if (lends_credentials(driver, def))
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("option \"%s\" is for targets that a superuser owns", def->defname),
@@ -144,10 +153,10 @@ check_lent(const ForeignServer *server, const char *wrapper, List *options)
 	}
 }
 
-/* --- folders of this server --- */
+/* --- files and folders of this server --- */
 
 static void
-check_file_role(const ForeignServer *server, Oid role)
+check_file_role(const ForeignServer *server, const DbsyncDriver *driver, Oid role)
 {
 	const char *name = GetUserNameFromId(role, false);
 
@@ -155,7 +164,9 @@ check_file_role(const ForeignServer *server, Oid role)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for target \"%s\"", server->servername),
-				 errdetail("Its root is a folder of this server, and role \"%s\" may not have the server write files.", name),
+				 (driver->features & DBSYNC_FEATURE_FILES) != 0
+				 ? errdetail("Its root is a folder of this server, and role \"%s\" may not have the server write files.", name)
+				 : errdetail("It is a file of this server, and role \"%s\" may not have the server write files.", name),
 				 errhint("A superuser can GRANT pg_write_server_files TO %s.", quote_identifier(name))));
 }
 
@@ -170,7 +181,8 @@ check_wrapper(const ForeignServer *server, Oid role)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for target \"%s\"", server->servername),
 				 errdetail("Role \"%s\", which owns it, needs USAGE on its foreign data wrapper.", GetUserNameFromId(role, false)),
-				 errhint("A superuser can GRANT USAGE ON FOREIGN DATA WRAPPER dbsync_file TO %s.",
+				 errhint("A superuser can GRANT USAGE ON FOREIGN DATA WRAPPER %s TO %s.",
+						 quote_identifier(GetForeignDataWrapper(server->fdwid)->fdwname),
 						 quote_identifier(GetUserNameFromId(role, false)))));
 }
 
@@ -196,14 +208,15 @@ check_files_named(const ForeignServer *server, Oid role)
 	}
 }
 
-/* Who owns the server says where the folder is, and whose subscription it is, what is written there. */
+/* Who owns the server says where file or folder is, and whose subscription it is, what is written there. */
 static void
-check_folder(const ForeignServer *server, Oid owner)
+check_files(const ForeignServer *server, const DbsyncDriver *driver, Oid owner)
 {
 	check_wrapper(server, server->owner);
-	check_file_role(server, server->owner);
-	check_file_role(server, owner);
-	check_files_named(server, server->owner);
+	check_file_role(server, driver, server->owner);
+	check_file_role(server, driver, owner);
+	if ((driver->features & DBSYNC_FEATURE_FILES) != 0)
+		check_files_named(server, server->owner);
 }
 
 /* By which the root is known; NULL: not yet. */
@@ -257,15 +270,16 @@ make_config(const char *server_name, Oid owner)
 {
 	ForeignServer *server = find_server(server_name);
 	List	   *mapping = mapping_options(owner, server->serverid);
+	const DbsyncDriver *driver = find_driver(server);
 	DbsyncTargetConfig *config = palloc0(sizeof(DbsyncTargetConfig));
 
 	config->name = server->servername;
-	config->driver = find_driver(server);
+	config->driver = driver->name;
 	config->options = list_concat(server->options, mapping);
 	check_usage(server, owner);
-	check_lent(server, config->driver, config->options);
-	if (is_folder(config))
-		check_folder(server, owner);
+	check_lent(server, driver, config->options);
+	if ((driver->features & (DBSYNC_FEATURE_FILES | DBSYNC_FEATURE_SERVER_FILES)) != 0)
+		check_files(server, driver, owner);
 	/* a superuser's own account is not for others to send where they like, either */
 	config->password_required = !superuser_arg(server->owner) ||
 		(!superuser_arg(owner) && !waives_password(mapping));

@@ -20,6 +20,9 @@
  */
 extern DbsyncTargetConfig *dbsync_connection_config(const char *server_name, Oid owner);
 
+/* The driver of a target, which needs a transaction: no rights are asked for.  Error as above. */
+extern const DbsyncDriver *dbsync_connection_driver(const char *server_name);
+
 /*
  * The same for a target that is a folder, before its key is known here, or where it may be another one: a root
  * that is known, and has lost its key, gets another with new_key alone.

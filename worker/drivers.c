@@ -1,17 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * worker/drivers.c
- *	  Which drivers there are.
+ *	  Which drivers there are, and what their options are.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "fmgr.h"
-
 #include "worker/driver/file/driver.h"
 #include "worker/driver/postgres/session.h"
 #include "worker/drivers.h"
+#include "worker/modules.h"
 
 /* drivers that are part of this library */
 static const DbsyncDriver *const built_in[] = {
@@ -55,15 +54,20 @@ is_whole(const DbsyncDriver *driver)
 }
 
 static void
-check_driver(const DbsyncDriver *driver)
+check_driver(const DbsyncDriver *driver, const char *wrapper)
 {
 	/* what follows the version may lie elsewhere in another one */
 	if (driver->version != DBSYNC_DRIVER_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a driver was made for version %d of dbsync's contract", driver->version),
-				 errdetail("This is version %d.", DBSYNC_DRIVER_VERSION),
-				 errhint("Build the driver's library against this dbsync.")));
+				 errmsg("driver \"%s\" was built for another dbsync", wrapper),
+				 errdetail("It has version %d of the contract, and this dbsync version %d.",
+						   driver->version, DBSYNC_DRIVER_VERSION),
+				 errhint("Build the driver's library together with this dbsync, and install both.")));
+	if (driver->name == NULL || strcmp(driver->name, wrapper) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the driver of foreign data wrapper \"%s\" has another name", wrapper)));
 	if (!is_whole(driver))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -75,60 +79,84 @@ check_driver(const DbsyncDriver *driver)
 				 errdetail("Its targets keep no ledger, or cannot be read back.")));
 }
 
-/* Can it be asked who it is? */
-static void
-check_speaks(const DbsyncDriver *driver)
-{
-	if (driver == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("there is no driver where a library has announced one")));
-	/* of another version, not even the name is where it should be */
-	if (driver->version != DBSYNC_DRIVER_VERSION)
-		check_driver(driver);
-	if (driver->name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a driver has no name")));
-}
-
 const DbsyncDriver *
 dbsync_target_driver(const char *wrapper)
 {
-	const DbsyncDriver *found = NULL;
-	const DbsyncDriverLink *link;
+	const DbsyncDriver *driver = NULL;
 
 	for (int i = 0; i < lengthof(built_in); i++)
 	{
 		if (strcmp(built_in[i]->name, wrapper) == 0)
-		{
-			check_driver(built_in[i]);
-			return built_in[i];
-		}
+			driver = built_in[i];
 	}
-	link = *(DbsyncDriverLink **) find_rendezvous_variable(DBSYNC_DRIVERS_VARIABLE);
-	for (; link != NULL; link = link->next)
-	{
-		check_speaks(link->driver);
-		if (strcmp(link->driver->name, wrapper) != 0)
-			continue;
-		/* which of them would be asked hung on the order in which they were loaded */
-		if (found != NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("there are two drivers \"%s\"", wrapper),
-					 errhint("Leave one of their libraries out of shared_preload_libraries.")));
-		check_driver(link->driver);
-		found = link->driver;
-	}
-	return found;
+	if (driver == NULL)
+		driver = dbsync_module_driver(wrapper);
+	if (driver != NULL)
+		check_driver(driver, wrapper);
+	return driver;
 }
 
-bool
-dbsync_target_option_lends_account(const char *wrapper, const char *keyword)
+const DbsyncDriver *
+dbsync_target_driver_needed(const char *wrapper)
 {
 	const DbsyncDriver *driver = dbsync_target_driver(wrapper);
 
-	return driver != NULL && driver->option_lends_account != NULL &&
-		driver->option_lends_account(keyword);
+	if (driver == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("foreign data wrapper \"%s\" is none of dbsync's", wrapper)));
+	return driver;
+}
+
+const DbsyncOption *
+dbsync_driver_option(const DbsyncDriver *driver, const char *name)
+{
+	if (driver->options == NULL)
+		return NULL;
+	for (const DbsyncOption *option = driver->options(); option->name != NULL; option++)
+	{
+		if (strcmp(option->name, name) == 0)
+			return option;
+	}
+	return NULL;
+}
+
+bool
+dbsync_driver_is_secret_of_any(const char *name)
+{
+	for (int i = 0; i < lengthof(built_in); i++)
+	{
+		const DbsyncOption *option = dbsync_driver_option(built_in[i], name);
+
+		if (option != NULL && option->secret)
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_scheme(const DbsyncAddress *address, const char *scheme)
+{
+	for (const char *const *known = address->schemes; *known != NULL; known++)
+	{
+		if (strcmp(*known, scheme) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *
+dbsync_driver_wrapper_of_scheme(const char *scheme, const char **package)
+{
+	const char *wrapper;
+
+	*package = NULL;
+	for (int i = 0; i < lengthof(built_in); i++)
+	{
+		if (has_scheme(built_in[i]->address, scheme))
+			return built_in[i]->name;
+	}
+	if (dbsync_module_of_scheme(scheme, &wrapper, package))
+		return wrapper;
+	return psprintf("dbsync_%s", scheme);
 }

@@ -1,5 +1,5 @@
 -- File targets: folders of this server, into which batches go as bundles, for what only files get through to.
--- Who uses one must be a member of pg_write_server_files (check_folder(), C).
+-- Who uses one must be a member of pg_write_server_files (check_files(), C).
 
 CREATE FUNCTION dbsync_internal.file_validator(options text[], catalog oid) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_file_validator';
@@ -9,27 +9,23 @@ COMMENT ON FUNCTION dbsync_internal.file_validator(text[], oid)
 CREATE FOREIGN DATA WRAPPER dbsync_file VALIDATOR dbsync_internal.file_validator;
 COMMENT ON FOREIGN DATA WRAPPER dbsync_file IS 'dbsync: targets that are folders, into which changes go as bundles';
 
-CREATE FUNCTION dbsync_internal.parse_file_uri(uri text)
-    RETURNS TABLE (option text, value text)
-    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'dbsync_parse_file_uri';
-COMMENT ON FUNCTION dbsync_internal.parse_file_uri(text)
-    IS 'the options that the URI of a file target sets';
-
--- Asked again where a connection is opened (check_folder(), C), with whatever of the server's files is to be read.
+-- Asked again where a connection is opened (check_files(), C), with whatever of the server's files is to be read.
 CREATE FUNCTION dbsync_internal.check_file_rights(role oid, server pg_foreign_server) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     member oid;
+    wrapper name := (SELECT w.fdwname FROM pg_foreign_data_wrapper w WHERE w.oid = server.srvfdw);
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_foreign_data_wrapper w WHERE w.oid = server.srvfdw AND w.fdwname = 'dbsync_file') THEN
+    IF NOT dbsync_internal.writes_server_files(wrapper) THEN
         RETURN;
     END IF;
     FOREACH member IN ARRAY ARRAY[server.srvowner, role] LOOP
         IF NOT pg_has_role(member, 'pg_write_server_files', 'USAGE') THEN
             RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
                 MESSAGE = format('permission denied for target "%s"', server.srvname),
-                DETAIL = format('Its root is a folder of this server, and role "%s" may not have the server write files.', pg_get_userbyid(member)),
+                DETAIL = format('%s of this server, and role "%s" may not have the server write files.',
+                    CASE wrapper WHEN 'dbsync_file' THEN 'Its root is a folder' ELSE 'It is a file' END, pg_get_userbyid(member)),
                 HINT = format('A superuser can GRANT pg_write_server_files TO %I.', pg_get_userbyid(member));
         END IF;
     END LOOP;
@@ -37,10 +33,10 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('permission denied for target "%s"', server.srvname),
             DETAIL = format('Role "%s", which owns it, needs USAGE on its foreign data wrapper.', pg_get_userbyid(server.srvowner)),
-            HINT = format('A superuser can GRANT USAGE ON FOREIGN DATA WRAPPER dbsync_file TO %I.', pg_get_userbyid(server.srvowner));
+            HINT = format('A superuser can GRANT USAGE ON FOREIGN DATA WRAPPER %I TO %I.', wrapper, pg_get_userbyid(server.srvowner));
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.check_file_rights(oid, pg_foreign_server) IS 'error unless the role, and the owner of a file target, may have the server write files';
+COMMENT ON FUNCTION dbsync_internal.check_file_rights(oid, pg_foreign_server) IS 'error unless the role, and the owner of a target that is a file or folder of this server, may have it write files';
 
 -- By its key a root is known: one that was lost, or was never there, as after a failover, would get
 -- another by which nobody knows us.

@@ -112,8 +112,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('permission denied for target "%s"', target),
             HINT = format('Its owner can GRANT USAGE ON FOREIGN SERVER %I TO %I.', target, pg_get_userbyid(role));
-    -- there is nothing to log in to where the target is a folder
-    ELSIF NOT EXISTS (SELECT FROM pg_foreign_data_wrapper w WHERE w.oid = server.srvfdw AND w.fdwname = 'dbsync_file')
+    -- there is nothing to log in to where the target is a file or a folder
+    ELSIF NOT dbsync_internal.writes_server_files((SELECT w.fdwname FROM pg_foreign_data_wrapper w WHERE w.oid = server.srvfdw))
         AND NOT EXISTS (SELECT FROM pg_user_mappings m WHERE m.srvid = server.oid AND m.umuser IN (role, 0)) THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('target "%s" has no user mapping for role "%s"', target, pg_get_userbyid(role)),
@@ -133,26 +133,33 @@ CREATE FUNCTION dbsync_internal.wrapper_of(uri text) RETURNS name
 AS $$
 DECLARE
     scheme text := lower(substring(uri FROM '^([A-Za-z][A-Za-z0-9+.-]*)://'));
-    wrapper text := 'dbsync_' || CASE scheme WHEN 'postgresql' THEN 'postgres' ELSE scheme END;
+    known record := dbsync_internal.wrapper_of_scheme(scheme);
 BEGIN
     -- the URI is not shown: there may be a password in it
-    IF wrapper IS NULL THEN
+    IF scheme IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'the address of a target must be a URI',
             HINT = 'For example: postgresql://user@host:5432/database?sslmode=require';
-    ELSIF NOT EXISTS (SELECT FROM pg_foreign_data_wrapper w WHERE w.fdwname = wrapper) THEN
+    ELSIF EXISTS (SELECT FROM pg_foreign_data_wrapper w WHERE w.fdwname = known.wrapper) THEN
+        RETURN known.wrapper;
+    ELSIF known.package IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('there is no driver for targets of scheme "%s"', scheme),
-            HINT = (SELECT 'Drivers: ' || string_agg(w.fdwname, ', ' ORDER BY w.fdwname) || '.'
-                    FROM pg_foreign_data_wrapper w WHERE left(w.fdwname, 7) = 'dbsync_');
+            DETAIL = format('It is in extension "%s", which this database does not have.', known.wrapper),
+            HINT = CASE WHEN EXISTS (SELECT FROM pg_available_extensions e WHERE e.name = known.wrapper)
+                THEN format('A superuser can CREATE EXTENSION %I.', known.wrapper)
+                ELSE format('Install package %s, build and install dbsync where its headers are, and CREATE EXTENSION %I.', known.package, known.wrapper) END;
     END IF;
-    RETURN wrapper;
+    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+        MESSAGE = format('there is no driver for targets of scheme "%s"', scheme),
+        HINT = (SELECT 'Drivers: ' || string_agg(w.fdwname, ', ' ORDER BY w.fdwname) || '.'
+                FROM pg_foreign_data_wrapper w WHERE left(w.fdwname, 7) = 'dbsync_');
 END $$;
 COMMENT ON FUNCTION dbsync_internal.wrapper_of(text) IS 'foreign data wrapper for a URI';
 
 -- Options in two heaps: what the user mapping takes, where other roles cannot read
 -- it, and the rest.
-CREATE FUNCTION dbsync_internal.split_options(options jsonb, OUT server jsonb, OUT mapping jsonb)
+CREATE FUNCTION dbsync_internal.split_options(wrapper name, options jsonb, OUT server jsonb, OUT mapping jsonb)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -161,35 +168,23 @@ BEGIN
             MESSAGE = 'options must be a JSON object',
             HINT = 'For example: {"connect_timeout": "3"}';
     END IF;
-    SELECT coalesce(jsonb_object_agg(o.key, o.value) FILTER (WHERE NOT dbsync_internal.is_mapping_option(o.key)), '{}'),
-           coalesce(jsonb_object_agg(o.key, o.value) FILTER (WHERE dbsync_internal.is_mapping_option(o.key)), '{}')
+    SELECT coalesce(jsonb_object_agg(o.key, o.value) FILTER (WHERE NOT dbsync_internal.is_mapping_option(wrapper, o.key)), '{}'),
+           coalesce(jsonb_object_agg(o.key, o.value) FILTER (WHERE dbsync_internal.is_mapping_option(wrapper, o.key)), '{}')
     INTO server, mapping
     FROM jsonb_each_text(coalesce(options, '{}')) o
     WHERE o.value IS NOT NULL;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.split_options(jsonb) IS 'options, those of the user mapping apart';
+COMMENT ON FUNCTION dbsync_internal.split_options(name, jsonb) IS 'options, those of the user mapping apart';
 
-CREATE FUNCTION dbsync_internal.uri_options(uri text) RETURNS TABLE (option text, value text)
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF lower(left(uri, 5)) = 'file:' THEN
-        RETURN QUERY SELECT * FROM dbsync_internal.parse_file_uri(uri);
-    ELSE
-        RETURN QUERY SELECT * FROM dbsync_internal.parse_uri(uri);
-    END IF;
-END $$;
-COMMENT ON FUNCTION dbsync_internal.uri_options(text) IS 'the options that a target''s URI sets';
-
-CREATE FUNCTION dbsync_internal.split_uri(uri text, OUT server jsonb, OUT mapping jsonb)
+CREATE FUNCTION dbsync_internal.split_uri(wrapper name, uri text, OUT server jsonb, OUT mapping jsonb)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     secret text;
 BEGIN
     SELECT p.server, p.mapping INTO server, mapping
-    FROM (SELECT jsonb_object_agg(o.option, o.value) AS all FROM dbsync_internal.uri_options(uri) o) u,
-        dbsync_internal.split_options(u.all) p;
+    FROM (SELECT coalesce(jsonb_object_agg(o.option, o.value), '{}') AS all FROM dbsync_internal.parse_uri(wrapper, uri) o) u,
+        dbsync_internal.split_options(wrapper, u.all) p;
     SELECT o.option INTO secret FROM jsonb_object_keys(mapping) o (option)
     WHERE o.option <> 'user' ORDER BY o.option LIMIT 1;
     IF FOUND THEN
@@ -199,18 +194,18 @@ BEGIN
                 ELSE 'Give it as an option of its own.' END;
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.split_uri(text) IS 'options of a URI, those of the user mapping apart';
+COMMENT ON FUNCTION dbsync_internal.split_uri(name, text) IS 'options of a URI, those of the user mapping apart';
 
 -- The validator runs as the owner of the extension here and would let them pass.
 -- What a superuser has set is not to be changed by others, as with ALTER USER MAPPING.
-CREATE FUNCTION dbsync_internal.check_options(caller oid, options jsonb, present jsonb DEFAULT '{}') RETURNS void
+CREATE FUNCTION dbsync_internal.check_options(wrapper name, caller oid, options jsonb, present jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     forbidden text;
 BEGIN
     SELECT o.key INTO forbidden FROM jsonb_each_text(present || options) o
-    WHERE dbsync_internal.is_superuser_option(o.key)
+    WHERE dbsync_internal.superuser_option(wrapper, o.key) IS NOT NULL
       -- which may be said by all
       AND (o.key <> 'password_required' OR NOT o.value::boolean)
       AND NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.oid = caller)
@@ -218,7 +213,7 @@ BEGIN
     IF FOUND AND options ? forbidden THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('option "%s" is superuser-only', forbidden),
-            DETAIL = 'It makes the server read a file as its own operating system user, or do without a password.';
+            DETAIL = dbsync_internal.superuser_option(wrapper, forbidden);
     ELSIF FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('a superuser has set option "%s" of the target', forbidden),
@@ -226,7 +221,7 @@ BEGIN
             HINT = 'Ask a superuser to make the change, or take the option away with ALTER SERVER or ALTER USER MAPPING.';
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.check_options(oid, jsonb, jsonb) IS 'error if a role that is no superuser sets options of superusers, or changes others beside them';
+COMMENT ON FUNCTION dbsync_internal.check_options(name, oid, jsonb, jsonb) IS 'error if a role that is no superuser sets options of superusers, or changes others beside them';
 
 -- Never by DDL with the options in its text: see set_options().
 CREATE FUNCTION dbsync_internal.set_server(server oid, wanted jsonb) RETURNS void
@@ -275,9 +270,9 @@ BEGIN
             MESSAGE = format('target "%s" already exists', server),
             HINT = 'Change it with dbsync.alter_target(), or take another name.';
     END IF;
-    part := dbsync_internal.split_uri(uri);
-    option := dbsync_internal.split_options(options);
-    PERFORM dbsync_internal.check_options(caller, part.server || part.mapping || coalesce(options, '{}'));
+    part := dbsync_internal.split_uri(wrapper, uri);
+    option := dbsync_internal.split_options(wrapper, options);
+    PERFORM dbsync_internal.check_options(wrapper, caller, part.server || part.mapping || coalesce(options, '{}'));
 
     EXECUTE format('CREATE SERVER %I FOREIGN DATA WRAPPER %I', server, wrapper);
     SELECT s.oid INTO STRICT server_id FROM pg_foreign_server s WHERE s.srvname = server;
@@ -288,6 +283,7 @@ BEGIN
     -- of one that was dropped by DROP SERVER
     DELETE FROM dbsync.file_target f WHERE f.target = server;
     PERFORM dbsync_internal.pin_file_target(caller, server, false);
+    PERFORM dbsync_internal.open_server_file(server, caller);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.create_target(oid, text, text, text, jsonb) IS 'body of dbsync.create_target()';
 
@@ -318,10 +314,11 @@ CREATE FUNCTION dbsync_internal.alter_target(caller oid, name text, uri text, pa
 AS $$
 DECLARE
     server pg_foreign_server := dbsync_internal.find_own_server(caller, name);
+    wrapper name := (SELECT w.fdwname FROM pg_foreign_data_wrapper w WHERE w.oid = server.srvfdw);
     part record;
     -- it says what may become of the key, and is no option of the server's
     new_key boolean := coalesce(jsonb_typeof(options) = 'object' AND (options ->> 'new_key')::boolean, false);
-    option record := dbsync_internal.split_options(CASE WHEN jsonb_typeof(options) = 'object' THEN options - 'new_key' ELSE options END);
+    option record := dbsync_internal.split_options(wrapper, CASE WHEN jsonb_typeof(options) = 'object' THEN options - 'new_key' ELSE options END);
     role oid := dbsync_internal.mapped_role(caller, server);
     wanted jsonb;
     mapping jsonb;
@@ -332,18 +329,17 @@ BEGIN
     WHERE m.srvid = server.oid AND m.umuser = role;
     SELECT coalesce(jsonb_object_agg(o.option_name, o.option_value), '{}') INTO wanted
     FROM pg_options_to_table(server.srvoptions) o;
-    PERFORM dbsync_internal.check_options(caller, option.server || option.mapping, wanted || mapping);
+    PERFORM dbsync_internal.check_options(wrapper, caller, option.server || option.mapping, wanted || mapping);
     IF uri IS NOT NULL THEN
-        IF NOT EXISTS (SELECT FROM pg_foreign_data_wrapper w
-                       WHERE w.oid = server.srvfdw AND w.fdwname = dbsync_internal.wrapper_of(uri)) THEN
+        IF wrapper <> dbsync_internal.wrapper_of(uri) THEN
             RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
                 MESSAGE = format('target "%s" cannot get another driver', name),
                 HINT = 'Create another target.';
         END IF;
-        part := dbsync_internal.split_uri(uri);
-        PERFORM dbsync_internal.check_options(caller, part.server || part.mapping);
+        part := dbsync_internal.split_uri(wrapper, uri);
+        PERFORM dbsync_internal.check_options(wrapper, caller, part.server || part.mapping);
         -- another folder is no reason to write without what else was said: to whom bundles are encrypted, whose receipts are waited for
-        IF dbsync_internal.wrapper_of(uri) = 'dbsync_file' THEN
+        IF wrapper = 'dbsync_file' THEN
             wanted := wanted || part.server;
         ELSE
             SELECT part.server || coalesce(jsonb_object_agg(o.option_name, o.option_value), '{}') INTO wanted
@@ -356,6 +352,7 @@ BEGIN
     PERFORM dbsync_internal.set_mapping(server.oid, role,
         (mapping - gone) || option.mapping || jsonb_strip_nulls(jsonb_build_object('password', password)));
     PERFORM dbsync_internal.pin_file_target(role, server.srvname, new_key);
+    PERFORM dbsync_internal.open_server_file(server.srvname, role);
 END $$;
 COMMENT ON FUNCTION dbsync_internal.alter_target(oid, text, text, text, jsonb) IS 'body of dbsync.alter_target()';
 

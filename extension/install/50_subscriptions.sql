@@ -173,14 +173,14 @@ COMMENT ON FUNCTION dbsync_internal.check_existing_rows(boolean, text) IS 'error
 -- ---------------------------------------------------------------------------
 -- Adding a table
 
--- Schema and name of the target table: as the source's, unless given.
-CREATE FUNCTION dbsync_internal.target_name(rel regclass, target_table text, OUT schema name, OUT name name)
+-- Schema and name of the target table: as the source's, unless given, or the driver's own place.
+CREATE FUNCTION dbsync_internal.target_name(target name, rel regclass, target_table text, OUT schema name, OUT name name)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     parts text[] := parse_ident(target_table);
 BEGIN
-    SELECT n.nspname, c.relname INTO schema, name
+    SELECT coalesce(dbsync_internal.schema_of_target(target), n.nspname), c.relname INTO schema, name
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = rel;
     IF cardinality(parts) > 2 THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -193,7 +193,7 @@ BEGIN
         END IF;
     END IF;
 END $$;
-COMMENT ON FUNCTION dbsync_internal.target_name(regclass, text) IS 'schema and table that target_table means';
+COMMENT ON FUNCTION dbsync_internal.target_name(name, regclass, text) IS 'schema and table that target_table means at a target';
 
 -- When one subscription goes on with a suspended table, the others still have to know why
 -- they do not.
@@ -420,7 +420,7 @@ BEGIN
         PERFORM dbsync_internal.check_whole_rows(rel, selection, operations);
     END IF;
     PERFORM dbsync_internal.check_types(subscription, rel, selection, key);
-    target := dbsync_internal.target_name(rel, target_table);
+    target := dbsync_internal.target_name(subscription.target, rel, target_table);
     IF selection IS NOT NULL THEN
         PERFORM dbsync_internal.ask_about_selection(subscription, rel, target.schema, target.name, selection, dbsync_internal.key_numbers(rel, key));
     END IF;

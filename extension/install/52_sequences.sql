@@ -241,7 +241,7 @@ BEGIN
             MESSAGE = format('invalid name of a target sequence: "%s"', target_sequence),
             HINT = 'Give a sequence, or schema.sequence.';
     END IF;
-    target := dbsync_internal.target_name(sequence, target_sequence);
+    target := dbsync_internal.target_name(found_subscription.target, sequence, target_sequence);
     INSERT INTO dbsync.subscription_sequence (subscription_id, sequence, target_schema, target_sequence)
     VALUES (found_subscription.id, sequence, target.schema, target.name)
     ON CONFLICT DO NOTHING;

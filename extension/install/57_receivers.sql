@@ -190,7 +190,7 @@ BEGIN
             MESSAGE = 'the folder of a receiver must be a URI like file:///var/spool/dbsync-in',
             HINT = 'It names an absolute path on this server, and nothing else: options are an argument of their own.';
     END IF;
-    root := (SELECT regexp_replace(o.value, '(.)/+$', '\1') FROM dbsync_internal.parse_file_uri(uri) o WHERE o.option = 'root');
+    root := (SELECT regexp_replace(o.value, '(.)/+$', '\1') FROM dbsync_internal.parse_uri('dbsync_file', uri) o WHERE o.option = 'root');
     problem := dbsync_internal.folder_problem(root);
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',

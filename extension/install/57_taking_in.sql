@@ -8,7 +8,7 @@ CREATE FUNCTION dbsync_internal.check_by_rule(subscription dbsync.subscription, 
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    target record := dbsync_internal.target_name(rel, NULL);
+    target record := dbsync_internal.target_name(subscription.target, rel, NULL);
     owner oid := dbsync_internal.owner_of(subscription.id);
 BEGIN
     IF owner IS NULL THEN
@@ -31,7 +31,7 @@ CREATE FUNCTION dbsync_internal.attach_by_rule(subscription dbsync.subscription,
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    target record := dbsync_internal.target_name(rel, NULL);
+    target record := dbsync_internal.target_name(subscription.target, rel, NULL);
 BEGIN
     DELETE FROM dbsync_internal.refused_table f WHERE f.subscription_id = subscription.id AND f.relid = rel;
     RETURN dbsync_internal.write_attachment(subscription, rel, target.schema, target.name, false, copy_data,
@@ -61,6 +61,8 @@ COMMENT ON FUNCTION dbsync_internal.note_refused(int, oid, text, text, text) IS 
 CREATE FUNCTION dbsync_internal.attach_all(subscription dbsync.subscription, rels oid[], copy_data boolean) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    place name := dbsync_internal.schema_of_target(subscription.target);
 BEGIN
     PERFORM dbsync_internal.keep_notes(c.relid) FROM dbsync.captured_table c WHERE c.relid = ANY (rels) AND c.state = 'suspended';
     -- as capture_table() does it
@@ -73,7 +75,7 @@ BEGIN
         -- of one that is still somebody's it is this already (check_by_rule())
         capture = EXCLUDED.capture, capture_options = EXCLUDED.capture_options, reduced = false;
     INSERT INTO dbsync.subscription_table (subscription_id, captured_id, target_schema, target_table, copy_data, existing_rows, by_rule)
-    SELECT subscription.id, c.id, n.nspname, r.relname, attach_all.copy_data, subscription.rule_existing_rows, true
+    SELECT subscription.id, c.id, coalesce(place, n.nspname), r.relname, attach_all.copy_data, subscription.rule_existing_rows, true
     FROM dbsync.captured_table c JOIN pg_class r ON r.oid = c.relid JOIN pg_namespace n ON n.oid = r.relnamespace
     WHERE c.relid = ANY (rels) AND c.state <> 'dropped' ORDER BY c.id;
     PERFORM dbsync_internal.settle_capture(c.id) FROM dbsync.captured_table c WHERE c.relid = ANY (rels) AND c.capture = 'none';
@@ -101,6 +103,12 @@ BEGIN
       AND NOT EXISTS (SELECT FROM dbsync_internal.missing_table m WHERE m.subscription_id = f.subscription_id AND m.relid = f.relid);
     FOR rel IN SELECT m.relid FROM dbsync_internal.missing_table m WHERE m.subscription_id = subscription.id ORDER BY m.relid LOOP
         problem := dbsync_internal.rule_problem(subscription, rel);
+        -- those that come at once do not see each other yet
+        IF problem.reason IS NULL AND dbsync_internal.schema_of_target(subscription.target) IS NOT NULL
+            AND EXISTS (SELECT FROM pg_class c, pg_class o WHERE c.oid = rel AND o.relname = c.relname AND o.oid = ANY (rels)) THEN
+            SELECT format('another table of subscription "%s" goes to a table of that name', subscription.name) AS reason, NULL::text AS detail,
+                'Add it with a target_table of its own: dbsync.add_table().' AS hint INTO problem;
+        END IF;
         IF problem.reason IS NULL THEN
             rels := rels || rel::oid;
         ELSE

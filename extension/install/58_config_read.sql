@@ -91,12 +91,13 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.config_elements(int, text, text) IS 'the elements of a value that is a list';
 
 -- Options that are read, and never written or shown.
-CREATE FUNCTION dbsync_internal.config_is_secret(option text) RETURNS boolean
+-- Where the driver is not known yet: null.
+CREATE FUNCTION dbsync_internal.config_is_secret(driver name, option text) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT option = 'password' OR (option NOT IN ('user', 'password_required') AND dbsync_internal.is_mapping_option(option))
+    SELECT option = 'password' OR dbsync_internal.is_secret_option(driver, option)
 $$;
-COMMENT ON FUNCTION dbsync_internal.config_is_secret(text) IS 'is the option of a target something that nobody else may read?';
+COMMENT ON FUNCTION dbsync_internal.config_is_secret(name, text) IS 'is the option of a target something that nobody else may read?';
 
 -- What is SQL is not cut where it might have a comment.
 CREATE FUNCTION dbsync_internal.config_value(line int, kind text, key text, type oid, value text, uncut text, exact boolean) RETURNS jsonb
@@ -106,7 +107,7 @@ DECLARE
     result jsonb;
     names text[];
 BEGIN
-    IF kind = 'target' AND uncut IS NOT NULL AND dbsync_internal.config_is_secret(key) THEN
+    IF kind = 'target' AND uncut IS NOT NULL AND dbsync_internal.config_is_secret(NULL, key) THEN
         PERFORM dbsync_internal.config_refuse(line, format('%s may have been cut off', key),
             'A ; or # behind a blank begins a comment. Write the value behind a |, which has it taken as it is, and the comment in a line of its own.');
     END IF;

@@ -121,15 +121,15 @@ END $$;
 COMMENT ON FUNCTION dbsync_internal.config_check(oid, dbsync_internal.config_section[]) IS 'error for sections about what does not exist or belongs to others';
 
 -- As add_table() would find it.
-CREATE FUNCTION dbsync_internal.config_place(given text, at text, name text) RETURNS text
+CREATE FUNCTION dbsync_internal.config_place(given text, at text, name text, place name) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
     SELECT CASE WHEN given IS NULL THEN coalesce(at, name)
         -- of what is not there yet nobody asks, but its name may be worked out
         WHEN cardinality(parse_ident(given)) = 2 OR name IS NULL THEN given
-        ELSE format('%I.%s', (parse_ident(name))[1], given) END
+        ELSE format('%I.%s', coalesce(place, (parse_ident(name))[1]), given) END
 $$;
-COMMENT ON FUNCTION dbsync_internal.config_place(text, text, text) IS 'the name at the target: as given, or where it is now, or as it is called here';
+COMMENT ON FUNCTION dbsync_internal.config_place(text, text, text, name) IS 'the name at the target, which may have a place of its own for tables: as given, or where it is now, or as it is called here';
 
 -- A table is captured once: who asks for less than another subscription has, or for the same in other words, is served by
 -- that, as add_table() says, and has what he asked for.
@@ -175,7 +175,9 @@ AS $$
         CROSS JOIN LATERAL (
             SELECT CASE WHEN a.key NOT IN ('target_table', 'target_sequence') THEN coalesce(w.keys -> a.key, a.fallback, 'null')
                 WHEN w.keys -> a.key = p."values" -> a.key THEN to_jsonb(p.at)
-                ELSE to_jsonb(dbsync_internal.config_place(w.keys ->> a.key, CASE WHEN p."values" ->> a.key IS NULL THEN p.at END, p.name)) END,
+                ELSE to_jsonb(dbsync_internal.config_place(w.keys ->> a.key, CASE WHEN p."values" ->> a.key IS NULL THEN p.at END, p.name,
+                    CASE WHEN w.keys ->> a.key IS NOT NULL THEN dbsync_internal.schema_of_target(
+                        (SELECT s.target FROM dbsync.subscription s WHERE s.name = w.subscription)) END)) END,
                 CASE WHEN a.key IN ('target_table', 'target_sequence') THEN to_jsonb(p.at) ELSE coalesce(p."values" -> a.key, 'null') END) v (wanted, present)
         WHERE a.kind = w.kind AND v.wanted <> v.present
           -- said to be empty is not said

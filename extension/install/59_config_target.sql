@@ -13,7 +13,7 @@ CREATE FUNCTION dbsync_internal.config_driver(section dbsync_internal.config_sec
 AS $$
 DECLARE
     scheme text := lower(substring(section.keys ->> 'uri' FROM '^([A-Za-z][A-Za-z0-9+.-]*)://'));
-    driver text := coalesce(section.keys ->> 'driver', 'dbsync_' || CASE scheme WHEN 'postgresql' THEN 'postgres' ELSE scheme END, 'dbsync_postgres');
+    driver text := coalesce(section.keys ->> 'driver', (SELECT w.wrapper FROM dbsync_internal.wrapper_of_scheme(scheme) w), 'dbsync_postgres');
     drivers text[] := ARRAY(SELECT w.fdwname::text FROM pg_foreign_data_wrapper w WHERE left(w.fdwname, 7) = 'dbsync_' ORDER BY w.fdwname);
 BEGIN
     IF driver <> ALL (drivers) THEN
@@ -42,7 +42,7 @@ BEGIN
     END IF;
     IF section.keys ? 'uri' THEN
         BEGIN
-            given := (SELECT coalesce(jsonb_object_agg(o.option, o.value), '{}') FROM dbsync_internal.uri_options(section.keys ->> 'uri') o) || given;
+            given := (SELECT coalesce(jsonb_object_agg(o.option, o.value), '{}') FROM dbsync_internal.parse_uri(driver, section.keys ->> 'uri') o) || given;
         EXCEPTION WHEN invalid_parameter_value THEN
             PERFORM dbsync_internal.config_refuse((section.lines ->> 'uri')::int, sqlerrm, 'Write postgresql://user@host:port/dbname?option=value.', sqlstate);
         END;
@@ -86,18 +86,19 @@ CREATE FUNCTION dbsync_internal.config_plan_target(caller oid, section dbsync_in
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    driver name := dbsync_internal.config_driver(section);
     given jsonb := dbsync_internal.config_target_given(caller, section);
-    shown jsonb := (SELECT coalesce(jsonb_object_agg(g.key, g.value), '{}') FROM jsonb_each(given) g WHERE NOT dbsync_internal.config_is_secret(g.key));
+    shown jsonb := (SELECT coalesce(jsonb_object_agg(g.key, g.value), '{}') FROM jsonb_each(given) g WHERE NOT dbsync_internal.config_is_secret(driver, g.key));
     server pg_foreign_server;
     role oid;
     own jsonb;
     mapping jsonb;
     call record;
 BEGIN
-    given := (SELECT coalesce(jsonb_object_agg(g.key, g.value), '{}') FROM jsonb_each(given) g WHERE dbsync_internal.config_is_secret(g.key));
+    given := (SELECT coalesce(jsonb_object_agg(g.key, g.value), '{}') FROM jsonb_each(given) g WHERE dbsync_internal.config_is_secret(driver, g.key));
     SELECT s.* INTO server FROM pg_foreign_server s WHERE s.srvname = section.name;
     IF NOT FOUND THEN
-        call := dbsync_internal.config_target_call('create_target', section.name, dbsync_internal.config_driver(section), shown, given);
+        call := dbsync_internal.config_target_call('create_target', section.name, driver, shown, given);
         RETURN NEXT (10, section.line, 'create', dbsync_internal.config_title('target', NULL, section.name), call.statement, call.secrets, section.lines)::dbsync_internal.config_step;
         RETURN;
     END IF;
@@ -109,7 +110,7 @@ BEGIN
     -- what is in the user mapping, and in no file, stays
     SELECT coalesce(jsonb_object_agg(o.key, o.value), '{}') INTO shown FROM (
         SELECT s.key, s.value FROM jsonb_each(shown) s
-        WHERE s.value IS DISTINCT FROM CASE WHEN dbsync_internal.is_mapping_option(s.key) THEN mapping ELSE own END -> s.key
+        WHERE s.value IS DISTINCT FROM CASE WHEN dbsync_internal.is_mapping_option(driver, s.key) THEN mapping ELSE own END -> s.key
         UNION ALL SELECT k, 'null' FROM jsonb_object_keys(own) k WHERE NOT shown ? k) o;
     SELECT coalesce(jsonb_object_agg(g.key, g.value), '{}') INTO given FROM jsonb_each(given) g
     WHERE NOT dbsync_internal.config_may_read(caller, role) OR g.value IS DISTINCT FROM mapping -> g.key;

@@ -24,7 +24,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbsync_internal.subscriptions_of(int) IS 'subscriptions that have a captured table, in words; null: none';
 
--- The target's name is the table's as it was added, unless it was given.
+-- The target's name is the table's as it was added, unless it was given; in targets of modules its schema may be another
+-- from the beginning, and whoever looks at status is not to load their libraries.
 CREATE FUNCTION dbsync_internal.names_apart(rel oid, attachment dbsync.subscription_table) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -34,7 +35,9 @@ AS $$
              THEN ', a name that another table has here now' END)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = rel AND NOT attachment.target_given
-      AND (n.nspname <> attachment.target_schema OR c.relname <> attachment.target_table)
+      AND (c.relname <> attachment.target_table OR n.nspname <> attachment.target_schema AND EXISTS (
+            SELECT FROM dbsync.subscription s JOIN pg_foreign_server f ON f.srvname = s.target JOIN pg_foreign_data_wrapper w ON w.oid = f.srvfdw
+            WHERE s.id = attachment.subscription_id AND w.fdwname IN ('dbsync_postgres', 'dbsync_file')))
 $$;
 COMMENT ON FUNCTION dbsync_internal.names_apart(oid, dbsync.subscription_table) IS 'says that a table was renamed since it was added, and its target was not; null: it has its name';
 

@@ -55,8 +55,8 @@ copy_tree()
 	fi
 }
 
-# Warnings are errors, but for those that a sanitizer's code provokes.  Says nothing unless
-# it fails.
+# Warnings are errors, but for those that a sanitizer's code provokes.  Says which drivers are left out, and nothing else
+# unless it fails.
 build_and_install()
 {
 	local log=$work/build.log
@@ -75,6 +75,9 @@ build_and_install()
 		cat "$log"
 		return 1
 	fi
+	sed -n 's/^dbsync: without/built without/p' "$log" | while read -r left_out; do
+		say "$left_out"
+	done
 	chmod -R a+rX "$work/postgres"
 }
 

@@ -116,12 +116,14 @@ package_list()
 	echo "postgresql-$1 postgresql-server-dev-$1 libpq-dev libzstd-dev libssl-dev build-essential"
 	if [ "$2" = tests ]; then
 		echo "perl libipc-run-perl postgresql-plperl-$1 openssl zstd"
+		echo "pkg-config libsqlite3-dev sqlite3"
 	elif [ "$2" = bench ]; then
 		echo "perl gnuplot-nox openssl zstd"
 	elif [ "$2" = fuzz ]; then
 		echo "perl clang libclang-rt-dev"
 	elif [ "$2" = sanitize ]; then
 		echo "perl libipc-run-perl postgresql-plperl-$1 openssl zstd pkg-config"
+		echo "libsqlite3-dev sqlite3"
 		echo "zlib1g-dev libicu-dev libxml2-dev libperl-dev"
 	fi
 }
@@ -243,10 +245,17 @@ need_packages()
 	say "$("$pg_config" --version), $pg_config"
 }
 
-# What single tests use, and are skipped without: pg_partman, and busybox, another set of tools for scripts/receive.  A root is
-# not written to.
+# Drivers that are modules are built where their libraries are, and tested where there is a client, too.
+has_sqlite()
+{
+	command -v pkg-config >/dev/null && pkg-config --exists sqlite3 && command -v sqlite3 >/dev/null
+}
+
+# What single tests use, and are skipped without: pg_partman, busybox, another set of tools for scripts/receive, and SQLite.  A
+# root is not written to.
 offer_extras()
 {
+	[ -n "${DBSYNC_OUTSIDE:-}" ] || has_sqlite || offer_packages pkg-config libsqlite3-dev sqlite3
 	[ -n "${DBSYNC_OUTSIDE:-}" ] || command -v busybox >/dev/null || offer_packages busybox
 	[ -n "${DBSYNC_OUTSIDE:-}" ] || [ -e "$("$pg_config" --sharedir)/extension/pg_partman.control" ] || offer_packages "postgresql-$major-partman"
 }

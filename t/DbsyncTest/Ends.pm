@@ -8,11 +8,12 @@
 #	ledger            subscription id => batch number; table's id => its subscription's
 #	move_fence(id)    another worker, as it were, commits batches of the subscription
 #	hold_rows(table)  the worker stops with a batch open, in the middle of its rows;
-#	hold_answer       or when it has committed, before it hears of it
+#	hold_answer       or when it has committed, before it hears of it; not every end can
 #	is_held           whether it has stopped there
 #	let_go            it goes on
 #	clashes           how often a row was to be inserted twice
 #	refused           what status says of the table "refused"
+#	silent            and of a target that is waited for in vain
 package DbsyncTest::Ends;
 
 use strict;
@@ -144,6 +145,7 @@ sub clashes
 }
 
 sub refused { return qr/^target table "\w+\.refused" does not exist$/; }
+sub silent { return '^target "\w+" has not answered'; }
 
 # A file, by the driver in t/driver.
 package DbsyncTest::Ends::File;
@@ -161,7 +163,8 @@ sub new
 	my $folder = File::Spec->rel2abs(PostgreSQL::Test::Utils::tempdir('file'));
 	my $self = bless { pair => $pair, folder => $folder }, $class;
 
-	$pair->sql('CREATE FOREIGN DATA WRAPPER dbsync_file_test');
+	$pair->sql(q{CREATE FUNCTION public.file_test_validator(text[], oid) RETURNS void LANGUAGE c AS 'dbsync_file_test', 'dbsync_file_test_validator'});
+	$pair->sql('CREATE FOREIGN DATA WRAPPER dbsync_file_test VALIDATOR public.file_test_validator');
 	$pair->sql('CREATE SERVER files FOREIGN DATA WRAPPER dbsync_file_test OPTIONS (folder '
 		  . quoted($self->{folder}) . ')');
 	$pair->sql('CREATE USER MAPPING FOR CURRENT_USER SERVER files');
@@ -259,5 +262,74 @@ sub clashes
 }
 
 sub refused { return qr/^target "files" takes no table "\w+\.refused"$/; }
+sub silent { return '^target "\w+" has not answered'; }
+
+# An SQLite file, read and locked by SQLite's own client.
+package DbsyncTest::Ends::Sqlite;
+
+use strict;
+use warnings;
+
+use DbsyncTest qw(ask quoted);
+use DbsyncTest::Sqlite;
+
+sub new
+{
+	my ($class, $pair) = @_;
+	my $self = bless { pair => $pair, file => DbsyncTest::Sqlite->new }, $class;
+
+	$pair->sql('CREATE EXTENSION IF NOT EXISTS dbsync_sqlite');
+	$pair->create_target('lite', $self->{file}->uri);
+	return $self;
+}
+
+sub name { return 'lite'; }
+
+sub create_table { return $_[0]{file}->create($_[1]); }
+sub lines { return $_[0]{file}->lines($_[1]); }
+
+sub ledger
+{
+	my ($self) = @_;
+	return { $self->{file}->rows('SELECT id, CASE WHEN id = subscription THEN batch ELSE subscription END FROM dbsync_position') };
+}
+
+sub move_fence
+{
+	my ($self, $id) = @_;
+	$self->{file}->run('UPDATE dbsync_position SET batch = batch + 7 WHERE id = ' . quoted($id));
+	return;
+}
+
+# Somebody else is about to write: the worker waits at the beginning of its batch.
+sub hold_rows
+{
+	my ($self) = @_;
+	$self->{holder} = $self->{file}->hold('BEGIN IMMEDIATE');
+	return;
+}
+
+sub is_held
+{
+	my ($self) = @_;
+	return (ask($self->{pair}->source, q{SELECT count(*) > 0 FROM dbsync.status WHERE subscription = 'lite' AND state = 'waiting for target'}) // '') eq 't';
+}
+
+sub let_go
+{
+	my ($self) = @_;
+	my $holder = delete $self->{holder};
+	$holder->() if $holder;
+	return;
+}
+
+sub clashes
+{
+	my ($self) = @_;
+	return DbsyncTest::Ends::count_in_log($self->{pair}->source, qr/UNIQUE constraint failed/);
+}
+
+sub refused { return qr/^target table "main\.refused" does not exist$/; }
+sub silent { return '^file ".*" is locked'; }
 
 1;

@@ -16,16 +16,15 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "storage/fd.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #include "internal.h"
 
 PG_MODULE_MAGIC;
 
-void		_PG_init(void);
+PG_FUNCTION_INFO_V1(dbsync_file_test_validator);
 
-static DbsyncDriver file_driver;
+extern PGDLLEXPORT const DbsyncDriver *dbsync_driver(const DbsyncHost *host);
 
 /* What a fault says lives as long as the target. */
 bool
@@ -197,16 +196,6 @@ static DbsyncDriver file_driver = {
 	.table_forms = file_table_forms,
 };
 
-static void
-add_driver(DbsyncDriver *driver, DbsyncDriverLink *link)
-{
-	DbsyncDriverLink **list = (DbsyncDriverLink **) find_rendezvous_variable(DBSYNC_DRIVERS_VARIABLE);
-
-	link->driver = driver;
-	link->next = *list;
-	*list = link;
-}
-
 static DbsyncTarget *
 open_none(const DbsyncTargetConfig *config, bool *ok)
 {
@@ -234,93 +223,65 @@ open_fatal(const DbsyncTargetConfig *config, bool *ok)
 			 errhint("Take another driver.")));
 }
 
-/* Drivers of which each is wrong in one way. */
-static void
-add_broken_drivers(void)
+/* Others in its place, of which nearly each is wrong in one way. */
+static const DbsyncDriver *
+other_driver(const char *name)
 {
-	static struct
-	{
-		const char *name;
-		DbsyncDriver driver;
-		DbsyncDriverLink link;
-	}			broken[] = {
-		{"dbsync_no_begin"}, {"dbsync_no_ledger_move"}, {"dbsync_no_has_rows"},
-		{"dbsync_no_takes_unchanged"}, {"dbsync_no_fence"}, {"dbsync_no_create"},
-		{"dbsync_without_ledger"}, {"dbsync_without_read_back"},
-		{"dbsync_no_target"}, {"dbsync_odd_origin"}, {"dbsync_fatal"}, {"dbsync_twice"}, {"dbsync_twice"}
-	};
-	int			n = 0;
+	DbsyncDriver *driver = MemoryContextAlloc(TopMemoryContext, sizeof(DbsyncDriver));
 
-	for (int i = 0; i < lengthof(broken); i++)
+	*driver = file_driver;
+	driver->name = MemoryContextStrdup(TopMemoryContext, name);
+	if (strcmp(name, "dbsync_no_begin") == 0)
+		driver->begin = NULL;
+	else if (strcmp(name, "dbsync_no_ledger_move") == 0)
+		driver->ledger_move = NULL;
+	else if (strcmp(name, "dbsync_no_has_rows") == 0)
+		driver->table_has_rows = NULL;
+	else if (strcmp(name, "dbsync_no_takes_unchanged") == 0)
+		driver->features |= DBSYNC_FEATURE_PATCH;
+	else if (strcmp(name, "dbsync_no_fence") == 0)
+		driver->features |= DBSYNC_FEATURE_SEVERAL;
+	else if (strcmp(name, "dbsync_no_create") == 0)
+		driver->features |= DBSYNC_FEATURE_CREATE;
+	else if (strcmp(name, "dbsync_without_ledger") == 0)
+		driver->features &= ~DBSYNC_FEATURE_LEDGER;
+	else if (strcmp(name, "dbsync_without_read_back") == 0)
+		driver->features &= ~DBSYNC_FEATURE_READ_BACK;
+	else if (strcmp(name, "dbsync_no_target") == 0)
+		driver->open = open_none;
+	else if (strcmp(name, "dbsync_odd_origin") == 0)
+		driver->open = open_odd;
+	else if (strcmp(name, "dbsync_fatal") == 0)
+		driver->open = open_fatal;
+	/* these two are good, and of targets that speak other SQL */
+	else if (strcmp(name, "dbsync_mysql_test") == 0)
+		driver->dialect = DBSYNC_DIALECT_MYSQL;
+	else if (strcmp(name, "dbsync_sqlite_test") == 0)
+		driver->dialect = DBSYNC_DIALECT_SQLITE;
+	else if (strcmp(name, "dbsync_other_name") == 0)
+		driver->name = "dbsync_file_test";
+	else if (strcmp(name, "dbsync_nameless") == 0)
+		driver->name = NULL;
+	else if (strcmp(name, "dbsync_other_version") == 0)
 	{
-		broken[i].driver = file_driver;
-		broken[i].driver.name = broken[i].name;
-		add_driver(&broken[i].driver, &broken[i].link);
+		/* nothing but the version is where it should be */
+		memset(driver, 0x7f, sizeof(DbsyncDriver));
+		driver->version = DBSYNC_DRIVER_VERSION + 1;
 	}
-	broken[n++].driver.begin = NULL;
-	broken[n++].driver.ledger_move = NULL;
-	broken[n++].driver.table_has_rows = NULL;
-	broken[n++].driver.features |= DBSYNC_FEATURE_PATCH;
-	broken[n++].driver.features |= DBSYNC_FEATURE_SEVERAL;
-	broken[n++].driver.features |= DBSYNC_FEATURE_CREATE;
-	broken[n++].driver.features &= ~DBSYNC_FEATURE_LEDGER;
-	broken[n++].driver.features &= ~DBSYNC_FEATURE_READ_BACK;
-	broken[n++].driver.open = open_none;
-	broken[n++].driver.open = open_odd;
-	broken[n++].driver.open = open_fatal;
+	else
+		return NULL;
+	return driver;
 }
 
-/* The same, of targets that speak other SQL. */
-static void
-add_dialects(void)
+const DbsyncDriver *
+dbsync_driver(const DbsyncHost *host)
 {
-	static DbsyncDriver drivers[2];
-	static DbsyncDriverLink links[2];
-
-	drivers[0] = drivers[1] = file_driver;
-	drivers[0].name = "dbsync_mysql_test";
-	drivers[0].dialect = DBSYNC_DIALECT_MYSQL;
-	drivers[1].name = "dbsync_sqlite_test";
-	drivers[1].dialect = DBSYNC_DIALECT_SQLITE;
-	for (int i = 0; i < lengthof(drivers); i++)
-		add_driver(&drivers[i], &links[i]);
+	return strcmp(host->wrapper, file_driver.name) == 0 ? &file_driver : other_driver(host->wrapper);
 }
 
-/* One that was made for another version, or has no name, stands in the way of all behind it. */
-static void
-add_nameless_driver(int version)
+/* It leads to this library, and takes any option: tests have chosen them. */
+Datum
+dbsync_file_test_validator(PG_FUNCTION_ARGS)
 {
-	static DbsyncDriver driver;
-	static DbsyncDriverLink link;
-
-	driver = file_driver;
-	driver.version = version;
-	driver.name = NULL;
-	add_driver(&driver, &link);
-}
-
-void
-_PG_init(void)
-{
-	static DbsyncDriverLink link;
-	static bool other_version = false;
-	static bool nameless = false;
-
-	if (!process_shared_preload_libraries_in_progress)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("dbsync_file_test must be in shared_preload_libraries")));
-	DefineCustomBoolVariable("dbsync_file_test.other_version",
-							 "There is a driver for another version of the contract, too.",
-							 NULL, &other_version, false, PGC_POSTMASTER, 0, NULL, NULL, NULL);
-	DefineCustomBoolVariable("dbsync_file_test.nameless",
-							 "There is a driver without a name, too.",
-							 NULL, &nameless, false, PGC_POSTMASTER, 0, NULL, NULL, NULL);
-	add_driver(&file_driver, &link);
-	add_broken_drivers();
-	add_dialects();
-	if (other_version)
-		add_nameless_driver(DBSYNC_DRIVER_VERSION + 1);
-	else if (nameless)
-		add_nameless_driver(DBSYNC_DRIVER_VERSION);
+	PG_RETURN_VOID();
 }

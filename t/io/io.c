@@ -242,6 +242,13 @@ pwrite(int fd, const void *data, size_t length, off_t at)
 	return done(rule, syscall(SYS_pwrite64, fd, data, length, at));
 }
 
+/* the same, for whoever was built with it */
+ssize_t
+pwrite64(int fd, const void *data, size_t length, off64_t at)
+{
+	return pwrite(fd, data, length, at);
+}
+
 ssize_t
 pwritev(int fd, const struct iovec *parts, int n, off_t at)
 {

@@ -527,11 +527,44 @@ typedef struct DbsyncReadSequence
 #define DBSYNC_FEATURE_QUARANTINE	0x2000
 #define DBSYNC_MAX_PARKED	10000
 
+/*
+ * Its targets are files of this server, which it writes to as the server's own account: who uses one must be a member of
+ * pg_write_server_files.  What is wrong with the file is said when the target is made: it is opened then.
+ */
+#define DBSYNC_FEATURE_SERVER_FILES	0x4000
+
 /* the worker cannot do without these yet */
 #define DBSYNC_FEATURES_NEEDED		(DBSYNC_FEATURE_LEDGER | DBSYNC_FEATURE_READ_BACK)
 
 /* of this contract; a driver that was made for another one is refused */
-#define DBSYNC_DRIVER_VERSION	11
+#define DBSYNC_DRIVER_VERSION	13
+
+/* an option of targets; lists of them end with one that has no name */
+typedef struct DbsyncOption
+{
+	const char *name;
+	int			where;			/* it may stand: DBSYNC_OPTION_... */
+	const char *superuser;		/* why only superusers may set it, a sentence: then it counts only where one owns the
+								 * target.  NULL: everybody may */
+	bool		secret;			/* it is never shown */
+} DbsyncOption;
+
+#define DBSYNC_OPTION_SERVER	0x01	/* among the foreign server's */
+#define DBSYNC_OPTION_MAPPING	0x02	/* among the user mapping's, where other roles cannot read it */
+
+/*
+ * What the parts of a target's URI mean: the options that they become.  NULL: it has no such part.  User and password, if
+ * there are such options, are "user" and "password"; what stands behind ? are options by their names.
+ */
+typedef struct DbsyncAddress
+{
+	const char *const *schemes; /* up to a NULL */
+	const char *example;		/* for hints */
+	const char *host;
+	const char *port;
+	const char *path;
+	bool		path_is_whole;	/* its first slash belongs to it */
+} DbsyncAddress;
 
 typedef struct DbsyncTarget DbsyncTarget;
 typedef struct DbsyncTargetTable DbsyncTargetTable; /* body is the driver's */
@@ -873,10 +906,22 @@ typedef struct DbsyncDriver
 	bool		(*upkeep) (DbsyncTarget *target, long *pause, int *wants);
 
 	/*
-	 * Does this connection option lend the identity of the server's own account, or
-	 * waive what keeps others from borrowing it?  NULL: none does.
+	 * Which options there are, without a connection; for superusers are those that lend the identity of
+	 * the server's own account, or waive what keeps others from borrowing it.  NULL: it does not say,
+	 * and none of them is more than an option of the server.
 	 */
-	bool		(*option_lends_account) (const char *keyword);
+	const DbsyncOption *(*options) (void);
+
+	/*
+	 * What a URI says, as a list of DefElem, in CurrentMemoryContext; an error of class 22023 if it is none, which
+	 * shows nothing of it that could be a password.  NULL: what "address" makes of it, and if that is NULL,
+	 * targets have no URIs.
+	 */
+	List	   *(*parse_uri) (const char *uri);
+	const DbsyncAddress *address;
+
+	/* Where tables are unless somebody names another place.  NULL: in schemas that are called as the source's. */
+	const char *schema;
 
 	/*
 	 * Outside of batches: these tables are not used any more until they are opened again; give
@@ -930,16 +975,25 @@ typedef struct DbsyncDriver
 } DbsyncDriver;
 
 /*
- * Drivers that are modules of their own, loaded in shared_preload_libraries: each puts
- * itself in front of the list that this rendezvous variable points to.
+ * Drivers that are modules of their own.  The library of the wrapper's validator has a function of this name and type,
+ * which is asked once in each process.  It must not count on dbsync being loaded (a session may call the validator first), so
+ * what it is to call of dbsync's it is handed here; and of a driver for another version only "version" is looked at.
  */
-#define DBSYNC_DRIVERS_VARIABLE	"dbsync_drivers"
+#define DBSYNC_DRIVER_FUNCTION	"dbsync_driver"
 
-typedef struct DbsyncDriverLink
+/* Does a column that the target has already hold what is sent, and in which form?  In a transaction; else *why, in CurrentMemoryContext. */
+typedef bool (*DbsyncTypeFits) (DbsyncDialect dialect, const DbsyncColumn *column, const DbsyncColumnThere *there,
+								DbsyncForm *form, const char **why);
+
+/* For another version than "version" nothing else of it is to be looked at.  It need not outlive the call. */
+typedef struct DbsyncHost
 {
-	const DbsyncDriver *driver;
-	struct DbsyncDriverLink *next;
-} DbsyncDriverLink;
+	int			version;		/* DBSYNC_DRIVER_VERSION of who asks */
+	const char *wrapper;		/* the foreign data wrapper whose driver is wanted; the driver's name is to be the same */
+	DbsyncTypeFits type_fits;	/* dbsync_type_fits() of worker/types/fit.h */
+} DbsyncHost;
+
+typedef const DbsyncDriver *(*DbsyncDriverFunction) (const DbsyncHost *host);
 
 #define DBSYNC_LACK_WORDS	192
 

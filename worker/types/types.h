@@ -106,4 +106,13 @@ typedef struct DbsyncColumn
 	DbsyncForm	form;			/* of a column that is declared so */
 } DbsyncColumn;
 
+/* a column as the target's catalogs have it; numbers are -1 where it has none */
+typedef struct DbsyncColumnThere
+{
+	const char *type;			/* its name in small letters, as "bigint unsigned"; of SQLite its affinity */
+	int			precision;		/* digits of a number */
+	int			scale;			/* those of them behind the point; digits of a second */
+	int			length;			/* characters; of binary strings bytes */
+} DbsyncColumnThere;
+
 #endif							/* DBSYNC_WORKER_TYPES_TYPES_H */

@@ -12,6 +12,7 @@
 
 #include "worker/driver/file/driver.h"
 #include "worker/driver/file/internal.h"
+#include "worker/driver/file/options.h"
 
 /* of the form of bundles that it writes */
 #define FILE_VERSION	1
@@ -90,6 +91,15 @@ missing(DbsyncTargetTable *table)
 	return 0;
 }
 
+static const char *const schemes[] = {"file", NULL};
+
+static const DbsyncAddress address = {
+	.schemes = schemes,
+	.example = "file:///path?option=value&option=value",
+	.path = "root",
+	.path_is_whole = true,
+};
+
 const DbsyncDriver dbsync_file_driver = {
 	.version = DBSYNC_DRIVER_VERSION,
 	.name = "dbsync_file",
@@ -123,6 +133,9 @@ const DbsyncDriver dbsync_file_driver = {
 	.sequences_advance = dbsync_file_sequences_advance,
 	.rows_clear = dbsync_file_rows_clear,
 	.upkeep = dbsync_file_upkeep,
+	.options = dbsync_file_options,
+	.parse_uri = dbsync_file_parse_uri,
+	.address = &address,
 	.tables_close = dbsync_file_tables_close,
 	.table_forms = dbsync_file_table_forms,
 	.delete_where = dbsync_file_delete_where,

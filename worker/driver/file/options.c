@@ -10,16 +10,14 @@
 #include "access/reloptions.h"
 #include "catalog/pg_foreign_server.h"
 #include "commands/defrem.h"
-#include "funcapi.h"
+#include "nodes/makefuncs.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
-#include "utils/tuplestore.h"
 
 #include "worker/driver/file/options.h"
 
 PG_FUNCTION_INFO_V1(dbsync_file_validator);
-PG_FUNCTION_INFO_V1(dbsync_parse_file_uri);
 
 #define SCHEME			"file://"
 #define LEVEL_MAX		19
@@ -291,6 +289,19 @@ dbsync_file_options_read(List *given, FileOptions *read)
 				 errhint("It is the folder for bundles: file:///path.")));
 }
 
+const DbsyncOption *
+dbsync_file_options(void)
+{
+	static DbsyncOption list[lengthof(options) + 1];
+
+	for (int i = 0; i < lengthof(options); i++)
+	{
+		list[i].name = options[i].name;
+		list[i].where = DBSYNC_OPTION_SERVER;
+	}
+	return list;
+}
+
 static bool
 is_option(const char *name)
 {
@@ -384,17 +395,14 @@ decode(const char *text, size_t length)
 	return decoded;
 }
 
-static void
-put_option(ReturnSetInfo *rsinfo, const char *option, const char *value)
+static List *
+put_option(List *said, char *option, char *value)
 {
-	Datum		values[2] = {CStringGetTextDatum(option), CStringGetTextDatum(value)};
-	bool		nulls[2] = {false, false};
-
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	return lappend(said, makeDefElem(option, (Node *) makeString(value), -1));
 }
 
-static void
-put_pairs(ReturnSetInfo *rsinfo, const char *next)
+static List *
+put_pairs(List *said, const char *next)
 {
 	while (*next != '\0')
 	{
@@ -403,32 +411,31 @@ put_pairs(ReturnSetInfo *rsinfo, const char *next)
 
 		if (equals == NULL)
 			refuse_uri("There is an option without a value.");
-		put_option(rsinfo, decode(next, equals - next), decode(equals + 1, next + length - equals - 1));
+		said = put_option(said, decode(next, equals - next), decode(equals + 1, next + length - equals - 1));
 		next += length + (next[length] == '&' ? 1 : 0);
 	}
+	return said;
 }
 
 /* What a URI says: the root, and options; values are looked at by the validator. */
-Datum
-dbsync_parse_file_uri(PG_FUNCTION_ARGS)
+List *
+dbsync_file_parse_uri(const char *uri)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	const char *uri = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	const char *path = uri + strlen(SCHEME);
+	List	   *said = NIL;
 	size_t		length;
 
-	InitMaterializedSRF(fcinfo, 0);
 	if (pg_strncasecmp(uri, SCHEME, strlen(SCHEME)) != 0)
 		refuse_uri("It does not begin with file://.");
 	if (pg_strncasecmp(path, "localhost/", strlen("localhost/")) == 0)
 		path += strlen("localhost");
 	length = strcspn(path, "?#");
-	if (path[0] != '/')
+	/* "file://" alone leaves all to options, as a configuration does */
+	if (path[0] != '/' && path[0] != '\0')
 		refuse_uri("Behind file:// stands the absolute path of a folder of this server.");
 	if (path[length] == '#')
 		refuse_uri("There is a fragment, #, in it.");
-	put_option(rsinfo, "root", decode(path, length));
-	if (path[length] == '?')
-		put_pairs(rsinfo, path + length + 1);
-	PG_RETURN_VOID();
+	if (length > 0)
+		said = put_option(NIL, pstrdup("root"), decode(path, length));
+	return path[length] == '?' ? put_pairs(said, path + length + 1) : said;
 }

@@ -11,6 +11,8 @@
 #include "fmgr.h"
 #include "nodes/pg_list.h"
 
+#include "worker/driver/driver.h"
+
 /* what is handed over beside the options of the server, by whoever opens a target */
 #define DBSYNC_FILE_PUBLIC_KEY	"public_key"	/* PEM: the only key that the root may have */
 #define DBSYNC_FILE_NEW_KEY		"new_key"	/* a root without a key gets one, whatever is in it */
@@ -38,7 +40,10 @@ typedef struct FileOptions
 /* Into CurrentMemoryContext; error for what is none. */
 extern void dbsync_file_options_read(List *options, FileOptions *read);
 
+/* As DbsyncDriver.options, and DbsyncDriver.parse_uri. */
+extern const DbsyncOption *dbsync_file_options(void);
+extern List *dbsync_file_parse_uri(const char *uri);
+
 extern PGDLLEXPORT Datum dbsync_file_validator(PG_FUNCTION_ARGS);
-extern PGDLLEXPORT Datum dbsync_parse_file_uri(PG_FUNCTION_ARGS);
 
 #endif							/* DBSYNC_WORKER_DRIVER_FILE_OPTIONS_H */

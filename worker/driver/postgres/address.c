@@ -1,23 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * worker/driver/postgres/address.c
- *	  PostgreSQL driver: what SQL functions ask of a target's address and options.
+ *	  PostgreSQL driver: what a target's URI, or any connection string of libpq, says.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "fmgr.h"
-#include "funcapi.h"
 #include "libpq-fe.h"
-#include "utils/builtins.h"
+#include "nodes/makefuncs.h"
 #include "utils/formatting.h"
 
 #include "worker/driver/postgres/options.h"
-
-PG_FUNCTION_INFO_V1(dbsync_parse_uri);
-PG_FUNCTION_INFO_V1(dbsync_is_mapping_option);
-PG_FUNCTION_INFO_V1(dbsync_is_superuser_option);
 
 /*
  * libpq's complaints quote pieces of the string.  They are passed on only if it
@@ -54,27 +48,19 @@ parse(const char *uri)
 	return NULL;
 }
 
-Datum
-dbsync_parse_uri(PG_FUNCTION_ARGS)
+List *
+dbsync_postgres_parse_uri(const char *uri)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	char	   *uri = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	PQconninfoOption *options;
+	PQconninfoOption *options = parse(uri);
+	List	   *said = NIL;
 
-	InitMaterializedSRF(fcinfo, 0);
-	options = parse(uri);
 	PG_TRY();
 	{
 		for (PQconninfoOption *option = options; option->keyword; option++)
 		{
-			Datum		values[2];
-			bool		nulls[2] = {false, false};
-
-			if (option->val == NULL)
-				continue;
-			values[0] = CStringGetTextDatum(option->keyword);
-			values[1] = CStringGetTextDatum(option->val);
-			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+			if (option->val != NULL)
+				said = lappend(said, makeDefElem(pstrdup(option->keyword),
+												 (Node *) makeString(pstrdup(option->val)), -1));
 		}
 	}
 	PG_FINALLY();
@@ -82,19 +68,5 @@ dbsync_parse_uri(PG_FUNCTION_ARGS)
 		PQconninfoFree(options);
 	}
 	PG_END_TRY();
-	PG_RETURN_VOID();
-}
-
-/* Does the option belong to the user mapping? */
-Datum
-dbsync_is_mapping_option(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(dbsync_postgres_is_mapping_option(text_to_cstring(PG_GETARG_TEXT_PP(0))));
-}
-
-/* Is the option one that superusers only can set? */
-Datum
-dbsync_is_superuser_option(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(dbsync_postgres_lends_account(text_to_cstring(PG_GETARG_TEXT_PP(0))));
+	return said;
 }

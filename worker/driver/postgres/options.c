@@ -19,6 +19,7 @@
 #include "lib/stringinfo.h"
 #include "libpq-fe.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
 #include "worker/driver/postgres/options.h"
 
@@ -102,18 +103,47 @@ is_valid_option(const char *keyword, Oid catalog)
 	return false;
 }
 
-bool
-dbsync_postgres_lends_account(const char *keyword)
+/* So it is with all that lends the identity of the server's own account, or waives the password that keeps others from borrowing it. */
+static bool
+lends_account(const char *keyword)
 {
 	return strcmp(keyword, PASSWORD_REQUIRED) == 0 ||
 		is_among(keyword, superuser_options, lengthof(superuser_options));
 }
 
-bool
-dbsync_postgres_is_mapping_option(const char *keyword)
+static void
+put_option(DbsyncOption *option, const char *name, bool secret)
 {
-	return is_valid_option(keyword, UserMappingRelationId) &&
-		!is_valid_option(keyword, ForeignServerRelationId);
+	option->name = name;
+	option->where = (is_valid_option(name, ForeignServerRelationId) ? DBSYNC_OPTION_SERVER : 0) |
+		(is_valid_option(name, UserMappingRelationId) ? DBSYNC_OPTION_MAPPING : 0);
+	option->superuser = lends_account(name)
+		? "It makes the server read a file as its own operating system user, or do without a password." : NULL;
+	option->secret = secret;
+}
+
+const DbsyncOption *
+dbsync_postgres_options(void)
+{
+	static DbsyncOption *list = NULL;
+	DbsyncOption *made;
+	int			n = 0;
+
+	if (list != NULL)
+		return list;
+	for (const PQconninfoOption *option = libpq_options(); option->keyword; option++)
+		n++;
+	made = MemoryContextAllocZero(TopMemoryContext, sizeof(DbsyncOption) * (n + 3));
+	n = 0;
+	for (const PQconninfoOption *option = libpq_options(); option->keyword; option++)
+	{
+		if (!is_hidden(option))
+			put_option(&made[n++], option->keyword, strchr(option->dispchar, '*') != NULL);
+	}
+	put_option(&made[n++], PASSWORD_REQUIRED, false);
+	put_option(&made[n++], DBSYNC_POSTGRES_BEFORE_TRIGGERS, false);
+	list = made;
+	return list;
 }
 
 bool
@@ -180,7 +210,7 @@ check_value(DefElem *def)
 	if (strcmp(def->defname, DBSYNC_POSTGRES_BEFORE_TRIGGERS) == 0)
 		(void) defGetBoolean(def);
 	if (strcmp(def->defname, PASSWORD_REQUIRED) != 0 &&
-		dbsync_postgres_lends_account(def->defname) && !superuser())
+		lends_account(def->defname) && !superuser())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("option \"%s\" is superuser-only", def->defname),

@@ -8,20 +8,19 @@
 #ifndef DBSYNC_WORKER_DRIVER_POSTGRES_OPTIONS_H
 #define DBSYNC_WORKER_DRIVER_POSTGRES_OPTIONS_H
 
+#include "worker/driver/driver.h"
+
 /*
  * Ours, of a PostgreSQL target: tables there are taken though they have BEFORE ROW
  * triggers that fire for our sessions.
  */
 #define DBSYNC_POSTGRES_BEFORE_TRIGGERS	"before_triggers"
 
-/*
- * Can only a superuser set it?  So it is with all that lends the identity of the
- * server's own account, or waives the password that keeps others from borrowing it.
- */
-extern bool dbsync_postgres_lends_account(const char *keyword);
+/* As DbsyncDriver.options: the list of the libpq at hand, and ours. */
+extern const DbsyncOption *dbsync_postgres_options(void);
 
-/* Does it belong to user mappings only (user, passwords)? */
-extern bool dbsync_postgres_is_mapping_option(const char *keyword);
+/* As DbsyncDriver.parse_uri. */
+extern List *dbsync_postgres_parse_uri(const char *uri);
 
 /* May this option be handed to libpq? */
 extern bool dbsync_postgres_is_libpq_option(const char *keyword);

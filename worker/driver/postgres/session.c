@@ -329,6 +329,14 @@ postgres_commit(DbsyncTarget *base)
 		dbsync_postgres_sequences_queue(target) && dbsync_postgres_commit(target);
 }
 
+static const char *const schemes[] = {"postgresql", "postgres", NULL};
+
+/* all else of it is for libpq to say */
+static const DbsyncAddress address = {
+	.schemes = schemes,
+	.example = "postgresql://user@host:port/dbname?option=value",
+};
+
 const DbsyncDriver dbsync_postgres_driver = {
 	.version = DBSYNC_DRIVER_VERSION,
 	.name = "dbsync_postgres",
@@ -366,7 +374,9 @@ const DbsyncDriver dbsync_postgres_driver = {
 	.hurry = postgres_hurry,
 	.commit = postgres_commit,
 	.confirm = dbsync_postgres_confirm,
-	.option_lends_account = dbsync_postgres_lends_account,
+	.options = dbsync_postgres_options,
+	.parse_uri = dbsync_postgres_parse_uri,
+	.address = &address,
 	.tables_close = dbsync_postgres_tables_close,
 	.table_forms = dbsync_postgres_table_forms,
 	.table_wants_replace = dbsync_postgres_table_wants_replace,
