@@ -241,6 +241,9 @@ flush_at_once(SqliteTarget *target, bool *done)
 		return true;
 	if (target->base.fault.kind != DBSYNC_FAULT_REFUSED && target->base.fault.kind != DBSYNC_FAULT_CLASH)
 		return false;
+	/* some errors end the transaction, too: what came behind it would commit by itself */
+	if (sqlite3_get_autocommit(target->db))
+		return false;
 	/* which row it was is found one by one */
 	memset(&target->base.fault, 0, sizeof(DbsyncFault));
 	return true;
