@@ -214,55 +214,12 @@ write_slice(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **
 	return write_slice(target, table, rows, n / 2) && write_slice(target, table, rows + n / 2, n - n / 2);
 }
 
-/* What is in the way of these is deleted, and its keys are kept. */
-static bool
-clear_staged(PostgresTarget *target, DbsyncTargetTable *table)
-{
-	PostgresDoubt *doubt = target->doubt;
-	List	   *keys = NIL;
-	ListCell   *lc;
-
-	if (!dbsync_postgres_rows_clear(&target->base, table, NIL, &keys))
-		return false;
-	foreach(lc, keys)
-	{
-		MemoryContext old = MemoryContextSwitchTo(doubt->kept_context);
-		char	  **key = palloc(sizeof(char *) * table->nkeys);
-
-		for (int k = 0; k < table->nkeys; k++)
-			key[k] = pstrdup(((char **) lfirst(lc))[k]);
-		doubt->cleared = lappend(doubt->cleared, key);
-		MemoryContextSwitchTo(old);
-	}
-	return true;
-}
-
-/* Room for those that the table can hold. */
-static bool
-clear_slice(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **rows, int n)
-{
-	PostgresMark mark;
-	DbsyncFault said;
-	int			before = list_length(target->doubt->cleared);
-
-	if (n == 0)
-		return true;
-	if (!dbsync_postgres_mark(target, list_make1(table), &mark))
-		return false;
-	if (dbsync_postgres_doubted_write(target, table, rows, n, DBSYNC_ROWS_CLEAR) && clear_staged(target, table))
-		return dbsync_postgres_keep(target);
-	if (!dbsync_postgres_doubted_back(target, &mark, &said))
-		return false;
-	target->doubt->cleared = list_truncate(target->doubt->cleared, before);
-	return n == 1 || (clear_slice(target, table, rows, n / 2) && clear_slice(target, table, rows + n / 2, n - n / 2));
-}
-
 static bool
 end_slice(PostgresTarget *target)
 {
 	PostgresDoubt *doubt = target->doubt;
 	MemoryContext old = MemoryContextSwitchTo(doubt->scratch);
-	bool		good = (doubt->clears ? clear_slice : write_slice) (target, doubt->table, doubt->slice, doubt->n);
+	bool		good = (doubt->clears ? dbsync_postgres_doubted_clear : write_slice) (target, doubt->table, doubt->slice, doubt->n);
 
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(doubt->scratch);

@@ -59,6 +59,12 @@ extern bool dbsync_postgres_doubted_fits(PostgresTarget *target, const PostgresD
 extern bool dbsync_postgres_doubted_try(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **rows, int n,
 										bool replace, bool *fits, DbsyncFault *said);
 
+/*
+ * What is in the way of rows that the table can hold is deleted, in mode CLEAR_DOUBTED, and its keys are kept in doubt->cleared.  A row that it
+ * cannot hold makes no room.
+ */
+extern bool dbsync_postgres_doubted_clear(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **rows, int n);
+
 /* After a refusal: go back to the mark, if it was for what a row is; *said as above.  False: another fault. */
 extern bool dbsync_postgres_doubted_back(PostgresTarget *target, const PostgresMark *mark, DbsyncFault *said);
 

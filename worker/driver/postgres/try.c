@@ -10,6 +10,7 @@
 #include "utils/memutils.h"
 
 #include "worker/driver/driver.h"
+#include "worker/driver/postgres/clear.h"
 #include "worker/driver/postgres/doubting.h"
 #include "worker/driver/postgres/internal.h"
 #include "worker/driver/postgres/merge.h"
@@ -113,4 +114,48 @@ dbsync_postgres_doubted_try(PostgresTarget *target, DbsyncTargetTable *table, Po
 	if (*fits)
 		return dbsync_postgres_keep(target);
 	return dbsync_postgres_doubted_back(target, &mark, said);
+}
+
+/* --- room for them --- */
+
+/* What is in the way of these is deleted, and its keys are kept. */
+static bool
+clear_staged(PostgresTarget *target, DbsyncTargetTable *table)
+{
+	PostgresDoubt *doubt = target->doubt;
+	List	   *keys = NIL;
+	ListCell   *lc;
+
+	if (!dbsync_postgres_rows_clear(&target->base, table, NIL, &keys))
+		return false;
+	foreach(lc, keys)
+	{
+		MemoryContext old = MemoryContextSwitchTo(doubt->kept_context);
+		char	  **key = palloc(sizeof(char *) * table->nkeys);
+
+		for (int k = 0; k < table->nkeys; k++)
+			key[k] = pstrdup(((char **) lfirst(lc))[k]);
+		doubt->cleared = lappend(doubt->cleared, key);
+		MemoryContextSwitchTo(old);
+	}
+	return true;
+}
+
+bool
+dbsync_postgres_doubted_clear(PostgresTarget *target, DbsyncTargetTable *table, PostgresDoubted **rows, int n)
+{
+	PostgresMark mark;
+	DbsyncFault said;
+	int			before = list_length(target->doubt->cleared);
+
+	if (n == 0)
+		return true;
+	if (!dbsync_postgres_mark(target, list_make1(table), &mark))
+		return false;
+	if (dbsync_postgres_doubted_write(target, table, rows, n, DBSYNC_ROWS_CLEAR) && clear_staged(target, table))
+		return dbsync_postgres_keep(target);
+	if (!dbsync_postgres_doubted_back(target, &mark, &said))
+		return false;
+	target->doubt->cleared = list_truncate(target->doubt->cleared, before);
+	return n == 1 || (dbsync_postgres_doubted_clear(target, table, rows, n / 2) && dbsync_postgres_doubted_clear(target, table, rows + n / 2, n - n / 2));
 }
