@@ -15,6 +15,7 @@
 #include "nodes/makefuncs.h"
 #include "utils/formatting.h"
 
+#include "worker/driver/percent.h"
 #include "worker/uri.h"
 
 typedef struct Reader
@@ -34,42 +35,14 @@ refuse(const Reader *reader, const char *detail)
 			 errhint("Write %s.", reader->address->example)));
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static char *
 decode(const Reader *reader, const char *text, size_t length)
 {
-	char	   *decoded = palloc(length + 1);
-	size_t		n = 0;
+	const char *problem;
+	char	   *decoded = dbsync_percent_decode(text, length, &problem);
 
-	for (size_t i = 0; i < length; i++)
-	{
-		int			high;
-		int			low;
-
-		if (text[i] != '%')
-		{
-			decoded[n++] = text[i];
-			continue;
-		}
-		high = i + 1 < length ? hex_digit(text[i + 1]) : -1;
-		low = i + 2 < length ? hex_digit(text[i + 2]) : -1;
-		if (high < 0 || low < 0)
-			refuse(reader, "There is a percent sign without two hexadecimal digits behind it.");
-		if (high == 0 && low == 0)
-			refuse(reader, "There is a zero byte in it.");
-		decoded[n++] = (char) (high * 16 + low);
-		i += 2;
-	}
-	decoded[n] = '\0';
+	if (decoded == NULL)
+		refuse(reader, problem);
 	return decoded;
 }
 

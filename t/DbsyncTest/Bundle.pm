@@ -5,11 +5,10 @@ package DbsyncTest::Bundle;
 use strict;
 use warnings;
 
+use DbsyncTest::Module qw(build_module);
 use DbsyncTest::Server qw(ask);
-use Cwd qw(getcwd);
 use Digest::SHA ();
 use Exporter 'import';
-use Fcntl qw(:flock);
 use IPC::Run ();
 use JSON::PP ();
 use PostgreSQL::Test::Utils;
@@ -49,17 +48,7 @@ sub spew
 sub bundle_functions
 {
 	my ($node, $in) = @_;
-	my $folder = getcwd() . '/t/bundle';
-	my $log = '';
-
-	# files of tests run side by side, and the first of them build it
-	open(my $lock, '>', "$folder/.lock") or die "$folder/.lock: $!";
-	flock($lock, LOCK_EX) or die "$folder/.lock: $!";
-	IPC::Run::run([ 'make', '-s', '-C', $folder, "PG_CONFIG=$ENV{PG_CONFIG}", 'all' ], '&>', \$log)
-	  or die "t/bundle does not build:\n$log";
-	close($lock);
-	my $module = "$folder/dbsync_bundle_test";
-	my $c = "LANGUAGE c AS '$module'";
+	my $c = "LANGUAGE c AS '@{[ build_module('bundle') ]}'";
 	$node->safe_psql($in // $database, <<"SQL");
 CREATE SCHEMA bundle_test;
 CREATE FUNCTION bundle_test.make_key(path text) RETURNS text STRICT $c;

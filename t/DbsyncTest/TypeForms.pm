@@ -4,10 +4,8 @@ package DbsyncTest::TypeForms;
 use strict;
 use warnings;
 
-use Cwd qw(getcwd);
+use DbsyncTest::Module qw(build_module);
 use Exporter 'import';
-use Fcntl qw(:flock);
-use IPC::Run ();
 
 our @EXPORT_OK = qw(types_functions);
 
@@ -15,16 +13,7 @@ our @EXPORT_OK = qw(types_functions);
 sub types_functions
 {
 	my ($node, @databases) = @_;
-	my $folder = getcwd() . '/t/types';
-	my $log = '';
-
-	# files of tests run side by side, and the first of them build it
-	open(my $lock, '>', "$folder/.lock") or die "$folder/.lock: $!";
-	flock($lock, LOCK_EX) or die "$folder/.lock: $!";
-	IPC::Run::run([ 'make', '-s', '-C', $folder, "PG_CONFIG=$ENV{PG_CONFIG}", 'all' ], '&>', \$log)
-	  or die "t/types does not build:\n$log";
-	close($lock);
-	my $c = "LANGUAGE c AS '$folder/dbsync_types_test'";
+	my $c = "LANGUAGE c AS '@{[ build_module('types') ]}'";
 	$node->safe_psql($_, <<"SQL") foreach @databases;
 CREATE SCHEMA types_test;
 CREATE FUNCTION types_test.written(value "any", dialect text, typmod int DEFAULT -1, "precision" int DEFAULT NULL,

@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "worker/driver/file/options.h"
+#include "worker/driver/percent.h"
 
 PG_FUNCTION_INFO_V1(dbsync_file_validator);
 
@@ -361,37 +362,14 @@ refuse_uri(const char *detail)
 			 errhint("Write file:///path?option=value&option=value.")));
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static char *
 decode(const char *text, size_t length)
 {
-	char	   *decoded = palloc(length + 1);
-	size_t		n = 0;
+	const char *problem;
+	char	   *decoded = dbsync_percent_decode(text, length, &problem);
 
-	for (size_t i = 0; i < length; i++)
-	{
-		if (text[i] != '%')
-		{
-			decoded[n++] = text[i];
-			continue;
-		}
-		if (i + 2 >= length || hex_digit(text[i + 1]) < 0 || hex_digit(text[i + 2]) < 0)
-			refuse_uri("There is a percent sign without two hexadecimal digits behind it.");
-		decoded[n] = (char) (hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
-		if (decoded[n++] == '\0')
-			refuse_uri("There is a zero byte in it.");
-		i += 2;
-	}
-	decoded[n] = '\0';
+	if (decoded == NULL)
+		refuse_uri(problem);
 	return decoded;
 }
 

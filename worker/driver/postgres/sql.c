@@ -130,9 +130,8 @@ append_key_match(StringInfo buf, const DbsyncTargetTable *table)
 	appendStringInfoString(buf, dbsync_postgres_key_match(table, TARGET, STAGE));
 }
 
-/* the table, and the row whose key is the parameters */
-static char *
-one_row(const DbsyncTargetTable *table)
+char *
+dbsync_postgres_one_row_sql(const DbsyncTargetTable *table)
 {
 	StringInfoData buf;
 
@@ -151,7 +150,7 @@ one_row(const DbsyncTargetTable *table)
 static char *
 delete_row_sql(const DbsyncTargetTable *table)
 {
-	return psprintf("DELETE FROM %s", one_row(table));
+	return psprintf("DELETE FROM %s", dbsync_postgres_one_row_sql(table));
 }
 
 char *
@@ -170,7 +169,7 @@ dbsync_postgres_row_sql(const DbsyncTargetTable *table, PostgresTableStatement s
 	if (statement == POSTGRES_TABLE_DELETE)
 		return delete_row_sql(table);
 	if (statement == POSTGRES_TABLE_GONE)
-		return dbsync_postgres_gone_sql(one_row(table));
+		return dbsync_postgres_gone_sql(dbsync_postgres_one_row_sql(table));
 
 	initStringInfo(&buf);
 	append_insert_head(&buf, table);

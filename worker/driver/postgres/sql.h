@@ -34,6 +34,9 @@ extern char *dbsync_postgres_merge_insert_sql(const DbsyncTargetTable *table, Po
 
 extern char *dbsync_postgres_gone_sql(const char *from);
 
+/* FROM and WHERE, for the row whose key is the parameters. */
+extern char *dbsync_postgres_one_row_sql(const DbsyncTargetTable *table);
+
 /*
  * Have two rows one key?  By their aliases; numbered: the right one's key columns are called "prefix"1 and so on, as
  * in "w.k" for w.k1, and as the last one names those of an alias.

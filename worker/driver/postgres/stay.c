@@ -12,6 +12,7 @@
 
 #include "worker/driver/postgres/answer.h"
 #include "worker/driver/postgres/fault.h"
+#include "worker/driver/postgres/sql.h"
 #include "worker/driver/postgres/stay.h"
 #include "worker/driver/postgres/step.h"
 #include "worker/driver/postgres/table.h"
@@ -38,19 +39,10 @@ is_there(PostgresTarget *target, const DbsyncTargetTable *table, const DbsyncRow
 {
 	const char *values[INDEX_MAX_KEYS];
 	const PostgresAnswer *answer;
-	StringInfoData sql;
 
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT EXISTS (SELECT FROM %s WHERE ", table->only);
 	for (int k = 0; k < table->nkeys; k++)
-	{
-		const PostgresColumn *column = &table->columns[table->keys[k]];
-
 		values[k] = row->values[table->keys[k]];
-		appendStringInfo(&sql, "%s%s %s $%d", k > 0 ? " AND " : "", column->quoted, column->equals, k + 1);
-	}
-	appendStringInfoChar(&sql, ')');
-	answer = dbsync_postgres_query(target, sql.data, table->nkeys, values, "1b");
+	answer = dbsync_postgres_query(target, psprintf("SELECT EXISTS (SELECT FROM %s)", dbsync_postgres_one_row_sql(table)), table->nkeys, values, "1b");
 	if (answer == NULL)
 		return false;
 	*is = dbsync_postgres_answer_bool(answer, 0, 0);
