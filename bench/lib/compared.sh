@@ -23,8 +23,8 @@ change_rows()
 	quietly "$1" bench <<<"UPDATE t SET a = a + 1 WHERE id IN (SELECT (n * (SELECT max(id) FROM t) / $2)::bigint FROM generate_series(1, $2) n);"
 }
 
-# Usage: pair_of_comparisons CAPTURE SCHEDULE.  Subscription s keeps table t of both servers equal.
-pair_of_comparisons()
+# Table t, which has its rows at the source.
+filled_pair()
 {
 	local side
 
@@ -34,6 +34,22 @@ pair_of_comparisons()
 		narrow_table "dbsync_$side" bench
 	done
 	fill_table dbsync_source bench narrow "$bench_rows"
+}
+
+# When the target has them, too.
+analyze_pair()
+{
+	local side
+
+	for side in source target; do
+		quietly "dbsync_$side" bench <<<"VACUUM ANALYZE t;"
+	done
+}
+
+# Usage: pair_of_comparisons CAPTURE SCHEDULE.  Subscription s keeps table t of both servers equal.
+pair_of_comparisons()
+{
+	filled_pair
 	quietly dbsync_source bench <<-SQL
 		CREATE EXTENSION dbsync;
 		SELECT dbsync.create_target('target', '$(uri dbsync_target bench)');
@@ -43,7 +59,5 @@ pair_of_comparisons()
 	SQL
 	dbsync_wait_live dbsync_source bench
 	quietly dbsync_source bench <<<"SELECT dbsync.wait_for('s', timeout => '10 min');"
-	for side in source target; do
-		quietly "dbsync_$side" bench <<<"VACUUM ANALYZE t;"
-	done
+	analyze_pair
 }

@@ -148,19 +148,10 @@ verify_many_rows()
 
 run_verify()
 {
-	local side
-
-	pair_up dbsync "fsync = off" "synchronous_commit = off"
-	for side in source target; do
-		fresh_database "dbsync_$side" bench
-		narrow_table "dbsync_$side" bench
-	done
-	fill_table dbsync_source bench narrow "$bench_rows"
+	filled_pair
 	dbsync_subscribe copy t
 	dbsync_wait
-	for side in source target; do
-		quietly "dbsync_$side" bench <<<"VACUUM ANALYZE t;"
-	done
+	analyze_pair
 	for ((round = 1; round <= bench_rounds; round++)); do
 		plain_hash "count and hash at both ends" "$row_hash"
 		plain_hash "count and hashtext at both ends" "$verify_hashtext"
